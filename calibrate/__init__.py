@@ -1,0 +1,1 @@
+"""Calibrate spiking neural networks: Optuna proposes, GeNN simulates in batches, NEST checks."""

@@ -1,0 +1,44 @@
+"""The exceptions that calibrate raises; all of them derive from `CalibrateError`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CalibrateError(Exception):
+    """Something a user can understand and act on; the message is one clear line."""
+
+
+class ModelError(CalibrateError):
+    """A network model was given parameters that it cannot have."""
+
+
+class ObservationError(CalibrateError):
+    """An observation is malformed, or does not hold what a statistic needs."""
+
+
+class ObjectiveError(CalibrateError):
+    """A statistic, target or objective is unknown or was given options it cannot have."""
+
+
+class PluginError(CalibrateError):
+    """A name, `package.module:Name` or `file.py:Name` does not lead to a usable object."""
+
+
+class StudyError(CalibrateError):
+    """A study file breaks a rule: names file, line, place, rule, value and remedy."""
+
+
+class SimulatorError(CalibrateError):
+    """A simulator is not installed, cannot run this network, or broke."""
+
+
+class StoreError(CalibrateError):
+    """The database cannot be reached, is not ours, or refuses what was asked."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return `` (did you mean 'x'?)`` for the known name nearest to `name`, else an empty string."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" (did you mean '{near[0]}'?)" if near else ""

@@ -1,0 +1,245 @@
+"""Statistic, Target and Objective: the public API that objectives are written against.
+
+A statistic is a pure function of an observation. Built-in ones (the package `objectives`) and a user's
+own (`file.py:name` in a study file) are written the same way:
+
+    from calibrate.objective import Needs, statistic
+
+    @statistic(unit="Hz", needs=Needs(bin_ms=5.0))
+    def peak_rate(observation, *, population="E"):
+        "Highest rate of any cluster in a 5 ms bin (Hz); 0 for a silent network."
+        counts = observation.group_counts(population, 5.0)
+        return (counts / observation.group_sizes(population)[:, None]).max() / 0.005
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from calibrate import plugins
+from calibrate.errors import ObjectiveError, did_you_mean
+from calibrate.observation import Needs, Observation
+
+__all__ = ["Estimate", "Interval", "Needs", "Objective", "Statistic", "Value", "find_statistic", "statistic"]
+
+# Losses are squared deviations in tolerances up to CAP, grow like their logarithm beyond it, and stay below
+# UNDEFINED, where the losses of networks begin in which the statistic is undefined. So a defined statistic
+# always beats an undefined one, and both are graded.
+CAP = 100.0
+UNDEFINED = 1000.0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a statistic found.
+
+    value      the statistic, nan where it is undefined
+    support    how much data it rests on (neurons, episodes; the statistic's docstring says which)
+    shortfall  where undefined: how far the activity is from where it would be defined, from 0 (nearly) to 1
+    note       one line worth showing beside the value, such as "lower bound: no up-state ended"
+    """
+
+    value: float
+    support: float = math.nan
+    shortfall: float = 0.0
+    note: str = ""
+
+    @property
+    def defined(self) -> bool:
+        return math.isfinite(self.value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statistic:
+    """A named function of an observation, with its options bound.
+
+    unit      of the value, "" if it has none
+    needs     what the observation must hold, given the options
+    scale     "log" where deviations are ratios (durations), else "linear"
+    options   keyword arguments of `function`, defaults included
+    """
+
+    name: str
+    function: Callable[..., float | Estimate]
+    unit: str
+    needs: Needs
+    scale: Literal["linear", "log"]
+    options: Mapping[str, Any]
+    _needs_rule: Needs | Callable[..., Needs] = field(repr=False)
+
+    @property
+    def summary(self) -> str:
+        """First line of the docstring."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
+
+    def with_options(self, **options: Any) -> Statistic:
+        """The same statistic with other options; raises ObjectiveError for an option it does not have."""
+        for option, value in options.items():
+            if option not in self.options:
+                hint = did_you_mean(option, self.options)
+                known = ", ".join(self.options) or "none"
+                raise ObjectiveError(f"{self.name} has no option '{option}'{hint}; it has {known}")
+            default = self.options[option]
+            number = isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool)
+            if default is not None and not number and not isinstance(value, type(default)):
+                raise ObjectiveError(
+                    f"option {option} of {self.name} takes {type(default).__name__}, not {value!r}"
+                )
+        merged = MappingProxyType({**self.options, **options})
+        return replace(self, options=merged, needs=_needs(self._needs_rule, merged))
+
+    def __call__(self, observation: Observation) -> Estimate:
+        """The estimate for `observation`; raises ObservationError if it does not hold what is needed."""
+        result = self.function(observation, **self.options)
+        return result if isinstance(result, Estimate) else Estimate(float(result))
+
+
+def _needs(rule: Needs | Callable[..., Needs], options: Mapping[str, Any]) -> Needs:
+    if isinstance(rule, Needs):
+        return rule
+    wanted = inspect.signature(rule).parameters
+    return rule(**{name: options[name] for name in wanted})
+
+
+def statistic(
+    *,
+    unit: str = "",
+    needs: Needs | Callable[..., Needs],
+    scale: Literal["linear", "log"] = "linear",
+    name: str | None = None,
+) -> Callable[[Callable[..., float | Estimate]], Statistic]:
+    """Make a statistic of a function `f(observation, *, option=default, ...)` that returns a float or Estimate.
+
+    `needs` may be a function of some of the options, named as its arguments.
+    """
+
+    def decorate(function: Callable[..., float | Estimate]) -> Statistic:
+        _, *rest = inspect.signature(function).parameters.values()
+        for parameter in rest:
+            if parameter.default is inspect.Parameter.empty:
+                raise ObjectiveError(f"option {parameter.name} of {function.__name__} needs a default")
+        options = MappingProxyType({parameter.name: parameter.default for parameter in rest})
+        return Statistic(
+            name=name or function.__name__,
+            function=function,
+            unit=unit,
+            needs=_needs(needs, options),
+            scale=scale,
+            options=options,
+            _needs_rule=needs,
+        )
+
+    return decorate
+
+
+def find_statistic(
+    reference: str, options: Mapping[str, Any] | None = None, *, folder: Path | None = None
+) -> Statistic:
+    """The statistic that `reference` names, with `options` bound.
+
+    An installed statistic may carry its population as a suffix: `cv2_E` is `cv2` with population "E".
+    Otherwise `package.module:name` or `file.py:name`. Raises ObjectiveError or PluginError.
+    """
+    bound = dict(options or {})
+    known = plugins.installed(plugins.STATISTICS)
+    target, _, population = reference.rpartition("_")
+    if ":" not in reference and reference not in known and target in known:
+        if bound.setdefault("population", population) != population:
+            raise ObjectiveError(f"{reference} already names population {population}")
+    else:
+        target = reference
+    found = plugins.load(target, plugins.STATISTICS, folder=folder)
+    if not isinstance(found, Statistic):
+        raise ObjectiveError(f"{reference} is a {type(found).__name__}; decorate it with @statistic")
+    name = reference if ":" not in reference else reference.rpartition(":")[2]
+    return replace(found.with_options(**bound), name=name)
+
+
+@dataclass(frozen=True)
+class Value:
+    """A target value with a tolerance, both in the unit of the statistic."""
+
+    value: float
+    tolerance: float
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.value) and math.isfinite(self.tolerance) and self.tolerance > 0):
+            raise ObjectiveError("a target needs a finite value and a tolerance above 0")
+
+    def deviation(self, reached: float, scale: str) -> float:
+        """Signed distance in tolerances; on the log scale, of logarithms."""
+        if scale == "log":
+            if reached <= 0:
+                return -math.inf
+            return math.log(reached / self.value) / (self.tolerance / self.value)
+        return (reached - self.value) / self.tolerance
+
+    def met(self, reached: float) -> bool:
+        return math.isfinite(reached) and abs(reached - self.value) <= self.tolerance
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Anything from `low` to `high` is as good; beyond, deviations are counted in `tolerance`."""
+
+    low: float
+    high: float
+    tolerance: float
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+            raise ObjectiveError("a target interval needs two finite ends, the lower one first")
+        if not (math.isfinite(self.tolerance) and self.tolerance > 0):
+            raise ObjectiveError("a target interval needs a tolerance above 0")
+
+    def deviation(self, reached: float, scale: str) -> float:
+        """Signed distance to the nearer end in tolerances, 0 inside."""
+        end = min(max(reached, self.low), self.high)
+        return 0.0 if end == reached else Value(end, self.tolerance).deviation(reached, scale)
+
+    def met(self, reached: float) -> bool:
+        return self.low <= reached <= self.high
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """A statistic, the target it should reach, and the weight of its loss in a scalar study."""
+
+    statistic: Statistic
+    target: Value | Interval
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.weight) and self.weight > 0):
+            raise ObjectiveError(f"the weight of {self.statistic.name} must be a number above 0")
+        lowest = self.target.value if isinstance(self.target, Value) else self.target.low
+        if self.statistic.scale == "log" and lowest <= 0:
+            raise ObjectiveError(f"{self.statistic.name} is compared by ratios: its target must be above 0")
+
+    @property
+    def name(self) -> str:
+        return self.statistic.name
+
+    def loss(self, estimate: Estimate) -> float:
+        """Finite and >= 0, in the order: target reached, defined, undefined; graded throughout.
+
+        With z the deviation in tolerances: z^2 up to CAP = 100, CAP (1 + ln(z^2 / CAP)) beyond it, at most
+        UNDEFINED = 1000; UNDEFINED (1 + shortfall) where the statistic is undefined. Not weighted.
+        """
+        if not estimate.defined:
+            return UNDEFINED * (1 + min(max(estimate.shortfall, 0.0), 1.0))
+        square = self.target.deviation(estimate.value, self.statistic.scale) ** 2
+        if square <= CAP:
+            return square
+        return min(CAP * (1 + math.log(square / CAP)), UNDEFINED) if math.isfinite(square) else UNDEFINED
+
+    def met(self, estimate: Estimate) -> bool:
+        return self.target.met(estimate.value)

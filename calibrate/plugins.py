@@ -1,0 +1,78 @@
+"""From a name in a study file to a Python object.
+
+Three forms: a plain name of an installed entry point (`ei_clustered`, `rate`), `package.module:Name`,
+and `file.py:Name`, the file being looked up beside the study file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+
+from calibrate.errors import PluginError, did_you_mean
+
+MODELS = "calibrate.models"
+STATISTICS = "calibrate.statistics"
+
+
+@cache
+def installed(kind: str) -> Mapping[str, EntryPoint]:
+    """Entry points of a `kind` ("calibrate.models", "calibrate.statistics") by name."""
+    return {entry.name: entry for entry in entry_points(group=kind)}
+
+
+def load(reference: str, kind: str, *, folder: Path | None = None) -> object:
+    """The object that `reference` names; raises PluginError in one line if there is none.
+
+    `folder` is where `file.py:Name` is looked up, the current folder by default.
+    """
+    if ":" not in reference:
+        entries = installed(kind)
+        if reference not in entries:
+            hint = did_you_mean(reference, entries)
+            what = kind.rsplit(".", 1)[-1]
+            known = ", ".join(sorted(entries)) or "none; is calibrate installed?"
+            raise PluginError(f"there is no '{reference}' among the installed {what}{hint}: {known}")
+        return entries[reference].load()
+    where, _, name = reference.rpartition(":")
+    module = _from_file(where, folder) if where.endswith(".py") else _from_package(where)
+    try:
+        return getattr(module, name)
+    except AttributeError:
+        hint = did_you_mean(name, [known for known in vars(module) if not known.startswith("_")])
+        raise PluginError(f"{where} has no '{name}'{hint}") from None
+
+
+def _from_package(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        raise PluginError(f"cannot import {name}: {type(error).__name__}: {error}") from error
+
+
+def _from_file(where: str, folder: Path | None) -> ModuleType:
+    path = (folder or Path.cwd()) / where
+    if not path.is_file():
+        raise PluginError(f"there is no file {path}")
+    # A stable name keeps one module per file, and lets its functions be named in another process.
+    module_name = f"calibrate_file_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]}"
+    if module_name in sys.modules:
+        return sys.modules[module_name]
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise PluginError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[module_name]
+        raise PluginError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+    return module

@@ -1,0 +1,50 @@
+"""Simulators by name. Only `genn` imports pygenn and only `nest` imports nest, when they are created."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from calibrate.errors import SimulatorError, did_you_mean
+from calibrate.simulators.base import Precision, Simulator
+
+NAMES = ("genn", "nest", "poisson")
+
+
+def choose(backend: str) -> str:
+    """The simulator that `backend` means here: "auto" is GeNN where it is installed, else NEST.
+
+    Raises SimulatorError if it is unknown or not installed.
+    """
+    if backend == "auto":
+        for name, module in (("genn", "pygenn"), ("nest", "nest")):
+            if importlib.util.find_spec(module):
+                return name
+        raise SimulatorError("no simulator is installed: `pip install nest-simulator` gives you NEST")
+    if backend not in NAMES:
+        known = ", ".join(("auto", *NAMES))
+        raise SimulatorError(f"there is no backend '{backend}'{did_you_mean(backend, NAMES)}: {known}")
+    if backend == "genn" and not importlib.util.find_spec("pygenn"):
+        raise SimulatorError(
+            "PyGeNN is not installed: its documentation (GeNN, section Installation) says how; "
+            "or use --backend nest"
+        )
+    if backend == "nest" and not importlib.util.find_spec("nest"):
+        raise SimulatorError("NEST is not installed: `pip install nest-simulator`")
+    return backend
+
+
+def create(backend: str, *, dt_ms: float, precision: Precision) -> Simulator:
+    """The simulator `backend` ("genn", "nest", "poisson"), for this process."""
+    if backend == "genn":
+        from calibrate.simulators.genn import GeNN
+
+        return GeNN(dt_ms=dt_ms, precision=precision)
+    if backend == "nest":
+        from calibrate.simulators.nest import Nest
+
+        return Nest(dt_ms=dt_ms)
+    if backend == "poisson":
+        from calibrate.simulators.poisson import Poisson
+
+        return Poisson(dt_ms=dt_ms)
+    raise SimulatorError(f"there is no backend '{backend}': {', '.join(NAMES)}")

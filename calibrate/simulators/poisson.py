@@ -1,0 +1,110 @@
+"""Poisson: no simulator. Spikes without a membrane, at once; for tests of everything else and for dry runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from calibrate.network import Distributed, Network, Values
+from calibrate.observation import Accumulator, Observation, SimulationFailure, steps
+from calibrate.simulators.base import Member, Recording
+
+
+class Poisson:
+    """Every neuron fires as a Poisson process whose rate grows linearly with its constant current.
+
+    With a membrane of capacitance C, leak time constant tau_m, rest E_L and threshold V_th, the rheobase is
+    (V_th - E_L) C / tau_m and the rate 5 Hz times I_e / rheobase (0 for negative currents). Connections
+    do nothing. The rates follow the parameters smoothly, which is what a test of a search needs.
+    """
+
+    def __init__(self, *, dt_ms: float) -> None:
+        self._dt_ms = dt_ms
+
+    def prepare(
+        self,
+        network: Network,
+        *,
+        batch_size: int,
+        recording: Recording,
+        wiring_seed: int,  # noqa: ARG002: nothing is wired
+    ) -> PreparedPoisson:
+        return PreparedPoisson(network, batch_size, recording, self._dt_ms)
+
+    def describe(self) -> dict[str, str]:
+        return {"name": "poisson", "version": "1", "device": "cpu", "precision": "double"}
+
+
+class PreparedPoisson:
+    """One batch of Poisson networks; see `Poisson`."""
+
+    def __init__(self, network: Network, batch_size: int, recording: Recording, dt_ms: float) -> None:
+        self._network, self._batch_size = network, batch_size
+        self._recording, self._dt_ms = recording, dt_ms
+        self._members: Sequence[Member] = ()
+        self._realisation = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._members = ()
+
+    def load(self, members: Sequence[Member], realisation: int) -> None:
+        self._members, self._realisation = members, realisation
+        self._randoms = [np.random.default_rng([member.seed, realisation]) for member in members]
+        self._stimuli = [np.zeros(len(self._network.layout.groups)) for _ in members]
+        self.measure()
+
+    def measure(self) -> None:
+        self._now = 0
+        self._accumulators = [
+            Accumulator(
+                self._network.layout,
+                dt_ms=self._dt_ms,
+                bin_ms=self._recording.bin_ms,
+                window_ms=self._recording.window_ms,
+                keep_spikes=self._recording.spikes,
+            )
+            for _ in self._members
+        ]
+
+    def stimulate(self, member: int, population: str, cluster: int, current_pA: float) -> None:
+        rows = self._network.layout.groups_of(population)
+        self._stimuli[member][rows.start + cluster] = current_pA
+
+    def advance(self, duration_ms: float) -> None:
+        n_steps = steps(duration_ms, self._dt_ms, "an advance")
+        start, self._now = self._now, self._now + n_steps
+        for member, random, stimuli, accumulator in zip(
+            self._members, self._randoms, self._stimuli, self._accumulators, strict=True
+        ):
+            rates = self._rates(member.values, stimuli)
+            probability = np.clip(rates * self._dt_ms / 1000, 0, 1)
+            counts = random.binomial(n_steps, probability)
+            neuron = np.repeat(np.arange(rates.size), counts)
+            step = np.concatenate([random.choice(n_steps, count, replace=False) for count in counts])
+            accumulator.add(start + step.astype(np.int64), neuron, self._now)
+
+    def observe(self) -> list[Observation | SimulationFailure]:
+        return [accumulator.finish() for accumulator in self._accumulators]
+
+    def _rates(self, values: Values, stimuli: np.ndarray) -> np.ndarray:
+        """Rate of every neuron in Hz, shape (n_neurons,)."""
+        rates = []
+        for row, group in enumerate(self._network.layout.groups):
+            of = {
+                name: value.mean if isinstance(value, Distributed) else value
+                for name, value in values.neurons[group.population].items()
+            }
+            rheobase = (of["V_th"] - of["E_L"]) * of["C_m"] / of["tau_m"]
+            rates.append(np.full(group.size, 5 * max(of["I_e"] + stimuli[row], 0) / rheobase))
+        return np.concatenate(rates)
