@@ -1,0 +1,203 @@
+"""Drawing connectivity, heterogeneity, initial states and random input from seeds.
+
+All of it is keyed, nothing is a stream that something else could advance. Whether a pair of neurons is
+connected follows from a counter-based hash of the pair and the key of the graph, so that the graph drawn
+here for NEST and the one that GeNN draws on its device are the same, synapse for synapse, without one of
+them being copied to the other.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibrate.network import Bernoulli, Distributed, FixedIndegree, Network, Population, Projection
+from calibrate.network import UniformPotential, Values
+from calibrate.neurons import Number, neuron_model
+
+UInt = NDArray[np.uint32]
+
+PCG4D = """
+    uint32_t {x} = ({a}) * 1664525u + 1013904223u;
+    uint32_t {x}b = ({b}) * 1664525u + 1013904223u;
+    uint32_t {x}c = ({c}) * 1664525u + 1013904223u;
+    uint32_t {x}d = ({d}) * 1664525u + 1013904223u;
+    {x} += {x}b * {x}d; {x}b += {x}c * {x}; {x}c += {x} * {x}b; {x}d += {x}b * {x}c;
+    {x} ^= {x} >> 16; {x}b ^= {x}b >> 16; {x}c ^= {x}c >> 16; {x}d ^= {x}d >> 16;
+    {x} += {x}b * {x}d;
+"""
+"""`pcg4d` as statements of GeNN code: declares `{x}`, the first output word for the inputs a, b, c, d."""
+
+
+def pcg4d(a: UInt | int, b: UInt | int, c: int, d: int) -> UInt:
+    """First word of a hash of four 32-bit words to four (Jarzynski & Olano 2020, JCGT 9(3), pcg4d).
+
+    Arrays broadcast; arithmetic is modulo 2^32.
+    """
+    with np.errstate(over="ignore"):
+        x, y, z, w = (
+            np.atleast_1d(np.asarray(word, dtype=np.uint32)) * np.uint32(1664525) + np.uint32(1013904223)
+            for word in (a, b, c, d)
+        )
+        x = x + y * w
+        y = y + z * x
+        z = z + x * y
+        w = w + y * z
+        x, y, w = x ^ (x >> np.uint32(16)), y ^ (y >> np.uint32(16)), w ^ (w >> np.uint32(16))
+        return x + y * w
+
+
+Key = tuple[int, int]
+
+
+def key(*entropy: int | str) -> Key:
+    """Two 32-bit words from seeds and names, by numpy's SeedSequence."""
+    numbers = [zlib.crc32(e.encode()) if isinstance(e, str) else e for e in entropy]
+    first, second = np.random.SeedSequence(numbers).generate_state(2)
+    return int(first), int(second)
+
+
+def graph_key(projection: Projection, wiring_seed: int, realisation: int) -> Key:
+    """Key of a block: the parts "within" and "between" of a pair of populations share it."""
+    return key("graph", projection.source, projection.target, wiring_seed, realisation)
+
+
+def probability_threshold(probability: float) -> int:
+    """`h >> 1` below this connects a pair; 31 bits, so that probability 1 connects all of them."""
+    return round(probability * 2**31)
+
+
+@dataclass(frozen=True)
+class Connections:
+    """Synapses of a projection, by source.
+
+    row_lengths  synapses of each source neuron, shape (n_sources,)
+    targets      their targets, source after source, ascending for each, shape (n_synapses,)
+    """
+
+    row_lengths: NDArray[np.int64]
+    targets: NDArray[np.int32]
+
+    @property
+    def sources(self) -> NDArray[np.int32]:
+        """Source of every synapse, shape (n_synapses,)."""
+        return np.repeat(np.arange(self.row_lengths.size, dtype=np.int32), self.row_lengths)
+
+
+def draw(network: Network, projection: Projection, *, wiring_seed: int, realisation: int) -> Connections:
+    """The synapses of `projection` in graph number `realisation`."""
+    source, target = network.population(projection.source), network.population(projection.target)
+    block = graph_key(projection, wiring_seed, realisation)
+    if isinstance(projection.rule, Bernoulli):
+        return _draw_bernoulli(projection, projection.rule, source, target, block)
+    return _draw_fixed_indegree(projection, projection.rule, source, target, block)
+
+
+def _draw_bernoulli(
+    projection: Projection, rule: Bernoulli, source: Population, target: Population, block: Key
+) -> Connections:
+    threshold = np.uint32(probability_threshold(rule.probability))
+    lengths, targets = [], []
+    for rows, columns in _pairs(projection, source, target):
+        chosen = (pcg4d(rows[:, None], columns[None, :], *block) >> np.uint32(1)) < threshold
+        if source.name == target.name:
+            chosen &= rows[:, None] != columns[None, :]
+        lengths.append(chosen.sum(axis=1))
+        targets.append(columns[np.nonzero(chosen)[1]].astype(np.int32))
+    return Connections(np.concatenate(lengths), np.concatenate(targets))
+
+
+def _pairs(
+    projection: Projection, source: Population, target: Population, at_once: int = 1 << 20
+) -> Iterator[tuple[UInt, UInt]]:
+    """Blocks of sources, in order, with the targets that they may reach."""
+    every = np.arange(target.size, dtype=np.uint32)
+    for cluster in range(source.clusters):
+        columns = every
+        if projection.part != "all":
+            own = every // target.cluster_size == cluster
+            columns = every[own if projection.part == "within" else ~own]
+        first = cluster * source.cluster_size
+        rows_at_once = max(1, at_once // max(columns.size, 1))
+        for start in range(first, first + source.cluster_size, rows_at_once):
+            stop = min(start + rows_at_once, first + source.cluster_size)
+            yield np.arange(start, stop, dtype=np.uint32), columns
+
+
+def _draw_fixed_indegree(
+    projection: Projection, rule: FixedIndegree, source: Population, target: Population, block: Key
+) -> Connections:
+    """Selection sampling (Knuth, TAOCP 2, 3.4.2 S) over the sources of each cluster, for all targets at once.
+
+    Source number o of a cluster is taken with probability needed / left.
+    """
+    size = source.cluster_size
+    post = np.arange(target.size, dtype=np.uint32)
+    clusters = np.arange(source.clusters, dtype=np.uint32)
+    own = post // np.uint32(target.cluster_size)
+    if projection.part == "within":
+        cluster = own[None, :]
+    else:
+        cluster = np.broadcast_to(clusters[:, None], (source.clusters, target.size))
+    allowed = np.ones(cluster.shape, dtype=bool)
+    if projection.part == "between":
+        allowed = cluster != own[None, :]
+    first = cluster * np.uint32(size)
+    recurrent = source.name == target.name
+    left = np.full(cluster.shape, size, dtype=np.int64)
+    if recurrent:
+        left -= (post[None, :] >= first) & (post[None, :] < first + size)
+    needed = np.where(allowed, np.minimum(rule.indegree(size), left), 0)
+    rows: list[NDArray[np.int32]] = [np.zeros(0, np.int32)] * source.size
+    for offset in range(size):
+        pre = first + np.uint32(offset)
+        drawn = (pcg4d(pre, post[None, :], *block) >> np.uint32(1)).astype(np.int64)
+        candidate = pre != post[None, :] if recurrent else np.True_
+        take = candidate & (drawn * left < needed << 31)
+        left -= candidate
+        needed -= take
+        sources, targets = pre[take] if pre.shape == take.shape else pre, np.nonzero(take)[1]
+        order = np.argsort(sources, kind="stable")
+        bounds = np.flatnonzero(np.diff(sources[order])) + 1
+        for piece in np.split(order, bounds):
+            if piece.size:
+                rows[int(sources[piece[0]])] = targets[piece].astype(np.int32)
+    return Connections(np.array([row.size for row in rows], dtype=np.int64), np.concatenate(rows))
+
+
+def neuron_parameters(
+    population: Population, values: Values, *, wiring_seed: int, realisation: int
+) -> dict[str, Number]:
+    """All neuron parameters of a population; those that are distributed as arrays of shape (size,)."""
+    drawn: dict[str, Number] = {}
+    for name, value in values.neurons[population.name].items():
+        if isinstance(value, Distributed):
+            seed = key("distributed", population.name, name, wiring_seed, realisation)
+            drawn[name] = value.mean + value.sd * np.random.default_rng(seed).standard_normal(population.size)
+        else:
+            drawn[name] = value
+    return neuron_model(population.neuron).complete(drawn)
+
+
+def initial_potential(
+    population: Population, values: Values, parameters: dict[str, Number], *, seed: int
+) -> NDArray[np.float64]:
+    """Membrane potential of every neuron at t = 0 (mV), shape (size,), keyed by the candidate's seed."""
+    uniform = np.random.default_rng(key("initial", population.name, seed)).random(population.size)
+    initial = values.initial[population.name]
+    if isinstance(initial, UniformPotential):
+        return initial.low + (initial.high - initial.low) * uniform
+    p = {name: np.broadcast_to(value, population.size) for name, value in parameters.items()}
+    spread = p["V_reset"] + (p["V_th"] - p["V_reset"]) * uniform
+    drive = p["I_e"] * p["tau_m"] / p["C_m"]  # where the potential would settle, from E_L
+    threshold, reset = p["V_th"] - p["E_L"], p["V_reset"] - p["E_L"]
+    fires = drive > threshold
+    safe = np.where(fires, drive, threshold + 1)
+    # V(t) = drive + (reset - drive) exp(-t / tau_m) reaches the threshold after `period`.
+    period = p["tau_m"] * np.log((safe - reset) / (safe - threshold))
+    phase = safe + (reset - safe) * np.exp(-uniform * period / p["tau_m"])
+    return np.where(fires, p["E_L"] + phase, spread)
