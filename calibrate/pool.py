@@ -137,7 +137,9 @@ class Worker:
                 wall_s = time.perf_counter() - started
             except Exception as error:
                 self._close()
-                reason = str(error) if isinstance(error, CalibrateError) else f"{type(error).__name__}: {error}"
+                reason = (
+                    str(error) if isinstance(error, CalibrateError) else f"{type(error).__name__}: {error}"
+                )
                 results = [SimulationFailure(reason)] * len(batch)
             for (candidate, _), result in zip(batch, results, strict=True):
                 outcomes[candidate.uuid] = Outcome(

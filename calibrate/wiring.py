@@ -15,8 +15,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calibrate.network import Bernoulli, Distributed, FixedIndegree, Network, Population, Projection
-from calibrate.network import UniformPotential, Values
+from calibrate.network import (
+    Bernoulli,
+    Distributed,
+    FixedIndegree,
+    Network,
+    Population,
+    Projection,
+    UniformPotential,
+    Values,
+)
 from calibrate.neurons import Number, neuron_model
 
 UInt = NDArray[np.uint32]
@@ -27,7 +35,7 @@ PCG4D = """
     uint32_t {x}c = ({c}) * 1664525u + 1013904223u;
     uint32_t {x}d = ({d}) * 1664525u + 1013904223u;
     {x} += {x}b * {x}d; {x}b += {x}c * {x}; {x}c += {x} * {x}b; {x}d += {x}b * {x}c;
-    {x} ^= {x} >> 16; {x}b ^= {x}b >> 16; {x}c ^= {x}c >> 16; {x}d ^= {x}d >> 16;
+    {x} ^= {x} / 65536u; {x}b ^= {x}b / 65536u; {x}c ^= {x}c / 65536u; {x}d ^= {x}d / 65536u;
     {x} += {x}b * {x}d;
 """
 """`pcg4d` as statements of GeNN code: declares `{x}`, the first output word for the inputs a, b, c, d."""

@@ -1,0 +1,350 @@
+"""A compiled GeNN network and the batch that runs in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibrate import wiring
+from calibrate.errors import SimulatorError
+from calibrate.network import Bernoulli, Population
+from calibrate.neurons import Number, neuron_model
+from calibrate.observation import IntervalMoments, Observation, SimulationFailure, Spikes, steps
+from calibrate.simulators.base import Member, Recording
+from calibrate.simulators.genn_code import (
+    CONNECTIVITY_SETTINGS,
+    LARGEST_NOISE_MEAN,
+    MONITOR_STATE,
+    Build,
+    constants,
+    monitor_name,
+    noise_name,
+)
+
+_UNREACHABLE = 1e30
+"""A threshold that nothing reaches, in single precision too."""
+
+
+class PreparedGenn:
+    """A compiled network with a batch of members; see `GeNN`."""
+
+    def __init__(self, model: Any, build: Build, recording: Recording, wiring_seed: int) -> None:
+        self._model, self._build = model, build
+        self._network = build.network
+        self._recording, self._wiring_seed = recording, wiring_seed
+        self._bin_steps = steps(recording.bin_ms, build.dt_ms, "a bin")
+        self._window_steps = steps(recording.window_ms, build.dt_ms, "a window")
+        self._realisation: int | None = None
+        self._members: Sequence[Member] = ()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._realisation is not None:
+            self._model.unload()
+            self._realisation = None
+
+    # --- starting over ------------------------------------------------------------------------------
+
+    def load(self, members: Sequence[Member], realisation: int) -> None:
+        if not 0 < len(members) <= self._build.batch_size:
+            raise SimulatorError(f"a batch holds 1 to {self._build.batch_size} networks, not {len(members)}")
+        if realisation != self._realisation:
+            self._wire(realisation)
+        self._members = members
+        # A part batch is filled up with copies of its first member, which are kept from firing.
+        filled = [*members, *[members[0]] * (self._build.batch_size - len(members))]
+        self._silence()
+        self._parameters = [
+            {
+                population.name: wiring.neuron_parameters(
+                    population, member.values, wiring_seed=self._wiring_seed, realisation=realisation
+                )
+                for population in self._network.populations
+            }
+            for member in filled
+        ]
+        for population in self._network.populations:
+            self._set_neurons(population, filled)
+            self._set_noise(population, filled)
+        self._set_synapses(filled)
+        self._model.timestep = 0
+        self.measure()
+
+    def _wire(self, realisation: int) -> None:
+        if self._realisation is not None:
+            self._model.unload()
+        for projection in self._network.projections:
+            rule = projection.rule
+            if isinstance(rule, Bernoulli):
+                number = wiring.probability_threshold(rule.probability)
+            else:
+                number = rule.indegree(self._network.population(projection.source).cluster_size)
+            words = (*wiring.graph_key(projection, self._wiring_seed, realisation), number)
+            settings = self._model.synapse_populations[projection.name].connectivity_extra_global_params
+            settings[CONNECTIVITY_SETTINGS].set_init_values(np.array(words, dtype=np.uint32))
+        self._model.load(num_recording_timesteps=self._bin_steps if self._build.record_spikes else None)
+        self._realisation = realisation
+
+    def _silence(self) -> None:
+        """Let spikes in flight arrive while none can fire, then clear what they left."""
+        for population in self._network.populations:
+            group = self._model.neuron_populations[population.name]
+            self._write(group.vars[neuron_model(population.neuron).genn.threshold_constant], _UNREACHABLE)
+        longest = max((s.axonal_delay_steps for s in self._model.synapse_populations.values()), default=0)
+        for _ in range(longest + 2):
+            self._model.step_time()
+        for synapses in self._model.synapse_populations.values():
+            synapses.out_post.view[:] = 0
+            synapses.out_post.push_to_device()
+
+    def _set_neurons(self, population: Population, members: Sequence[Member]) -> None:
+        group = self._model.neuron_populations[population.name]
+        neuron = neuron_model(population.neuron)
+        code = neuron.genn
+        names = constants(neuron, population, self._build.dt_ms)
+        columns: dict[str, list[Number]] = {name: [] for name in names}
+        potential = []
+        for number, member in enumerate(members):
+            parameters = self._parameters[number][population.name]
+            found = {**code.constants(parameters, self._build.dt_ms), "I_e": parameters["I_e"]}
+            if number >= len(self._members):
+                found[code.threshold_constant] = _UNREACHABLE
+            for name in names:
+                columns[name].append(found[name])
+            start = wiring.initial_potential(population, member.values, parameters, seed=member.seed)
+            potential.append(start - parameters[code.potential_offset])
+        for name, column in columns.items():
+            self._write(group.vars[name], _stacked(column, group.vars[name].view))
+        for name in code.state:
+            self._write(group.vars[name], _stacked(potential, group.vars[name].view) if name == "V" else 0)
+
+    def _set_noise(self, population: Population, members: Sequence[Member]) -> None:
+        if not population.noise:
+            return
+        for receptor, tau in neuron_model(population.neuron).receptors.items():
+            source = self._model.current_sources[f"{noise_name(population)}_{receptor}"]
+            rows = []
+            for number, member in enumerate(members):
+                noise = member.values.noise[population.name]
+                mean = noise.rate_hz * self._build.dt_ms / 1000
+                if mean > LARGEST_NOISE_MEAN:
+                    raise SimulatorError(
+                        f"Poisson input of {noise.rate_hz:g} Hz is {mean:g} spikes per step; GeNN takes up "
+                        f"to {LARGEST_NOISE_MEAN:g}: use a smaller rate with a larger weight"
+                    )
+                if (noise.weight < 0) != (receptor == "in"):
+                    mean = 0.0
+                decay = np.exp(-self._build.dt_ms / self._parameters[number][population.name][tau])
+                rows.append((mean, np.exp(-mean), decay, noise.weight, *wiring.key("noise", member.seed)))
+            for name, column in zip(
+                ("mean", "none", "decay", "weight", "key0", "key1"), zip(*rows, strict=True), strict=True
+            ):
+                self._write(source.vars[name], _stacked(column, source.vars[name].view))
+            self._write(source.vars["current"], 0)
+
+    def _set_synapses(self, members: Sequence[Member]) -> None:
+        for projection in self._network.projections:
+            variables = self._model.synapse_populations[projection.name].psm_vars
+            model = neuron_model(self._network.population(projection.target).neuron)
+            tau = model.receptors[projection.receptor]
+            weight = [member.values.weights[projection.name] for member in members]
+            decay = [
+                np.exp(-self._build.dt_ms / np.asarray(parameters[projection.target][tau]))
+                for parameters in self._parameters
+            ]
+            self._write(variables["weight"], _stacked(weight, variables["weight"].view))
+            self._write(variables["decay"], _stacked(decay, variables["decay"].view))
+
+    @staticmethod
+    def _write(variable: Any, values: Any) -> None:
+        variable.view[:] = values
+        variable.push_to_device()
+
+    # --- running ------------------------------------------------------------------------------------
+
+    def measure(self) -> None:
+        self._measured_from = self._model.timestep
+        for population in self._network.populations:
+            monitor = self._model.synapse_populations[monitor_name(population)]
+            for name in MONITOR_STATE:
+                self._write(monitor.pre_vars[name], -1 if name == "last" else 0)
+        if self._build.record_spikes and self._measured_from % self._bin_steps:
+            raise SimulatorError("where spikes are recorded, the warm-up must be a whole number of bins")
+        self._group_reads: list[NDArray[np.int64]] = []
+        self._window_reads: list[NDArray[np.int64]] = []
+        self._pieces: list[list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = [[] for _ in self._members]
+
+    def advance(self, duration_ms: float) -> None:
+        start = self._measured_from
+        end = self._model.timestep + steps(duration_ms, self._build.dt_ms, "an advance")
+        step = self._model.step_time
+        while self._model.timestep < end:
+            # A counter has all of a bin one step after its end, a monitor at its end.
+            now = self._model.timestep
+            counters = _next(now, self._bin_steps, start + 1)
+            monitors = _next(now, self._window_steps, start)
+            raster = _next(now, self._bin_steps, 0) if self._build.record_spikes else end
+            stop = min(counters, monitors, raster, end)
+            for _ in range(stop - now):
+                step()
+            if stop == counters:
+                self._group_reads.append(self._read_counters())
+            if stop == monitors:
+                self._window_reads.append(self._read_monitors("n_spikes").astype(np.int64))
+            if stop == raster and self._build.record_spikes:
+                self._pull_spikes()
+
+    def stimulate(self, member: int, population: str, cluster: int, current_pA: float) -> None:
+        rows = self._network.layout.groups_of(population)
+        group = self._network.layout.groups[rows.start + cluster]
+        first = self._network.layout.neurons_of(population).start
+        inside = slice(group.start - first, group.stop - first)
+        variable = self._model.neuron_populations[population].vars["I_e"]
+        base = np.broadcast_to(
+            self._parameters[member][population]["I_e"], self._network.population(population).size
+        )
+        self._by_member(variable.view)[member, inside] = base[inside] + current_pA
+        variable.push_to_device()
+
+    def _by_member(self, view: NDArray[Any]) -> NDArray[Any]:
+        """A variable as (batch size, values): GeNN leaves out the first axis for a batch of one."""
+        return view.reshape(self._build.batch_size, -1)
+
+    def _pull(self, variable: Any) -> NDArray[Any]:
+        variable.pull_from_device()
+        return self._by_member(variable.view)[: len(self._members)]
+
+    def _read_counters(self) -> NDArray[np.int64]:
+        """Spikes counted so far by group, shape (members, n_groups)."""
+        counts = [
+            self._pull(self._model.neuron_populations[f"{monitor_name(p)}_counters"].vars["count"])
+            for p in self._network.populations
+        ]
+        return np.concatenate(counts, axis=1).astype(np.int64)
+
+    def _read_monitors(self, name: str) -> NDArray[Any]:
+        """One of the monitors' variables, shape (members, n_neurons)."""
+        found = [
+            self._pull(self._model.synapse_populations[monitor_name(p)].pre_vars[name])
+            for p in self._network.populations
+        ]
+        return np.concatenate(found, axis=1)
+
+    def _pull_spikes(self) -> None:
+        self._model.pull_recording_buffers_from_device()
+        offset = 0
+        for population in self._network.populations:
+            recorded = self._model.neuron_populations[population.name].spike_recording_data
+            for pieces, (times, neurons) in zip(self._pieces, recorded, strict=False):
+                step = np.rint(np.asarray(times) / self._build.dt_ms).astype(np.int64)
+                pieces.append((step - self._measured_from, np.asarray(neurons, dtype=np.int64) + offset))
+            offset += population.size
+
+    # --- observing ----------------------------------------------------------------------------------
+
+    def observe(self) -> list[Observation | SimulationFailure]:
+        n_steps = self._model.timestep - self._measured_from
+        layout = self._network.layout
+        totals = self._read_monitors("n_spikes").astype(np.int64)
+        by_group = np.add.reduceat(totals, layout.boundaries, axis=1)
+        # The first reading holds what the counters saw before the measurement; the last bin's end, which they
+        # would see a step later, is the monitors' total.
+        reads = np.stack([*self._group_reads, self._group_reads[0] + by_group], axis=-1)
+        windows = np.stack([np.zeros_like(totals), *self._window_reads], axis=-1)
+        moments = self._moments(totals)
+        potential, depolarisation = self._potentials()
+        found: list[Observation | SimulationFailure] = []
+        for number in range(len(self._members)):
+            if not np.isfinite(potential[number]).all():
+                found.append(SimulationFailure("a membrane potential became infinite or undefined"))
+                continue
+            found.append(
+                Observation(
+                    layout=layout,
+                    dt_ms=self._build.dt_ms,
+                    duration_ms=n_steps * self._build.dt_ms,
+                    bin_ms=self._recording.bin_ms,
+                    group_bins=np.diff(reads[number]),
+                    window_ms=self._recording.window_ms,
+                    neuron_windows=np.diff(windows[number]),
+                    neuron_totals=totals[number],
+                    intervals=moments[number],
+                    depolarisation=depolarisation[number],
+                    spikes=self._spikes(number) if self._build.record_spikes else None,
+                )
+            )
+        return found
+
+    def _moments(self, totals: NDArray[np.int64]) -> list[IntervalMoments]:
+        dt_ms = self._build.dt_ms
+        total = self._read_monitors("interval_sum") * dt_ms
+        squares = self._read_monitors("interval_sum_sq") * dt_ms**2
+        cv2, lv = self._read_monitors("cv2_sum"), self._read_monitors("lv_sum")
+        return [
+            IntervalMoments(np.maximum(totals[k] - 1, 0), total[k], squares[k], cv2[k], lv[k])
+            for k in range(len(self._members))
+        ]
+
+    def _potentials(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Membrane potentials (members, n_neurons) and their relative means over groups (members, n_groups)."""
+        potentials, relative = [], []
+        for population in self._network.populations:
+            group = self._model.neuron_populations[population.name]
+            offset = neuron_model(population.neuron).genn.potential_offset
+            pulled = self._pull(group.vars["V"]).astype(np.float64)
+            for number in range(len(self._members)):
+                p = self._parameters[number][population.name]
+                potential = pulled[number] + p[offset]
+                potentials.append(potential)
+                relative.append((potential - p["V_reset"]) / (np.asarray(p["V_th"]) - p["V_reset"]))
+        members = len(self._members)
+        layout = self._network.layout
+        sizes = np.array([group.size for group in layout.groups])
+        return (
+            _joined(potentials, members),
+            np.add.reduceat(_joined(relative, members), layout.boundaries, axis=1) / sizes,
+        )
+
+    def _spikes(self, member: int) -> Spikes:
+        step = np.concatenate([piece[0] for piece in self._pieces[member]])
+        neuron = np.concatenate([piece[1] for piece in self._pieces[member]])
+        order = np.lexsort((neuron, step))
+        return Spikes(step[order], neuron[order])
+
+    def connections(self, name: str) -> wiring.Connections:
+        """The synapses of a projection as they are on the device (for inspection; slow)."""
+        synapses = self._model.synapse_populations[name]
+        synapses.pull_connectivity_from_device()
+        lengths = synapses._row_lengths.view.astype(np.int64)
+        targets = synapses.get_sparse_post_inds().astype(np.int32)
+        order = np.lexsort((targets, np.repeat(np.arange(lengths.size), lengths)))
+        return wiring.Connections(lengths, targets[order])
+
+
+def _next(now: int, period: int, phase: int) -> int:
+    """The first step after `now` that is `phase` plus a multiple of `period`."""
+    return now + 1 + (phase - now - 1) % period
+
+
+def _stacked(values: Sequence[Number], view: NDArray[Any]) -> NDArray[Any]:
+    """One value or one row per member, in the shape of a GeNN variable."""
+    if view.size == len(values):
+        return np.array([float(np.asarray(value)) for value in values]).reshape(view.shape)
+    size = view.size // len(values)
+    return np.stack([np.broadcast_to(value, size) for value in values]).reshape(view.shape)
+
+
+def _joined(arrays: list[NDArray[np.float64]], members: int) -> NDArray[np.float64]:
+    """From populations x members to (members, n_neurons)."""
+    return np.stack([np.concatenate(arrays[k::members]) for k in range(members)])
