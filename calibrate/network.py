@@ -233,13 +233,14 @@ class Parameter:
     unit: str
     doc: str
     tier: Literal["code", "wiring", "values"] = "values"
-    kind: type = float
+    kind: type[Any] = float
     choices: tuple[str, ...] = ()
     low: float | None = None
     high: float | None = None
 
-    def checked(self, value: Any) -> Any:
-        """`value` as this parameter's type; raises ModelError naming parameter, rule and value."""
+    def checked(self, given: Any) -> Any:
+        """`given` as this parameter's type; raises ModelError naming parameter, rule and value."""
+        value = given
         if value is None:
             if self.default is None:
                 return None

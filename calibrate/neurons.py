@@ -56,9 +56,12 @@ class GennNeuron:
 class NeuronModel:
     """A neuron model in the registry.
 
-    receptors  kinds of synaptic input -> the parameter with its decay time constant. "ex" takes weights
-               >= 0 and "in" weights <= 0, as NEST sorts them.
-    nest       name of the NEST model
+    receptors   kinds of synaptic input -> the parameter with its decay time constant. "ex" takes weights
+                >= 0 and "in" weights <= 0, as NEST sorts them.
+    nest        name of the NEST model
+    refractory  parameter with the longest time that a neuron rests after a spike (ms)
+
+    Every model has the parameters C_m, tau_m, E_L, V_th, V_reset and I_e.
     """
 
     name: str
@@ -67,6 +70,7 @@ class NeuronModel:
     receptors: Mapping[str, str]
     nest: str
     genn: GennNeuron
+    refractory: str = "t_ref"
 
     def complete(self, given: Mapping[str, Number]) -> dict[str, Number]:
         """All parameters, defaults filled in; ModelError for one that the model does not have."""
@@ -78,13 +82,13 @@ class NeuronModel:
 
 
 def refractory_steps(t_ref_ms: float, dt_ms: float) -> int:
-    """Steps that a neuron stays refractory: NEST rounds up to whole steps (of times in whole microseconds)."""
+    """Steps that a neuron stays refractory: NEST rounds up to whole steps, of times in microseconds."""
     return math.ceil(round(t_ref_ms * 1000) / (dt_ms * 1000) - 1e-9)
 
 
 def delay_steps(delay_ms: float, dt_ms: float) -> int:
     """Steps that a spike travels: NEST rounds half up, and a step is the least."""
-    return max(1, math.floor(delay_ms / dt_ms + 0.5))
+    return max(1, math.floor(round(delay_ms * 1000) / (dt_ms * 1000) + 0.5 + 1e-9))
 
 
 def current_propagator(tau_m: Number, tau_syn: Number, C_m: Number, dt_ms: float) -> Number:
@@ -97,7 +101,8 @@ def current_propagator(tau_m: Number, tau_syn: Number, C_m: Number, dt_ms: float
     difference = (tau_m - tau_syn) / (tau_m * tau_syn)
     with np.errstate(divide="ignore", invalid="ignore"):
         factor = np.where(difference == 0, dt_ms, np.expm1(dt_ms * difference) / difference)
-    return np.exp(-dt_ms / tau_syn) * factor / np.asarray(C_m)
+    propagator: NDArray[np.float64] = np.exp(-dt_ms / tau_syn) * factor / np.asarray(C_m)
+    return propagator
 
 
 def psp_peak(tau_m: float, tau_syn: float, C_m: float) -> float:

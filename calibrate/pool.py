@@ -7,12 +7,14 @@ descriptor 1 goes to a log, never to the user's standard output.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import multiprocessing
 import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,8 +28,8 @@ from typing import Any, Self
 import psutil
 
 from calibrate import plugins, simulators
-from calibrate.errors import CalibrateError, PluginError
-from calibrate.network import Model
+from calibrate.errors import CalibrateError, PluginError, SimulatorError
+from calibrate.network import Model, Network
 from calibrate.observation import Observation, SimulationFailure
 from calibrate.simulators.base import Member, Precision, Prepared, Recording, Simulator, simulate
 
@@ -85,9 +87,9 @@ class Outcome:
 
     uuid: str
     result: Observation | SimulationFailure
-    wall_s: float
-    build_s: float
-    backend: Mapping[str, str]
+    wall_s: float = 0.0
+    build_s: float = 0.0
+    backend: Mapping[str, str] = field(default_factory=dict)
 
 
 class Worker:
@@ -106,15 +108,14 @@ class Worker:
         """Simulate at most a batch of candidates; a candidate that cannot run is an Outcome too."""
         setup, backend = self._setup, self._simulator.describe()
         outcomes: dict[str, Outcome] = {}
-        batches: dict[object, list[tuple[Candidate, Member]]] = {}
+        batches: dict[Network, list[tuple[Candidate, Member]]] = {}
         for candidate in candidates:
             try:
                 network = self._model.network(candidate.parameters)
                 values = self._model.values(network, candidate.parameters)
             except CalibrateError as error:
-                failure = SimulationFailure(str(error))
                 outcomes[candidate.uuid] = Outcome(
-                    uuid=candidate.uuid, result=failure, wall_s=0.0, build_s=0.0, backend=backend
+                    uuid=candidate.uuid, result=_failure(error), backend=backend
                 )
             else:
                 member = Member(values=values, seed=candidate.seed)
@@ -166,23 +167,30 @@ class Worker:
             prepared.__exit__(None, None, None)
 
 
+def _failure(error: Exception) -> SimulationFailure:
+    expected = isinstance(error, CalibrateError)
+    return SimulationFailure(str(error) if expected else f"{type(error).__name__}: {error}")
+
+
 _worker: Worker | None = None
 
 
-def _start(setup: Setup, log: str, parent: int) -> None:
+def _start(log: str, parent: int) -> None:
     """Initialise a slot's process."""
-    global _worker
     _end_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the coordinator's to handle
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for standard in (1, 2):
         os.dup2(descriptor, standard)
     os.close(descriptor)
-    _worker = Worker(setup)
 
 
-def _run(candidates: Sequence[Candidate], realisation: int) -> list[Outcome]:
-    assert _worker is not None  # set by _start, before any call
+def _run(setup: Setup, candidates: Sequence[Candidate], realisation: int) -> list[Outcome]:
+    global _worker
+    try:
+        _worker = _worker or Worker(setup)
+    except Exception as error:
+        return [Outcome(uuid=candidate.uuid, result=_failure(error)) for candidate in candidates]
     return _worker.run(candidates, realisation)
 
 
@@ -193,6 +201,18 @@ def _end_with(parent: int) -> None:
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
+
+
+@contextlib.contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may change, and only it receives, signals
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class _Slot:
@@ -207,11 +227,13 @@ class _Slot:
             max_workers=1,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_start,
-            initargs=(self._setup, str(self._log), os.getpid()),
+            initargs=(str(self._log), os.getpid()),
         )
 
     def submit(self, candidates: Sequence[Candidate], realisation: int) -> Future[list[Outcome]]:
-        return self._executor.submit(_run, candidates, realisation)
+        # The first submission starts the process, which inherits that Ctrl-C is not for it.
+        with _interrupts_ignored():
+            return self._executor.submit(_run, self._setup, candidates, realisation)
 
     @property
     def processes(self) -> list[int]:
@@ -223,23 +245,33 @@ class _Slot:
 
     def stop(self) -> None:
         for pid in self.processes:
-            try:
+            with contextlib.suppress(psutil.NoSuchProcess):
                 psutil.Process(pid).kill()
-            except psutil.NoSuchProcess:
-                pass
         self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def slots_for(backend: str, network: Network) -> int:
+    """Processes that this machine has cores and memory for; raises SimulatorError if not even one fits."""
+    available = psutil.virtual_memory().available
+    each = simulators.memory_bytes(backend, network)
+    if each > available:
+        raise SimulatorError(
+            f"one network needs about {each / 2**30:.1f} GiB in {backend}, and {available / 2**30:.1f} GiB "
+            "of memory are free: use fewer neurons or a smaller connection probability"
+        )
+    return max(1, min(len(psutil.Process().cpu_affinity()), int(0.9 * available / each)))
 
 
 class Pool:
     """Simulates candidates on `slots` processes. Use it as a context manager.
 
-    slots      by default as many as there are cores, fewer where memory does not suffice
+    slots      by default one per core; see `slots_for` where networks are large
     timeout_s  a batch that takes longer is stopped and reported failed; None: never
     """
 
     def __init__(self, setup: Setup, *, slots: int | None = None, timeout_s: float | None = None) -> None:
         self.setup = setup
-        self.slots = slots or max(1, len(psutil.Process().cpu_affinity() or [0]))
+        self.slots = slots or len(psutil.Process().cpu_affinity())
         self._timeout_s = timeout_s
         self._slots: list[_Slot] = []
         self._log: Path | None = None
@@ -341,7 +373,4 @@ class Pool:
                 reason = f"the simulator's process died; what it printed is in {self._log}"
         failure = SimulationFailure(reason)
         wall_s = time.monotonic() - started
-        return [
-            Outcome(uuid=candidate.uuid, result=failure, wall_s=wall_s, build_s=0.0, backend={})
-            for candidate in batch
-        ]
+        return [Outcome(uuid=candidate.uuid, result=failure, wall_s=wall_s) for candidate in batch]

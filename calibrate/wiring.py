@@ -208,4 +208,5 @@ def initial_potential(
     # V(t) = drive + (reset - drive) exp(-t / tau_m) reaches the threshold after `period`.
     period = p["tau_m"] * np.log((safe - reset) / (safe - threshold))
     phase = safe + (reset - safe) * np.exp(-uniform * period / p["tau_m"])
-    return np.where(fires, p["E_L"] + phase, spread)
+    potential: NDArray[np.float64] = np.where(fires, p["E_L"] + phase, spread)
+    return potential

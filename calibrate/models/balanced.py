@@ -1,4 +1,4 @@
-"""The random balanced network: the E/I clustered network without clusters (van Vreeswijk & Sompolinsky 1996)."""
+"""The random balanced network (van Vreeswijk & Sompolinsky 1996): `ei_clustered` without clusters."""
 
 from __future__ import annotations
 

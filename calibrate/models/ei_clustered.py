@@ -4,7 +4,8 @@ Rostami et al. 2024 (Front. Neurosci., "Spiking attractor model of motor cortex 
 and behavioral variability by prior target information"), Schmitt, Rostami & Nawrot 2023
 (doi 10.3389/fninf.2023.941696).
 
-    C dV/dt = -(C / tau_m)(V - E_L) + I_E + I_I + I_x + I_stim,    dI_s/dt = -I_s / tau_s + sum J delta(t - t_k - d)
+    C dV/dt = -(C / tau_m)(V - E_L) + I_E + I_I + I_x + I_stim
+    dI_s/dt = -I_s / tau_s + sum J delta(t - t_k - d)
 
 Weights without clusters follow the sqrt(K) rule unless given; clustering multiplies them by J+ within a
 cluster and by J- = (N_Q - J+) / (N_Q - 1) between clusters, which keeps the sum over the inputs of a neuron.
@@ -289,7 +290,9 @@ def make_values(network: Network, p: Parameters) -> Values:
         neurons=neurons,
         weights=weight,
         initial={
-            kind: UniformPhase() if p["initial"] == "phase" else UniformPotential(p["V_r"], threshold(p, kind))
+            kind: UniformPhase()
+            if p["initial"] == "phase"
+            else UniformPotential(p["V_r"], threshold(p, kind))
             for kind in TYPES
         },
         noise={

@@ -297,7 +297,7 @@ class PreparedGenn:
         ]
 
     def _potentials(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Membrane potentials (members, n_neurons) and their relative means over groups (members, n_groups)."""
+        """Membrane potentials (members, n_neurons), their relative means over groups (members, n_groups)."""
         potentials, relative = [], []
         for population in self._network.populations:
             group = self._model.neuron_populations[population.name]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from types import ModuleType, TracebackType
+from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calibrate import wiring
 from calibrate.errors import SimulatorError
@@ -26,14 +27,14 @@ _SILENT_STEPS = 100
 _PIECE_MS = 1000.0
 
 
-def _load_nest() -> ModuleType:
+def _load_nest() -> Any:
     os.environ.setdefault("PYNEST_QUIET", "1")
     try:
         import nest
     except ImportError as error:
         raise SimulatorError(f"NEST cannot be imported ({error}): `pip install nest-simulator`") from error
     nest.verbosity = nest.VerbosityLevel.ERROR
-    return nest  # type: ignore[no-any-return]
+    return nest
 
 
 class Nest:
@@ -63,7 +64,7 @@ class PreparedNest:
     """A network in NEST's kernel, of which there is one per process; see `Nest`."""
 
     def __init__(
-        self, nest: ModuleType, network: Network, recording: Recording, wiring_seed: int, dt_ms: float
+        self, nest: Any, network: Network, recording: Recording, wiring_seed: int, dt_ms: float
     ) -> None:
         self._nest, self._network, self._recording = nest, network, recording
         self._wiring_seed, self._dt_ms = wiring_seed, dt_ms
@@ -165,7 +166,8 @@ class PreparedNest:
             still: dict[str, float] = dict.fromkeys(model.receptors.values(), _SILENT_TAU_STEPS * self._dt_ms)
             nodes.set(V_th=_UNREACHABLE_MV, I_e=0.0, **still)
             longest = max(
-                longest, round(float(np.max(self._parameters[population.name]["t_ref"])) / self._dt_ms)
+                longest,
+                round(float(np.max(self._parameters[population.name][model.refractory])) / self._dt_ms),
             )
         travel = max((delay_steps(p.delay_ms, self._dt_ms) for p in self._network.projections), default=1)
         self._nest.Simulate((longest + travel + _SILENT_STEPS) * self._dt_ms)
@@ -176,7 +178,6 @@ class PreparedNest:
             parameters = self._parameters[population.name]
             start = wiring.initial_potential(population, values, parameters, seed=seed)
             nodes = self._nodes[population.name]
-            # A threshold must stay above the reset while the two change one after the other.
             settings = {name: _as_setting(value) for name, value in parameters.items()}
             nodes.set({**settings, "V_m": start.tolist()})
 
@@ -230,7 +231,7 @@ class PreparedNest:
     def observe(self) -> list[Observation | SimulationFailure]:
         return [self._accumulator.finish(self._depolarisation())]
 
-    def _depolarisation(self) -> np.ndarray:
+    def _depolarisation(self) -> NDArray[np.float64]:
         relative = []
         for population in self._network.populations:
             parameters = self._parameters[population.name]
@@ -239,7 +240,8 @@ class PreparedNest:
             relative.append(np.atleast_1d((potential - parameters["V_reset"]) / gap))
         layout = self._network.layout
         sizes = np.array([group.size for group in layout.groups])
-        return np.add.reduceat(np.concatenate(relative), layout.boundaries) / sizes
+        mean: NDArray[np.float64] = np.add.reduceat(np.concatenate(relative), layout.boundaries) / sizes
+        return mean
 
 
 def _as_setting(value: Number) -> float | list[float]:

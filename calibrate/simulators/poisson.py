@@ -1,4 +1,4 @@
-"""Poisson: no simulator. Spikes without a membrane, at once; for tests of everything else and for dry runs."""
+"""Poisson: no simulator, spikes without a membrane; for tests of everything else and for dry runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Poisson:
         *,
         batch_size: int,
         recording: Recording,
-        wiring_seed: int,  # noqa: ARG002: nothing is wired
+        wiring_seed: int,  # noqa: ARG002
     ) -> PreparedPoisson:
         return PreparedPoisson(network, batch_size, recording, self._dt_ms)
 

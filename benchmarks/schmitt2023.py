@@ -1,0 +1,79 @@
+"""Points of the published scan again: 25,000 neurons, 20 clusters, rates over 9 s after 1 s.
+
+    python -m benchmarks.schmitt2023 [--points N] [--slots N]
+
+The reference (schmitt2023_rates.csv) holds 100 of the 1600 points of Schmitt, Rostami & Nawrot 2023
+(doi 10.3389/fninf.2023.941696). Compared are those with I_th_I >= 1.1 and a published NEST rate of E neurons
+of at least 1 Hz; below I_th_I = 1.075 the network is bistable.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+from pathlib import Path
+
+from calibrate.objective import find_statistic
+from calibrate.observation import SimulationFailure
+from calibrate.pool import Candidate, Outcome, Pool, Setup
+from calibrate.simulators import choose
+
+NETWORK = {"N_E": 20000, "N_I": 5000, "N_Q": 20, "J_E+": 2.75, "R_J": 0.75}
+
+
+def reference() -> list[dict[str, float]]:
+    """The published points that are compared."""
+    path = Path(__file__).with_name("schmitt2023_rates.csv")
+    with path.open(newline="") as file:
+        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    return [row for row in rows if row["I_th_I_rheobase"] >= 1.1 and row["nest_E_hz"] >= 1.0]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--points", type=int, help="only the first N points")
+    parser.add_argument("--slots", type=int, help="processes (default: one per core)")
+    parser.add_argument("--backend", default="genn")
+    arguments = parser.parse_args()
+    points = reference()[: arguments.points]
+    setup = Setup(
+        model="ei_clustered", backend=choose(arguments.backend), warmup_ms=1000.0, duration_ms=9000.0
+    )
+    candidates = [
+        Candidate(
+            uuid=str(number),
+            parameters={**NETWORK, "I_th_E": row["I_th_E_rheobase"], "I_th_I": row["I_th_I_rheobase"]},
+            seed=number,
+        )
+        for number, row in enumerate(points)
+    ]
+    rates = {kind: find_statistic(f"rate_{kind}") for kind in "EI"}
+    print("| I_th_E | I_th_I | published E | ours E | ratio | published I | ours I | ratio | s / bio s |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    within = 0
+
+    def show(outcome: Outcome) -> None:
+        nonlocal within
+        if isinstance(outcome.result, SimulationFailure):
+            raise SystemExit(outcome.result.reason)
+        row = points[int(outcome.uuid)]
+        ours = {kind: rate(outcome.result).value for kind, rate in rates.items()}
+        ratio = {kind: ours[kind] / row[f"nest_{kind}_hz"] for kind in "EI"}
+        within += all(abs(value - 1) <= 0.15 for value in ratio.values())
+        print(
+            f"| {row['I_th_E_rheobase']:.2f} | {row['I_th_I_rheobase']:.2f} "
+            + "".join(f"| {row[f'nest_{k}_hz']:.3f} | {ours[k]:.3f} | {ratio[k]:.3f} " for k in "EI")
+            + f"| {outcome.wall_s / 10:.2f} |",
+            flush=True,
+        )
+
+    started = time.perf_counter()
+    with Pool(setup, slots=arguments.slots) as pool:
+        pool.run(candidates, progress=show)
+    print(f"\n{within} of {len(points)} points within 15 % of NEST's published rates, both populations;")
+    print(f"{time.perf_counter() - started:.0f} s on {pool.slots} processes")
+
+
+if __name__ == "__main__":
+    main()
