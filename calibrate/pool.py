@@ -113,7 +113,7 @@ class Worker:
             try:
                 network = self._model.network(candidate.parameters)
                 values = self._model.values(network, candidate.parameters)
-            except CalibrateError as error:
+            except Exception as error:
                 outcomes[candidate.uuid] = Outcome(
                     uuid=candidate.uuid, result=_failure(error), backend=backend
                 )

@@ -1,4 +1,4 @@
-"""The E/I clustered network: its formulas against published and hand-worked numbers, its rules, its symmetries."""
+"""The E/I clustered network: formulas against published and hand-worked numbers, rules, symmetries."""
 
 from __future__ import annotations
 

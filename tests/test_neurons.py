@@ -38,7 +38,9 @@ def test_the_propagator_stays_accurate_where_the_time_constants_meet(nearly):
     # Series of the closed form in the difference of the time constants, to first order.
     tau, dt = 10.0, 0.1
     expected = dt * np.exp(-dt / tau) * (1 + dt * (nearly * tau) / (2 * tau**2))
-    assert current_propagator(tau, tau * (1 + nearly), 1.0, dt) == pytest.approx(expected, rel=2e-5 * nearly + 1e-14)
+    assert current_propagator(tau, tau * (1 + nearly), 1.0, dt) == pytest.approx(
+        expected, rel=2e-5 * nearly + 1e-14
+    )
 
 
 @pytest.mark.parametrize(

@@ -102,9 +102,7 @@ def test_every_source_of_a_fixed_indegree_is_equally_likely():
 
 def test_degrees_of_bernoulli_wiring_are_binomial():
     network = two_populations(Bernoulli(0.3), "all", "E", "E")
-    indegrees = np.concatenate(
-        [np.bincount(pairs(network, k)[1], minlength=400) for k in range(25)]
-    )
+    indegrees = np.concatenate([np.bincount(pairs(network, k)[1], minlength=400) for k in range(25)])
     expected = stats.binom(399, 0.3)
     assert indegrees.mean() == pytest.approx(expected.mean(), abs=4 * expected.std() / 100)
     assert indegrees.var() / expected.var() == pytest.approx(1, abs=0.06)  # 4 SE of a variance of 10^4 values
@@ -169,9 +167,7 @@ def test_initial_potentials_belong_to_the_candidate_and_fill_their_range():
     population = Population(name="E", size=4000)
     given = values()
     parameters = neuron_model("iaf_psc_exp").complete({})
-    first, again, other = (
-        initial_potential(population, given, parameters, seed=seed) for seed in (1, 1, 2)
-    )
+    first, again, other = (initial_potential(population, given, parameters, seed=seed) for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
     assert stats.kstest((first + 70.0) / 15.0, "uniform").pvalue > 1e-3

@@ -168,7 +168,8 @@ class PreparedGenn:
 
     @staticmethod
     def _write(variable: Any, values: Any) -> None:
-        variable.view[:] = values
+        with np.errstate(over="ignore"):  # infinity in single precision shows in the membrane potential
+            variable.view[:] = values
         variable.push_to_device()
 
     # --- running ------------------------------------------------------------------------------------

@@ -1,0 +1,181 @@
+"""The code that GeNN compiles, its cache, and what can be said of CUDA without a GPU."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from calibrate.errors import SimulatorError
+from calibrate.models.ei_clustered import ei_clustered
+from calibrate.simulators import genn_cache
+from calibrate.simulators.genn_code import Build, assemble, row_length
+from calibrate.wiring import draw
+from conftest import SMALL
+
+
+def build(given: dict, **settings: object) -> Build:
+    chosen = {"dt_ms": 0.1, "batch_size": 1, "precision": "single", "record_spikes": False, **settings}
+    return Build.of(ei_clustered.network(given), **chosen)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"I_th_E": 3.0, "J_E+": 1.5, "R_J": 0.2, "s": 2.0},
+        {"tau_m_E": 15.0, "tau_syn_I": 4.0, "V_th_E": 18.0, "tau_r": 2.0, "C": 3.0},
+        {"p_EE": 0.2001},
+        {"initial": "phase"},
+    ],
+)
+def test_values_and_nearby_probabilities_share_their_code(change):
+    assert build({**SMALL, **change}).text() == build(SMALL).text()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"N_E": 480},
+        {"delay": 0.5},
+        {"connectivity": "bernoulli"},
+        {"p_EE": 0.4},
+        {"sd_V_th_E": 1.0},
+        {"noise_rate_E": 1.0, "noise_weight_E": 1.0},
+    ],
+)
+def test_structure_delays_and_rules_have_code_of_their_own(change):
+    assert build({**SMALL, **change}).text() != build(SMALL).text()
+
+
+@pytest.mark.parametrize("setting", [{"dt_ms": 0.05}, {"batch_size": 4}, {"precision": "double"}])
+def test_step_batch_and_precision_have_code_of_their_own(setting):
+    assert build(SMALL, **setting).text() != build(SMALL).text()
+
+
+@pytest.mark.parametrize("connectivity", ["bernoulli", "fixed_indegree"])
+def test_rows_have_room_for_any_graph_and_little_more(connectivity):
+    network = ei_clustered.network({"connectivity": connectivity})
+    for projection in network.projections:
+        room = row_length(network, projection)
+        longest = max(
+            draw(network, projection, wiring_seed=1, realisation=k).row_lengths.max() for k in range(20)
+        )
+        mean = network.expected_synapses(projection) / network.population(projection.source).size
+        assert longest <= room
+        assert room <= 1.05 * stats.binom.isf(1e-9 / 1200, 1200, mean / 1200) + 1
+
+
+def test_probability_one_needs_room_for_every_target():
+    network = ei_clustered.network({"p_EE": 1.0})
+    assert row_length(network, network.projections[0]) == 200
+
+
+def count_builds(root: str, mark: str) -> str:
+    os.environ["CALIBRATE_CACHE"] = root
+
+    def make(folder: Path) -> None:
+        with Path(mark).open("a") as file:
+            file.write("built\n")
+        time.sleep(0.3)
+        (folder / "code").write_text("whole")
+
+    return (genn_cache.built("key", make) / "code").read_text()
+
+
+def test_processes_that_want_the_same_code_build_it_once(tmp_path):
+    mark = tmp_path / "mark"
+    with multiprocessing.get_context("spawn").Pool(4) as pool:
+        found = pool.starmap(count_builds, [(str(tmp_path / "cache"), str(mark))] * 4)
+    assert found == ["whole"] * 4
+    assert mark.read_text() == "built\n"
+
+
+def test_a_build_that_is_broken_off_leaves_nothing_that_would_be_used(tmp_path, monkeypatch):
+    monkeypatch.setenv("CALIBRATE_CACHE", str(tmp_path))
+
+    def break_off(folder: Path) -> None:
+        (folder / "code").write_text("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        genn_cache.built("key", break_off)
+    assert not (tmp_path / "key").exists()
+    assert count_builds(str(tmp_path), str(tmp_path / "mark")) == "whole"
+
+
+def test_a_cache_that_cannot_be_written_is_one_clear_line(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CALIBRATE_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(SimulatorError, match="compiled code cannot be kept in"):
+        genn_cache.built("key", lambda _: None)
+
+
+def test_without_a_compiler_the_error_says_so(monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(SimulatorError, match="GeNN needs a C\\+\\+ compiler"):
+        genn_cache.compiler()
+
+
+@pytest.mark.genn
+def test_a_batch_for_cuda_has_values_per_member_and_one_connectivity():
+    """The model that a CUDA device would get, as far as GeNN tells without one: its variables and sizes."""
+    import pygenn
+
+    members = 40
+    model = pygenn.GeNNModel("float", "network", backend="single_threaded_cpu", time_precision="double")
+    assemble(pygenn, model, build({**SMALL, "noise_rate_E": 10.0, "noise_weight_E": 1.0}, batch_size=members))
+    assert model.batch_size == members
+    batch = pygenn.genn_groups.VarAccessDim.BATCH
+    element = pygenn.genn_groups.VarAccessDim.ELEMENT
+
+    def dims(variables: object) -> dict[str, tuple[bool, bool]]:
+        found = {}
+        for variable in variables:  # type: ignore[attr-defined]
+            access = pygenn.genn_groups.get_var_access_dim(variable.access)
+            found[variable.name] = (bool(access & batch), bool(access & element))
+        return found
+
+    neurons = dims(model.neuron_populations["E"].model.get_vars())
+    assert neurons["V"] == neurons["refractory"] == neurons["I_e"] == (True, True)
+    assert all(neurons[name] == (True, False) for name in ("P22", "P20", "P21_ex", "threshold", "reset"))
+    projections = [s for name, s in model.synapse_populations.items() if not name.startswith("monitor")]
+    assert len(projections) == 8
+    for synapses in projections:
+        weights = dims(synapses.ps_initialiser.snippet.get_vars())
+        assert weights == {"weight": (True, False), "decay": (True, False)}
+        assert not synapses.wu_initialiser.snippet.get_vars()  # no weight per synapse
+    with pytest.raises(RuntimeError, match="batch size of 1"):
+        model.build("unused")
+
+
+@pytest.mark.genn
+@pytest.mark.parametrize("clusters", [2, 20])
+def test_the_amount_of_code_does_not_grow_with_the_number_of_clusters(clusters):
+    import pygenn
+
+    model = pygenn.GeNNModel("float", "network", backend="single_threaded_cpu", time_precision="double")
+    assemble(pygenn, model, build({"N_Q": clusters, "J_E+": 1.5}))
+    assert (len(model.neuron_populations), len(model.synapse_populations)) == (4, 10)
+
+
+@pytest.mark.genn
+def test_compiled_code_is_used_again(tmp_path, monkeypatch):
+    from calibrate import simulators
+    from calibrate.simulators.base import Recording
+
+    monkeypatch.setenv("CALIBRATE_CACHE", str(tmp_path))
+    network = ei_clustered.network(SMALL)
+    simulator = simulators.create("genn", dt_ms=0.1, precision="single")
+    took = []
+    for _ in range(2):
+        started = time.perf_counter()
+        simulator.prepare(network, batch_size=1, recording=Recording(), wiring_seed=0)
+        took.append(time.perf_counter() - started)
+    assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 1
+    assert np.diff([path.stat().st_mtime for path in tmp_path.iterdir() if path.is_dir()]).size == 0
+    assert took[1] < took[0]

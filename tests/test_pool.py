@@ -1,0 +1,197 @@
+"""The pool: order, failures, and processes that die, hang or are left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from calibrate.errors import PluginError, SimulatorError
+from calibrate.models.ei_clustered import ei_clustered
+from calibrate.observation import Observation, SimulationFailure
+from calibrate.pool import Candidate, Outcome, Pool, Setup, find_model, slots_for
+from conftest import SMALL
+
+QUICK = Setup(model="ei_clustered", backend="poisson", warmup_ms=10.0, duration_ms=100.0)
+
+TREACHEROUS = """
+import os, sys, time
+from calibrate.models.ei_clustered import ei_clustered
+from calibrate.network import Model
+
+def network(p):
+    if p["s"] == 13:
+        os.kill(os.getpid(), 9)
+    if p["s"] == 14:
+        time.sleep(60)
+    print("this must not reach the user's standard output", flush=True)
+    if p["s"] == 15:
+        raise RuntimeError("the plug-in is broken")
+    return ei_clustered.network(p)
+
+model = Model(
+    name="treacherous",
+    parameters=ei_clustered.parameters,
+    make_network=network,
+    make_values=ei_clustered.make_values,
+)
+"""
+
+
+def candidates(*strengths: float) -> list[Candidate]:
+    return [
+        Candidate(uuid=f"candidate-{number}", parameters={**SMALL, "s": strength}, seed=number)
+        for number, strength in enumerate(strengths)
+    ]
+
+
+@pytest.fixture
+def treacherous(tmp_path: Path) -> Setup:
+    (tmp_path / "plugin.py").write_text(TREACHEROUS)
+    return Setup(
+        model="plugin.py:model", folder=tmp_path, backend="poisson", warmup_ms=10.0, duration_ms=100.0
+    )
+
+
+def test_outcomes_come_back_in_the_order_of_the_candidates_and_progress_as_they_are_known():
+    seen: list[Outcome] = []
+    asked = candidates(*[1.0] * 7)
+    with Pool(QUICK, slots=2) as pool:
+        found = pool.run(asked, progress=seen.append)
+    assert [outcome.uuid for outcome in found] == [candidate.uuid for candidate in asked]
+    assert {outcome.uuid for outcome in seen} == {candidate.uuid for candidate in asked}
+    assert all(isinstance(outcome.result, Observation) for outcome in found)
+
+
+def test_the_result_of_a_candidate_does_not_depend_on_slots_or_neighbours():
+    asked = candidates(*[1.0] * 4)
+    with Pool(QUICK, slots=2) as pool:
+        together = pool.run(asked)
+    with Pool(QUICK, slots=1) as pool:
+        reverse = pool.run(asked[::-1])[::-1]
+    for one, other in zip(together, reverse, strict=True):
+        assert isinstance(one.result, Observation)
+        assert isinstance(other.result, Observation)
+        assert (one.result.neuron_totals == other.result.neuron_totals).all()
+
+
+def test_parameters_that_break_a_rule_fail_their_candidate_only():
+    asked = candidates(1.0, 1.0)
+    asked[0] = Candidate(uuid="bad", parameters={**SMALL, "J_E+": 99.0}, seed=0)
+    with Pool(QUICK, slots=1) as pool:
+        bad, good = pool.run(asked)
+    assert isinstance(bad.result, SimulationFailure)
+    assert "J_E+" in bad.result.reason
+    assert isinstance(good.result, Observation)
+
+
+def test_a_process_that_dies_is_replaced_and_its_candidate_reported(treacherous):
+    with Pool(treacherous, slots=2) as pool:
+        found = pool.run(candidates(1, 13, 1, 1, 13, 1))
+        assert len(pool.processes) == 2
+    failed = [isinstance(outcome.result, SimulationFailure) for outcome in found]
+    assert failed == [False, True, False, False, True, False]
+    assert "process died" in found[1].result.reason
+
+
+def test_a_process_killed_from_outside_is_replaced(treacherous):
+    with Pool(treacherous, slots=1, timeout_s=30) as pool:
+        pool.run(candidates(1))
+        victim = pool.processes[0]
+        threading.Timer(0.5, os.kill, (victim, signal.SIGKILL)).start()
+        found = pool.run(candidates(14, 1))
+        assert victim not in pool.processes
+    assert isinstance(found[0].result, SimulationFailure)
+    assert isinstance(found[1].result, Observation)
+
+
+def test_a_simulation_that_takes_too_long_is_stopped(treacherous):
+    with Pool(treacherous, slots=1, timeout_s=6) as pool:
+        slow, quick = pool.run(candidates(14, 1))
+    assert isinstance(slow.result, SimulationFailure)
+    assert "longer than 6 s" in slow.result.reason
+    assert isinstance(quick.result, Observation)
+
+
+def test_an_error_in_a_plug_in_is_a_failure_with_its_reason(treacherous):
+    with Pool(treacherous, slots=1) as pool:
+        broken, good = pool.run(candidates(15, 1))
+    assert broken.result == SimulationFailure("RuntimeError: the plug-in is broken")
+    assert isinstance(good.result, Observation)
+
+
+def test_what_simulators_print_goes_to_the_log(treacherous, capfd):
+    with Pool(treacherous, slots=1) as pool:
+        pool.run(candidates(1))
+        assert pool.log is not None
+        assert "must not reach" in pool.log.read_text()
+    assert "must not reach" not in "".join(capfd.readouterr())
+
+
+def test_processes_end_with_their_parent(tmp_path):
+    (tmp_path / "plugin.py").write_text(TREACHEROUS)
+    script = textwrap.dedent(
+        f"""
+        from pathlib import Path
+        from calibrate.pool import Candidate, Pool, Setup
+        if __name__ == "__main__":
+            setup = Setup(model="plugin.py:model", folder=Path({str(tmp_path)!r}), backend="poisson",
+                          warmup_ms=10.0, duration_ms=100.0)
+            with Pool(setup, slots=2) as pool:
+                quick = [Candidate(uuid=str(k), parameters={SMALL!r}, seed=k) for k in range(2)]
+                pool.run(quick)
+                print(*pool.processes, flush=True)
+                pool.run([Candidate(uuid="x", parameters={{**{SMALL!r}, "s": 14.0}}, seed=1)])
+        """
+    )
+    (tmp_path / "script.py").write_text(script)
+    parent = subprocess.Popen([sys.executable, tmp_path / "script.py"], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    children = [int(pid) for pid in parent.stdout.readline().split()]
+    assert len(children) == 2
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 10
+    while any(map(_alive, children)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(map(_alive, children))
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_a_model_is_found_by_name_and_anything_else_refused(tmp_path):
+    assert find_model("ei_clustered") is ei_clustered
+    with pytest.raises(PluginError, match="did you mean 'ei_clustered'"):
+        find_model("ei_cluster")
+    (tmp_path / "mine.py").write_text("model = 3")
+    with pytest.raises(PluginError, match="is a int, not a"):
+        find_model("mine.py:model", tmp_path)
+
+
+def test_large_networks_get_the_slots_that_memory_allows(monkeypatch):
+    network = ei_clustered.network({"N_E": 20000, "N_I": 5000, "N_Q": 20})
+
+    def memory(gigabytes: float) -> None:
+        found = type("Memory", (), {"available": gigabytes * 1e9})
+        monkeypatch.setattr(psutil, "virtual_memory", lambda: found)
+
+    memory(1000)
+    assert slots_for("nest", network) == len(psutil.Process().cpu_affinity())
+    memory(9)
+    assert slots_for("nest", network) == 1
+    memory(4)
+    with pytest.raises(SimulatorError, match=r"needs about 6\.\d GiB"):
+        slots_for("nest", network)
