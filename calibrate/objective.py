@@ -26,9 +26,19 @@ from calibrate import plugins
 from calibrate.errors import ObjectiveError, did_you_mean
 from calibrate.observation import Needs, Observation
 
-__all__ = ["Estimate", "Interval", "Needs", "Objective", "Statistic", "Value", "find_statistic", "statistic"]
+__all__ = [
+    "Estimate",
+    "Interval",
+    "Needs",
+    "Objective",
+    "ObjectiveError",
+    "Statistic",
+    "Value",
+    "find_statistic",
+    "statistic",
+]
 
-# Losses are squared deviations in tolerances up to CAP, grow like their logarithm beyond it, and stay below
+# Losses are squared deviations in tolerances up to CAP, grow ever more slowly beyond it, and stay below
 # UNDEFINED, where the losses of networks begin in which the statistic is undefined. So a defined statistic
 # always beats an undefined one, and both are graded.
 CAP = 100.0
@@ -86,8 +96,11 @@ class Statistic:
                 known = ", ".join(self.options) or "none"
                 raise ObjectiveError(f"{self.name} has no option '{option}'{hint}; it has {known}")
             default = self.options[option]
-            number = isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool)
-            if default is not None and not number and not isinstance(value, type(default)):
+            if default is None:
+                continue
+            kinds = (int, float) if isinstance(default, float) else type(default)
+            # To Python, True is a number.
+            if not isinstance(value, kinds) or isinstance(value, bool) != isinstance(default, bool):
                 raise ObjectiveError(
                     f"option {option} of {self.name} takes {type(default).__name__}, not {value!r}"
                 )
@@ -114,9 +127,10 @@ def statistic(
     scale: Literal["linear", "log"] = "linear",
     name: str | None = None,
 ) -> Callable[[Callable[..., float | Estimate]], Statistic]:
-    """Make a statistic of a function `f(observation, *, option=default, ...)` that returns a float or Estimate.
+    """Make a statistic of a function `f(observation, *, option=default, ...)` to a float or Estimate.
 
-    `needs` may be a function of some of the options, named as its arguments.
+    `needs` may be a function of some of the options, named as its arguments. It is called whenever options
+    are bound, and raises ObjectiveError for values that they cannot have.
     """
 
     def decorate(function: Callable[..., float | Estimate]) -> Statistic:
@@ -174,11 +188,15 @@ class Value:
             raise ObjectiveError("a target needs a finite value and a tolerance above 0")
 
     def deviation(self, reached: float, scale: str) -> float:
-        """Signed distance in tolerances; on the log scale, of logarithms."""
+        """Signed distance in tolerances; on the log scale, of logarithms.
+
+        On either scale it is -1 and 1 where the tolerance ends, at value - tolerance and value + tolerance.
+        """
         if scale == "log":
             if reached <= 0:
                 return -math.inf
-            return math.log(reached / self.value) / (self.tolerance / self.value)
+            side = math.copysign(self.tolerance / self.value, reached - self.value)
+            return (math.log(reached) - math.log(self.value)) / abs(math.log1p(side))
         return (reached - self.value) / self.tolerance
 
     def met(self, reached: float) -> bool:
@@ -201,9 +219,13 @@ class Interval:
             raise ObjectiveError("a target interval needs a tolerance above 0")
 
     def deviation(self, reached: float, scale: str) -> float:
-        """Signed distance to the nearer end in tolerances, 0 inside."""
+        """Signed distance to the nearer end in tolerances, 0 inside; on the log scale, of logarithms."""
         end = min(max(reached, self.low), self.high)
-        return 0.0 if end == reached else Value(end, self.tolerance).deviation(reached, scale)
+        if scale == "log" and end != reached:
+            if reached <= 0:
+                return -math.inf
+            return (math.log(reached) - math.log(end)) * end / self.tolerance
+        return (reached - end) / self.tolerance
 
     def met(self, reached: float) -> bool:
         return self.low <= reached <= self.high
@@ -220,9 +242,14 @@ class Objective:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.weight) and self.weight > 0):
             raise ObjectiveError(f"the weight of {self.statistic.name} must be a number above 0")
-        lowest = self.target.value if isinstance(self.target, Value) else self.target.low
-        if self.statistic.scale == "log" and lowest <= 0:
-            raise ObjectiveError(f"{self.statistic.name} is compared by ratios: its target must be above 0")
+        if self.statistic.scale == "log":
+            target = self.target
+            lowest = target.value - target.tolerance if isinstance(target, Value) else target.low
+            if lowest <= 0:
+                raise ObjectiveError(
+                    f"{self.statistic.name} is compared by ratios: "
+                    "its target must be above 0, and a tolerance smaller than the value"
+                )
 
     @property
     def name(self) -> str:
@@ -231,15 +258,21 @@ class Objective:
     def loss(self, estimate: Estimate) -> float:
         """Finite and >= 0, in the order: target reached, defined, undefined; graded throughout.
 
-        With z the deviation in tolerances: z^2 up to CAP = 100, CAP (1 + ln(z^2 / CAP)) beyond it, at most
-        UNDEFINED = 1000; UNDEFINED (1 + shortfall) where the statistic is undefined. Not weighted.
+        With z the deviation in tolerances: z^2 up to CAP = 100; beyond it, with x = ln(z^2 / CAP) and
+        UNDEFINED = 1000, CAP (1 + 9 x / (9 + x)), which goes on with the same slope and nears UNDEFINED;
+        UNDEFINED (1 + shortfall) where the statistic is undefined. Not weighted.
         """
         if not estimate.defined:
-            return UNDEFINED * (1 + min(max(estimate.shortfall, 0.0), 1.0))
-        square = self.target.deviation(estimate.value, self.statistic.scale) ** 2
-        if square <= CAP:
-            return square
-        return min(CAP * (1 + math.log(square / CAP)), UNDEFINED) if math.isfinite(square) else UNDEFINED
+            shortfall = 1.0 if math.isnan(estimate.shortfall) else estimate.shortfall
+            return UNDEFINED * (1 + min(max(shortfall, 0.0), 1.0))
+        z = abs(self.target.deviation(float(estimate.value), self.statistic.scale))
+        if z * z <= CAP:
+            return z * z
+        if math.isinf(z):
+            return UNDEFINED
+        x = 2 * math.log(z) - math.log(CAP)
+        return CAP + (UNDEFINED - CAP) * x / (x + UNDEFINED / CAP - 1)
 
     def met(self, estimate: Estimate) -> bool:
-        return self.target.met(estimate.value)
+        """Whether the target is reached; never where the statistic is undefined."""
+        return self.target.met(float(estimate.value))

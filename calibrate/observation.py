@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import reduce
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,11 +54,14 @@ class Layout:
     groups: tuple[Group, ...]
 
     def __post_init__(self) -> None:
-        position = 0
+        position, before, seen = 0, "", set[str]()
         for group in self.groups:
             if group.start != position or group.stop <= group.start:
                 raise ObservationError(f"groups must follow one another and hold neurons: {group}")
-            position = group.stop
+            if group.population != before and group.population in seen:
+                raise ObservationError(f"the clusters of a population must lie side by side: {group}")
+            position, before = group.stop, group.population
+            seen.add(before)
 
     @classmethod
     def of(cls, sizes: Iterable[tuple[str, int, int]]) -> Layout:
@@ -114,6 +118,11 @@ class Needs:
     isi: bool = False
     spikes: bool = False
 
+    def __post_init__(self) -> None:
+        for name, width in (("bin_ms", self.bin_ms), ("window_ms", self.window_ms)):
+            if width is not None and not (math.isfinite(width) and width > 0):
+                raise ObservationError(f"{name} must be a width above 0 ms, not {width:g}")
+
     @staticmethod
     def merge(needs: Iterable[Needs]) -> Needs:
         """The least that satisfies all: common divisors of the widths, in steps of a microsecond."""
@@ -169,7 +178,8 @@ class Observation:
     bin_ms          width of the bins of `group_bins`
     group_bins      spikes of each group in each bin, int64, shape (n_groups, duration_ms / bin_ms)
     window_ms       width of the windows of `neuron_windows`
-    neuron_windows  spikes of each neuron in each window, int64, shape (n_neurons, floor(duration / window_ms))
+    neuron_windows  spikes of each neuron in each window, int64,
+                    shape (n_neurons, floor(duration_ms / window_ms))
     neuron_totals   spikes of each neuron in the whole measurement, int64, shape (n_neurons,)
     intervals       moments of the inter-spike intervals that lie within the measurement
     depolarisation  mean of (V - V_reset) / (V_th - V_reset) over each group's neurons at the end, shape
@@ -192,6 +202,8 @@ class Observation:
     spikes: Spikes | None = field(default=None)
 
     def __post_init__(self) -> None:
+        if not self.duration_ms > 0:
+            raise ObservationError(f"a measurement must be longer than {self.duration_ms:g} ms")
         n_groups, n_neurons = len(self.layout.groups), self.layout.n_neurons
         n_bins = steps(self.duration_ms, self.bin_ms, "the measurement")
         n_windows = int(self.duration_ms / self.window_ms + 1e-9)
@@ -207,8 +219,9 @@ class Observation:
         for array in self._arrays():
             array.flags.writeable = False
 
-    def _arrays(self) -> list[NDArray[np.generic]]:
-        arrays = [self.group_bins, self.neuron_windows, self.neuron_totals, self.depolarisation]
+    def _arrays(self) -> list[NDArray[Any]]:
+        arrays: list[NDArray[Any]] = [self.group_bins, self.neuron_windows]
+        arrays += [self.neuron_totals, self.depolarisation]
         arrays += [getattr(self.intervals, f.name) for f in fields(self.intervals)]
         if self.spikes is not None:
             arrays += [self.spikes.step, self.spikes.neuron]
@@ -216,8 +229,7 @@ class Observation:
 
     def size(self, population: str) -> int:
         """Number of neurons of `population`."""
-        rows = self.layout.neurons_of(population)
-        return rows.stop - rows.start
+        return sum(group.size for group in self.layout.groups[self.layout.groups_of(population)])
 
     def totals(self, population: str) -> IntArray:
         """Spikes of each neuron of `population` in the whole measurement, shape (neurons,)."""
@@ -259,7 +271,7 @@ class SimulationFailure:
     reason: str
 
 
-def _check_shape(name: str, array: NDArray[np.generic], shape: tuple[int, ...]) -> None:
+def _check_shape(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:
     if array.shape != shape:
         raise ObservationError(f"{name} has shape {array.shape}, expected {shape}")
 
@@ -268,12 +280,14 @@ def _rebin(counts: IntArray, stored_ms: float, wanted_ms: float, what: str) -> I
     factor = round(wanted_ms / stored_ms)
     if factor < 1 or not math.isclose(factor * stored_ms, wanted_ms, rel_tol=1e-9):
         raise ObservationError(
-            f"{what} of {wanted_ms:g} ms are needed, but the observation was stored in {what} of {stored_ms:g} ms"
+            f"{what} of {wanted_ms:g} ms are needed, "
+            f"but the observation was stored in {what} of {stored_ms:g} ms"
         )
     n = counts.shape[1] // factor
     if factor == 1:
         return counts
-    return counts[:, : n * factor].reshape(counts.shape[0], n, factor).sum(axis=2)
+    rebinned: IntArray = counts[:, : n * factor].reshape(counts.shape[0], n, factor).sum(axis=2)
+    return rebinned
 
 
 class Accumulator:
@@ -301,17 +315,26 @@ class Accumulator:
     def add(self, step: IntArray, neuron: IntArray, until_step: int) -> None:
         """Add all spikes of the steps since the last call up to `until_step` (exclusive), in any order.
 
-        `step` and `neuron` are integer arrays of shape (n_spikes,); raises ObservationError for spikes outside.
+        `step` and `neuron` are integer arrays of shape (n_spikes,). Raises ObservationError for spikes
+        outside these steps or of neurons that there are not, and for two spikes of a neuron in one step.
         """
         step = np.asarray(step, dtype=np.int64)
         neuron = np.asarray(neuron, dtype=np.int64)
+        if until_step < self._now:
+            raise ObservationError(f"time runs backwards, from step {self._now} to {until_step}")
         if step.size and (step.min() < self._now or step.max() >= until_step):
             raise ObservationError(f"spikes must lie in steps {self._now} to {until_step - 1}")
         if neuron.size and (neuron.min() < 0 or neuron.max() >= self._layout.n_neurons):
             raise ObservationError("a spike comes from a neuron that the network does not have")
-        self._now = until_step
         order = np.lexsort((neuron, step))
         step, neuron = step[order], neuron[order]
+        twice = np.flatnonzero((np.diff(step) == 0) & (np.diff(neuron) == 0))
+        if twice.size:
+            raise ObservationError(
+                f"neuron {neuron[twice[0]]} fires twice in step {step[twice[0]]}; "
+                "a smaller dt_ms separates its spikes"
+            )
+        self._now = until_step
         self._count(step, neuron)
         self._add_intervals(step, neuron)
         if self._kept is not None:
@@ -376,7 +399,7 @@ class Accumulator:
             neuron_windows=self._neuron_windows[:, : self._now // self._window_steps].copy(),
             neuron_totals=self._totals.copy(),
             intervals=IntervalMoments(self._n.copy(), **{k: v.copy() for k, v in self._sums.items()}),
-            depolarisation=np.asarray(depolarisation, dtype=float),
+            depolarisation=np.array(depolarisation, dtype=float),  # a copy: the caller's stays writable
             spikes=spikes,
         )
 

@@ -1,0 +1,1 @@
+"""Built-in statistics, one file per family, written against `calibrate.objective` like a user's own."""

@@ -1,0 +1,22 @@
+"""Firing rate."""
+
+from __future__ import annotations
+
+from calibrate.objective import Estimate, Needs, statistic
+from calibrate.observation import Observation
+
+
+@statistic(unit="Hz", needs=Needs())
+def rate(observation: Observation, *, population: str = "E") -> Estimate:
+    """Mean firing rate of the neurons of a population.
+
+        rate = sum_i n_i / (N T)
+
+    with n_i the spikes of neuron i in the whole measurement, N neurons and duration T.
+
+    population  which neurons
+
+    Returns Hz, >= 0, always defined: 0 without a spike, 1 / (N T) for a single one. Support: N.
+    """
+    totals = observation.totals(population)
+    return Estimate(float(totals.mean()) / (observation.duration_ms / 1000), support=totals.size)
