@@ -2,9 +2,10 @@
 
     python -m benchmarks.batch [--batch-sizes 1 8 40 160 400] [--neurons 25000]
 
-On a CUDA device, members of a batch are compared with the same networks simulated one at a time (equal counts,
-neuron by neuron, whatever the slot and the neighbours) and with NEST (rates of E and I within 15 %). Then each batch
-size is timed. Without a CUDA device, GeNN takes batches of one: the same checks run, as a rehearsal.
+On a CUDA device, members of a batch are compared with the same networks simulated one at a time (equal
+counts, neuron by neuron, whatever the slot and the neighbours) and with NEST (rates of E and I within 15 %).
+Then each batch size is timed. Without a CUDA device, GeNN takes batches of one: the same checks run, as a
+rehearsal.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Bernoulli:
 
 @dataclass(frozen=True)
 class FixedIndegree:
-    """Every target draws round(probability n) of the n sources in each source cluster: no autapses, no multapses."""
+    """Every target draws round(probability n) of each source cluster's n; no autapses, no multapses."""
 
     probability: float
 
@@ -158,7 +158,7 @@ class Distributed:
 
 @dataclass(frozen=True)
 class PoissonInput:
-    """Independent Poisson input to every neuron: rate in Hz, weight as a synaptic weight (its sign: receptor)."""
+    """Independent Poisson input to every neuron; the sign of the weight chooses the receptor."""
 
     rate_hz: float
     weight: float

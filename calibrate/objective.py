@@ -49,15 +49,17 @@ UNDEFINED = 1000.0
 class Estimate:
     """What a statistic found.
 
-    value      the statistic, nan where it is undefined
-    support    how much data it rests on (neurons, episodes; the statistic's docstring says which)
-    shortfall  where undefined: how far the activity is from where it would be defined, from 0 (nearly) to 1
-    note       one line worth showing beside the value, such as "lower bound: no up-state ended"
+    value        the statistic, nan where it is undefined
+    support      how much data it rests on (neurons, episodes; the statistic's docstring says which)
+    shortfall    where undefined: how far the activity is from where it would be defined, from 0 (nearly) to 1
+    lower_bound  whether the true value may be any higher one (an episode that the measurement cut off)
+    note         one line worth showing beside the value, such as "lower bound: no up-state ended"
     """
 
     value: float
     support: float = math.nan
     shortfall: float = 0.0
+    lower_bound: bool = False
     note: str = ""
 
     @property
@@ -274,5 +276,5 @@ class Objective:
         return CAP + (UNDEFINED - CAP) * x / (x + UNDEFINED / CAP - 1)
 
     def met(self, estimate: Estimate) -> bool:
-        """Whether the target is reached; never where the statistic is undefined."""
-        return self.target.met(float(estimate.value))
+        """Whether the target is reached; never where the statistic is undefined or a lower bound."""
+        return not estimate.lower_bound and self.target.met(float(estimate.value))

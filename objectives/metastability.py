@@ -138,7 +138,7 @@ def dwell_time(
     sigma_ms        SD of the Gaussian that smooths it; 0 for none
 
     Returns ms, > 0. Support: up-states that end. If there are up-states and none ends, the total time is
-    returned, as if one ended with the measurement: a lower bound, said in the note, with support 0.
+    returned, as if one ended with the measurement: a lower bound, which meets no target.
     Undefined without an up-state, so with 0 or 1 spikes: shortfall (1 - progress) / 2, with progress the
     mean of two shares: of the highest smoothed rate in theta_hi_hz, and of the longest time above threshold
     in min_ms; more for silent networks, by their distance from threshold.
@@ -160,7 +160,8 @@ def dwell_time(
         note = f"no up-state; the highest smoothed rate of a cluster is {states.peak_hz:.3g} Hz"
         return Estimate(math.nan, support=0, shortfall=missing, note=note)
     if not states.n_ended:
-        return Estimate(states.total_ms, support=0, note="lower bound: no up-state ended")
+        note = "lower bound: no up-state ended"
+        return Estimate(states.total_ms, support=0, lower_bound=True, note=note)
     return Estimate(states.total_ms / states.n_ended, support=states.n_ended)
 
 

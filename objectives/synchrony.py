@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import pdtrc, pdtrik
 
 from calibrate.objective import Estimate, Needs, ObjectiveError, statistic
@@ -67,43 +66,43 @@ def synchrony(observation: Observation, *, population: str = "E", bin_ms: float 
 def locking(
     observation: Observation, *, population: str = "E", bin_ms: float = 2.0, share: float = 0.05
 ) -> Estimate:
-    """Fraction of a cluster's spikes that lie in its fullest bins, averaged over clusters.
+    """Fraction of a population's spikes that lie in its fullest bins.
 
         locking = sum_{t in fullest bins} n(t) / sum_t n(t)
 
-    with n(t) the spikes of the cluster in bin t, and round(share K), at least one, of the K bins.
+    with n(t) the spikes of the population in bin t, and round(share K), at least one, of the K bins.
 
-    population  which neurons
+    population  which neurons; all its clusters together, since clusters that are up now and then fill few
+                bins of their own without any synchrony
     bin_ms      width of the bins
     share       share of the bins that counts as the fullest
 
     No unit, from `share` for constant activity to 1 where all spikes lie in those bins. More than .3 with
     the default options means a network locked into synchrony (as does a CV below .2).
-    Chance alone fills bins unevenly: a cluster of independent Poisson neurons with m spikes per bin on
-    average has .10 at m = 5, .17 at 1, .34 at .2, and 1 up to m = .05, so also with a single spike. Where
-    that is above .15, the note says what chance gives: the value then tells nothing until it is well above.
-    Support: clusters that take part, which are those with a spike. Undefined if there are none: shortfall
-    from 1/2 to 1 by the distance of the silent network from threshold.
+    Chance alone fills bins unevenly: independent Poisson neurons with m spikes per bin on average, all of
+    them together, have .10 at m = 5, .17 at 1, .34 at .2, and 1 up to m = .05, so also with a single spike.
+    Where that is above .15, the note says what chance gives: the value then tells nothing until it is well
+    above. Support: spikes. Undefined without any: shortfall from 1/2 to 1 by the distance of the silent
+    network from threshold.
     """
-    counts = observation.group_counts(population, bin_ms)
-    counts = counts[counts.any(axis=1)]
-    if not counts.size:
+    counts = observation.group_counts(population, bin_ms).sum(axis=0)
+    n_spikes = int(counts.sum())
+    if not n_spikes:
         missing = shortfall(observation, population, 0.0)
-        return Estimate(math.nan, support=0, shortfall=missing, note="no cluster fires")
-    n_fullest = max(round(share * counts.shape[1]), 1)
-    fullest = np.sort(counts, axis=1)[:, -n_fullest:].sum(axis=1)
-    chance = float(_by_chance(counts.mean(axis=1), n_fullest / counts.shape[1]).mean())
+        return Estimate(math.nan, support=0, shortfall=missing, note="no spike in a whole bin")
+    n_fullest = max(round(share * counts.size), 1)
+    fullest = int(np.sort(counts)[-n_fullest:].sum())
+    chance = _by_chance(float(counts.mean()), n_fullest / counts.size)
     note = f"with so few spikes chance alone gives {chance:.2f}" if chance > 0.15 else ""
-    return Estimate(float((fullest / counts.sum(axis=1)).mean()), support=counts.shape[0], note=note)
+    return Estimate(fullest / n_spikes, support=n_spikes, note=note)
 
 
-def _by_chance(mean: NDArray[np.float64], share: float) -> NDArray[np.float64]:
-    """What `locking` is for Poisson counts of these means, in very many bins.
+def _by_chance(mean: float, share: float) -> float:
+    """What `locking` is for Poisson counts of this mean, in very many bins.
 
     The fullest bins are those with more than k counts, which hold mean P(n >= k) of the counts, filled up
     with bins of k counts, where k is the least with P(n > k) <= share.
     """
-    k = np.maximum(np.ceil(pdtrik(1 - share, mean)), 0.0)
-    at_least_k = np.where(k > 0, pdtrc(np.maximum(k - 1, 0), mean), 1.0)
-    chance: NDArray[np.float64] = np.minimum(at_least_k + (share - pdtrc(k, mean)) * k / mean, 1.0)
-    return chance
+    k = max(math.ceil(pdtrik(1 - share, mean)), 0)
+    at_least_k = float(pdtrc(k - 1, mean)) if k > 0 else 1.0
+    return min(at_least_k + (share - float(pdtrc(k, mean))) * k / mean, 1.0)

@@ -1,4 +1,4 @@
-"""A network as a user writes it: one population with a neuron model that is not built in, noise and feedback."""
+"""A network as a user writes it: neurons that inhibit one another, of a model that is not built in."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def constants(p: Mapping[str, Number], dt_ms: float) -> dict[str, Number]:
     return {**shared, "total_steps": np.vectorize(refractory_steps)(p["t_ref_tot"], dt_ms)}
 
 
-# NEST's model with an absolute and a longer total refractory time: between them it integrates but cannot fire.
+# NEST's model with an absolute and a longer total refractory time: between them it integrates only.
 IAF_PSC_EXP_HTUM: NeuronModel = register(
     NeuronModel(
         name="iaf_psc_exp_htum",

@@ -309,6 +309,12 @@ def test_a_target_is_met_within_its_tolerance_or_interval_ends_included() -> Non
     assert not Interval(8.0, 12.0, 1.0).met(math.nan)
 
 
+def test_a_lower_bound_meets_no_target_that_it_lies_in() -> None:
+    objective = Objective(statistic=rate, target=Value(5.0, 1.0))
+    assert objective.met(Estimate(5.0))
+    assert not objective.met(Estimate(5.0, lower_bound=True))
+
+
 @pytest.mark.parametrize(
     "make",
     [

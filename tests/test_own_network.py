@@ -11,7 +11,6 @@ from calibrate import simulators
 from calibrate.observation import Observation
 from calibrate.pool import Candidate, Pool, Setup, find_model
 from calibrate.simulators.base import Member, Recording, simulate
-
 from conftest import both
 
 HERE = Path(__file__).parent

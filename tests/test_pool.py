@@ -96,7 +96,9 @@ def test_parameters_that_break_a_rule_fail_their_candidate_only():
 def test_a_process_that_dies_is_replaced_and_its_candidate_reported(treacherous):
     with Pool(treacherous, slots=2) as pool:
         found = pool.run(candidates(1, 13, 1, 1, 13, 1))
+        again = pool.run(candidates(1, 1, 1, 1))
         assert len(pool.processes) == 2
+    assert all(isinstance(outcome.result, Observation) for outcome in again)
     failed = [isinstance(outcome.result, SimulationFailure) for outcome in found]
     assert failed == [False, True, False, False, True, False]
     assert "process died" in found[1].result.reason

@@ -108,13 +108,15 @@ def test_locking_is_the_share_of_the_spikes_in_the_fullest_bins() -> None:
     assert locking(observe_raster(raster)).value == pytest.approx(per_bin[-20:].sum() / per_bin.sum())
 
 
-def test_locking_is_averaged_over_the_clusters_that_fire() -> None:
-    raster = np.zeros((30, 100), dtype=bool)
-    raster[:10, 50] = True  # all in one bin
-    raster[10:20] = True  # the same in every bin
-    estimate = locking(observe_raster(raster, clusters=3))
-    assert estimate.value == pytest.approx((1.0 + 0.05) / 2)
-    assert estimate.support == 2
+def test_clusters_that_take_turns_being_active_are_not_locked() -> None:
+    raster = np.zeros((200, 2000), dtype=bool)
+    random = np.random.default_rng(12)
+    for cluster in range(10):  # one of ten clusters is up at a time, its neurons independent
+        up = slice(200 * cluster, 200 * cluster + 200)
+        raster[20 * cluster : 20 * cluster + 20, up] = random.random((20, 200)) < 0.25
+    estimate = locking(observe_raster(raster, clusters=10))
+    assert estimate.value < 0.12
+    assert estimate.support == raster.sum()
 
 
 def test_a_network_locked_into_a_rhythm_exceeds_the_limit_and_an_irregular_one_does_not() -> None:
