@@ -172,13 +172,17 @@ def _failure(error: Exception) -> SimulationFailure:
     return SimulationFailure(str(error) if expected else f"{type(error).__name__}: {error}")
 
 
+# Ctrl-C and a batch system's SIGTERM reach all processes of a run, and are the coordinator's to handle.
+_FOR_THE_COORDINATOR = (signal.SIGINT, signal.SIGTERM)
+
 _worker: Worker | None = None
 
 
 def _start(log: str, parent: int) -> None:
     """Initialise a slot's process."""
     _end_with(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the coordinator's to handle
+    for number in _FOR_THE_COORDINATOR:
+        signal.signal(number, signal.SIG_IGN)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for standard in (1, 2):
         os.dup2(descriptor, standard)
@@ -208,11 +212,12 @@ def _interrupts_ignored() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may change, and only it receives, signals
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _FOR_THE_COORDINATOR}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Slot:
@@ -275,6 +280,7 @@ class Pool:
         self._timeout_s = timeout_s
         self._slots: list[_Slot] = []
         self._log: Path | None = None
+        self._keep_log = False  # where a message refers to it
 
     @property
     def capacity(self) -> int:
@@ -302,7 +308,7 @@ class Pool:
         for slot in self._slots:
             slot.stop()
         self._slots = []
-        if self._log is not None and kind is None:
+        if self._log is not None and kind is None and not self._keep_log:
             self._log.unlink(missing_ok=True)
 
     @property
@@ -370,6 +376,7 @@ class Pool:
                 return future.result()
             except BrokenProcessPool:
                 slot.replace()
+                self._keep_log = True
                 reason = f"the simulator's process died; what it printed is in {self._log}"
         failure = SimulationFailure(reason)
         wall_s = time.monotonic() - started

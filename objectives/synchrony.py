@@ -103,6 +103,7 @@ def _by_chance(mean: float, share: float) -> float:
     The fullest bins are those with more than k counts, which hold mean P(n >= k) of the counts, filled up
     with bins of k counts, where k is the least with P(n > k) <= share.
     """
-    k = max(math.ceil(pdtrik(1 - share, mean)), 0)
+    k = max(math.ceil(float(pdtrik(1 - share, mean))), 0)
     at_least_k = float(pdtrc(k - 1, mean)) if k > 0 else 1.0
-    return min(at_least_k + (share - float(pdtrc(k, mean))) * k / mean, 1.0)
+    more_than_k = float(pdtrc(k, mean))
+    return float(min(at_least_k + (share - more_than_k) * k / mean, 1.0))

@@ -1,0 +1,113 @@
+"""Our tables beside Optuna's, and how those of an older version become the present ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    Float,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    inspect,
+    select,
+)
+
+from calibrate.database import writing
+from calibrate.errors import StoreError
+
+METADATA = MetaData()
+
+SCHEMA = Table(
+    "calibrate_schema",
+    METADATA,
+    Column("version", Integer, nullable=False),
+)
+
+STUDY = Table(
+    "calibrate_study",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(255), nullable=False, unique=True),
+    Column("digest", String(64), nullable=False),
+    Column("content", JSON, nullable=False),  # what the digest is of
+    Column("text", Text, nullable=False),  # the study file, word for word
+    Column("created", String(40), nullable=False),
+    Column("versions", JSON, nullable=False),
+)
+
+SIMULATION = Table(
+    "calibrate_simulation",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("study", Integer, ForeignKey("calibrate_study.id"), nullable=False, index=True),
+    Column("uuid", String(36), nullable=False),  # of the candidate
+    Column("candidate", Integer, nullable=False),  # its index
+    Column("trial", Integer),  # number in Optuna's study; null until it is told
+    Column("stage", Integer, nullable=False),
+    Column("realisation", Integer, nullable=False),
+    Column("parameters", JSON, nullable=False),  # the free ones
+    Column("seed", BigInteger, nullable=False),
+    Column("backend", JSON, nullable=False),
+    Column("duration_ms", Float, nullable=False),
+    Column("wall_s", Float, nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("finished", String(40), nullable=False),
+    Column("status", String(16), nullable=False),  # complete, failed
+    Column("reason", Text),
+    Column("statistics", JSON, nullable=False),
+    Column("observation", Text),  # path, from the folder of the database or the study file
+    Column("sha256", String(64)),
+    UniqueConstraint("study", "uuid", "stage", "realisation"),
+)
+
+# Number k (from 0) makes tables of version k + 1 those of version k + 2. What is there stays as it is:
+# databases of any age are out in the world.
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = ()
+
+
+def latest() -> int:
+    """The version that this code writes."""
+    return len(MIGRATIONS) + 1
+
+
+def version(connection: Connection) -> int:
+    """The version of our tables in this database, 0 where there are none.
+
+    Raises StoreError for one that is newer than this code.
+    """
+    if not inspect(connection).has_table(SCHEMA.name):
+        return 0
+    found = connection.execute(select(SCHEMA.c.version)).scalar()
+    if found is not None and found > latest():
+        raise StoreError(
+            f"a newer version of calibrate wrote this database (tables {found}, known here: {latest()}); "
+            "upgrade with: pip install --upgrade calibrate-snn"
+        )
+    return found or 0
+
+
+def upgrade(engine: Engine) -> None:
+    """Create our tables or bring them up to date: all in one transaction. Raises StoreError as `version`."""
+    with engine.connect() as connection:
+        if version(connection) == latest():
+            return
+    with writing(engine) as connection:
+        found = version(connection)  # again: another process may have been faster
+        if found == 0:
+            METADATA.create_all(connection)
+            connection.execute(SCHEMA.delete())
+            connection.execute(SCHEMA.insert().values(version=latest()))
+            return
+        for migrate in MIGRATIONS[found - 1 :]:
+            migrate(connection)
+        connection.execute(SCHEMA.update().values(version=latest()))

@@ -1,0 +1,116 @@
+"""What a study needs to run, put together: its pool, its store, the loop; or one simulation of it."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from calibrate.errors import SimulatorError
+from calibrate.objective import Estimate
+from calibrate.observation import Observation, SimulationFailure
+from calibrate.panel import measure
+from calibrate.pool import Candidate, Pool, Setup, slots_for
+from calibrate.result import Progress, Result, finite
+from calibrate.run import run
+from calibrate.search import candidate_seed
+from calibrate.simulators.base import Recording
+from calibrate.store import Store
+from calibrate.study import Study
+
+WINDOW_MS = 50.0
+BIN_MS = 1.0
+
+
+def setup_of(study: Study, *, spikes: bool = False) -> Setup:
+    """How the networks of `study` are simulated; it must name a simulator, not "auto"."""
+    simulation, needs = study.simulation, study.needs
+    return Setup(
+        model=study.file.model.name,
+        folder=study.folder.resolve(),
+        backend=simulation.backend,
+        precision=simulation.precision,
+        dt_ms=simulation.dt_ms,
+        warmup_ms=simulation.warmup_ms,
+        duration_ms=simulation.duration_ms,
+        recording=Recording(
+            bin_ms=needs.bin_ms or BIN_MS,
+            window_ms=needs.window_ms or WINDOW_MS,
+            spikes=needs.spikes or spikes,
+        ),
+        wiring_seed=study.seed,
+        batch_size=simulation.batch_size or 1,
+    )
+
+
+def run_study(
+    study: Study,
+    *,
+    url: str,
+    slots: int | None = None,
+    progress: Callable[[Progress], None] = lambda _: None,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> Result:
+    """Run or resume `study`, its results in the database `url`, on `slots` processes.
+
+    `slots` is by default what cores and memory allow. Raises StoreError, and SimulatorError where no
+    simulation works.
+    """
+    started = time.monotonic()
+    slots = slots or slots_for(study.simulation.backend, study.network)
+    pool = Pool(setup_of(study), slots=slots, timeout_s=study.simulation.timeout_s)
+    with Store(study, url) as store, pool:
+        return run(study, pool=pool, store=store, progress=progress, interrupted=interrupted, started=started)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simulated:
+    """One simulated network.
+
+    parameters   of the network, as the study and the caller name them
+    seed         of the initial state and random input; the wiring has the study's
+    simulator    its own description: name, version, device, precision
+    wall_s       time of the simulation; build_s: of building the network before it
+    """
+
+    parameters: Mapping[str, Any]
+    seed: int
+    simulator: Mapping[str, str]
+    wall_s: float
+    build_s: float
+    observation: Observation
+    estimates: Mapping[str, Estimate]
+
+    @property
+    def statistics(self) -> dict[str, float | None]:
+        """The statistics by name, None where one is undefined."""
+        return {name: finite(found.value) for name, found in self.estimates.items()}
+
+
+def simulate_once(study: Study, free: Mapping[str, Any], *, spikes: bool = False) -> Simulated:
+    """Simulate one network of `study`, in a process of its own.
+
+    `free` has parameters to set, free or fixed ones; other free ones are in the middle of their ranges.
+    Raises ModelError for parameters that the model refuses, SimulatorError where the simulation fails.
+    """
+    parameters = study.parameters(free)
+    network = study.model.network(parameters)
+    study.model.values(network, parameters)
+    slots_for(study.simulation.backend, network)
+    candidate = Candidate(uuid=str(uuid.uuid4()), parameters=parameters, seed=candidate_seed(study.seed, 0))
+    pool = Pool(setup_of(study, spikes=spikes), slots=1, timeout_s=study.simulation.timeout_s)
+    with pool:
+        (outcome,) = pool.run([candidate])
+        if isinstance(outcome.result, SimulationFailure):
+            raise SimulatorError(f"the simulation failed: {outcome.result.reason}")
+    return Simulated(
+        parameters=parameters,
+        seed=candidate.seed,
+        simulator=outcome.backend,
+        wall_s=outcome.wall_s,
+        build_s=outcome.build_s,
+        observation=outcome.result,
+        estimates=measure(study.statistics, outcome.result),
+    )

@@ -1,0 +1,136 @@
+"""The values that a free parameter may take: ranges and choices.
+
+Both map a number u from [0, 1) to a value, so that space-filling points are drawn in the unit cube.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from calibrate.errors import StudyError
+
+Scalar = float | int | str | bool
+
+LONGEST_GRID = 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """Numbers from `low` to `high`, both included.
+
+    step     the values are low, low + step, ... up to `high`; None: continuous (whole numbers: 1)
+    log      equal ratios are equally likely, not equal differences
+    integer  whole numbers only
+    points   number of grid points, for a range without steps
+    """
+
+    low: float
+    high: float
+    step: float | None = None
+    log: bool = False
+    integer: bool = False
+    points: int | None = None
+
+    @property
+    def _levels(self) -> int | None:
+        """Number of values, None where they are continuous."""
+        step = self.step or (1 if self.integer else None)
+        return None if step is None else int((self.high - self.low) / step + 1e-9) + 1
+
+    def _level(self, number: int) -> float | int:
+        # In decimals, because .95 + 7 x .05 is 1.2999999999999998 in binary.
+        value = Decimal(str(self.low)) + number * Decimal(str(self.step or 1))
+        return int(value) if self.integer else float(value)
+
+    def at(self, u: float) -> float | int:
+        """The value at quantile `u` in [0, 1)."""
+        if self.log:
+            low, high = math.log(self.low), math.log(self.high + (1 if self.integer else 0))
+            value = math.exp(low + u * (high - low))
+            value = math.floor(value) if self.integer else value
+            return min(max(value, self.low), self.high)
+        levels = self._levels
+        return self.low + u * (self.high - self.low) if levels is None else self._level(int(u * levels))
+
+    @property
+    def midpoint(self) -> float | int:
+        """The value in the middle, on the log scale where `log` is set."""
+        return self.at(0.5)
+
+    @property
+    def ends(self) -> tuple[float | int, float | int]:
+        """Lowest and highest value."""
+        levels = self._levels
+        return self.low, self.high if levels is None else self._level(levels - 1)
+
+    @property
+    def grid(self) -> Sequence[float | int]:
+        """The points of a grid: all steps, or `points` values with equal distances (ratios where `log`).
+
+        Raises StudyError for a continuous range without `points`, and where there are too many to list.
+        """
+        levels = self._levels
+        count = self.points or levels
+        if count is None:
+            raise StudyError("a grid needs step or points")
+        if count > LONGEST_GRID:
+            raise StudyError(f"a grid of {count} values is too long; at most {LONGEST_GRID}")
+        if self.points is None:
+            return [self._level(number) for number in range(count)]
+        if self.points == 1:
+            return [self.midpoint]
+        at = [number / (self.points - 1) for number in range(self.points)]
+        if self.log:
+            inner = [math.exp(math.log(self.low) + u * math.log(self.high / self.low)) for u in at]
+        else:
+            inner = [self.low + u * (self.high - self.low) for u in at]
+        values = [self.low, *(float(f"{value:.15g}") for value in inner[1:-1]), self.high]
+        return sorted({round(value) for value in values}) if self.integer else values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """One of `values`, in no order."""
+
+    values: tuple[Scalar, ...]
+
+    def at(self, u: float) -> Scalar:
+        """The value at quantile `u` in [0, 1)."""
+        return self.values[int(u * len(self.values))]
+
+    @property
+    def midpoint(self) -> Scalar:
+        """The first value: choices have no middle."""
+        return self.values[0]
+
+    @property
+    def ends(self) -> tuple[Scalar, ...]:
+        """All values."""
+        return self.values
+
+    @property
+    def grid(self) -> Sequence[Scalar]:
+        """All values."""
+        return self.values
+
+
+Domain = Range | Choice
+Space = Mapping[str, Domain]
+
+
+def grid_size(space: Space) -> int:
+    """Number of points of the grid over `space`."""
+    return math.prod(len(domain.grid) for domain in space.values())
+
+
+def grid_point(space: Space, index: int) -> dict[str, Any]:
+    """Point number `index` of the grid over `space`; the last parameter varies fastest."""
+    point: dict[str, Any] = {}
+    for name, domain in reversed(list(space.items())):
+        index, number = divmod(index, len(domain.grid))
+        point[name] = domain.grid[number]
+    return {name: point[name] for name in space}

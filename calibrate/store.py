@@ -1,0 +1,313 @@
+"""The store: what a study found, in SQL, with observations in files beside it.
+
+Optuna's own tables hold finished trials only, so no crash leaves one running; ours hold every simulation as
+soon as it is known. A simulation whose trial was not told before a crash is told by the next run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from filelock import FileLock, Timeout
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
+from sqlalchemy import Row, select, update
+
+from calibrate import archive, database, schema
+from calibrate.errors import StoreError
+from calibrate.objective import Estimate
+from calibrate.observation import Observation
+from calibrate.record import Simulation
+from calibrate.schema import SIMULATION, STUDY
+from calibrate.search import UUID
+from calibrate.study import Study, differences
+
+ENVIRONMENT = "OPTUNA_STORAGE"
+
+
+def storage_url(study: Study, given: str | None = None) -> str:
+    """The database of a study: as `given` (--storage), else OPTUNA_STORAGE, else as the study file says."""
+    asked = given or os.environ.get(ENVIRONMENT)
+    if asked:
+        return str(database.parsed(asked, Path.cwd()).render_as_string(hide_password=False))
+    url = study.storage.url or f"sqlite:///{study.name}.db"
+    return str(database.parsed(url, study.folder.resolve()).render_as_string(hide_password=False))
+
+
+class Store:
+    """One study's place in a database, for the one process that runs it. Use it as a context manager.
+
+    Entering it raises StoreError, and changes nothing, where the study in the database differs from this
+    one, where another process is running it, and where the database cannot be used.
+    """
+
+    def __init__(self, study: Study, url: str) -> None:
+        self._study = study
+        self._url = database.parsed(url, Path.cwd())
+        local = database.is_sqlite(self._url) and not str(self._url.database).startswith("file:")
+        self._folder = Path(str(self._url.database)).parent if local else study.folder.resolve()
+        self._mirrored: dict[str, int] = {}  # trial numbers by UUID
+
+    @property
+    def shown_url(self) -> str:
+        """The database's URL without its password."""
+        return database.shown(self._url)
+
+    @property
+    def observations(self) -> Path:
+        """The folder of the observations."""
+        return self._folder / f"{self._study.name}.observations"
+
+    def __enter__(self) -> Self:
+        self._engine = database.connect(self._url)
+        self._lock = _lock(f"{database.shown(self._url)} {self._study.name}")
+        try:
+            with database.reported(self._url):
+                self._compare()
+                self._acquire()
+                schema.upgrade(self._engine)
+                self._optuna = database.optuna_storage(self._url)
+                self._begin()
+        except BaseException:
+            self._lock.release()
+            self._engine.dispose()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._optuna.remove_session()
+        self._optuna.engine.dispose()
+        self._engine.dispose()
+        self._lock.release()
+
+    def earlier(self) -> tuple[list[FrozenTrial], list[Simulation]]:
+        """The finished trials of earlier runs, and the simulations that no trial tells of yet."""
+        with database.reported(self._url):
+            trials = self._optuna.get_all_trials(self._optuna_study)
+            with self._engine.connect() as connection:
+                rows = connection.execute(
+                    select(SIMULATION)
+                    .where(SIMULATION.c.study == self._id, SIMULATION.c.trial.is_(None))
+                    .order_by(SIMULATION.c.candidate)
+                ).all()
+        return [trial for trial in trials if trial.state.is_finished()], [_simulation(row) for row in rows]
+
+    def record(self, simulation: Simulation) -> None:
+        """Keep a simulation; one that is kept already (same UUID, stage, realisation) is left as it is."""
+        key = {
+            "study": self._id,
+            "uuid": simulation.uuid,
+            "stage": simulation.stage,
+            "realisation": simulation.realisation,
+        }
+        with database.reported(self._url):
+            with self._engine.connect() as connection:
+                if connection.execute(select(SIMULATION.c.id).filter_by(**key)).first():
+                    return
+            file, sha256 = self._keep_observation(simulation)
+            with database.writing(self._engine) as connection:
+                connection.execute(
+                    SIMULATION.insert().values(**key, **_columns(simulation), observation=file, sha256=sha256)
+                )
+
+    def mirror(self, trials: Sequence[FrozenTrial]) -> None:
+        """Add finished trials to Optuna's tables, without those whose UUID is there already."""
+        with database.reported(self._url):
+            for trial in trials:
+                uuid = str(trial.user_attrs[UUID])
+                if uuid not in self._mirrored:
+                    trial_id = self._optuna.create_new_trial(self._optuna_study, template_trial=trial)
+                    self._mirrored[uuid] = self._optuna.get_trial(trial_id).number
+            self._number([str(trial.user_attrs[UUID]) for trial in trials])
+
+    def estimates(self, uuid: str) -> dict[str, Estimate]:
+        """The statistics of a candidate's latest simulation; empty where it is not known."""
+        query = select(SIMULATION.c.statistics).where(
+            SIMULATION.c.study == self._id, SIMULATION.c.uuid == uuid
+        )
+        with database.reported(self._url), self._engine.connect() as connection:
+            found = connection.execute(query.order_by(SIMULATION.c.id.desc())).scalar()
+        return _estimates(found or {})
+
+    def observation(self, uuid: str) -> Observation:
+        """What a candidate's latest simulation showed. Raises StoreError where it was not kept."""
+        query = select(SIMULATION.c.observation, SIMULATION.c.sha256).where(
+            SIMULATION.c.study == self._id, SIMULATION.c.uuid == uuid
+        )
+        with database.reported(self._url), self._engine.connect() as connection:
+            found = connection.execute(query.order_by(SIMULATION.c.id.desc())).first()
+        if found is None or found.observation is None:
+            raise StoreError(f"no observation of candidate {uuid} was kept")
+        return archive.load(self._folder / found.observation, found.sha256)
+
+    def _keep_observation(self, simulation: Simulation) -> tuple[str | None, str | None]:
+        if simulation.observation is None or not self._study.storage.observations:
+            return None, None
+        path = self.observations / f"{simulation.uuid}-{simulation.stage}-{simulation.realisation}.npz"
+        return str(path.relative_to(self._folder)), archive.save(simulation.observation, path)
+
+    def _compare(self) -> None:
+        """Refuse a study that differs from the one of this name in the database."""
+        study = self._study
+        with self._engine.connect() as connection:
+            if schema.version(connection) == 0:
+                return
+            # No other columns: the tables may be older than this code.
+            columns = select(STUDY.c.digest, STUDY.c.content, STUDY.c.created)
+            row = connection.execute(columns.where(STUDY.c.name == study.name)).first()
+        if row is None or row.digest == study.digest:
+            return
+        changes = differences(row.content, study.content)
+        more = f" and {len(changes) - 5} more" if len(changes) > 5 else ""
+        raise StoreError(
+            f"{study.path} differs from study '{study.name}' in {self.shown_url}, begun {row.created[:10]}: "
+            f"{'; '.join(changes[:5])}{more}. Undo this, or keep the two apart: "
+            "another name in [study], or another --storage"
+        )
+
+    def _acquire(self) -> None:
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise StoreError(
+                f"study '{self._study.name}' in {self.shown_url} is being run by another process; "
+                "wait for it, or stop it"
+            ) from None
+
+    def _begin(self) -> None:
+        self._compare()  # again, now that no other process can begin it
+        study, names = self._study, self._optuna.get_all_studies()
+        known = {found.study_name: found._study_id for found in names}
+        with self._engine.connect() as connection:
+            self._id = connection.execute(select(STUDY.c.id).where(STUDY.c.name == study.name)).scalar()
+        if self._id is None:
+            if study.name in known:
+                raise StoreError(
+                    f"{self.shown_url} holds an Optuna study '{study.name}' that calibrate did not begin; "
+                    "choose another name in [study]"
+                )
+            with database.writing(self._engine) as connection:
+                connection.execute(STUDY.insert().values(**_study_columns(study)))
+                self._id = connection.execute(select(STUDY.c.id).where(STUDY.c.name == study.name)).scalar()
+        if study.name in known:
+            self._optuna_study = known[study.name]
+        else:
+            self._optuna_study = self._optuna.create_new_study([StudyDirection.MINIMIZE], study.name)
+        trials = self._optuna.get_all_trials(self._optuna_study, deepcopy=False)
+        self._mirrored = {str(t.user_attrs[UUID]): t.number for t in trials if UUID in t.user_attrs}
+        with self._engine.connect() as connection:
+            untold = connection.scalars(
+                select(SIMULATION.c.uuid).where(SIMULATION.c.study == self._id, SIMULATION.c.trial.is_(None))
+            ).all()
+        self._number([uuid for uuid in untold if uuid in self._mirrored])
+
+    def _number(self, uuids: Sequence[str]) -> None:
+        """Note the trial numbers of these candidates with their simulations."""
+        with database.writing(self._engine) as connection:
+            for uuid in uuids:
+                connection.execute(
+                    update(SIMULATION)
+                    .where(
+                        SIMULATION.c.study == self._id,
+                        SIMULATION.c.uuid == uuid,
+                        SIMULATION.c.trial.is_(None),
+                    )
+                    .values(trial=self._mirrored[uuid])
+                )
+
+
+def _lock(what: str) -> FileLock:
+    # Not beside the database: what a run leaves there is results. The system frees it when a process dies.
+    folder = Path(tempfile.gettempdir()) / f"calibrate-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return FileLock(folder / f"{hashlib.sha256(what.encode()).hexdigest()[:32]}.lock")
+
+
+def _study_columns(study: Study) -> dict[str, Any]:
+    # The code may also be used without having been installed.
+    packages = [name for name in ("calibrate-snn", "optuna", "numpy") if _is_installed(name)]
+    return {
+        "name": study.name,
+        "digest": study.digest,
+        "content": study.content,
+        "text": study.text,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {package: version_of(package) for package in packages},
+    }
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        version_of(package)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def _columns(simulation: Simulation) -> dict[str, Any]:
+    return {
+        "candidate": simulation.index,
+        "parameters": dict(simulation.parameters),
+        "seed": simulation.seed,
+        "backend": dict(simulation.backend),
+        "duration_ms": simulation.duration_ms,
+        "wall_s": simulation.wall_s,
+        "host": simulation.host,
+        "finished": simulation.finished.isoformat(),
+        "status": "failed" if simulation.failed else "complete",
+        "reason": simulation.reason,
+        "statistics": {name: _estimate_json(found) for name, found in simulation.estimates.items()},
+    }
+
+
+def _estimate_json(estimate: Estimate) -> dict[str, Any]:
+    kept: dict[str, Any] = {"value": float(estimate.value) if math.isfinite(estimate.value) else None}
+    if math.isfinite(estimate.support):
+        kept["support"] = float(estimate.support)
+    if estimate.shortfall and math.isfinite(estimate.shortfall):
+        kept["shortfall"] = float(estimate.shortfall)
+    if estimate.lower_bound:
+        kept["lower_bound"] = True
+    if estimate.note:
+        kept["note"] = estimate.note
+    return kept
+
+
+def _estimates(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Estimate]:
+    return {
+        name: Estimate(**{**kept, "value": math.nan if kept["value"] is None else kept["value"]})
+        for name, kept in found.items()
+    }
+
+
+def _simulation(row: Row[Any]) -> Simulation:
+    return Simulation(
+        uuid=row.uuid,
+        index=row.candidate,
+        parameters=row.parameters,
+        seed=row.seed,
+        stage=row.stage,
+        realisation=row.realisation,
+        backend=row.backend,
+        duration_ms=row.duration_ms,
+        wall_s=row.wall_s,
+        host=row.host,
+        finished=datetime.fromisoformat(row.finished),
+        reason=row.reason if row.status == "failed" else None,
+        estimates=_estimates(row.statistics),
+    )

@@ -1,0 +1,247 @@
+"""Study: what is calibrated and how, read from a TOML file and checked before anything starts."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from calibrate import study_checks as checks
+from calibrate.errors import StudyError
+from calibrate.network import Model, Network
+from calibrate.objective import Objective, Statistic
+from calibrate.observation import Needs
+from calibrate.panel import panel
+from calibrate.space import Space, grid_size
+from calibrate.study_file import BudgetSection, SimulationSection, StorageSection, StudyFile
+from calibrate.study_file import Grid as Grid
+from calibrate.study_file import Random as Random
+from calibrate.study_file import Tpe as Tpe
+from calibrate.study_problems import Place, Problem, Problems, key_lines, syntax_problem
+from calibrate.study_tables import read_tables
+
+Sampler = Tpe | Random | Grid
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """A study that has passed all checks.
+
+    path        the study file
+    text        what it says
+    name        of the study in the database
+    file        its tables (`calibrate.study_file`)
+    model       the network model
+    fixed       fixed parameters, as the model takes them
+    space       the values that each free parameter may take, in the order of the file
+    network     the network in the middle of the ranges
+    objectives  statistics with targets
+    statistics  what is computed for every simulation: the objectives' statistics, then the panel
+    """
+
+    path: Path
+    text: str
+    name: str
+    file: StudyFile
+    model: Model
+    fixed: Mapping[str, Any]
+    space: Space
+    network: Network
+    objectives: tuple[Objective, ...]
+    statistics: tuple[Statistic, ...]
+
+    @property
+    def folder(self) -> Path:
+        """Where the study file lies."""
+        return self.path.parent
+
+    @property
+    def seed(self) -> int:
+        return self.file.study.seed
+
+    @property
+    def simulation(self) -> SimulationSection:
+        return self.file.simulation
+
+    @property
+    def sampler(self) -> Sampler:
+        return self.file.sampler
+
+    @property
+    def budget(self) -> BudgetSection:
+        return self.file.budget
+
+    @property
+    def storage(self) -> StorageSection:
+        return self.file.storage
+
+    @property
+    def needs(self) -> Needs:
+        """What an observation must hold for all statistics."""
+        return Needs.merge(statistic.needs for statistic in self.statistics)
+
+    @property
+    def trials(self) -> int | None:
+        """Number of trials after which the study ends; None where something else ends it."""
+        if isinstance(self.sampler, Grid):
+            return min(self.budget.trials or grid_size(self.space), grid_size(self.space))
+        return self.budget.trials
+
+    def parameters(self, free: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters of the network: the fixed ones, and `free` over the middle of the ranges."""
+        return {**self.fixed, **checks.middle(self.space), **free}
+
+    def on(self, backend: str) -> Study:
+        """The same study with `backend` instead of the one it names ("auto" become a simulator)."""
+        simulation = self.simulation.model_copy(update={"backend": backend})
+        return replace(self, file=self.file.model_copy(update={"simulation": simulation}))
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """All that its results depend on, as JSON has it: not budget, storage, batch size or sources."""
+        file = self.file
+        of_simulation = {"backend", "dt_ms", "warmup_ms", "duration_ms", "precision"}
+        objectives = {
+            objective.name: section.model_dump(mode="json", exclude={"source", "name"}, exclude_none=True)
+            for objective, section in zip(self.objectives, file.objectives, strict=True)
+        }
+        references = [file.model.name, *(section.statistic for section in file.objectives)]
+        content = {
+            "study": {"seed": self.seed},
+            "model": {"name": file.model.name},
+            "parameters": {**self.fixed, **{name: asdict(domain) for name, domain in self.space.items()}},
+            "simulation": file.simulation.model_dump(mode="json", include=of_simulation),
+            "objectives": objectives,
+            "sampler": file.sampler.model_dump(mode="json"),
+            "files": {name: _code_digest(self.folder / name) for name in _files(references)},
+        }
+        normal: dict[str, Any] = json.loads(json.dumps(content))
+        return normal
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the content."""
+        return hashlib.sha256(json.dumps(self.content, sort_keys=True).encode()).hexdigest()
+
+
+def _files(references: list[str]) -> list[str]:
+    found = (reference.rpartition(":")[0] for reference in references)
+    return sorted({name for name in found if name.endswith(".py")})
+
+
+def _code_digest(path: Path) -> str:
+    # Of the syntax tree, so that comments and layout may change.
+    return hashlib.sha256(ast.dump(ast.parse(path.read_bytes())).encode()).hexdigest()
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What changed from one study's content to another's: `[table] key was A, is B`."""
+    before, after = _flat(old), _flat(new)
+    changes = []
+    for place in dict.fromkeys([*before, *after]):
+        if before.get(place) == after.get(place):
+            continue
+        table, *keys = place
+        where = f"[{table}] {'.'.join(keys)}"
+        if table == "files":
+            changes.append(f"the code of {keys[0]} was changed")
+        elif place not in before:
+            changes.append(f"{where} = {json.dumps(after[place])} was added")
+        elif place not in after:
+            changes.append(f"{where} = {json.dumps(before[place])} was removed")
+        else:
+            changes.append(f"{where} was {json.dumps(before[place])}, is {json.dumps(after[place])}")
+    return changes
+
+
+def _flat(content: Mapping[str, Any], place: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+    flat: dict[tuple[str, ...], Any] = {}
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, (*place, key))
+        else:
+            flat[*place, key] = value
+    return flat
+
+
+def read_study(path: Path | str, *, changes: Mapping[str, object] | None = None) -> Study:
+    """The study in the file at `path`, `changes` such as {"simulation.dt_ms": 0.05} made to its keys.
+
+    Raises StudyError with one line for every rule that is broken; nothing is written.
+    """
+    path = Path(path)
+    text = _text(path)
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise StudyError(syntax_problem(error, text, str(path))) from None
+    lines = key_lines(text)
+    for key, value in (changes or {}).items():
+        table, _, name = key.partition(".")
+        if isinstance(tables.setdefault(table, {}), dict):
+            tables[table][name] = value
+            lines.pop((table, name), None)
+    problems = Problems()
+    study = _checked(problems, path, text, tables)
+    if study is None or problems.found:
+        raise StudyError("\n".join(_rendered(problems.found, str(path), lines)))
+    return study
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+    except FileNotFoundError:
+        raise StudyError(f"{path}: there is no such study file") from None
+    except IsADirectoryError:
+        raise StudyError(f"{path}: a study is a TOML file, and this is a folder") from None
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{path}: is not a text in UTF-8 (byte {error.start}); save it as such") from None
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _rendered(problems: list[Problem], file: str, lines: Mapping[Place, int]) -> list[str]:
+    return list(dict.fromkeys(problem.render(file, lines) for problem in problems))
+
+
+def _checked(problems: Problems, path: Path, text: str, tables: Mapping[str, Any]) -> Study | None:
+    file, free = read_tables(problems, tables)
+    if file is None:
+        return None
+    folder = path.parent
+    model = checks.find_model(problems, file.model.name, folder)
+    if model is None:
+        return None
+    given = {name: value for name, value in file.parameters.items() if name not in free}
+    fixed = checks.check_fixed(problems, model, given)
+    space = checks.domains(problems, model, free, grid=file.sampler.name == "grid")
+    checks.check_budget(problems, file)
+    if len(fixed) + len(space) < len(file.parameters):
+        return None
+    network = checks.check_model_rules(problems, model, fixed, space)
+    if network is None:
+        return None
+    objectives = checks.objectives(problems, file.objectives, network, folder)
+    names = [objective.name for objective in objectives]
+    common = checks.attempt(problems, (), lambda: panel(network))
+    statistics = [objective.statistic for objective in objectives]
+    statistics += [statistic for statistic in common or () if statistic.name not in names]
+    checks.check_times(problems, file.simulation, Needs.merge(statistic.needs for statistic in statistics))
+    return Study(
+        path=path,
+        text=text,
+        name=file.study.name or path.stem,
+        file=file,
+        model=model,
+        fixed=fixed,
+        space=space,
+        network=network,
+        objectives=objectives,
+        statistics=tuple(statistics),
+    )

@@ -1,0 +1,174 @@
+"""The sections of a study file, as pydantic models.
+
+    [study]          name = "quickstart"
+    [model]          name = "ei_clustered"
+    [parameters]     N_Q = 6                                  # fixed
+                     I_th_E = {low = 1.5, high = 3.0}         # free
+    [simulation]     backend = "auto"
+    [[objectives]]   statistic = "rate_E", target = 5.0, tolerance = 0.5
+    [sampler]        name = "tpe"
+    [budget]         trials = 60
+    [storage]        url = "sqlite:///results.db"
+
+(One key a line in the file.) What a section cannot know by itself is checked in `calibrate.study`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)]
+
+
+class Section(BaseModel):
+    """A table of the study file: no keys but these, no conversion between types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class StudySection(Section):
+    """[study]"""
+
+    name: Name | None = Field(
+        default=None, description="name of the study in the database (default: the file's name)"
+    )
+    seed: int = Field(
+        default=0, ge=0, lt=2**32, description="seed of wiring, initial states, random input and sampler"
+    )
+
+
+class ModelSection(Section):
+    """[model]"""
+
+    name: str = Field(
+        min_length=1, description='an installed model, or your own as "file.py:Name" or "package.module:Name"'
+    )
+
+
+class FreeParameter(Section):
+    """A free parameter in [parameters]: {low, high, ...} or {choices = [...]}."""
+
+    low: float | None = Field(default=None, description="lowest value")
+    high: float | None = Field(default=None, description="highest value, included")
+    step: float | None = Field(default=None, gt=0, description="distance of the values (default: continuous)")
+    log: bool = Field(default=False, description="true where equal ratios should be equally likely")
+    type: Literal["float", "int"] | None = Field(default=None, description='"int" for whole numbers only')
+    points: int | None = Field(default=None, ge=1, description="grid points of a range without steps")
+    choices: list[Any] | None = Field(default=None, min_length=2, description="the values to choose from")
+
+
+class SimulationSection(Section):
+    """[simulation]"""
+
+    backend: Literal["auto", "genn", "nest", "poisson"] = Field(
+        default="auto", description="simulator; auto is GeNN where it is installed, else NEST"
+    )
+    dt_ms: float = Field(default=0.1, gt=0, description="time step (ms)")
+    warmup_ms: float = Field(default=1000.0, ge=0, description="time before the measurement (ms)")
+    duration_ms: float = Field(default=10_000.0, gt=0, description="length of the measurement (ms)")
+    batch_size: int | None = Field(
+        default=None, ge=1, description="networks that one process simulates at once (default: 1)"
+    )
+    precision: Literal["single", "double"] = Field(
+        default="single", description="of the numbers in the simulator, where it has a choice"
+    )
+    timeout_s: float | None = Field(
+        default=None, gt=0, description="a batch that takes longer is stopped and reported failed (s)"
+    )
+
+
+class ObjectiveSection(Section):
+    """[[objectives]]: a statistic and the target that it should reach."""
+
+    statistic: str = Field(min_length=1, description='an installed statistic, or your own as "file.py:name"')
+    name: Name | None = Field(default=None, description="what to call it (default: the statistic's name)")
+    target: float | None = Field(default=None, description="the value to reach, in the statistic's unit")
+    interval: list[float] | None = Field(
+        default=None, min_length=2, max_length=2, description="[low, high]: any value between is as good"
+    )
+    tolerance: float = Field(gt=0, description="deviation that still counts as reached")
+    weight: float = Field(default=1.0, gt=0, description="weight of its loss in the mean over objectives")
+    source: str = Field(default="", description="where the target comes from")
+    options: dict[str, Any] = Field(default_factory=dict, description="options of the statistic")
+
+
+class Tpe(Section):
+    """[sampler] name = "tpe": tree-structured Parzen estimator, after space-filling points."""
+
+    name: Literal["tpe"] = Field(default="tpe", description="the sampler")
+    startup: int = Field(
+        default=16, ge=1, description="space-filling (Sobol) points before the estimator starts"
+    )
+    candidates: int = Field(
+        default=24, ge=1, description="points that the estimator compares for each proposal"
+    )
+    history: int = Field(
+        default=1000, ge=2, description="trials that the estimator looks at: the best and the latest"
+    )
+    multivariate: bool = Field(default=True, description="whether parameters are modelled jointly")
+
+
+class Random(Section):
+    """[sampler] name = "random": independent random points."""
+
+    name: Literal["random"] = Field(default="random", description="the sampler")
+
+
+class Grid(Section):
+    """[sampler] name = "grid": every combination of the parameters' steps, points and choices, once."""
+
+    name: Literal["grid"] = Field(default="grid", description="the sampler")
+
+
+Sampler = Annotated[Tpe | Random | Grid, Field(discriminator="name")]
+SAMPLERS: Mapping[str, type[Tpe | Random | Grid]] = {"tpe": Tpe, "random": Random, "grid": Grid}
+
+
+class BudgetSection(Section):
+    """[budget]: when to stop, whatever comes first. It may change while a study goes on."""
+
+    trials: int | None = Field(
+        default=None, ge=1, description="number of trials in all, those of earlier runs included"
+    )
+    wall_s: float | None = Field(default=None, gt=0, description="time that one run may take (s)")
+    loss: float | None = Field(
+        default=None, ge=0, description="stop when a trial has this loss or less; 1: a tolerance away"
+    )
+
+
+class StorageSection(Section):
+    """[storage]: where the results go. It may change while a study goes on."""
+
+    url: str | None = Field(
+        default=None,
+        min_length=1,
+        description="database; sqlite:/// paths count from the study file's folder (default: NAME.db there)",
+    )
+    observations: bool = Field(
+        default=True, description="whether to keep what each network showed, for new statistics"
+    )
+
+
+class StudyFile(Section):
+    """A study file."""
+
+    study: StudySection = StudySection()
+    model: ModelSection
+    parameters: dict[str, FreeParameter | Any] = Field(default_factory=dict)
+    simulation: SimulationSection = SimulationSection()
+    objectives: list[ObjectiveSection] = Field(min_length=1)
+    sampler: Sampler = Tpe()
+    budget: BudgetSection = BudgetSection()
+    storage: StorageSection = StorageSection()
+
+
+TABLES: Mapping[str, type[Section]] = {
+    "study": StudySection,
+    "model": ModelSection,
+    "simulation": SimulationSection,
+    "budget": BudgetSection,
+    "storage": StorageSection,
+}

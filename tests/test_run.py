@@ -1,0 +1,443 @@
+"""The loop: budgets, failures, interruption, and that nothing is lost or doubled however it ends."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+import psutil
+import pytest
+from optuna.trial import FrozenTrial
+from small_study import small_study, write_study
+
+from calibrate.errors import SimulatorError
+from calibrate.objective import Estimate
+from calibrate.observation import Layout, Observation, SimulationFailure, observe_spikes
+from calibrate.pool import Candidate, Outcome, Pool
+from calibrate.record import Simulation
+from calibrate.result import Progress, Result, as_json
+from calibrate.run import run
+from calibrate.search import candidate_seed
+from calibrate.session import run_study, setup_of, simulate_once
+from calibrate.store import Store, storage_url
+from calibrate.study import Study
+
+LAYOUT = Layout.of([("E", 40, 2), ("I", 10, 1)])
+DEADLY = ('"J+" = 2', '"J+" = 2\ndeadly_above = 2.0')
+WRONG = ('"J+" = 2', '"J+" = 2\nwrong_above = 2.0')
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch: pytest.MonkeyPatch):
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
+
+
+class Shelf:
+    """A store in memory."""
+
+    def __init__(self) -> None:
+        self.simulations: list[Simulation] = []
+        self.trials: list[FrozenTrial] = []
+
+    def earlier(self) -> tuple[list[FrozenTrial], list[Simulation]]:
+        told = {trial.user_attrs["uuid"] for trial in self.trials}
+        return list(self.trials), [kept for kept in self.simulations if kept.uuid not in told]
+
+    def record(self, simulation: Simulation) -> None:
+        self.simulations.append(simulation)
+
+    def mirror(self, trials: Sequence[FrozenTrial]) -> None:
+        self.trials += trials
+
+    def estimates(self, uuid: str) -> Mapping[str, Estimate]:
+        return next(kept.estimates for kept in self.simulations if kept.uuid == uuid)
+
+
+class Bench:
+    """A pool without processes: its networks fire regularly, faster with more current."""
+
+    capacity = 4
+
+    def __init__(self, fail: Callable[[Candidate], bool] = lambda _: False, wall_s: float = 0.0) -> None:
+        self._fail, self._wall_s = fail, wall_s
+        self.asked: list[Candidate] = []
+
+    def run(
+        self,
+        candidates: Sequence[Candidate],
+        *,
+        realisation: int = 0,
+        progress: Callable[[Outcome], None] = lambda _: None,
+    ) -> list[Outcome]:
+        assert realisation == 0
+        self.asked += candidates
+        time.sleep(self._wall_s)
+        outcomes = [Outcome(uuid=c.uuid, result=self._simulate(c), wall_s=self._wall_s) for c in candidates]
+        for outcome in reversed(outcomes):
+            progress(outcome)
+        return outcomes
+
+    def _simulate(self, candidate: Candidate) -> Observation | SimulationFailure:
+        if self._fail(candidate):
+            return SimulationFailure("it broke")
+        step, neuron = [], []
+        for start, stop, current in (
+            (0, 40, candidate.parameters["I_E"]),
+            (40, 50, candidate.parameters["I_I"]),
+        ):
+            every = round(200 / max(current, 0.1))
+            for cell in range(start, stop):
+                times = range(cell % every, 2000, every)
+                step += times
+                neuron += [cell] * len(times)
+        return observe_spikes(step, neuron, LAYOUT, dt_ms=1.0, duration_ms=2000.0, window_ms=400.0)
+
+
+def losses(shelf: Shelf) -> list[float | None]:
+    return [trial.value for trial in shelf.trials]
+
+
+def test_a_study_runs_until_its_trials_are_done(tmp_path):
+    shelf, bench = Shelf(), Bench()
+    result = run(small_study(tmp_path, ("trials = 8", "trials = 10")), pool=bench, store=shelf)
+    assert result.stopped == "trials"
+    assert result.trials == {"complete": 10, "failed": 0, "added": 10}
+    assert len(bench.asked) == len(shelf.trials) == len(shelf.simulations) == 10
+    assert result.best is not None
+    assert result.best.loss == min(losses(shelf))
+
+
+def test_trials_are_told_in_the_order_they_were_asked_however_they_return(tmp_path):
+    shelf, bench = Shelf(), Bench()
+    run(small_study(tmp_path), pool=bench, store=shelf)
+    assert [trial.user_attrs["uuid"] for trial in shelf.trials] == [c.uuid for c in bench.asked]
+    assert [trial.user_attrs["index"] for trial in shelf.trials] == list(range(8))
+
+
+def test_candidates_get_all_parameters_and_seeds_by_their_index(tmp_path):
+    bench = Bench()
+    run(small_study(tmp_path), pool=bench, store=Shelf())
+    assert {tuple(c.parameters) for c in bench.asked} == {("J+", "I_E", "I_I")}
+    assert [c.seed for c in bench.asked] == [candidate_seed(3, index) for index in range(8)]
+
+
+def test_the_loss_is_the_weighted_mean_over_the_objectives(tmp_path):
+    shelf = Shelf()
+    study = small_study(tmp_path, ("tolerance = 1.0", "tolerance = 1.0\nweight = 3.0"))
+    result = run(study, pool=Bench(), store=shelf)
+    rate_e, rate_i = (result.best.statistics[name] for name in ("rate_E", "rate_I"))
+    of_i = max(9 - rate_i, rate_i - 11, 0) / 2
+    expected = (3 * (rate_e - 5) ** 2 + of_i**2) / 4
+    assert result.best.loss == pytest.approx(expected)
+
+
+def test_the_best_is_shown_against_the_targets(tmp_path):
+    result = run(small_study(tmp_path), pool=Bench(), store=Shelf())
+    first, second = result.best.targets
+    assert (first.name, first.target, first.tolerance, first.unit) == ("rate_E", 5.0, 1.0, "Hz")
+    assert first.reached == result.best.statistics["rate_E"]
+    assert first.met == (abs(first.reached - 5) <= 1)
+    assert second.target == (9.0, 11.0)
+    assert result.best.parameters == {"J+": 2.0, **result.best.params}
+
+
+def test_a_loss_to_stop_at(tmp_path):
+    study = small_study(tmp_path, ("trials = 8", "trials = 400\nloss = 2.0"))
+    result = run(study, pool=Bench(), store=Shelf())
+    assert result.stopped == "loss"
+    assert result.best.loss <= 2.0
+    assert result.complete < 400
+
+
+def test_a_time_to_stop_at(tmp_path):
+    study = small_study(tmp_path, ("trials = 8", "wall_s = 0.3"))
+    began = time.monotonic()
+    result = run(study, pool=Bench(wall_s=0.1), store=Shelf())
+    assert result.stopped == "wall_s"
+    assert 4 <= result.complete <= 12
+    assert time.monotonic() - began < 3
+
+
+def test_a_grid_stops_when_it_is_complete(tmp_path):
+    study = small_study(
+        tmp_path,
+        ('name = "random"', 'name = "grid"'),
+        ("I_E = { low = 0.1, high = 4.0 }", "I_E = { low = 1, high = 3, step = 1 }"),
+        ("I_I = { low = 0.1, high = 4.0 }", "I_I = { low = 1, high = 2, points = 2 }"),
+        ("trials = 8", ""),
+    )
+    shelf = Shelf()
+    assert run(study, pool=Bench(), store=shelf).complete == 6
+    assert sorted(tuple(trial.params.values()) for trial in shelf.trials) == [
+        (e, i) for e in (1, 2, 3) for i in (1, 2)
+    ]
+
+
+def test_an_interruption_finishes_the_batch(tmp_path):
+    shelf = Shelf()
+    result = run(
+        small_study(tmp_path), pool=Bench(), store=shelf, interrupted=lambda: len(shelf.simulations) > 2
+    )
+    assert result.stopped == "interrupted"
+    assert len(shelf.trials) == 4
+    again = run(small_study(tmp_path), pool=Bench(), store=shelf)
+    assert (again.complete, again.added) == (8, 4)
+
+
+def test_a_run_whose_budget_is_used_reports_what_there_is(tmp_path):
+    shelf, study = Shelf(), small_study(tmp_path)
+    first = run(study, pool=Bench(), store=shelf)
+    second = run(study, pool=Bench(), store=shelf)
+    assert second.added == 0
+    assert second.best == first.best
+
+
+def test_failed_simulations_are_recorded_with_their_reason_and_the_study_goes_on(tmp_path):
+    shelf = Shelf()
+    result = run(small_study(tmp_path), pool=Bench(fail=lambda c: c.parameters["I_E"] > 2), store=shelf)
+    failed = [kept for kept in shelf.simulations if kept.failed]
+    assert 0 < len(failed) < 8
+    assert {kept.reason for kept in failed} == {"it broke"}
+    assert result.trials == {"complete": 8 - len(failed), "failed": len(failed), "added": 8}
+    assert [trial.state.name for trial in shelf.trials].count("FAIL") == len(failed)
+    assert {trial.user_attrs["reason"] for trial in shelf.trials if trial.value is None} == {"it broke"}
+
+
+def test_a_study_in_which_everything_fails_stops_and_says_why(tmp_path):
+    shelf = Shelf()
+    study = small_study(tmp_path, ("trials = 8", "trials = 500"))
+    with pytest.raises(SimulatorError, match=r"the last 12 simulations failed.* the last reason: it broke"):
+        run(study, pool=Bench(fail=lambda _: True), store=shelf)
+    assert len(shelf.trials) == 12
+
+
+def test_an_objective_that_raises_fails_its_trial(tmp_path):
+    study = small_study(tmp_path, ('"rate_E"', '"statistics.py:broken"'))
+    shelf = Shelf()
+    result = run(study, pool=Bench(), store=shelf)
+    assert result.failed == 8
+    assert shelf.simulations[0].reason == "statistic broken raised ZeroDivisionError: division by zero"
+    assert result.best is None
+
+
+def test_an_undefined_objective_has_a_finite_loss_above_any_defined_one(tmp_path):
+    study = small_study(tmp_path, ('statistic = "rate_E"', 'statistic = "statistics.py:undefined"'))
+    result = run(study, pool=Bench(), store=Shelf())
+    assert result.best.loss >= 750
+    assert result.best.targets[0].reached is None
+    assert not result.best.targets[0].met
+    assert result.best.targets[0].note == "by design"
+    json.dumps(as_json(result), allow_nan=False)
+
+
+def test_progress_tells_what_happens(tmp_path):
+    seen: list[Progress] = []
+    run(small_study(tmp_path), pool=Bench(), store=Shelf(), progress=seen.append)
+    assert [(p.done, p.batch, p.returned) for p in seen] == [
+        *((0, 0, 0), (0, 4, 0), (0, 4, 1), (0, 4, 2), (0, 4, 3), (0, 4, 4)),
+        *((4, 0, 0), (4, 4, 0), (4, 4, 1), (4, 4, 2), (4, 4, 3), (4, 4, 4)),
+        (8, 0, 0),
+    ]
+    assert seen[0].best is None
+    assert seen[-1].best is not None
+    assert seen[-1].total == 8
+
+
+def test_the_time_is_accounted_for(tmp_path):
+    times = run(small_study(tmp_path), pool=Bench(wall_s=0.2), store=Shelf()).times
+    shares = times.starting_s + times.simulating_s + times.asking_s + times.scoring_s + times.storing_s
+    assert 0.4 <= times.simulating_s < 0.6
+    assert shares == pytest.approx(times.wall_s, rel=0.05)
+
+
+def kept(folder: Path, query: str) -> list[tuple[Any, ...]]:
+    with sqlite3.connect(folder / "small.db") as connection:
+        return connection.execute(query).fetchall()
+
+
+def trials(folder: Path) -> list[FrozenTrial]:
+    return optuna.load_study(study_name="small", storage=f"sqlite:///{folder}/small.db").trials
+
+
+def hold_invariants(folder: Path) -> None:
+    """Nothing lost, nothing doubled, nothing running."""
+    found = trials(folder)
+    assert all(trial.state.is_finished() for trial in found)
+    uuids = Counter(trial.user_attrs["uuid"] for trial in found)
+    indices = Counter(trial.user_attrs["index"] for trial in found)
+    assert set(uuids.values()) <= {1}
+    assert set(indices.values()) <= {1}
+    simulations = dict(kept(folder, "select uuid, trial from calibrate_simulation"))
+    assert len(simulations) == kept(folder, "select count(*) from calibrate_simulation")[0][0]
+    assert set(uuids) <= set(simulations)
+    for trial in found:
+        assert simulations[trial.user_attrs["uuid"]] in (trial.number, None)
+
+
+def all_told(folder: Path) -> None:
+    hold_invariants(folder)
+    assert kept(folder, "select count(*) from calibrate_simulation where trial is null") == [(0,)]
+
+
+def ran(study: Study, **more: Any) -> Result:
+    return run_study(study, url=storage_url(study), slots=2, **more)
+
+
+def asked(folder: Path) -> list[tuple[Any, ...]]:
+    return [(trial.params, trial.value, trial.user_attrs["rate_E"]) for trial in trials(folder)]
+
+
+@pytest.fixture(params=["random", "tpe"])
+def two_studies(tmp_path: Path, request: pytest.FixtureRequest) -> tuple[Study, Study]:
+    name = f'name = "{request.param}"' + ("\nstartup = 4" if request.param == "tpe" else "")
+    studies = []
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        studies.append(small_study(tmp_path / folder, ('name = "random"', name)))
+    return studies[0], studies[1]
+
+
+def test_the_same_seed_gives_the_same_trials_resumed_or_not(two_studies):
+    one, two = two_studies
+    ran(one)
+    stop = iter([False, False, True])
+    assert ran(two, interrupted=lambda: next(stop)).stopped == "interrupted"
+    assert len(trials(two.folder)) == 4
+    assert ran(two).complete == 8
+    assert asked(one.folder) == asked(two.folder)
+    all_told(two.folder)
+
+
+def test_everything_of_a_run_is_in_the_database(tmp_path):
+    study = small_study(tmp_path)
+    result = ran(study)
+    all_told(tmp_path)
+    ((name, digest, written, versions),) = kept(
+        tmp_path, "select name, digest, text, versions from calibrate_study"
+    )
+    assert (name, digest, written) == ("small", study.digest, study.text)
+    assert json.loads(versions)["optuna"] == optuna.__version__
+    columns = "seed, backend, duration_ms, wall_s, host, status, statistics, sha256"
+    for row in kept(tmp_path, f"select {columns} from calibrate_simulation"):
+        seed, backend, duration_ms, wall_s, host, status, statistics, sha256 = row
+        assert json.loads(backend)["name"] == "poisson"
+        assert (duration_ms, status, len(sha256)) == (2000.0, "complete", 64)
+        assert seed >= 0
+        assert wall_s > 0
+        assert host
+        assert set(json.loads(statistics)) == {statistic.name for statistic in study.statistics}
+    assert len(list((tmp_path / "small.observations").glob("*.npz"))) == 8
+    with Store(study, storage_url(study)) as store:
+        best = trials(tmp_path)[result.best.number].user_attrs["uuid"]
+        observation = store.observation(best)
+        rate = next(s for s in study.statistics if s.name == "rate_E")(observation)
+    assert rate.value == result.best.statistics["rate_E"]
+
+
+def test_processes_that_die_fail_their_candidates_only(tmp_path):
+    result = ran(small_study(tmp_path, DEADLY, ("trials = 8", "trials = 12")))
+    dead = [trial for trial in trials(tmp_path) if trial.params["I_E"] > 2]
+    assert result.failed == len(dead) > 0
+    assert all("process died" in trial.user_attrs["reason"] for trial in dead)
+    assert result.complete == 12 - len(dead) > 0
+    all_told(tmp_path)
+
+
+def test_a_plug_in_that_raises_fails_its_candidates_only(tmp_path):
+    ran(small_study(tmp_path, WRONG))
+    for trial in trials(tmp_path):
+        assert (trial.user_attrs.get("reason") == "RuntimeError: the plug-in is broken") == (
+            trial.params["I_E"] > 2
+        )
+
+
+def test_simulations_that_no_trial_tells_of_are_told_by_the_next_run(tmp_path):
+    study = small_study(tmp_path)
+
+    class DiesTelling(Store):
+        def mirror(self, trials: Sequence[FrozenTrial]) -> None:
+            if len(self.earlier()[0]) >= 2:
+                raise KeyboardInterrupt
+            super().mirror(trials)
+
+    with (
+        pytest.raises(KeyboardInterrupt),
+        DiesTelling(study, storage_url(study)) as store,
+        Pool(setup_of(study), slots=2) as pool,
+    ):
+        run(study, pool=pool, store=store)
+    before = {uuid for (uuid,) in kept(tmp_path, "select uuid from calibrate_simulation")}
+    assert len(before) == 4
+    assert len(trials(tmp_path)) == 2
+    result = ran(study)
+    assert (result.complete, result.added) == (8, 4)
+    assert before < {trial.user_attrs["uuid"] for trial in trials(tmp_path)}
+    all_told(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_random_moments_loses_and_doubles_nothing(tmp_path):
+    pause = ('"J+" = 2', '"J+" = 2\npause_s = 0.05')
+    study = write_study(tmp_path, pause, ("trials = 8", "trials = 60"))
+    chance = random.Random(7)
+    command = [sys.executable, "-m", "calibrate.cli", "run", str(study), "--slots", "2", "--quiet"]
+    counts = [0]
+    for number in range(3):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        workers = _workers_of(process)
+        time.sleep(0.7 + 0.3 * chance.random())
+        if number == 1:
+            os.kill(chance.choice(workers), signal.SIGKILL)
+            time.sleep(0.2)
+        process.kill()
+        process.wait()
+        hold_invariants(tmp_path)
+        counts.append(len(trials(tmp_path)))
+    assert counts == sorted(counts)
+    assert 0 < counts[-1] < 60
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    all_told(tmp_path)
+    assert {trial.user_attrs["index"] for trial in trials(tmp_path)} == set(range(60))
+
+
+def _workers_of(coordinator: subprocess.Popen[bytes]) -> list[int]:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        children = psutil.Process(coordinator.pid).children()
+        workers = [child.pid for child in children if "spawn_main" in " ".join(child.cmdline())]
+        if len(workers) == 2:
+            return workers
+        time.sleep(0.05)
+    raise AssertionError("the run started no processes")
+
+
+def test_one_network_is_simulated_with_the_parameters_asked_for(tmp_path):
+    study = small_study(tmp_path)
+    one = simulate_once(study, {"I_E": 2.0, "I_I": 0.0, "J+": 1.0})
+    assert one.parameters == {"J+": 1.0, "I_E": 2.0, "I_I": 0.0}
+    assert one.statistics["rate_I"] == 0
+    assert one.statistics["rate_E"] == pytest.approx(10, rel=0.1)
+    assert one.simulator["name"] == "poisson"
+    again = simulate_once(study, {"I_E": 2.0, "I_I": 0.0, "J+": 1.0}, spikes=True)
+    assert again.statistics == one.statistics
+    assert again.observation.spikes is not None
+    assert math.isfinite(one.wall_s)
+
+
+def test_a_simulation_that_fails_says_why(tmp_path):
+    with pytest.raises(SimulatorError, match="the simulation failed: RuntimeError: the plug-in is broken"):
+        simulate_once(small_study(tmp_path, WRONG), {"I_E": 3.0})
