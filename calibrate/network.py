@@ -15,9 +15,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
-from calibrate.errors import ModelError, did_you_mean
+from calibrate import plugins
+from calibrate.errors import ModelError, PluginError, did_you_mean
 from calibrate.observation import Layout
 
 Part = Literal["all", "within", "between"]
@@ -258,10 +260,11 @@ class Parameter:
         if self.choices and value not in self.choices:
             hint = did_you_mean(str(value), self.choices)
             raise ModelError(f"{self.name} is one of {', '.join(self.choices)}, not {value!r}{hint}")
+        unit = f" {self.unit}" if self.unit else ""
         if self.low is not None and value < self.low:
-            raise ModelError(f"{self.name} must be at least {self.low:g} {self.unit}, not {value:g}".rstrip())
+            raise ModelError(f"{self.name} must be at least {self.low:g}{unit}, not {value:g}")
         if self.high is not None and value > self.high:
-            raise ModelError(f"{self.name} must be at most {self.high:g} {self.unit}, not {value:g}".rstrip())
+            raise ModelError(f"{self.name} must be at most {self.high:g}{unit}, not {value:g}")
         return value
 
 
@@ -304,3 +307,15 @@ class Model:
     def values(self, network: Network, given: Parameters) -> Values:
         """The values for `given` parameters in `network`; ModelError where a rule is broken."""
         return self.make_values(network, self.complete(given))
+
+
+def find_model(reference: str, *, folder: Path | None = None) -> Model:
+    """The model that `reference` names: an installed one, "package.module:Name" or "file.py:Name".
+
+    `folder` is where such a file is looked up. Raises PluginError in one line.
+    """
+    model = plugins.load(reference, plugins.MODELS, folder=folder)
+    if not isinstance(model, Model):
+        kind = type(model).__name__
+        raise PluginError(f"{reference} is of type {kind}; name a calibrate.network.Model")
+    return model

@@ -27,9 +27,9 @@ from typing import Any, Self
 
 import psutil
 
-from calibrate import plugins, simulators
-from calibrate.errors import CalibrateError, PluginError, SimulatorError
-from calibrate.network import Model, Network
+from calibrate import simulators
+from calibrate.errors import CalibrateError, SimulatorError
+from calibrate.network import Model, Network, find_model
 from calibrate.observation import Observation, SimulationFailure
 from calibrate.simulators.base import Member, Precision, Prepared, Recording, Simulator, simulate
 
@@ -56,15 +56,7 @@ class Setup:
     batch_size: int = 1
 
     def load_model(self) -> Model:
-        return find_model(self.model, self.folder)
-
-
-def find_model(reference: str, folder: Path | None = None) -> Model:
-    """The model that `reference` names; raises PluginError in one line."""
-    model = plugins.load(reference, plugins.MODELS, folder=folder)
-    if not isinstance(model, Model):
-        raise PluginError(f"{reference} is a {type(model).__name__}, not a calibrate.network.Model")
-    return model
+        return find_model(self.model, folder=self.folder)
 
 
 @dataclass(frozen=True, kw_only=True)

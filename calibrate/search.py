@@ -23,8 +23,8 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from calibrate.space import Domain, Range, Space, grid_point, grid_size
 from calibrate.study import Grid, Random, Sampler, Tpe
+from calibrate.study.space import Domain, Range, Space, grid_point, grid_size
 
 # User attributes of a trial.
 UUID, INDEX = "uuid", "index"
@@ -116,7 +116,7 @@ def _sobol(space: Space, seed: int) -> Points:
     return points
 
 
-# A sampler is one entry here and its options in `calibrate.study_file`.
+# A sampler is one entry here and its options in `calibrate.study.file`.
 STRATEGIES: Mapping[type[Sampler], Callable[[Sampler, Space, int], Strategy]] = {
     Tpe: _tpe,
     Random: _random,

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_study import write_study
 
 from calibrate import simulators
-from calibrate.commands import execute
+from calibrate.cli.commands import execute
+from small_study import write_study
 
 ONE_BREACH_EACH = {
     "syntax": ("seed = 3", "seed 3"),

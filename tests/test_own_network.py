@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from calibrate import simulators
+from calibrate.network import find_model
 from calibrate.observation import Observation
-from calibrate.pool import Candidate, Pool, Setup, find_model
+from calibrate.pool import Candidate, Pool, Setup
 from calibrate.simulators.base import Member, Recording, simulate
 from conftest import both
 
@@ -17,7 +18,7 @@ HERE = Path(__file__).parent
 
 
 def observe(name: str, given: dict[str, float]) -> Observation:
-    model = find_model("own_network.py:inhibited", HERE)
+    model = find_model("own_network.py:inhibited", folder=HERE)
     network = model.network(given)
     simulator = simulators.create(name, dt_ms=0.1, precision="double")
     recording = Recording(spikes=True)

@@ -16,8 +16,9 @@ import pytest
 
 from calibrate.errors import PluginError, SimulatorError
 from calibrate.models.ei_clustered import ei_clustered
+from calibrate.network import find_model
 from calibrate.observation import Observation, SimulationFailure
-from calibrate.pool import Candidate, Outcome, Pool, Setup, find_model, slots_for
+from calibrate.pool import Candidate, Outcome, Pool, Setup, slots_for
 from conftest import SMALL
 
 QUICK = Setup(model="ei_clustered", backend="poisson", warmup_ms=10.0, duration_ms=100.0)
@@ -179,8 +180,8 @@ def test_a_model_is_found_by_name_and_anything_else_refused(tmp_path):
     with pytest.raises(PluginError, match="did you mean 'ei_clustered'"):
         find_model("ei_cluster")
     (tmp_path / "mine.py").write_text("model = 3")
-    with pytest.raises(PluginError, match="is a int, not a"):
-        find_model("mine.py:model", tmp_path)
+    with pytest.raises(PluginError, match="is of type int"):
+        find_model("mine.py:model", folder=tmp_path)
 
 
 def test_large_networks_get_the_slots_that_memory_allows(monkeypatch):

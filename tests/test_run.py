@@ -20,7 +20,6 @@ import optuna
 import psutil
 import pytest
 from optuna.trial import FrozenTrial
-from small_study import small_study, write_study
 
 from calibrate.errors import SimulatorError
 from calibrate.objective import Estimate
@@ -33,6 +32,7 @@ from calibrate.search import candidate_seed
 from calibrate.session import run_study, setup_of, simulate_once
 from calibrate.store import Store, storage_url
 from calibrate.study import Study
+from small_study import small_study, write_study
 
 LAYOUT = Layout.of([("E", 40, 2), ("I", 10, 1)])
 DEADLY = ('"J+" = 2', '"J+" = 2\ndeadly_above = 2.0')

@@ -14,8 +14,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from calibrate.errors import StudyError
 from calibrate.search import Proposal, Search, Verdict, candidate_seed, distribution
-from calibrate.space import Choice, Domain, Range, grid_point, grid_size
 from calibrate.study import Grid, Random, Tpe
+from calibrate.study.space import Choice, Domain, Range, grid_point, grid_size
 
 SPACE: dict[str, Domain] = {
     "x": Range(low=0.0, high=1.0),

@@ -16,17 +16,16 @@ import numpy as np
 import optuna
 import pytest
 from optuna.trial import TrialState
-from small_study import small_study
 from sqlalchemy import Connection, event, text
 
-from calibrate import archive, schema
 from calibrate.errors import StoreError
 from calibrate.objective import Estimate
 from calibrate.observation import Layout, Observation, observe_spikes
 from calibrate.record import Simulation
 from calibrate.search import Search, Verdict
-from calibrate.store import Store, storage_url
+from calibrate.store import Store, archive, schema, storage_url
 from calibrate.study import Study
+from small_study import small_study
 
 LAYOUT = Layout.of([("E", 4, 2), ("I", 2, 1)])
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from small_study import STUDY, small_study, write_study
 
 from calibrate.errors import StudyError
 from calibrate.objective import Interval, Value
-from calibrate.space import Choice, Range
 from calibrate.study import Grid, Random, Tpe, differences, read_study
-from calibrate.study_problems import key_lines
+from calibrate.study.problems import key_lines
+from calibrate.study.space import Choice, Range
+from small_study import STUDY, small_study, write_study
 
 STUDIES = Path(__file__).parent.parent / "studies"
 

@@ -22,8 +22,8 @@ from sqlalchemy import (
     select,
 )
 
-from calibrate.database import writing
 from calibrate.errors import StoreError
+from calibrate.store.database import writing
 
 METADATA = MetaData()
 

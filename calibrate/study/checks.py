@@ -11,14 +11,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from calibrate import plugins
 from calibrate.errors import CalibrateError, ModelError, StudyError, did_you_mean
 from calibrate.network import Model, Network, Parameter
 from calibrate.objective import Interval, Needs, Objective, Statistic, Value, find_statistic
 from calibrate.observation import steps
-from calibrate.space import Choice, Domain, Range, Space, grid_size
-from calibrate.study_file import FreeParameter, ObjectiveSection, SimulationSection, StudyFile
-from calibrate.study_problems import Place, Problems, listed, name_in
+from calibrate.study.file import FreeParameter, ObjectiveSection, SimulationSection, StudyFile
+from calibrate.study.problems import Place, Problems, listed, name_in
+from calibrate.study.space import Choice, Domain, Range, Space, grid_size
 
 Result = TypeVar("Result")
 
@@ -38,18 +37,6 @@ def attempt(
     except Exception as error:
         problems.add(place, f"raised {type(error).__name__}: {error}", None, remedy)
     return None
-
-
-def find_model(problems: Problems, reference: str, folder: Path) -> Model | None:
-    """The model that the study names."""
-    place = ("model", "name")
-    found = attempt(problems, place, lambda: plugins.load(reference, plugins.MODELS, folder=folder))
-    if found is not None and not isinstance(found, Model):
-        problems.add(
-            place, f"{reference} is a {type(found).__name__}", None, "name a calibrate.network.Model"
-        )
-        return None
-    return found
 
 
 def check_fixed(problems: Problems, model: Model, fixed: Mapping[str, Any]) -> dict[str, Any]:

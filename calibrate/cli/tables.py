@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from calibrate.progress import duration
+from calibrate.cli.progress import duration
 from calibrate.result import Best, Reached, Reason, Result
 from calibrate.session import Simulated
 from calibrate.study import Study

@@ -11,19 +11,19 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from calibrate import study_checks as checks
 from calibrate.errors import StudyError
-from calibrate.network import Model, Network
+from calibrate.network import Model, Network, find_model
 from calibrate.objective import Objective, Statistic
 from calibrate.observation import Needs
 from calibrate.panel import panel
-from calibrate.space import Space, grid_size
-from calibrate.study_file import BudgetSection, SimulationSection, StorageSection, StudyFile
-from calibrate.study_file import Grid as Grid
-from calibrate.study_file import Random as Random
-from calibrate.study_file import Tpe as Tpe
-from calibrate.study_problems import Place, Problem, Problems, key_lines, syntax_problem
-from calibrate.study_tables import read_tables
+from calibrate.study import checks
+from calibrate.study.file import BudgetSection, SimulationSection, StorageSection, StudyFile
+from calibrate.study.file import Grid as Grid
+from calibrate.study.file import Random as Random
+from calibrate.study.file import Tpe as Tpe
+from calibrate.study.problems import Place, Problem, Problems, key_lines, syntax_problem
+from calibrate.study.space import Space, grid_size
+from calibrate.study.tables import read_tables
 
 Sampler = Tpe | Random | Grid
 
@@ -35,7 +35,7 @@ class Study:
     path        the study file
     text        what it says
     name        of the study in the database
-    file        its tables (`calibrate.study_file`)
+    file        its tables (`calibrate.study.file`)
     model       the network model
     fixed       fixed parameters, as the model takes them
     space       the values that each free parameter may take, in the order of the file
@@ -215,7 +215,8 @@ def _checked(problems: Problems, path: Path, text: str, tables: Mapping[str, Any
     if file is None:
         return None
     folder = path.parent
-    model = checks.find_model(problems, file.model.name, folder)
+    named = ("model", "name")
+    model = checks.attempt(problems, named, lambda: find_model(file.model.name, folder=folder))
     if model is None:
         return None
     given = {name: value for name, value in file.parameters.items() if name not in free}

@@ -23,13 +23,13 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from sqlalchemy import Row, select, update
 
-from calibrate import archive, database, schema
 from calibrate.errors import StoreError
 from calibrate.objective import Estimate
 from calibrate.observation import Observation
 from calibrate.record import Simulation
-from calibrate.schema import SIMULATION, STUDY
 from calibrate.search import UUID
+from calibrate.store import archive, database, schema
+from calibrate.store.schema import SIMULATION, STUDY
 from calibrate.study import Study, differences
 
 ENVIRONMENT = "OPTUNA_STORAGE"

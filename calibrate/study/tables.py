@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from calibrate.errors import did_you_mean
-from calibrate.study_file import SAMPLERS, TABLES, FreeParameter, ObjectiveSection, Section, StudyFile
-from calibrate.study_problems import Place, Problems, listed, problems_in
+from calibrate.study.file import SAMPLERS, TABLES, FreeParameter, ObjectiveSection, Section, StudyFile
+from calibrate.study.problems import Place, Problems, listed, problems_in
 
 
 def read_tables(

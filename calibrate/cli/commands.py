@@ -20,10 +20,11 @@ import optuna
 import typer
 from rich.console import Console
 
-from calibrate import simulators, tables
+from calibrate import simulators
+from calibrate.cli import tables
+from calibrate.cli.interrupt import Interrupt
+from calibrate.cli.progress import display
 from calibrate.errors import CalibrateError, ModelError, SimulatorError
-from calibrate.interrupt import Interrupt
-from calibrate.progress import display
 from calibrate.result import as_json, reached
 from calibrate.session import Simulated, run_study, simulate_once
 from calibrate.store import storage_url

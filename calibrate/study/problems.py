@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from calibrate.errors import CalibrateError, did_you_mean
-from calibrate.study_file import Section
+from calibrate.study.file import Section
 
 Place = tuple[str | int, ...]
 
