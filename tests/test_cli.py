@@ -232,6 +232,12 @@ def test_simulate_prints_a_table_for_people(study, capsys):
     assert "poisson 1 cpu double: simulated in" in out
 
 
+@pytest.mark.parametrize("written", ["0.5", ".5", "5e-1", " .5 "])
+def test_settings_may_be_written_as_numbers_usually_are(study, capsys, written):
+    assert execute(["simulate", study, "--set", f"I_E={written}", "--json", "--quiet"]) == 0
+    assert json.loads(capsys.readouterr().out)["parameters"]["I_E"] == 0.5
+
+
 def test_another_seed_is_another_simulation(study, capsys):
     rates = []
     for seed in ("1", "1", "2"):

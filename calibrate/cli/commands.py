@@ -240,15 +240,21 @@ def _settings(study: Study, settings: Sequence[str]) -> dict[str, Any]:
         name, text = name.strip().strip("\"'"), text.strip()
         if not equals or not name or not text:
             raise CalibrateError(f"--set {setting}: write NAME=VALUE")
-        try:
-            value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            value = text
+        value = _value(text)
         try:
             given[name] = study.model.parameter(name).checked(value)
         except ModelError as error:
             raise CalibrateError(f"--set {setting}: {error}") from None
     return given
+
+
+def _value(text: str) -> Any:
+    """What `text` says in TOML or as a number (TOML knows no .75); else itself."""
+    with contextlib.suppress(tomllib.TOMLDecodeError):
+        return tomllib.loads(f"value = {text}")["value"]
+    with contextlib.suppress(ValueError):
+        return float(text)
+    return text
 
 
 def _simulated_json(study: Study, simulated: Simulated) -> dict[str, Any]:
