@@ -248,7 +248,12 @@ class _Slot:
 
 
 def slots_for(backend: str, network: Network) -> int:
-    """Processes that this machine has cores and memory for; raises SimulatorError if not even one fits."""
+    """Processes that this machine has cores and memory for: one for a GPU, else one per core.
+
+    Raises SimulatorError if not even one fits.
+    """
+    if simulators.on_gpu(backend):
+        return 1
     available = psutil.virtual_memory().available
     each = simulators.memory_bytes(backend, network)
     if each > available:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from calibrate import simulators
 from calibrate.errors import SimulatorError
 from calibrate.objective import Estimate
 from calibrate.observation import Observation, SimulationFailure
@@ -24,7 +25,7 @@ WINDOW_MS = 50.0
 BIN_MS = 1.0
 
 
-def setup_of(study: Study, *, spikes: bool = False) -> Setup:
+def setup_of(study: Study, *, batch_size: int = 1, spikes: bool = False) -> Setup:
     """How the networks of `study` are simulated; it must name a simulator, not "auto"."""
     simulation, needs = study.simulation, study.needs
     return Setup(
@@ -41,7 +42,7 @@ def setup_of(study: Study, *, spikes: bool = False) -> Setup:
             spikes=needs.spikes or spikes,
         ),
         wiring_seed=study.seed,
-        batch_size=simulation.batch_size or 1,
+        batch_size=batch_size,
     )
 
 
@@ -59,8 +60,10 @@ def run_study(
     simulation works.
     """
     started = time.monotonic()
-    slots = slots or slots_for(study.simulation.backend, study.network)
-    pool = Pool(setup_of(study), slots=slots, timeout_s=study.simulation.timeout_s)
+    simulation = study.simulation
+    size = simulators.batch_size(simulation.backend, simulation.batch_size)
+    slots = slots or slots_for(simulation.backend, study.network)
+    pool = Pool(setup_of(study, batch_size=size), slots=slots, timeout_s=simulation.timeout_s)
     with Store(study, url) as store, pool:
         return run(study, pool=pool, store=store, progress=progress, interrupted=interrupted, started=started)
 

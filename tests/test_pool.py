@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from calibrate import simulators
 from calibrate.errors import PluginError, SimulatorError
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.network import find_model
@@ -198,3 +199,23 @@ def test_large_networks_get_the_slots_that_memory_allows(monkeypatch):
     memory(4)
     with pytest.raises(SimulatorError, match=r"needs about 6\.\d GiB"):
         slots_for("nest", network)
+
+
+def test_a_gpu_gets_one_process_and_batches_and_a_core_one_network_at_a_time(monkeypatch):
+    network = ei_clustered.network(SMALL)
+    assert simulators.batch_size("nest") == 1
+    monkeypatch.setattr(simulators, "on_gpu", lambda backend: backend == "genn")
+    assert slots_for("genn", network) == 1
+    assert simulators.batch_size("genn") == 40
+    assert slots_for("nest", network) == len(psutil.Process().cpu_affinity())
+    assert simulators.batch_size("nest") == 1
+
+
+def test_a_batch_that_no_device_takes_is_refused_before_anything_runs(monkeypatch):
+    monkeypatch.setattr(simulators, "on_gpu", lambda _: False)
+    for backend in ("nest", "genn"):
+        with pytest.raises(SimulatorError, match="one network per process at a time, not 8"):
+            simulators.batch_size(backend, 8)
+    assert simulators.batch_size("poisson", 8) == 8
+    monkeypatch.setattr(simulators, "on_gpu", lambda _: True)
+    assert simulators.batch_size("genn", 8) == 8

@@ -34,6 +34,35 @@ def choose(backend: str) -> str:
     return backend
 
 
+GPU_BATCH_SIZE = 40
+"""Networks that a GPU simulates at once by default, as in the published scan (Schmitt et al. 2023)."""
+
+
+def on_gpu(backend: str) -> bool:
+    """Whether `backend` simulates on a GPU here: GeNN with its CUDA back end, where there is a device."""
+    if backend != "genn":
+        return False
+    from calibrate.simulators.genn import cuda_devices
+
+    return cuda_devices() > 0 and importlib.util.find_spec("pygenn.cuda_backend") is not None
+
+
+def batch_size(backend: str, wanted: int | None = None) -> int:
+    """Networks that one process simulates at once: as `wanted`, else what suits the device.
+
+    Raises SimulatorError where the simulator cannot.
+    """
+    if wanted is None:
+        return GPU_BATCH_SIZE if on_gpu(backend) else 1
+    if wanted > 1 and backend in ("nest", "genn") and not on_gpu(backend):
+        where = "NEST" if backend == "nest" else "GeNN without a GPU"
+        raise SimulatorError(
+            f"{where} simulates one network per process at a time, not {wanted}: leave out [simulation] "
+            "batch_size; every core gets a process"
+        )
+    return wanted
+
+
 # Per process and per synapse, measured at 25,000 neurons and 192 million synapses: NEST 7.1 GB, GeNN 0.58 GB.
 _MEMORY_BYTES = {"nest": (200e6, 37.0), "genn": (200e6, 2.2), "poisson": (150e6, 0.0)}
 

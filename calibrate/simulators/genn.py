@@ -47,7 +47,7 @@ class GeNN:
         self._pygenn = _load_pygenn()
         self._dt_ms, self._precision = dt_ms, precision
         compiled_in = self._pygenn.genn_model.backend_modules
-        self._device = "cuda" if "cuda" in compiled_in and cuda_devices() else "single_threaded_cpu"
+        self._device = "cuda" if cuda_devices() and "cuda" in compiled_in else "single_threaded_cpu"
 
     def prepare(
         self, network: Network, *, batch_size: int, recording: Recording, wiring_seed: int

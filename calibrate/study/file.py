@@ -70,7 +70,9 @@ class SimulationSection(Section):
     warmup_ms: float = Field(default=1000.0, ge=0, description="time before the measurement (ms)")
     duration_ms: float = Field(default=10_000.0, gt=0, description="length of the measurement (ms)")
     batch_size: int | None = Field(
-        default=None, ge=1, description="networks that one process simulates at once (default: 1)"
+        default=None,
+        ge=1,
+        description="networks that one process simulates at once (default: 40 on a GPU, else 1)",
     )
     precision: Literal["single", "double"] = Field(
         default="single", description="of the numbers in the simulator, where it has a choice"
