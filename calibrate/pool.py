@@ -244,7 +244,8 @@ class _Slot:
         for pid in self.processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 psutil.Process(pid).kill()
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        # Waiting is short, since the process is dead; not to wait makes Python complain at its exit at times.
+        self._executor.shutdown(wait=True, cancel_futures=True)
 
 
 def slots_for(backend: str, network: Network) -> int:
