@@ -119,7 +119,7 @@ BROKEN: dict[str, tuple[str, str, str]] = {
         r":5: \[model\] name: .*did you mean 'ei_clustered'",
     ),
     "no such file": ('"tiny.py:tiny"', '"tin.py:tiny"', r":5: \[model\] name: there is no file"),
-    "not a model": ('"tiny.py:tiny"', '"statistics.py:thirteen"', r":5: \[model\] name: .* is of type int; name a"),
+    "not a model": ('"tiny.py:tiny"', '"statistics.py:thirteen"', r":5: \[model\] name: .* of type int"),
     "unknown parameter": ('"J+" = 2', '"J++" = 2', r":9: \[parameters\] J\+\+ is not a parameter .*'J\+'"),
     "value of a wrong type": ('"J+" = 2', '"J+" = "2"', r":9: \[parameters\] J\+: .*takes a number, not '2'"),
     "value out of bounds": ('"J+" = 2', '"J+" = -2', r":9: \[parameters\] J\+: .*at least 0 ?, not -2"),
