@@ -6,13 +6,13 @@ is stopped between batches and resumed goes on as if it had not been.
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 import optuna
 from optuna.distributions import (
     BaseDistribution,
@@ -20,26 +20,20 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.samplers import BaseSampler, TPESampler
+from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from calibrate.study import Grid, Random, Sampler, Tpe
-from calibrate.study.space import Domain, Range, Space, grid_point, grid_size
+from calibrate.samplers import SAMPLER_BRANCH, STRATEGIES, branch_seed
+from calibrate.study import Sampler
+from calibrate.study.space import Domain, Range, Space
 
 # User attributes of a trial.
 UUID, INDEX = "uuid", "index"
 
-# Branches of the study's seed; candidates have branch 0.
-_SAMPLER_BRANCH, _POINTS_BRANCH = 1, 2
-
 
 def candidate_seed(study_seed: int, index: int) -> int:
     """Seed of candidate number `index`, below 2^32."""
-    return _seed(study_seed, 0, index)
-
-
-def _seed(study_seed: int, *key: int) -> int:
-    return int(np.random.SeedSequence(study_seed, spawn_key=key).generate_state(1)[0])
+    return branch_seed(study_seed, 0, index)
 
 
 def distribution(domain: Domain) -> BaseDistribution:
@@ -50,78 +44,6 @@ def distribution(domain: Domain) -> BaseDistribution:
     if domain.integer:
         return IntDistribution(int(low), int(high), log=domain.log, step=int(domain.step or 1))
     return FloatDistribution(low, high, log=domain.log, step=domain.step)
-
-
-Points = Callable[[int], dict[str, Any] | None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Strategy:
-    """How a sampler proposes.
-
-    points   the point of each candidate index, for points that do not depend on results; None after the last
-    startup  so many candidates take their point even if there is a sampler
-    sampler  from a seed, Optuna's sampler; None where `points` are all there is
-    history  number of trials that the sampler looks at
-    """
-
-    points: Points
-    startup: int = 0
-    sampler: Callable[[int], BaseSampler] | None = None
-    history: int = 1000
-
-
-def _tpe(options: Sampler, space: Space, seed: int) -> Strategy:
-    assert isinstance(options, Tpe)
-
-    def sampler(batch_seed: int) -> BaseSampler:
-        return TPESampler(
-            n_startup_trials=0,
-            n_ei_candidates=options.candidates,
-            multivariate=options.multivariate,
-            constant_liar=True,
-            seed=batch_seed,
-        )
-
-    return Strategy(
-        points=_sobol(space, seed), startup=options.startup, sampler=sampler, history=options.history
-    )
-
-
-def _random(options: Sampler, space: Space, seed: int) -> Strategy:  # noqa: ARG001
-    def points(index: int) -> dict[str, Any]:
-        random = np.random.default_rng(_seed(seed, _POINTS_BRANCH, index))
-        return {name: domain.at(random.random()) for name, domain in space.items()}
-
-    return Strategy(points=points)
-
-
-def _grid(options: Sampler, space: Space, seed: int) -> Strategy:  # noqa: ARG001
-    size = grid_size(space)
-    return Strategy(points=lambda index: grid_point(space, index) if index < size else None)
-
-
-def _sobol(space: Space, seed: int) -> Points:
-    from scipy.stats import qmc  # takes a second to import
-
-    def points(index: int) -> dict[str, Any]:
-        sequence = qmc.Sobol(len(space), scramble=True, rng=_seed(seed, _POINTS_BRANCH))
-        cube = sequence.fast_forward(index).random(1)[0] if index else sequence.random(1)[0]
-        # Scrambling may round up to 1.
-        return {
-            name: domain.at(min(float(u), 1 - 1e-9))
-            for (name, domain), u in zip(space.items(), cube, strict=True)
-        }
-
-    return points
-
-
-# A sampler is one entry here and its options in `calibrate.study.file`.
-STRATEGIES: Mapping[type[Sampler], Callable[[Sampler, Space, int], Strategy]] = {
-    Tpe: _tpe,
-    Random: _random,
-    Grid: _grid,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +74,7 @@ class Search:
         self._told: list[FrozenTrial] = []
         self._indices: set[int] = set()
         self._study: optuna.Study | None = None
+        self._draw: Callable[[], dict[str, Any]] | None = None
         self._running: dict[int, int] = {}  # trial number in the study in memory, by candidate index
 
     @property
@@ -203,13 +126,19 @@ class Search:
 
     def _next(self, index: int, *, first: bool) -> dict[str, Any] | None:
         strategy = self._strategy
+        if strategy.propose is not None and index >= strategy.startup and self.best is not None:
+            if first or self._draw is None:
+                seed = branch_seed(self._seed, SAMPLER_BRANCH, index)
+                self._draw = strategy.propose(self._replayed(), seed)
+            return self._draw()
         if strategy.sampler is None:
+            self._draw = None
             return strategy.points(index)
         if first:
-            self._study = self._view(strategy.sampler(_seed(self._seed, _SAMPLER_BRANCH, index)))
+            self._study = self._view(strategy.sampler(branch_seed(self._seed, SAMPLER_BRANCH, index)))
         assert self._study is not None  # the first of a batch made it
-        # A sampler that knows no result yet has nothing to go by.
-        if index < strategy.startup or self.best is None:
+        # A sampler that knows too few results has nothing to go by.
+        if index < strategy.startup or self._complete < strategy.least:
             parameters = strategy.points(index)
             if parameters is not None:
                 running = create_trial(
@@ -224,14 +153,31 @@ class Search:
 
     def _view(self, sampler: BaseSampler) -> optuna.Study:
         """The study in memory that `sampler` sees, with a limited number of trials."""
-        limit = self._strategy.history
-        if self._study is not None and len(self._told) <= limit and not self._running:
+        limit, notes = self._strategy.history, self._strategy.notes
+        if self._study is not None and len(self._told) <= limit and not self._running and not notes:
             self._study.sampler = sampler
             return self._study
         study = optuna.create_study(sampler=sampler)
-        study.add_trials(self._remembered(limit))
+        remembered = self._remembered(limit)
+        if notes:
+            remembered = [copy.copy(trial) for trial in remembered]
+            for trial in remembered:
+                trial.system_attrs = dict(notes)
+        study.add_trials(remembered)
         self._running.clear()
         return study
+
+    @property
+    def _complete(self) -> int:
+        return sum(trial.state == TrialState.COMPLETE for trial in self._told)
+
+    def _replayed(self) -> list[tuple[int, Mapping[str, Any], float | None]]:
+        """Index, parameters and loss (None: failed) of the told trials, by index."""
+        told = [
+            (int(t.user_attrs.get(INDEX, -1)), t.params, t.value if t.state == TrialState.COMPLETE else None)
+            for t in self._told
+        ]
+        return sorted(told, key=lambda trial: trial[0])
 
     def _remembered(self, limit: int) -> list[FrozenTrial]:
         if len(self._told) <= limit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -267,6 +268,18 @@ def check_times(problems: Problems, simulation: SimulationSection, needs: Needs)
         if not math.isclose(bins, round(bins), rel_tol=1e-9, abs_tol=1e-9) or round(bins) < 1:
             rule = f"must be a multiple of the {needs.bin_ms:g} ms bins that the statistics need"
             problems.add(("simulation", "duration_ms"), rule, simulation.duration_ms, "round it")
+
+
+def check_sampler(problems: Problems, file: StudyFile, space: Space) -> None:
+    """The sampler must be installed, and able to search `space`."""
+    place = ("sampler", "name")
+    if file.sampler.name == "gp" and importlib.util.find_spec("torch") is None:
+        problems.add(place, "needs PyTorch", "gp", 'run pip install "calibrate-snn[gp]"')
+    if file.sampler.name == "cmaes":
+        for name, domain in space.items():
+            if isinstance(domain, Choice):
+                rule, remedy = "has choices, which cmaes cannot search", "fix it, or use tpe or nsga2"
+                problems.add(("parameters", name), rule, None, remedy)
 
 
 def check_budget(problems: Problems, file: StudyFile) -> None:

@@ -125,8 +125,58 @@ class Grid(Section):
     name: Literal["grid"] = Field(default="grid", description="the sampler")
 
 
-Sampler = Annotated[Tpe | Random | Grid, Field(discriminator="name")]
-SAMPLERS: Mapping[str, type[Tpe | Random | Grid]] = {"tpe": Tpe, "random": Random, "grid": Grid}
+class Qmc(Section):
+    """[sampler] name = "qmc": space-filling (Sobol) points throughout."""
+
+    name: Literal["qmc"] = Field(default="qmc", description="the sampler")
+
+
+class Nsga2(Section):
+    """[sampler] name = "nsga2": genetic algorithm, after a population of space-filling points."""
+
+    name: Literal["nsga2"] = Field(default="nsga2", description="the sampler")
+    population: int = Field(
+        default=20, ge=2, description="trials that parents are taken from: the best ones so far"
+    )
+
+
+class Cmaes(Section):
+    """[sampler] name = "cmaes": covariance matrix adaptation, after space-filling points; no choices."""
+
+    name: Literal["cmaes"] = Field(default="cmaes", description="the sampler")
+    startup: int = Field(
+        default=16, ge=1, description="space-filling (Sobol) points, the best of which is the first mean"
+    )
+    population: int | None = Field(
+        default=None,
+        ge=3,
+        description="trials of a generation (default: 4 + 3 ln(number of parameters))",
+    )
+
+
+class Gp(Section):
+    """[sampler] name = "gp": Gaussian process, after space-filling points; for a few hundred trials."""
+
+    name: Literal["gp"] = Field(default="gp", description="the sampler")
+    startup: int = Field(
+        default=16, ge=1, description="space-filling (Sobol) points before the process is fitted"
+    )
+    history: int = Field(
+        default=300, ge=2, description="trials that the process is fitted to: the best and the latest"
+    )
+
+
+AnySampler = Tpe | Random | Grid | Qmc | Nsga2 | Cmaes | Gp
+Sampler = Annotated[AnySampler, Field(discriminator="name")]
+SAMPLERS: Mapping[str, type[AnySampler]] = {
+    "tpe": Tpe,
+    "random": Random,
+    "grid": Grid,
+    "qmc": Qmc,
+    "nsga2": Nsga2,
+    "cmaes": Cmaes,
+    "gp": Gp,
+}
 
 
 class BudgetSection(Section):

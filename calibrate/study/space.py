@@ -56,6 +56,17 @@ class Range:
         levels = self._levels
         return self.low + u * (self.high - self.low) if levels is None else self._level(int(u * levels))
 
+    def quantile(self, value: float) -> float:
+        """The quantile in [0, 1] that gives `value`; the middle of them where there are many."""
+        if self.log:
+            low, high = math.log(self.low), math.log(self.high + (1 if self.integer else 0))
+            at = (math.log(value) + math.log(value + 1)) / 2 if self.integer else math.log(value)
+            return (at - low) / (high - low)
+        levels = self._levels
+        if levels is None:
+            return (value - self.low) / (self.high - self.low)
+        return (round((value - self.low) / (self.step or 1)) + 0.5) / levels
+
     @property
     def midpoint(self) -> float | int:
         """The value in the middle, on the log scale where `log` is set."""

@@ -17,15 +17,18 @@ from calibrate.objective import Objective, Statistic
 from calibrate.observation import Needs
 from calibrate.panel import panel
 from calibrate.study import checks
+from calibrate.study.file import AnySampler as AnySampler
 from calibrate.study.file import BudgetSection, SimulationSection, StorageSection, StudyFile
+from calibrate.study.file import Cmaes as Cmaes
+from calibrate.study.file import Gp as Gp
 from calibrate.study.file import Grid as Grid
+from calibrate.study.file import Nsga2 as Nsga2
+from calibrate.study.file import Qmc as Qmc
 from calibrate.study.file import Random as Random
 from calibrate.study.file import Tpe as Tpe
 from calibrate.study.problems import Place, Problem, Problems, key_lines, syntax_problem
 from calibrate.study.space import Space, grid_size
 from calibrate.study.tables import read_tables
-
-Sampler = Tpe | Random | Grid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +72,7 @@ class Study:
         return self.file.simulation
 
     @property
-    def sampler(self) -> Sampler:
+    def sampler(self) -> AnySampler:
         return self.file.sampler
 
     @property
@@ -222,6 +225,7 @@ def _checked(problems: Problems, path: Path, text: str, tables: Mapping[str, Any
     given = {name: value for name, value in file.parameters.items() if name not in free}
     fixed = checks.check_fixed(problems, model, given)
     space = checks.domains(problems, model, free, grid=file.sampler.name == "grid")
+    checks.check_sampler(problems, file, space)
     checks.check_budget(problems, file)
     if len(fixed) + len(space) < len(file.parameters):
         return None
