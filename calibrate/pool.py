@@ -230,7 +230,11 @@ class _Slot:
     def submit(self, candidates: Sequence[Candidate], realisation: int) -> Future[list[Outcome]]:
         # The first submission starts the process, which inherits that Ctrl-C is not for it.
         with _interrupts_ignored():
-            return self._executor.submit(_run, self._setup, candidates, realisation)
+            try:
+                return self._executor.submit(_run, self._setup, candidates, realisation)
+            except BrokenProcessPool:  # it died while it had nothing to do
+                self.replace()
+                return self._executor.submit(_run, self._setup, candidates, realisation)
 
     @property
     def processes(self) -> list[int]:
@@ -244,8 +248,8 @@ class _Slot:
         for pid in self.processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 psutil.Process(pid).kill()
-        # Waiting is short, since the process is dead; not to wait makes Python complain at its exit at times.
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        # Not to wait: a process killed while it sends its result leaves the executor's thread waiting for ever.
+        self._executor.shutdown(wait=False, cancel_futures=True)
 
 
 def slots_for(backend: str, network: Network) -> int:

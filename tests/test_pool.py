@@ -219,3 +219,11 @@ def test_a_batch_that_no_device_takes_is_refused_before_anything_runs(monkeypatc
     assert simulators.batch_size("poisson", 8) == 8
     monkeypatch.setattr(simulators, "on_gpu", lambda _: True)
     assert simulators.batch_size("genn", 8) == 8
+
+
+def test_a_process_that_dies_while_idle_is_replaced_and_no_candidate_lost():
+    with Pool(QUICK, slots=1) as pool:
+        pool.run(candidates(1))
+        os.kill(pool.processes[0], signal.SIGKILL)
+        time.sleep(0.5)
+        assert all(isinstance(outcome.result, Observation) for outcome in pool.run(candidates(1, 1)))

@@ -174,6 +174,8 @@ class PreparedGenn:
             monitor = self._model.synapse_populations[monitor_name(population)]
             for name in MONITOR_STATE:
                 self._write(monitor.pre_vars[name], -1 if name == "last" else 0)
+            counters = self._model.neuron_populations[f"{monitor_name(population)}_counters"]
+            self._write(counters.vars["count"], 0)
         if self._build.record_spikes and self._measured_from % self._bin_steps:
             raise SimulatorError("where spikes are recorded, the warm-up must be a whole number of bins")
         self._group_reads: list[NDArray[np.int64]] = []

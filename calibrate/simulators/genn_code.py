@@ -57,13 +57,13 @@ _NOISE_CODE = (
     "const unsigned int step = (unsigned int)((t / dt) + 0.5);"
     + PCG4D.format(x="h", a="id + first_neuron", b="step", c="key0", d="key1")
     + """
-    const scalar u = ((scalar)(h / 256u) + 0.5) * 5.9604644775390625e-08;
+    const scalar u = (scalar)(h / 256u) * 5.9604644775390625e-08;
     injectCurrent(current);
     current *= decay;
     scalar density = none;
     scalar cumulative = none;
     scalar events = 0.0;
-    while (u > cumulative && events < 250.0) {
+    while (u > cumulative && (events < mean || density > 1e-9)) {
         events += 1.0;
         density *= mean / events;
         cumulative += density;
