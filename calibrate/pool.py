@@ -248,7 +248,7 @@ class _Slot:
         for pid in self.processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 psutil.Process(pid).kill()
-        # Not to wait: a process killed while it sends its result leaves the executor's thread waiting for ever.
+        # No waiting: a process killed while it sends a result leaves the executor's thread stuck.
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
