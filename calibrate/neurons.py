@@ -20,12 +20,17 @@ Number = float | NDArray[np.float64]
 
 @dataclass(frozen=True)
 class NeuronParameter:
-    """A parameter of a neuron model; `name` and `unit` are NEST's."""
+    """A parameter of a neuron model; `name` and `unit` are NEST's.
+
+    low, above  the least value that it may have, a value that it must exceed
+    """
 
     name: str
     unit: str
     default: float
     doc: str
+    low: float | None = None
+    above: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +84,21 @@ class NeuronModel:
             if name not in known:
                 raise ModelError(f"{self.name} has no parameter '{name}'{did_you_mean(name, known)}")
         return {p.name: given.get(p.name, p.default) for p in self.parameters}
+
+    def check(self, parameters: Mapping[str, Number]) -> None:
+        """ModelError naming the parameter and the rule, unless a neuron can have all of `parameters`.
+
+        `parameters` are complete; of arrays, every element must keep the rules.
+        """
+        for p in self.parameters:
+            lowest = float(np.min(parameters[p.name]))
+            if p.above is not None and not lowest > p.above:
+                raise ModelError(f"{p.name} must be above {p.above:g} {p.unit}, not {lowest:g}")
+            if p.low is not None and not lowest >= p.low:
+                raise ModelError(f"{p.name} must be at least {p.low:g} {p.unit}, not {lowest:g}")
+        gap = float(np.min(np.asarray(parameters["V_th"]) - parameters["V_reset"]))
+        if not gap > 0:
+            raise ModelError(f"V_th must be above V_reset; V_th - V_reset is {gap:g} mV")
 
 
 def refractory_steps(t_ref_ms: float, dt_ms: float) -> int:
@@ -137,15 +157,15 @@ IAF_PSC_EXP = NeuronModel(
     name="iaf_psc_exp",
     doc="Leaky integrate-and-fire neuron with exponential synaptic currents",
     parameters=(
-        NeuronParameter("C_m", "pF", 250.0, "membrane capacitance"),
-        NeuronParameter("tau_m", "ms", 10.0, "membrane time constant"),
+        NeuronParameter("C_m", "pF", 250.0, "membrane capacitance", above=0.0),
+        NeuronParameter("tau_m", "ms", 10.0, "membrane time constant", above=0.0),
         NeuronParameter("E_L", "mV", -70.0, "resting potential"),
         NeuronParameter("V_th", "mV", -55.0, "threshold"),
         NeuronParameter("V_reset", "mV", -70.0, "potential after a spike"),
-        NeuronParameter("t_ref", "ms", 2.0, "refractory time"),
+        NeuronParameter("t_ref", "ms", 2.0, "refractory time", low=0.0),
         NeuronParameter("I_e", "pA", 0.0, "constant input current"),
-        NeuronParameter("tau_syn_ex", "ms", 2.0, "decay of excitatory currents"),
-        NeuronParameter("tau_syn_in", "ms", 2.0, "decay of inhibitory currents"),
+        NeuronParameter("tau_syn_ex", "ms", 2.0, "decay of excitatory currents", above=0.0),
+        NeuronParameter("tau_syn_in", "ms", 2.0, "decay of inhibitory currents", above=0.0),
     ),
     receptors={"ex": "tau_syn_ex", "in": "tau_syn_in"},
     nest="iaf_psc_exp",

@@ -33,8 +33,8 @@ IAF_PSC_EXP_HTUM: NeuronModel = register(
         doc="iaf_psc_exp with absolute and total refractory times",
         parameters=(
             *(p for p in IAF_PSC_EXP.parameters if p.name != "t_ref"),
-            NeuronParameter("t_ref_abs", "ms", 2.0, "time during which the potential is clamped"),
-            NeuronParameter("t_ref_tot", "ms", 2.0, "time during which no spike is fired"),
+            NeuronParameter("t_ref_abs", "ms", 2.0, "time during which the potential is clamped", low=0.0),
+            NeuronParameter("t_ref_tot", "ms", 2.0, "time during which no spike is fired", low=0.0),
         ),
         receptors=IAF_PSC_EXP.receptors,
         nest="iaf_psc_exp_htum",

@@ -12,9 +12,8 @@ ROOT = Path(__file__).parent.parent
 # From the bottom up; a module imports from lower layers, and from its own package, only.
 LAYERS = [
     {"errors"},
-    {"plugins", "observation"},
+    {"plugins", "observation", "neurons"},
     {"network", "objective"},
-    {"neurons"},
     {"wiring", "models"},
     {"simulators"},
     {"pool", "panel", "figures"},

@@ -1,0 +1,158 @@
+"""Networks and the values that a model gives them: what does not fit is refused in one line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from calibrate.errors import ModelError
+from calibrate.network import (
+    Bernoulli,
+    Distributed,
+    Model,
+    Network,
+    PoissonInput,
+    Population,
+    Projection,
+    Stimulus,
+    UniformPhase,
+    UniformPotential,
+    Values,
+    check_stimuli,
+)
+
+
+def projection(source: str, target: str, receptor: str, **changes: Any) -> Projection:
+    settings: dict[str, Any] = {"rule": Bernoulli(0.1), "delay_ms": 1.0, **changes}
+    return Projection(source=source, target=target, receptor=receptor, **settings)
+
+
+NETWORK = Network(
+    populations=(
+        Population(name="E", size=40, clusters=4, distributed=frozenset({"V_th"}), noise=True),
+        Population(name="I", size=10),
+    ),
+    projections=(projection("E", "I", "ex"), projection("I", "E", "in")),
+)
+VALUES = Values(
+    neurons={"E": {"V_th": Distributed(-50.0, 1.0), "tau_m": np.float64(12.0)}, "I": {"t_ref": 0, "I_e": 1}},
+    weights={"E_to_I_all": 3.0, "I_to_E_all": -3.0},
+    initial={"E": UniformPotential(-70.0, -55.0), "I": UniformPhase()},
+    noise={"E": PoissonInput(100.0, -1.0)},
+    stimuli=(Stimulus("E", (0, 3), 5.0, 0.0, 10.0),),
+)
+
+
+def given_by_a_model(values: Values, network: Network = NETWORK) -> Values:
+    model = Model(
+        name="m", parameters=(), make_network=lambda _: network, make_values=lambda _network, _: values
+    )
+    return model.values(model.network({}), {})
+
+
+def test_values_that_fit_the_network_are_handed_on_as_they_are():
+    assert given_by_a_model(VALUES) is VALUES
+
+
+def test_a_weight_of_nothing_fits_every_receptor():
+    found = given_by_a_model(replace(VALUES, weights={"E_to_I_all": -0.0, "I_to_E_all": 0.0}))
+    assert found.weights["I_to_E_all"] == 0
+
+
+def neurons(**changes: Any) -> dict[str, Any]:
+    return {"neurons": {**VALUES.neurons, "E": changes}}
+
+
+def weights(**changes: Any) -> dict[str, Any]:
+    return {"weights": {**VALUES.weights, **changes}}
+
+
+def initial(value: Any) -> dict[str, Any]:
+    return {"initial": {**VALUES.initial, "E": value}}
+
+
+def stimulus(*args: Any) -> dict[str, Any]:
+    return {"stimuli": (Stimulus(*args),)}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"neurons": {"E": {}}}, "Values.neurons has nothing for the population 'I'"),
+        ({"neurons": {**VALUES.neurons, "X": {}}}, "Values.neurons names 'X', which is no population"),
+        ({"initial": {"E": UniformPhase()}}, "Values.initial has nothing for the population 'I'"),
+        ({"weights": {"E_to_I_all": 3.0}}, "Values.weights has nothing for the projection 'I_to_E_all'"),
+        (weights(E_to_I_al=1.0), r"names 'E_to_I_al', .* \(did you mean 'E_to_I_all'\?\)"),
+        ({"noise": {}}, "Values.noise has nothing for the population with noise 'E'"),
+        ({"noise": {**VALUES.noise, "I": PoissonInput(1.0, 1.0)}}, "'I', which is no population with noise"),
+        ({"noise": {"E": (1.0, 1.0)}}, "population E: its noise must be a PoissonInput"),
+        (weights(I_to_E_all=0.5), "weight of I_to_E_all must be at most 0 on receptor 'in', not 0.5"),
+        (weights(E_to_I_all=-0.5), "weight of E_to_I_all must be at least 0 on receptor 'ex', not -0.5"),
+        (weights(E_to_I_all=float("nan")), "weight of E_to_I_all must be a finite number, not nan"),
+        (weights(E_to_I_all="1"), "weight of E_to_I_all must be a finite number, not '1'"),
+        (neurons(tau_n=1.0), r"population E: iaf_psc_exp has no parameter 'tau_n' \(did you mean 'tau_m'"),
+        (neurons(I_e=float("inf")), "population E: I_e must be a finite number, not inf"),
+        (neurons(I_e=np.zeros(40)), "population E: I_e must be a finite number, not of type ndarray"),
+        (neurons(tau_m=0.0), "population E: tau_m must be above 0 ms, not 0"),
+        (neurons(C_m=-1.0), "population E: C_m must be above 0 pF, not -1"),
+        (neurons(t_ref=-0.1), "population E: t_ref must be at least 0 ms, not -0.1"),
+        (neurons(V_th=-70.0), "population E: V_th must be above V_reset; V_th - V_reset is 0 mV"),
+        (neurons(V_th=Distributed(-75.0, 1.0)), "V_th must be above V_reset; V_th - V_reset is -5 mV"),
+        (neurons(V_th=Distributed(float("nan"), 1.0)), "the mean of V_th must be a finite number"),
+        (neurons(V_th=Distributed(-50.0, -1.0)), "the SD of V_th must be at least 0, not -1"),
+        (neurons(I_e=Distributed(1.0, 1.0)), "I_e is not among the parameters declared as distributed"),
+        (neurons(tau_syn_ex=Distributed(1.0, 0.1)), "tau_syn_ex is not among the parameters declared"),
+        (initial(-60.0), "population E: the initial potential must be UniformPotential or UniformPhase"),
+        (initial(UniformPotential(0.0, float("nan"))), "the initial potential, high, must be a finite"),
+        (initial(UniformPotential(1.0, 0.0)), "needs low <= high, not 1 > 0 mV"),
+        (stimulus("e", (0,), 1.0, 0.0, 1.0), r"names 'e', which is no population \(did you mean 'E'\?\)"),
+        (stimulus("E", (4,), 1.0, 0.0, 1.0), "a stimulus onto E: 4 is none of its clusters 0 to 3"),
+        (stimulus("E", ("a",), 1.0, 0.0, 1.0), "a stimulus onto E: 'a' is none of its clusters"),
+        (stimulus("E", (0,), float("nan"), 0.0, 1.0), "current_pA must be a finite number"),
+        (stimulus("E", (0,), 1.0, 0.0, float("inf")), "stop_ms must be a finite number"),
+        (stimulus("E", (0,), 1.0, 2.0, 2.0), "needs 0 <= start < stop, not 2 and 2 ms"),
+        (stimulus("E", (0,), 1.0, -1.0, 2.0), "needs 0 <= start < stop, not -1 and 2 ms"),
+    ],
+)
+def test_values_that_do_not_fit_the_network_are_refused_in_one_line(change, message):
+    with pytest.raises(ModelError, match=message) as error:
+        given_by_a_model(replace(VALUES, **change))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("population", "message"),
+    [
+        ({"neuron": "iaf_psc_exq"}, "did you mean 'iaf_psc_exp'"),
+        ({"distributed": frozenset({"V_thr"})}, "no parameter 'V_thr'"),
+        ({"distributed": frozenset({"tau_syn_in"})}, "population E: tau_syn_in cannot be distributed"),
+    ],
+)
+def test_populations_of_unknown_neurons_and_parameters_are_refused(population, message):
+    with pytest.raises(ModelError, match=message):
+        Network(populations=(Population(name="E", size=40, **population),), projections=())
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (projection("E", "I", "exc"), r"E_to_I_all ends at receptor 'exc', .*\(did you mean 'ex'\?\)"),
+        (projection("E", "I", "ex", delay_ms=float("nan")), "delay of E_to_I_all must be above 0 ms"),
+        (projection("E", "X", "ex"), "no population 'X'"),
+        (projection("E", "I", "ex", part="within"), "as many source clusters as target clusters"),
+    ],
+)
+def test_projections_that_lead_nowhere_are_refused(broken, message):
+    with pytest.raises(ModelError, match=message):
+        replace(NETWORK, projections=(broken,))
+
+
+def test_stimuli_switch_at_whole_steps_only():
+    check_stimuli(VALUES, 0.1)
+    off = replace(VALUES, stimuli=(Stimulus("E", (0,), 1.0, 10.0, 20.05),))
+    check_stimuli(off, 0.05)
+    with pytest.raises(ModelError, match=r"stop of a stimulus onto E of 20\.05 ms is not a whole number"):
+        check_stimuli(off, 0.1)
