@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from calibrate.errors import ModelError
 from calibrate.network import (
     Bernoulli,
     Distributed,
@@ -180,7 +181,10 @@ def _draw_fixed_indegree(
 def neuron_parameters(
     population: Population, values: Values, *, wiring_seed: int, realisation: int
 ) -> dict[str, Number]:
-    """All neuron parameters of a population; those that are distributed as arrays of shape (size,)."""
+    """All neuron parameters of a population; those that are distributed as arrays of shape (size,).
+
+    Raises ModelError where a neuron draws a parameter that it cannot have.
+    """
     drawn: dict[str, Number] = {}
     for name, value in values.neurons[population.name].items():
         if isinstance(value, Distributed):
@@ -188,7 +192,15 @@ def neuron_parameters(
             drawn[name] = value.mean + value.sd * np.random.default_rng(seed).standard_normal(population.size)
         else:
             drawn[name] = value
-    return neuron_model(population.neuron).complete(drawn)
+    model = neuron_model(population.neuron)
+    parameters = model.complete(drawn)
+    try:
+        model.check(parameters)
+    except ModelError as error:
+        # The number is the worst neuron of this graph; the values themselves are checked with the model.
+        remedy = "; choose a smaller SD" if any(np.ndim(value) for value in drawn.values()) else ""
+        raise ModelError(f"population {population.name}: {error}{remedy}") from None
+    return parameters
 
 
 def initial_potential(

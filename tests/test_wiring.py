@@ -163,6 +163,22 @@ def test_distributed_parameters_have_their_mean_and_sd_and_belong_to_the_realisa
     assert np.std(first) == pytest.approx(2.0, rel=0.05)
 
 
+@pytest.mark.parametrize(
+    ("drawn", "message"),
+    [
+        ({"V_th": Distributed(-68.0, 2.0)}, "population E: V_th must be above V_reset; .* is -[0-9.]+ mV"),
+        ({"V_reset": Distributed(-58.0, 2.0)}, "population E: V_th must be above V_reset"),
+        ({"t_ref": Distributed(2.0, 1.5)}, "population E: t_ref must be at least 0 ms, not -"),
+        ({"tau_m": Distributed(10.0, 5.0)}, "population E: tau_m must be above 0 ms, not -"),
+        ({"C_m": Distributed(250.0, 200.0)}, "population E: C_m must be above 0 pF, not -"),
+    ],
+)
+def test_a_neuron_that_draws_what_it_cannot_have_is_refused_with_a_remedy(drawn, message):
+    population = Population(name="E", size=1000, distributed=frozenset(drawn))
+    with pytest.raises(ModelError, match=f"{message}.*; choose a smaller SD"):
+        neuron_parameters(population, values(**drawn), wiring_seed=1, realisation=0)
+
+
 def test_initial_potentials_belong_to_the_candidate_and_fill_their_range():
     population = Population(name="E", size=4000)
     given = values()
