@@ -110,6 +110,7 @@ def stimulus(*args: Any) -> dict[str, Any]:
         (initial(UniformPotential(1.0, 0.0)), "needs low <= high, not 1 > 0 mV"),
         (stimulus("e", (0,), 1.0, 0.0, 1.0), r"names 'e', which is no population \(did you mean 'E'\?\)"),
         (stimulus("E", (4,), 1.0, 0.0, 1.0), "a stimulus onto E: 4 is none of its clusters 0 to 3"),
+        (stimulus("E", (1.0,), 1.0, 0.0, 1.0), "a stimulus onto E: 1.0 is none of its clusters"),
         (stimulus("E", ("a",), 1.0, 0.0, 1.0), "a stimulus onto E: 'a' is none of its clusters"),
         (stimulus("E", (0,), float("nan"), 0.0, 1.0), "current_pA must be a finite number"),
         (stimulus("E", (0,), 1.0, 0.0, float("inf")), "stop_ms must be a finite number"),

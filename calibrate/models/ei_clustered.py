@@ -220,10 +220,12 @@ def _check(p: Parameters) -> None:
                 f"{name} = {plus:g} must lie between 0 and N_Q = {p['N_Q']}: beyond, weights change sign"
             )
     for cluster in p["stim_clusters"]:
-        if not isinstance(cluster, int) or not 0 <= cluster < p["N_Q"]:
+        if not isinstance(cluster, int) or cluster not in range(p["N_Q"]):
             raise ModelError(f"stim_clusters: {cluster!r} is none of the clusters 0 to {p['N_Q'] - 1}")
     for interval in p["stim_intervals"]:
-        if not (isinstance(interval, tuple) and len(interval) == 2 and 0 <= interval[0] < interval[1]):
+        pair = isinstance(interval, tuple) and len(interval) == 2
+        numbers = pair and all(isinstance(time, int | float) and math.isfinite(time) for time in interval)
+        if not (numbers and 0 <= interval[0] < interval[1]):
             raise ModelError(f"stim_intervals: {interval!r} is no [start, stop] pair with 0 <= start < stop")
     if p["I_stim"] != 0 and not (p["stim_clusters"] and p["stim_intervals"]):
         raise ModelError("I_stim needs stim_clusters and stim_intervals")

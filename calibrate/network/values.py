@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from numbers import Real
+from numbers import Integral, Real
 
 from calibrate.errors import ModelError, ObservationError, did_you_mean
 from calibrate.network.structure import Network, Population, Projection
@@ -188,7 +188,7 @@ def _check_stimulus(network: Network, stimulus: Stimulus) -> None:
     where = f"a stimulus onto {stimulus.population}"
     clusters = network.population(stimulus.population).clusters
     for cluster in stimulus.clusters:
-        if cluster not in range(clusters):
+        if not isinstance(cluster, Integral) or cluster not in range(clusters):
             raise ModelError(f"{where}: {cluster!r} is none of its clusters 0 to {clusters - 1}")
     for name in ("current_pA", "start_ms", "stop_ms"):
         _check_number(getattr(stimulus, name), f"{where}: {name}")
