@@ -188,6 +188,26 @@ def test_every_parameter_says_what_it_is():
             assert parameter.unit, parameter.name
 
 
+@pytest.mark.parametrize("clusters", [1, 6])
+def test_expected_synapses_of_a_fixed_indegree_are_exactly_those_that_are_drawn(clusters):
+    # .013 of 200 or 50 sources is rounded, and of 200 within the own cluster only 199 are left at p = 1.
+    given = {"N_Q": clusters, "connectivity": "fixed_indegree", "p_EE": 1.0, "p_IE": 0.013, "p_EI": 0.013}
+    network = ei_clustered.network(given)
+    for projection in network.projections:
+        drawn = draw(network, projection, wiring_seed=0, realisation=0).targets.size
+        assert network.expected_synapses(projection) == drawn, projection.name
+
+
+def test_an_indegree_that_is_rounded_to_nothing_is_refused_with_the_least_probability():
+    given = {"N_E": 360, "N_I": 90, "connectivity": "fixed_indegree"}
+    message = "E_to_I_within would have no synapses: .* 0.008 x 60 .* 0 or at least 0.008334"
+    with pytest.raises(ModelError, match=message):
+        ei_clustered.network({**given, "p_IE": 0.008})
+    for usable in (0.0, 0.008334):
+        ei_clustered.network({**given, "p_IE": usable})
+    ei_clustered.network({**given, "p_IE": 0.008, "connectivity": "bernoulli"})
+
+
 def test_expected_synapses_are_those_that_are_drawn():
     network = ei_clustered.network({"N_E": 1200, "N_I": 300})
     for projection in network.projections:

@@ -167,6 +167,7 @@ def weights(p: Parameters) -> dict[str, float]:
     With A_XY the PSP peak of 1 pA from Y in X (mV / pA) and K_XY = p_XY N_Y:
     J_EE = (V_th - E_L) / (A_EE sqrt K_EE),  J_EI = -g_EI J_EE K_EE A_EE / (K_EI A_EI),
     J_IE = g_IE (V_th - E_L) / (A_IE sqrt K_IE),  J_II = -g_II J_IE K_IE A_IE / (K_II A_II).
+    K is not rounded, also where a fixed in-degree is: weights do not jump with p.
     """
     peak = {b.code: psp_peak(p[f"tau_m_{b.target}"], p[f"tau_syn_{b.source}"], p["C"]) for b in BLOCKS}
     inputs = {b.code: p[f"p_{b.code}"] * p[f"N_{b.source}"] for b in BLOCKS}

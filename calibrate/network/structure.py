@@ -126,8 +126,15 @@ class Network:
         return sum(population.size for population in self.populations)
 
     def expected_synapses(self, projection: Projection) -> float:
-        """Expected number of synapses of `projection`."""
+        """Expected number of synapses of `projection`; exact for a fixed in-degree."""
         source, target = self.population(projection.source), self.population(projection.target)
+        if isinstance(projection.rule, FixedIndegree):
+            indegree = projection.rule.indegree(source.cluster_size)
+            autapse = int(source.name == target.name)
+            own = min(indegree, source.cluster_size - autapse)
+            others = indegree * (source.clusters - 1)
+            per_target = {"all": own + others, "within": own, "between": others}[projection.part]
+            return target.size * per_target
         same = source.clusters if projection.part == "within" else 1
         pairs = source.size * target.size / same
         if projection.part == "between":
@@ -148,6 +155,13 @@ def _check_projection(projection: Projection, source: Population, target: Popula
         raise ModelError(f"{projection.name} needs as many source clusters as target clusters")
     if not (projection.delay_ms > 0 and math.isfinite(projection.delay_ms)):
         raise ModelError(f"the delay of {projection.name} must be above 0 ms and finite")
+    rule, n = projection.rule, source.cluster_size
+    if isinstance(rule, FixedIndegree) and rule.probability > 0 and rule.indegree(n) == 0:
+        least = math.ceil(1e6 / (2 * n)) / 1e6
+        raise ModelError(
+            f"{projection.name} would have no synapses: a fixed in-degree of {rule.probability:g} x {n} "
+            f"sources is rounded to 0; the probability must be 0 or at least {least:g}"
+        )
     receptors = neuron_model(target.neuron).receptors
     if projection.receptor not in receptors:
         hint = did_you_mean(projection.receptor, receptors)
