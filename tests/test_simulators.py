@@ -115,6 +115,56 @@ def test_what_is_accumulated_is_what_the_raster_holds(name, bin_ms, window_ms):
         )
 
 
+@pytest.mark.parametrize("name", MEMBRANES)
+@pytest.mark.parametrize("warmup_ms", [0.7, 20.3])
+def test_a_warm_up_need_not_be_a_whole_number_of_bins(name, warmup_ms):
+    with prepare(name, ei_clustered.network(SMALL)) as prepared:
+        whole = run(prepared, member(SMALL), warmup_ms=0.0, duration_ms=200.0)
+        cut = run(prepared, member(SMALL), warmup_ms=warmup_ms, duration_ms=150.0)
+    first = round(warmup_ms / 0.1)
+    assert whole.spikes is not None
+    assert cut.spikes is not None
+    inside = (whole.spikes.step >= first) & (whole.spikes.step < first + 1500)
+    assert inside.sum() > 100
+    assert np.array_equal(cut.spikes.step, whole.spikes.step[inside] - first)
+    assert np.array_equal(cut.spikes.neuron, whole.spikes.neuron[inside])
+    again = observe_spikes(cut.spikes.step, cut.spikes.neuron, cut.layout, dt_ms=0.1, duration_ms=150.0)
+    assert np.array_equal(cut.group_bins, again.group_bins)
+    assert np.array_equal(cut.neuron_windows, again.neuron_windows)
+
+
+@pytest.mark.genn
+def test_a_warm_up_off_the_bins_gives_the_same_spikes_in_nest_and_genn():
+    found = {}
+    for name in ("nest", "genn"):
+        with prepare(name, ei_clustered.network(SMALL), precision="double") as prepared:
+            found[name] = run(prepared, member(SMALL), warmup_ms=33.4, duration_ms=200.0)
+    assert len(raster(found["nest"])) > 100
+    assert raster(found["nest"]) == raster(found["genn"])
+    assert np.array_equal(found["nest"].group_bins, found["genn"].group_bins)
+
+
+@pytest.mark.parametrize("name", MEMBRANES)
+def test_a_second_measurement_begins_with_nothing_counted(name):
+    with prepare(name, ei_clustered.network(SMALL)) as prepared:
+        prepared.load([member(SMALL)], 0)
+        for _ in range(2):
+            prepared.advance(20.3)
+            prepared.measure()
+            prepared.advance(100.0)
+            seen = prepared.observe()[0]
+            assert isinstance(seen, Observation)
+            assert seen.spikes is not None
+            assert seen.duration_ms == pytest.approx(100.0)
+            expected = observe_spikes(
+                seen.spikes.step, seen.spikes.neuron, seen.layout, dt_ms=0.1, duration_ms=100.0
+            )
+            assert seen.neuron_totals.sum() > 100
+            for array in ("group_bins", "neuron_windows", "neuron_totals"):
+                assert np.array_equal(getattr(seen, array), getattr(expected, array)), array
+            assert np.array_equal(seen.intervals.n, expected.intervals.n)
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_counters_alone_show_the_same_as_counters_beside_a_raster(name):
     with prepare(name, ei_clustered.network(SMALL)) as prepared:

@@ -176,8 +176,6 @@ class PreparedGenn:
                 self._write(monitor.pre_vars[name], -1 if name == "last" else 0)
             counters = self._model.neuron_populations[f"{monitor_name(population)}_counters"]
             self._write(counters.vars["count"], 0)
-        if self._build.record_spikes and self._measured_from % self._bin_steps:
-            raise SimulatorError("where spikes are recorded, the warm-up must be a whole number of bins")
         self._group_reads: list[NDArray[np.int64]] = []
         self._window_reads: list[NDArray[np.int64]] = []
         self._pieces: list[list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = [[] for _ in self._members]
@@ -191,7 +189,7 @@ class PreparedGenn:
             now = self._model.timestep
             counters = _next(now, self._bin_steps, start + 1)
             monitors = _next(now, self._window_steps, start)
-            raster = _next(now, self._bin_steps, 0) if self._build.record_spikes else end
+            raster = _next(now, self._bin_steps, start) if self._build.record_spikes else end
             stop = min(counters, monitors, raster, end)
             for _ in range(stop - now):
                 step()
@@ -239,12 +237,19 @@ class PreparedGenn:
         return np.concatenate(found, axis=1)
 
     def _pull_spikes(self) -> None:
+        """Take over the spikes of the bin that ends here.
+
+        GeNN records into a ring of one bin's steps, step s in slot s modulo its length, and dates slots as
+        if they began here: true of multiples of the length only. Bins begin with the measurement.
+        """
         self._model.pull_recording_buffers_from_device()
+        first, length = self._model.timestep - self._bin_steps, self._bin_steps
         offset = 0
         for population in self._network.populations:
             recorded = self._model.neuron_populations[population.name].spike_recording_data
             for pieces, (times, neurons) in zip(self._pieces, recorded, strict=False):
-                step = np.rint(np.asarray(times) / self._build.dt_ms).astype(np.int64)
+                slot = np.rint(np.asarray(times) / self._build.dt_ms).astype(np.int64) - first
+                step = first + (slot - first) % length
                 pieces.append((step - self._measured_from, np.asarray(neurons, dtype=np.int64) + offset))
             offset += population.size
 
