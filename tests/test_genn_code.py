@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,8 @@ from scipy import stats
 
 from calibrate.errors import SimulatorError
 from calibrate.models.ei_clustered import ei_clustered
-from calibrate.simulators import genn_cache
+from calibrate.neurons import IAF_PSC_EXP, Number
+from calibrate.simulators import genn_cache, genn_code
 from calibrate.simulators.genn_code import Build, assemble, row_length
 from calibrate.wiring import draw
 from conftest import SMALL
@@ -55,6 +58,25 @@ def test_structure_delays_and_rules_have_code_of_their_own(change):
 @pytest.mark.parametrize("setting", [{"dt_ms": 0.05}, {"batch_size": 4}, {"precision": "double"}])
 def test_step_batch_and_precision_have_code_of_their_own(setting):
     assert build(SMALL, **setting).text() != build(SMALL).text()
+
+
+def edited(monkeypatch: pytest.MonkeyPatch, **changes: object) -> str:
+    """The code of a network whose neuron model somebody edited."""
+    model = replace(IAF_PSC_EXP, genn=replace(IAF_PSC_EXP.genn, **changes))  # type: ignore[arg-type]
+    monkeypatch.setattr(genn_code, "neuron_model", lambda _: model)
+    return build(SMALL).text()
+
+
+def test_an_edited_neuron_model_has_code_of_its_own(monkeypatch):
+    def constants(p: Mapping[str, Number], dt_ms: float) -> dict[str, Number]:
+        found = dict(IAF_PSC_EXP.genn.constants(p, dt_ms))
+        return {**found, "reset": np.full(2, found["reset"])}
+
+    text = build(SMALL).text()
+    assert edited(monkeypatch, integers=frozenset()) != text
+    assert edited(monkeypatch, constants=constants) != text
+    assert edited(monkeypatch, reset_code="V = reset;") != text
+    assert edited(monkeypatch) == text
 
 
 @pytest.mark.parametrize("connectivity", ["bernoulli", "fixed_indegree"])

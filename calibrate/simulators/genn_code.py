@@ -111,7 +111,8 @@ class Build:
             distributed = sorted(population.distributed)
             parts += [population.name, population.size, population.clusters, distributed, population.noise]
             parts += [code.sim_code, code.threshold, code.reset_code, sorted(code.state.items())]
-            parts += [sorted(constants(model, population, self.dt_ms)), sorted(model.receptors.items())]
+            parts += [sorted(constants(model, population, self.dt_ms).items()), sorted(code.integers)]
+            parts += [sorted(model.receptors.items())]
         for projection, length in zip(self.network.projections, self.row_lengths, strict=True):
             delay = delay_steps(projection.delay_ms, self.dt_ms)
             parts += [projection.name, type(projection.rule).__name__, delay, projection.receptor, length]
