@@ -88,6 +88,12 @@ class Layout:
         """First neuron of every group, shape (n_groups,)."""
         return np.array([group.start for group in self.groups], dtype=np.int64)
 
+    def group_means(self, values: FloatArray) -> FloatArray:
+        """Means of `values`, one per neuron along the last axis, over the neurons of every group."""
+        sizes = np.array([group.size for group in self.groups])
+        means: FloatArray = np.add.reduceat(values, self.boundaries, axis=-1) / sizes
+        return means
+
     def groups_of(self, population: str) -> slice:
         """The rows of `population` in arrays that have one row per group."""
         rows = [k for k, group in enumerate(self.groups) if group.population == population]

@@ -351,6 +351,13 @@ def test_groups_that_do_not_tile_the_network_are_refused(groups: tuple[Group, ..
         Layout(groups)
 
 
+def test_group_means_are_taken_along_the_last_axis() -> None:
+    values = np.array([[1.0, 3.0, 0.0, 2.0, 5.0, 5.0, 7.0, 8.0], np.arange(8)])
+    expected = [[2.0, 1.0, 5.0, 7.5], [0.5, 2.5, 4.5, 6.5]]
+    np.testing.assert_array_equal(LAYOUT.group_means(values), expected)
+    np.testing.assert_array_equal(LAYOUT.group_means(values[1]), expected[1])
+
+
 def test_sizes_that_do_not_divide_into_clusters_are_refused() -> None:
     with pytest.raises(ObservationError, match="10 neurons of E do not divide into 3 clusters"):
         Layout.of([("E", 10, 3)])

@@ -311,12 +311,8 @@ class PreparedGenn:
                 potentials.append(potential)
                 relative.append((potential - p["V_reset"]) / (np.asarray(p["V_th"]) - p["V_reset"]))
         members = len(self._members)
-        layout = self._network.layout
-        sizes = np.array([group.size for group in layout.groups])
-        return (
-            _joined(potentials, members),
-            np.add.reduceat(_joined(relative, members), layout.boundaries, axis=1) / sizes,
-        )
+        means = self._network.layout.group_means(_joined(relative, members))
+        return _joined(potentials, members), means
 
     def _spikes(self, member: int) -> Spikes:
         step = np.concatenate([piece[0] for piece in self._pieces[member]])

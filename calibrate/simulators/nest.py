@@ -232,10 +232,7 @@ class PreparedNest:
             potential = np.asarray(self._nodes[population.name].get("V_m"), dtype=float)
             gap = np.asarray(parameters["V_th"]) - parameters["V_reset"]
             relative.append(np.atleast_1d((potential - parameters["V_reset"]) / gap))
-        layout = self._network.layout
-        sizes = np.array([group.size for group in layout.groups])
-        mean: NDArray[np.float64] = np.add.reduceat(np.concatenate(relative), layout.boundaries) / sizes
-        return mean
+        return self._network.layout.group_means(np.concatenate(relative))
 
 
 def _as_setting(value: Number) -> float | list[float]:
