@@ -219,6 +219,9 @@ class Observation:
         _check_shape("depolarisation", self.depolarisation, (n_groups,))
         for f in fields(self.intervals):
             _check_shape(f"intervals.{f.name}", getattr(self.intervals, f.name), (n_neurons,))
+        for name in ("group_bins", "neuron_windows", "neuron_totals"):
+            if np.any(getattr(self, name) < 0):
+                raise ObservationError(f"{name} holds a negative number of spikes")
         by_group = np.add.reduceat(self.neuron_totals, self.layout.boundaries)
         if not np.array_equal(by_group, self.group_bins.sum(axis=1)):
             raise ObservationError("the spikes counted per group and per neuron differ")

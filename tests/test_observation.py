@@ -284,6 +284,14 @@ def test_counts_of_groups_and_neurons_that_differ_are_refused() -> None:
         explicit(neuron_totals=totals)
 
 
+@pytest.mark.parametrize("name", ["group_bins", "neuron_windows", "neuron_totals"])
+def test_negative_counts_are_refused_by_name(name: str) -> None:
+    counts = getattr(explicit(), name).copy()
+    counts.flat[0] = -1
+    with pytest.raises(ObservationError, match=f"{name} holds a negative number of spikes"):
+        explicit(**{name: counts})
+
+
 @pytest.mark.parametrize("name", ["group_bins", "neuron_windows", "neuron_totals", "depolarisation"])
 def test_arrays_of_another_shape_are_refused_by_name(name: str) -> None:
     with pytest.raises(ObservationError, match=f"{name} has shape"):
