@@ -23,6 +23,7 @@ from calibrate.network import (
 )
 from calibrate.observation import IntervalMoments, Observation, SimulationFailure, observe_spikes
 from calibrate.simulators.base import Member, Prepared, Recording, simulate
+from calibrate.simulators.genn_batch import PreparedGenn
 from conftest import SMALL, both
 
 ALL = both("nest", "genn", "poisson")
@@ -165,6 +166,18 @@ def test_a_second_measurement_begins_with_nothing_counted(name):
             assert np.array_equal(seen.intervals.n, expected.intervals.n)
 
 
+@pytest.mark.genn
+def test_the_counters_of_the_groups_start_over_with_a_measurement():
+    """They hold 32 bits: what they carried along would wrap in a long series of measurements."""
+    with prepare("genn", ei_clustered.network(SMALL)) as prepared:
+        assert isinstance(prepared, PreparedGenn)
+        prepared.load([member(SMALL)], 0)
+        prepared.advance(100.0)
+        assert prepared._read_counters().sum() > 100
+        prepared.measure()
+        assert prepared._read_counters().sum() == 0
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_counters_alone_show_the_same_as_counters_beside_a_raster(name):
     with prepare(name, ei_clustered.network(SMALL)) as prepared:
@@ -259,6 +272,25 @@ def test_inhibitory_noise_lowers_the_membrane(name):
     with prepare(name, network, recording=Recording()) as prepared:
         found = run(prepared, Member(values=values, seed=1), warmup_ms=0.0, duration_ms=300.0)
     assert found.depolarisation[0] * 10.0 == pytest.approx(-0.02 * 20.0 * 2.0, rel=0.03)
+
+
+@pytest.mark.genn
+@pytest.mark.slow
+def test_rare_noise_draws_no_burst_in_single_precision():
+    """4 10^8 draws, each of 2^24 levels: the last level alone would be a hundred events, not one or two."""
+    population = Population(name="E", size=20_000, noise=True)
+    network = Network(populations=(population,), projections=())
+    # 3 mV in a step need 15 events at once; at 10 Hz two in 100 ms make less than 1 mV.
+    neuron = {"C_m": 1.0, "tau_m": 20.0, "E_L": 0.0, "V_reset": 0.0, "V_th": 3.0, "tau_syn_ex": 2.0}
+    values = Values(
+        neurons={"E": neuron},
+        weights={},
+        initial={"E": UniformPotential(0.0, 0.0)},
+        noise={"E": PoissonInput(10.0, 0.1)},
+    )
+    with prepare("genn", network, recording=Recording()) as prepared:
+        found = run(prepared, Member(values=values, seed=1), warmup_ms=0.0, duration_ms=2000.0)
+    assert found.neuron_totals.sum() == 0
 
 
 @pytest.mark.genn
