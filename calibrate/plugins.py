@@ -40,7 +40,11 @@ def load(reference: str, kind: str, *, folder: Path | None = None) -> object:
             what = kind.rsplit(".", 1)[-1]
             known = ", ".join(sorted(entries)) or "none; is calibrate installed?"
             raise PluginError(f"there is no '{reference}' among the installed {what}{hint}: {known}")
-        return entries[reference].load()
+        try:
+            return entries[reference].load()
+        except Exception as error:
+            where = entries[reference].value
+            raise PluginError(f"cannot load {where}: {type(error).__name__}: {error}") from error
     where, _, name = reference.rpartition(":")
     module = _from_file(where, folder) if where.endswith(".py") else _from_package(where)
     try:

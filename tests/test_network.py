@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import numpy as np
 import pytest
 
-from calibrate.errors import ModelError
+from calibrate import plugins
+from calibrate.errors import ModelError, PluginError
 from calibrate.network import (
     Bernoulli,
     Distributed,
@@ -22,6 +24,7 @@ from calibrate.network import (
     UniformPotential,
     Values,
     check_stimuli,
+    find_model,
 )
 
 
@@ -55,6 +58,18 @@ def given_by_a_model(values: Values, network: Network = NETWORK) -> Values:
 
 def test_values_that_fit_the_network_are_handed_on_as_they_are():
     assert given_by_a_model(VALUES) is VALUES
+
+
+def test_a_model_that_returns_no_values_is_told_so():
+    with pytest.raises(ModelError, match="make_values must return Values, not NoneType"):
+        given_by_a_model(None)  # type: ignore[arg-type]
+
+
+def test_an_installed_model_that_cannot_be_loaded_is_one_line(monkeypatch):
+    broken = EntryPoint("broken", "calibrate.no_such_module:model", plugins.MODELS)
+    monkeypatch.setattr(plugins, "installed", lambda _: {"broken": broken})
+    with pytest.raises(PluginError, match=r"cannot load calibrate\.no_such_module:model: ModuleNotFound"):
+        find_model("broken")
 
 
 def test_a_weight_of_nothing_fits_every_receptor():

@@ -89,6 +89,8 @@ class Values:
 
 def checked(network: Network, values: Values) -> Values:
     """`values` as they are; ModelError, naming the population or projection, if they do not fit `network`."""
+    if not isinstance(values, Values):
+        raise ModelError(f"make_values must return Values, not {type(values).__name__}")
     populations = [population.name for population in network.populations]
     noisy = [population.name for population in network.populations if population.noise]
     _check_names("neurons", values.neurons, "population", populations)
