@@ -15,28 +15,28 @@ import numpy as np
 
 from calibrate.observation import Observation
 from calibrate.panel import measure
-from calibrate.pool import Candidate, Pool, Setup
+from calibrate.pool import Pool
 from calibrate.study import Study, read_study
+from calibrate.worker import Candidate, Setup
 
 
 def statistics(
     study: Study, backend: str, parameters: dict[str, object], seeds: int
 ) -> dict[str, np.ndarray]:
     """Each statistic over `seeds` graphs that no study uses (realisations from 1000 on)."""
-    simulation = study.simulation
     setup = Setup(
         model=study.file.model.name,
         folder=study.folder,
         backend=backend,
-        warmup_ms=simulation.warmup_ms,
-        duration_ms=simulation.duration_ms,
-        wiring_seed=study.seed,
+        wiring_seed=study.simulation_seed,
     )
     rows = []
-    with Pool(setup) as pool:
+    with Pool(setup, study.stages[-1]) as pool:
         for number in range(seeds):
-            candidate = Candidate(uuid=str(number), parameters=parameters, seed=10_000 + number)
-            (outcome,) = pool.run([candidate], realisation=1000 + number)
+            candidate = Candidate(
+                uuid=str(number), parameters=parameters, seed=10_000 + number, realisation=1000 + number
+            )
+            (outcome,) = pool.run([candidate])
             if not isinstance(outcome.result, Observation):
                 raise SystemExit(outcome.result.reason)
             rows.append({name: e.value for name, e in measure(study.statistics, outcome.result).items()})

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from calibrate.objective import find_statistic
 from calibrate.observation import SimulationFailure
-from calibrate.pool import Candidate, Outcome, Pool, Setup
+from calibrate.pool import Pool
 from calibrate.simulators import choose
+from calibrate.worker import Candidate, Outcome, Setup, Timing
 
 NETWORK = {"N_E": 20000, "N_I": 5000, "N_Q": 20, "J_E+": 2.75, "R_J": 0.75}
 
@@ -37,9 +38,8 @@ def main() -> None:
     parser.add_argument("--backend", default="genn")
     arguments = parser.parse_args()
     points = reference()[: arguments.points]
-    setup = Setup(
-        model="ei_clustered", backend=choose(arguments.backend), warmup_ms=1000.0, duration_ms=9000.0
-    )
+    setup = Setup(model="ei_clustered", backend=choose(arguments.backend))
+    timing = Timing(warmup_ms=1000.0, duration_ms=9000.0)
     candidates = [
         Candidate(
             uuid=str(number),
@@ -69,7 +69,7 @@ def main() -> None:
         )
 
     started = time.perf_counter()
-    with Pool(setup, slots=arguments.slots) as pool:
+    with Pool(setup, timing, slots=arguments.slots) as pool:
         pool.run(candidates, progress=show)
     print(f"\n{within} of {len(points)} points within 15 % of NEST's published rates, both populations;")
     print(f"{time.perf_counter() - started:.0f} s on {pool.slots} processes")

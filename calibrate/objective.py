@@ -27,11 +27,13 @@ from calibrate.errors import ObjectiveError, did_you_mean
 from calibrate.observation import Needs, Observation
 
 __all__ = [
+    "Constraint",
     "Estimate",
     "Interval",
     "Needs",
     "Objective",
     "ObjectiveError",
+    "Spread",
     "Statistic",
     "Value",
     "find_statistic",
@@ -68,6 +70,23 @@ class Estimate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Spread:
+    """Standard deviation of a statistic, relative to its value, between trials of one parameter set.
+
+    within    from one run of 10 s to another on one graph; falls with the square root of the duration
+    between   from one graph to another, in addition
+    """
+
+    within: float
+    between: float = 0.0
+
+    def standard_error(self, value: float, *, duration_ms: float, graphs: int) -> float:
+        """Of the mean over `graphs` graphs, each measured for `duration_ms`, in the unit of `value`."""
+        variance = self.within**2 * 10_000 / duration_ms + self.between**2
+        return abs(value) * math.sqrt(variance / graphs)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Statistic:
     """A named function of an observation, with its options bound.
 
@@ -75,6 +94,8 @@ class Statistic:
     needs     what the observation must hold, given the options
     scale     "log" where deviations are ratios (durations), else "linear"
     options   keyword arguments of `function`, defaults included
+    screens   whether a simulation of a second can judge it
+    spread    its spread by the kind of connectivity ("fixed_indegree", "bernoulli"), where that is known
     """
 
     name: str
@@ -83,6 +104,8 @@ class Statistic:
     needs: Needs
     scale: Literal["linear", "log"]
     options: Mapping[str, Any]
+    screens: bool = False
+    spread: Mapping[str, Spread] = field(default_factory=dict)
     _needs_rule: Needs | Callable[..., Needs] = field(repr=False)
 
     @property
@@ -128,11 +151,14 @@ def statistic(
     needs: Needs | Callable[..., Needs],
     scale: Literal["linear", "log"] = "linear",
     name: str | None = None,
+    screens: bool = False,
+    spread: Mapping[str, Spread] | None = None,
 ) -> Callable[[Callable[..., float | Estimate]], Statistic]:
     """Make a statistic of a function `f(observation, *, option=default, ...)` to a float or Estimate.
 
     `needs` may be a function of some of the options, named as its arguments. It is called whenever options
-    are bound, and raises ObjectiveError for values that they cannot have.
+    are bound, and raises ObjectiveError for values that they cannot have. `screens` says that a simulation of
+    a second can judge it; `spread` how much it varies: tolerances below its standard error are refused.
     """
 
     def decorate(function: Callable[..., float | Estimate]) -> Statistic:
@@ -148,6 +174,8 @@ def statistic(
             needs=_needs(needs, options),
             scale=scale,
             options=options,
+            screens=screens,
+            spread=spread or {},
             _needs_rule=needs,
         )
 
@@ -278,3 +306,34 @@ class Objective:
     def met(self, estimate: Estimate) -> bool:
         """Whether the target is reached; never where the statistic is undefined or a lower bound."""
         return not estimate.lower_bound and self.target.met(float(estimate.value))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constraint:
+    """Bounds on a statistic that a network must keep to be a solution at all; both ends included."""
+
+    statistic: Statistic
+    low: float = -math.inf
+    high: float = math.inf
+
+    def __post_init__(self) -> None:
+        if not self.low <= self.high or (math.isinf(self.low) and math.isinf(self.high)):
+            raise ObjectiveError("a constraint needs min or max, and min not above max")
+
+    @property
+    def name(self) -> str:
+        return self.statistic.name
+
+    def violation(self, estimate: Estimate) -> float:
+        """0 where the constraint is kept, else above 0 and graded.
+
+        With d the distance to the bound that is broken, relative to it (absolute for a bound of 0):
+        d / (1 + d), below 1; from 1 to 2 where the statistic is undefined, by its shortfall.
+        """
+        if not estimate.defined:
+            shortfall = 1.0 if math.isnan(estimate.shortfall) else estimate.shortfall
+            return 1 + min(max(shortfall, 0.0), 1.0)
+        value = float(estimate.value)
+        bound = min(max(value, self.low), self.high)
+        distance = abs(value - bound) / (abs(bound) or 1.0)
+        return distance / (1 + distance)

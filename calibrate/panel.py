@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from calibrate.errors import ObjectiveError
 from calibrate.network import Network
-from calibrate.objective import Estimate, Objective, Statistic, find_statistic
+from calibrate.objective import Estimate, Statistic, find_statistic
 from calibrate.observation import Observation
 
 OF_POPULATIONS = ("rate", "cv", "cv2", "lv", "fano", "synchrony", "locking")
@@ -50,9 +50,3 @@ def measure(
                 raise ObjectiveError(" ".join(reason.split())) from error
             estimates[statistic.name] = Estimate(float("nan"), note=reason)
     return estimates
-
-
-def total_loss(objectives: Sequence[Objective], estimates: Mapping[str, Estimate]) -> float:
-    """sum_k w_k loss_k / sum_k w_k: finite, >= 0, at most 1 where every statistic is within tolerance."""
-    weighted = sum(o.weight * o.loss(estimates[o.name]) for o in objectives)
-    return weighted / sum(o.weight for o in objectives)

@@ -28,6 +28,7 @@ class Simulation:
     finished     when, with time zone
     reason       why it failed; None where it did not
     estimates    the statistics, by name
+    origin       the study it was taken over from; None where it is this study's own
     observation  None where it failed, or was not kept
     """
 
@@ -45,6 +46,7 @@ class Simulation:
     reason: str | None = None
     estimates: Mapping[str, Estimate] = field(default_factory=dict)
     observation: Observation | None = None
+    origin: str | None = None
 
     @property
     def failed(self) -> bool:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from calibrate.objective import Estimate, Value
+from calibrate.score import Summary, combined, summary
 from calibrate.study import Study
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reached:
-    """A target against the value that was reached (None where it is undefined)."""
+    """A target against the value that was reached (None where it is undefined).
+
+    reached, met  in the trial, as the mean over the graphs of the search
+    fresh         mean and standard deviation on graphs that the search never saw; None: there are none
+    fresh_met     whether that mean meets the target
+    """
 
     name: str
     target: float | tuple[float, float]
@@ -22,18 +28,28 @@ class Reached:
     met: bool
     unit: str
     note: str
+    fresh: Summary | None = None
+    fresh_met: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Best:
-    """The trial of lowest loss. `parameters` are all that the study names, `params` the free ones."""
+    """A trial: the one of lowest loss, or one of a Pareto front.
+
+    params      the free parameters; parameters: all that the study names
+    loss        the mean over `graphs` graphs
+    statistics  their means over these graphs
+    fresh       mean and standard deviation of the statistics on graphs that the search never saw
+    """
 
     number: int
     params: Mapping[str, Any]
     parameters: Mapping[str, Any]
     loss: float
+    graphs: int
     statistics: Mapping[str, float | None]
     targets: Sequence[Reached]
+    fresh: Mapping[str, Summary] = field(default_factory=dict)
 
     @property
     def all_met(self) -> bool:
@@ -57,16 +73,23 @@ class Times:
     wall_s: float = 0.0
 
 
-Reason = Literal["trials", "loss", "wall_s", "grid", "interrupted"]
+Reason = Literal["trials", "loss", "plateau", "wall_s", "grid", "interrupted"]
+Doing = Literal["screening", "simulating", "confirming", "on fresh graphs"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a study has found so far, earlier runs included; `times` are of this run."""
+    """What a study has found so far, earlier runs included; `times` and `added` are of this run.
+
+    front       of a Pareto study: the trials that no other beats in every objective, by loss
+    complete    trials that did not fail, `infeasible` of which break a constraint
+    """
 
     best: Best | None
+    front: Sequence[Best] = ()
     complete: int
     failed: int
+    infeasible: int = 0
     added: int
     stopped: Reason
     last_failure: str | None
@@ -74,7 +97,12 @@ class Result:
 
     @property
     def trials(self) -> dict[str, int]:
-        return {"complete": self.complete, "failed": self.failed, "added": self.added}
+        return {
+            "complete": self.complete,
+            "failed": self.failed,
+            "infeasible": self.infeasible,
+            "added": self.added,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,13 +110,15 @@ class Progress:
     """Where a run stands: sent whenever something happened.
 
     done      finished trials, of `total` (None: no limit); `failed` of them failed
-    batch     candidates that simulate now; `returned` of them are back
+    doing     what the simulations are for
+    batch     simulations that are going on; `returned` of them are back
     added     trials of this run; elapsed_s: its time, starting_s: the part before its first batch simulated
     """
 
     done: int
     failed: int
     total: int | None
+    doing: Doing = "simulating"
     batch: int
     returned: int
     added: int
@@ -98,34 +128,60 @@ class Progress:
     last_failure: str | None
 
 
-def reached(study: Study, estimates: Mapping[str, Estimate]) -> list[Reached]:
-    """Each target of `study` against its statistic among `estimates`."""
+def reached(
+    study: Study, estimates: Mapping[str, Estimate], fresh: Sequence[Mapping[str, Estimate]] = ()
+) -> list[Reached]:
+    """Each target of `study` against its statistic among `estimates`, and among those of `fresh` graphs."""
     found = []
+    of_fresh = combined(fresh) if fresh else {}
     for objective in study.objectives:
-        estimate = estimates.get(objective.name, Estimate(math.nan, note="not known"))
-        target = objective.target
+        name, target = objective.name, objective.target
+        estimate = estimates.get(name, Estimate(math.nan, note="not known"))
         found.append(
             Reached(
-                name=objective.name,
+                name=name,
                 target=target.value if isinstance(target, Value) else (target.low, target.high),
                 tolerance=target.tolerance,
                 reached=finite(estimate.value),
                 met=objective.met(estimate),
                 unit=objective.statistic.unit,
                 note=estimate.note,
+                fresh=summary([graph[name] for graph in fresh]) if fresh else None,
+                fresh_met=objective.met(of_fresh[name]) if fresh else None,
             )
         )
     return found
 
 
 def as_json(result: Result) -> dict[str, Any]:
-    """A result as `calibrate run --json` prints it."""
-    best = None
-    if result.best is not None:
-        best = asdict(result.best)
-        for target in best["targets"]:
-            del target["unit"], target["note"]
-    return {"best": best, "trials": result.trials, "time": asdict(result.times), "stopped": result.stopped}
+    """A result as `calibrate run --json` prints it; `front` for a Pareto study."""
+    printed: dict[str, Any] = {
+        "best": _best_json(result.best) if result.best else None,
+        "trials": result.trials,
+        "time": asdict(result.times),
+        "stopped": result.stopped,
+    }
+    if result.front:
+        printed["front"] = [_best_json(best) for best in result.front]
+    return printed
+
+
+def _best_json(best: Best) -> dict[str, Any]:
+    printed = asdict(best)
+    for target in printed["targets"]:
+        for key in ("unit", "note", "fresh", "fresh_met"):
+            del target[key]
+    printed["fresh"] = None
+    if best.fresh:
+        printed["fresh"] = {
+            "graphs": next(iter(best.fresh.values())).graphs,
+            "statistics": {
+                name: {"mean": finite(found.mean), "sd": finite(found.sd)}
+                for name, found in best.fresh.items()
+            },
+            "met": {target.name: target.fresh_met for target in best.targets},
+        }
+    return printed
 
 
 def finite(value: float) -> float | None:

@@ -1,4 +1,4 @@
-"""The loop of a study: ask a batch, simulate it, keep what it showed, tell its losses.
+"""The loop of a study: ask, simulate stage by stage, keep what was seen, tell the losses.
 
 It knows the pool and the store by protocol only: no simulator, no SQL.
 """
@@ -9,24 +9,30 @@ import socket
 import time
 import uuid as uuids
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from optuna.trial import FrozenTrial, TrialState
 
-from calibrate.errors import ObjectiveError, SimulatorError
+from calibrate.case import Case, cases
+from calibrate.errors import ModelError, ObjectiveError, SimulatorError, StudyError
 from calibrate.objective import Estimate
 from calibrate.observation import Observation, SimulationFailure
-from calibrate.panel import measure, total_loss
-from calibrate.pool import Candidate, Outcome
+from calibrate.panel import measure
 from calibrate.record import Simulation
-from calibrate.result import Best, Progress, Reason, Result, Times, finite, reached
-from calibrate.search import UUID, Proposal, Search, Verdict, candidate_seed
+from calibrate.result import Best, Doing, Progress, Reason, Result, Times, finite, reached
+from calibrate.score import combined, score, summary, worst_violations
+from calibrate.search import ORIGIN, UUID, Search, Verdict, candidate_seed, loss_of
 from calibrate.study import Study
+from calibrate.worker import Candidate, Outcome, Timing, failures
 
 # So many failures in a row, or two batches of them, end a run: something is wrong that trying does not mend.
 FAILURES_IN_A_ROW = 10
+
+# A candidate that would be the best is confirmed on further graphs only where its loss is below this, two
+# tolerances off in the mean: noise is about one tolerance, so that far from the targets it decides nothing.
+CONFIRMED_BELOW = 4.0
 
 
 class Simulates(Protocol):
@@ -40,7 +46,7 @@ class Simulates(Protocol):
         self,
         candidates: Sequence[Candidate],
         *,
-        realisation: int = 0,
+        timing: Timing | None = None,
         progress: Callable[[Outcome], None] = ...,
     ) -> list[Outcome]:
         """Outcomes in the order of `candidates`; `progress` is called with each as soon as it is known."""
@@ -58,16 +64,8 @@ class Remembers(Protocol):
     def mirror(self, trials: Sequence[FrozenTrial]) -> None:
         """Keep finished trials, in this order; those known by UUID already are left as they are."""
 
-    def estimates(self, uuid: str) -> Mapping[str, Estimate]:
-        """The statistics of a candidate."""
-
-
-@dataclass
-class _Batch:
-    """Candidates between being asked and being told."""
-
-    proposals: Mapping[str, Proposal]
-    simulations: dict[str, Simulation] = field(default_factory=dict)
+    def simulations(self, uuid: str) -> list[Simulation]:
+        """All simulations of a candidate, without observations."""
 
 
 def run(
@@ -102,11 +100,17 @@ class _Run:
         self._study, self._pool, self._store = study, pool, store
         self._limit, self._progress, self._interrupted = study.trials, progress, interrupted
         self._started = time.monotonic() if started is None else started
-        self._search = Search(study.space, study.sampler, seed=study.seed)
+        n_values = len(study.objectives) if study.pareto else 1
+        self._search = Search(study.space, study.sampler, seed=study.seed, n_values=n_values)
         self._times = Times()
-        self._required = frozenset(objective.name for objective in study.objectives)
+        self._last = len(study.stages)
+        # Cases by the stage that they wait for, in the order in which they were asked.
+        self._waiting: dict[int, list[Case]] = {stage: [] for stage in range(1, self._last + 1)}
+        self._exhausted = False  # the points have run out
+        self._doing: Doing = "simulating"
+        self._expected = self._returned = 0
         self._best: Best | None = None
-        self._added = self._in_a_row = 0
+        self._done = self._added = self._in_a_row = 0  # trials taken over from another study are not counted
         self._last_failure: str | None = None
         self._first_batch = True
 
@@ -117,11 +121,15 @@ class _Run:
         while stopped is None:
             self._send_progress()
             stopped = self._finished() or self._step()
+        if stopped != "interrupted":
+            self._show_on_fresh_graphs()
         self._times.wall_s = time.monotonic() - self._started
         return Result(
             best=self._best,
+            front=[self._described(trial) for trial in self._search.front] if self._study.pareto else [],
             complete=self._count(TrialState.COMPLETE),
             failed=self._count(TrialState.FAIL),
+            infeasible=self._infeasible,
             added=self._added,
             stopped=stopped,
             last_failure=self._last_failure,
@@ -131,9 +139,18 @@ class _Run:
     def _resume(self) -> None:
         trials, untold = self._store.earlier()
         self._search.restore(trials)
-        self._search.reserve([simulation.index for simulation in untold])
-        if untold:
-            self._tell([(_proposal(simulation), simulation) for simulation in untold])
+        self._done = sum(ORIGIN not in trial.user_attrs for trial in trials)
+        found = cases(untold)
+        self._search.reopen([case.proposal for case in found])
+        self._search.enqueue(self._study.prior.points)
+        out = []
+        for case in found:
+            stage = max(simulation.stage for simulation in case.simulations)
+            if stage < self._last and self._is_out(case):
+                out.append(case)
+            else:
+                self._waiting[min(stage + 1, self._last)].append(case)
+        self._tell(out)
         self._update_best()
 
     def _finished(self) -> Reason | None:
@@ -142,75 +159,165 @@ class _Run:
             return "trials"
         if self._best is not None and budget.loss is not None and self._best.loss <= budget.loss:
             return "loss"
+        if self._best is not None and budget.plateau is not None:
+            last = self._search.trials[-1].number
+            if last - self._best.number >= budget.plateau:
+                return "plateau"
         if budget.wall_s is not None and time.monotonic() - self._started >= budget.wall_s:
             return "wall_s"
         return "interrupted" if self._interrupted() else None
 
+    # --- one batch ----------------------------------------------------------------------------------
+
     def _step(self) -> Reason | None:
         """One batch; a reason to stop where there is nothing left to ask."""
         n = self._pool.capacity
-        if self._limit is not None:
-            n = min(n, self._limit - self._done)
-        began = time.monotonic()
-        proposals = self._search.ask(n)
-        self._times.asking_s += time.monotonic() - began
-        if not proposals:
+        stage = next((k for k in reversed(self._waiting) if len(self._waiting[k]) >= n), None)
+        if stage is None:
+            self._ask(n - len(self._waiting[1]))
+            # Where no more can be asked, the early stages go first, so that the late ones still fill up.
+            order = list(self._waiting) if len(self._waiting[1]) < n else [1]
+            stage = next((k for k in order if self._waiting[k]), None)
+        if stage is None:
             return "grid"
-        batch = _Batch({str(uuids.uuid4()): proposal for proposal in proposals})
-        self._simulate(batch)
-        self._tell([(proposal, batch.simulations[uuid]) for uuid, proposal in batch.proposals.items()])
-        self._added += len(proposals)
-        self._update_best()
+        batch, self._waiting[stage] = self._waiting[stage][:n], self._waiting[stage][n:]
+        if stage < self._last:
+            self._simulate(batch, stage, range(1), "screening")
+            passed = [case for case in batch if not self._is_out(case)]
+            self._waiting[stage + 1] += passed
+            self._tell([case for case in batch if case not in passed])
+        else:
+            self._simulate(batch, stage, range(self._study.replicates.graphs), "simulating")
+            self._confirm(batch)
+            self._tell(batch)
         self._check_failures()
         return None
 
-    def _simulate(self, batch: _Batch) -> None:
-        study = self._study
-        candidates = [
-            Candidate(
-                uuid=uuid,
-                parameters={**study.fixed, **proposal.parameters},
-                seed=candidate_seed(study.seed, proposal.index),
-            )
-            for uuid, proposal in batch.proposals.items()
+    def _ask(self, n: int) -> None:
+        if self._limit is not None:
+            n = min(n, self._limit - self._done - self._asked)
+        if n <= 0 or self._exhausted:
+            return
+        began = time.monotonic()
+        proposals = self._search.ask(n)
+        self._times.asking_s += time.monotonic() - began
+        self._exhausted = len(proposals) < n
+        self._waiting[1] += [Case(str(uuids.uuid4()), proposal) for proposal in proposals]
+
+    @property
+    def _asked(self) -> int:
+        """Candidates of this study that were asked and are not told yet."""
+        return sum(case.origin is None for stage in self._waiting.values() for case in stage)
+
+    def _is_out(self, case: Case) -> bool:
+        if case.failure is not None:
+            return True
+        return any(worst_violations(self._study, case.simulations).values())
+
+    def _confirm(self, batch: Sequence[Case]) -> None:
+        """Simulate would-be best candidates on further graphs, until the best one of all has been."""
+        replicates, study = self._study.replicates, self._study
+        graphs = range(replicates.graphs, replicates.graphs + replicates.confirm)
+        if not graphs:
+            return
+        at_once = max(1, self._pool.capacity // len(graphs))
+        confirmed: list[Case] = []
+        while True:
+            losses = {
+                case.uuid: found.loss
+                for case in batch
+                if case.failure is None and (found := score(study, case.simulations)).feasible
+            }
+            best = [losses[case.uuid] for case in confirmed if case.uuid in losses]
+            if self._best is not None:
+                best.append(self._best.loss)
+            bar = min([CONFIRMED_BELOW, *best])
+            rivals = [c for c in batch if c not in confirmed and losses.get(c.uuid, bar) < bar]
+            if not rivals:
+                return
+            chosen = sorted(rivals, key=lambda case: losses[case.uuid])[:at_once]
+            self._simulate(chosen, self._last, graphs, "confirming")
+            confirmed += chosen
+
+    def _show_on_fresh_graphs(self) -> None:
+        """Simulate the best on graphs that the search never saw."""
+        replicates = self._study.replicates
+        if self._best is None or not replicates.fresh:
+            return
+        trial = self._search.trials[self._best.number]
+        case = cases(self._store.simulations(str(trial.user_attrs[UUID])))[0]
+        seen = replicates.graphs + replicates.confirm
+        self._simulate([case], self._last, range(seen, seen + replicates.fresh), "on fresh graphs")
+        fresh = [
+            simulation.estimates
+            for simulation in case.known(self._last)
+            if seen <= simulation.realisation < seen + replicates.fresh and not simulation.failed
         ]
+        if fresh:
+            over = {name: summary([estimates[name] for estimates in fresh]) for name in fresh[0]}
+            targets = reached(self._study, self._estimates(case.simulations), fresh)
+            self._best = replace(self._best, fresh=over, targets=targets)
+        self._send_progress()
+
+    # --- simulating ---------------------------------------------------------------------------------
+
+    def _simulate(self, batch: Sequence[Case], stage: int, graphs: Sequence[int], doing: Doing) -> None:
+        """Simulate what is not known yet of these cases, and keep it."""
+        by_uuid = {case.uuid: case for case in batch}
+        candidates: list[Candidate] = []
+        for case in batch:
+            try:
+                candidates += case.candidates(self._study, stage, graphs)
+            except (ModelError, StudyError) as error:
+                refused = Candidate(uuid=case.uuid, parameters={}, seed=0, realisation=graphs[0])
+                self._keep(case, failures([refused], str(error))[0], stage)
+        if not candidates:
+            return
         elsewhere = self._times.scoring_s + self._times.storing_s
         began = time.monotonic()
+        self._doing, self._expected, self._returned = doing, len(candidates), 0
 
         def keep(outcome: Outcome) -> None:
-            self._keep(batch, outcome)
-            self._send_progress(batch)
+            self._keep(by_uuid[outcome.uuid], outcome, stage)
+            self._returned += 1
+            self._send_progress()
 
-        self._send_progress(batch)
-        outcomes = self._pool.run(candidates, progress=keep)
+        self._send_progress()
+        outcomes = self._pool.run(candidates, timing=self._study.stages[stage - 1], progress=keep)
+        self._expected = self._returned = 0
         elapsed = time.monotonic() - began - (self._times.scoring_s + self._times.storing_s - elsewhere)
         starting = 0.0
         if self._first_batch:
             # What the first batch took beyond its simulations: processes, networks, compilation.
+            rounds = -(-len(candidates) // self._pool.capacity)
             slowest = max(outcome.wall_s for outcome in outcomes)
-            starting = max(elapsed - slowest, 0.0)
+            starting = max(elapsed - rounds * slowest, 0.0)
             self._first_batch = False
         self._times.starting_s += starting
         self._times.simulating_s += elapsed - starting
 
-    def _keep(self, batch: _Batch, outcome: Outcome) -> None:
+    def _keep(self, case: Case, outcome: Outcome, stage: int) -> None:
         began = time.monotonic()
-        proposal, result, reason = batch.proposals[outcome.uuid], outcome.result, None
+        study, proposal, result, reason = self._study, case.proposal, outcome.result, None
+        judged = study.judged if stage == self._last else study.constraints
         estimates: Mapping[str, Estimate] = {}
         if isinstance(result, SimulationFailure):
             reason = result.reason
         else:
             try:
-                estimates = measure(self._study.statistics, result, required=self._required)
+                required = frozenset(one.name for one in judged)
+                estimates = measure(study.statistics, result, required=required)
             except ObjectiveError as error:
                 reason = str(error)
         simulation = Simulation(
-            uuid=outcome.uuid,
+            uuid=case.uuid,
             index=proposal.index,
             parameters=proposal.parameters,
-            seed=candidate_seed(self._study.seed, proposal.index),
+            seed=candidate_seed(study.simulation_seed, proposal.index, outcome.realisation),
+            stage=stage,
+            realisation=outcome.realisation,
             backend=outcome.backend,
-            duration_ms=self._study.simulation.duration_ms,
+            duration_ms=study.stages[stage - 1].duration_ms,
             wall_s=outcome.wall_s,
             host=socket.gethostname(),
             finished=datetime.now(UTC),
@@ -220,35 +327,59 @@ class _Run:
         )
         scored = time.monotonic()
         self._store.record(simulation)
-        batch.simulations[outcome.uuid] = simulation
+        case.simulations.append(replace(simulation, observation=None))
         self._times.scoring_s += scored - began
         self._times.storing_s += time.monotonic() - scored
 
-    def _tell(self, finished: Sequence[tuple[Proposal, Simulation]]) -> None:
-        verdicts = [
-            Verdict(proposal=proposal, loss=self._loss(simulation), attributes=self._attributes(simulation))
-            for proposal, simulation in finished
-        ]
+    # --- telling ------------------------------------------------------------------------------------
+
+    def _tell(self, finished: Sequence[Case]) -> None:
+        if not finished:
+            return
+        verdicts = [self._verdict(case) for case in finished]
         began = time.monotonic()
         trials = self._search.tell(verdicts)
         told = time.monotonic()
         self._store.mirror(trials)
         self._times.asking_s += told - began
         self._times.storing_s += time.monotonic() - told
-        for _, simulation in finished:
-            self._in_a_row = self._in_a_row + 1 if simulation.failed else 0
-            self._last_failure = simulation.reason or self._last_failure
+        for case in finished:
+            self._added += not case.resumed
+            self._done += case.origin is None
+            self._in_a_row = self._in_a_row + 1 if case.failure is not None else 0
+            self._last_failure = case.failure or self._last_failure
+        self._update_best()
 
-    def _loss(self, simulation: Simulation) -> float | None:
-        return None if simulation.failed else total_loss(self._study.objectives, simulation.estimates)
+    def _verdict(self, case: Case) -> Verdict:
+        """What a trial shows beside its parameters, as in Optuna's dashboard."""
+        study = self._study
+        attributes: dict[str, Any] = {UUID: case.uuid}
+        if case.origin is not None:
+            attributes[ORIGIN] = case.origin
+        if case.failure is not None:
+            return Verdict(
+                proposal=case.proposal, loss=None, attributes={**attributes, "reason": case.failure}
+            )
+        found = score(study, case.simulations)
+        estimates = self._estimates(case.simulations)
+        attributes |= {one.name: finite(estimates[one.name].value) for one in study.judged}
+        stage = max(simulation.stage for simulation in case.simulations)
+        attributes |= {"stage": stage, "graphs": len(case.known(stage))}
+        return Verdict(
+            proposal=case.proposal,
+            loss=found.loss,
+            values=found.losses if study.pareto else (),
+            constraints=found.violations,
+            attributes=attributes,
+        )
 
-    def _attributes(self, simulation: Simulation) -> dict[str, Any]:
-        """What a trial shows beside its parameters and loss, as in Optuna's dashboard."""
-        attributes: dict[str, Any] = {UUID: simulation.uuid, "seed": simulation.seed}
-        if simulation.failed:
-            return attributes | {"reason": simulation.reason}
-        names = [objective.name for objective in self._study.objectives]
-        return attributes | {name: finite(simulation.estimates[name].value) for name in names}
+    def _estimates(self, simulations: Sequence[Simulation]) -> dict[str, Estimate]:
+        """The statistics of the latest stage, means over the graphs of the search."""
+        replicates = self._study.replicates
+        seen = replicates.graphs + replicates.confirm
+        stage = max(simulation.stage for simulation in simulations)
+        own = [s.estimates for s in simulations if s.stage == stage and s.realisation < seen]
+        return combined(own)
 
     def _check_failures(self) -> None:
         if self._in_a_row >= max(FAILURES_IN_A_ROW, 2 * self._pool.capacity):
@@ -257,35 +388,41 @@ class _Run:
                 f"the last reason: {self._last_failure}"
             )
 
+    # --- what is known ------------------------------------------------------------------------------
+
     def _update_best(self) -> None:
         trial = self._search.best
-        if trial is None or (self._best is not None and self._best.number == trial.number):
-            return
-        estimates = self._store.estimates(str(trial.user_attrs.get(UUID)))
-        self._best = Best(
+        if trial is not None and (self._best is None or self._best.number != trial.number):
+            self._best = self._described(trial)
+
+    def _described(self, trial: FrozenTrial) -> Best:
+        estimates = self._estimates(self._store.simulations(str(trial.user_attrs[UUID])))
+        return Best(
             number=trial.number,
             params=dict(trial.params),
-            parameters={**self._study.fixed, **trial.params},
-            loss=float(trial.values[0]),
+            parameters=self._study.parameters(trial.params),
+            loss=loss_of(trial),
+            graphs=int(trial.user_attrs.get("graphs", 1)),
             statistics={name: finite(found.value) for name, found in estimates.items()},
             targets=reached(self._study, estimates),
         )
 
     @property
-    def _done(self) -> int:
-        return len(self._search.trials)
+    def _infeasible(self) -> int:
+        return sum(any(v > 0 for v in trial.constraints.values()) for trial in self._search.trials)
 
     def _count(self, state: TrialState) -> int:
         return sum(trial.state == state for trial in self._search.trials)
 
-    def _send_progress(self, batch: _Batch | None = None) -> None:
+    def _send_progress(self) -> None:
         self._progress(
             Progress(
                 done=self._done,
                 failed=self._count(TrialState.FAIL),
                 total=self._limit,
-                batch=len(batch.proposals) if batch else 0,
-                returned=len(batch.simulations) if batch else 0,
+                doing=self._doing,
+                batch=self._expected,
+                returned=self._returned,
                 added=self._added,
                 elapsed_s=time.monotonic() - self._started,
                 starting_s=self._times.starting_s,
@@ -293,7 +430,3 @@ class _Run:
                 last_failure=self._last_failure,
             )
         )
-
-
-def _proposal(simulation: Simulation) -> Proposal:
-    return Proposal(index=simulation.index, parameters=simulation.parameters, asked=datetime.now())

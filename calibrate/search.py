@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna.distributions import (
     BaseDistribution,
@@ -27,13 +28,13 @@ from calibrate.samplers import SAMPLER_BRANCH, STRATEGIES, branch_seed
 from calibrate.study import Sampler
 from calibrate.study.space import Domain, Range, Space
 
-# User attributes of a trial.
-UUID, INDEX = "uuid", "index"
+# User attributes of a trial. A trial of several values has its loss as an attribute.
+UUID, INDEX, LOSS, FEASIBLE, ORIGIN = "uuid", "index", "loss", "feasible", "origin"
 
 
-def candidate_seed(study_seed: int, index: int) -> int:
-    """Seed of candidate number `index`, below 2^32."""
-    return branch_seed(study_seed, 0, index)
+def candidate_seed(seed: int, index: int, realisation: int = 0) -> int:
+    """Seed of candidate number `index` on graph number `realisation`, below 2^32."""
+    return branch_seed(seed, 0, index, realisation) if realisation else branch_seed(seed, 0, index)
 
 
 def distribution(domain: Domain) -> BaseDistribution:
@@ -57,25 +58,45 @@ class Proposal:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What became of a proposal: its loss (finite; None: it failed), and what its trial carries."""
+    """What became of a proposal, and what its trial carries.
+
+    loss         finite; None: it failed
+    values       what the trial shows instead, where each objective counts by itself: the loss of each
+    constraints  by name, above 0 where the constraint is broken
+    """
 
     proposal: Proposal
     loss: float | None
+    values: Sequence[float] = ()
+    constraints: Mapping[str, float] = field(default_factory=dict)
     attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def loss_of(trial: FrozenTrial) -> float:
+    """The loss of a complete trial: its value, or of several values what they come to."""
+    return float(trial.user_attrs[LOSS] if len(trial.values) > 1 else trial.values[0])
+
+
+def is_feasible(trial: FrozenTrial) -> bool:
+    """Whether a trial is complete and keeps all constraints."""
+    return trial.state == TrialState.COMPLETE and all(value <= 0 for value in trial.constraints.values())
 
 
 class Search:
     """Proposes parameter sets in `space`, and learns what became of them."""
 
-    def __init__(self, space: Space, sampler: Sampler, *, seed: int) -> None:
-        self._space, self._seed = space, seed
+    def __init__(self, space: Space, sampler: Sampler, *, seed: int, n_values: int = 1) -> None:
+        self._seed, self._n_values = seed, n_values
         self._distributions = {name: distribution(domain) for name, domain in space.items()}
         self._strategy = STRATEGIES[type(sampler)](sampler, space, seed)
         self._told: list[FrozenTrial] = []
         self._indices: set[int] = set()
         self._study: optuna.Study | None = None
         self._draw: Callable[[], dict[str, Any]] | None = None
+        self._has_view = False  # whether the study in memory is up to date for the batch that is asked
+        self._open: dict[int, Proposal] = {}  # asked and not told yet, by index
         self._running: dict[int, int] = {}  # trial number in the study in memory, by candidate index
+        self._wanted: list[Mapping[str, Any]] = []  # points to try next
 
     @property
     def trials(self) -> Sequence[FrozenTrial]:
@@ -84,9 +105,20 @@ class Search:
 
     @property
     def best(self) -> FrozenTrial | None:
-        """The trial of lowest loss, the first of equals; None before one is complete."""
-        complete = [trial for trial in self._told if trial.state == TrialState.COMPLETE]
-        return min(complete, key=lambda trial: (trial.value, trial.number), default=None)
+        """The feasible trial of lowest loss, the first of equals; None before there is one."""
+        feasible = [trial for trial in self._told if is_feasible(trial)]
+        return min(feasible, key=lambda trial: (loss_of(trial), trial.number), default=None)
+
+    @property
+    def front(self) -> list[FrozenTrial]:
+        """The feasible trials that no other one beats in every value (Pareto), by loss."""
+        feasible = [trial for trial in self._told if is_feasible(trial)]
+        if not feasible:
+            return []
+        values = np.array([trial.values for trial in feasible])
+        beaten = [bool(((values <= own).all(axis=1) & (values < own).any(axis=1)).any()) for own in values]
+        front = [trial for trial, out in zip(feasible, beaten, strict=True) if not out]
+        return sorted(front, key=lambda trial: (loss_of(trial), trial.number))
 
     def restore(self, trials: Sequence[FrozenTrial]) -> None:
         """Take in the finished trials of earlier runs, before anything is asked."""
@@ -95,19 +127,29 @@ class Search:
                 self._told.append(trial)
                 self._indices.add(int(trial.user_attrs.get(INDEX, -1)))
 
-    def reserve(self, indices: Sequence[int]) -> None:
-        """Ask no candidates with these indices: they are known already and will be told."""
-        self._indices.update(indices)
+    def reopen(self, proposals: Sequence[Proposal]) -> None:
+        """Take in proposals of earlier runs that will be told: their indices are not asked again."""
+        self._open |= {proposal.index: proposal for proposal in proposals}
+        self._indices.update(proposal.index for proposal in proposals)
+
+    def enqueue(self, points: Sequence[Mapping[str, Any]]) -> None:
+        """Ask these points next, unless they were asked; a parameter they do not name is space-filling."""
+        asked = [trial.params for trial in self._told] + [p.parameters for p in self._open.values()]
+        self._wanted += [
+            point for point in points if not any(point.items() <= parameters.items() for parameters in asked)
+        ]
 
     def ask(self, n: int) -> list[Proposal]:
         """Up to `n` proposals, with the lowest indices that are not used; fewer where the points run out."""
         now = datetime.now()
         proposals: list[Proposal] = []
+        self._draw, self._has_view = None, False
         for index in itertools.islice(self._unused(), n):
-            parameters = self._next(index, first=not proposals)
+            parameters = self._next(index)
             if parameters is None:
                 break
             proposals.append(Proposal(index=index, parameters=parameters, asked=now))
+            self._open[index] = proposals[-1]
         self._indices.update(proposal.index for proposal in proposals)
         return proposals
 
@@ -118,53 +160,67 @@ class Search:
             trial = self._frozen(verdict)
             finished.append(trial)
             self._told.append(trial)
+            self._open.pop(verdict.proposal.index, None)
             self._finish(trial, self._running.pop(verdict.proposal.index, None))
         return finished
 
     def _unused(self) -> Iterator[int]:
         return (index for index in itertools.count() if index not in self._indices)
 
-    def _next(self, index: int, *, first: bool) -> dict[str, Any] | None:
+    def _next(self, index: int) -> dict[str, Any] | None:
         strategy = self._strategy
-        if strategy.propose is not None and index >= strategy.startup and self.best is not None:
-            if first or self._draw is None:
+        wanted = self._wanted.pop(0) if self._wanted else None
+        if wanted is not None or (strategy.sampler is None and not self._can_draw(index)):
+            points = strategy.points(index)
+            return points if wanted is None or points is None else {**points, **wanted}
+        if strategy.propose is not None:
+            if self._draw is None:
                 seed = branch_seed(self._seed, SAMPLER_BRANCH, index)
                 self._draw = strategy.propose(self._replayed(), seed)
             return self._draw()
-        if strategy.sampler is None:
-            self._draw = None
-            return strategy.points(index)
-        if first:
+        assert strategy.sampler is not None  # or there would be points only
+        if not self._has_view or self._study is None:
+            self._has_view = True
             self._study = self._view(strategy.sampler(branch_seed(self._seed, SAMPLER_BRANCH, index)))
-        assert self._study is not None  # the first of a batch made it
         # A sampler that knows too few results has nothing to go by.
         if index < strategy.startup or self._complete < strategy.least:
             parameters = strategy.points(index)
             if parameters is not None:
-                running = create_trial(
-                    state=TrialState.RUNNING, params=parameters, distributions=self._distributions
-                )
-                self._study.add_trial(running)
-                self._running[index] = len(self._study.get_trials(deepcopy=False)) - 1
+                self._add_running(index, parameters)
             return parameters
         trial = self._study.ask(self._distributions)
         self._running[index] = trial.number
         return dict(trial.params)
 
+    def _can_draw(self, index: int) -> bool:
+        propose, startup = self._strategy.propose, self._strategy.startup
+        return propose is not None and index >= startup and self._complete > 0
+
+    def _add_running(self, index: int, parameters: Mapping[str, Any]) -> None:
+        assert self._study is not None
+        trial = create_trial(
+            state=TrialState.RUNNING, params=dict(parameters), distributions=self._distributions
+        )
+        self._study.add_trial(trial)
+        self._running[index] = len(self._study.get_trials(deepcopy=False)) - 1
+
     def _view(self, sampler: BaseSampler) -> optuna.Study:
         """The study in memory that `sampler` sees, with a limited number of trials."""
         limit, notes = self._strategy.history, self._strategy.notes
-        if self._study is not None and len(self._told) <= limit and not self._running and not notes:
+        if self._study is not None and len(self._told) <= limit and not self._open and not notes:
             self._study.sampler = sampler
             return self._study
-        study = optuna.create_study(sampler=sampler)
+        study = optuna.create_study(sampler=sampler, directions=["minimize"] * self._n_values)
         remembered = self._remembered(limit)
         if notes:
             remembered = [copy.copy(trial) for trial in remembered]
             for trial in remembered:
-                trial.system_attrs = dict(notes)
+                trial.system_attrs = {**trial.system_attrs, **notes}  # constraints are there too
         study.add_trials(remembered)
+        self._study = study
         self._running.clear()
+        for index, proposal in self._open.items():
+            self._add_running(index, proposal.parameters)
         return study
 
     @property
@@ -174,7 +230,11 @@ class Search:
     def _replayed(self) -> list[tuple[int, Mapping[str, Any], float | None]]:
         """Index, parameters and loss (None: failed) of the told trials, by index."""
         told = [
-            (int(t.user_attrs.get(INDEX, -1)), t.params, t.value if t.state == TrialState.COMPLETE else None)
+            (
+                int(t.user_attrs.get(INDEX, -1)),
+                t.params,
+                loss_of(t) if t.state == TrialState.COMPLETE else None,
+            )
             for t in self._told
         ]
         return sorted(told, key=lambda trial: trial[0])
@@ -183,7 +243,7 @@ class Search:
         if len(self._told) <= limit:
             return self._told
         complete = [trial for trial in self._told if trial.state == TrialState.COMPLETE]
-        best = sorted(complete, key=lambda trial: (trial.value, trial.number))[: limit // 2]
+        best = sorted(complete, key=lambda trial: (loss_of(trial), trial.number))[: limit // 2]
         chosen = {trial.number for trial in best}
         latest = [trial for trial in reversed(complete) if trial.number not in chosen]
         chosen |= {trial.number for trial in latest[: limit - len(best)]}
@@ -196,17 +256,25 @@ class Search:
             self._study.add_trial(trial)
         elif trial.state == TrialState.FAIL:
             self._study.tell(number, state=TrialState.FAIL)
+        elif trial.constraints:
+            self._study = None  # only a trial that is added can carry them: the next view has it
         else:
-            self._study.tell(number, trial.value)
+            self._study.tell(number, trial.values)
 
     def _frozen(self, verdict: Verdict) -> FrozenTrial:
         trial = create_trial(
             state=TrialState.FAIL if verdict.loss is None else TrialState.COMPLETE,
-            value=verdict.loss,
+            values=None if verdict.loss is None else list(verdict.values) or [verdict.loss],
             params=dict(verdict.proposal.parameters),
             distributions=self._distributions,
             user_attrs={INDEX: verdict.proposal.index, **verdict.attributes},
+            constraints=dict(verdict.constraints),
         )
+        if len(verdict.values) > 1:
+            trial.user_attrs[LOSS] = verdict.loss
+        if verdict.constraints:
+            # Optuna's dashboard does not look at constraints.
+            trial.user_attrs[FEASIBLE] = all(value <= 0 for value in verdict.constraints.values())
         trial.number = self._told[-1].number + 1 if self._told else 0
         trial.datetime_start = verdict.proposal.asked
         return trial

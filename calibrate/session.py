@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +13,14 @@ from calibrate.errors import SimulatorError
 from calibrate.objective import Estimate
 from calibrate.observation import Observation, SimulationFailure
 from calibrate.panel import measure
-from calibrate.pool import Candidate, Pool, Setup, slots_for
+from calibrate.pool import Pool, slots_for
 from calibrate.result import Progress, Result, finite
 from calibrate.run import run
 from calibrate.search import candidate_seed
 from calibrate.simulators.base import Recording
-from calibrate.store import Store
+from calibrate.store import Adopted, Store
 from calibrate.study import Study
+from calibrate.worker import Candidate, Setup
 
 WINDOW_MS = 50.0
 BIN_MS = 1.0
@@ -34,14 +35,12 @@ def setup_of(study: Study, *, batch_size: int = 1, spikes: bool = False) -> Setu
         backend=simulation.backend,
         precision=simulation.precision,
         dt_ms=simulation.dt_ms,
-        warmup_ms=simulation.warmup_ms,
-        duration_ms=simulation.duration_ms,
         recording=Recording(
             bin_ms=needs.bin_ms or BIN_MS,
             window_ms=needs.window_ms or WINDOW_MS,
             spikes=needs.spikes or spikes,
         ),
-        wiring_seed=study.seed,
+        wiring_seed=study.simulation_seed,
         batch_size=batch_size,
     )
 
@@ -51,20 +50,29 @@ def run_study(
     *,
     url: str,
     slots: int | None = None,
+    origins: Sequence[str] = (),
+    adopted: Callable[[str, Adopted], None] = lambda _, __: None,
     progress: Callable[[Progress], None] = lambda _: None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Result:
     """Run or resume `study`, its results in the database `url`, on `slots` processes.
 
-    `slots` is by default what cores and memory allow. Raises StoreError, and SimulatorError where no
-    simulation works.
+    slots     by default what cores and memory allow
+    origins   studies in the same database whose trials inside the ranges count here too, beside the one that
+              the study file names; `adopted` is told what came of each
+
+    Raises StoreError, and SimulatorError where no simulation works.
     """
     started = time.monotonic()
     simulation = study.simulation
     size = simulators.batch_size(simulation.backend, simulation.batch_size)
     slots = slots or slots_for(simulation.backend, study.network)
-    pool = Pool(setup_of(study, batch_size=size), slots=slots, timeout_s=simulation.timeout_s)
+    setup = setup_of(study, batch_size=size)
+    pool = Pool(setup, study.stages[-1], slots=slots, timeout_s=simulation.timeout_s)
+    wanted = [study.prior.study] if study.prior.study else []
     with Store(study, url) as store, pool:
+        for name in dict.fromkeys([*wanted, *origins]):
+            adopted(name, store.adopt(name))
         return run(study, pool=pool, store=store, progress=progress, interrupted=interrupted, started=started)
 
 
@@ -102,8 +110,10 @@ def simulate_once(study: Study, free: Mapping[str, Any], *, spikes: bool = False
     network = study.model.network(parameters)
     study.model.values(network, parameters)
     slots_for(study.simulation.backend, network)
-    candidate = Candidate(uuid=str(uuid.uuid4()), parameters=parameters, seed=candidate_seed(study.seed, 0))
-    pool = Pool(setup_of(study, spikes=spikes), slots=1, timeout_s=study.simulation.timeout_s)
+    seed = candidate_seed(study.simulation_seed, 0)
+    candidate = Candidate(uuid=str(uuid.uuid4()), parameters=parameters, seed=seed)
+    setup = setup_of(study, spikes=spikes)
+    pool = Pool(setup, study.stages[-1], slots=1, timeout_s=study.simulation.timeout_s)
     with pool:
         (outcome,) = pool.run([candidate])
         if isinstance(outcome.result, SimulationFailure):

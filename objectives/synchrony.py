@@ -22,7 +22,7 @@ def _fullest_bins(bin_ms: float, share: float) -> Needs:
     return Needs(bin_ms=bin_ms)
 
 
-@statistic(needs=_bins)
+@statistic(needs=_bins, screens=True)
 def synchrony(observation: Observation, *, population: str = "E", bin_ms: float = 2.0) -> Estimate:
     """Population synchrony chi^2 of the neurons of a cluster, averaged over clusters.
 
@@ -62,7 +62,7 @@ def synchrony(observation: Observation, *, population: str = "E", bin_ms: float 
     return Estimate(float(chi_squared.mean()), support=chi_squared.size)
 
 
-@statistic(needs=_fullest_bins)
+@statistic(needs=_fullest_bins, screens=True)
 def locking(
     observation: Observation, *, population: str = "E", bin_ms: float = 2.0, share: float = 0.05
 ) -> Estimate:

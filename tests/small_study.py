@@ -121,6 +121,10 @@ name = "random"
 
 [budget]
 trials = 8
+
+[replicates]
+confirm = 0
+fresh = 0
 """.lstrip()
 
 

@@ -91,12 +91,14 @@ def test_a_run_prints_json_and_nothing_else_on_standard_output(study):
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert set(found) == {"best", "trials", "time", "stopped"}
-    assert found["trials"] == {"complete": 8, "failed": 0, "added": 8}
+    assert found["trials"] == {"complete": 8, "failed": 0, "infeasible": 0, "added": 8}
     assert set(found["time"]) == {
         "wall_s", "starting_s", "simulating_s", "asking_s", "scoring_s", "storing_s"
     }  # fmt: skip
     best = found["best"]
-    assert set(best) == {"number", "params", "parameters", "loss", "statistics", "targets"}
+    assert set(best) == {
+        "number", "params", "parameters", "loss", "graphs", "statistics", "targets", "fresh"
+    }  # fmt: skip
     assert [set(target) for target in best["targets"]] == [
         {"name", "target", "reached", "tolerance", "met"}
     ] * 2
@@ -145,7 +147,7 @@ def test_a_changed_study_is_refused(study, tmp_path, capfd):
     write_study(tmp_path, ("target = 5.0", "target = 6.0"))
     line = refused(capfd, "run", study)
     assert "[objectives] rate_E.target was 5.0, is 6.0" in line
-    assert "--storage" in line
+    assert "--new" in line
 
 
 def test_a_study_without_free_parameters_cannot_run_but_be_simulated(tmp_path, capfd):
@@ -256,10 +258,18 @@ def test_check_says_what_would_run(study, capsys, tmp_path):
         "synapses": 0,
         "free": ["I_E", "I_I"],
         "objectives": ["rate_E", "rate_I"],
+        "constraints": [],
         "sampler": "random",
         "trials": 8,
         "backend": "poisson",
+        "memory_bytes": 150e6,
+        "slots": os.cpu_count(),
+        "batch_size": 1,
+        "trial_s": found["trial_s"],
+        "total_s": found["total_s"],
+        "warnings": [],
     }
+    assert 0 < found["trial_s"] < found["total_s"] < 60
     assert execute(["check", study]) == 0
     out = capsys.readouterr().out
     assert "OK small.toml" in out

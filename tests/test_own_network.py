@@ -10,8 +10,9 @@ import pytest
 from calibrate import simulators
 from calibrate.network import find_model
 from calibrate.observation import Observation
-from calibrate.pool import Candidate, Pool, Setup
+from calibrate.pool import Pool
 from calibrate.simulators.base import Member, Recording, simulate
+from calibrate.worker import Candidate, Setup, Timing
 from conftest import both
 
 HERE = Path(__file__).parent
@@ -52,11 +53,9 @@ def test_its_parameters_do_what_they_say(name):
 
 @pytest.mark.parametrize("backend", both("nest", "genn"))
 def test_it_runs_in_the_pool(backend):
-    setup = Setup(
-        model="own_network.py:inhibited", folder=HERE, backend=backend, warmup_ms=0.0, duration_ms=200.0
-    )
+    setup = Setup(model="own_network.py:inhibited", folder=HERE, backend=backend)
     rates = []
-    with Pool(setup, slots=1) as pool:
+    with Pool(setup, Timing(warmup_ms=0.0, duration_ms=200.0), slots=1) as pool:
         candidates = [
             Candidate(uuid=str(drive), parameters={"drive": drive}, seed=1) for drive in (100.0, 300.0, 600.0)
         ]

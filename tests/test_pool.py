@@ -19,13 +19,16 @@ from calibrate.errors import PluginError, SimulatorError
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.network import find_model
 from calibrate.observation import Observation, SimulationFailure
-from calibrate.pool import Candidate, Outcome, Pool, Setup, slots_for
+from calibrate.pool import Pool, slots_for
+from calibrate.worker import Candidate, Outcome, Setup, Timing
 from conftest import SMALL
 
-QUICK = Setup(model="ei_clustered", backend="poisson", warmup_ms=10.0, duration_ms=100.0)
+QUICK = Setup(model="ei_clustered", backend="poisson")
+SHORT = Timing(warmup_ms=10.0, duration_ms=100.0)
 
 TREACHEROUS = """
 import os, sys, time
+from multiprocessing.connection import Connection
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.network import Model
 
@@ -35,6 +38,11 @@ def network(p):
     if p["s"] == 14:
         time.sleep(60)
     print("this must not reach the user's standard output", flush=True)
+    if p["s"] == 16:
+        def die_sending(connection, message):
+            os.write(connection.fileno(), bytes(message[:6]))
+            os.kill(os.getpid(), 9)
+        Connection._send_bytes = die_sending
     if p["s"] == 15:
         raise RuntimeError("the plug-in is broken")
     return ei_clustered.network(p)
@@ -58,15 +66,13 @@ def candidates(*strengths: float) -> list[Candidate]:
 @pytest.fixture
 def treacherous(tmp_path: Path) -> Setup:
     (tmp_path / "plugin.py").write_text(TREACHEROUS)
-    return Setup(
-        model="plugin.py:model", folder=tmp_path, backend="poisson", warmup_ms=10.0, duration_ms=100.0
-    )
+    return Setup(model="plugin.py:model", folder=tmp_path, backend="poisson")
 
 
 def test_outcomes_come_back_in_the_order_of_the_candidates_and_progress_as_they_are_known():
     seen: list[Outcome] = []
     asked = candidates(*[1.0] * 7)
-    with Pool(QUICK, slots=2) as pool:
+    with Pool(QUICK, SHORT, slots=2) as pool:
         found = pool.run(asked, progress=seen.append)
     assert [outcome.uuid for outcome in found] == [candidate.uuid for candidate in asked]
     assert {outcome.uuid for outcome in seen} == {candidate.uuid for candidate in asked}
@@ -75,9 +81,9 @@ def test_outcomes_come_back_in_the_order_of_the_candidates_and_progress_as_they_
 
 def test_the_result_of_a_candidate_does_not_depend_on_slots_or_neighbours():
     asked = candidates(*[1.0] * 4)
-    with Pool(QUICK, slots=2) as pool:
+    with Pool(QUICK, SHORT, slots=2) as pool:
         together = pool.run(asked)
-    with Pool(QUICK, slots=1) as pool:
+    with Pool(QUICK, SHORT, slots=1) as pool:
         reverse = pool.run(asked[::-1])[::-1]
     for one, other in zip(together, reverse, strict=True):
         assert isinstance(one.result, Observation)
@@ -88,7 +94,7 @@ def test_the_result_of_a_candidate_does_not_depend_on_slots_or_neighbours():
 def test_parameters_that_break_a_rule_fail_their_candidate_only():
     asked = candidates(1.0, 1.0)
     asked[0] = Candidate(uuid="bad", parameters={**SMALL, "J_E+": 99.0}, seed=0)
-    with Pool(QUICK, slots=1) as pool:
+    with Pool(QUICK, SHORT, slots=1) as pool:
         bad, good = pool.run(asked)
     assert isinstance(bad.result, SimulationFailure)
     assert "J_E+" in bad.result.reason
@@ -96,7 +102,7 @@ def test_parameters_that_break_a_rule_fail_their_candidate_only():
 
 
 def test_a_process_that_dies_is_replaced_and_its_candidate_reported(treacherous):
-    with Pool(treacherous, slots=2) as pool:
+    with Pool(treacherous, SHORT, slots=2) as pool:
         found = pool.run(candidates(1, 13, 1, 1, 13, 1))
         again = pool.run(candidates(1, 1, 1, 1))
         assert len(pool.processes) == 2
@@ -107,7 +113,7 @@ def test_a_process_that_dies_is_replaced_and_its_candidate_reported(treacherous)
 
 
 def test_a_process_killed_from_outside_is_replaced(treacherous):
-    with Pool(treacherous, slots=1, timeout_s=30) as pool:
+    with Pool(treacherous, SHORT, slots=1, timeout_s=30) as pool:
         pool.run(candidates(1))
         victim = pool.processes[0]
         threading.Timer(0.5, os.kill, (victim, signal.SIGKILL)).start()
@@ -117,8 +123,31 @@ def test_a_process_killed_from_outside_is_replaced(treacherous):
     assert isinstance(found[1].result, Observation)
 
 
+def test_a_process_that_dies_while_it_sends_its_result_is_replaced(treacherous):
+    with Pool(treacherous, SHORT, slots=1) as pool:
+        dead, alive = pool.run(candidates(16, 1))
+    assert isinstance(dead.result, SimulationFailure)
+    assert "process died" in dead.result.reason
+    assert isinstance(alive.result, Observation)
+
+
+def test_candidates_of_several_graphs_come_back_each_with_its_graph():
+    asked = [
+        Candidate(uuid=uuid, parameters=SMALL, seed=1, realisation=graph)
+        for uuid in ("a", "b")
+        for graph in (2, 0)
+    ]
+    with Pool(QUICK, SHORT, slots=2) as pool:
+        found = pool.run(asked, timing=Timing(warmup_ms=0.0, duration_ms=50.0))
+    assert [outcome.key for outcome in found] == [("a", 2), ("a", 0), ("b", 2), ("b", 0)]
+    results = [outcome.result for outcome in found]
+    assert all(isinstance(result, Observation) and result.duration_ms == 50.0 for result in results)
+    assert (results[0].neuron_totals == results[2].neuron_totals).all()
+    assert (results[0].neuron_totals != results[1].neuron_totals).any()
+
+
 def test_a_simulation_that_takes_too_long_is_stopped(treacherous):
-    with Pool(treacherous, slots=1, timeout_s=6) as pool:
+    with Pool(treacherous, SHORT, slots=1, timeout_s=6) as pool:
         slow, quick = pool.run(candidates(14, 1))
     assert isinstance(slow.result, SimulationFailure)
     assert "longer than 6 s" in slow.result.reason
@@ -126,14 +155,14 @@ def test_a_simulation_that_takes_too_long_is_stopped(treacherous):
 
 
 def test_an_error_in_a_plug_in_is_a_failure_with_its_reason(treacherous):
-    with Pool(treacherous, slots=1) as pool:
+    with Pool(treacherous, SHORT, slots=1) as pool:
         broken, good = pool.run(candidates(15, 1))
     assert broken.result == SimulationFailure("RuntimeError: the plug-in is broken")
     assert isinstance(good.result, Observation)
 
 
 def test_what_simulators_print_goes_to_the_log(treacherous, capfd):
-    with Pool(treacherous, slots=1) as pool:
+    with Pool(treacherous, SHORT, slots=1) as pool:
         pool.run(candidates(1))
         assert pool.log is not None
         assert "must not reach" in pool.log.read_text()
@@ -145,11 +174,11 @@ def test_processes_end_with_their_parent(tmp_path):
     script = textwrap.dedent(
         f"""
         from pathlib import Path
-        from calibrate.pool import Candidate, Pool, Setup
+        from calibrate.pool import Pool
+        from calibrate.worker import Candidate, Setup, Timing
         if __name__ == "__main__":
-            setup = Setup(model="plugin.py:model", folder=Path({str(tmp_path)!r}), backend="poisson",
-                          warmup_ms=10.0, duration_ms=100.0)
-            with Pool(setup, slots=2) as pool:
+            setup = Setup(model="plugin.py:model", folder=Path({str(tmp_path)!r}), backend="poisson")
+            with Pool(setup, Timing(warmup_ms=10.0, duration_ms=100.0), slots=2) as pool:
                 quick = [Candidate(uuid=str(k), parameters={SMALL!r}, seed=k) for k in range(2)]
                 pool.run(quick)
                 print(*pool.processes, flush=True)
@@ -222,7 +251,7 @@ def test_a_batch_that_no_device_takes_is_refused_before_anything_runs(monkeypatc
 
 
 def test_a_process_that_dies_while_idle_is_replaced_and_no_candidate_lost():
-    with Pool(QUICK, slots=1) as pool:
+    with Pool(QUICK, SHORT, slots=1) as pool:
         pool.run(candidates(1))
         os.kill(pool.processes[0], signal.SIGKILL)
         time.sleep(0.5)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,8 @@ import pytest
 from optuna.trial import FrozenTrial
 
 from calibrate.errors import SimulatorError
-from calibrate.objective import Estimate
 from calibrate.observation import Layout, Observation, SimulationFailure, observe_spikes
-from calibrate.pool import Candidate, Outcome, Pool
+from calibrate.pool import Pool
 from calibrate.record import Simulation
 from calibrate.result import Progress, Result, as_json
 from calibrate.run import run
@@ -32,6 +31,7 @@ from calibrate.search import candidate_seed
 from calibrate.session import run_study, setup_of, simulate_once
 from calibrate.store import Store, storage_url
 from calibrate.study import Study
+from calibrate.worker import Candidate, Outcome, Timing
 from small_study import small_study, write_study
 
 LAYOUT = Layout.of([("E", 40, 2), ("I", 10, 1)])
@@ -49,21 +49,21 @@ class Shelf:
     """A store in memory."""
 
     def __init__(self) -> None:
-        self.simulations: list[Simulation] = []
+        self.kept: list[Simulation] = []
         self.trials: list[FrozenTrial] = []
 
     def earlier(self) -> tuple[list[FrozenTrial], list[Simulation]]:
         told = {trial.user_attrs["uuid"] for trial in self.trials}
-        return list(self.trials), [kept for kept in self.simulations if kept.uuid not in told]
+        return list(self.trials), [kept for kept in self.kept if kept.uuid not in told]
 
     def record(self, simulation: Simulation) -> None:
-        self.simulations.append(simulation)
+        self.kept.append(simulation)
 
     def mirror(self, trials: Sequence[FrozenTrial]) -> None:
         self.trials += trials
 
-    def estimates(self, uuid: str) -> Mapping[str, Estimate]:
-        return next(kept.estimates for kept in self.simulations if kept.uuid == uuid)
+    def simulations(self, uuid: str) -> list[Simulation]:
+        return [kept for kept in self.kept if kept.uuid == uuid]
 
 
 class Bench:
@@ -74,18 +74,23 @@ class Bench:
     def __init__(self, fail: Callable[[Candidate], bool] = lambda _: False, wall_s: float = 0.0) -> None:
         self._fail, self._wall_s = fail, wall_s
         self.asked: list[Candidate] = []
+        self.timings: list[Timing] = []
 
     def run(
         self,
         candidates: Sequence[Candidate],
         *,
-        realisation: int = 0,
+        timing: Timing | None = None,
         progress: Callable[[Outcome], None] = lambda _: None,
     ) -> list[Outcome]:
-        assert realisation == 0
+        assert timing is not None
         self.asked += candidates
+        self.timings += [timing] * len(candidates)
         time.sleep(self._wall_s)
-        outcomes = [Outcome(uuid=c.uuid, result=self._simulate(c), wall_s=self._wall_s) for c in candidates]
+        outcomes = [
+            Outcome(uuid=c.uuid, realisation=c.realisation, result=self._simulate(c), wall_s=self._wall_s)
+            for c in candidates
+        ]
         for outcome in reversed(outcomes):
             progress(outcome)
         return outcomes
@@ -114,8 +119,8 @@ def test_a_study_runs_until_its_trials_are_done(tmp_path):
     shelf, bench = Shelf(), Bench()
     result = run(small_study(tmp_path, ("trials = 8", "trials = 10")), pool=bench, store=shelf)
     assert result.stopped == "trials"
-    assert result.trials == {"complete": 10, "failed": 0, "added": 10}
-    assert len(bench.asked) == len(shelf.trials) == len(shelf.simulations) == 10
+    assert result.trials == {"complete": 10, "failed": 0, "infeasible": 0, "added": 10}
+    assert len(bench.asked) == len(shelf.trials) == len(shelf.kept) == 10
     assert result.best is not None
     assert result.best.loss == min(losses(shelf))
 
@@ -188,9 +193,7 @@ def test_a_grid_stops_when_it_is_complete(tmp_path):
 
 def test_an_interruption_finishes_the_batch(tmp_path):
     shelf = Shelf()
-    result = run(
-        small_study(tmp_path), pool=Bench(), store=shelf, interrupted=lambda: len(shelf.simulations) > 2
-    )
+    result = run(small_study(tmp_path), pool=Bench(), store=shelf, interrupted=lambda: len(shelf.kept) > 2)
     assert result.stopped == "interrupted"
     assert len(shelf.trials) == 4
     again = run(small_study(tmp_path), pool=Bench(), store=shelf)
@@ -208,10 +211,10 @@ def test_a_run_whose_budget_is_used_reports_what_there_is(tmp_path):
 def test_failed_simulations_are_recorded_with_their_reason_and_the_study_goes_on(tmp_path):
     shelf = Shelf()
     result = run(small_study(tmp_path), pool=Bench(fail=lambda c: c.parameters["I_E"] > 2), store=shelf)
-    failed = [kept for kept in shelf.simulations if kept.failed]
+    failed = [kept for kept in shelf.kept if kept.failed]
     assert 0 < len(failed) < 8
     assert {kept.reason for kept in failed} == {"it broke"}
-    assert result.trials == {"complete": 8 - len(failed), "failed": len(failed), "added": 8}
+    assert result.trials == {"complete": 8 - len(failed), "failed": len(failed), "infeasible": 0, "added": 8}
     assert [trial.state.name for trial in shelf.trials].count("FAIL") == len(failed)
     assert {trial.user_attrs["reason"] for trial in shelf.trials if trial.value is None} == {"it broke"}
 
@@ -229,7 +232,7 @@ def test_an_objective_that_raises_fails_its_trial(tmp_path):
     shelf = Shelf()
     result = run(study, pool=Bench(), store=shelf)
     assert result.failed == 8
-    assert shelf.simulations[0].reason == "statistic broken raised ZeroDivisionError: division by zero"
+    assert shelf.kept[0].reason == "statistic broken raised ZeroDivisionError: division by zero"
     assert result.best is None
 
 
@@ -376,7 +379,7 @@ def test_simulations_that_no_trial_tells_of_are_told_by_the_next_run(tmp_path):
     with (
         pytest.raises(KeyboardInterrupt),
         DiesTelling(study, storage_url(study)) as store,
-        Pool(setup_of(study), slots=2) as pool,
+        Pool(setup_of(study), study.stages[-1], slots=2) as pool,
     ):
         run(study, pool=pool, store=store)
     before = {uuid for (uuid,) in kept(tmp_path, "select uuid from calibrate_simulation")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import optuna
@@ -203,7 +204,7 @@ def test_the_best_is_the_lowest_loss_and_the_first_of_equals():
 def test_simulations_that_are_known_already_are_not_asked_again_but_told():
     search = Search(SPACE, Tpe(startup=4), seed=1)
     proposals = Search(SPACE, Tpe(startup=4), seed=1).ask(2)
-    search.reserve([1])
+    search.reopen([Proposal(index=1, parameters=dict.fromkeys(SQUARE, 0.5), asked=datetime.now())])
     search.tell([Verdict(proposal=proposals[1], loss=2.0)])
     assert [proposal.index for proposal in search.ask(3)] == [0, 2, 3]
     assert isinstance(search.best, FrozenTrial)

@@ -158,10 +158,14 @@ def test_a_crash_between_mirroring_and_noting_is_mended(study):
     assert untold == []
 
 
-def test_statistics_are_found_by_candidate(store):
+def test_simulations_are_found_by_candidate(store):
     store.record(simulation("a"))
-    assert store.estimates("a")["rate_E"].value == 5.0
-    assert store.estimates("nobody") == {}
+    store.record(simulation("a", realisation=3))
+    assert [(found.realisation, found.estimates["rate_E"].value) for found in store.simulations("a")] == [
+        (0, 5.0),
+        (3, 5.0),
+    ]
+    assert store.simulations("nobody") == []
 
 
 def test_observations_are_kept_beside_the_database_and_come_back_as_they_were(store, tmp_path):
@@ -304,15 +308,16 @@ def test_an_older_database_is_migrated_in_one_transaction(study, monkeypatch):
         connection.execute(text("alter table calibrate_study add column weather text"))
         raise RuntimeError("half way")
 
-    monkeypatch.setattr(schema, "MIGRATIONS", (good, bad))
+    before = schema.latest()
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, good, bad))
     with pytest.raises(RuntimeError), Store(study, storage_url(study)):
         pass
-    assert rows("small.db", "select version from calibrate_schema") == [(1,)]
+    assert rows("small.db", "select version from calibrate_schema") == [(before,)]
     assert "mood" not in str(rows("small.db", "select sql from sqlite_master"))
-    monkeypatch.setattr(schema, "MIGRATIONS", (good,))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS[:-2], good))
     with Store(study, storage_url(study)) as store:
         assert len(store.earlier()[1]) == 1
-    assert rows("small.db", "select version from calibrate_schema") == [(2,)]
+    assert rows("small.db", "select version from calibrate_schema") == [(before + 1,)]
     assert rows("small.db", "select mood from calibrate_study") == [(None,)]
 
 

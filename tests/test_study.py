@@ -259,7 +259,7 @@ def test_an_error_in_a_models_own_code_is_a_problem_of_the_study(tmp_path):
     path = write_study(tmp_path)
     model = (tmp_path / "tiny.py").read_text()
     (tmp_path / "tiny.py").write_text(model.replace('print("models may print")', "1 / 0"))
-    with pytest.raises(StudyError, match="it raised ZeroDivisionError"):
+    with pytest.raises(StudyError, match="its code raised ZeroDivisionError"):
         read_study(path)
 
 

@@ -24,10 +24,11 @@ from calibrate import simulators
 from calibrate.cli import tables
 from calibrate.cli.interrupt import Interrupt
 from calibrate.cli.progress import display
+from calibrate.cost import estimate
 from calibrate.errors import CalibrateError, ModelError, SimulatorError
 from calibrate.result import as_json, reached
 from calibrate.session import Simulated, run_study, simulate_once
-from calibrate.store import storage_url
+from calibrate.store import Adopted, named, storage_url
 from calibrate.study import Study, read_study
 
 INTERRUPTED = 130
@@ -71,6 +72,12 @@ def run(
         int | None, typer.Option(help="Number of trials in all, instead of the study's.")
     ] = None,
     slots: Annotated[int | None, typer.Option(min=1, help="Processes (default: one a core).")] = None,
+    new: Annotated[
+        bool, typer.Option("--new", help="Begin another study where the file was changed since it began.")
+    ] = False,
+    import_: Annotated[
+        bool, typer.Option("--import", help="With --new: take over earlier trials inside the new ranges.")
+    ] = False,
     quiet: Quiet = False,
     json_: Json = False,
     debug: Debug = False,  # noqa: ARG001
@@ -82,12 +89,30 @@ def run(
             raise CalibrateError(
                 f"{study}: no parameter is free; give one a range: NAME = {{low = ..., high = ...}}"
             )
+        if import_ and not new:
+            raise CalibrateError("--import takes over trials into a new study: it goes with --new")
         url = storage_url(found, storage)
         errors = _errors()
-        ready = _with_simulator(found, errors, quiet=quiet)
-        with Interrupt() as interrupt, display(errors, found.name, quiet=quiet) as shown:
+        place = named(_with_simulator(found, errors, quiet=quiet), url, new=new)
+        ready = place.study
+        if not quiet:
+            tables.print_warnings(errors, ready.warnings)
+
+        def adopted(name: str, what: Adopted) -> None:
+            if not quiet:
+                tables.print_adopted(errors, name, what)
+
+        with Interrupt() as interrupt, display(errors, ready.name, quiet=quiet) as shown:
             try:
-                result = run_study(ready, url=url, slots=slots, progress=shown, interrupted=interrupt)
+                result = run_study(
+                    ready,
+                    url=url,
+                    slots=slots,
+                    origins=[place.predecessor] if import_ and place.predecessor else [],
+                    adopted=adopted,
+                    progress=shown,
+                    interrupted=interrupt,
+                )
             except KeyboardInterrupt:
                 raise _StoppedError from None
         if not quiet:
@@ -97,6 +122,8 @@ def run(
             emit(as_json(result))
         if result.stopped == "interrupted":
             raise typer.Exit(INTERRUPTED)
+        if result.best is None and result.complete:
+            raise _FailedError(f"all {result.complete} trials that completed break a constraint")
         if result.best is None:
             raise _FailedError(f"no simulation completed; the last failure: {result.last_failure}")
 
@@ -123,7 +150,7 @@ def simulate(
     """Simulate one network of a study and print all statistics; nothing goes to the database."""
     with _output(json_) as (emit, console):
         changes = {"simulation.backend": backend, "study.seed": seed, "simulation.duration_ms": duration_ms}
-        found = _read(study, changes)
+        found = _read(study, changes, searched=False)
         given = _settings(found, settings or [])
         if figure is not None:
             from calibrate import figures  # matplotlib takes half a second
@@ -155,38 +182,28 @@ def check(
     study: StudyPath,
     backend: Backend = None,
     storage: Storage = None,
+    fast: Annotated[bool, typer.Option("--fast", help="Do not time a short simulation.")] = False,
     json_: Json = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
-    """Check a study file; nothing is simulated or written."""
+    """Check a study file and estimate what it costs here; nothing is written."""
     with _output(json_) as (emit, console):
         found = _read(study, {"simulation.backend": backend})
         url = storage_url(found, storage)
-        network = found.network
-        synapses = sum(network.expected_synapses(projection) for projection in network.projections)
-        summary: dict[str, Any] = {
-            "study": found.name,
-            "model": found.file.model.name,
-            "neurons": network.n_neurons,
-            "synapses": round(synapses),
-            "free": list(found.space),
-            "objectives": [objective.name for objective in found.objectives],
-            "sampler": found.sampler.name,
-            "trials": found.trials,
-            "backend": found.simulation.backend,
-        }
+        errors = _errors()
+        tables.print_warnings(errors, found.warnings)
         try:
-            summary["backend"] = simulators.choose(found.simulation.backend)
+            ready = found.on(simulators.choose(found.simulation.backend))
+            cost = estimate(ready, timed=not fast)
         except SimulatorError as error:
-            tables.print_line(_errors(), f"warning: {error}")
+            tables.print_warnings(errors, [str(error)])
+            ready, cost = found, None
         if json_:
-            emit(summary)
+            emit(tables.check_json(ready, cost))
             return
         console.print("OK", style="bold green", end=" ")
         tables.print_line(console, f"{study}")
-        for name, value in (summary | {"database": _hidden(url)}).items():
-            shown = ", ".join(value) if isinstance(value, list) else value
-            tables.print_line(console, f"  {name:<11}{'no limit' if shown is None else shown}")
+        tables.print_check(console, ready, cost, database=_hidden(url))
 
 
 class _FailedError(Exception):
@@ -220,8 +237,9 @@ def _errors() -> Console:
     return Console(stderr=True)
 
 
-def _read(path: Path, changes: Mapping[str, object]) -> Study:
-    return read_study(path, changes={key: value for key, value in changes.items() if value is not None})
+def _read(path: Path, changes: Mapping[str, object], *, searched: bool = True) -> Study:
+    made = {key: value for key, value in changes.items() if value is not None}
+    return read_study(path, changes=made, searched=searched)
 
 
 def _with_simulator(study: Study, errors: Console, *, quiet: bool) -> Study:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Protocol, Self
 
 from rich.console import Console, Group, RenderableType
@@ -11,7 +12,14 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from calibrate.result import Best, Progress
+from calibrate.result import Best, Doing, Progress
+
+_DOING: Mapping[Doing, str] = {
+    "screening": "screening",
+    "simulating": "simulating",
+    "confirming": "confirming what may be the best, simulations left:",
+    "on fresh graphs": "simulating the best on fresh graphs, left:",
+}
 
 # Not more than one plain line in this time, except the last.
 PLAIN_INTERVAL_S = 5.0
@@ -97,7 +105,8 @@ class Terminal(Nothing):
             return Text(f"{self._name}: starting")
         line = Table.grid(padding=(0, 1))
         total = progress.total
-        done = progress.done + (progress.returned if total is not None else 0)
+        telling = progress.returned if progress.doing == "simulating" else 0
+        done = progress.done + (telling if total is not None else 0)
         line.add_row(
             Text(self._name, style="bold"),
             ProgressBar(total=total, completed=done, width=24, pulse=total is None),
@@ -105,7 +114,8 @@ class Terminal(Nothing):
             Text(_pace(progress), style="dim"),
         )
         waiting = progress.batch - progress.returned
-        simulating = f"simulating {waiting} for {time.monotonic() - self._received:.0f} s" if waiting else ""
+        since = time.monotonic() - self._received
+        simulating = f"{_DOING[progress.doing]} {waiting} for {since:.0f} s" if waiting else ""
         parts: list[RenderableType] = [line, _targets(progress.best)]
         if progress.last_failure:
             parts.append(Text(f"{progress.failed} failed, the last: {progress.last_failure}", style="yellow"))

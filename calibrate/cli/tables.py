@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -10,13 +11,17 @@ from rich.table import Table
 from rich.text import Text
 
 from calibrate.cli.progress import duration
+from calibrate.cost import Cost
 from calibrate.result import Best, Reached, Reason, Result
+from calibrate.score import Summary
 from calibrate.session import Simulated
+from calibrate.store import Adopted
 from calibrate.study import Study
 
 _REASONS: Mapping[Reason, str] = {
     "trials": "all trials of its budget are done",
     "loss": "the loss of its budget is reached",
+    "plateau": "none of the latest trials was the best so far",
     "wall_s": "the time of its budget is used",
     "grid": "the grid is complete",
     "interrupted": "you interrupted it",
@@ -32,11 +37,14 @@ def print_result(console: Console, study: Study, result: Result) -> None:
     """The targets against the values reached, the best parameters, and how the time went."""
     done = result.complete + result.failed
     failed = f", {result.failed} of them failed" if result.failed else ""
+    failed += f", {result.infeasible} broke a constraint" if result.infeasible else ""
     print_line(console, f"{study.name}: {done} trials{failed}; stopped because {_REASONS[result.stopped]}")
     if result.last_failure is not None:
         print_line(console, f"The last failure: {result.last_failure}")
     if result.best is not None:
         print_best(console, result.best)
+    if result.front:
+        print_front(console, study, result.front)
     times = result.times
     shares = {
         "starting": times.starting_s,
@@ -51,23 +59,124 @@ def print_result(console: Console, study: Study, result: Result) -> None:
 
 def print_best(console: Console, best: Best) -> None:
     """The best trial: targets and parameters."""
-    met = sum(target.met for target in best.targets)
-    title = f"Trial {best.number}, loss {best.loss:.4g}, meets {met} of {len(best.targets)} targets"
+    total, met = len(best.targets), sum(target.met for target in best.targets)
+    over = f" over {best.graphs} graphs" if best.graphs > 1 else ""
+    title = f"Trial {best.number}, loss {best.loss:.4g}{over}, meets {met} of {total} targets"
+    graphs = next((target.fresh.graphs for target in best.targets if target.fresh), 0)
+    if graphs:
+        met = sum(bool(target.fresh_met) for target in best.targets)
+        title += f"; on {graphs} fresh graphs {met} of {total}"
     table = Table(title=title, title_justify="left", title_style="bold")
-    for name, right in (
-        ("statistic", False),
-        ("target", True),
-        ("reached", True),
-        ("unit", False),
-        ("met", False),
-    ):
-        table.add_column(name, justify="right" if right else "left")
+    table.add_column("statistic")
+    for name in ("target", "reached", *(["fresh graphs"] if graphs else [])):
+        table.add_column(name, justify="right")
+    table.add_column("unit")
+    table.add_column("met")
     for target in best.targets:
-        met_text = Text("yes", "green") if target.met else Text("no", "red")
-        table.add_row(target.name, aim(target), number(target.reached), target.unit, met_text)
+        cells = [target.name, aim(target), number(target.reached)]
+        if target.fresh is not None:
+            cells.append(_spread(target.fresh))
+        table.add_row(*cells, target.unit, _met(target))
     console.print(table)
     _print_notes(console, {target.name: target.note for target in best.targets})
     print_line(console, f"Best parameters: {assignments(best.params)}")
+
+
+def _met(target: Reached) -> Text:
+    text = _yes(target.met)
+    if target.fresh_met is not None and target.fresh_met != target.met:
+        text = Text.assemble(text, ", fresh graphs: ", _yes(target.fresh_met))
+    return text
+
+
+def _yes(met: bool) -> Text:
+    return Text("yes", "green") if met else Text("no", "red")
+
+
+def _spread(found: Summary) -> str:
+    if math.isnan(found.mean):
+        return "undefined"
+    return f"{found.mean:.4g}" if math.isnan(found.sd) else f"{found.mean:.4g} ± {found.sd:.2g}"
+
+
+def print_front(console: Console, study: Study, front: Sequence[Best]) -> None:
+    """The Pareto front: a row per trial, its targets' values, and its parameters."""
+    table = Table(title=f"Pareto front: {len(front)} trials", title_justify="left", title_style="bold")
+    table.add_column("trial", justify="right")
+    for objective in study.objectives:
+        table.add_column(objective.name, justify="right")
+    table.add_column("parameters")
+    for best in front:
+        cells = [Text(number(target.reached), "green" if target.met else "") for target in best.targets]
+        table.add_row(str(best.number), *cells, assignments(best.params))
+    console.print(table)
+
+
+def print_warnings(console: Console, warnings: Iterable[str]) -> None:
+    """What is allowed but hardly meant."""
+    for warning in warnings:
+        print_line(console, f"warning: {warning}")
+
+
+def print_adopted(console: Console, name: str, adopted: Adopted) -> None:
+    """What was taken over from another study."""
+    parts = [f"{adopted.taken} trials of study '{name}' count here"]
+    if adopted.outside:
+        parts.append(f"{adopted.outside} lie outside the ranges or have other fixed parameters")
+    if adopted.without_observation:
+        parts.append(f"{adopted.without_observation} have no observation to be scored from")
+    print_line(console, "; ".join(parts))
+
+
+def check_json(study: Study, cost: Cost | None) -> dict[str, Any]:
+    """A checked study and its cost as `calibrate check --json` prints them; None for what is not known."""
+    return {
+        "study": study.name,
+        "model": study.file.model.name,
+        "neurons": cost and cost.neurons,
+        "synapses": cost and cost.synapses,
+        "free": list(study.space),
+        "objectives": [objective.name for objective in study.objectives],
+        "constraints": [constraint.name for constraint in study.constraints],
+        "sampler": study.sampler.name,
+        "trials": study.trials,
+        "backend": study.simulation.backend,
+        "memory_bytes": cost and cost.memory_bytes,
+        "slots": cost and cost.slots,
+        "batch_size": cost and cost.batch_size,
+        "trial_s": cost and cost.trial_s,
+        "total_s": cost and cost.total_s,
+        "warnings": list(study.warnings),
+    }
+
+
+def print_check(console: Console, study: Study, cost: Cost | None, *, database: str) -> None:
+    """A checked study and its cost."""
+    lines = {
+        "study": study.name,
+        "model": study.file.model.name,
+        "free": ", ".join(study.space) or "nothing",
+        "objectives": ", ".join(objective.name for objective in study.objectives),
+        "constraints": ", ".join(constraint.name for constraint in study.constraints),
+        "stages": ", then ".join(f"{stage.warmup_ms + stage.duration_ms:g} ms" for stage in study.stages),
+        "sampler": study.sampler.name,
+        "trials": "no limit" if study.trials is None else str(study.trials),
+        "backend": study.simulation.backend,
+        "database": database,
+    }
+    if cost is not None:
+        lines["network"] = f"{cost.neurons:,} neurons, {cost.synapses:,} synapses"
+        lines["memory"] = f"{cost.memory_bytes / 2**30:.2g} GiB for each of {cost.slots} processes"
+        lines["batch"] = f"{cost.slots * cost.batch_size} networks at once"
+        if cost.trial_s is not None:
+            lines["time"] = f"about {cost.trial_s:.2g} s a trial"
+        if cost.total_s is not None:
+            lines["time"] += f", {duration(cost.total_s)} in all"
+        if cost.note:
+            lines["time"] = cost.note
+    for name, value in lines.items():
+        if value:
+            print_line(console, f"  {name:<12}{value}")
 
 
 def print_simulated(

@@ -1,5 +1,7 @@
 """The store: what a study found, in SQL, with observations in files beside it."""
 
-from calibrate.store.store import Store, storage_url
+from calibrate.store.adoption import Adopted
+from calibrate.store.naming import Named, named, storage_url
+from calibrate.store.store import Store
 
-__all__ = ["Store", "storage_url"]
+__all__ = ["Adopted", "Named", "Store", "named", "storage_url"]

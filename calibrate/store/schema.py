@@ -20,6 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
     inspect,
     select,
+    text,
 )
 
 from calibrate.errors import StoreError
@@ -67,12 +68,18 @@ SIMULATION = Table(
     Column("statistics", JSON, nullable=False),
     Column("observation", Text),  # path, from the folder of the database or the study file
     Column("sha256", String(64)),
+    Column("origin", String(255)),  # the study that it was taken over from
     UniqueConstraint("study", "uuid", "stage", "realisation"),
 )
 
+
+def _add_origin(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE calibrate_simulation ADD COLUMN origin VARCHAR(255)"))
+
+
 # Number k (from 0) makes tables of version k + 1 those of version k + 2. What is there stays as it is:
 # databases of any age are out in the world.
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = ()
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_add_origin,)
 
 
 def latest() -> int:

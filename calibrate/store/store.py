@@ -7,10 +7,9 @@ soon as it is known. A simulation whose trial was not told before a crash is tol
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
@@ -20,27 +19,18 @@ from typing import Any, Self
 from filelock import FileLock, Timeout
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
-from sqlalchemy import Row, select, update
+from sqlalchemy import select, update
 
-from calibrate.errors import StoreError
-from calibrate.objective import Estimate
+from calibrate.errors import StoreError, did_you_mean
 from calibrate.observation import Observation
 from calibrate.record import Simulation
 from calibrate.search import UUID
-from calibrate.store import archive, database, schema
+from calibrate.store import adoption, archive, database, schema
+from calibrate.store.adoption import Adopted
+from calibrate.store.naming import refusal
+from calibrate.store.rows import columns_of, simulation_of
 from calibrate.store.schema import SIMULATION, STUDY
 from calibrate.study import Study, differences
-
-ENVIRONMENT = "OPTUNA_STORAGE"
-
-
-def storage_url(study: Study, given: str | None = None) -> str:
-    """The database of a study: as `given` (--storage), else OPTUNA_STORAGE, else as the study file says."""
-    asked = given or os.environ.get(ENVIRONMENT)
-    if asked:
-        return str(database.parsed(asked, Path.cwd()).render_as_string(hide_password=False))
-    url = study.storage.url or f"sqlite:///{study.name}.db"
-    return str(database.parsed(url, study.folder.resolve()).render_as_string(hide_password=False))
 
 
 class Store:
@@ -99,7 +89,7 @@ class Store:
                     .where(SIMULATION.c.study == self._id, SIMULATION.c.trial.is_(None))
                     .order_by(SIMULATION.c.candidate)
                 ).all()
-        return [trial for trial in trials if trial.state.is_finished()], [_simulation(row) for row in rows]
+        return [trial for trial in trials if trial.state.is_finished()], [simulation_of(row) for row in rows]
 
     def record(self, simulation: Simulation) -> None:
         """Keep a simulation; one that is kept already (same UUID, stage, realisation) is left as it is."""
@@ -114,10 +104,9 @@ class Store:
                 if connection.execute(select(SIMULATION.c.id).filter_by(**key)).first():
                     return
             file, sha256 = self._keep_observation(simulation)
+            columns = {**key, **columns_of(simulation), "trial": self._mirrored.get(simulation.uuid)}
             with database.writing(self._engine) as connection:
-                connection.execute(
-                    SIMULATION.insert().values(**key, **_columns(simulation), observation=file, sha256=sha256)
-                )
+                connection.execute(SIMULATION.insert().values(**columns, observation=file, sha256=sha256))
 
     def mirror(self, trials: Sequence[FrozenTrial]) -> None:
         """Add finished trials to Optuna's tables, without those whose UUID is there already."""
@@ -129,14 +118,11 @@ class Store:
                     self._mirrored[uuid] = self._optuna.get_trial(trial_id).number
             self._number([str(trial.user_attrs[UUID]) for trial in trials])
 
-    def estimates(self, uuid: str) -> dict[str, Estimate]:
-        """The statistics of a candidate's latest simulation; empty where it is not known."""
-        query = select(SIMULATION.c.statistics).where(
-            SIMULATION.c.study == self._id, SIMULATION.c.uuid == uuid
-        )
+    def simulations(self, uuid: str) -> list[Simulation]:
+        """All simulations of a candidate, as they were finished, without observations."""
+        query = select(SIMULATION).where(SIMULATION.c.study == self._id, SIMULATION.c.uuid == uuid)
         with database.reported(self._url), self._engine.connect() as connection:
-            found = connection.execute(query.order_by(SIMULATION.c.id.desc())).scalar()
-        return _estimates(found or {})
+            return [simulation_of(row) for row in connection.execute(query.order_by(SIMULATION.c.id))]
 
     def observation(self, uuid: str) -> Observation:
         """What a candidate's latest simulation showed. Raises StoreError where it was not kept."""
@@ -148,6 +134,40 @@ class Store:
         if found is None or found.observation is None:
             raise StoreError(f"no observation of candidate {uuid} was kept")
         return archive.load(self._folder / found.observation, found.sha256)
+
+    def adopt(self, name: str) -> Adopted:
+        """Take over the simulations of study `name` that this study could have made itself.
+
+        Its trials follow when they are told. Statistics are computed again from the observations. Raises
+        StoreError where there is no such study, or it simulated something else.
+        """
+        with database.reported(self._url):
+            with self._engine.connect() as connection:
+                found = connection.execute(select(STUDY).where(STUDY.c.name == name)).first()
+                names = connection.scalars(select(STUDY.c.name)).all()
+                if found is None or name == self._study.name:
+                    others = [other for other in names if other != self._study.name]
+                    known = ", ".join(others) or "none"
+                    hint = did_you_mean(name, others)
+                    raise StoreError(f"{self.shown_url} has no other study '{name}'{hint}: there are {known}")
+                rows = connection.execute(
+                    select(SIMULATION).where(SIMULATION.c.study == found.id).order_by(SIMULATION.c.id)
+                ).all()
+                own = connection.execute(
+                    select(SIMULATION.c.uuid, SIMULATION.c.candidate).where(SIMULATION.c.study == self._id)
+                ).all()
+            known_uuids = {row.uuid for row in own}
+            adopted, columns = adoption.adoptable(
+                self._study,
+                found,
+                [row for row in rows if row.uuid not in known_uuids],
+                self._folder,
+                first_index=max((row.candidate for row in own), default=-1) + 1,
+            )
+            with database.writing(self._engine) as connection:
+                for values in columns:
+                    connection.execute(SIMULATION.insert().values(study=self._id, **values))
+        return adopted
 
     def _keep_observation(self, simulation: Simulation) -> tuple[str | None, str | None]:
         if simulation.observation is None or not self._study.storage.observations:
@@ -162,17 +182,10 @@ class Store:
             if schema.version(connection) == 0:
                 return
             # No other columns: the tables may be older than this code.
-            columns = select(STUDY.c.digest, STUDY.c.content, STUDY.c.created)
+            columns = select(STUDY.c.content, STUDY.c.created)
             row = connection.execute(columns.where(STUDY.c.name == study.name)).first()
-        if row is None or row.digest == study.digest:
-            return
-        changes = differences(row.content, study.content)
-        more = f" and {len(changes) - 5} more" if len(changes) > 5 else ""
-        raise StoreError(
-            f"{study.path} differs from study '{study.name}' in {self.shown_url}, begun {row.created[:10]}: "
-            f"{'; '.join(changes[:5])}{more}. Undo this, or keep the two apart: "
-            "another name in [study], or another --storage"
-        )
+        if row is not None and differences(row.content, study.content):
+            raise StoreError(refusal(study, self._url, study.name, row))
 
     def _acquire(self) -> None:
         try:
@@ -201,7 +214,8 @@ class Store:
         if study.name in known:
             self._optuna_study = known[study.name]
         else:
-            self._optuna_study = self._optuna.create_new_study([StudyDirection.MINIMIZE], study.name)
+            directions = [StudyDirection.MINIMIZE] * (len(study.objectives) if study.pareto else 1)
+            self._optuna_study = self._optuna.create_new_study(directions, study.name)
         trials = self._optuna.get_all_trials(self._optuna_study, deepcopy=False)
         self._mirrored = {str(t.user_attrs[UUID]): t.number for t in trials if UUID in t.user_attrs}
         with self._engine.connect() as connection:
@@ -251,57 +265,3 @@ def _is_installed(package: str) -> bool:
     except PackageNotFoundError:
         return False
     return True
-
-
-def _columns(simulation: Simulation) -> dict[str, Any]:
-    return {
-        "candidate": simulation.index,
-        "parameters": dict(simulation.parameters),
-        "seed": simulation.seed,
-        "backend": dict(simulation.backend),
-        "duration_ms": simulation.duration_ms,
-        "wall_s": simulation.wall_s,
-        "host": simulation.host,
-        "finished": simulation.finished.isoformat(),
-        "status": "failed" if simulation.failed else "complete",
-        "reason": simulation.reason,
-        "statistics": {name: _estimate_json(found) for name, found in simulation.estimates.items()},
-    }
-
-
-def _estimate_json(estimate: Estimate) -> dict[str, Any]:
-    kept: dict[str, Any] = {"value": float(estimate.value) if math.isfinite(estimate.value) else None}
-    if math.isfinite(estimate.support):
-        kept["support"] = float(estimate.support)
-    if estimate.shortfall and math.isfinite(estimate.shortfall):
-        kept["shortfall"] = float(estimate.shortfall)
-    if estimate.lower_bound:
-        kept["lower_bound"] = True
-    if estimate.note:
-        kept["note"] = estimate.note
-    return kept
-
-
-def _estimates(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Estimate]:
-    return {
-        name: Estimate(**{**kept, "value": math.nan if kept["value"] is None else kept["value"]})
-        for name, kept in found.items()
-    }
-
-
-def _simulation(row: Row[Any]) -> Simulation:
-    return Simulation(
-        uuid=row.uuid,
-        index=row.candidate,
-        parameters=row.parameters,
-        seed=row.seed,
-        stage=row.stage,
-        realisation=row.realisation,
-        backend=row.backend,
-        duration_ms=row.duration_ms,
-        wall_s=row.wall_s,
-        host=row.host,
-        finished=datetime.fromisoformat(row.finished),
-        reason=row.reason if row.status == "failed" else None,
-        estimates=_estimates(row.statistics),
-    )

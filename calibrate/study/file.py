@@ -4,9 +4,14 @@
     [model]          name = "ei_clustered"
     [parameters]     N_Q = 6                                  # fixed
                      I_th_E = {low = 1.5, high = 3.0}         # free
+                     N_I = {expression = "N_E / 4"}           # derived
     [simulation]     backend = "auto"
     [[objectives]]   statistic = "rate_E", target = 5.0, tolerance = 0.5
+    [[constraints]]  statistic = "rate_E", min = 0.1, max = 60.0
+    [[stages]]       duration_ms = 1000.0                     # a short simulation that constraints must pass
+    [replicates]     graphs = 1
     [sampler]        name = "tpe"
+    [prior]          study = "an earlier one"
     [budget]         trials = 60
     [storage]        url = "sqlite:///results.db"
 
@@ -38,6 +43,10 @@ class StudySection(Section):
     seed: int = Field(
         default=0, ge=0, lt=2**32, description="seed of wiring, initial states, random input and sampler"
     )
+    pareto: bool = Field(
+        default=False,
+        description="true: every objective counts by itself, and the study seeks the Pareto front",
+    )
 
 
 class ModelSection(Section):
@@ -60,6 +69,12 @@ class FreeParameter(Section):
     choices: list[Any] | None = Field(default=None, min_length=2, description="the values to choose from")
 
 
+class DerivedParameter(Section):
+    """A parameter in [parameters] that follows from others: {expression = "N_E / 4"}."""
+
+    expression: str = Field(min_length=1, description='arithmetic on other parameters, such as "N_E / 4"')
+
+
 class SimulationSection(Section):
     """[simulation]"""
 
@@ -80,6 +95,12 @@ class SimulationSection(Section):
     timeout_s: float | None = Field(
         default=None, gt=0, description="a batch that takes longer is stopped and reported failed (s)"
     )
+    seed: int | None = Field(
+        default=None,
+        ge=0,
+        lt=2**32,
+        description="seed of wiring, initial states and random input (default: the study's seed)",
+    )
 
 
 class ObjectiveSection(Section):
@@ -95,6 +116,57 @@ class ObjectiveSection(Section):
     weight: float = Field(default=1.0, gt=0, description="weight of its loss in the mean over objectives")
     source: str = Field(default="", description="where the target comes from")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the statistic")
+    standard_error: float | None = Field(
+        default=None,
+        ge=0,
+        description="of the statistic in one trial, where you know it better than the estimate",
+    )
+
+
+class ConstraintSection(Section):
+    """[[constraints]]: bounds that a network must keep to be a solution at all."""
+
+    statistic: str = Field(min_length=1, description='an installed statistic, or your own as "file.py:name"')
+    name: Name | None = Field(default=None, description="what to call it (default: the statistic's name)")
+    min: float | None = Field(default=None, description="lowest value allowed, in the statistic's unit")
+    max: float | None = Field(default=None, description="highest value allowed")
+    options: dict[str, Any] = Field(default_factory=dict, description="options of the statistic")
+
+
+class StageSection(Section):
+    """[[stages]]: a short simulation before the full one, for candidates that break a constraint at once."""
+
+    duration_ms: float = Field(gt=0, description="length of its measurement (ms)")
+    warmup_ms: float | None = Field(
+        default=None, ge=0, description="time before its measurement (ms; default: that of [simulation])"
+    )
+
+
+class ReplicatesSection(Section):
+    """[replicates]: on how many graphs (realisations of the connectivity) a candidate is simulated."""
+
+    graphs: int = Field(
+        default=1,
+        ge=1,
+        description="fixed graphs on which every candidate is simulated; its loss is their mean",
+    )
+    confirm: int = Field(
+        default=4, ge=0, description="further graphs for a candidate that would be the best, before it counts"
+    )
+    fresh: int = Field(
+        default=5, ge=0, description="graphs that the search never saw, on which the best is shown at the end"
+    )
+
+
+class PriorSection(Section):
+    """[prior]: what is known before the search. It may change while a study goes on."""
+
+    points: list[dict[str, Any]] = Field(
+        default_factory=list, description="parameter sets to try first, each {name = value, ...}"
+    )
+    study: Name | None = Field(
+        default=None, description="a study in the same database whose trials inside the ranges count here too"
+    )
 
 
 class Tpe(Section):
@@ -185,6 +257,9 @@ class BudgetSection(Section):
     trials: int | None = Field(
         default=None, ge=1, description="number of trials in all, those of earlier runs included"
     )
+    plateau: int | None = Field(
+        default=None, ge=1, description="stop after so many trials in a row none of which was the best so far"
+    )
     wall_s: float | None = Field(default=None, gt=0, description="time that one run may take (s)")
     loss: float | None = Field(
         default=None, ge=0, description="stop when a trial has this loss or less; 1: a tolerance away"
@@ -209,10 +284,14 @@ class StudyFile(Section):
 
     study: StudySection = StudySection()
     model: ModelSection
-    parameters: dict[str, FreeParameter | Any] = Field(default_factory=dict)
+    parameters: dict[str, FreeParameter | DerivedParameter | Any] = Field(default_factory=dict)
     simulation: SimulationSection = SimulationSection()
     objectives: list[ObjectiveSection] = Field(min_length=1)
+    constraints: list[ConstraintSection] = Field(default_factory=list)
+    stages: list[StageSection] = Field(default_factory=list)
+    replicates: ReplicatesSection = ReplicatesSection()
     sampler: Sampler = Tpe()
+    prior: PriorSection = PriorSection()
     budget: BudgetSection = BudgetSection()
     storage: StorageSection = StorageSection()
 
@@ -221,6 +300,15 @@ TABLES: Mapping[str, type[Section]] = {
     "study": StudySection,
     "model": ModelSection,
     "simulation": SimulationSection,
+    "replicates": ReplicatesSection,
+    "prior": PriorSection,
     "budget": BudgetSection,
     "storage": StorageSection,
+}
+
+# Those that may be repeated: [[name]].
+LISTS: Mapping[str, type[Section]] = {
+    "objectives": ObjectiveSection,
+    "constraints": ConstraintSection,
+    "stages": StageSection,
 }

@@ -67,6 +67,18 @@ class Range:
             return (value - self.low) / (self.high - self.low)
         return (round((value - self.low) / (self.step or 1)) + 0.5) / levels
 
+    def contains(self, value: object) -> bool:
+        """Whether `value` is one of the values."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        if not self.low <= value <= self.high or (self.integer and value != int(value)):
+            return False
+        if self._levels is None or self.step is None:
+            return True
+        return math.isclose(
+            value, self._level(round((value - self.low) / self.step)), abs_tol=1e-9 * self.step
+        )
+
     @property
     def midpoint(self) -> float | int:
         """The value in the middle, on the log scale where `log` is set."""
@@ -112,6 +124,10 @@ class Choice:
     def at(self, u: float) -> Scalar:
         """The value at quantile `u` in [0, 1)."""
         return self.values[int(u * len(self.values))]
+
+    def contains(self, value: object) -> bool:
+        """Whether `value` is one of the values."""
+        return any(value == own and type(value) is type(own) for own in self.values)
 
     @property
     def midpoint(self) -> Scalar:

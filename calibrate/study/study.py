@@ -13,12 +13,22 @@ from typing import Any
 
 from calibrate.errors import StudyError
 from calibrate.network import Model, Network, find_model
-from calibrate.objective import Objective, Statistic
+from calibrate.objective import Constraint, Objective, Statistic
 from calibrate.observation import Needs
 from calibrate.panel import panel
-from calibrate.study import checks
+from calibrate.study import checks, noise, parameters, symmetry, targets
+from calibrate.study.expressions import Expression
 from calibrate.study.file import AnySampler as AnySampler
-from calibrate.study.file import BudgetSection, SimulationSection, StorageSection, StudyFile
+from calibrate.study.file import (
+    BudgetSection,
+    DerivedParameter,
+    FreeParameter,
+    PriorSection,
+    ReplicatesSection,
+    SimulationSection,
+    StorageSection,
+    StudyFile,
+)
 from calibrate.study.file import Cmaes as Cmaes
 from calibrate.study.file import Gp as Gp
 from calibrate.study.file import Grid as Grid
@@ -29,6 +39,7 @@ from calibrate.study.file import Tpe as Tpe
 from calibrate.study.problems import Place, Problem, Problems, key_lines, syntax_problem
 from calibrate.study.space import Space, grid_size
 from calibrate.study.tables import read_tables
+from calibrate.worker import Timing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +52,13 @@ class Study:
     file        its tables (`calibrate.study.file`)
     model       the network model
     fixed       fixed parameters, as the model takes them
+    derived     parameters that follow from others, each after those it depends on
     space       the values that each free parameter may take, in the order of the file
     network     the network in the middle of the ranges
     objectives  statistics with targets
-    statistics  what is computed for every simulation: the objectives' statistics, then the panel
+    constraints bounds on statistics
+    statistics  what is computed for every simulation: those of objectives and constraints, then the panel
+    warnings    what is allowed but hardly meant, one line each
     """
 
     path: Path
@@ -53,10 +67,13 @@ class Study:
     file: StudyFile
     model: Model
     fixed: Mapping[str, Any]
+    derived: Mapping[str, Expression]
     space: Space
     network: Network
     objectives: tuple[Objective, ...]
+    constraints: tuple[Constraint, ...]
     statistics: tuple[Statistic, ...]
+    warnings: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -70,6 +87,41 @@ class Study:
     @property
     def simulation(self) -> SimulationSection:
         return self.file.simulation
+
+    @property
+    def simulation_seed(self) -> int:
+        """Seed of wiring, initial states and random input."""
+        return self.seed if self.simulation.seed is None else self.simulation.seed
+
+    @property
+    def pareto(self) -> bool:
+        return self.file.study.pareto
+
+    @property
+    def replicates(self) -> ReplicatesSection:
+        return self.file.replicates
+
+    @property
+    def prior(self) -> PriorSection:
+        return self.file.prior
+
+    @property
+    def stages(self) -> tuple[Timing, ...]:
+        """The simulations that a candidate passes one after another; the last is the one that is scored."""
+        full = Timing(warmup_ms=self.simulation.warmup_ms, duration_ms=self.simulation.duration_ms)
+        short = (
+            Timing(
+                warmup_ms=full.warmup_ms if stage.warmup_ms is None else stage.warmup_ms,
+                duration_ms=stage.duration_ms,
+            )
+            for stage in self.file.stages
+        )
+        return (*short, full)
+
+    @property
+    def judged(self) -> tuple[Objective | Constraint, ...]:
+        """All that a candidate is judged by."""
+        return (*self.objectives, *self.constraints)
 
     @property
     def sampler(self) -> AnySampler:
@@ -96,8 +148,12 @@ class Study:
         return self.budget.trials
 
     def parameters(self, free: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters of the network: the fixed ones, and `free` over the middle of the ranges."""
-        return {**self.fixed, **checks.middle(self.space), **free}
+        """The parameters of the network: fixed ones, `free` over the middle of the ranges, and derived ones.
+
+        A derived parameter that `free` names is taken as it is. Raises StudyError or ModelError.
+        """
+        given = {**self.fixed, **parameters.middle(self.space), **free}
+        return parameters.with_derived(self.model, given, self.derived)
 
     def on(self, backend: str) -> Study:
         """The same study with `backend` instead of the one it names ("auto" become a simulator)."""
@@ -109,15 +165,33 @@ class Study:
         """All that its results depend on, as JSON has it: not budget, storage, batch size or sources."""
         file = self.file
         of_simulation = {"backend", "dt_ms", "warmup_ms", "duration_ms", "precision"}
+        if file.simulation.seed is not None:
+            of_simulation.add("seed")
+        not_of_results = {"source", "name", "standard_error"}
         objectives = {
-            objective.name: section.model_dump(mode="json", exclude={"source", "name"}, exclude_none=True)
+            objective.name: section.model_dump(mode="json", exclude=not_of_results, exclude_none=True)
             for objective, section in zip(self.objectives, file.objectives, strict=True)
         }
+        constraints = {
+            constraint.name: section.model_dump(mode="json", exclude={"name"}, exclude_none=True)
+            for constraint, section in zip(self.constraints, file.constraints, strict=True)
+        }
         references = [file.model.name, *(section.statistic for section in file.objectives)]
+        references += [section.statistic for section in file.constraints]
+        derived = {name: {"expression": expression.text} for name, expression in self.derived.items()}
+        ranges = {name: asdict(domain) for name, domain in self.space.items()}
+        # Studies of older versions do not have these: they are there only where they say something.
+        if_any = {
+            "constraints": constraints,
+            "stages": {str(k): asdict(timing) for k, timing in enumerate(self.stages[:-1], start=1)},
+            "replicates": file.replicates.model_dump(mode="json", exclude={"fresh"}, exclude_defaults=True),
+            "study": {"pareto": True} if self.pareto else {},
+        }
         content = {
-            "study": {"seed": self.seed},
+            **{table: keys for table, keys in if_any.items() if keys},
+            "study": {"seed": self.seed, **if_any["study"]},
             "model": {"name": file.model.name},
-            "parameters": {**self.fixed, **{name: asdict(domain) for name, domain in self.space.items()}},
+            "parameters": {**self.fixed, **derived, **ranges},
             "simulation": file.simulation.model_dump(mode="json", include=of_simulation),
             "objectives": objectives,
             "sampler": file.sampler.model_dump(mode="json"),
@@ -172,8 +246,12 @@ def _flat(content: Mapping[str, Any], place: tuple[str, ...] = ()) -> dict[tuple
     return flat
 
 
-def read_study(path: Path | str, *, changes: Mapping[str, object] | None = None) -> Study:
+def read_study(
+    path: Path | str, *, changes: Mapping[str, object] | None = None, searched: bool = True
+) -> Study:
     """The study in the file at `path`, `changes` such as {"simulation.dt_ms": 0.05} made to its keys.
+
+    searched  whether tolerances must be above the noise of a trial, as a search needs
 
     Raises StudyError with one line for every rule that is broken; nothing is written.
     """
@@ -191,6 +269,8 @@ def read_study(path: Path | str, *, changes: Mapping[str, object] | None = None)
             lines.pop((table, name), None)
     problems = Problems()
     study = _checked(problems, path, text, tables)
+    if study is not None and searched and not problems.found:
+        noise.check(problems, study.file, study.objectives, study.network)
     if study is None or problems.found:
         raise StudyError("\n".join(_rendered(problems.found, str(path), lines)))
     return study
@@ -214,7 +294,7 @@ def _rendered(problems: list[Problem], file: str, lines: Mapping[Place, int]) ->
 
 
 def _checked(problems: Problems, path: Path, text: str, tables: Mapping[str, Any]) -> Study | None:
-    file, free = read_tables(problems, tables)
+    file = read_tables(problems, tables)
     if file is None:
         return None
     folder = path.parent
@@ -222,31 +302,46 @@ def _checked(problems: Problems, path: Path, text: str, tables: Mapping[str, Any
     model = checks.attempt(problems, named, lambda: find_model(file.model.name, folder=folder))
     if model is None:
         return None
-    given = {name: value for name, value in file.parameters.items() if name not in free}
-    fixed = checks.check_fixed(problems, model, given)
-    space = checks.domains(problems, model, free, grid=file.sampler.name == "grid")
+    given = file.parameters
+    free = {name: value for name, value in given.items() if isinstance(value, FreeParameter)}
+    formulas = {name: value for name, value in given.items() if isinstance(value, DerivedParameter)}
+    fixed = parameters.check_fixed(
+        problems, model, {name: value for name, value in given.items() if name not in {**free, **formulas}}
+    )
+    space = parameters.domains(problems, model, free, grid=file.sampler.name == "grid")
+    derived = parameters.derived(problems, model, formulas)
     checks.check_sampler(problems, file, space)
     checks.check_budget(problems, file)
-    if len(fixed) + len(space) < len(file.parameters):
+    checks.check_prior(problems, file, space)
+    if len(fixed) + len(space) + len(derived) < len(given):
         return None
-    network = checks.check_model_rules(problems, model, fixed, space)
+    network = parameters.check_model_rules(problems, model, fixed, space, derived, file.simulation.dt_ms)
     if network is None:
         return None
-    objectives = checks.objectives(problems, file.objectives, network, folder)
-    names = [objective.name for objective in objectives]
+    objectives = targets.objectives(problems, file.objectives, network, folder)
+    constraints = targets.constraints(problems, file.constraints, network, folder)
+    own = {objective.name: objective.statistic for objective in objectives}
+    own |= {constraint.name: constraint.statistic for constraint in constraints}
+    targets.check_names(problems, objectives, constraints)
     common = checks.attempt(problems, (), lambda: panel(network))
-    statistics = [objective.statistic for objective in objectives]
-    statistics += [statistic for statistic in common or () if statistic.name not in names]
-    checks.check_times(problems, file.simulation, Needs.merge(statistic.needs for statistic in statistics))
-    return Study(
+    statistics = [*own.values(), *(found for found in common or () if found.name not in own)]
+    needs = Needs.merge(statistic.needs for statistic in statistics)
+    targets.check_times(problems, file, needs)
+    targets.check_stages(problems, file, constraints)
+    study = Study(
         path=path,
         text=text,
         name=file.study.name or path.stem,
         file=file,
         model=model,
         fixed=fixed,
+        derived=derived,
         space=space,
         network=network,
         objectives=objectives,
+        constraints=constraints,
         statistics=tuple(statistics),
     )
+    if problems.found:
+        return study
+    return replace(study, warnings=tuple(symmetry.warnings(model, study.parameters, space)))

@@ -8,14 +8,20 @@ from typing import Any
 from pydantic import ValidationError
 
 from calibrate.errors import did_you_mean
-from calibrate.study.file import SAMPLERS, TABLES, FreeParameter, ObjectiveSection, Section, StudyFile
+from calibrate.study.file import (
+    LISTS,
+    SAMPLERS,
+    TABLES,
+    DerivedParameter,
+    FreeParameter,
+    Section,
+    StudyFile,
+)
 from calibrate.study.problems import Place, Problems, listed, problems_in
 
 
-def read_tables(
-    problems: Problems, tables: Mapping[str, Any]
-) -> tuple[StudyFile | None, dict[str, FreeParameter]]:
-    """The tables, and those of [parameters] that are free; None where a table breaks its rules."""
+def read_tables(problems: Problems, tables: Mapping[str, Any]) -> StudyFile | None:
+    """The tables; None where one breaks its rules."""
     known = list(StudyFile.model_fields)
     for name in tables:
         if name not in known:
@@ -27,11 +33,10 @@ def read_tables(
             read[name] = _section(problems, section, tables.get(name), (name,))
     if "sampler" in tables:
         read["sampler"] = _sampler(problems, tables["sampler"])
-    read["objectives"] = _objectives(problems, tables.get("objectives"))
-    read["parameters"], free = _parameters(problems, tables.get("parameters", {}))
-    if problems.found:
-        return None, free
-    return StudyFile(**read), free
+    for name, section in LISTS.items():
+        read[name] = _list(problems, section, tables.get(name), name)
+    read["parameters"] = _parameters(problems, tables.get("parameters", {}))
+    return None if problems.found else StudyFile(**read)
 
 
 def _section(problems: Problems, section: type[Section], table: object, place: Place) -> Section | None:
@@ -57,26 +62,27 @@ def _sampler(problems: Problems, table: object) -> Section | None:
     return _section(problems, SAMPLERS[name], table, ("sampler",))
 
 
-def _objectives(problems: Problems, tables: object) -> list[Section | None]:
-    if not isinstance(tables, list) or not tables:
-        remedy = "add [[objectives]] with statistic, target and tolerance"
-        rule = "are missing" if not tables else "must be a list of tables"
-        problems.add(("objectives",), rule, None, remedy)
+def _list(problems: Problems, section: type[Section], tables: object, name: str) -> list[Section | None]:
+    if tables is None and name != "objectives":
         return []
-    return [
-        _section(problems, ObjectiveSection, table, ("objectives", number))
-        for number, table in enumerate(tables)
-    ]
+    if not isinstance(tables, list) or not tables:
+        keys = [key for key, field in section.model_fields.items() if field.is_required()]
+        rule = "are missing" if not tables else "must be a list of tables"
+        wanted = "statistic, target and tolerance" if name == "objectives" else listed(keys)
+        problems.add((name,), rule, None, f"add [[{name}]] with {wanted}")
+        return []
+    return [_section(problems, section, table, (name, number)) for number, table in enumerate(tables)]
 
 
-def _parameters(problems: Problems, table: object) -> tuple[dict[str, Any], dict[str, FreeParameter]]:
+def _parameters(problems: Problems, table: object) -> dict[str, Any]:
     if not isinstance(table, dict):
         problems.add(("parameters",), "must be a table", table, "write [parameters] on a line of its own")
-        return {}, {}
-    free: dict[str, FreeParameter] = {}
+        return {}
+    read: dict[str, Any] = {}
     for name, value in table.items():
         if isinstance(value, dict):
-            section = _section(problems, FreeParameter, value, ("parameters", name))
-            if isinstance(section, FreeParameter):
-                free[name] = section
-    return {**table, **free}, free
+            kind = DerivedParameter if "expression" in value else FreeParameter
+            read[name] = _section(problems, kind, value, ("parameters", name))
+        else:
+            read[name] = value
+    return read

@@ -1,0 +1,65 @@
+"""A case: a candidate between being asked and being told, and the simulations that it still needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from calibrate.record import Simulation
+from calibrate.search import Proposal, candidate_seed
+from calibrate.study import Study
+from calibrate.worker import Candidate
+
+
+@dataclass
+class Case:
+    """A candidate that a run has not told yet.
+
+    simulations  what is known of it, of this run or an earlier one
+    resumed      whether an earlier run asked it
+    """
+
+    uuid: str
+    proposal: Proposal
+    simulations: list[Simulation] = field(default_factory=list)
+    resumed: bool = False
+
+    @property
+    def origin(self) -> str | None:
+        """The study that it was taken over from."""
+        return next((found.origin for found in self.simulations), None)
+
+    @property
+    def failure(self) -> str | None:
+        """Why one of its simulations failed; None if none did."""
+        return next((found.reason for found in self.simulations if found.failed), None)
+
+    def known(self, stage: int) -> list[Simulation]:
+        """Its simulations of a stage, by graph."""
+        return sorted((s for s in self.simulations if s.stage == stage), key=lambda s: s.realisation)
+
+    def candidates(self, study: Study, stage: int, graphs: Iterable[int]) -> list[Candidate]:
+        """What is left to simulate on these graphs in a stage. Raises StudyError or ModelError."""
+        done = {found.realisation for found in self.known(stage)}
+        parameters = study.parameters(self.proposal.parameters)
+        return [
+            Candidate(
+                uuid=self.uuid,
+                parameters=parameters,
+                seed=candidate_seed(study.simulation_seed, self.proposal.index, graph),
+                realisation=graph,
+            )
+            for graph in graphs
+            if graph not in done
+        ]
+
+
+def cases(simulations: Sequence[Simulation]) -> list[Case]:
+    """The candidates of earlier runs that these simulations are of, by index."""
+    found: dict[str, Case] = {}
+    for simulation in simulations:
+        proposal = Proposal(index=simulation.index, parameters=simulation.parameters, asked=datetime.now())
+        case = found.setdefault(simulation.uuid, Case(simulation.uuid, proposal, resumed=True))
+        case.simulations.append(simulation)
+    return sorted(found.values(), key=lambda case: case.proposal.index)

@@ -1,0 +1,112 @@
+"""Adoption: simulations of one study that another one could have made itself, scored for it again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Row
+
+from calibrate.errors import CalibrateError, ObjectiveError, StoreError
+from calibrate.panel import measure
+from calibrate.store import archive
+from calibrate.store.rows import statistics_json
+from calibrate.study import Study, differences
+from calibrate.study.expressions import Expression
+from calibrate.study.parameters import with_derived
+
+# What may differ: the search, not what a simulation shows.
+_SAME = ("model", "simulation", "files")
+_MAY_DIFFER = ("backend", "precision", "seed")
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """What came of an adoption, in candidates."""
+
+    taken: int
+    outside: int
+    without_observation: int
+
+
+def adoptable(
+    study: Study, found: Row[Any], rows: Sequence[Row[Any]], folder: Path, *, first_index: int
+) -> tuple[Adopted, list[dict[str, Any]]]:
+    """The columns of the simulations of study `found` that `study` can take over, its statistics in them.
+
+    Those are complete, of the last stage, and of parameters inside the ranges, the others as they are fixed
+    here. Raises StoreError where the two studies do not simulate the same.
+    """
+    old, new = (
+        {
+            table: {key: value for key, value in content.get(table, {}).items() if key not in _MAY_DIFFER}
+            for table in _SAME
+        }
+        for content in (found.content, study.content)
+    )
+    # Files of statistics may differ: statistics are computed again.
+    model_file = study.file.model.name.rpartition(":")[0]
+    for content in (old, new):
+        content["files"] = {name: digest for name, digest in content["files"].items() if name == model_file}
+    if changes := differences(old, new):
+        raise StoreError(f"the trials of study '{found.name}' were simulated otherwise: {'; '.join(changes)}")
+    last_stage = len(found.content.get("stages", {})) + 1
+    taken: dict[str, int] = {}
+    outside, without = set[str](), set[str]()
+    columns = []
+    for row in rows:
+        if row.status != "complete" or row.stage != last_stage:
+            continue
+        free = _free(study, found.content["parameters"], row.parameters)
+        if free is None:
+            outside.add(row.uuid)
+            continue
+        statistics = _statistics(study, row, folder)
+        if statistics is None:
+            without.add(row.uuid)
+            continue
+        index = taken.setdefault(row.uuid, first_index + len(taken))
+        kept = {name: value for name, value in row._mapping.items() if name not in ("id", "study", "trial")}
+        columns.append(
+            {
+                **kept,
+                "candidate": index,
+                "stage": len(study.stages),
+                "parameters": free,
+                "statistics": statistics,
+                "origin": found.name,
+            }
+        )
+    return Adopted(len(taken), len(outside), len(without - taken.keys())), columns
+
+
+def _free(study: Study, parameters: Mapping[str, Any], free: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The old trial's values of the new free parameters; None where they are outside, or others differ."""
+    formulas = {
+        name: Expression(value["expression"])
+        for name, value in parameters.items()
+        if isinstance(value, dict) and "expression" in value
+    }
+    fixed = {name: value for name, value in parameters.items() if not isinstance(value, dict)}
+    model = study.model
+    try:
+        old = model.complete(with_derived(model, {**fixed, **free}, formulas))
+        point = {name: old[name] for name in study.space}
+        if not all(domain.contains(point[name]) for name, domain in study.space.items()):
+            return None
+        return point if model.complete(study.parameters(point)) == old else None
+    except CalibrateError:
+        return None
+
+
+def _statistics(study: Study, row: Row[Any], folder: Path) -> dict[str, Any] | None:
+    if row.observation is None:
+        return None
+    judged = frozenset(one.name for one in study.judged)
+    try:
+        observation = archive.load(folder / row.observation, row.sha256)
+        return statistics_json(measure(study.statistics, observation, required=judged))
+    except (StoreError, ObjectiveError):
+        return None

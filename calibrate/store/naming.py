@@ -1,0 +1,94 @@
+"""Which database a study is in, and under which name: a study that was changed is another study."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy import URL, select
+
+from calibrate.errors import StoreError
+from calibrate.store import database, schema
+from calibrate.store.schema import STUDY
+from calibrate.study import Study, differences
+
+ENVIRONMENT = "OPTUNA_STORAGE"
+
+
+def storage_url(study: Study, given: str | None = None) -> str:
+    """The database of a study: as `given` (--storage), else OPTUNA_STORAGE, else as the study file says."""
+    asked = given or os.environ.get(ENVIRONMENT)
+    if asked:
+        return str(database.parsed(asked, Path.cwd()).render_as_string(hide_password=False))
+    url = study.storage.url or f"sqlite:///{study.name}.db"
+    return str(database.parsed(url, study.folder.resolve()).render_as_string(hide_password=False))
+
+
+class Begun(Protocol):
+    """A study's row, as far as it is needed here."""
+
+    @property
+    def content(self) -> Mapping[str, Any]: ...
+
+    @property
+    def created(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Named:
+    """A study under the name that it has in its database, and the one of this name that came before it."""
+
+    study: Study
+    predecessor: str | None
+
+
+def named(study: Study, url: str, *, new: bool = False) -> Named:
+    """`study` under the name of the one in the database that it goes on with.
+
+    One that was changed after it began is refused with the difference; with `new` it becomes another study,
+    its name with the first digits of a hash of all that its results depend on.
+    Raises StoreError; the database is not changed.
+    """
+    where = database.parsed(url, Path.cwd())
+    if database.is_sqlite(where) and not Path(str(where.database)).exists():
+        return Named(study, None)  # looking would create it
+    engine = database.connect(where)
+    try:
+        with database.reported(where), engine.connect() as connection:
+            if schema.version(connection) == 0:
+                return Named(study, None)
+            columns = select(STUDY.c.name, STUDY.c.content, STUDY.c.created)
+            rows = connection.execute(columns.order_by(STUDY.c.id)).all()
+    finally:
+        engine.dispose()
+    own = re.compile(rf"{re.escape(study.name)}(-[0-9a-f]{{8}})?")
+    rows = [row for row in rows if own.fullmatch(row.name)]
+    if not rows:
+        return Named(study, None)
+    for number, row in enumerate(rows):
+        if differences(row.content, study.content):
+            continue
+        if new and row.name == study.name and len(rows) == 1:
+            raise StoreError(
+                f"study '{study.name}' has not changed, so a new one would do the same again: "
+                "change something, such as its seed, or leave out --new"
+            )
+        return Named(replace(study, name=row.name), rows[number - 1].name if number else None)
+    if not new:
+        raise StoreError(refusal(study, where, rows[-1].name, rows[-1]))
+    return Named(replace(study, name=f"{study.name}-{study.digest[:8]}"), rows[-1].name)
+
+
+def refusal(study: Study, url: URL, name: str, row: Begun) -> str:
+    """Why `study` does not go on with study `name`: what was changed, and what to do."""
+    changes = differences(row.content, study.content)
+    more = f" and {len(changes) - 5} more" if len(changes) > 5 else ""
+    return (
+        f"{study.path} differs from study '{name}' in {database.shown(url)}, begun {row.created[:10]}: "
+        f"{'; '.join(changes[:5])}{more}. Undo this, or begin another study with --new "
+        "(with --import, it takes over the trials that lie inside its ranges)"
+    )

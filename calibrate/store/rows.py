@@ -1,0 +1,74 @@
+"""A simulation as a row of our table, and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from calibrate.objective import Estimate
+from calibrate.record import Simulation
+
+
+def columns_of(simulation: Simulation) -> dict[str, Any]:
+    return {
+        "candidate": simulation.index,
+        "parameters": dict(simulation.parameters),
+        "seed": simulation.seed,
+        "backend": dict(simulation.backend),
+        "duration_ms": simulation.duration_ms,
+        "wall_s": simulation.wall_s,
+        "host": simulation.host,
+        "finished": simulation.finished.isoformat(),
+        "status": "failed" if simulation.failed else "complete",
+        "reason": simulation.reason,
+        "statistics": statistics_json(simulation.estimates),
+        "origin": simulation.origin,
+    }
+
+
+def statistics_json(estimates: Mapping[str, Estimate]) -> dict[str, Any]:
+    """Estimates as they are stored."""
+    return {name: _estimate_json(found) for name, found in estimates.items()}
+
+
+def _estimate_json(estimate: Estimate) -> dict[str, Any]:
+    kept: dict[str, Any] = {"value": float(estimate.value) if math.isfinite(estimate.value) else None}
+    if math.isfinite(estimate.support):
+        kept["support"] = float(estimate.support)
+    if estimate.shortfall and math.isfinite(estimate.shortfall):
+        kept["shortfall"] = float(estimate.shortfall)
+    if estimate.lower_bound:
+        kept["lower_bound"] = True
+    if estimate.note:
+        kept["note"] = estimate.note
+    return kept
+
+
+def _estimates(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Estimate]:
+    return {
+        name: Estimate(**{**kept, "value": math.nan if kept["value"] is None else kept["value"]})
+        for name, kept in found.items()
+    }
+
+
+def simulation_of(row: Row[Any]) -> Simulation:
+    return Simulation(
+        uuid=row.uuid,
+        index=row.candidate,
+        parameters=row.parameters,
+        seed=row.seed,
+        stage=row.stage,
+        realisation=row.realisation,
+        backend=row.backend,
+        duration_ms=row.duration_ms,
+        wall_s=row.wall_s,
+        host=row.host,
+        finished=datetime.fromisoformat(row.finished),
+        reason=row.reason if row.status == "failed" else None,
+        estimates=_estimates(row.statistics),
+        origin=row.origin,
+    )

@@ -1,0 +1,125 @@
+"""Expressions: parameters that follow from others, as in N_I = {expression = "N_E / 4"}."""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from calibrate.errors import StudyError
+
+_OPERATORS: Mapping[type[ast.AST], Callable[..., Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: math.pow,  # of floats: powers of whole numbers may take for ever
+    ast.UAdd: operator.pos,
+    ast.USub: operator.neg,
+}
+_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    "abs": abs,
+    "ceil": math.ceil,
+    "exp": math.exp,
+    "floor": math.floor,
+    "log": math.log,
+    "max": max,
+    "min": min,
+    "round": round,
+    "sqrt": math.sqrt,
+}
+_LONGEST = 500
+
+
+@dataclass(frozen=True)
+class Expression:
+    """Arithmetic on parameters: + - * / // % **, parentheses, abs ceil exp floor log max min round sqrt.
+
+    A parameter whose name is no Python name stands in quotes: "1 + R_J * ('J_E+' - 1)".
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        if len(self.text) > _LONGEST:
+            raise StudyError(f"the expression is longer than {_LONGEST} letters")
+        try:
+            self._tree()
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            raise StudyError(f"'{self.text}' is not an expression, such as N_E / 4") from None
+        for node in ast.walk(self._tree()):
+            if isinstance(node, ast.Constant) and type(node.value) not in (int, float, str):
+                raise StudyError(f"'{self.text}': {node.value!r} is neither a number nor a parameter")
+        _ = self.names
+
+    def _tree(self) -> ast.expr:
+        return ast.parse(self.text.strip(), mode="eval").body
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The parameters it is made of; raises StudyError for what no expression may hold."""
+        return frozenset(_names(self._tree(), self.text))
+
+    def __call__(self, parameters: Mapping[str, Any]) -> float | int:
+        """Its value; raises StudyError where there is none."""
+        try:
+            value: float | int = _value(self._tree(), parameters)
+            finite = math.isfinite(value)
+        except (ArithmeticError, TypeError, ValueError) as error:
+            raise StudyError(f"'{self.text}' has no value here: {error}") from None
+        if not finite:
+            raise StudyError(f"'{self.text}' is {value} here")
+        return value
+
+
+def _names(node: ast.expr, text: str) -> Iterable[str]:
+    match node:
+        case ast.Constant(value=str(name)) | ast.Name(id=name):
+            yield name
+        case ast.Constant():
+            pass
+        case ast.UnaryOp(op=sign, operand=operand) if type(sign) in _OPERATORS:
+            yield from _names(operand, text)
+        case ast.BinOp(left=left, op=sign, right=right) if type(sign) in _OPERATORS:
+            yield from _names(left, text)
+            yield from _names(right, text)
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if (
+            name in _FUNCTIONS and arguments
+        ):
+            for argument in arguments:
+                yield from _names(argument, text)
+        case _:
+            raise StudyError(
+                f"'{text}': an expression holds numbers, parameters, + - * / // % **, {', '.join(_FUNCTIONS)}"
+            )
+
+
+def _value(node: ast.expr, parameters: Mapping[str, Any]) -> Any:
+    match node:
+        case ast.Constant(value=str(name)) | ast.Name(id=name):
+            return parameters[name]
+        case ast.Constant(value=value):
+            return value
+        case ast.UnaryOp(op=sign, operand=operand):
+            return _OPERATORS[type(sign)](_value(operand, parameters))
+        case ast.BinOp(left=left, op=sign, right=right):
+            return _OPERATORS[type(sign)](_value(left, parameters), _value(right, parameters))
+        case ast.Call(func=ast.Name(id=name), args=arguments):
+            return _FUNCTIONS[name](*(_value(argument, parameters) for argument in arguments))
+    raise AssertionError(node)  # `names` has refused it
+
+
+def ordered(expressions: Mapping[str, Expression]) -> dict[str, Expression]:
+    """The expressions, each after those it depends on. Raises StudyError where they go round in a circle."""
+    needs = {name: expression.names & expressions.keys() for name, expression in expressions.items()}
+    try:
+        order = list(TopologicalSorter(needs).static_order())
+    except CycleError as error:
+        raise StudyError(f"the expressions depend on one another: {' -> '.join(error.args[1])}") from None
+    return {name: expressions[name] for name in order}

@@ -1,0 +1,113 @@
+"""Exact symmetries: directions of the search space along which no spike changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibrate.errors import CalibrateError, ModelError
+from calibrate.network import Distributed, Model, Network, UniformPotential, Values
+from calibrate.neurons import IAF_PSC_EXP, neuron_model
+from calibrate.study.space import Range, Space
+
+# Central differences over this share of a range leave an error of its square, far below what a parameter
+# that matters does, and far above what rounding leaves.
+_SHARE = 1e-4
+_NOTHING = 1e-6
+
+
+def warnings(
+    model: Model, complete: Callable[[Mapping[str, Any]], Mapping[str, Any]], space: Space
+) -> Iterator[str]:
+    """One line for every set of free parameters that can be moved together without changing a spike.
+
+    complete   from free parameters to all of them
+
+    Continuous parameters only. All that the spikes depend on is written in units in which C, the voltage
+    scale and a common shift drop out (see `_dimensionless`); its derivatives with respect to the free
+    parameters are a matrix, and the directions that this maps to 0 are the symmetries.
+    """
+    ranges = {n: d for n, d in space.items() if isinstance(d, Range) and not d.integer and d.step is None}
+    if not ranges:
+        return
+    random = np.random.default_rng(0)
+    # Not in the middle, where a range may be symmetric by accident.
+    at = {name: 0.3 + 0.4 * random.random() for name in ranges}
+    others = {name: domain.midpoint for name, domain in space.items()}
+    try:
+        columns = [_derivative(model, complete, ranges, others, at, name) for name in ranges]
+    except CalibrateError:
+        return  # the model refuses a point between the ends: said elsewhere, where it matters
+    names = np.array(list(ranges))
+    slopes = np.stack(columns, axis=1)
+    still = np.abs(slopes).max(axis=0) <= _NOTHING
+    for name in names[still]:
+        yield f"{name} is free, but no spike depends on it: an exact symmetry of the model; fix it"
+    names, slopes = names[~still], slopes[:, ~still]
+    if not names.size:
+        return
+    _, sizes, directions = np.linalg.svd(slopes / np.abs(slopes).max(axis=0), full_matrices=True)
+    null = directions[np.sum(sizes > _NOTHING * sizes[0]) :]
+    involved = names[(np.abs(null) > 1e-3).any(axis=0)] if null.size else names[:0]
+    if involved.size:
+        yield (
+            f"{', '.join(involved)} can be moved together without changing any spike (an exact symmetry of "
+            f"the model): fix {'one' if len(null) == 1 else len(null)} of them, or give weights in pA"
+        )
+
+
+def _derivative(
+    model: Model,
+    complete: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    ranges: Mapping[str, Range],
+    others: Mapping[str, Any],
+    at: Mapping[str, float],
+    name: str,
+) -> NDArray[np.float64]:
+    ends = []
+    for side in (1, -1):
+        moved = {other: ranges[other].at(u + side * _SHARE * (other == name)) for other, u in at.items()}
+        parameters = complete({**others, **moved})
+        network = model.network(parameters)
+        ends.append(_dimensionless(network, model.values(network, parameters)))
+    if ends[0].shape != ends[1].shape:
+        raise ModelError(f"{name} changes what there is in the network, not only its values")
+    return (ends[0] - ends[1]) / (2 * _SHARE)
+
+
+def _dimensionless(network: Network, values: Values) -> NDArray[np.float64]:
+    """All that the spikes depend on, voltages from E_L in units of V_th - E_L, charges in C times that.
+
+    For neuron models other than iaf_psc_exp, the values as they are.
+    """
+    numbers: list[float] = [float(projection.rule.probability) for projection in network.projections]
+    numbers += [projection.delay_ms for projection in network.projections]
+    charge: dict[str, float] = {}
+    for population in network.populations:
+        defaults = {p.name: p.default for p in neuron_model(population.neuron).parameters}
+        own = {**defaults, **values.neurons[population.name]}
+        mean = {name: value.mean if isinstance(value, Distributed) else value for name, value in own.items()}
+        sd = {name: value.sd for name, value in own.items() if isinstance(value, Distributed)}
+        low, gap, capacity = 0.0, 1.0, 1.0
+        if population.neuron == IAF_PSC_EXP.name:
+            low, gap, capacity = mean["E_L"], mean["V_th"] - mean["E_L"], mean["C_m"]
+        charge[population.name] = gap * capacity
+        unit = {"V_th": gap, "V_reset": gap, "E_L": gap, "C_m": capacity, "I_e": gap * capacity}
+        origin = {"V_th": low, "V_reset": low, "E_L": low}
+        for name, value in mean.items():
+            numbers.append((value - origin.get(name, 0.0)) / unit.get(name, 1.0))
+        numbers += [value / unit.get(name, 1.0) for name, value in sd.items()]
+        initial = values.initial[population.name]
+        if isinstance(initial, UniformPotential):
+            numbers += [(initial.low - low) / gap, (initial.high - low) / gap]
+        if population.name in values.noise:
+            noise = values.noise[population.name]
+            numbers += [noise.rate_hz, noise.weight / charge[population.name]]
+    for projection in network.projections:
+        numbers.append(values.weights[projection.name] / charge[projection.target])
+    for stimulus in values.stimuli:
+        numbers += [stimulus.current_pA / charge[stimulus.population], stimulus.start_ms, stimulus.stop_ms]
+    return np.array(numbers)

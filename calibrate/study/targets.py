@@ -1,0 +1,164 @@
+"""The rules of [[objectives]], [[constraints]] and [[stages]]: statistics, and times that fit them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from calibrate.errors import did_you_mean
+from calibrate.network import Network
+from calibrate.objective import Constraint, Interval, Needs, Objective, Statistic, Value, find_statistic
+from calibrate.observation import steps
+from calibrate.study.checks import attempt
+from calibrate.study.file import ConstraintSection, ObjectiveSection, StudyFile
+from calibrate.study.problems import Place, Problems, listed
+
+
+def objectives(
+    problems: Problems, sections: Sequence[ObjectiveSection], network: Network, folder: Path
+) -> tuple[Objective, ...]:
+    """The objectives, their statistics found and their populations there."""
+    made: list[Objective] = []
+    for number, section in enumerate(sections):
+        objective = _objective(problems, section, network, folder, ("objectives", number))
+        if objective is None:
+            continue
+        if objective.name in [other.name for other in made]:
+            remedy = 'give one of them its own: name = "..."'
+            problems.add(("objectives", number), "has the name of an earlier one", objective.name, remedy)
+        made.append(objective)
+    return tuple(made)
+
+
+def _objective(
+    problems: Problems, section: ObjectiveSection, network: Network, folder: Path, place: Place
+) -> Objective | None:
+    statistic = _statistic(problems, section, network, folder, place)
+    if statistic is None:
+        return None
+    if (section.target is None) == (section.interval is None):
+        rule = "needs a target" if section.target is None else "has a target and an interval"
+        problems.add(place, rule, None, "write target = VALUE or interval = [LOW, HIGH]")
+        return None
+    return attempt(problems, place, _made, section, statistic)
+
+
+def _statistic(
+    problems: Problems,
+    section: ObjectiveSection | ConstraintSection,
+    network: Network,
+    folder: Path,
+    place: Place,
+) -> Statistic | None:
+    """The statistic that a section names, under the section's own name if it has one."""
+    statistic = attempt(
+        problems,
+        (*place, "statistic"),
+        lambda: find_statistic(section.statistic, section.options, folder=folder),
+    )
+    if statistic is None:
+        return None
+    population, there = statistic.options.get("population"), network.layout.populations
+    if population is not None and population not in there:
+        rule = f"looks at a population that is not there{did_you_mean(str(population), there)}"
+        problems.add((*place, "statistic"), rule, population, f"there are {listed(there)}")
+    return replace(statistic, name=section.name or statistic.name)
+
+
+def constraints(
+    problems: Problems, sections: Sequence[ConstraintSection], network: Network, folder: Path
+) -> tuple[Constraint, ...]:
+    """The constraints, their statistics found and their populations there."""
+    made: list[Constraint] = []
+    for number, section in enumerate(sections):
+        place: Place = ("constraints", number)
+        statistic = _statistic(problems, section, network, folder, place)
+        if statistic is None:
+            continue
+        low = -math.inf if section.min is None else section.min
+        high = math.inf if section.max is None else section.max
+        constraint = attempt(problems, place, partial(Constraint, statistic=statistic, low=low, high=high))
+        if constraint is None:
+            continue
+        if constraint.name in [other.name for other in made]:
+            remedy = 'give one of them its own: name = "..."'
+            problems.add(place, "has the name of an earlier one", constraint.name, remedy)
+        made.append(constraint)
+    return tuple(made)
+
+
+def check_names(
+    problems: Problems, objectives: Sequence[Objective], constraints: Sequence[Constraint]
+) -> None:
+    """An objective and a constraint of one name must be of one statistic."""
+    own = {objective.name: objective.statistic for objective in objectives}
+    for number, constraint in enumerate(constraints):
+        statistic = own.get(constraint.name, constraint.statistic)
+        if (statistic.function, statistic.options) != (
+            constraint.statistic.function,
+            constraint.statistic.options,
+        ):
+            rule = "has the name of an objective, but other options or another statistic"
+            remedy = 'give one of them its own: name = "..."'
+            problems.add(("constraints", number), rule, constraint.name, remedy)
+
+
+def _made(section: ObjectiveSection, statistic: Statistic) -> Objective:
+    target: Value | Interval
+    if section.interval is not None:
+        target = Interval(section.interval[0], section.interval[1], section.tolerance, section.source)
+    else:
+        assert section.target is not None  # one of the two is given
+        target = Value(section.target, section.tolerance, section.source)
+    return Objective(statistic=statistic, target=target, weight=section.weight)
+
+
+def check_times(problems: Problems, file: StudyFile, needs: Needs) -> None:
+    """Durations and the statistics' bins must be whole numbers of time steps, and fit one another."""
+    simulation = file.simulation
+    dt = simulation.dt_ms
+    if abs(dt * 1000 - round(dt * 1000)) > 1e-9 or dt < 0.001:
+        problems.add(("simulation", "dt_ms"), "must be a whole number of microseconds", dt, "round it")
+        return
+    for width in (needs.bin_ms, needs.window_ms):
+        if width is not None:
+            remedy = "choose a dt_ms that divides 1 ms, or other widths"
+            attempt(problems, ("simulation", "dt_ms"), steps, width, dt, "a bin", remedy=remedy)
+    _check_length(problems, ("simulation",), simulation.warmup_ms, simulation.duration_ms, dt, needs)
+    for number, stage in enumerate(file.stages):
+        warmup_ms = simulation.warmup_ms if stage.warmup_ms is None else stage.warmup_ms
+        _check_length(problems, ("stages", number), warmup_ms, stage.duration_ms, dt, needs)
+
+
+def _check_length(
+    problems: Problems, place: Place, warmup_ms: float, duration_ms: float, dt_ms: float, needs: Needs
+) -> None:
+    attempt(problems, (*place, "warmup_ms"), steps, warmup_ms, dt_ms, "a time")
+    whole = attempt(problems, (*place, "duration_ms"), steps, duration_ms, dt_ms, "a time")
+    if needs.bin_ms is not None and whole is not None:
+        bins = duration_ms / needs.bin_ms
+        if not math.isclose(bins, round(bins), rel_tol=1e-9, abs_tol=1e-9) or round(bins) < 1:
+            rule = f"must be a multiple of the {needs.bin_ms:g} ms bins that the statistics need"
+            problems.add((*place, "duration_ms"), rule, duration_ms, "round it")
+
+
+def check_stages(problems: Problems, file: StudyFile, constraints: Sequence[Constraint]) -> None:
+    """Stages grow longer up to the full simulation, and there is a constraint that they can judge."""
+    if not file.stages:
+        return
+    if not any(constraint.statistic.screens for constraint in constraints):
+        rule = "judge nothing: there is no constraint that a short simulation can judge"
+        remedy = 'add [[constraints]] on rate, synchrony or locking, such as statistic = "rate_E", max = 60.0'
+        problems.add(("stages",), rule, None, remedy)
+    lengths = [*(stage.duration_ms for stage in file.stages), file.simulation.duration_ms]
+    for number, (shorter, longer) in enumerate(itertools.pairwise(lengths)):
+        if not shorter < longer:
+            after = "the next stage" if number + 2 < len(lengths) else "[simulation] duration_ms"
+            rule = f"must be shorter than {after}, {longer:g} ms"
+            problems.add(
+                ("stages", number, "duration_ms"), rule, shorter, "shorten it, or leave the stage out"
+            )

@@ -1,0 +1,218 @@
+"""What a slot's process does: it keeps a prepared simulator and runs batches of candidates in it."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from calibrate import simulators, wiring
+from calibrate.errors import CalibrateError
+from calibrate.network import Model, Network, find_model
+from calibrate.observation import Observation, SimulationFailure
+from calibrate.simulators.base import Member, Precision, Prepared, Recording, Simulator, simulate
+
+# Ctrl-C and a batch system's SIGTERM reach all processes of a run, and are the coordinator's to handle.
+FOR_THE_COORDINATOR = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """How every candidate of a study is simulated.
+
+    model       name of an installed model, "package.module:Name" or "file.py:Name"
+    folder      where such a file is looked up
+    backend     "genn", "nest" or "poisson"
+    batch_size  candidates that one slot simulates at once
+    """
+
+    model: str
+    folder: Path | None = None
+    backend: str
+    precision: Precision = "single"
+    dt_ms: float = 0.1
+    recording: Recording = field(default_factory=Recording)
+    wiring_seed: int = 0
+    batch_size: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """How long a simulation runs before its measurement, and how long the measurement is."""
+
+    warmup_ms: float
+    duration_ms: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A parameter set to simulate on graph number `realisation`: all its results carry its `uuid`."""
+
+    uuid: str
+    parameters: Mapping[str, Any]
+    seed: int
+    realisation: int = 0
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.uuid, self.realisation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a candidate.
+
+    build_s  time spent building the network (0 where it was there already)
+    wall_s   time of the simulation; members of one batch share it
+    backend  the simulator's own description: name, version, device, precision
+    """
+
+    uuid: str
+    realisation: int = 0
+    result: Observation | SimulationFailure
+    wall_s: float = 0.0
+    build_s: float = 0.0
+    backend: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.uuid, self.realisation
+
+
+def failures(batch: Sequence[Candidate], reason: str, *, wall_s: float = 0.0) -> list[Outcome]:
+    """The outcomes of candidates that all failed for one reason."""
+    failure = SimulationFailure(reason)
+    return [Outcome(uuid=c.uuid, realisation=c.realisation, result=failure, wall_s=wall_s) for c in batch]
+
+
+class Worker:
+    """The simulator and the last network it built."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._model: Model = find_model(setup.model, folder=setup.folder)
+        self._simulator: Simulator = simulators.create(
+            setup.backend, dt_ms=setup.dt_ms, precision=setup.precision
+        )
+        self._network: Network | None = None
+        self._prepared: Prepared | None = None
+
+    def run(self, candidates: Sequence[Candidate], timing: Timing) -> list[Outcome]:
+        """Simulate at most a batch of candidates of one graph; one that cannot run is an Outcome too."""
+        backend = self._simulator.describe()
+        outcomes: dict[str, Outcome] = {}
+        batches: dict[Network, list[tuple[Candidate, Member]]] = {}
+        for candidate in candidates:
+            try:
+                network = self._model.network(candidate.parameters)
+                values = self._model.values(network, candidate.parameters)
+                for population in network.populations:  # here, where a bad draw fails its candidate only
+                    wiring.neuron_parameters(
+                        population,
+                        values,
+                        wiring_seed=self._setup.wiring_seed,
+                        realisation=candidate.realisation,
+                    )
+            except Exception as error:
+                outcomes[candidate.uuid] = Outcome(
+                    uuid=candidate.uuid,
+                    realisation=candidate.realisation,
+                    result=SimulationFailure(_reason(error)),
+                    backend=backend,
+                )
+            else:
+                member = Member(values=values, seed=candidate.seed)
+                batches.setdefault(network, []).append((candidate, member))
+        for network, batch in batches.items():
+            build_s, wall_s = 0.0, 0.0
+            results: Sequence[Observation | SimulationFailure]
+            try:
+                started = time.perf_counter()
+                prepared = self._prepare(network)
+                build_s = time.perf_counter() - started
+                started = time.perf_counter()
+                results = simulate(
+                    prepared,
+                    [member for _, member in batch],
+                    realisation=candidates[0].realisation,
+                    warmup_ms=timing.warmup_ms,
+                    duration_ms=timing.duration_ms,
+                )
+                wall_s = time.perf_counter() - started
+            except Exception as error:
+                self._close()
+                results = [SimulationFailure(_reason(error))] * len(batch)
+            for (candidate, _), result in zip(batch, results, strict=True):
+                outcomes[candidate.uuid] = Outcome(
+                    uuid=candidate.uuid,
+                    realisation=candidate.realisation,
+                    result=result,
+                    wall_s=wall_s,
+                    build_s=build_s,
+                    backend=backend,
+                )
+        return [outcomes[candidate.uuid] for candidate in candidates]
+
+    def _prepare(self, network: Network) -> Prepared:
+        if self._prepared is None or network != self._network:
+            self._close()
+            self._prepared = self._simulator.prepare(
+                network,
+                batch_size=self._setup.batch_size,
+                recording=self._setup.recording,
+                wiring_seed=self._setup.wiring_seed,
+            )
+            self._prepared.__enter__()
+            self._network = network
+        return self._prepared
+
+    def _close(self) -> None:
+        if self._prepared is not None:
+            prepared, self._prepared = self._prepared, None
+            prepared.__exit__(None, None, None)
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, CalibrateError) else f"{type(error).__name__}: {error}"
+
+
+def serve(setup: Setup, connection: Connection, log: str, parent: int) -> None:
+    """Run every batch that comes through `connection`, until it closes: what a slot's process does."""
+    _end_with(parent)
+    for number in FOR_THE_COORDINATOR:
+        signal.signal(number, signal.SIG_IGN)
+    _print_to(log)
+    worker: Worker | None = None
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        while True:
+            batch, timing = connection.recv()
+            try:
+                worker = worker or Worker(setup)
+            except Exception as error:
+                connection.send(failures(batch, _reason(error)))
+            else:
+                connection.send(worker.run(batch, timing))
+
+
+def _print_to(log: str) -> None:
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for standard in (1, 2):
+        os.dup2(descriptor, standard)
+    os.close(descriptor)
+
+
+def _end_with(parent: int) -> None:
+    """Let the kernel end this process when its parent ends, however that happens (Linux)."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
