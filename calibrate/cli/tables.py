@@ -66,7 +66,8 @@ def print_best(console: Console, best: Best) -> None:
     if graphs:
         met = sum(bool(target.fresh_met) for target in best.targets)
         title += f"; on {graphs} fresh graphs {met} of {total}"
-    table = Table(title=title, title_justify="left", title_style="bold")
+    console.print(title, style="bold", soft_wrap=True, markup=False, highlight=False)
+    table = Table()
     table.add_column("statistic")
     for name in ("target", "reached", *(["fresh graphs"] if graphs else [])):
         table.add_column(name, justify="right")

@@ -15,6 +15,7 @@ from calibrate.store import archive
 from calibrate.store.rows import statistics_json
 from calibrate.study import Study, differences
 from calibrate.study.expressions import Expression
+from calibrate.study.file import ReplicatesSection
 from calibrate.study.parameters import with_derived
 
 # What may differ: the search, not what a simulation shows.
@@ -53,11 +54,13 @@ def adoptable(
     if changes := differences(old, new):
         raise StoreError(f"the trials of study '{found.name}' were simulated otherwise: {'; '.join(changes)}")
     last_stage = len(found.content.get("stages", {})) + 1
+    # Not the graphs that were fresh to the old search: they must stay fresh to this one.
+    seen = study.replicates.graphs + study.replicates.confirm
     taken: dict[str, int] = {}
     outside, without = set[str](), set[str]()
     columns = []
     for row in rows:
-        if row.status != "complete" or row.stage != last_stage:
+        if row.status != "complete" or row.stage != last_stage or row.realisation >= min(seen, _seen(found)):
             continue
         free = _free(study, found.content["parameters"], row.parameters)
         if free is None:
@@ -80,6 +83,12 @@ def adoptable(
             }
         )
     return Adopted(len(taken), len(outside), len(without - taken.keys())), columns
+
+
+def _seen(found: Row[Any]) -> int:
+    """Number of graphs that the search of a study has simulated."""
+    replicates = ReplicatesSection(**found.content.get("replicates", {}))
+    return replicates.graphs + replicates.confirm
 
 
 def _free(study: Study, parameters: Mapping[str, Any], free: Mapping[str, Any]) -> dict[str, Any] | None:
