@@ -155,7 +155,8 @@ class _Run:
 
     def _finished(self) -> Reason | None:
         budget = self._study.budget
-        if self._limit is not None and self._done >= self._limit:
+        # What an earlier run had asked is told first, even where the budget is smaller now.
+        if self._limit is not None and self._done >= self._limit and not any(self._waiting.values()):
             return "trials"
         if self._best is not None and budget.loss is not None and self._best.loss <= budget.loss:
             return "loss"
