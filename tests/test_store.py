@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -23,8 +25,9 @@ from calibrate.objective import Estimate
 from calibrate.observation import Layout, Observation, observe_spikes
 from calibrate.record import Simulation
 from calibrate.search import Search, Verdict
+from calibrate.session import run_study
 from calibrate.store import Store, archive, schema, storage_url
-from calibrate.study import Study
+from calibrate.study import Study, read_study
 from small_study import small_study
 
 LAYOUT = Layout.of([("E", 4, 2), ("I", 2, 1)])
@@ -416,3 +419,27 @@ def test_a_folder_with_braces_in_its_name_is_a_folder(study, tmp_path):
     with Store(study, f"sqlite:///{tmp_path}/{{SCHEMA_VERSION}}/x.db"):
         pass
     assert os.listdir(tmp_path / "{SCHEMA_VERSION}") == ["x.db"]  # noqa: PTH208
+
+
+def test_a_study_of_the_first_version_of_the_tables_goes_on(tmp_path):
+    data = Path(__file__).parent / "data"
+    shutil.copy(data / "version1.toml", tmp_path)
+    with sqlite3.connect(tmp_path / "version1.db") as connection:
+        connection.executescript((data / "version1.sql").read_text())
+        known = {uuid for (uuid,) in connection.execute("select uuid from calibrate_simulation")}
+    assert len(known) == 4
+    study = read_study(tmp_path / "version1.toml", changes={"budget.trials": 6, "replicates.fresh": 0})
+    result = run_study(study, url=storage_url(study), slots=1)
+    assert (result.complete, result.added) == (6, 2)
+    with sqlite3.connect(tmp_path / "version1.db") as connection:
+        told = [
+            json.loads(uuid)
+            for (uuid,) in connection.execute(
+                "select value_json from trial_user_attributes where key = 'uuid'"
+            )
+        ]
+        assert connection.execute("select version from calibrate_schema").fetchall() == [(2,)]
+        untold = connection.execute("select count(*) from calibrate_simulation where trial is null")
+        assert untold.fetchone() == (0,)
+    assert len(told) == len(set(told)) == 6
+    assert known < set(told)
