@@ -179,6 +179,88 @@ BROKEN: dict[str, tuple[str, str, str]] = {
         '"randon"',
         r":30: \[sampler\] name must be one of .*'random'.*: \"randon\"",
     ),
+    "constraint without bounds": (
+        "[budget]",
+        '[[constraints]]\nstatistic = "rate_E"\n\n[budget]',
+        r":32: \[constraints 1\] ?: a constraint needs min or max",
+    ),
+    "constraint upside down": (
+        "[budget]",
+        '[[constraints]]\nstatistic = "rate_E"\nmin = 9.0\nmax = 3.0\n\n[budget]',
+        r":32: \[constraints 1\].*min not above max",
+    ),
+    "constraint on an unknown statistic": (
+        "[budget]",
+        '[[constraints]]\nstatistic = "rat_E"\nmax = 3.0\n\n[budget]',
+        r":33: \[constraints 1\] statistic.*rat_E.*'rate",
+    ),
+    "constraint with a target": (
+        "[budget]",
+        '[[constraints]]\nstatistic = "rate_E"\ntarget = 3.0\n\n[budget]',
+        r":34: \[constraints 1\] target is not a key here; its keys are statistic, name, min, max",
+    ),
+    "stage without a constraint": (
+        "[budget]",
+        "[[stages]]\nduration_ms = 500\n\n[budget]",
+        r":32: \[stages\] judge nothing: .*add \[\[constraints\]\]",
+    ),
+    "stage as long as the simulation": (
+        "[budget]",
+        '[[constraints]]\nstatistic = "rate_E"\nmax = 9.0\n[[stages]]\nduration_ms = 2000\n\n[budget]',
+        r":36: \[stages 1\] duration_ms must be shorter than \[simulation\] duration_ms, 2000 ms: 2000",
+    ),
+    "stages as a table": (
+        "[budget]",
+        "[stages]\nduration_ms = 500\n\n[budget]",
+        r":32: \[stages\] must be a list of tables",
+    ),
+    "graphs that are none": (
+        "confirm = 0",
+        "graphs = 0",
+        r":36: \[replicates\] graphs must be at least 1: 0",
+    ),
+    "plateau of no trials": ("trials = 8", "plateau = 0", r":33: \[budget\] plateau must be at least 1: 0"),
+    "prior point outside": (
+        "[budget]",
+        "[prior]\npoints = [{ I_E = 5.0 }]\n\n[budget]",
+        r":33: \[prior\] points point 1 has I_E outside its range: 5.0",
+    ),
+    "prior point of a fixed parameter": (
+        "[budget]",
+        '[prior]\npoints = [{ "J+" = 1.0 }]\n\n[budget]',
+        r":33: \[prior\] points point 1 names J\+, which is not free",
+    ),
+    "expression that is none": (
+        '"J+" = 2',
+        '"J+" = { expression = "I_E +" }',
+        r":9: \[parameters\] J\+: 'I_E \+' is not an expression",
+    ),
+    "expression of an unknown parameter": (
+        '"J+" = 2',
+        '"J+" = { expression = "I_X / 2" }',
+        r":9: \[parameters\] J\+ expression names I_X, no parameter of tiny.*I_E",
+    ),
+    "expressions in a circle": (
+        '"J+" = 2',
+        '"J+" = { expression = "N_E" }\nN_E = { expression = "2 * \'J+\'" }',
+        r"\[parameters\].*the expressions depend on one another: ",
+    ),
+    "expression without a value": (
+        '"J+" = 2',
+        '"J+" = { expression = "1 / (I_E - I_E)" }',
+        r":9: \[parameters\] J\+ .*1 / \(I_E - I_E\): it has no value here: float division by zero",
+    ),
+    "expression for a text": (
+        '"J+" = 2',
+        'rule = { expression = "I_E" }',
+        r":9: \[parameters\] rule takes no expression: it is no number",
+    ),
+    "tolerance within the noise": (
+        "tolerance = 1.0",
+        "tolerance = 0.01",
+        r":21: \[objectives 1\] tolerance is below the standard error of rate_E, which is estimated at 0.23 "
+        r"for 2000 ms on 1 graph: 0.01; raise it",
+    ),
     "unknown option of the sampler": (
         '"random"',
         '"random"\nstartup = 3',
@@ -375,10 +457,25 @@ VALUES = [
 ]
 
 
+MORE = """
+[[constraints]]
+statistic = "rate_E"
+max = 60.0
+
+[[stages]]
+warmup_ms = 0.0
+duration_ms = 500.0
+
+[prior]
+points = [{ I_E = 1.0 }]
+study = "earlier"
+"""
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_no_study_file_gives_a_traceback(tmp_path, data):
-    lines = STUDY.splitlines()
+    lines = (STUDY + MORE).splitlines()
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(0, len(lines) - 1))
         kind = data.draw(st.sampled_from(["value", "drop", "double", "cut"]))
@@ -398,3 +495,8 @@ def test_no_study_file_gives_a_traceback(tmp_path, data):
     except StudyError as error:
         for line in str(error).splitlines():
             assert line.startswith(str(path))
+
+
+def test_a_front_cannot_be_sought_by_a_sampler_of_one_loss(tmp_path):
+    with pytest.raises(StudyError, match=r"\[sampler\] name minimises one loss, and the study seeks a front"):
+        small_study(tmp_path, ("seed = 3", "seed = 3\npareto = true"), ('name = "random"', 'name = "cmaes"'))

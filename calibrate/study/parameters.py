@@ -175,12 +175,12 @@ def with_derived(model: Model, given: Mapping[str, Any], derived: Mapping[str, E
         for other in expression.names:
             value = complete.get(other, model.parameter(other).default)
             if isinstance(value, bool) or not isinstance(value, int | float):
-                raise StudyError(f"'{expression.text}': {other} is {value!r}, not a number")
+                raise StudyError(f"{name} = {expression.text}: {other} is {value!r}, not a number")
             used[other] = value
         try:
             complete[name] = model.parameter(name).checked(expression(used))
-        except ModelError as error:
-            raise ModelError(f"'{expression.text}': {error}") from None
+        except (ModelError, StudyError) as error:
+            raise type(error)(f"{name} = {expression.text}: {error}") from None
     return complete
 
 
@@ -225,7 +225,8 @@ def check_model_rules(
             check_stimuli(model.values(made, given), dt_ms)
         except CalibrateError as error:
             rule = str(error)
-            name = name_in(rule, [*space, *fixed, *formulas])
+            derived_one = rule.partition(" = ")[0]
+            name = derived_one if derived_one in formulas else name_in(rule, [*space, *fixed, *formulas])
             place = ("parameters", name) if name else ("parameters",)
             remedy = "change the values"
             if point:

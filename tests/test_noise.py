@@ -1,0 +1,70 @@
+"""Tolerances against noise, and what a study costs."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from calibrate.cost import estimate
+from calibrate.errors import StudyError
+from calibrate.objective import Spread, find_statistic
+from calibrate.session import run_study
+from calibrate.store import storage_url
+from small_study import small_study
+
+
+def test_a_standard_error_falls_with_the_root_of_time_and_graphs_but_for_what_differs_between_graphs():
+    spread = Spread(within=0.1, between=0.3)
+    assert spread.standard_error(5.0, duration_ms=10_000, graphs=1) == pytest.approx(5 * math.sqrt(0.1))
+    assert spread.standard_error(5.0, duration_ms=2_500, graphs=1) == pytest.approx(5 * math.sqrt(0.13))
+    assert spread.standard_error(-5.0, duration_ms=2_500, graphs=4) == pytest.approx(2.5 * math.sqrt(0.13))
+
+
+def test_dwell_times_of_bernoulli_graphs_are_known_to_be_the_noisiest():
+    dwell, rate = find_statistic("dwell_time").spread, find_statistic("rate_E").spread
+    for rule in ("fixed_indegree", "bernoulli"):
+        assert dwell[rule].within > rate[rule].within
+    assert dwell["bernoulli"].between == 0.80
+
+
+def test_a_tolerance_that_no_trial_can_resolve_is_refused_unless_the_error_is_known_better(tmp_path):
+    tight = ("tolerance = 1.0", "tolerance = 0.2")
+    with pytest.raises(StudyError, match=r"rate_E, which is estimated at 0\.23 for 2000 ms on 1 graph: 0\.2"):
+        small_study(tmp_path, tight)
+    small_study(tmp_path, tight, ("confirm = 0", "confirm = 0\ngraphs = 2"))
+    small_study(tmp_path, ("tolerance = 1.0", "tolerance = 0.2\nstandard_error = 0.19"))
+    with pytest.raises(StudyError, match=r"rate_E, which is given as 2 for 2000 ms"):
+        small_study(tmp_path, ("tolerance = 1.0", "tolerance = 1.0\nstandard_error = 2.0"))
+
+
+def test_an_interval_may_be_as_narrow_as_its_width_allows(tmp_path):
+    # 9 to 11 Hz reach 1 Hz to either side of their middle, where the standard error is 0.46 Hz.
+    small_study(tmp_path, ("tolerance = 2.0", "tolerance = 0.001"))
+
+
+def test_the_cost_is_that_of_all_stages_and_graphs(tmp_path):
+    one = estimate(small_study(tmp_path, ('"J+" = 2', '"J+" = 2\npause_s = 0.01')))
+    assert one.neurons == 50
+    assert one.trial_s is not None
+    assert one.total_s is not None
+    assert one.total_s >= one.trial_s * 8 / (one.slots * one.batch_size)
+    plain = estimate(small_study(tmp_path), timed=False)
+    assert (plain.trial_s, plain.total_s) == (None, None)
+
+
+def test_the_cost_of_a_network_that_cannot_be_simulated_is_not_known_and_said_why(tmp_path):
+    cost = estimate(small_study(tmp_path, ('"J+" = 2', '"J+" = 2\nwrong_above = 0.05')))
+    assert cost.trial_s is None
+    assert "the plug-in is broken" in cost.note
+
+
+def test_a_seed_of_the_simulation_leaves_the_search_as_it_is(tmp_path):
+    seed = ("duration_ms = 2000", "duration_ms = 2000\nseed = 9")
+    one = run_study(small_study(tmp_path), url=storage_url(small_study(tmp_path)), slots=2)
+    study = small_study(tmp_path, seed, name="other")
+    other = run_study(study, url=storage_url(study), slots=2)
+    assert study.simulation_seed == 9
+    assert one.best is not None
+    assert other.best is not None
+    assert one.best.statistics != other.best.statistics
