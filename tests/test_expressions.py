@@ -81,7 +81,7 @@ def test_a_derived_whole_number_must_be_whole_at_the_ends_of_the_ranges_too(tmp_
     study = small_study(tmp_path, ('"J+" = 2', 'N_E = { expression = "20 * N_Q" }'))
     assert study.network.population("E").size == 40
     with pytest.raises(StudyError, match=r"N_E takes a whole number, not"):
-        small_study(tmp_path, ('"J+" = 2', 'N_E = { expression = "20 * I_E" }'))
+        small_study(tmp_path, ('"J+" = 2', 'N_E = { expression = "10 * I_E" }'))
 
 
 def test_another_expression_is_another_study(tmp_path):
