@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from calibrate.errors import StudyError
 from calibrate.objective import Interval, Value
-from calibrate.study import Grid, Random, Tpe, differences, read_study
+from calibrate.study import Cmaes, Grid, Random, Tpe, differences, read_study
 from calibrate.study.problems import key_lines
 from calibrate.study.space import Choice, Range
 from small_study import STUDY, small_study, write_study
@@ -37,12 +37,8 @@ def test_what_a_file_leaves_out_has_defaults(tmp_path):
         tmp_path, ("[study]\nseed = 3\n", ""), ('[sampler]\nname = "random"\n', ""), ("warmup_ms = 0.0\n", "")
     )
     assert study.seed == 0
-    assert study.sampler == Tpe()
+    assert study.sampler == Cmaes()
     assert study.simulation.warmup_ms == 1000.0
-
-
-def test_the_sampler_is_tpe_where_only_its_options_are_given(tmp_path):
-    assert small_study(tmp_path, ('name = "random"', "startup = 4")).sampler == Tpe(startup=4)
 
 
 @pytest.mark.parametrize(
@@ -500,3 +496,13 @@ def test_no_study_file_gives_a_traceback(tmp_path, data):
 def test_a_front_cannot_be_sought_by_a_sampler_of_one_loss(tmp_path):
     with pytest.raises(StudyError, match=r"\[sampler\] name minimises one loss, and the study seeks a front"):
         small_study(tmp_path, ("seed = 3", "seed = 3\npareto = true"), ('name = "random"', 'name = "cmaes"'))
+
+
+def test_a_study_that_names_no_sampler_gets_cmaes_where_that_can_search_and_else_tpe(tmp_path):
+    without = ('[sampler]\nname = "random"\n\n', "")
+    assert small_study(tmp_path, without).sampler == Cmaes()
+    choices = ('"J+" = 2', 'rule = { choices = ["a", "b"] }')
+    assert small_study(tmp_path, without, choices).sampler == Tpe()
+    assert small_study(tmp_path, without, ("seed = 3", "seed = 3\npareto = true")).sampler == Tpe()
+    with pytest.raises(StudyError, match=r":29: \[sampler\] name is missing; add name = \.\.\., one of tpe"):
+        small_study(tmp_path, ('name = "random"', "startup = 3"))

@@ -37,7 +37,7 @@ from calibrate.study.file import Qmc as Qmc
 from calibrate.study.file import Random as Random
 from calibrate.study.file import Tpe as Tpe
 from calibrate.study.problems import Place, Problem, Problems, key_lines, syntax_problem
-from calibrate.study.space import Space, grid_size
+from calibrate.study.space import Range, Space, grid_size
 from calibrate.study.tables import read_tables
 from calibrate.worker import Timing
 
@@ -293,6 +293,15 @@ def _rendered(problems: list[Problem], file: str, lines: Mapping[Place, int]) ->
     return list(dict.fromkeys(problem.render(file, lines) for problem in problems))
 
 
+def default_sampler(space: Space, *, pareto: bool) -> AnySampler:
+    """The sampler of a study that names none: cmaes where it can search, else tpe.
+
+    Measured on networks of 1500 and 5000 neurons: benchmarks/RESULTS.md.
+    """
+    numbers = all(isinstance(domain, Range) for domain in space.values())
+    return Cmaes() if numbers and len(space) > 1 and not pareto else Tpe()
+
+
 def _checked(problems: Problems, path: Path, text: str, tables: Mapping[str, Any]) -> Study | None:
     file = read_tables(problems, tables)
     if file is None:
@@ -310,6 +319,8 @@ def _checked(problems: Problems, path: Path, text: str, tables: Mapping[str, Any
     )
     space = parameters.domains(problems, model, free, grid=file.sampler.name == "grid")
     derived = parameters.derived(problems, model, formulas)
+    if "sampler" not in tables:
+        file = file.model_copy(update={"sampler": default_sampler(space, pareto=file.study.pareto)})
     checks.check_sampler(problems, file, space)
     checks.check_budget(problems, file)
     checks.check_prior(problems, file, space)

@@ -16,6 +16,7 @@ from calibrate.study.file import (
     FreeParameter,
     Section,
     StudyFile,
+    Tpe,
 )
 from calibrate.study.problems import Place, Problems, listed, problems_in
 
@@ -54,7 +55,12 @@ def _section(problems: Problems, section: type[Section], table: object, place: P
 
 
 def _sampler(problems: Problems, table: object) -> Section | None:
-    name = table.get("name", "tpe") if isinstance(table, dict) else "tpe"
+    if not isinstance(table, dict):
+        return _section(problems, Tpe, table, ("sampler",))  # which says what is wrong
+    if "name" not in table:
+        problems.add(("sampler",), "name is missing", None, f"add name = ..., one of {listed(SAMPLERS)}")
+        return None
+    name = table["name"]
     if not isinstance(name, str) or name not in SAMPLERS:
         hint = did_you_mean(name, SAMPLERS) if isinstance(name, str) else ""
         problems.add(("sampler", "name"), f"must be one of {listed(SAMPLERS)}{hint}", name)
