@@ -160,13 +160,17 @@ class _Run:
             return "trials"
         if self._best is not None and budget.loss is not None and self._best.loss <= budget.loss:
             return "loss"
-        if self._best is not None and budget.plateau is not None:
-            last = self._search.trials[-1].number
-            if last - self._best.number >= budget.plateau:
-                return "plateau"
+        if budget.plateau is not None and self._since_best >= budget.plateau:
+            return "plateau"
         if budget.wall_s is not None and time.monotonic() - self._started >= budget.wall_s:
             return "wall_s"
         return "interrupted" if self._interrupted() else None
+
+    @property
+    def _since_best(self) -> int:
+        """Trials of this study since the best one; all of them where there is none."""
+        first = 0 if self._best is None else self._best.number + 1
+        return sum(ORIGIN not in trial.user_attrs for trial in self._search.trials[first:])
 
     # --- one batch ----------------------------------------------------------------------------------
 
@@ -186,6 +190,8 @@ class _Run:
             self._simulate(batch, stage, range(1), "screening")
             passed = [case for case in batch if not self._is_out(case)]
             self._waiting[stage + 1] += passed
+            if passed:
+                self._in_a_row = 0  # they work, although they are told later
             self._tell([case for case in batch if case not in passed])
         else:
             self._simulate(batch, stage, range(self._study.replicates.graphs), "simulating")
