@@ -8,6 +8,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -308,7 +309,7 @@ def _checked(problems: Problems, path: Path, text: str, tables: Mapping[str, Any
         return None
     folder = path.parent
     named = ("model", "name")
-    model = checks.attempt(problems, named, lambda: find_model(file.model.name, folder=folder))
+    model = checks.attempt(problems, named, partial(find_model, file.model.name, folder=folder))
     if model is None:
         return None
     given = file.parameters
