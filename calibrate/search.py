@@ -134,10 +134,16 @@ class Search:
 
     def enqueue(self, points: Sequence[Mapping[str, Any]]) -> None:
         """Ask these points next, unless they were asked; a parameter they do not name is space-filling."""
-        asked = [trial.params for trial in self._told] + [p.parameters for p in self._open.values()]
-        self._wanted += [
-            point for point in points if not any(point.items() <= parameters.items() for parameters in asked)
-        ]
+        told = [(int(trial.user_attrs.get(INDEX, -1)), trial.params) for trial in self._told]
+        waiting = [(index, proposal.parameters) for index, proposal in self._open.items()]
+        asked = [parameters for _, parameters in sorted([*told, *waiting], key=lambda one: one[0])]
+        for point in points:
+            # One candidate stands for one point, so that {x = 1} is asked although {x = 1, y = 2} was.
+            number = next((k for k, found in enumerate(asked) if point.items() <= found.items()), None)
+            if number is None:
+                self._wanted.append(point)
+            else:
+                del asked[number]
 
     def ask(self, n: int) -> list[Proposal]:
         """Up to `n` proposals, with the lowest indices that are not used; fewer where the points run out."""
