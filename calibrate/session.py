@@ -18,7 +18,7 @@ from calibrate.result import Progress, Result, finite
 from calibrate.run import run
 from calibrate.search import candidate_seed
 from calibrate.simulators.base import Recording
-from calibrate.store import Adopted, Store
+from calibrate.store import Adopted, Store, check_origins
 from calibrate.study import Study
 from calibrate.worker import Candidate, Setup
 
@@ -69,9 +69,10 @@ def run_study(
     slots = slots or slots_for(simulation.backend, study.network)
     setup = setup_of(study, batch_size=size)
     pool = Pool(setup, study.stages[-1], slots=slots, timeout_s=simulation.timeout_s)
-    wanted = [study.prior.study] if study.prior.study else []
+    wanted = list(dict.fromkeys([*([study.prior.study] if study.prior.study else []), *origins]))
+    check_origins(study, url, wanted)  # before the study begins
     with Store(study, url) as store, pool:
-        for name in dict.fromkeys([*wanted, *origins]):
+        for name in wanted:
             adopted(name, store.adopt(name))
         return run(study, pool=pool, store=store, progress=progress, interrupted=interrupted, started=started)
 

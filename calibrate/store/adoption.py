@@ -9,11 +9,12 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from calibrate.errors import CalibrateError, ObjectiveError, StoreError
+from calibrate.errors import CalibrateError, ObjectiveError, StoreError, did_you_mean
 from calibrate.panel import measure
-from calibrate.store import archive
+from calibrate.store import archive, database
+from calibrate.store.naming import begun
 from calibrate.store.rows import statistics_json
-from calibrate.study import Study, differences
+from calibrate.study import Grid, Study, differences
 from calibrate.study.expressions import Expression
 from calibrate.study.file import ReplicatesSection
 from calibrate.study.parameters import with_derived
@@ -32,27 +33,50 @@ class Adopted:
     without_observation: int
 
 
+def check_origins(study: Study, url: str, names: Sequence[str]) -> None:
+    """Raise StoreError where `study` cannot take over one of these; the database is not changed."""
+    where = database.parsed(url, Path.cwd())
+    found = begun(where) if names else ()
+    for name in names:
+        origin_of(study, name, found, database.shown(where))
+
+
+def origin_of(study: Study, name: str, found: Sequence[Row[Any]], database: str) -> Row[Any]:
+    """The row of study `name`, of which `study` takes trials over.
+
+    Raises StoreError where it is not among those `found`, or the two do not simulate the same.
+    """
+    others = {row.name: row for row in found if row.name != study.name}
+    if name not in others:
+        known = ", ".join(others) or "none"
+        hint = did_you_mean(name, list(others))
+        raise StoreError(f"{database} has no other study '{name}'{hint}: there are {known}")
+    if isinstance(study.sampler, Grid):
+        raise StoreError("a grid tries every point itself, so it takes over no trials: leave out --import")
+    old, new = (
+        {
+            table: {key: value for key, value in content.get(table, {}).items() if key not in _MAY_DIFFER}
+            for table in _SAME
+        }
+        for content in (others[name].content, study.content)
+    )
+    # Files of statistics may differ: statistics are computed again.
+    model_file = study.file.model.name.rpartition(":")[0]
+    for content in (old, new):
+        content["files"] = {file: digest for file, digest in content["files"].items() if file == model_file}
+    if changes := differences(old, new):
+        raise StoreError(f"the trials of study '{name}' were simulated otherwise: {'; '.join(changes)}")
+    return others[name]
+
+
 def adoptable(
     study: Study, found: Row[Any], rows: Sequence[Row[Any]], folder: Path, *, first_index: int
 ) -> tuple[Adopted, list[dict[str, Any]]]:
     """The columns of the simulations of study `found` that `study` can take over, its statistics in them.
 
     Those are complete, of the last stage, and of parameters inside the ranges, the others as they are fixed
-    here. Raises StoreError where the two studies do not simulate the same.
+    here.
     """
-    old, new = (
-        {
-            table: {key: value for key, value in content.get(table, {}).items() if key not in _MAY_DIFFER}
-            for table in _SAME
-        }
-        for content in (found.content, study.content)
-    )
-    # Files of statistics may differ: statistics are computed again.
-    model_file = study.file.model.name.rpartition(":")[0]
-    for content in (old, new):
-        content["files"] = {name: digest for name, digest in content["files"].items() if name == model_file}
-    if changes := differences(old, new):
-        raise StoreError(f"the trials of study '{found.name}' were simulated otherwise: {'; '.join(changes)}")
     last_stage = len(found.content.get("stages", {})) + 1
     # Not the graphs that were fresh to the old search: they must stay fresh to this one.
     seen = study.replicates.graphs + study.replicates.confirm

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import URL, select
+from sqlalchemy import URL, Row, select
 
 from calibrate.errors import StoreError
 from calibrate.store import database, schema
@@ -54,17 +54,7 @@ def named(study: Study, url: str, *, new: bool = False) -> Named:
     Raises StoreError; the database is not changed.
     """
     where = database.parsed(url, Path.cwd())
-    if database.is_sqlite(where) and not Path(str(where.database)).exists():
-        return Named(study, None)  # looking would create it
-    engine = database.connect(where)
-    try:
-        with database.reported(where), engine.connect() as connection:
-            if schema.version(connection) == 0:
-                return Named(study, None)
-            columns = select(STUDY.c.name, STUDY.c.content, STUDY.c.created)
-            rows = connection.execute(columns.order_by(STUDY.c.id)).all()
-    finally:
-        engine.dispose()
+    rows = begun(where)
     own = re.compile(rf"{re.escape(study.name)}(-[0-9a-f]{{8}})?")
     rows = [row for row in rows if own.fullmatch(row.name)]
     if not rows:
@@ -81,6 +71,23 @@ def named(study: Study, url: str, *, new: bool = False) -> Named:
     if not new:
         raise StoreError(refusal(study, where, rows[-1].name, rows[-1]))
     return Named(replace(study, name=f"{study.name}-{study.digest[:8]}"), rows[-1].name)
+
+
+def begun(url: URL) -> Sequence[Row[Any]]:
+    """Name, content and day of the studies in a database, as they began; the database is not changed."""
+    file = str(url.database)
+    if database.is_sqlite(url) and not file.startswith("file:") and not Path(file).exists():
+        return []  # looking would create it
+    engine = database.connect(url)
+    try:
+        with database.reported(url), engine.connect() as connection:
+            if schema.version(connection) == 0:
+                return []
+            # No other columns: the tables may be older than this code.
+            columns = (STUDY.c[name] for name in ("name", "content", "created"))
+            return connection.execute(select(*columns).order_by(STUDY.c.id)).all()
+    finally:
+        engine.dispose()
 
 
 def refusal(study: Study, url: URL, name: str, row: Begun) -> str:

@@ -21,7 +21,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from sqlalchemy import select, update
 
-from calibrate.errors import StoreError, did_you_mean
+from calibrate.errors import StoreError
 from calibrate.observation import Observation
 from calibrate.record import Simulation
 from calibrate.search import UUID
@@ -143,13 +143,8 @@ class Store:
         """
         with database.reported(self._url):
             with self._engine.connect() as connection:
-                found = connection.execute(select(STUDY).where(STUDY.c.name == name)).first()
-                names = connection.scalars(select(STUDY.c.name)).all()
-                if found is None or name == self._study.name:
-                    others = [other for other in names if other != self._study.name]
-                    known = ", ".join(others) or "none"
-                    hint = did_you_mean(name, others)
-                    raise StoreError(f"{self.shown_url} has no other study '{name}'{hint}: there are {known}")
+                studies = connection.execute(select(STUDY).order_by(STUDY.c.id)).all()
+                found = adoption.origin_of(self._study, name, studies, self.shown_url)
                 rows = connection.execute(
                     select(SIMULATION).where(SIMULATION.c.study == found.id).order_by(SIMULATION.c.id)
                 ).all()
