@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import sqlite3
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 import pytest
+from optuna.trial import FrozenTrial
 from test_run import Bench, Shelf
-from test_stages import Dies, doubled
+from test_stages import CONSTRAINT, STAGE, Dies, doubled
 
 from calibrate.observation import Observation, SimulationFailure
 from calibrate.record import Simulation
@@ -19,6 +23,7 @@ from calibrate.result import Progress, as_json
 from calibrate.run import CONFIRMED_BELOW, run
 from calibrate.score import score
 from calibrate.search import candidate_seed
+from calibrate.store import Store, storage_url
 from calibrate.study import Study
 from calibrate.worker import Candidate
 from small_study import small_study
@@ -354,3 +359,58 @@ def test_a_run_that_is_killed_on_fresh_graphs_goes_on_with_those_that_are_left(t
     assert len(bench.asked) == 15 - after
     assert result.best is not None
     assert result.best.fresh["rate_E"].graphs == 3
+
+
+# --- all of it, in a database -----------------------------------------------------------------------
+
+
+def test_a_study_that_is_killed_again_and_again_loses_and_doubles_nothing(tmp_path, monkeypatch):
+    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
+    everything = (
+        ("[budget]", f"{CONSTRAINT}{STAGE}\n[budget]"),
+        ('name = "random"', 'name = "tpe"\nstartup = 6'),
+    )
+    study = replicated(tmp_path, 20, *everything, *LENIENT, graphs=2, confirm=2, fresh=2)
+    url = storage_url(study)
+
+    class DiesInBetween(Store):
+        left = 0
+
+        def record(self, simulation: Simulation) -> None:
+            if not self.left:
+                raise KeyboardInterrupt
+            self.left -= 1
+            super().record(simulation)
+
+        def mirror(self, trials: Sequence[FrozenTrial]) -> None:
+            if self.left == 1:
+                super().mirror(trials[:-1])
+                raise KeyboardInterrupt
+            super().mirror(trials)
+
+    result, left = None, itertools.cycle([5, 9, 2, 14, 7])
+    for _ in range(40):
+        with DiesInBetween(study, url) as store:
+            store.left = next(left)
+            with contextlib.suppress(KeyboardInterrupt):
+                result = run(study, pool=Graphs({1: 0.3, 2: -0.4, 3: 0.3}), store=store)
+        if result is not None:
+            break
+    assert result is not None
+    assert result.complete == 20
+    assert result.best is not None
+    assert result.best.fresh["rate_E"].graphs == 2
+    trials = optuna.load_study(study_name="small", storage=url).trials
+    assert len({trial.user_attrs["uuid"] for trial in trials}) == len(trials) == 20
+    assert {trial.user_attrs["index"] for trial in trials} == set(range(20))
+    with sqlite3.connect(tmp_path / "small.db") as connection:
+        rows = connection.execute(
+            "select uuid, trial, stage, realisation from calibrate_simulation"
+        ).fetchall()
+    numbers = {trial.user_attrs["uuid"]: trial.number for trial in trials}
+    assert all(numbers[uuid] == number for uuid, number, *_ in rows)
+    for trial in trials:
+        own = sorted(tuple(row[2:]) for row in rows if row[0] == trial.user_attrs["uuid"])
+        full = [(2, graph) for graph in range(trial.user_attrs["graphs"])]
+        fresh = [(2, 4), (2, 5)] if trial.number == result.best.number else []
+        assert own == ([(1, 0), *full, *fresh] if trial.user_attrs["stage"] == 2 else [(1, 0)])
