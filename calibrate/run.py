@@ -228,7 +228,15 @@ class _Run:
         if not graphs:
             return
         at_once = max(1, self._pool.capacity // len(graphs))
-        confirmed: list[Case] = []
+        # What an earlier run has begun to confirm is confirmed on all of them.
+        confirmed = [
+            case
+            for case in batch
+            if case.origin is None
+            and case.failure is None
+            and any(found.realisation in graphs for found in case.known(self._last))
+        ]
+        self._simulate(confirmed, self._last, graphs, "confirming")
         while True:
             losses = {
                 case.uuid: found.loss
