@@ -328,12 +328,12 @@ class Constraint:
         """0 where the constraint is kept, else above 0 and graded.
 
         With d the distance to the bound that is broken, relative to it (absolute for a bound of 0):
-        d / (1 + d), below 1; from 1 to 2 where the statistic is undefined, by its shortfall.
+        d / (1 + d), at most 1; from 1 to 2 where the statistic is undefined, by its shortfall.
         """
         if not estimate.defined:
             shortfall = 1.0 if math.isnan(estimate.shortfall) else estimate.shortfall
             return 1 + min(max(shortfall, 0.0), 1.0)
         value = float(estimate.value)
         bound = min(max(value, self.low), self.high)
-        distance = abs(value - bound) / (abs(bound) or 1.0)
-        return distance / (1 + distance)
+        distance = abs(value - bound)
+        return distance / ((abs(bound) or 1.0) + distance)

@@ -65,8 +65,13 @@ def _from_file(where: str, folder: Path | None) -> ModuleType:
     path = (folder or Path.cwd()) / where
     if not path.is_file():
         raise PluginError(f"there is no file {path}")
-    # A stable name keeps one module per file, and lets its functions be named in another process.
-    module_name = f"calibrate_file_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]}"
+    # A name of its own for every version of the file: what was edited in a notebook's other window is loaded
+    # again, what was not is one module, and its functions can be named in another process.
+    try:
+        identity = str(path.resolve()).encode() + b"\0" + path.read_bytes()
+    except OSError as error:
+        raise PluginError(f"{path} cannot be read: {error.strerror}") from error
+    module_name = f"calibrate_file_{hashlib.sha256(identity).hexdigest()[:16]}"
     if module_name in sys.modules:
         return sys.modules[module_name]
     spec = importlib.util.spec_from_file_location(module_name, path)

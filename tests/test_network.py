@@ -172,3 +172,11 @@ def test_stimuli_switch_at_whole_steps_only():
     check_stimuli(off, 0.05)
     with pytest.raises(ModelError, match=r"stop of a stimulus onto E of 20\.05 ms is not a whole number"):
         check_stimuli(off, 0.1)
+
+
+def test_a_file_that_was_edited_is_loaded_again_and_one_that_was_not_is_one_module(tmp_path):
+    (tmp_path / "own.py").write_text("thing = [1]")
+    first = plugins.load("own.py:thing", plugins.MODELS, folder=tmp_path)
+    assert plugins.load("own.py:thing", plugins.MODELS, folder=tmp_path) is first
+    (tmp_path / "own.py").write_text("thing = [2]")
+    assert plugins.load("own.py:thing", plugins.MODELS, folder=tmp_path) == [2]

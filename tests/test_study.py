@@ -257,6 +257,114 @@ BROKEN: dict[str, tuple[str, str, str]] = {
         r":21: \[objectives 1\] tolerance is below the standard error of rate_E, which is estimated at 0.23 "
         r"for 2000 ms on 1 graph: 0.01; raise it",
     ),
+    "seed of the simulation below 0": (
+        "duration_ms = 2000",
+        "duration_ms = 2000\nseed = -1",
+        r":17: \[simulation\] seed must be at least 0: -1; seed is",
+    ),
+    "seed of the simulation too large": (
+        "duration_ms = 2000",
+        "duration_ms = 2000\nseed = 4294967296",
+        r":17: \[simulation\] seed must be below 4294967296: 4294967296",
+    ),
+    "pareto as a text": (
+        "seed = 3",
+        'seed = 3\npareto = "yes"',
+        r':3: \[study\] pareto must be true or false: "yes"',
+    ),
+    "negative standard error": (
+        "tolerance = 1.0",
+        "tolerance = 1.0\nstandard_error = -1",
+        r":22: \[objectives 1\] standard_error must be at least 0: -1",
+    ),
+    "constraint with the name of another statistic": (
+        "[budget]",
+        '[[constraints]]\nstatistic = "rate_I"\nname = "rate_E"\nmax = 60.0\n\n[budget]',
+        r':32: \[constraints 1\] has the name of an objective, .*: "rate_E"; give one of them its own',
+    ),
+    "constraint twice": (
+        "[budget]",
+        '[[constraints]]\nstatistic = "rate_E"\nmax = 60\n'
+        '[[constraints]]\nstatistic = "rate_E"\nmin = 1\n\n[budget]',
+        r':35: \[constraints 2\] has the name of an earlier one: "rate_E"; give one',
+    ),
+    "constraint without end": (
+        "[budget]",
+        '[[constraints]]\nstatistic = "rate_E"\nmax = inf\n\n[budget]',
+        r":34: \[constraints 1\] max must be a finite number: inf; max is: highest",
+    ),
+    "constraint on an unknown population": (
+        "[budget]",
+        '[[constraints]]\nstatistic = "rate_X"\nmax = 60\n\n[budget]',
+        r':33: \[constraints 1\] statistic looks at a population that is not there: "X"; there are E, I',
+    ),
+    "stage of broken steps": (
+        "[budget]",
+        '[[constraints]]\nstatistic = "rate_E"\nmax = 9\n[[stages]]\nduration_ms = 500\nwarmup_ms = 0.5\n\n'
+        "[budget]",
+        r":37: \[stages 1\] warmup_ms: a time of 0.5 ms is not a whole number of 1 ms steps",
+    ),
+    "stages that do not grow": (
+        "[budget]",
+        '[[constraints]]\nstatistic = "rate_E"\nmax = 9\n[[stages]]\nduration_ms = 500\n'
+        "[[stages]]\nduration_ms = 500\n\n[budget]",
+        r":36: \[stages 1\] duration_ms must be shorter than the next stage, 500 ms: 500.0; shorten it",
+    ),
+    "further graphs below 0": (
+        "confirm = 0",
+        "confirm = -1",
+        r":36: \[replicates\] confirm must be at least 0: -1",
+    ),
+    "broken number of fresh graphs": (
+        "fresh = 0",
+        "fresh = 1.5",
+        r":37: \[replicates\] fresh must be a whole number: 1.5",
+    ),
+    "prior point of a broken whole number": (
+        "I_I = { low = 0.1, high = 4.0 }",
+        "N_E = { low = 20, high = 80, step = 20 }\n[prior]\npoints = [{ N_E = 40.0 }]",
+        r":12: \[prior\] points point 1 has N_E, which is a whole number: 40.0; write 40",
+    ),
+    "prior point of nothing": (
+        "[budget]",
+        "[prior]\npoints = [{}]\n\n[budget]",
+        r":33: \[prior\] points point 1 names no parameter; there are I_E, I_I",
+    ),
+    "prior point that is none": (
+        "[budget]",
+        "[prior]\npoints = [3]\n\n[budget]",
+        r":33: \[prior\] points.0 must be a table \{...\}: 3",
+    ),
+    "prior study with a path": (
+        "[budget]",
+        '[prior]\nstudy = "a/b"\n\n[budget]',
+        r':33: \[prior\] study may hold letters.*: "a/b"',
+    ),
+    "expression and a range": (
+        '"J+" = 2',
+        '"J+" = { expression = "I_E", low = 1 }',
+        r":9: \[parameters\] J\+.low is not a key here; its keys are expression",
+    ),
+    "expression that breaks a bound": (
+        '"J+" = 2',
+        '"J+" = { expression = "I_E - 1" }',
+        r":9: \[parameters\] J\+ .*at least 0 ?, not -0.9; so at I_E = 0.1, I_I = 0.1; narrow the ranges",
+    ),
+    "expression of a text": (
+        '"J+" = 2',
+        '"J+" = { expression = "rule * 2" }',
+        r":9: \[parameters\] J\+ .*rule \* 2: rule is 'a', not a number",
+    ),
+    "one choice": (
+        '"J+" = 2',
+        'rule = { choices = ["a"] }',
+        r":9: \[parameters\] rule.choices must be a list of at least 2 values: \['a'\]",
+    ),
+    "a number beyond floats": (
+        '"J+" = 2',
+        '"J+" = 0x' + "f" * 5000,
+        r":9: \[parameters\] J\+ is too large for a number: a number of thousands of digits; it is: for tests",
+    ),
     "unknown option of the sampler": (
         '"random"',
         '"random"\nstartup = 3',
@@ -303,6 +411,12 @@ def test_files_that_are_hardly_studies_are_refused(tmp_path, text, pattern):
     (tmp_path / "x.toml").write_text(text)
     with pytest.raises(StudyError, match=pattern):
         read_study(tmp_path / "x.toml")
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 3000 + "]" * 3000], ids=["digits", "lists"])
+def test_what_pythons_parser_cannot_take_is_refused_in_one_line(tmp_path, value):
+    with pytest.raises(StudyError, match=r"small.toml: \[TOML\] not valid: [^\n]*; write it shorter$"):
+        small_study(tmp_path, ("seed = 3", f"seed = {value}"))
 
 
 def test_files_that_cannot_be_read_are_refused(tmp_path):
@@ -441,6 +555,10 @@ VALUES = [
     "0",
     "1e400",
     "nan",
+    "0x" + "f" * 5000,
+    "9" * 5000,
+    '{ expression = "I_I / (I_E - I_E)" }',
+    '{ expression = "9 ** 9 ** 9" }',
     '""',
     '"x"',
     "[]",
@@ -461,6 +579,9 @@ max = 60.0
 [[stages]]
 warmup_ms = 0.0
 duration_ms = 500.0
+
+[parameters.pause_s]
+expression = "0 * I_E"
 
 [prior]
 points = [{ I_E = 1.0 }]

@@ -13,6 +13,7 @@ from calibrate.pool import Pool
 from calibrate.study import read_study
 from calibrate.worker import Candidate, Setup, Timing
 from conftest import SMALL
+from small_study import write_study
 
 STUDIES = Path(__file__).parent.parent / "studies"
 WEIGHTS = "J_EE = 0.3\nJ_EI = -0.9\nJ_IE = 0.25\nJ_II = -1.3\n"
@@ -87,3 +88,34 @@ def test_along_a_symmetry_the_spikes_are_the_same():
     for other in found[1:]:
         assert (other.neuron_totals == found[0].neuron_totals).all()
         assert np.array_equal(other.group_bins, found[0].group_bins)
+
+
+def own_warnings(folder: Path, parameter: str, old: str, new: str) -> tuple[str, ...]:
+    """Those of the small study with one more free parameter, and its model changed."""
+    path = write_study(folder, ('"J+" = 2', f"{parameter} = {{ low = 1.0, high = 4.0 }}"))
+    model = (folder / "tiny.py").read_text()
+    assert model.count(old) == 1
+    (folder / "tiny.py").write_text(model.replace(old, new))
+    return read_study(path).warnings
+
+
+def test_a_parameter_that_acts_in_steps_is_no_symmetry(tmp_path):
+    idle = own_warnings(tmp_path, '"J+"', "size=10", "size=10")
+    assert idle == ("J+ is free, but no spike depends on it: an exact symmetry of the model; fix it",)
+    assert own_warnings(tmp_path, '"J+"', "size=10", 'size=10 + int(p["J+"])') == ()
+    steps = '"tau_m": 20.0 if p["J+"] < 2 else 10.0'
+    assert own_warnings(tmp_path, '"J+"', '"tau_m": 20.0', steps) == ()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"V_th": 20.0', '"V_th": 0.0, "V_reset": -1.0'),
+        ('"C_m": 1.0', '"C_m": 1e-310'),
+        ("    neuron = {", '    1 / (p["J+"] in (1.0, 2.5, 4.0))\n    neuron = {'),
+    ],
+    ids=["no gap to the threshold", "hardly a capacitance", "code that breaks between the ends"],
+)
+def test_where_symmetries_cannot_be_found_none_is_claimed(tmp_path, old, new):
+    assert own_warnings(tmp_path, '"J+"', old, new) == ()

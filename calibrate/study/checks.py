@@ -58,6 +58,9 @@ def check_prior(problems: Problems, file: StudyFile, space: Space) -> None:
                 problems.add(place, rule, None, f"free are {listed(space)}")
             elif not space[name].contains(value):
                 problems.add(place, f"point {number} has {name} outside its range", value, "move it inside")
+            elif isinstance(value, float) and getattr(space[name], "integer", False):
+                rule = f"point {number} has {name}, which is a whole number"
+                problems.add(place, rule, value, f"write {value:.0f}")
 
 
 def check_budget(problems: Problems, file: StudyFile) -> None:

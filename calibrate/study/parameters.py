@@ -33,6 +33,9 @@ def check_fixed(problems: Problems, model: Model, fixed: Mapping[str, Any]) -> d
             checked[name] = parameter.checked(value)
         except ModelError as error:
             problems.add_error(("parameters", name), error, f"it is: {parameter.doc}")
+        except OverflowError:
+            rule = "is too large for a number"
+            problems.add(("parameters", name), rule, value, f"it is: {parameter.doc}")
     return checked
 
 

@@ -58,7 +58,10 @@ def shown(value: object) -> str:
     """A value as TOML would have it, shortened."""
     if isinstance(value, bool):
         return str(value).lower()
-    text = f'"{value}"' if isinstance(value, str) else str(value)
+    try:
+        text = f'"{value}"' if isinstance(value, str) else str(value)
+    except ValueError:  # Python writes no whole number of more than 4300 digits
+        return "a number of thousands of digits"
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -98,7 +101,7 @@ def problems_in(error: ValidationError, section: type[Section], place: Place) ->
 _RULES = {
     "greater_than": "must be above {gt:g}",
     "greater_than_equal": "must be at least {ge:g}",
-    "less_than": "must be below {lt:g}",
+    "less_than": "must be below {lt:.12g}",
     "less_than_equal": "must be at most {le:g}",
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
@@ -136,7 +139,9 @@ def _problem(details: ErrorDetails, section: type[Section], place: Place) -> Pro
         return Problem(place + keys, f"must be one of {listed(choices)}{hint}", value, remedy)
     if kind in ("too_short", "too_long"):
         wanted = context.get("min_length", context.get("max_length"))
-        return Problem(place + keys, f"must be a list of {wanted} values", value, remedy)
+        both = len(section.model_fields[key].metadata) > 1
+        least = "" if both else "at least " if kind == "too_short" else "at most "
+        return Problem(place + keys, f"must be a list of {least}{wanted} values", value, remedy)
     rule = _RULES[kind].format(**context) if kind in _RULES else details["msg"]
     return Problem(place + keys, rule, value, remedy)
 

@@ -127,7 +127,8 @@ class Choice:
 
     def contains(self, value: object) -> bool:
         """Whether `value` is one of the values."""
-        return any(value == own and type(value) is type(own) for own in self.values)
+        # To Python, True is 1.
+        return any(value == own and isinstance(value, bool) == isinstance(own, bool) for own in self.values)
 
     @property
     def midpoint(self) -> Scalar:

@@ -262,6 +262,9 @@ def read_study(
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise StudyError(syntax_problem(error, text, str(path))) from None
+    except (ValueError, RecursionError):  # what Python's parser does not take, without the line
+        rule = "[TOML] not valid: a number of thousands of digits, or lists nested as deeply"
+        raise StudyError(f"{path}: {rule}; write it shorter") from None
     lines = key_lines(text)
     for key, value in (changes or {}).items():
         table, _, name = key.partition(".")

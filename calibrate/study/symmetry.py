@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calibrate.errors import CalibrateError, ModelError
+from calibrate.errors import ModelError
 from calibrate.network import Distributed, Model, Network, UniformPotential, Values
 from calibrate.neurons import IAF_PSC_EXP, neuron_model
 from calibrate.study.space import Range, Space
@@ -17,6 +17,7 @@ from calibrate.study.space import Range, Space
 # that matters does, and far above what rounding leaves.
 _SHARE = 1e-4
 _NOTHING = 1e-6
+_LOOKS = 9
 
 
 def warnings(
@@ -39,12 +40,15 @@ def warnings(
     others = {name: domain.midpoint for name, domain in space.items()}
     try:
         columns = [_derivative(model, complete, ranges, others, at, name) for name in ranges]
-    except CalibrateError:
-        return  # the model refuses a point between the ends: said elsewhere, where it matters
+    except Exception:
+        # The model refuses a point between the ends, or its code breaks there: said where it is simulated.
+        return
     names = np.array(list(ranges))
     slopes = np.stack(columns, axis=1)
     still = np.abs(slopes).max(axis=0) <= _NOTHING
     for name in names[still]:
+        if _jumps(model, complete, ranges, others, at, name):
+            continue
         yield f"{name} is free, but no spike depends on it: an exact symmetry of the model; fix it"
     names, slopes = names[~still], slopes[:, ~still]
     if not names.size:
@@ -75,7 +79,39 @@ def _derivative(
         ends.append(_dimensionless(network, model.values(network, parameters)))
     if ends[0].shape != ends[1].shape:
         raise ModelError(f"{name} changes what there is in the network, not only its values")
+    if not np.isfinite(ends).all():
+        raise ModelError(f"what {name} changes is beyond all numbers")
     return (ends[0] - ends[1]) / (2 * _SHARE)
+
+
+def _jumps(
+    model: Model,
+    complete: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    ranges: Mapping[str, Range],
+    others: Mapping[str, Any],
+    at: Mapping[str, float],
+    name: str,
+) -> bool:
+    """Whether a parameter without a slope moves the network in steps, as one that a size is rounded from."""
+    seen = []
+    for u in (*np.linspace(0.0, 1.0, _LOOKS), at[name]):
+        moved = {other: ranges[other].at(float(u) if other == name else v) for other, v in at.items()}
+        try:
+            parameters = complete({**others, **moved})
+            network = model.network(parameters)
+            numbers = _dimensionless(network, model.values(network, parameters))
+        except Exception:
+            return True  # not known
+        seen.append(
+            (network.populations, [type(projection.rule) for projection in network.projections], numbers)
+        )
+    *first, numbers = seen[0]
+    return any(
+        other[:2] != tuple(first)
+        or other[2].shape != numbers.shape
+        or not np.allclose(other[2], numbers, rtol=1e-9, atol=1e-12)
+        for other in seen[1:]
+    )
 
 
 def _dimensionless(network: Network, values: Values) -> NDArray[np.float64]:
