@@ -15,7 +15,8 @@ from small_study import small_study
 
 STAGE = (
     "[budget]",
-    '[[constraints]]\nstatistic = "rate_E"\nmax = 60.0\n[[stages]]\nduration_ms = 400\nwarmup_ms = 100\n[budget]',
+    '[[constraints]]\nstatistic = "rate_E"\nmax = 60.0\n'
+    "[[stages]]\nduration_ms = 400\nwarmup_ms = 100\n[budget]",
 )
 GRAPHS = ("confirm = 0\nfresh = 0", "graphs = 3\nconfirm = 0\nfresh = 4")
 

@@ -363,7 +363,7 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "a number beyond floats": (
         '"J+" = 2',
         '"J+" = 0x' + "f" * 5000,
-        r":9: \[parameters\] J\+ is too large for a number: a number of thousands of digits; it is: for tests",
+        r":9: \[parameters\] J\+ is too large for a number: a number of thousands of digits; it is",
     ),
     "unknown option of the sampler": (
         '"random"',
