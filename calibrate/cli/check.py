@@ -1,0 +1,44 @@
+"""`calibrate check`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from calibrate import simulators
+from calibrate.cli import tables
+from calibrate.cli.given import hidden, read
+from calibrate.cli.options import Backend, Debug, Json, Storage, StudyPath
+from calibrate.cli.output import errors, output
+from calibrate.cost import estimate
+from calibrate.errors import SimulatorError
+from calibrate.store import storage_url
+
+
+def check(
+    study: StudyPath,
+    backend: Backend = None,
+    storage: Storage = None,
+    fast: Annotated[bool, typer.Option("--fast", help="Do not time a short simulation.")] = False,
+    json_: Json = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Check a study file and estimate what it costs here; nothing is written."""
+    with output(json_) as (emit, console):
+        found = read(study, {"simulation.backend": backend})
+        url = storage_url(found, storage)
+        messages = errors()
+        tables.print_warnings(messages, found.warnings)
+        try:
+            ready = found.on(simulators.choose(found.simulation.backend))
+            cost = estimate(ready, timed=not fast)
+        except SimulatorError as error:
+            tables.print_warnings(messages, [str(error)])
+            ready, cost = found, None
+        if json_:
+            emit(tables.check_json(ready, cost))
+            return
+        console.print("OK", style="bold green", end=" ")
+        tables.print_line(console, f"{study}")
+        tables.print_check(console, ready, cost, database=hidden(url))

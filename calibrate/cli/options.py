@@ -1,0 +1,17 @@
+"""The options that commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file (TOML).")]
+Backend = Annotated[str | None, typer.Option(help="Simulator: auto, genn, nest or poisson.", metavar="NAME")]
+Seed = Annotated[int | None, typer.Option(help="Seed, instead of the study's.")]
+Storage = Annotated[str | None, typer.Option(help="Database URL (also: OPTUNA_STORAGE).", metavar="URL")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress and no closing lines.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
+# `execute` looks for it among the arguments.
+Debug = Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")]

@@ -1,0 +1,78 @@
+"""`calibrate simulate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from calibrate.cli import tables
+from calibrate.cli.given import read, with_simulator
+from calibrate.cli.given import settings as given_settings
+from calibrate.cli.options import Backend, Debug, Json, Quiet, Seed, StudyPath
+from calibrate.cli.output import FailedError, errors, output
+from calibrate.errors import SimulatorError
+from calibrate.result import reached
+from calibrate.session import Simulated, simulate_once
+from calibrate.study import Study
+
+
+def simulate(
+    study: StudyPath,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A parameter's value; as often as you like."),
+    ] = None,
+    backend: Backend = None,
+    seed: Seed = None,
+    duration_ms: Annotated[
+        float | None, typer.Option(help="Length of the measurement, instead of the study's.", metavar="MS")
+    ] = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Save a raster plot: .png, .pdf or .svg.", metavar="FILE")
+    ] = None,
+    quiet: Quiet = False,
+    json_: Json = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Simulate one network of a study and print all statistics; nothing goes to the database."""
+    with output(json_) as (emit, console):
+        changes = {"simulation.backend": backend, "study.seed": seed, "simulation.duration_ms": duration_ms}
+        found = read(study, changes, searched=False)
+        given = given_settings(found, settings or [])
+        if figure is not None:
+            from calibrate import figures  # matplotlib takes half a second
+
+            figures.check_path(figure)
+        messages = errors()
+        ready = with_simulator(found, messages, quiet=quiet)
+        middle = {name: value for name, value in ready.parameters(given).items() if name in found.space}
+        middle = {name: value for name, value in middle.items() if name not in given}
+        if middle and not quiet:
+            tables.print_line(messages, f"In the middle of their ranges: {tables.assignments(middle)}")
+        try:
+            simulated = simulate_once(ready, given, spikes=figure is not None)
+        except SimulatorError as error:
+            raise FailedError(str(error)) from error
+        if figure is not None:
+            figures.save(figures.raster_figure(simulated.observation), figure)
+        if json_:
+            emit(_simulated_json(ready, simulated))
+        else:
+            units = {statistic.name: statistic.unit for statistic in ready.statistics}
+            tables.print_simulated(console, simulated, reached(ready, simulated.estimates), units)
+        if figure is not None and not quiet:
+            tables.print_line(messages, f"Figure: {figure}")
+
+
+def _simulated_json(study: Study, simulated: Simulated) -> dict[str, Any]:
+    return {
+        "statistics": simulated.statistics,
+        "backend": study.simulation.backend,
+        "simulator": dict(simulated.simulator),
+        "wall_s": simulated.wall_s,
+        "build_s": simulated.build_s,
+        "parameters": dict(simulated.parameters),
+        "seed": study.seed,
+    }
