@@ -7,6 +7,7 @@ Parameters carry NEST's names and units. The GeNN side is the exact propagator s
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -193,16 +194,26 @@ IAF_PSC_EXP = NeuronModel(
 )
 
 _registry: dict[str, NeuronModel] = {IAF_PSC_EXP.name: IAF_PSC_EXP}
+_origins: dict[str, str] = dict.fromkeys(_registry, __file__)  # the file that registered each
 
 
 def register(model: NeuronModel) -> NeuronModel:
     """Add a neuron model, so that populations can name it; returns it.
 
-    Registering the same entry again does nothing; another one under a taken name raises ModelError.
+    Registering one again replaces it where it comes from the same file, or both from a notebook or console;
+    another one under a taken name raises ModelError.
     """
-    if _registry.setdefault(model.name, model) != model:
+    origin = str(sys._getframe(1).f_globals.get("__file__", "__main__"))
+    if _origins.setdefault(model.name, origin) == origin:
+        _registry[model.name] = model
+    elif _registry[model.name] != model:
         raise ModelError(f"there is another neuron model named '{model.name}' already")
     return model
+
+
+def own_neuron_models() -> tuple[NeuronModel, ...]:
+    """The registered neuron models that are not built in."""
+    return tuple(model for name, model in _registry.items() if _origins[name] != __file__)
 
 
 def neuron_model(name: str) -> NeuronModel:

@@ -8,26 +8,29 @@ log, never to the user's standard output.
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
+from multiprocessing import Pipe
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import cloudpickle
 import psutil
 
 from calibrate import simulators
-from calibrate.errors import SimulatorError
+from calibrate.errors import ModelError, SimulatorError
 from calibrate.network import Network
-from calibrate.worker import FOR_THE_COORDINATOR, Candidate, Outcome, Setup, Timing, failures, serve
+from calibrate.worker import FOR_THE_COORDINATOR, Candidate, Outcome, Setup, Timing, failures
 
 
 @contextlib.contextmanager
@@ -51,24 +54,34 @@ class _Slot:
     """One process and the pipe to it; replaced as a whole when the process dies."""
 
     def __init__(self, setup: Setup, log: Path) -> None:
-        self._setup, self._log = setup, log
+        self._setup, self._log = _packed(setup), log
         self.batch: Sequence[Candidate] = ()
         self.started = 0.0
         self._spawn()
 
     def _spawn(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        self._process = context.Process(
-            target=serve, args=(self._setup, theirs, str(self._log), os.getpid()), daemon=True
+        # Not by multiprocessing: it would run the user's script again in every process.
+        self.connection, theirs = Pipe()
+        code = (
+            f"import sys; sys.path[:] = {sys.path!r}; "
+            f"from calibrate.worker import serve; serve({theirs.fileno()}, {os.getpid()})"
         )
-        with _interrupts_ignored():  # inherited until the process has set its own
-            self._process.start()
+        # What it ignores of signals it inherits, until it has set its own.
+        with self._log.open("ab") as log, _interrupts_ignored():
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", code],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[theirs.fileno()],
+            )
         # With no other writer left, a process that dies while it sends ends the message.
         theirs.close()
+        with contextlib.suppress(OSError):  # it died at once: the first batch will tell
+            self.connection.send_bytes(self._setup)
 
     @property
-    def pid(self) -> int | None:
+    def pid(self) -> int:
         return self._process.pid
 
     def submit(self, batch: Sequence[Candidate], timing: Timing) -> None:
@@ -93,9 +106,17 @@ class _Slot:
 
     def stop(self) -> None:
         self._process.kill()
-        self._process.join()
-        self._process.close()
+        self._process.wait()
         self.connection.close()
+
+
+def _packed(setup: Setup) -> bytes:
+    try:
+        packed: bytes = cloudpickle.dumps(setup)
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        raise ModelError(f"the model cannot be sent to the processes that simulate it: {what}") from error
+    return packed
 
 
 def slots_for(backend: str, network: Network) -> int:
@@ -165,7 +186,7 @@ class Pool:
     @property
     def processes(self) -> list[int]:
         """Process ids of the slots."""
-        return [slot.pid for slot in self._slots if slot.pid is not None]
+        return [slot.pid for slot in self._slots]
 
     def run(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import pickle
 import signal
 import sys
 import time
@@ -17,6 +18,7 @@ from typing import Any
 from calibrate import simulators, wiring
 from calibrate.errors import CalibrateError
 from calibrate.network import Model, Network, find_model
+from calibrate.neurons import NeuronModel, register
 from calibrate.observation import Observation, SimulationFailure
 from calibrate.simulators.base import Member, Precision, Prepared, Recording, Simulator, simulate
 
@@ -28,14 +30,16 @@ FOR_THE_COORDINATOR = (signal.SIGINT, signal.SIGTERM)
 class Setup:
     """How every candidate of a study is simulated.
 
-    model       name of an installed model, "package.module:Name" or "file.py:Name"
+    model       a model, or its name: installed, "package.module:Name" or "file.py:Name"
     folder      where such a file is looked up
+    neurons     neuron models to register, of a model that is given itself
     backend     "genn", "nest" or "poisson"
     batch_size  candidates that one slot simulates at once
     """
 
-    model: str
+    model: str | Model
     folder: Path | None = None
+    neurons: Sequence[NeuronModel] = ()
     backend: str
     precision: Precision = "single"
     dt_ms: float = 0.1
@@ -98,7 +102,10 @@ class Worker:
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
-        self._model: Model = find_model(setup.model, folder=setup.folder)
+        for neuron in setup.neurons:
+            register(neuron)
+        model = setup.model
+        self._model = find_model(model, folder=setup.folder) if isinstance(model, str) else model
         self._simulator: Simulator = simulators.create(
             setup.backend, dt_ms=setup.dt_ms, precision=setup.precision
         )
@@ -184,29 +191,27 @@ def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, CalibrateError) else f"{type(error).__name__}: {error}"
 
 
-def serve(setup: Setup, connection: Connection, log: str, parent: int) -> None:
-    """Run every batch that comes through `connection`, until it closes: what a slot's process does."""
+def serve(descriptor: int, parent: int) -> None:
+    """What a slot's process does: run every batch that comes through its pipe, until that closes.
+
+    descriptor  of its end of the pipe, through which a Setup comes first
+    parent      process id of the one that started it
+    """
     _end_with(parent)
     for number in FOR_THE_COORDINATOR:
         signal.signal(number, signal.SIG_IGN)
-    _print_to(log)
+    connection = Connection(descriptor)
     worker: Worker | None = None
     with contextlib.suppress(EOFError, BrokenPipeError):
+        setup = connection.recv_bytes()
         while True:
             batch, timing = connection.recv()
             try:
-                worker = worker or Worker(setup)
+                worker = worker or Worker(pickle.loads(setup))
             except Exception as error:
                 connection.send(failures(batch, _reason(error)))
             else:
                 connection.send(worker.run(batch, timing))
-
-
-def _print_to(log: str) -> None:
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    for standard in (1, 2):
-        os.dup2(descriptor, standard)
-    os.close(descriptor)
 
 
 def _end_with(parent: int) -> None:

@@ -11,12 +11,12 @@ from pathlib import Path
 from calibrate.study import Study, read_study
 
 MODEL = """
-import multiprocessing, os, time
+import os, sys, time
 from calibrate.errors import ModelError
 from calibrate.network import Model, Network, Parameter, Population, UniformPotential, Values
 
 def _make_trouble(p):
-    if multiprocessing.parent_process() is None:
+    if "calibrate.pool" in sys.modules:  # the process that runs the study
         return
     time.sleep(p["pause_s"])
     if p["I_E"] > p["deadly_above"]:

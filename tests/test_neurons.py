@@ -104,3 +104,11 @@ def test_a_name_cannot_be_registered_for_two_neuron_models():
     other = type(IAF_PSC_EXP)(**{**vars(IAF_PSC_EXP), "doc": "another"})
     with pytest.raises(ModelError, match="another neuron model"):
         register(other)
+
+
+def test_a_neuron_model_may_be_defined_again_where_it_was_defined_before():
+    first, again = (
+        type(IAF_PSC_EXP)(**{**vars(IAF_PSC_EXP), "name": "of_a_notebook", "doc": doc}) for doc in "ab"
+    )
+    assert register(first) is neuron_model("of_a_notebook")
+    assert register(again) is neuron_model("of_a_notebook")

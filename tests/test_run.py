@@ -421,7 +421,7 @@ def _workers_of(coordinator: subprocess.Popen[bytes]) -> list[int]:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         children = psutil.Process(coordinator.pid).children()
-        workers = [child.pid for child in children if "spawn_main" in " ".join(child.cmdline())]
+        workers = [child.pid for child in children if "calibrate.worker" in " ".join(child.cmdline())]
         if len(workers) == 2:
             return workers
         time.sleep(0.05)
