@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import socket
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
+from calibrate.errors import ObjectiveError
+from calibrate.objective import Estimate
+from calibrate.observation import Observation, SimulationFailure
+from calibrate.panel import measure
 from calibrate.record import Simulation
 from calibrate.search import Proposal, candidate_seed
 from calibrate.study import Study
-from calibrate.worker import Candidate
+from calibrate.worker import Candidate, Outcome
 
 
 @dataclass
@@ -53,6 +58,36 @@ class Case:
             for graph in graphs
             if graph not in done
         ]
+
+    def simulation(self, study: Study, outcome: Outcome, stage: int) -> Simulation:
+        """The record of an outcome, its statistics computed; failed, too, where one that is judged raises."""
+        result, reason = outcome.result, None
+        estimates: Mapping[str, Estimate] = {}
+        judged = study.judged if stage == len(study.stages) else study.constraints
+        if isinstance(result, SimulationFailure):
+            reason = result.reason
+        else:
+            try:
+                required = frozenset(one.name for one in judged)
+                estimates = measure(study.statistics, result, required=required)
+            except ObjectiveError as error:
+                reason = str(error)
+        return Simulation(
+            uuid=self.uuid,
+            index=self.proposal.index,
+            parameters=self.proposal.parameters,
+            seed=candidate_seed(study.simulation_seed, self.proposal.index, outcome.realisation),
+            stage=stage,
+            realisation=outcome.realisation,
+            backend=outcome.backend,
+            duration_ms=study.stages[stage - 1].duration_ms,
+            wall_s=outcome.wall_s,
+            host=socket.gethostname(),
+            finished=datetime.now(UTC),
+            reason=reason,
+            estimates=estimates,
+            observation=result if isinstance(result, Observation) else None,
+        )
 
 
 def cases(simulations: Sequence[Simulation]) -> list[Case]:

@@ -5,25 +5,21 @@ It knows the pool and the store by protocol only: no simulator, no SQL.
 
 from __future__ import annotations
 
-import socket
 import time
 import uuid as uuids
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from optuna.trial import FrozenTrial, TrialState
 
 from calibrate.case import Case, cases
-from calibrate.errors import ModelError, ObjectiveError, SimulatorError, StudyError
-from calibrate.objective import Estimate
-from calibrate.observation import Observation, SimulationFailure
-from calibrate.panel import measure
+from calibrate.errors import ModelError, SimulatorError, StudyError
+from calibrate.findings import described, verdict
 from calibrate.record import Simulation
-from calibrate.result import Best, Doing, Progress, Reason, Result, Times, finite, reached
-from calibrate.score import combined, score, summary, worst_violations
-from calibrate.search import ORIGIN, UUID, Search, Verdict, candidate_seed, loss_of
+from calibrate.result import Best, Doing, Progress, Reason, Result, Times
+from calibrate.score import score, worst_violations
+from calibrate.search import ORIGIN, UUID, Search
 from calibrate.study import Study
 from calibrate.worker import Candidate, Outcome, Timing, failures
 
@@ -256,22 +252,12 @@ class _Run:
 
     def _show_on_fresh_graphs(self) -> None:
         """Simulate the best on graphs that the search never saw."""
-        replicates = self._study.replicates
-        if self._best is None or not replicates.fresh:
+        if self._best is None or not self._study.fresh_graphs:
             return
         trial = self._search.trials[self._best.number]
         case = cases(self._store.simulations(str(trial.user_attrs[UUID])))[0]
-        seen = replicates.graphs + replicates.confirm
-        self._simulate([case], self._last, range(seen, seen + replicates.fresh), "on fresh graphs")
-        fresh = [
-            simulation.estimates
-            for simulation in case.known(self._last)
-            if seen <= simulation.realisation < seen + replicates.fresh and not simulation.failed
-        ]
-        if fresh:
-            over = {name: summary([estimates[name] for estimates in fresh]) for name in fresh[0]}
-            targets = reached(self._study, self._estimates(case.simulations), fresh)
-            self._best = replace(self._best, fresh=over, targets=targets)
+        self._simulate([case], self._last, self._study.fresh_graphs, "on fresh graphs")
+        self._best = self._described(trial)
         self._send_progress()
 
     # --- simulating ---------------------------------------------------------------------------------
@@ -313,33 +299,7 @@ class _Run:
 
     def _keep(self, case: Case, outcome: Outcome, stage: int) -> None:
         began = time.monotonic()
-        study, proposal, result, reason = self._study, case.proposal, outcome.result, None
-        judged = study.judged if stage == self._last else study.constraints
-        estimates: Mapping[str, Estimate] = {}
-        if isinstance(result, SimulationFailure):
-            reason = result.reason
-        else:
-            try:
-                required = frozenset(one.name for one in judged)
-                estimates = measure(study.statistics, result, required=required)
-            except ObjectiveError as error:
-                reason = str(error)
-        simulation = Simulation(
-            uuid=case.uuid,
-            index=proposal.index,
-            parameters=proposal.parameters,
-            seed=candidate_seed(study.simulation_seed, proposal.index, outcome.realisation),
-            stage=stage,
-            realisation=outcome.realisation,
-            backend=outcome.backend,
-            duration_ms=study.stages[stage - 1].duration_ms,
-            wall_s=outcome.wall_s,
-            host=socket.gethostname(),
-            finished=datetime.now(UTC),
-            reason=reason,
-            estimates=estimates,
-            observation=result if isinstance(result, Observation) else None,
-        )
+        simulation = case.simulation(self._study, outcome, stage)
         scored = time.monotonic()
         self._store.record(simulation)
         case.simulations.append(replace(simulation, observation=None))
@@ -351,7 +311,7 @@ class _Run:
     def _tell(self, finished: Sequence[Case]) -> None:
         if not finished:
             return
-        verdicts = [self._verdict(case) for case in finished]
+        verdicts = [verdict(self._study, case) for case in finished]
         began = time.monotonic()
         trials = self._search.tell(verdicts)
         told = time.monotonic()
@@ -364,37 +324,6 @@ class _Run:
             self._in_a_row = self._in_a_row + 1 if case.failure is not None else 0
             self._last_failure = case.failure or self._last_failure
         self._update_best()
-
-    def _verdict(self, case: Case) -> Verdict:
-        """What a trial shows beside its parameters, as in Optuna's dashboard."""
-        study = self._study
-        attributes: dict[str, Any] = {UUID: case.uuid}
-        if case.origin is not None:
-            attributes[ORIGIN] = case.origin
-        if case.failure is not None:
-            return Verdict(
-                proposal=case.proposal, loss=None, attributes={**attributes, "reason": case.failure}
-            )
-        found = score(study, case.simulations)
-        estimates = self._estimates(case.simulations)
-        attributes |= {one.name: finite(estimates[one.name].value) for one in study.judged}
-        stage = max(simulation.stage for simulation in case.simulations)
-        attributes |= {"stage": stage, "graphs": len(case.known(stage))}
-        return Verdict(
-            proposal=case.proposal,
-            loss=found.loss,
-            values=found.losses if study.pareto else (),
-            constraints=found.violations,
-            attributes=attributes,
-        )
-
-    def _estimates(self, simulations: Sequence[Simulation]) -> dict[str, Estimate]:
-        """The statistics of the latest stage, means over the graphs of the search."""
-        replicates = self._study.replicates
-        seen = replicates.graphs + replicates.confirm
-        stage = max(simulation.stage for simulation in simulations)
-        own = [s.estimates for s in simulations if s.stage == stage and s.realisation < seen]
-        return combined(own)
 
     def _check_failures(self) -> None:
         if self._in_a_row >= max(FAILURES_IN_A_ROW, 2 * self._pool.capacity):
@@ -411,16 +340,7 @@ class _Run:
             self._best = self._described(trial)
 
     def _described(self, trial: FrozenTrial) -> Best:
-        estimates = self._estimates(self._store.simulations(str(trial.user_attrs[UUID])))
-        return Best(
-            number=trial.number,
-            params=dict(trial.params),
-            parameters=self._study.parameters(trial.params),
-            loss=loss_of(trial),
-            graphs=int(trial.user_attrs.get("graphs", 1)),
-            statistics={name: finite(found.value) for name, found in estimates.items()},
-            targets=reached(self._study, estimates),
-        )
+        return described(self._study, trial, self._store.simulations(str(trial.user_attrs[UUID])))
 
     @property
     def _infeasible(self) -> int:

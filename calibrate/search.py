@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -82,6 +82,23 @@ def is_feasible(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.COMPLETE and all(value <= 0 for value in trial.constraints.values())
 
 
+def best_of(trials: Iterable[FrozenTrial]) -> FrozenTrial | None:
+    """The feasible trial of lowest loss, the first of equals; None where there is none."""
+    feasible = [trial for trial in trials if is_feasible(trial)]
+    return min(feasible, key=lambda trial: (loss_of(trial), trial.number), default=None)
+
+
+def front_of(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    """The feasible trials that no other one beats in every value (Pareto), by loss."""
+    feasible = [trial for trial in trials if is_feasible(trial)]
+    if not feasible:
+        return []
+    values = np.array([trial.values for trial in feasible])
+    beaten = [bool(((values <= own).all(axis=1) & (values < own).any(axis=1)).any()) for own in values]
+    front = [trial for trial, out in zip(feasible, beaten, strict=True) if not out]
+    return sorted(front, key=lambda trial: (loss_of(trial), trial.number))
+
+
 class Search:
     """Proposes parameter sets in `space`, and learns what became of them."""
 
@@ -105,20 +122,11 @@ class Search:
 
     @property
     def best(self) -> FrozenTrial | None:
-        """The feasible trial of lowest loss, the first of equals; None before there is one."""
-        feasible = [trial for trial in self._told if is_feasible(trial)]
-        return min(feasible, key=lambda trial: (loss_of(trial), trial.number), default=None)
+        return best_of(self._told)
 
     @property
     def front(self) -> list[FrozenTrial]:
-        """The feasible trials that no other one beats in every value (Pareto), by loss."""
-        feasible = [trial for trial in self._told if is_feasible(trial)]
-        if not feasible:
-            return []
-        values = np.array([trial.values for trial in feasible])
-        beaten = [bool(((values <= own).all(axis=1) & (values < own).any(axis=1)).any()) for own in values]
-        front = [trial for trial, out in zip(feasible, beaten, strict=True) if not out]
-        return sorted(front, key=lambda trial: (loss_of(trial), trial.number))
+        return front_of(self._told)
 
     def restore(self, trials: Sequence[FrozenTrial]) -> None:
         """Take in the finished trials of earlier runs, before anything is asked."""

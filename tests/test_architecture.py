@@ -22,6 +22,7 @@ LAYERS = [
     {"record", "samplers"},
     {"score", "search"},
     {"result", "case", "store"},
+    {"findings"},
     {"run"},
     {"session"},
     {"cost"},

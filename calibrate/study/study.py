@@ -103,6 +103,12 @@ class Study:
         return self.file.replicates
 
     @property
+    def fresh_graphs(self) -> range:
+        """Numbers of the graphs that the search never sees, on which the best is shown."""
+        first = self.replicates.graphs + self.replicates.confirm
+        return range(first, first + self.replicates.fresh)
+
+    @property
     def prior(self) -> PriorSection:
         return self.file.prior
 

@@ -1,0 +1,64 @@
+"""Findings: what the trials and simulations of a study amount to, while it runs and ever after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from calibrate.case import Case
+from calibrate.objective import Estimate
+from calibrate.record import Simulation
+from calibrate.result import Best, finite, reached
+from calibrate.score import combined, score, summary
+from calibrate.search import ORIGIN, UUID, Verdict, loss_of
+from calibrate.study import Study
+
+
+def estimates_of(study: Study, simulations: Sequence[Simulation]) -> dict[str, Estimate]:
+    """The statistics of a candidate's latest stage, means over the graphs of the search."""
+    stage = max(simulation.stage for simulation in simulations)
+    unseen = study.fresh_graphs.start
+    return combined([s.estimates for s in simulations if s.stage == stage and s.realisation < unseen])
+
+
+def described(study: Study, trial: FrozenTrial, simulations: Sequence[Simulation]) -> Best:
+    """A complete trial and its candidate's simulations, for people."""
+    estimates = estimates_of(study, simulations)
+    fresh = [
+        simulation.estimates
+        for simulation in simulations
+        if simulation.realisation in study.fresh_graphs and not simulation.failed
+    ]
+    return Best(
+        number=trial.number,
+        params=dict(trial.params),
+        parameters=study.parameters(trial.params),
+        loss=loss_of(trial),
+        graphs=int(trial.user_attrs.get("graphs", 1)),
+        statistics={name: finite(found.value) for name, found in estimates.items()},
+        targets=reached(study, estimates, fresh),
+        fresh={name: summary([graph[name] for graph in fresh]) for name in fresh[0]} if fresh else {},
+    )
+
+
+def verdict(study: Study, case: Case) -> Verdict:
+    """What is told of a case, and what its trial shows beside its parameters, as in Optuna's dashboard."""
+    attributes: dict[str, Any] = {UUID: case.uuid}
+    if case.origin is not None:
+        attributes[ORIGIN] = case.origin
+    if case.failure is not None:
+        return Verdict(proposal=case.proposal, loss=None, attributes={**attributes, "reason": case.failure})
+    found = score(study, case.simulations)
+    estimates = estimates_of(study, case.simulations)
+    attributes |= {one.name: finite(estimates[one.name].value) for one in study.judged}
+    stage = max(simulation.stage for simulation in case.simulations)
+    attributes |= {"stage": stage, "graphs": len(case.known(stage))}
+    return Verdict(
+        proposal=case.proposal,
+        loss=found.loss,
+        values=found.losses if study.pareto else (),
+        constraints=found.violations,
+        attributes=attributes,
+    )
