@@ -183,12 +183,16 @@ def statistic(
 
 
 def find_statistic(
-    reference: str, options: Mapping[str, Any] | None = None, *, folder: Path | None = None
+    reference: str,
+    options: Mapping[str, Any] | None = None,
+    *,
+    folder: Path | None = None,
+    own: Mapping[str, object] | None = None,
 ) -> Statistic:
     """The statistic that `reference` names, with `options` bound.
 
     An installed statistic may carry its population as a suffix: `cv2_E` is `cv2` with population "E".
-    Otherwise `package.module:name` or `file.py:name`. Raises ObjectiveError or PluginError.
+    Otherwise `package.module:name`, `file.py:name`, or one of `own`. Raises ObjectiveError or PluginError.
     """
     bound = dict(options or {})
     known = plugins.installed(plugins.STATISTICS)
@@ -198,7 +202,7 @@ def find_statistic(
             raise ObjectiveError(f"{reference} already names population {population}")
     else:
         target = reference
-    found = plugins.load(target, plugins.STATISTICS, folder=folder)
+    found = plugins.load(target, plugins.STATISTICS, folder=folder, own=own)
     if not isinstance(found, Statistic):
         raise ObjectiveError(f"{reference} is a {type(found).__name__}; decorate it with @statistic")
     name = reference if ":" not in reference else reference.rpartition(":")[2]

@@ -21,6 +21,9 @@ from calibrate.errors import PluginError, did_you_mean
 MODELS = "calibrate.models"
 STATISTICS = "calibrate.statistics"
 
+# `python:NAME` stands for an object that a study was given in Python.
+PYTHON = "python"
+
 
 @cache
 def installed(kind: str) -> Mapping[str, EntryPoint]:
@@ -28,11 +31,16 @@ def installed(kind: str) -> Mapping[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=kind)}
 
 
-def load(reference: str, kind: str, *, folder: Path | None = None) -> object:
+def load(
+    reference: str, kind: str, *, folder: Path | None = None, own: Mapping[str, object] | None = None
+) -> object:
     """The object that `reference` names; raises PluginError in one line if there is none.
 
-    `folder` is where `file.py:Name` is looked up, the current folder by default.
+    folder  where `file.py:Name` is looked up, the current folder by default
+    own     objects that a study was given in Python, by reference
     """
+    if own and reference in own:
+        return own[reference]
     if ":" not in reference:
         entries = installed(kind)
         if reference not in entries:
@@ -46,6 +54,8 @@ def load(reference: str, kind: str, *, folder: Path | None = None) -> object:
             where = entries[reference].value
             raise PluginError(f"cannot load {where}: {type(error).__name__}: {error}") from error
     where, _, name = reference.rpartition(":")
+    if where == PYTHON:
+        raise PluginError(f"'{name}' was defined in a script or notebook: put it into a file, FILE.py:{name}")
     module = _from_file(where, folder) if where.endswith(".py") else _from_package(where)
     try:
         return getattr(module, name)

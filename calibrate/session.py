@@ -10,6 +10,7 @@ from typing import Any
 
 from calibrate import simulators
 from calibrate.errors import SimulatorError
+from calibrate.neurons import own_neuron_models
 from calibrate.objective import Estimate
 from calibrate.observation import Observation, SimulationFailure
 from calibrate.panel import measure
@@ -29,9 +30,11 @@ BIN_MS = 1.0
 def setup_of(study: Study, *, batch_size: int = 1, spikes: bool = False) -> Setup:
     """How the networks of `study` are simulated; it must name a simulator, not "auto"."""
     simulation, needs = study.simulation, study.needs
+    given = study.file.model.name in study.own
     return Setup(
-        model=study.file.model.name,
+        model=study.model if given else study.file.model.name,
         folder=study.folder.resolve(),
+        neurons=own_neuron_models() if given else (),
         backend=simulation.backend,
         precision=simulation.precision,
         dt_ms=simulation.dt_ms,

@@ -105,12 +105,15 @@ class Model:
         return checked(network, self.make_values(network, self.complete(given)))
 
 
-def find_model(reference: str, *, folder: Path | None = None) -> Model:
+def find_model(
+    reference: str, *, folder: Path | None = None, own: Mapping[str, object] | None = None
+) -> Model:
     """The model that `reference` names: an installed one, "package.module:Name" or "file.py:Name".
 
-    `folder` is where such a file is looked up. Raises PluginError in one line.
+    `folder` is where such a file is looked up, `own` has models by reference that are in no file.
+    Raises PluginError in one line.
     """
-    model = plugins.load(reference, plugins.MODELS, folder=folder)
+    model = plugins.load(reference, plugins.MODELS, folder=folder, own=own)
     if not isinstance(model, Model):
         kind = type(model).__name__
         raise PluginError(f"{reference} is of type {kind}; name a calibrate.network.Model")

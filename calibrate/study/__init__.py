@@ -1,18 +1,9 @@
 """A study: what is calibrated and how, read from a TOML file and checked before anything starts."""
 
-from calibrate.study.study import AnySampler as Sampler
-from calibrate.study.study import (
-    Cmaes,
-    Gp,
-    Grid,
-    Nsga2,
-    Qmc,
-    Random,
-    Study,
-    Tpe,
-    differences,
-    read_study,
-)
+from calibrate.study.file import AnySampler as Sampler
+from calibrate.study.file import Cmaes, Gp, Grid, Nsga2, Qmc, Random, Tpe
+from calibrate.study.reading import make_study, read_study
+from calibrate.study.study import Study, differences
 
 __all__ = [
     "Cmaes",
@@ -25,5 +16,6 @@ __all__ = [
     "Study",
     "Tpe",
     "differences",
+    "make_study",
     "read_study",
 ]

@@ -5,41 +5,28 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from calibrate.errors import StudyError
-from calibrate.network import Model, Network, find_model
+from calibrate.network import Model, Network
 from calibrate.objective import Constraint, Objective, Statistic
 from calibrate.observation import Needs
-from calibrate.panel import panel
-from calibrate.study import checks, noise, parameters, symmetry, targets
+from calibrate.study import parameters
 from calibrate.study.expressions import Expression
-from calibrate.study.file import AnySampler as AnySampler
 from calibrate.study.file import (
+    AnySampler,
     BudgetSection,
-    DerivedParameter,
-    FreeParameter,
+    Grid,
     PriorSection,
     ReplicatesSection,
     SimulationSection,
     StorageSection,
     StudyFile,
 )
-from calibrate.study.file import Cmaes as Cmaes
-from calibrate.study.file import Gp as Gp
-from calibrate.study.file import Grid as Grid
-from calibrate.study.file import Nsga2 as Nsga2
-from calibrate.study.file import Qmc as Qmc
-from calibrate.study.file import Random as Random
-from calibrate.study.file import Tpe as Tpe
-from calibrate.study.problems import Place, Problem, Problems, key_lines, syntax_problem
-from calibrate.study.space import Range, Space, grid_size
-from calibrate.study.tables import read_tables
+from calibrate.study.own import digest as digest_of
+from calibrate.study.space import Space, grid_size
 from calibrate.worker import Timing
 
 
@@ -60,6 +47,7 @@ class Study:
     constraints bounds on statistics
     statistics  what is computed for every simulation: those of objectives and constraints, then the panel
     warnings    what is allowed but hardly meant, one line each
+    own         models and statistics that it was given as Python objects, by the names that the file has
     """
 
     path: Path
@@ -75,6 +63,7 @@ class Study:
     constraints: tuple[Constraint, ...]
     statistics: tuple[Statistic, ...]
     warnings: tuple[str, ...] = ()
+    own: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -202,7 +191,10 @@ class Study:
             "simulation": file.simulation.model_dump(mode="json", include=of_simulation),
             "objectives": objectives,
             "sampler": file.sampler.model_dump(mode="json"),
-            "files": {name: _code_digest(self.folder / name) for name in _files(references)},
+            "files": {
+                **{name: _code_digest(self.folder / name) for name in _files(references)},
+                **{name: digest_of(value) for name, value in self.own.items()},
+            },
         }
         normal: dict[str, Any] = json.loads(json.dumps(content))
         return normal
@@ -251,118 +243,3 @@ def _flat(content: Mapping[str, Any], place: tuple[str, ...] = ()) -> dict[tuple
         else:
             flat[*place, key] = value
     return flat
-
-
-def read_study(
-    path: Path | str, *, changes: Mapping[str, object] | None = None, searched: bool = True
-) -> Study:
-    """The study in the file at `path`, `changes` such as {"simulation.dt_ms": 0.05} made to its keys.
-
-    searched  whether tolerances must be above the noise of a trial, as a search needs
-
-    Raises StudyError with one line for every rule that is broken; nothing is written.
-    """
-    path = Path(path)
-    text = _text(path)
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise StudyError(syntax_problem(error, text, str(path))) from None
-    except (ValueError, RecursionError):  # what Python's parser does not take, without the line
-        rule = "[TOML] not valid: a number of thousands of digits, or lists nested as deeply"
-        raise StudyError(f"{path}: {rule}; write it shorter") from None
-    lines = key_lines(text)
-    for key, value in (changes or {}).items():
-        table, _, name = key.partition(".")
-        if isinstance(tables.setdefault(table, {}), dict):
-            tables[table][name] = value
-            lines.pop((table, name), None)
-    problems = Problems()
-    study = _checked(problems, path, text, tables)
-    if study is not None and searched and not problems.found:
-        noise.check(problems, study.file, study.objectives, study.network)
-    if study is None or problems.found:
-        raise StudyError("\n".join(_rendered(problems.found, str(path), lines)))
-    return study
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-    except FileNotFoundError:
-        raise StudyError(f"{path}: there is no such study file") from None
-    except IsADirectoryError:
-        raise StudyError(f"{path}: a study is a TOML file, and this is a folder") from None
-    except UnicodeDecodeError as error:
-        raise StudyError(f"{path}: is not a text in UTF-8 (byte {error.start}); save it as such") from None
-    except OSError as error:
-        raise StudyError(f"{path}: cannot be read: {error.strerror}") from None
-
-
-def _rendered(problems: list[Problem], file: str, lines: Mapping[Place, int]) -> list[str]:
-    return list(dict.fromkeys(problem.render(file, lines) for problem in problems))
-
-
-def default_sampler(space: Space, *, pareto: bool) -> AnySampler:
-    """The sampler of a study that names none: cmaes where it can search, else tpe.
-
-    Measured on networks of 1500 and 5000 neurons: benchmarks/RESULTS.md.
-    """
-    numbers = all(isinstance(domain, Range) for domain in space.values())
-    return Cmaes() if numbers and len(space) > 1 and not pareto else Tpe()
-
-
-def _checked(problems: Problems, path: Path, text: str, tables: Mapping[str, Any]) -> Study | None:
-    file = read_tables(problems, tables)
-    if file is None:
-        return None
-    folder = path.parent
-    named = ("model", "name")
-    model = checks.attempt(problems, named, partial(find_model, file.model.name, folder=folder))
-    if model is None:
-        return None
-    given = file.parameters
-    free = {name: value for name, value in given.items() if isinstance(value, FreeParameter)}
-    formulas = {name: value for name, value in given.items() if isinstance(value, DerivedParameter)}
-    fixed = parameters.check_fixed(
-        problems, model, {name: value for name, value in given.items() if name not in {**free, **formulas}}
-    )
-    space = parameters.domains(problems, model, free, grid=file.sampler.name == "grid")
-    derived = parameters.derived(problems, model, formulas)
-    if "sampler" not in tables:
-        file = file.model_copy(update={"sampler": default_sampler(space, pareto=file.study.pareto)})
-    checks.check_sampler(problems, file, space)
-    checks.check_budget(problems, file)
-    checks.check_prior(problems, file, space)
-    if len(fixed) + len(space) + len(derived) < len(given):
-        return None
-    network = parameters.check_model_rules(problems, model, fixed, space, derived, file.simulation.dt_ms)
-    if network is None:
-        return None
-    objectives = targets.objectives(problems, file.objectives, network, folder)
-    constraints = targets.constraints(problems, file.constraints, network, folder)
-    own = {objective.name: objective.statistic for objective in objectives}
-    own |= {constraint.name: constraint.statistic for constraint in constraints}
-    targets.check_names(problems, objectives, constraints)
-    common = checks.attempt(problems, (), lambda: panel(network))
-    statistics = [*own.values(), *(found for found in common or () if found.name not in own)]
-    needs = Needs.merge(statistic.needs for statistic in statistics)
-    targets.check_times(problems, file, needs)
-    targets.check_stages(problems, file, constraints)
-    study = Study(
-        path=path,
-        text=text,
-        name=file.study.name or path.stem,
-        file=file,
-        model=model,
-        fixed=fixed,
-        derived=derived,
-        space=space,
-        network=network,
-        objectives=objectives,
-        constraints=constraints,
-        statistics=tuple(statistics),
-    )
-    if problems.found:
-        return study
-    return replace(study, warnings=tuple(symmetry.warnings(model, study.parameters, space)))

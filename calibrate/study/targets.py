@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,14 +17,17 @@ from calibrate.study.checks import attempt
 from calibrate.study.file import ConstraintSection, ObjectiveSection, StudyFile
 from calibrate.study.problems import Place, Problems, listed
 
+# Statistics that a study was given in Python, by reference.
+Own = Mapping[str, object]
+
 
 def objectives(
-    problems: Problems, sections: Sequence[ObjectiveSection], network: Network, folder: Path
+    problems: Problems, sections: Sequence[ObjectiveSection], network: Network, folder: Path, own: Own
 ) -> tuple[Objective, ...]:
     """The objectives, their statistics found and their populations there."""
     made: list[Objective] = []
     for number, section in enumerate(sections):
-        objective = _objective(problems, section, network, folder, ("objectives", number))
+        objective = _objective(problems, section, network, folder, own, ("objectives", number))
         if objective is None:
             continue
         if objective.name in [other.name for other in made]:
@@ -35,9 +38,9 @@ def objectives(
 
 
 def _objective(
-    problems: Problems, section: ObjectiveSection, network: Network, folder: Path, place: Place
+    problems: Problems, section: ObjectiveSection, network: Network, folder: Path, own: Own, place: Place
 ) -> Objective | None:
-    statistic = _statistic(problems, section, network, folder, place)
+    statistic = _statistic(problems, section, network, folder, own, place)
     if statistic is None:
         return None
     if (section.target is None) == (section.interval is None):
@@ -52,13 +55,14 @@ def _statistic(
     section: ObjectiveSection | ConstraintSection,
     network: Network,
     folder: Path,
+    own: Own,
     place: Place,
 ) -> Statistic | None:
     """The statistic that a section names, under the section's own name if it has one."""
     statistic = attempt(
         problems,
         (*place, "statistic"),
-        lambda: find_statistic(section.statistic, section.options, folder=folder),
+        lambda: find_statistic(section.statistic, section.options, folder=folder, own=own),
     )
     if statistic is None:
         return None
@@ -70,13 +74,13 @@ def _statistic(
 
 
 def constraints(
-    problems: Problems, sections: Sequence[ConstraintSection], network: Network, folder: Path
+    problems: Problems, sections: Sequence[ConstraintSection], network: Network, folder: Path, own: Own
 ) -> tuple[Constraint, ...]:
     """The constraints, their statistics found and their populations there."""
     made: list[Constraint] = []
     for number, section in enumerate(sections):
         place: Place = ("constraints", number)
-        statistic = _statistic(problems, section, network, folder, place)
+        statistic = _statistic(problems, section, network, folder, own, place)
         if statistic is None:
             continue
         low = -math.inf if section.min is None else section.min

@@ -1,0 +1,96 @@
+"""Own: models and statistics that a study was given as Python objects instead of by name."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import textwrap
+from collections.abc import Iterator, Mapping
+from types import CodeType, FunctionType
+from typing import Any
+
+import numpy as np
+
+from calibrate.errors import StudyError
+from calibrate.network import Model
+from calibrate.objective import Statistic
+from calibrate.plugins import PYTHON
+
+
+def plain(value: Any, own: dict[str, object]) -> Any:
+    """`value` as TOML could hold it; models and statistics become names, and are kept in `own`.
+
+    Raises StudyError where two of them have one name.
+    """
+    if isinstance(value, Model | Statistic):
+        name = f"{PYTHON}:{value.name}"
+        if own.setdefault(name, value) is not value:
+            raise StudyError(
+                f"there are two {'models' if isinstance(value, Model) else 'statistics'} '{value.name}': "
+                "name one of them anew, or give options in the table of the objective"
+            )
+        return name
+    if isinstance(value, Mapping):
+        return {str(key): plain(item, own) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [plain(item, own) for item in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def digest(value: object) -> str:
+    """SHA-256 of the code of a model or statistic, as far as it was written beside it."""
+    parts = _model(value) if isinstance(value, Model) else _statistic(value)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _model(model: Model) -> Iterator[str]:
+    yield repr(model.parameters)
+    seen: set[int] = set()
+    for function in (model.make_network, model.make_values):
+        yield from _code(function, seen)
+
+
+def _statistic(statistic: object) -> Iterator[str]:
+    assert isinstance(statistic, Statistic)  # nothing else is kept
+    yield repr((statistic.unit, statistic.scale, statistic.needs, sorted(statistic.options.items())))
+    yield from _code(statistic.function, set())
+
+
+def _code(value: object, seen: set[int]) -> Iterator[str]:
+    """The source of a function, and of what it uses of its own module: functions, classes, constants."""
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, bool | int | float | str | tuple | None):
+        yield repr(value)
+        return
+    if not isinstance(value, FunctionType | type):
+        return
+    yield _source(value)
+    if isinstance(value, type):
+        return
+    for name in sorted(_names(value.__code__)):
+        used = value.__globals__.get(name)
+        if getattr(used, "__module__", value.__module__) == value.__module__:
+            yield from _code(used, seen)
+    for cell in value.__closure__ or ():
+        yield from _code(cell.cell_contents, seen)
+
+
+def _source(value: FunctionType | type) -> str:
+    try:
+        # The syntax tree: comments and layout may change.
+        return ast.dump(ast.parse(textwrap.dedent(inspect.getsource(value))))
+    except (OSError, TypeError, SyntaxError):  # typed into a console, or a piece of a line
+        return _compiled(value.__code__) if isinstance(value, FunctionType) else value.__qualname__
+
+
+def _compiled(code: CodeType) -> str:
+    constants = [_compiled(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
+    return repr((code.co_code, code.co_names, constants))
+
+
+def _names(code: CodeType) -> set[str]:
+    inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
+    return set(code.co_names).union(*(_names(constant) for constant in inner))

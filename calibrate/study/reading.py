@@ -1,0 +1,200 @@
+"""From a study file, or the same tables in Python, to a Study that has passed all checks."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from calibrate.errors import StudyError
+from calibrate.network import Model, find_model
+from calibrate.observation import Needs
+from calibrate.panel import panel
+from calibrate.study import checks, noise, parameters, symmetry, targets
+from calibrate.study.file import AnySampler, Cmaes, DerivedParameter, FreeParameter, Tpe
+from calibrate.study.own import plain
+from calibrate.study.problems import Place, Problems, key_lines, syntax_problem
+from calibrate.study.space import Range, Space
+from calibrate.study.study import Study
+from calibrate.study.tables import read_tables
+
+
+def read_study(
+    path: Path | str, *, changes: Mapping[str, object] | None = None, searched: bool = True
+) -> Study:
+    """The study in the file at `path`, `changes` such as {"simulation.dt_ms": 0.05} made to its keys.
+
+    searched  whether tolerances must be above the noise of a trial, as a search needs
+
+    Raises StudyError with one line for every rule that is broken; nothing is written.
+    """
+    path = Path(path)
+    text = _text(path)
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise StudyError(syntax_problem(error, text, str(path))) from None
+    except (ValueError, RecursionError):  # what Python's parser does not take, without the line
+        rule = "[TOML] not valid: a number of thousands of digits, or lists nested as deeply"
+        raise StudyError(f"{path}: {rule}; write it shorter") from None
+    lines = key_lines(text)
+    for key, value in (changes or {}).items():
+        table, _, name = key.partition(".")
+        if isinstance(tables.setdefault(table, {}), dict):
+            tables[table][name] = value
+            lines.pop((table, name), None)
+    return _study(tables, path=path, text=text, lines=lines, own={}, searched=searched)
+
+
+def make_study(
+    name: str,
+    *,
+    model: str | Model,
+    parameters: Mapping[str, Any],
+    objectives: Sequence[Mapping[str, Any]],
+    constraints: Sequence[Mapping[str, Any]] = (),
+    stages: Sequence[Mapping[str, Any]] = (),
+    simulation: Mapping[str, Any] | None = None,
+    replicates: Mapping[str, Any] | None = None,
+    sampler: str | Mapping[str, Any] | None = None,
+    prior: Mapping[str, Any] | None = None,
+    budget: Mapping[str, Any] | None = None,
+    storage: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    pareto: bool = False,
+    folder: Path | str = ".",
+) -> Study:
+    """A study made in Python: every argument is the table of a study file that has its name.
+
+    `model`, and `statistic` in objectives and constraints, may be objects as well as names; `text` of the
+    study that comes back is the study file. Files that are named, and the database, lie in `folder`.
+
+    Raises StudyError with one line for every rule that is broken; nothing is written.
+    """
+    own: dict[str, object] = {}
+    given = {
+        "study": {"name": name, "seed": seed, **({"pareto": True} if pareto else {})},
+        "model": {"name": model},
+        "parameters": parameters,
+        "simulation": simulation,
+        "objectives": objectives,
+        "constraints": constraints or None,
+        "stages": stages or None,
+        "replicates": replicates,
+        "sampler": {"name": sampler} if isinstance(sampler, str) else sampler,
+        "prior": prior,
+        "budget": budget,
+        "storage": storage,
+    }
+    tables = plain(given, own)
+    try:
+        text = tomli_w.dumps(tables)
+    except TypeError as error:
+        raise StudyError(f"{name}: a study holds numbers, texts, lists and tables: {error}") from None
+    return _study(tables, path=Path(folder) / f"{name}.toml", text=text, lines={}, own=own, searched=True)
+
+
+def _study(
+    tables: Mapping[str, Any],
+    *,
+    path: Path,
+    text: str,
+    lines: Mapping[Place, int],
+    own: Mapping[str, object],
+    searched: bool,
+) -> Study:
+    problems = Problems()
+    study = _checked(problems, path, text, tables, own)
+    if study is not None and searched and not problems.found:
+        noise.check(problems, study.file, study.objectives, study.network)
+    if study is None or problems.found:
+        # A study that was made in Python has no lines.
+        where = str(path) if lines else path.stem
+        raise StudyError("\n".join(dict.fromkeys(problem.render(where, lines) for problem in problems.found)))
+    return study
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+    except FileNotFoundError:
+        raise StudyError(f"{path}: there is no such study file") from None
+    except IsADirectoryError:
+        raise StudyError(f"{path}: a study is a TOML file, and this is a folder") from None
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{path}: is not a text in UTF-8 (byte {error.start}); save it as such") from None
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def default_sampler(space: Space, *, pareto: bool) -> AnySampler:
+    """The sampler of a study that names none: cmaes where it can search, else tpe.
+
+    Measured on networks of 1500 and 5000 neurons: benchmarks/RESULTS.md.
+    """
+    numbers = all(isinstance(domain, Range) for domain in space.values())
+    return Cmaes() if numbers and len(space) > 1 and not pareto else Tpe()
+
+
+def _checked(
+    problems: Problems, path: Path, text: str, tables: Mapping[str, Any], own: Mapping[str, object]
+) -> Study | None:
+    file = read_tables(problems, tables)
+    if file is None:
+        return None
+    folder = path.parent
+    named = ("model", "name")
+    model = checks.attempt(problems, named, partial(find_model, file.model.name, folder=folder, own=own))
+    if model is None:
+        return None
+    given = file.parameters
+    free = {name: value for name, value in given.items() if isinstance(value, FreeParameter)}
+    formulas = {name: value for name, value in given.items() if isinstance(value, DerivedParameter)}
+    fixed = parameters.check_fixed(
+        problems, model, {name: value for name, value in given.items() if name not in {**free, **formulas}}
+    )
+    space = parameters.domains(problems, model, free, grid=file.sampler.name == "grid")
+    derived = parameters.derived(problems, model, formulas)
+    if "sampler" not in tables:
+        file = file.model_copy(update={"sampler": default_sampler(space, pareto=file.study.pareto)})
+    checks.check_sampler(problems, file, space)
+    checks.check_budget(problems, file)
+    checks.check_prior(problems, file, space)
+    if len(fixed) + len(space) + len(derived) < len(given):
+        return None
+    network = parameters.check_model_rules(problems, model, fixed, space, derived, file.simulation.dt_ms)
+    if network is None:
+        return None
+    objectives = targets.objectives(problems, file.objectives, network, folder, own)
+    constraints = targets.constraints(problems, file.constraints, network, folder, own)
+    asked = {objective.name: objective.statistic for objective in objectives}
+    asked |= {constraint.name: constraint.statistic for constraint in constraints}
+    targets.check_names(problems, objectives, constraints)
+    common = checks.attempt(problems, (), lambda: panel(network))
+    statistics = [*asked.values(), *(found for found in common or () if found.name not in asked)]
+    needs = Needs.merge(statistic.needs for statistic in statistics)
+    targets.check_times(problems, file, needs)
+    targets.check_stages(problems, file, constraints)
+    study = Study(
+        path=path,
+        text=text,
+        name=file.study.name or path.stem,
+        file=file,
+        model=model,
+        fixed=fixed,
+        derived=derived,
+        space=space,
+        network=network,
+        objectives=objectives,
+        constraints=constraints,
+        statistics=tuple(statistics),
+        own=own,
+    )
+    if problems.found:
+        return study
+    return replace(study, warnings=tuple(symmetry.warnings(model, study.parameters, space)))
