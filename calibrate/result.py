@@ -81,10 +81,13 @@ Doing = Literal["screening", "simulating", "confirming", "on fresh graphs"]
 class Result:
     """What a study has found so far, earlier runs included; `times` and `added` are of this run.
 
+    name        of the study in its database, `storage` (a URL without password)
     front       of a Pareto study: the trials that no other beats in every objective, by loss
     complete    trials that did not fail, `infeasible` of which break a constraint
     """
 
+    name: str = ""
+    storage: str = ""
     best: Best | None
     front: Sequence[Best] = ()
     complete: int
@@ -156,17 +159,18 @@ def reached(
 def as_json(result: Result) -> dict[str, Any]:
     """A result as `calibrate run --json` prints it; `front` for a Pareto study."""
     printed: dict[str, Any] = {
-        "best": _best_json(result.best) if result.best else None,
+        "best": best_json(result.best) if result.best else None,
         "trials": result.trials,
         "time": asdict(result.times),
         "stopped": result.stopped,
     }
     if result.front:
-        printed["front"] = [_best_json(best) for best in result.front]
+        printed["front"] = [best_json(best) for best in result.front]
     return printed
 
 
-def _best_json(best: Best) -> dict[str, Any]:
+def best_json(best: Best) -> dict[str, Any]:
+    """A trial as JSON has it."""
     printed = asdict(best)
     for target in printed["targets"]:
         for key in ("unit", "note", "fresh", "fresh_met"):

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from calibrate import simulators
-from calibrate.errors import SimulatorError
+from calibrate.display import Display, display
+from calibrate.errors import SimulatorError, StudyError
+from calibrate.interrupt import Interrupt
 from calibrate.neurons import own_neuron_models
 from calibrate.objective import Estimate
 from calibrate.observation import Observation, SimulationFailure
 from calibrate.panel import measure
 from calibrate.pool import Pool, slots_for
-from calibrate.result import Progress, Result, finite
+from calibrate.result import Result, finite
 from calibrate.run import run
 from calibrate.search import candidate_seed
 from calibrate.simulators.base import Recording
-from calibrate.store import Adopted, Store, check_origins
+from calibrate.store import Store, check_origins, named, storage_url
 from calibrate.study import Study
 from calibrate.worker import Candidate, Setup
 
@@ -51,33 +53,58 @@ def setup_of(study: Study, *, batch_size: int = 1, spikes: bool = False) -> Setu
 def run_study(
     study: Study,
     *,
-    url: str,
+    storage: str | None = None,
     slots: int | None = None,
-    origins: Sequence[str] = (),
-    adopted: Callable[[str, Adopted], None] = lambda _, __: None,
-    progress: Callable[[Progress], None] = lambda _: None,
-    interrupted: Callable[[], bool] = lambda: False,
+    new: bool = False,
+    adopt: bool = False,
+    progress: bool | Display = True,
+    interrupted: Callable[[], bool] | None = None,
 ) -> Result:
-    """Run or resume `study`, its results in the database `url`, on `slots` processes.
+    """Run `study`, or go on with it: what its database holds counts.
 
-    slots     by default what cores and memory allow
-    origins   studies in the same database whose trials inside the ranges count here too, beside the one that
-              the study file names; `adopted` is told what came of each
+    storage      URL of the database; by default OPTUNA_STORAGE, else what the study says
+    slots        processes, by default what cores and memory allow
+    new          begin another study where this one was changed after it began
+    adopt        with `new`, take over the earlier trials that lie inside the ranges
+    progress     whether to show it, on a terminal, in a notebook or as lines; or what shows it
+    interrupted  asked between batches: whether to stop. By default Ctrl-C stops after the batch, and a second
+                 one at once.
 
-    Raises StoreError, and SimulatorError where no simulation works.
+    Raises StudyError, StoreError where the database cannot be used or another process runs the study, and
+    SimulatorError where no simulation works.
     """
     started = time.monotonic()
-    simulation = study.simulation
-    size = simulators.batch_size(simulation.backend, simulation.batch_size)
-    slots = slots or slots_for(simulation.backend, study.network)
-    setup = setup_of(study, batch_size=size)
-    pool = Pool(setup, study.stages[-1], slots=slots, timeout_s=simulation.timeout_s)
-    wanted = list(dict.fromkeys([*([study.prior.study] if study.prior.study else []), *origins]))
-    check_origins(study, url, wanted)  # before the study begins
-    with Store(study, url) as store, pool:
-        for name in wanted:
-            adopted(name, store.adopt(name))
-        return run(study, pool=pool, store=store, progress=progress, interrupted=interrupted, started=started)
+    if not study.space:
+        remedy = "give one a range: NAME = {low = ..., high = ...}"
+        raise StudyError(f"{study.path}: no parameter is free; {remedy}")
+    if adopt and not new:
+        raise StudyError("trials are taken over into a new study: --import (adopt) goes with --new")
+    shown = progress if not isinstance(progress, bool) else display(quiet=not progress)
+    with Interrupt.unless(interrupted) as stop, shown:
+        url = storage_url(study, storage)
+        ready = study.on(simulators.choose(study.simulation.backend))
+        place = named(ready, url, new=new)
+        ready = place.study
+        if study.simulation.backend == "auto":
+            shown.say(f"Simulating with {ready.simulation.backend}.")
+        for warning in ready.warnings:
+            shown.say(f"warning: {warning}")
+        size = simulators.batch_size(ready.simulation.backend, ready.simulation.batch_size)
+        pool = Pool(
+            setup_of(ready, batch_size=size),
+            ready.stages[-1],
+            slots=slots or slots_for(ready.simulation.backend, ready.network),
+            timeout_s=ready.simulation.timeout_s,
+        )
+        origins = [ready.prior.study, place.predecessor if adopt else None]
+        wanted = list(dict.fromkeys(name for name in origins if name))
+        check_origins(ready, url, wanted)  # before the study begins
+        shown.start(ready.name)
+        with Store(ready, url) as store, pool:
+            for name in wanted:
+                shown.say(store.adopt(name).describe(name))
+            result = run(ready, pool=pool, store=store, progress=shown, interrupted=stop, started=started)
+            return replace(result, name=ready.name, storage=store.shown_url)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,18 +131,30 @@ class Simulated:
         return {name: finite(found.value) for name, found in self.estimates.items()}
 
 
-def simulate_once(study: Study, free: Mapping[str, Any], *, spikes: bool = False) -> Simulated:
-    """Simulate one network of `study`, in a process of its own.
+def simulate(
+    study: Study,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    spikes: bool = True,
+    graph: int = 0,
+    index: int = 0,
+) -> Simulated:
+    """Simulate one network of `study`, in a process of its own; nothing goes to a database.
 
-    `free` has parameters to set, free or fixed ones; other free ones are in the middle of their ranges.
+    parameters  to set, free or fixed ones; other free ones are in the middle of their ranges
+    spikes      whether to keep every spike, for rasters
+    graph       number of the realisation of its connectivity
+    index       of the candidate in its study, which keys the initial state and random input
+
     Raises ModelError for parameters that the model refuses, SimulatorError where the simulation fails.
     """
-    parameters = study.parameters(free)
-    network = study.model.network(parameters)
-    study.model.values(network, parameters)
+    study = study.on(simulators.choose(study.simulation.backend))
+    complete = study.parameters(parameters or {})
+    network = study.model.network(complete)
+    study.model.values(network, complete)
     slots_for(study.simulation.backend, network)
-    seed = candidate_seed(study.simulation_seed, 0)
-    candidate = Candidate(uuid=str(uuid.uuid4()), parameters=parameters, seed=seed)
+    seed = candidate_seed(study.simulation_seed, index, graph)
+    candidate = Candidate(uuid=str(uuid.uuid4()), parameters=complete, seed=seed, realisation=graph)
     setup = setup_of(study, spikes=spikes)
     pool = Pool(setup, study.stages[-1], slots=1, timeout_s=study.simulation.timeout_s)
     with pool:
@@ -123,8 +162,8 @@ def simulate_once(study: Study, free: Mapping[str, Any], *, spikes: bool = False
         if isinstance(outcome.result, SimulationFailure):
             raise SimulatorError(f"the simulation failed: {outcome.result.reason}")
     return Simulated(
-        parameters=parameters,
-        seed=candidate.seed,
+        parameters=complete,
+        seed=seed,
         simulator=outcome.backend,
         wall_s=outcome.wall_s,
         build_s=outcome.build_s,

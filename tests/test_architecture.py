@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 
 # From the bottom up; a module imports from lower layers, and from its own package, only.
 LAYERS = [
-    {"errors"},
+    {"errors", "interrupt"},
     {"plugins", "observation", "neurons"},
     {"network", "objective"},
     {"wiring", "models"},
@@ -22,10 +22,10 @@ LAYERS = [
     {"record", "samplers"},
     {"score", "search"},
     {"result", "case", "store"},
-    {"findings"},
+    {"findings", "display"},
     {"run"},
     {"session"},
-    {"cost"},
+    {"cost", "reading"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -10,7 +10,6 @@ from calibrate.cost import estimate
 from calibrate.errors import StudyError
 from calibrate.objective import Spread, find_statistic
 from calibrate.session import run_study
-from calibrate.store import storage_url
 from small_study import small_study
 
 
@@ -61,9 +60,9 @@ def test_the_cost_of_a_network_that_cannot_be_simulated_is_not_known_and_said_wh
 
 def test_a_seed_of_the_simulation_leaves_the_search_as_it_is(tmp_path):
     seed = ("duration_ms = 2000", "duration_ms = 2000\nseed = 9")
-    one = run_study(small_study(tmp_path), url=storage_url(small_study(tmp_path)), slots=2)
+    one = run_study(small_study(tmp_path), slots=2, progress=False)
     study = small_study(tmp_path, seed, name="other")
-    other = run_study(study, url=storage_url(study), slots=2)
+    other = run_study(study, progress=False, slots=2)
     assert study.simulation_seed == 9
     assert one.best is not None
     assert other.best is not None

@@ -17,7 +17,6 @@ from calibrate.result import as_json
 from calibrate.run import run
 from calibrate.score import INFEASIBLE
 from calibrate.session import run_study
-from calibrate.store import storage_url
 from calibrate.study import Study, read_study
 from small_study import small_study
 
@@ -156,9 +155,9 @@ def test_a_pareto_study_that_was_interrupted_goes_on_as_if_it_had_not_been(tmp_p
 def test_the_database_knows_the_directions_and_the_values_and_the_study_goes_on(tmp_path):
     changes = (CONSTRAINT, ('name = "random"', 'name = "tpe"\nstartup = 4'))
     first = pareto(tmp_path, *changes, trials=8)
-    run_study(first, url=storage_url(first), slots=1)
+    run_study(first, progress=False, slots=1)
     study = pareto(tmp_path, *changes, trials=12)
-    result = run_study(study, url=storage_url(study), slots=1)
+    result = run_study(study, progress=False, slots=1)
     assert (result.complete, result.added) == (12, 4)
     with sqlite3.connect(tmp_path / "small.db") as connection:
         directions = connection.execute(

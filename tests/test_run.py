@@ -28,7 +28,7 @@ from calibrate.record import Simulation
 from calibrate.result import Progress, Result, as_json
 from calibrate.run import run
 from calibrate.search import candidate_seed
-from calibrate.session import run_study, setup_of, simulate_once
+from calibrate.session import run_study, setup_of, simulate
 from calibrate.store import Store, storage_url
 from calibrate.study import Study
 from calibrate.worker import Candidate, Outcome, Timing
@@ -296,7 +296,7 @@ def all_told(folder: Path) -> None:
 
 
 def ran(study: Study, **more: Any) -> Result:
-    return run_study(study, url=storage_url(study), slots=2, **more)
+    return run_study(study, progress=False, slots=2, **more)
 
 
 def asked(folder: Path) -> list[tuple[Any, ...]]:
@@ -399,9 +399,11 @@ def test_a_run_killed_at_random_moments_loses_and_doubles_nothing(tmp_path):
     command = [sys.executable, "-m", "calibrate.cli", "run", str(study), "--slots", "2", "--quiet"]
     counts = [0]
     for number in range(3):
+        before = observations(tmp_path)
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         workers = _workers_of(process)
-        time.sleep(0.7 + 0.3 * chance.random())
+        _wait(lambda: observations(tmp_path) > before)  # noqa: B023
+        time.sleep(0.1 + 0.3 * chance.random())
         if number == 1:
             os.kill(chance.choice(workers), signal.SIGKILL)
             time.sleep(0.2)
@@ -417,25 +419,37 @@ def test_a_run_killed_at_random_moments_loses_and_doubles_nothing(tmp_path):
     assert {trial.user_attrs["index"] for trial in trials(tmp_path)} == set(range(60))
 
 
+def observations(folder: Path) -> int:
+    return len(list(folder.glob("small.observations/*.npz")))
+
+
+def _wait(until: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not until():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def _workers_of(coordinator: subprocess.Popen[bytes]) -> list[int]:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
+    workers: list[int] = []
+
+    def both() -> bool:
         children = psutil.Process(coordinator.pid).children()
-        workers = [child.pid for child in children if "calibrate.worker" in " ".join(child.cmdline())]
-        if len(workers) == 2:
-            return workers
-        time.sleep(0.05)
-    raise AssertionError("the run started no processes")
+        workers[:] = [child.pid for child in children if "calibrate.worker" in " ".join(child.cmdline())]
+        return len(workers) == 2
+
+    _wait(both)
+    return workers
 
 
 def test_one_network_is_simulated_with_the_parameters_asked_for(tmp_path):
     study = small_study(tmp_path)
-    one = simulate_once(study, {"I_E": 2.0, "I_I": 0.0, "J+": 1.0})
+    one = simulate(study, {"I_E": 2.0, "I_I": 0.0, "J+": 1.0}, spikes=False)
     assert one.parameters == {"J+": 1.0, "I_E": 2.0, "I_I": 0.0}
     assert one.statistics["rate_I"] == 0
     assert one.statistics["rate_E"] == pytest.approx(10, rel=0.1)
     assert one.simulator["name"] == "poisson"
-    again = simulate_once(study, {"I_E": 2.0, "I_I": 0.0, "J+": 1.0}, spikes=True)
+    again = simulate(study, {"I_E": 2.0, "I_I": 0.0, "J+": 1.0})
     assert again.statistics == one.statistics
     assert again.observation.spikes is not None
     assert math.isfinite(one.wall_s)
@@ -443,4 +457,4 @@ def test_one_network_is_simulated_with_the_parameters_asked_for(tmp_path):
 
 def test_a_simulation_that_fails_says_why(tmp_path):
     with pytest.raises(SimulatorError, match="the simulation failed: RuntimeError: the plug-in is broken"):
-        simulate_once(small_study(tmp_path, WRONG), {"I_E": 3.0})
+        simulate(small_study(tmp_path, WRONG), {"I_E": 3.0})

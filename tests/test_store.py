@@ -429,7 +429,7 @@ def test_a_study_of_the_first_version_of_the_tables_goes_on(tmp_path):
         known = {uuid for (uuid,) in connection.execute("select uuid from calibrate_simulation")}
     assert len(known) == 4
     study = read_study(tmp_path / "version1.toml", changes={"budget.trials": 6, "replicates.fresh": 0})
-    result = run_study(study, url=storage_url(study), slots=1)
+    result = run_study(study, progress=False, slots=1)
     assert (result.complete, result.added) == (6, 2)
     with sqlite3.connect(tmp_path / "version1.db") as connection:
         told = [

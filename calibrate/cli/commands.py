@@ -18,6 +18,7 @@ import typer
 from calibrate.cli.check import check
 from calibrate.cli.output import INTERRUPTED, FailedError, StoppedError
 from calibrate.cli.run import run
+from calibrate.cli.show import show
 from calibrate.cli.simulate import simulate
 from calibrate.errors import CalibrateError
 
@@ -41,7 +42,7 @@ def _calibrate(
         raise typer.Exit()
 
 
-for command in (check, run, simulate):
+for command in (check, run, show, simulate):
     app.command()(command)
 
 

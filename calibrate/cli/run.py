@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from calibrate.cli import tables
-from calibrate.cli.given import hidden, read, with_simulator
-from calibrate.cli.interrupt import Interrupt
+from calibrate.cli.given import read
 from calibrate.cli.options import Backend, Debug, Json, Quiet, Seed, Storage, StudyPath
 from calibrate.cli.output import INTERRUPTED, FailedError, StoppedError, errors, output
-from calibrate.cli.progress import display
-from calibrate.errors import CalibrateError
-from calibrate.result import as_json
+from calibrate.display import display
+from calibrate.result import Result, as_json
 from calibrate.session import run_study
-from calibrate.store import Adopted, named, storage_url
 
 
 def run(
@@ -42,39 +40,20 @@ def run(
     """Run a study, or go on with it: what is in its database counts."""
     with output(json_) as (emit, console):
         found = read(study, {"simulation.backend": backend, "study.seed": seed, "budget.trials": trials})
-        if not found.space:
-            raise CalibrateError(
-                f"{study}: no parameter is free; give one a range: NAME = {{low = ..., high = ...}}"
+        try:
+            result = run_study(
+                found,
+                storage=storage,
+                slots=slots,
+                new=new,
+                adopt=import_,
+                progress=display(errors(), quiet=quiet),
             )
-        if import_ and not new:
-            raise CalibrateError("--import takes over trials into a new study: it goes with --new")
-        url = storage_url(found, storage)
-        messages = errors()
-        place = named(with_simulator(found, messages, quiet=quiet), url, new=new)
-        ready = place.study
+        except KeyboardInterrupt:
+            raise StoppedError from None
         if not quiet:
-            tables.print_warnings(messages, ready.warnings)
-
-        def adopted(name: str, what: Adopted) -> None:
-            if not quiet:
-                tables.print_adopted(messages, name, what)
-
-        with Interrupt() as interrupt, display(messages, ready.name, quiet=quiet) as shown:
-            try:
-                result = run_study(
-                    ready,
-                    url=url,
-                    slots=slots,
-                    origins=[place.predecessor] if import_ and place.predecessor else [],
-                    adopted=adopted,
-                    progress=shown,
-                    interrupted=interrupt,
-                )
-            except KeyboardInterrupt:
-                raise StoppedError from None
-        if not quiet:
-            tables.print_result(console, ready, result)
-            _print_where(console, url)
+            tables.print_result(console, found, result)
+            _print_next(console, study, storage, result)
         if json_:
             emit(as_json(result))
         if result.stopped == "interrupted":
@@ -85,7 +64,15 @@ def run(
             raise FailedError(f"no simulation completed; the last failure: {result.last_failure}")
 
 
-def _print_where(console: Console, url: str) -> None:
-    shown = hidden(url)
-    tables.print_line(console, f"Results: {shown}")
-    tables.print_line(console, f"Look at them: optuna-dashboard {shlex.quote(shown)}")
+def _print_next(console: Console, study: Path, storage: str | None, result: Result) -> None:
+    more = ["--storage", result.storage] if storage else []
+    again = [str(study), *more]
+    tables.print_line(console, f"Results: {result.storage}")
+    tables.print_line(console, f"Show them again:     {shlex.join(['calibrate', 'show', *again])}")
+    if result.best is not None:
+        figure = f"trial{result.best.number}.png"
+        trial = ["--trial", str(result.best.number), "--figure", figure]
+        tables.print_line(
+            console, f"Its best network:    {shlex.join(['calibrate', 'simulate', *again, *trial])}"
+        )
+    tables.print_line(console, f"All trials, to look: {shlex.join(['optuna-dashboard', result.storage])}")

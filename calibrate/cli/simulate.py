@@ -7,14 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
+from calibrate import session
 from calibrate.cli import tables
 from calibrate.cli.given import read, with_simulator
 from calibrate.cli.given import settings as given_settings
-from calibrate.cli.options import Backend, Debug, Json, Quiet, Seed, StudyPath
+from calibrate.cli.options import Backend, Debug, Json, Quiet, Seed, Storage, StudyPath
 from calibrate.cli.output import FailedError, errors, output
-from calibrate.errors import SimulatorError
+from calibrate.errors import CalibrateError, SimulatorError
+from calibrate.reading import read_results
 from calibrate.result import reached
-from calibrate.session import Simulated, simulate_once
+from calibrate.session import Simulated
 from calibrate.study import Study
 
 
@@ -24,7 +26,14 @@ def simulate(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A parameter's value; as often as you like."),
     ] = None,
+    trial: Annotated[
+        int | None, typer.Option(min=0, help="Simulate this trial of the study once more.", metavar="N")
+    ] = None,
+    graph: Annotated[
+        int, typer.Option(min=0, help="Number of the graph (realisation of the connectivity).", metavar="N")
+    ] = 0,
     backend: Backend = None,
+    storage: Storage = None,
     seed: Seed = None,
     duration_ms: Annotated[
         float | None, typer.Option(help="Length of the measurement, instead of the study's.", metavar="MS")
@@ -38,9 +47,17 @@ def simulate(
 ) -> None:
     """Simulate one network of a study and print all statistics; nothing goes to the database."""
     with output(json_) as (emit, console):
+        given: dict[str, Any] = {}
+        index = 0
+        if trial is not None:
+            if seed is not None:
+                raise CalibrateError("a trial has its seed: leave out --seed, or --trial")
+            results = read_results(read(study, {}, searched=False), storage=storage)
+            given, index = results.candidate(trial)
+            backend = backend or results.study.simulation.backend
         changes = {"simulation.backend": backend, "study.seed": seed, "simulation.duration_ms": duration_ms}
         found = read(study, changes, searched=False)
-        given = given_settings(found, settings or [])
+        given |= given_settings(found, settings or [])
         if figure is not None:
             from calibrate import figures  # matplotlib takes half a second
 
@@ -52,7 +69,7 @@ def simulate(
         if middle and not quiet:
             tables.print_line(messages, f"In the middle of their ranges: {tables.assignments(middle)}")
         try:
-            simulated = simulate_once(ready, given, spikes=figure is not None)
+            simulated = session.simulate(ready, given, spikes=figure is not None, graph=graph, index=index)
         except SimulatorError as error:
             raise FailedError(str(error)) from error
         if figure is not None:

@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from calibrate.cli.progress import duration
 from calibrate.cost import Cost
+from calibrate.display import aim, duration
+from calibrate.reading import Results
 from calibrate.result import Best, Reached, Reason, Result
 from calibrate.score import Summary
 from calibrate.session import Simulated
-from calibrate.store import Adopted
 from calibrate.study import Study
 
 _REASONS: Mapping[Reason, str] = {
@@ -55,6 +55,37 @@ def print_result(console: Console, study: Study, result: Result) -> None:
     }
     parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in shares.items())
     print_line(console, f"Time: {duration(times.wall_s)} ({parts})")
+
+
+def print_results(console: Console, results: Results, chosen: Best | None) -> None:
+    """What a study has found: trials by state, one of them against the targets, when and how long it ran."""
+    counts, spent = results.counts, results.spent
+    details = [
+        f"{counts[state]} {words}"
+        for state, words in (
+            ("failed", "failed"),
+            ("infeasible", "broke a constraint"),
+            ("taken_over", "taken over from another study"),
+        )
+        if counts[state]
+    ]
+    of_them = f" ({', '.join(details)})" if details else ""
+    print_line(console, f"{results.study.name}: {counts['complete'] + counts['failed']} trials{of_them}")
+    for reason, times in results.failures.items():
+        print_line(console, f"  failed {times} times: {reason}")
+    if chosen is None:
+        print_line(console, "No trial is complete that keeps all constraints.")
+    else:
+        print_best(console, chosen)
+    if results.front:
+        print_front(console, results.study, results.front)
+    if spent.begun and spent.last:
+        days = [moment.astimezone().strftime("%Y-%m-%d %H:%M") for moment in (spent.begun, spent.last)]
+        when = days[0] if days[0] == days[1] else f"{days[0]} to {days[1]}"
+        print_line(
+            console, f"Time: {when}; {spent.simulations} simulations took {duration(spent.simulated_s)}"
+        )
+    print_line(console, f"Results: {results.storage}")
 
 
 def print_best(console: Console, best: Best) -> None:
@@ -117,16 +148,6 @@ def print_warnings(console: Console, warnings: Iterable[str]) -> None:
     """What is allowed but hardly meant."""
     for warning in warnings:
         print_line(console, f"warning: {warning}")
-
-
-def print_adopted(console: Console, name: str, adopted: Adopted) -> None:
-    """What was taken over from another study."""
-    parts = [f"{adopted.taken} trials of study '{name}' count here"]
-    if adopted.outside:
-        parts.append(f"{adopted.outside} lie outside the ranges or have other fixed parameters")
-    if adopted.without_observation:
-        parts.append(f"{adopted.without_observation} have no observation to be scored from")
-    print_line(console, "; ".join(parts))
 
 
 def check_json(study: Study, cost: Cost | None) -> dict[str, Any]:
@@ -215,13 +236,6 @@ def _print_notes(console: Console, notes: Mapping[str, str]) -> None:
     for name, note in notes.items():
         if note:
             print_line(console, f"  {name}: {note}")
-
-
-def aim(target: Reached) -> str:
-    """A target for a reader: 5 ± 0.5, or 1 to 2."""
-    if isinstance(target.target, tuple):
-        return f"{target.target[0]:g} to {target.target[1]:g}"
-    return f"{target.target:g} ± {target.tolerance:g}"
 
 
 def number(value: float | None) -> str:

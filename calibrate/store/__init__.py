@@ -2,6 +2,7 @@
 
 from calibrate.store.adoption import Adopted, check_origins
 from calibrate.store.naming import Named, named, storage_url
+from calibrate.store.reader import Reader, find
 from calibrate.store.store import Store
 
-__all__ = ["Adopted", "Named", "Store", "check_origins", "named", "storage_url"]
+__all__ = ["Adopted", "Named", "Reader", "Store", "check_origins", "find", "named", "storage_url"]

@@ -32,6 +32,15 @@ class Adopted:
     outside: int
     without_observation: int
 
+    def describe(self, name: str) -> str:
+        """A line on what was taken over from study `name`."""
+        parts = [f"{self.taken} trials of study '{name}' count here"]
+        if self.outside:
+            parts.append(f"{self.outside} lie outside the ranges or have other fixed parameters")
+        if self.without_observation:
+            parts.append(f"{self.without_observation} have no observation to be scored from")
+        return "; ".join(parts)
+
 
 def check_origins(study: Study, url: str, names: Sequence[str]) -> None:
     """Raise StoreError where `study` cannot take over one of these; the database is not changed."""

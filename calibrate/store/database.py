@@ -55,6 +55,12 @@ def shown(url: URL) -> str:
     return url.render_as_string(hide_password=True)
 
 
+def folder(url: URL, otherwise: Path) -> Path:
+    """Where the files of a study lie: beside an SQLite database, else in another folder."""
+    local = is_sqlite(url) and not str(url.database).startswith("file:")
+    return Path(str(url.database)).parent if local else otherwise.resolve()
+
+
 def connect(url: URL) -> Engine:
     """An engine for our own tables; nothing is connected yet. Raises StoreError if the driver is missing."""
     with reported(url):
@@ -67,16 +73,16 @@ def connect(url: URL) -> Engine:
         return engine
 
 
-def optuna_storage(url: URL) -> optuna.storages.RDBStorage:
-    """Optuna's own storage in the same database; creates its tables. Raises StoreError."""
+def optuna_storage(url: URL, *, reading: bool = False) -> optuna.storages.RDBStorage:
+    """Optuna's own storage in the same database; creates its tables unless `reading`. Raises StoreError."""
     options: dict[str, Any] = {"connect_args": {"timeout": LOCK_TIMEOUT_S}}
     if not is_sqlite(url):
         options = {"pool_pre_ping": True, "pool_size": 2}
     # Optuna reads braces as a template.
     text = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
     with reported(url):
-        storage = optuna.storages.RDBStorage(text, engine_kwargs=options)
-        if is_sqlite(url):
+        storage = optuna.storages.RDBStorage(text, engine_kwargs=options, skip_table_creation=reading)
+        if is_sqlite(url) and not reading:
             event.listen(storage.engine, "connect", _configure)
             storage.engine.dispose()  # so that connections opened so far are configured too
         return storage

@@ -54,9 +54,7 @@ def named(study: Study, url: str, *, new: bool = False) -> Named:
     Raises StoreError; the database is not changed.
     """
     where = database.parsed(url, Path.cwd())
-    rows = begun(where)
-    own = re.compile(rf"{re.escape(study.name)}(-[0-9a-f]{{8}})?")
-    rows = [row for row in rows if own.fullmatch(row.name)]
+    rows = namesakes(study.name, begun(where))
     if not rows:
         return Named(study, None)
     for number, row in enumerate(rows):
@@ -71,6 +69,12 @@ def named(study: Study, url: str, *, new: bool = False) -> Named:
     if not new:
         raise StoreError(refusal(study, where, rows[-1].name, rows[-1]))
     return Named(replace(study, name=f"{study.name}-{study.digest[:8]}"), rows[-1].name)
+
+
+def namesakes(name: str, rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+    """Those of the studies that are versions of study `name`."""
+    own = re.compile(rf"{re.escape(name)}(-[0-9a-f]{{8}})?")
+    return [row for row in rows if own.fullmatch(row.name)]
 
 
 def begun(url: URL) -> Sequence[Row[Any]]:

@@ -43,8 +43,7 @@ class Store:
     def __init__(self, study: Study, url: str) -> None:
         self._study = study
         self._url = database.parsed(url, Path.cwd())
-        local = database.is_sqlite(self._url) and not str(self._url.database).startswith("file:")
-        self._folder = Path(str(self._url.database)).parent if local else study.folder.resolve()
+        self._folder = database.folder(self._url, study.folder)
         self._mirrored: dict[str, int] = {}  # trial numbers by UUID
 
     @property

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Self
 
 
@@ -12,6 +16,13 @@ class Interrupt:
 
     def __init__(self) -> None:
         self._asked = False
+
+    @classmethod
+    def unless(cls, asked: Callable[[], bool] | None) -> AbstractContextManager[Callable[[], bool]]:
+        """`asked` as it is; where it is None, a new one, in the main thread, which alone receives signals."""
+        if asked is None and threading.current_thread() is threading.main_thread():
+            return cls()
+        return contextlib.nullcontext(asked or (lambda: False))
 
     def __call__(self) -> bool:
         return self._asked

@@ -1,0 +1,54 @@
+"""`calibrate show`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from calibrate.cli import tables
+from calibrate.cli.given import read
+from calibrate.cli.options import Backend, Debug, Json, Storage, StudyPath
+from calibrate.cli.output import output
+from calibrate.reading import Results, read_results
+from calibrate.result import best_json
+
+
+def show(
+    study: StudyPath,
+    trial: Annotated[
+        int | None, typer.Option(min=0, help="Show this trial instead of the best.", metavar="N")
+    ] = None,
+    backend: Backend = None,
+    storage: Storage = None,
+    json_: Json = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Show what a study has found so far, during a run too; nothing is changed."""
+    with output(json_) as (emit, console):
+        results = read_results(read(study, {"simulation.backend": backend}), storage=storage)
+        chosen = results.best if trial is None else results.trial(trial)
+        if json_:
+            emit(_json(results) | ({} if trial is None else {"trial": best_json(results.trial(trial))}))
+        else:
+            tables.print_results(console, results, chosen)
+
+
+def _json(results: Results) -> dict[str, Any]:
+    spent = results.spent
+    printed: dict[str, Any] = {
+        "name": results.study.name,
+        "storage": results.storage,
+        "trials": results.counts,
+        "best": best_json(results.best) if results.best else None,
+        "failures": results.failures,
+        "time": {
+            "begun": spent.begun and spent.begun.isoformat(),
+            "last": spent.last and spent.last.isoformat(),
+            "simulations": spent.simulations,
+            "simulated_s": spent.simulated_s,
+        },
+    }
+    if results.study.pareto:
+        printed["front"] = [best_json(best) for best in results.front]
+    return printed
