@@ -39,7 +39,7 @@ def statistics(
             (outcome,) = pool.run([candidate])
             if not isinstance(outcome.result, Observation):
                 raise SystemExit(outcome.result.reason)
-            rows.append({name: e.value for name, e in measure(study.statistics, outcome.result).items()})
+            rows.append({name: e.value for name, e in measure(outcome.result, study.statistics).items()})
     return {statistic.name: np.array([row[statistic.name] for row in rows]) for statistic in study.statistics}
 
 

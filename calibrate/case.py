@@ -69,7 +69,7 @@ class Case:
         else:
             try:
                 required = frozenset(one.name for one in judged)
-                estimates = measure(study.statistics, result, required=required)
+                estimates = measure(result, study.statistics, required=required)
             except ObjectiveError as error:
                 reason = str(error)
         return Simulation(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Mapping
 from typing import Any, Protocol, Self
@@ -132,11 +133,8 @@ class Notebook(Nothing):
     """The same below the cell that runs the study."""
 
     def __init__(self) -> None:
-        from IPython.display import display as show
-
         self._shown = -NOTEBOOK_INTERVAL_S
         self._progress: Progress | None = None
-        self._show = show
         self._handle: Any = None
 
     def say(self, line: str) -> None:
@@ -144,7 +142,8 @@ class Notebook(Nothing):
 
     def start(self, name: str) -> None:
         super().start(name)
-        self._handle = self._show(drawn(name, None), display_id=True)
+        show: Any = importlib.import_module("IPython.display").display  # where a notebook runs, it is there
+        self._handle = show(drawn(name, None), display_id=True)
 
     def __call__(self, progress: Progress) -> None:
         self._progress = progress
@@ -202,7 +201,7 @@ def _targets(best: Best | None, width: int) -> RenderableType:
             Text(f"{'✓' if target.met else '✗'} {target.name}", style),
             Text("undefined" if target.reached is None else f"{target.reached:.3g}", justify="right"),
             Text(target.unit, "dim"),
-            Text(f"target {aim(target)}", "dim"),
+            Text(f"target {target.aim}", "dim"),
         ]
         table.add_row(*row, *([Text(gauge(target), style)] if width >= 72 else []))
     return table
@@ -225,13 +224,6 @@ def gauge(target: Reached) -> str:
     else:
         track[middle + round(2 * deviation)] = "●"
     return "".join(track)
-
-
-def aim(target: Reached) -> str:
-    """A target for a reader: 5 ± 0.5, or 1 to 2."""
-    if isinstance(target.target, tuple):
-        return f"{target.target[0]:g} to {target.target[1]:g}"
-    return f"{target.target:g} ± {target.tolerance:g}"
 
 
 def summary(progress: Progress) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,15 @@ BIN_MS = 5.0
 SMOOTHING_MS = 25.0
 
 
+class _Figure(Figure):
+    """One that a notebook shows without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=100)
+        return buffer.getvalue()
+
+
 def raster_figure(observation: Observation) -> Figure:
     """A raster of all spikes, neurons ordered by population and cluster, over the rate of each cluster.
 
@@ -32,7 +42,7 @@ def raster_figure(observation: Observation) -> Figure:
         raise ObservationError("a raster needs the spikes, and this observation holds counts only")
     layout = observation.layout
     clustered = len(layout.groups) > len(layout.populations)
-    figure = Figure(figsize=(8, 6), layout="constrained")
+    figure = _Figure(figsize=(8, 6), layout="constrained")
     FigureCanvasAgg(figure)
     raster, rates = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     _draw_raster(raster, observation)

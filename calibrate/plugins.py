@@ -24,6 +24,9 @@ STATISTICS = "calibrate.statistics"
 # `python:NAME` stands for an object that a study was given in Python.
 PYTHON = "python"
 
+# Begins the names that modules of plug-in files have in sys.modules.
+FILE_MODULE = "calibrate_file_"
+
 
 @cache
 def installed(kind: str) -> Mapping[str, EntryPoint]:
@@ -81,7 +84,7 @@ def _from_file(where: str, folder: Path | None) -> ModuleType:
         identity = str(path.resolve()).encode() + b"\0" + path.read_bytes()
     except OSError as error:
         raise PluginError(f"{path} cannot be read: {error.strerror}") from error
-    module_name = f"calibrate_file_{hashlib.sha256(identity).hexdigest()[:16]}"
+    module_name = f"{FILE_MODULE}{hashlib.sha256(identity).hexdigest()[:16]}"
     if module_name in sys.modules:
         return sys.modules[module_name]
     spec = importlib.util.spec_from_file_location(module_name, path)

@@ -27,7 +27,7 @@ from typing import Self
 import cloudpickle
 import psutil
 
-from calibrate import simulators
+from calibrate import plugins, simulators
 from calibrate.errors import ModelError, SimulatorError
 from calibrate.network import Network
 from calibrate.worker import FOR_THE_COORDINATOR, Candidate, Outcome, Setup, Timing, failures
@@ -111,6 +111,10 @@ class _Slot:
 
 
 def _packed(setup: Setup) -> bytes:
+    # What no other process can import travels by value: a notebook's functions, and those of plug-in files.
+    for name, module in list(sys.modules.items()):
+        if name.startswith(plugins.FILE_MODULE):
+            cloudpickle.register_pickle_by_value(module)
     try:
         packed: bytes = cloudpickle.dumps(setup)
     except Exception as error:

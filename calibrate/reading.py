@@ -193,7 +193,7 @@ class Results:
         complete = trial.state == TrialState.COMPLETE
         row = {
             "number": trial.number,
-            "state": trial.state.name.lower(),
+            "state": "complete" if complete else "failed",
             "loss": loss_of(trial) if complete else float("nan"),
             "feasible": is_feasible(trial),
             "graphs": trial.user_attrs.get("graphs"),

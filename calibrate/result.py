@@ -31,6 +31,21 @@ class Reached:
     fresh: Summary | None = None
     fresh_met: bool | None = None
 
+    @property
+    def aim(self) -> str:
+        """The target for a reader: 5 ± 0.5, or 1 to 2."""
+        if isinstance(self.target, tuple):
+            return f"{self.target[0]:g} to {self.target[1]:g}"
+        return f"{self.target:g} ± {self.tolerance:g}"
+
+    def __str__(self) -> str:
+        value = "undefined" if self.reached is None else f"{self.reached:.4g}"
+        text = f"{value} {self.unit}".rstrip() + f" (target {self.aim}, {'met' if self.met else 'not met'}"
+        if self.fresh is not None:
+            spread = "" if math.isnan(self.fresh.sd) else f" ± {self.fresh.sd:.2g}"
+            text += f"; fresh graphs {self.fresh.mean:.4g}{spread}"
+        return text + ")"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Best:
@@ -54,6 +69,24 @@ class Best:
     @property
     def all_met(self) -> bool:
         return all(target.met for target in self.targets)
+
+    def __str__(self) -> str:
+        met = sum(target.met for target in self.targets)
+        over = f" over {self.graphs} graphs" if self.graphs > 1 else ""
+        lines = [f"trial {self.number}: loss {self.loss:.4g}{over}, {met} of {len(self.targets)} targets met"]
+        width = max((len(name) for name in [*self.params, *(t.name for t in self.targets)]), default=0)
+        for target in self.targets:
+            lines.append(f"  {target.name:<{width}} {target}")
+        for name, value in self.params.items():
+            lines.append(
+                f"  {name:<{width}} = {value:.6g}"
+                if isinstance(value, float)
+                else f"  {name:<{width}} = {value}"
+            )
+        return "\n".join(lines)
+
+    def _repr_pretty_(self, printer: Any, _: bool) -> None:
+        printer.text(str(self))  # what notebooks show
 
 
 @dataclass(kw_only=True)

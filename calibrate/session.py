@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+
+import optuna
 
 from calibrate import simulators
 from calibrate.display import Display, display
@@ -80,7 +83,7 @@ def run_study(
     if adopt and not new:
         raise StudyError("trials are taken over into a new study: --import (adopt) goes with --new")
     shown = progress if not isinstance(progress, bool) else display(quiet=not progress)
-    with Interrupt.unless(interrupted) as stop, shown:
+    with Interrupt.unless(interrupted) as stop, _errors_of_optuna_only(), shown:
         url = storage_url(study, storage)
         ready = study.on(simulators.choose(study.simulation.backend))
         place = named(ready, url, new=new)
@@ -105,6 +108,16 @@ def run_study(
                 shown.say(store.adopt(name).describe(name))
             result = run(ready, pool=pool, store=store, progress=shown, interrupted=stop, started=started)
             return replace(result, name=ready.name, storage=store.shown_url)
+
+
+@contextlib.contextmanager
+def _errors_of_optuna_only() -> Iterator[None]:
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,5 +181,5 @@ def simulate(
         wall_s=outcome.wall_s,
         build_s=outcome.build_s,
         observation=outcome.result,
-        estimates=measure(study.statistics, outcome.result),
+        estimates=measure(outcome.result, study.statistics),
     )

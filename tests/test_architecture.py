@@ -16,7 +16,7 @@ LAYERS = [
     {"network", "objective"},
     {"wiring", "models"},
     {"simulators"},
-    {"worker", "panel", "figures"},
+    {"worker", "panel", "figures", "recording"},
     {"pool"},
     {"study"},
     {"record", "samplers"},

@@ -12,7 +12,6 @@ import traceback
 from collections.abc import Sequence
 from typing import Annotated
 
-import optuna
 import typer
 
 from calibrate.cli.check import check
@@ -59,7 +58,6 @@ def _fail(message: str, code: int) -> int:
 def execute(arguments: Sequence[str]) -> int:
     """Run a command line; returns its exit code."""
     debug = "--debug" in arguments
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         code = app(args=list(arguments), prog_name="calibrate", standalone_mode=False)
         if code == INTERRUPTED and "--quiet" not in arguments:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from calibrate.cost import Cost
-from calibrate.display import aim, duration
+from calibrate.display import duration
 from calibrate.reading import Results
 from calibrate.result import Best, Reached, Reason, Result
 from calibrate.score import Summary
@@ -105,7 +105,7 @@ def print_best(console: Console, best: Best) -> None:
     table.add_column("unit")
     table.add_column("met")
     for target in best.targets:
-        cells = [target.name, aim(target), number(target.reached)]
+        cells = [target.name, target.aim, number(target.reached)]
         if target.fresh is not None:
             cells.append(_spread(target.fresh))
         table.add_row(*cells, target.unit, _met(target))
@@ -219,7 +219,7 @@ def print_simulated(
         row = [name, number(value), units.get(name, "")]
         if name in aims:
             met = aims[name].met
-            table.add_row(*row, aim(aims[name]), Text("yes" if met else "no", "green" if met else "red"))
+            table.add_row(*row, aims[name].aim, Text("yes" if met else "no", "green" if met else "red"))
         else:
             table.add_row(*row, "", "")
     console.print(table)

@@ -149,6 +149,6 @@ def _statistics(study: Study, row: Row[Any], folder: Path) -> dict[str, Any] | N
     judged = frozenset(one.name for one in study.judged)
     try:
         observation = archive.load(folder / row.observation, row.sha256)
-        return statistics_json(measure(study.statistics, observation, required=judged))
+        return statistics_json(measure(observation, study.statistics, required=judged))
     except (StoreError, ObjectiveError):
         return None
