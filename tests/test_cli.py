@@ -75,7 +75,7 @@ def refused(capfd: pytest.CaptureFixture[str], *arguments: str, code: int = 2) -
     return lines[0]
 
 
-@pytest.mark.parametrize("command", ["run", "check", "simulate"])
+@pytest.mark.parametrize("command", ["run", "check", "simulate", "show"])
 @pytest.mark.parametrize("what", ONE_BREACH_EACH)
 def test_a_broken_study_costs_one_line_and_leaves_nothing(tmp_path, capfd, what, command):
     path = write_study(tmp_path, ONE_BREACH_EACH[what])
@@ -180,6 +180,10 @@ def test_a_run_in_which_nothing_completes_fails(tmp_path, capfd):
         (["simulate", "small.toml", "--set", "I_E=-1"], "--set I_E=-1: I_E must be at least 0"),
         (["simulate", "small.toml", "--set", "I_E=x"], "--set I_E=x: I_E takes a number, not 'x'"),
         (["simulate", "small.toml", "--quiet", "--set", "I_E=9"], "I_E + I_I = 11.05 must not be above 11"),
+        (["show", "small.toml"], "holds no study 'small' yet: run it first"),
+        (["show", "small.toml", "--trial", "1"], "holds no study 'small' yet: run it first"),
+        (["simulate", "small.toml", "--trial", "1"], "holds no study 'small' yet: run it first"),
+        (["simulate", "small.toml", "--trial", "1", "--seed", "1"], "leave out --seed, or --trial"),
         (["simulate", "small.toml", "--figure", "x.doc"], "cannot tell the type of figure from 'x.doc'"),
         (["simulate", "small.toml", "--figure", "no/x.png"], "there is no folder no"),
         (["simulate", "small.toml", "--duration-ms", "0.5"], "duration_ms"),
@@ -246,6 +250,48 @@ def test_another_seed_is_another_simulation(study, capsys):
         assert execute(["simulate", study, "--seed", seed, "--json", "--quiet"]) == 0
         rates.append(json.loads(capsys.readouterr().out)["statistics"]["rate_E"])
     assert rates[0] == rates[1] != rates[2]
+
+
+def test_show_prints_what_was_found_as_json_and_for_people(study, capsys):
+    assert execute(["run", study, "--slots", "1", "--json", "--quiet"]) == 0
+    ran = json.loads(capsys.readouterr().out)
+    done = calibrate("show", study, "--json")
+    assert (done.returncode, done.stderr.replace("models may print\n", "")) == (0, "")
+    found = json.loads(done.stdout)
+    assert set(found) == {"name", "storage", "trials", "best", "failures", "time"}
+    assert found["best"] == ran["best"]
+    assert found["trials"] == {"complete": 8, "failed": 0, "infeasible": 0, "taken_over": 0}
+    assert found["time"]["simulations"] == 8
+    assert execute(["show", study]) == 0
+    out = capsys.readouterr().out
+    assert f"Trial {ran['best']['number']}, loss" in out
+    assert "9 to 11" in out
+    assert "Results: sqlite:///" in out
+    other = (ran["best"]["number"] + 1) % 8
+    assert execute(["show", study, "--trial", str(other), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["trial"]["number"] == other
+
+
+def test_show_works_while_a_run_goes_on_and_changes_nothing(tmp_path):
+    process = started(tmp_path)
+    done = calibrate("show", "small.toml", "--json")
+    assert done.returncode == 0, done.stderr
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert json.loads(done.stdout)["time"]["simulations"] >= 1
+
+
+def test_a_trial_is_simulated_again_as_it_was(study, capsys):
+    assert execute(["run", study, "--slots", "1", "--json", "--quiet"]) == 0
+    best = json.loads(capsys.readouterr().out)["best"]
+    again = ["simulate", study, "--trial", str(best["number"]), "--json", "--quiet"]
+    assert execute(again) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["statistics"] == best["statistics"]
+    assert found["parameters"] == best["parameters"]
+    assert execute([*again, "--graph", "1"]) == 0
+    assert json.loads(capsys.readouterr().out)["statistics"] != best["statistics"]
 
 
 def test_check_says_what_would_run(study, capsys, tmp_path):
