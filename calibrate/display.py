@@ -176,7 +176,15 @@ def drawn(name: str, progress: Progress | None, *, since_s: float = 0.0, width: 
         Text(_pace(progress), style="dim"),
     )
     rows.add_row(line)
-    rows.add_row(_targets(progress.best, width))
+    best = progress.best
+    if best is None:
+        rows.add_row(Text("no trial complete yet", style="dim"))
+    else:
+        met = sum(target.met for target in best.targets)
+        over = f" over {best.graphs} graphs" if best.graphs > 1 else ""
+        title = f"best: trial {best.number}, loss {best.loss:.4g}{over}"
+        rows.add_row(Text(f"{title}, {met} of {len(best.targets)} targets met"))
+        rows.add_row(_targets(best, width))
     if progress.failed and progress.last_failure:
         rows.add_row(Text(f"{progress.failed} failed, the last: {progress.last_failure}", style="yellow"))
     waiting = progress.batch - progress.returned
@@ -185,16 +193,8 @@ def drawn(name: str, progress: Progress | None, *, since_s: float = 0.0, width: 
     return rows
 
 
-def _targets(best: Best | None, width: int) -> RenderableType:
-    if best is None:
-        return Text("no trial complete yet", style="dim")
-    met = sum(target.met for target in best.targets)
-    over = f" over {best.graphs} graphs" if best.graphs > 1 else ""
+def _targets(best: Best, width: int) -> Table:
     table = Table.grid(padding=(0, 2))
-    table.title = Text(
-        f"best: trial {best.number}, loss {best.loss:.4g}{over}, {met} of {len(best.targets)} targets met"
-    )
-    table.title_justify = "left"
     for target in best.targets:
         style = "green" if target.met else "red"
         row = [
@@ -222,7 +222,10 @@ def gauge(target: Reached) -> str:
     if abs(deviation) > GAUGE_REACH:
         track[0 if deviation < 0 else -1] = "◀" if deviation < 0 else "▶"
     else:
-        track[middle + round(2 * deviation)] = "●"
+        # Never on a bracket: inside where the target is met, outside where not.
+        steps = round(2 * abs(deviation))
+        steps = min(steps, 1) if target.met else max(steps, 3)
+        track[middle + (steps if deviation > 0 else -steps)] = "●"
     return "".join(track)
 
 
