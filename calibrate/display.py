@@ -171,7 +171,14 @@ def drawn(name: str, progress: Progress | None, *, since_s: float = 0.0, width: 
     done = progress.done + (telling if total is not None else 0)
     line.add_row(
         Text(name, style="bold"),
-        ProgressBar(total=total, completed=done, width=min(30, max(width - 60, 10)), pulse=total is None),
+        ProgressBar(
+            total=total,
+            completed=done,
+            width=min(30, max(width - 60, 10)),
+            pulse=total is None,
+            complete_style="cyan",
+            finished_style="cyan",
+        ),
         Text(_counted(progress)),
         Text(_pace(progress), style="dim"),
     )
