@@ -1,0 +1,333 @@
+"""The generated part of the documentation: a line `<!-- generated: NAME ... -->` in a page becomes Markdown.
+
+keys TABLE          the keys of a table of the study file, from `calibrate.study.file`
+samplers            every sampler with its options
+statistics, models  what is installed, from entry points and docstrings
+commands            every command of the command line with its options
+python              every name in `calibrate.__all__`
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import typer
+from sphinx.application import Sphinx
+
+import calibrate
+from calibrate import plugins
+from calibrate.cli.commands import app as command_line
+from calibrate.network import Model, Parameter, find_model
+from calibrate.objective import Statistic, find_statistic
+from calibrate.study import file
+from calibrate.study.json_schema import json_schema
+
+MARKER = re.compile(r"^<!-- generated: (.+?) -->$", re.MULTILINE)
+CODE = re.compile(r"(`[^`]+`)")
+MARKUP = re.compile(r"[*_<>\[\]|$^~\\]")
+# "name   what it is": one of a list of aligned names, whose longer texts go on with spaces in front.
+NAMED = re.compile(r"([A-Za-z]\w*(?:, ?\w+)*) {2,}(\S.*)")
+INDENTED = "    "
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.connect("source-read", _replace_markers)
+    return {"version": "1", "parallel_read_safe": True}
+
+
+def _replace_markers(app: Sphinx, page: str, source: list[str]) -> None:
+    del app, page
+    source[0] = MARKER.sub(lambda found: generated(found[1]), source[0])
+
+
+def generated(what: str) -> str:
+    """The Markdown that a marker stands for; KeyError for one that there is not."""
+    name, *arguments = what.split()
+    kinds: dict[str, Callable[..., Iterator[str]]] = {
+        "keys": keys,
+        "samplers": samplers,
+        "statistics": statistics,
+        "models": models,
+        "commands": commands,
+        "python": python,
+    }
+    return "\n".join(kinds[name](*arguments)) + "\n"
+
+
+# Study file
+
+
+SECTIONS = {
+    **file.TABLES,
+    **file.LISTS,
+    "free": file.FreeParameter,
+    "derived": file.DerivedParameter,
+}
+
+
+def keys(table: str) -> Iterator[str]:
+    yield from _keys(SECTIONS[table])
+
+
+def samplers() -> Iterator[str]:
+    for name, section in file.SAMPLERS.items():
+        what = (inspect.getdoc(section) or "").partition(": ")[2]
+        yield f"### `{name}`\n\n{prose(what[0].upper() + what[1:])}\n"
+        if len(section.model_fields) > 1:
+            yield from _keys(section, without="name")
+
+
+def _keys(section: type[file.Section], *, without: str = "") -> Iterator[str]:
+    described = json_schema()["$defs"][section.__name__]
+    rows = []
+    for name, field in section.model_fields.items():
+        if name == without:
+            continue
+        default = field.get_default(call_default_factory=True)
+        shown = "required" if field.is_required() else "" if default in (None, "", [], {}) else code(default)
+        kind = described["properties"][name]
+        rows.append((code(name, plain=True), _type(kind), shown, prose(field.description or "")))
+    yield from table(("key", "type", "default", "what it is"), rows)
+
+
+def _type(kind: Mapping[str, Any]) -> str:
+    """What a key takes, for a reader: type and limits."""
+    if "enum" in kind:
+        return " ".join(code(value) for value in kind["enum"])
+    if "anyOf" in kind:
+        kind = kind["anyOf"][-1]
+    names = {"number": "number", "integer": "whole number", "string": "text", "boolean": "true or false"}
+    name = {**names, "array": "list", "object": "table"}[kind["type"]]
+    if kind["type"] == "array" and kind.get("items", {}).get("type"):
+        name = f"list of {names.get(kind['items']['type'], 'table')}s"
+    lower = f"≥ {kind['minimum']}" if "minimum" in kind else ""
+    if "exclusiveMinimum" in kind:
+        lower = f"> {kind['exclusiveMinimum']}"
+    return f"{name} {lower}".strip()
+
+
+# Statistics and models
+
+
+def statistics() -> Iterator[str]:
+    found = [find_statistic(name) for name in plugins.installed(plugins.STATISTICS)]
+    texts = {key: text for one in reversed(found) for key, text in _named(_doc(one.function)).items()}
+    for statistic in found:
+        yield f"## `{statistic.name}`\n"
+        yield from _facts(statistic)
+        yield from docstring(_doc(statistic.function), without=statistic.options)
+        if statistic.options:
+            own = {**texts, **_named(_doc(statistic.function))}
+            rows = [
+                (code(k, plain=True), code(v), prose(own.get(k, ""))) for k, v in statistic.options.items()
+            ]
+            yield from table(("option", "default", "what it is"), rows)
+        if statistic.spread:
+            yield "Standard deviation relative to the value, between trials of one parameter set:\n"
+            rows = [
+                (code(graph, plain=True), f"{spread.within:.0%}", f"{spread.between:.0%}")
+                for graph, spread in statistic.spread.items()
+            ]
+            yield from table(
+                ("connectivity", "within 10 s on one graph", "between graphs, in addition"), rows
+            )
+
+
+def _facts(statistic: Statistic) -> Iterator[str]:
+    facts = [f"Unit: {statistic.unit}" if statistic.unit else "No unit"]
+    if statistic.scale == "log":
+        facts.append("deviations are ratios (log scale)")
+    if statistic.screens:
+        facts.append("a simulation of a second can judge it")
+    yield "*" + "; ".join(facts) + ".*\n"
+
+
+def models() -> Iterator[str]:
+    for name in plugins.installed(plugins.MODELS):
+        model = find_model(name)
+        yield f"## `{name}`\n"
+        yield prose(f"{model.doc}.") + "\n"
+        yield from docstring(inspect.getdoc(_module(model)) or "")
+        rows = [
+            (code(p.name, plain=True), _default(p), p.unit, p.tier, prose(p.doc) + _limits(p))
+            for p in model.parameters
+        ]
+        yield from table(("parameter", "default", "unit", "tier", "what it is"), rows)
+
+
+def _module(model: Model) -> Any:
+    return sys.modules[model.make_network.__module__]
+
+
+def _default(parameter: Parameter) -> str:
+    if parameter.default is None:
+        return "derived"
+    return code(list(parameter.default) if isinstance(parameter.default, tuple) else parameter.default)
+
+
+def _limits(parameter: Parameter) -> str:
+    if parameter.choices:
+        return ": " + " or ".join(code(choice) for choice in parameter.choices)
+    low = [] if parameter.low is None else [f"≥ {parameter.low:g}"]
+    high = [] if parameter.high is None else [f"≤ {parameter.high:g}"]
+    return f" ({', '.join([*low, *high])})" if low or high else ""
+
+
+# Command line
+
+
+def commands() -> Iterator[str]:
+    group: Any = typer.main.get_command(command_line)
+    for name, command in group.commands.items():
+        shown = [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]
+        words = ["calibrate", name]
+        words += [p.metavar or p.name.upper() for p in shown if p.param_type_name == "argument"]
+        yield f"## `calibrate {name}`\n\n{prose(command.help)}\n"
+        yield f"```console\n{' '.join(words)} [OPTIONS]\n```\n"
+        rows = [(_option(p), prose(p.help or "")) for p in shown if p.param_type_name == "option"]
+        yield from table(("option", "what it does"), rows)
+
+
+def _option(parameter: Any) -> str:
+    takes = "" if parameter.is_flag else parameter.metavar or "N"
+    return ", ".join(code(f"{name} {takes}".strip(), plain=True) for name in parameter.opts)
+
+
+# Python
+
+
+def python() -> Iterator[str]:
+    for name in getattr(calibrate, "__all__", ()):
+        value = getattr(calibrate, name)
+        yield f"## `{name}`\n"
+        if isinstance(value, type):
+            yield from _class(name, value)
+        elif callable(value) and not isinstance(value, Statistic):
+            yield from _described("function", name, _signature(value), _doc(value))
+        else:
+            yield from _described("data", name, "", _doc(value))
+
+
+def _class(name: str, value: type) -> Iterator[str]:
+    error = issubclass(value, Exception)
+    members = [] if error else list(_members(value))
+    signature = "" if error or getattr(value, "_is_protocol", False) else _signature(value)
+    kind = "exception" if error else "class"
+    yield from _described(kind, name, signature, _doc(value), inside=members)
+
+
+def _members(value: type) -> Iterator[str]:
+    for name, member in vars(value).items():
+        if name.startswith("_"):
+            continue
+        if isinstance(member, property) or hasattr(member, "func"):  # cached_property
+            function = member.fget if isinstance(member, property) else member.func
+            kind = inspect.signature(function).return_annotation
+            yield from _described("property", name, "", _doc(function), options=[f":type: {kind}"])
+        elif inspect.isfunction(member) or isinstance(member, classmethod | staticmethod):
+            function = inspect.unwrap(getattr(member, "__func__", member))
+            yield from _described("method", name, _signature(function, bound=True), _doc(function))
+
+
+def _described(
+    kind: str,
+    name: str,
+    signature: str,
+    doc: str,
+    *,
+    options: list[str] | None = None,
+    inside: list[str] | None = None,
+) -> Iterator[str]:
+    """A directive of Sphinx's Python domain."""
+    if not doc and not inside:
+        return
+    lines = [*docstring(doc), *(inside or [])]
+    fence = ":" * (4 if inside else 3)
+    yield f"{fence}{{py:{kind}}} {name}{signature}"
+    yield from (options or [])
+    yield ""
+    yield from lines
+    yield f"{fence}\n"
+
+
+def _signature(function: Callable[..., Any], *, bound: bool = False) -> str:
+    signature = inspect.signature(function)
+    if bound:
+        signature = signature.replace(parameters=list(signature.parameters.values())[1:])
+    text = str(signature)
+    # Written as in the source: annotations are texts there.
+    return re.sub(r"'([^']*)'", r"\1", text) if "'" in text else text
+
+
+# Markdown
+
+
+def docstring(text: str, *, without: Mapping[str, Any] | None = None) -> Iterator[str]:
+    """A docstring of this project as Markdown, but for the entries named in `without`."""
+    for block in _blocks(text):
+        if all(line.startswith(INDENTED) for line in block):
+            yield "```text\n" + inspect.cleandoc("\n".join(block)) + "\n```\n"
+            continue
+        entries = _entries(block)
+        if not entries:
+            yield prose(" ".join(block)) + "\n"
+        for name, meaning in entries.items():
+            if name not in (without or ()):
+                yield f"- {code(name, plain=True)}: {prose(meaning)}"
+        yield ""
+
+
+def _blocks(text: str) -> Iterator[list[str]]:
+    for block in re.split(r"\n\s*\n", text.strip("\n")):
+        if block.strip():
+            yield block.splitlines()
+
+
+def _entries(block: list[str]) -> dict[str, str]:
+    """Name and meaning of each entry, if `block` is a list of aligned names."""
+    entries: dict[str, str] = {}
+    for line in block:
+        if found := NAMED.fullmatch(line):
+            entries[found[1]] = found[2]
+        elif entries and line.startswith("  "):
+            entries[list(entries)[-1]] += " " + line.strip()
+        else:
+            return {}
+    return entries
+
+
+def _named(text: str) -> dict[str, str]:
+    return {name: meaning for block in _blocks(text) for name, meaning in _entries(block).items()}
+
+
+def _doc(value: Any) -> str:
+    return inspect.getdoc(value) or ""
+
+
+def prose(text: str) -> str:
+    """`text` with what Markdown would take for markup escaped; `names` stay code."""
+    parts = CODE.split(text)
+    return "".join(
+        part if k % 2 else re.sub(r"([*_<>\[\]|$^~\\])", r"\\\1", part) for k, part in enumerate(parts)
+    )
+
+
+def code(value: Any, *, plain: bool = False) -> str:
+    """A value as a study file has it."""
+    if plain:
+        return f"`{value}`"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
+
+
+def table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
+    yield "| " + " | ".join(heads) + " |"
+    yield "|" + "---|" * len(heads)
+    for row in rows:
+        yield "| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |"
+    yield ""
