@@ -22,6 +22,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from calibrate import plugins
 from calibrate.errors import ObjectiveError, did_you_mean
 from calibrate.observation import Needs, Observation
@@ -53,6 +56,9 @@ class Estimate:
 
     value        the statistic, nan where it is undefined
     support      how much data it rests on (neurons, episodes; the statistic's docstring says which)
+    error        standard error of the value, from the spread over these as if they were independent
+    sample       the values that it is the mean of (one of each neuron, or episode), shape (support,), where
+                 the statistic has such; it can be compared with a whole distribution
     shortfall    where undefined: how far the activity is from where it would be defined, from 0 (nearly) to 1
     lower_bound  whether the true value may be any higher one (an episode that the measurement cut off)
     note         one line worth showing beside the value, such as "lower bound: no up-state ended"
@@ -63,6 +69,15 @@ class Estimate:
     shortfall: float = 0.0
     lower_bound: bool = False
     note: str = ""
+    error: float = math.nan
+    sample: NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def mean_of(cls, sample: NDArray[np.float64], *, note: str = "") -> Estimate:
+        """The mean of one value of each neuron (or episode), shape (n,) with n >= 1, and its standard error."""
+        n = sample.size
+        error = float(sample.std(ddof=1)) / math.sqrt(n) if n > 1 else math.nan
+        return cls(float(sample.mean()), support=n, note=note, error=error, sample=sample)
 
     @property
     def defined(self) -> bool:
@@ -95,6 +110,7 @@ class Statistic:
     scale     "log" where deviations are ratios (durations), else "linear"
     options   keyword arguments of `function`, defaults included
     screens   whether a simulation of a second can judge it
+    sample    what the sample of its estimates holds, such as "rate of each neuron"; "" where there is none
     spread    its spread by the kind of connectivity ("fixed_indegree", "bernoulli"), where that is known
     """
 
@@ -105,6 +121,7 @@ class Statistic:
     scale: Literal["linear", "log"]
     options: Mapping[str, Any]
     screens: bool = False
+    sample: str = ""
     spread: Mapping[str, Spread] = field(default_factory=dict)
     _needs_rule: Needs | Callable[..., Needs] = field(repr=False)
 
@@ -152,13 +169,15 @@ def statistic(
     scale: Literal["linear", "log"] = "linear",
     name: str | None = None,
     screens: bool = False,
+    sample: str = "",
     spread: Mapping[str, Spread] | None = None,
 ) -> Callable[[Callable[..., float | Estimate]], Statistic]:
     """Make a statistic of a function `f(observation, *, option=default, ...)` to a float or Estimate.
 
     `needs` may be a function of some of the options, named as its arguments. It is called whenever options
     are bound, and raises ObjectiveError for values that they cannot have. `screens` says that a simulation of
-    a second can judge it; `spread` how much it varies: tolerances below its standard error are refused.
+    a second can judge it; `sample` what its estimates are means of, where they carry it; `spread` how much it
+    varies: tolerances below its standard error are refused.
     """
 
     def decorate(function: Callable[..., float | Estimate]) -> Statistic:
@@ -175,6 +194,7 @@ def statistic(
             scale=scale,
             options=options,
             screens=screens,
+            sample=sample,
             spread=spread or {},
             _needs_rule=needs,
         )

@@ -111,6 +111,7 @@ def _mean(estimates: Sequence[Estimate]) -> Estimate:
     return Estimate(
         float(np.mean([found.value for found in estimates])),
         support=float(np.sum([found.support for found in estimates])),
+        error=float(np.sqrt(np.sum([found.error**2 for found in estimates])) / len(estimates)),
         lower_bound=any(found.lower_bound for found in estimates),
         note=noted,
     )

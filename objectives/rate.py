@@ -9,7 +9,7 @@ from calibrate.observation import Observation
 _SPREAD = {"fixed_indegree": Spread(within=0.01), "bernoulli": Spread(within=0.01, between=0.04)}
 
 
-@statistic(unit="Hz", needs=Needs(), screens=True, spread=_SPREAD)
+@statistic(unit="Hz", needs=Needs(), screens=True, sample="rate of each neuron", spread=_SPREAD)
 def rate(observation: Observation, *, population: str = "E") -> Estimate:
     """Mean firing rate of the neurons of a population.
 
@@ -21,5 +21,4 @@ def rate(observation: Observation, *, population: str = "E") -> Estimate:
 
     Returns Hz, >= 0, always defined: 0 without a spike, 1 / (N T) for a single one. Support: N.
     """
-    totals = observation.totals(population)
-    return Estimate(float(totals.mean()) / (observation.duration_ms / 1000), support=totals.size)
+    return Estimate.mean_of(observation.totals(population) / (observation.duration_ms / 1000))

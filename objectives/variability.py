@@ -28,7 +28,7 @@ def _windows(window_ms: float, min_count: float) -> Needs:
     return Needs(window_ms=window_ms)
 
 
-@statistic(needs=_intervals)
+@statistic(needs=_intervals, sample="CV of each neuron")
 def cv(observation: Observation, *, population: str = "E", min_intervals: int = 10) -> Estimate:
     """Coefficient of variation of the inter-spike intervals, averaged over neurons.
 
@@ -58,7 +58,7 @@ def cv(observation: Observation, *, population: str = "E", min_intervals: int = 
     )
 
 
-@statistic(needs=_intervals, spread=_SPREAD_OF_CV2)
+@statistic(needs=_intervals, sample="CV2 of each neuron", spread=_SPREAD_OF_CV2)
 def cv2(observation: Observation, *, population: str = "E", min_intervals: int = 2) -> Estimate:
     """Local coefficient of variation CV2 of inter-spike intervals, averaged over neurons.
 
@@ -85,7 +85,7 @@ def cv2(observation: Observation, *, population: str = "E", min_intervals: int =
     )
 
 
-@statistic(needs=_intervals)
+@statistic(needs=_intervals, sample="LV of each neuron")
 def lv(observation: Observation, *, population: str = "E", min_intervals: int = 2) -> Estimate:
     """Local variation LV of inter-spike intervals, averaged over neurons.
 
@@ -112,7 +112,7 @@ def lv(observation: Observation, *, population: str = "E", min_intervals: int = 
     )
 
 
-@statistic(needs=_windows, spread=_SPREAD_OF_FANO)
+@statistic(needs=_windows, sample="Fano factor of each neuron", spread=_SPREAD_OF_FANO)
 def fano(
     observation: Observation, *, population: str = "E", window_ms: float = 400.0, min_count: float = 1.0
 ) -> Estimate:
@@ -161,4 +161,4 @@ def _over_neurons(
         return Estimate(math.nan, support=0, shortfall=missing, note=f"no neuron has {needed}")
     share = values.size / observation.size(population)
     note = f"only {share:.0%} of the neurons have {needed}" if share < 0.5 else ""
-    return Estimate(float(values.mean()), support=values.size, note=note)
+    return Estimate.mean_of(values, note=note)

@@ -39,6 +39,8 @@ def _estimate_json(estimate: Estimate) -> dict[str, Any]:
     kept: dict[str, Any] = {"value": float(estimate.value) if math.isfinite(estimate.value) else None}
     if math.isfinite(estimate.support):
         kept["support"] = float(estimate.support)
+    if math.isfinite(estimate.error):
+        kept["error"] = float(estimate.error)
     if estimate.shortfall and math.isfinite(estimate.shortfall):
         kept["shortfall"] = float(estimate.shortfall)
     if estimate.lower_bound:
