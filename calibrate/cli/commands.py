@@ -15,6 +15,10 @@ from typing import Annotated
 import typer
 
 from calibrate.cli.check import check
+from calibrate.cli.doctor import doctor
+from calibrate.cli.models import models
+from calibrate.cli.new import new
+from calibrate.cli.objectives import objectives
 from calibrate.cli.output import INTERRUPTED, FailedError, StoppedError
 from calibrate.cli.run import run
 from calibrate.cli.show import show
@@ -41,7 +45,7 @@ def _calibrate(
         raise typer.Exit()
 
 
-for command in (check, run, show, simulate):
+for command in (new, check, run, show, simulate, models, objectives, doctor):
     app.command()(command)
 
 

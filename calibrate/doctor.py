@@ -1,0 +1,312 @@
+"""What works on this machine and what is missing: one check each, with what to do about it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import sqlite3
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+import psutil
+from sqlalchemy import URL
+
+from calibrate import simulators
+from calibrate.errors import CalibrateError, SimulatorError
+from calibrate.network import find_model
+from calibrate.observation import SimulationFailure
+from calibrate.pool import Pool, slots_for
+from calibrate.simulators import genn_cache
+from calibrate.simulators.genn import cuda_devices
+from calibrate.store import database
+from calibrate.worker import Candidate, Outcome, Setup, Timing
+
+State = Literal["ok", "optional", "missing", "broken"]
+
+GENN = "https://github.com/genn-team/genn#installation"
+SIMULATORS = ("NEST", "GeNN")
+DATABASE = "database"
+
+# A network of 50 neurons for 50 ms.
+TINY = {"N_E": 40, "N_I": 10}
+TIMING = Timing(warmup_ms=0.0, duration_ms=50.0)
+PATIENCE_S = {"nest": 60.0, "genn": 300.0}  # GeNN compiles
+
+LITTLE_ROOM = 2**29
+NETWORK_FILE_SYSTEMS = (
+    "nfs", "cifs", "smb", "afs", "lustre", "gpfs", "beegfs", "ceph", "gluster", "9p", "fuse.sshfs"
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """What was found of one thing.
+
+    state   ok; optional: not there, and many do without; missing; broken: there, and does not work
+    detail  one line
+    remedy  what to type or read; with `ok`, what could be better
+    """
+
+    name: str
+    state: State
+    detail: str
+    remedy: str = ""
+
+
+def examine(*, storage: URL | None = None, fast: bool = False) -> Iterator[tuple[str, Callable[[], Check]]]:
+    """The checks, each by name and as what makes it; nothing that they do leaves a file behind.
+
+    storage  the database; by default a file in the current folder
+    fast     simulate nothing
+    """
+    yield "Python", _python
+    yield "NEST", lambda: _nest(fast=fast)
+    yield "GeNN", lambda: _genn(fast=fast)
+    yield "GPU", _gpu
+    yield DATABASE, lambda: _database(storage)
+    yield "PostgreSQL", _postgresql
+    yield "Optuna", _optuna
+    yield "PyTorch", _torch
+    yield "cache folder", _cache
+    yield "machine", _machine
+
+
+def works(checks: Mapping[str, Check]) -> bool:
+    """Whether studies can run: a simulator and the database work."""
+    simulates = any(checks[name].state == "ok" for name in SIMULATORS)
+    return simulates and checks[DATABASE].state == "ok"
+
+
+def as_json(checks: Mapping[str, Check]) -> dict[str, Any]:
+    """All checks as `calibrate doctor --json` prints them."""
+    return {"checks": [asdict(check) for check in checks.values()], "works": works(checks)}
+
+
+def _there(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "of unknown version"
+
+
+def _python() -> Check:
+    detail = f"Python {platform.python_version()}, calibrate {_version('calibrate-snn')}"
+    return Check(name="Python", state="ok", detail=detail)
+
+
+def _nest(*, fast: bool) -> Check:
+    install = "pip install nest-simulator"
+    if not _there("nest"):
+        return Check(name="NEST", state="missing", detail="not installed", remedy=install)
+    if fast:
+        detail = f"{_version('nest-simulator')}, installed (--fast: not tried)"
+        return Check(name="NEST", state="ok", detail=detail)
+    try:
+        outcome = _simulated("nest")
+    except SimulatorError as error:
+        remedy = f"{install} --force-reinstall, or https://nest-simulator.readthedocs.io (Installation)"
+        return Check(name="NEST", state="broken", detail=str(error), remedy=remedy)
+    return Check(name="NEST", state="ok", detail=f"{outcome.backend['version']}, {_took(outcome)}")
+
+
+def _genn(*, fast: bool) -> Check:
+    if not _there("pygenn"):
+        detail = "not installed; many times faster than NEST, on a GPU and on the CPU"
+        return Check(name="GeNN", state="optional", detail=detail, remedy=GENN)
+    try:
+        genn_cache.compiler()
+    except SimulatorError as error:
+        remedy = "sudo apt install g++ make (or what your system has in its place)"
+        return Check(name="GeNN", state="broken", detail=str(error), remedy=remedy)
+    remedy = ""
+    if cuda_devices() and not _there("pygenn.cuda_backend"):
+        remedy = f"there is an NVIDIA GPU, and this GeNN was built without CUDA: {GENN}"
+    if fast:
+        device = "CUDA" if simulators.on_gpu("genn") else "CPU"
+        detail = f"{_version('pygenn')} on the {device}, compiler there (--fast: not tried)"
+        return Check(name="GeNN", state="ok", detail=detail, remedy=remedy)
+    try:
+        outcome = _simulated("genn")
+    except SimulatorError as error:
+        return Check(name="GeNN", state="broken", detail=str(error), remedy=GENN)
+    device = "a GPU (CUDA)" if outcome.backend["device"] == "cuda" else "the CPU"
+    detail = f"{outcome.backend['version']} on {device}, compiled and {_took(outcome)}"
+    return Check(name="GeNN", state="ok", detail=detail, remedy=remedy)
+
+
+def _took(outcome: Outcome) -> str:
+    return f"simulated a tiny network in {outcome.build_s + outcome.wall_s:.2g} s"
+
+
+def _simulated(backend: str) -> Outcome:
+    """The tiny network, simulated in a process of its own. Raises SimulatorError."""
+    size = simulators.batch_size(backend)
+    candidate = Candidate(uuid=str(uuid.uuid4()), parameters=TINY, seed=1)
+    setup = Setup(model="balanced", backend=backend, batch_size=size)
+    with _cache_elsewhere():
+        pool = Pool(setup, TIMING, slots=1, timeout_s=PATIENCE_S[backend])
+        with pool:
+            (outcome,) = pool.run([candidate])
+        last = _last_line(pool.log)
+    if isinstance(outcome.result, SimulationFailure):
+        reason = f"its process died: {last}" if last is not None else outcome.result.reason
+        raise SimulatorError(" ".join(reason.split()))
+    return outcome
+
+
+@contextmanager
+def _cache_elsewhere() -> Iterator[None]:
+    """What GeNN compiles meanwhile goes to a folder that is removed."""
+    before = os.environ.get("CALIBRATE_CACHE")
+    with tempfile.TemporaryDirectory(prefix="calibrate-doctor-") as folder:
+        os.environ["CALIBRATE_CACHE"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["CALIBRATE_CACHE"]
+            if before is not None:
+                os.environ["CALIBRATE_CACHE"] = before
+
+
+def _last_line(log: Path | None) -> str | None:
+    """What a process printed last before it died, whose log the pool then keeps; the log is removed."""
+    if log is None or not log.exists():
+        return None
+    lines = log.read_text(errors="replace").split("\n")
+    log.unlink()
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it printed nothing")
+
+
+def _gpu() -> Check:
+    count = cuda_devices()
+    if not count:
+        detail = "no NVIDIA GPU with a working driver: simulations run on the CPU"
+        return Check(name="GPU", state="optional", detail=detail)
+    return Check(name="GPU", state="ok", detail=f"{count} NVIDIA GPU{'s' if count > 1 else ''}")
+
+
+def _database(url: URL | None) -> Check:
+    folder = Path.cwd()
+    found = url or database.parsed("sqlite:///calibrate.db", folder)
+    remedy = "name another with --storage sqlite:////FOLDER/FILE.db or postgresql://USER@HOST/NAME"
+    local = database.is_sqlite(found) and not str(found.database).startswith("file:")
+    try:
+        if local:
+            _write_sqlite(Path(str(found.database)), found)
+        else:
+            _write(found)
+    except (CalibrateError, OSError) as error:
+        return Check(name=DATABASE, state="broken", detail=" ".join(str(error).split()), remedy=remedy)
+    if not local:
+        return Check(name=DATABASE, state="ok", detail=f"{database.shown(found)} can be written")
+    folder = Path(str(found.database)).parent
+    what = f"SQLite in {folder}" if url is None else database.shown(found)
+    remote = network_file_system(folder)
+    remedy = ""
+    if remote:
+        remedy = "SQLite locks files, which often fails on a network: a local disk, or PostgreSQL, is safer"
+        what += f" (on a network file system, {remote})"
+    return Check(name=DATABASE, state="ok", detail=f"{what} can be written", remedy=remedy)
+
+
+def _write_sqlite(path: Path, url: URL) -> None:
+    """Write into the file and take it back; where there is none, into another one in its folder."""
+    if not path.exists():
+        with tempfile.TemporaryDirectory(prefix=".calibrate-doctor-", dir=path.parent) as folder:
+            _write(url.set(database=str(Path(folder) / "probe.db")))
+        return
+    # Not as studies open it: that would change its journal.
+    with database.reported(url):
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
+        try:
+            for statement in ("BEGIN IMMEDIATE", "CREATE TABLE calibrate_doctor (x INTEGER)", "ROLLBACK"):
+                connection.execute(statement)
+        finally:
+            connection.close()
+
+
+def _write(url: URL) -> None:
+    """Make a table and drop it. Raises StoreError."""
+    engine = database.connect(url)
+    try:
+        with database.reported(url), database.writing(engine) as connection:
+            connection.exec_driver_sql("CREATE TABLE calibrate_doctor (x INTEGER)")
+            connection.exec_driver_sql("DROP TABLE calibrate_doctor")
+    finally:
+        engine.dispose()
+
+
+def network_file_system(folder: Path) -> str:
+    """The type of the file system of `folder` where that is on another machine, else an empty text."""
+    mounts = {Path(mount.mountpoint): mount.fstype for mount in psutil.disk_partitions(all=True)}
+    place = next((parent for parent in (folder, *folder.parents) if parent in mounts), None)
+    kind = mounts[place] if place else ""
+    return kind if kind.startswith(NETWORK_FILE_SYSTEMS) else ""
+
+
+def _postgresql() -> Check:
+    if _there("psycopg"):
+        return Check(name="PostgreSQL", state="ok", detail=f"driver psycopg {_version('psycopg')}")
+    detail = "no driver; needed for a database server only"
+    remedy = 'pip install "psycopg[binary]"'
+    return Check(name="PostgreSQL", state="optional", detail=detail, remedy=remedy)
+
+
+def _optuna() -> Check:
+    detail = f"{_version('optuna')}"
+    if _there("optuna_dashboard"):
+        return Check(name="Optuna", state="ok", detail=f"{detail}, dashboard {_version('optuna-dashboard')}")
+    remedy = "pip install optuna-dashboard"
+    return Check(name="Optuna", state="optional", detail=f"{detail}, without its dashboard", remedy=remedy)
+
+
+def _torch() -> Check:
+    if _there("torch"):
+        return Check(name="PyTorch", state="ok", detail=f"{_version('torch')}, for the gp sampler")
+    detail = "not installed; needed for the gp sampler only"
+    remedy = 'pip install "calibrate-snn[gp]"'
+    return Check(name="PyTorch", state="optional", detail=detail, remedy=remedy)
+
+
+def _cache() -> Check:
+    folder = genn_cache.folder()
+    remedy = "name another folder: export CALIBRATE_CACHE=FOLDER"
+    try:
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+        with tempfile.TemporaryFile(dir=there) as file:
+            file.write(b"calibrate")
+        room = shutil.disk_usage(there).free
+    except OSError as error:
+        detail = f"{folder} cannot be written: {error.strerror}"
+        return Check(name="cache folder", state="broken", detail=detail, remedy=remedy)
+    detail = f"{folder}: {size / 2**20:.0f} MiB, {room / 2**30:.1f} GiB free"
+    if room < LITTLE_ROOM:
+        remedy = f"make room (what is in {folder} can be removed), or {remedy}"
+        return Check(name="cache folder", state="broken", detail=detail, remedy=remedy)
+    return Check(name="cache folder", state="ok", detail=detail)
+
+
+def _machine() -> Check:
+    cores = len(psutil.Process().cpu_affinity())
+    memory = psutil.virtual_memory().available / 2**30
+    detail = f"{cores} core{'s' * (cores != 1)}, {memory:.1f} GiB of memory free"
+    model = find_model("ei_clustered")
+    try:
+        slots = slots_for("nest", model.network({}))
+    except SimulatorError as error:
+        return Check(name="machine", state="broken", detail=f"{detail}; {error}", remedy="close programs")
+    detail += f": {slots} process{'es' * (slots != 1)} by default for a network of 1500 neurons"
+    return Check(name="machine", state="ok", detail=detail)
