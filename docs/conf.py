@@ -13,11 +13,12 @@ version = release = version_of("calibrate-snn")
 
 extensions = ["myst_parser", "reference"]
 source_suffix = {".md": "markdown"}
+smartquotes = False  # "file.py:name" is typed as it stands
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
-# Types in signatures, such as Path, have no page here. Links in the text are Markdown's, which are all checked.
+# Types in signatures, such as Path, have no page here; links in the text are Markdown's, and are all checked.
 nitpick_ignore_regex = [("py:.*", ".*")]
 python_maximum_signature_line_length = 80
 toc_object_entries = False

@@ -13,10 +13,9 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
-from sphinx.application import Sphinx
 
 import calibrate
 from calibrate import plugins
@@ -25,6 +24,9 @@ from calibrate.network import Model, Parameter, find_model
 from calibrate.objective import Statistic, find_statistic
 from calibrate.study import file
 from calibrate.study.json_schema import json_schema
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 MARKER = re.compile(r"^<!-- generated: (.+?) -->$", re.MULTILINE)
 CODE = re.compile(r"(`[^`]+`)")
@@ -104,9 +106,9 @@ def _type(kind: Mapping[str, Any]) -> str:
     name = {**names, "array": "list", "object": "table"}[kind["type"]]
     if kind["type"] == "array" and kind.get("items", {}).get("type"):
         name = f"list of {names.get(kind['items']['type'], 'table')}s"
-    lower = f"≥ {kind['minimum']}" if "minimum" in kind else ""
+    lower = f"≥\N{NO-BREAK SPACE}{kind['minimum']}" if "minimum" in kind else ""
     if "exclusiveMinimum" in kind:
-        lower = f"> {kind['exclusiveMinimum']}"
+        lower = f">\N{NO-BREAK SPACE}{kind['exclusiveMinimum']}"
     return f"{name} {lower}".strip()
 
 
@@ -129,7 +131,11 @@ def statistics() -> Iterator[str]:
         if statistic.spread:
             yield "Standard deviation relative to the value, between trials of one parameter set:\n"
             rows = [
-                (code(graph, plain=True), f"{spread.within:.0%}", f"{spread.between:.0%}")
+                (
+                    code(graph, plain=True),
+                    f"{spread.within:.0%}",
+                    f"{spread.between:.0%}" if spread.between else "",
+                )
                 for graph, spread in statistic.spread.items()
             ]
             yield from table(
