@@ -74,7 +74,7 @@ class Estimate:
 
     @classmethod
     def mean_of(cls, sample: NDArray[np.float64], *, note: str = "") -> Estimate:
-        """The mean of one value of each neuron (or episode), shape (n,) with n >= 1, and its standard error."""
+        """The mean of one value of each neuron (or episode), shape (n,), n >= 1, with its standard error."""
         n = sample.size
         error = float(sample.std(ddof=1)) / math.sqrt(n) if n > 1 else math.nan
         return cls(float(sample.mean()), support=n, note=note, error=error, sample=sample)

@@ -83,6 +83,26 @@ def run(
     return _Run(study, pool, store, progress, interrupted, started).run()
 
 
+def tell(study: Study, *, store: Remembers) -> int:
+    """Make trials of the candidates that `store` holds the last simulations of and no trial tells of.
+
+    Returns how many; nothing is simulated. What still lacks a simulation is left to the next run.
+    """
+    trials, untold = store.earlier()
+    n_values = len(study.objectives) if study.pareto else 1
+    search = Search(study.space, study.sampler, seed=study.seed, n_values=n_values)
+    search.restore(trials)
+    last, graphs = len(study.stages), range(study.replicates.graphs)
+    done = [
+        case
+        for case in cases(untold)
+        if case.failure is not None or {found.realisation for found in case.known(last)} >= set(graphs)
+    ]
+    search.reopen([case.proposal for case in done])
+    store.mirror(search.tell([verdict(study, case) for case in done]))
+    return len(done)
+
+
 class _Run:
     def __init__(
         self,

@@ -13,7 +13,7 @@ import optuna
 
 from calibrate import simulators
 from calibrate.display import Display, display
-from calibrate.errors import SimulatorError, StudyError
+from calibrate.errors import SimulatorError, StoreError, StudyError
 from calibrate.interrupt import Interrupt
 from calibrate.neurons import own_neuron_models
 from calibrate.objective import Estimate
@@ -21,10 +21,10 @@ from calibrate.observation import Observation, SimulationFailure
 from calibrate.panel import measure
 from calibrate.pool import Pool, slots_for
 from calibrate.result import Result, finite
-from calibrate.run import run
+from calibrate.run import run, tell
 from calibrate.search import candidate_seed
 from calibrate.simulators.base import Recording
-from calibrate.store import Store, check_origins, named, storage_url
+from calibrate.store import Store, check_origins, named, on_latest_backend, storage_url
 from calibrate.study import Study
 from calibrate.worker import Candidate, Setup
 
@@ -108,6 +108,25 @@ def run_study(
                 shown.say(store.adopt(name).describe(name))
             result = run(ready, pool=pool, store=store, progress=shown, interrupted=stop, started=started)
             return replace(result, name=ready.name, storage=store.shown_url)
+
+
+def rescore(study: Study, *, storage: str | None = None, say: Callable[[str], None] = print) -> str:
+    """Score the stored simulations of `study` again, after objectives, constraints or weights were changed.
+
+    They become trials of another study in the same database, which a run goes on with; nothing is simulated.
+    `say` is told what came of it. Returns the study's name.
+
+    Raises StoreError where nothing was changed, or something that simulations depend on.
+    """
+    url = storage_url(study, storage)
+    place = named(on_latest_backend(study, url), url, new=True)
+    if place.predecessor is None:
+        raise StoreError(f"there is no earlier study '{study.name}' to score again: run it first")
+    check_origins(place.study, url, [place.predecessor])
+    with _errors_of_optuna_only(), Store(place.study, url) as store:
+        say(store.adopt(place.predecessor).describe(place.predecessor))
+        tell(place.study, store=store)
+    return place.study.name
 
 
 @contextlib.contextmanager

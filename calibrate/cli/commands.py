@@ -20,6 +20,7 @@ from calibrate.cli.models import models
 from calibrate.cli.new import new
 from calibrate.cli.objectives import objectives
 from calibrate.cli.output import INTERRUPTED, FailedError, StoppedError
+from calibrate.cli.rescore import rescore
 from calibrate.cli.run import run
 from calibrate.cli.show import show
 from calibrate.cli.simulate import simulate
@@ -45,7 +46,7 @@ def _calibrate(
         raise typer.Exit()
 
 
-for command in (new, check, run, show, simulate, models, objectives, doctor):
+for command in (new, check, run, show, simulate, rescore, models, objectives, doctor):
     app.command()(command)
 
 

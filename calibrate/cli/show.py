@@ -29,12 +29,14 @@ def show(
         results = read_results(read(study, {"simulation.backend": backend}), storage=storage)
         chosen = results.best if trial is None else results.trial(trial)
         if json_:
-            emit(_json(results) | ({} if trial is None else {"trial": best_json(results.trial(trial))}))
+            asked = {"trial": best_json(chosen)} if trial is not None and chosen is not None else {}
+            emit(results_json(results) | asked)
         else:
             tables.print_results(console, results, chosen)
 
 
-def _json(results: Results) -> dict[str, Any]:
+def results_json(results: Results) -> dict[str, Any]:
+    """What a study has found, as JSON has it."""
     spent = results.spent
     printed: dict[str, Any] = {
         "name": results.study.name,

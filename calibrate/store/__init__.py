@@ -2,7 +2,17 @@
 
 from calibrate.store.adoption import Adopted, check_origins
 from calibrate.store.naming import Named, named, storage_url
-from calibrate.store.reader import Reader, find
+from calibrate.store.reader import Reader, find, on_latest_backend
 from calibrate.store.store import Store
 
-__all__ = ["Adopted", "Named", "Reader", "Store", "check_origins", "find", "named", "storage_url"]
+__all__ = [
+    "Adopted",
+    "Named",
+    "Reader",
+    "Store",
+    "check_origins",
+    "find",
+    "named",
+    "on_latest_backend",
+    "storage_url",
+]

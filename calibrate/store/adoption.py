@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import itertools
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,15 @@ _MAY_DIFFER = ("backend", "precision", "seed")
 
 @dataclass(frozen=True)
 class Adopted:
-    """What came of an adoption, in candidates."""
+    """What came of an adoption, in candidates.
+
+    reason  why the first one that could not be scored again could not
+    """
 
     taken: int
     outside: int
     without_observation: int
+    reason: str = field(default="", compare=False)
 
     def describe(self, name: str) -> str:
         """A line on what was taken over from study `name`."""
@@ -38,7 +43,7 @@ class Adopted:
         if self.outside:
             parts.append(f"{self.outside} lie outside the ranges or have other fixed parameters")
         if self.without_observation:
-            parts.append(f"{self.without_observation} have no observation to be scored from")
+            parts.append(f"{self.without_observation} cannot be scored again: {self.reason}")
         return "; ".join(parts)
 
 
@@ -60,8 +65,8 @@ def origin_of(study: Study, name: str, found: Sequence[Row[Any]], database: str)
         known = ", ".join(others) or "none"
         hint = did_you_mean(name, list(others))
         raise StoreError(f"{database} has no other study '{name}'{hint}: there are {known}")
-    if isinstance(study.sampler, Grid):
-        raise StoreError("a grid tries every point itself, so it takes over no trials: leave out --import")
+    if isinstance(study.sampler, Grid) and not _same_points(study, others[name]):
+        raise StoreError("a grid takes over only trials of the same grid: leave out --import")
     old, new = (
         {
             table: {key: value for key, value in content.get(table, {}).items() if key not in _MAY_DIFFER}
@@ -78,20 +83,28 @@ def origin_of(study: Study, name: str, found: Sequence[Row[Any]], database: str)
     return others[name]
 
 
+def _same_points(study: Study, found: Row[Any]) -> bool:
+    """Whether a candidate's index stands for the same parameters in both."""
+    content = study.content
+    return all(content[table] == found.content[table] for table in ("parameters", "sampler", "study"))
+
+
 def adoptable(
-    study: Study, found: Row[Any], rows: Sequence[Row[Any]], folder: Path, *, first_index: int
+    study: Study, found: Row[Any], rows: Sequence[Row[Any]], folder: Path, *, used: Collection[int]
 ) -> tuple[Adopted, list[dict[str, Any]]]:
     """The columns of the simulations of study `found` that `study` can take over, its statistics in them.
 
     Those are complete, of the last stage, and of parameters inside the ranges, the others as they are fixed
-    here.
+    here. `used` are the indices that candidates of `study` have already.
     """
     last_stage = len(found.content.get("stages", {})) + 1
     # Not the graphs that were fresh to the old search: they must stay fresh to this one.
     seen = study.replicates.graphs + study.replicates.confirm
     taken: dict[str, int] = {}
-    outside, without = set[str](), set[str]()
+    outside, without = set[str](), dict[str, str]()
     columns = []
+    fresh = itertools.count(max(used, default=-1) + 1)
+    keep = not used and _same_points(study, found)
     for row in rows:
         if row.status != "complete" or row.stage != last_stage or row.realisation >= min(seen, _seen(found)):
             continue
@@ -99,11 +112,14 @@ def adoptable(
         if free is None:
             outside.add(row.uuid)
             continue
-        statistics = _statistics(study, row, folder)
-        if statistics is None:
-            without.add(row.uuid)
+        try:
+            statistics = _statistics(study, row, folder)
+        except (StoreError, ObjectiveError) as error:
+            without[row.uuid] = str(error)
             continue
-        index = taken.setdefault(row.uuid, first_index + len(taken))
+        if row.uuid not in taken:
+            taken[row.uuid] = row.candidate if keep else next(fresh)
+        index = taken[row.uuid]
         kept = {name: value for name, value in row._mapping.items() if name not in ("id", "study", "trial")}
         columns.append(
             {
@@ -115,7 +131,8 @@ def adoptable(
                 "origin": found.name,
             }
         )
-    return Adopted(len(taken), len(outside), len(without - taken.keys())), columns
+    reason = next(iter(without.values()), "")
+    return Adopted(len(taken), len(outside), len(without.keys() - taken.keys()), reason), columns
 
 
 def _seen(found: Row[Any]) -> int:
@@ -143,12 +160,9 @@ def _free(study: Study, parameters: Mapping[str, Any], free: Mapping[str, Any]) 
         return None
 
 
-def _statistics(study: Study, row: Row[Any], folder: Path) -> dict[str, Any] | None:
+def _statistics(study: Study, row: Row[Any], folder: Path) -> dict[str, Any]:
     if row.observation is None:
-        return None
+        raise StoreError("its observations were not kept")
     judged = frozenset(one.name for one in study.judged)
-    try:
-        observation = archive.load(folder / row.observation, row.sha256)
-        return statistics_json(measure(observation, study.statistics, required=judged))
-    except (StoreError, ObjectiveError):
-        return None
+    observation = archive.load(folder / row.observation, row.sha256)
+    return statistics_json(measure(observation, study.statistics, required=judged))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -27,17 +28,26 @@ def find(study: Study, url: str) -> Study:
     where = database.parsed(url, Path.cwd())
     rows = namesakes(study.name, begun(where))
     for row in rows:
-        backend = row.content["simulation"]["backend"]
-        same = study.on(backend) if study.simulation.backend == "auto" else study
+        same = _on_its_backend(study, row.content)
         if not differences(row.content, same.content):
             return replace(same, name=row.name)
     if not rows:
         raise StoreError(f"{database.shown(where)} holds no study '{study.name}' yet: run it first")
-    changes = differences(rows[-1].content, study.content)
+    changes = differences(rows[-1].content, _on_its_backend(study, rows[-1].content).content)
     raise StoreError(
         f"{study.path} was changed after study '{rows[-1].name}' in {database.shown(where)} began: "
-        f"{'; '.join(changes[:5])}. Undo this, or run it with --new"
+        f"{'; '.join(changes[:5])}. Undo this, run it with --new, or calibrate rescore"
     )
+
+
+def on_latest_backend(study: Study, url: str) -> Study:
+    """`study` with the simulator of its latest version in the database, where it says "auto"."""
+    rows = namesakes(study.name, begun(database.parsed(url, Path.cwd())))
+    return _on_its_backend(study, rows[-1].content) if rows else study
+
+
+def _on_its_backend(study: Study, content: Mapping[str, Any]) -> Study:
+    return study.on(content["simulation"]["backend"]) if study.simulation.backend == "auto" else study
 
 
 class Reader:

@@ -156,7 +156,7 @@ class Store:
                 found,
                 [row for row in rows if row.uuid not in known_uuids],
                 self._folder,
-                first_index=max((row.candidate for row in own), default=-1) + 1,
+                used={row.candidate for row in own},
             )
             with database.writing(self._engine) as connection:
                 for values in columns:
