@@ -199,7 +199,7 @@ def commands() -> Iterator[str]:
 
 
 def _option(parameter: Any) -> str:
-    takes = "" if parameter.is_flag else parameter.metavar or "N"
+    takes = "" if parameter.is_flag else parameter.metavar or "VALUE"
     return ", ".join(code(f"{name} {takes}".strip(), plain=True) for name in parameter.opts)
 
 
@@ -207,15 +207,25 @@ def _option(parameter: Any) -> str:
 
 
 def python() -> Iterator[str]:
-    for name in getattr(calibrate, "__all__", ()):
-        value = getattr(calibrate, name)
-        yield f"## `{name}`\n"
+    public = {
+        name: getattr(calibrate, name) for name in sorted(getattr(calibrate, "__all__", ()), key=str.lower)
+    }
+    parts: dict[str, list[str]] = {"Functions": [], "Classes": [], "Errors": [], "Values": []}
+    for name, value in public.items():
+        lines = [f"### `{name}`\n"]
         if isinstance(value, type):
-            yield from _class(name, value)
-        elif callable(value) and not isinstance(value, Statistic):
-            yield from _described("function", name, _signature(value), _doc(value))
+            part = "Errors" if issubclass(value, Exception) else "Classes"
+            lines += _class(name, value)
+        elif inspect.isroutine(value):
+            part = "Functions"
+            lines += _described("function", name, _signature(value), _doc(value))
         else:
-            yield from _described("data", name, "", _doc(value))
+            part = "Values"
+            lines += _described("data", name, "", _doc(value))
+        parts[part] += lines
+    for part, lines in parts.items():
+        if lines:
+            yield from (f"## {part}\n", *lines)
 
 
 def _class(name: str, value: type) -> Iterator[str]:
@@ -260,13 +270,29 @@ def _described(
     yield f"{fence}\n"
 
 
+class _Written(str):
+    """An annotation or default as it is written in the source: without quotes around it."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
 def _signature(function: Callable[..., Any], *, bound: bool = False) -> str:
     signature = inspect.signature(function)
-    if bound:
-        signature = signature.replace(parameters=list(signature.parameters.values())[1:])
-    text = str(signature)
-    # Written as in the source: annotations are texts there.
-    return re.sub(r"'([^']*)'", r"\1", text) if "'" in text else text
+    shown = [_parameter(parameter) for parameter in signature.parameters.values()][bound:]
+    returns = signature.return_annotation
+    none = isinstance(function, type) or returns is signature.empty
+    return str(
+        signature.replace(parameters=shown, return_annotation=signature.empty if none else _Written(returns))
+    )
+
+
+def _parameter(parameter: inspect.Parameter) -> inspect.Parameter:
+    if parameter.annotation is not parameter.empty:
+        parameter = parameter.replace(annotation=_Written(parameter.annotation))
+    if type(parameter.default).__module__ == "dataclasses":  # what a factory makes
+        parameter = parameter.replace(default=_Written("..."))
+    return parameter
 
 
 # Markdown
