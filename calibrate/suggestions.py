@@ -39,7 +39,7 @@ def suggestion(model: Model, parameter: Parameter) -> Search | None:
         return {"choices": kept} if len(kept) > 1 else None
     if not default or parameter.kind not in (int, float) or not isinstance(default, int | float):
         return None
-    low, high = sorted((default / 2, default * 1.5))
+    low, high = sorted((_round(default / 2), _round(default * 1.5)))
     if parameter.kind is int:
         low, high = min(math.ceil(low), default - 1), max(math.floor(high), default + 1)
     low = low if parameter.low is None else max(low, parameter.low)
@@ -100,10 +100,14 @@ def _accepts(model: Model, parameter: Parameter, value: object) -> bool:
 def _towards(model: Model, parameter: Parameter, end: float, default: float) -> float:
     """`end`, or where the model refuses it, the first value on the way to the default that it takes."""
     for step in range(8):
-        value = float(f"{default + (end - default) * (1 - step / 8):.4g}")
+        value = _round(default + (end - default) * (1 - step / 8)) if step else float(end)
         if _accepts(model, parameter, value):
             return value
     return default
+
+
+def _round(value: float) -> float:
+    return float(f"{value:.4g}")
 
 
 def _whole(model: Model, parameter: Parameter, low: int, high: int) -> Search | None:

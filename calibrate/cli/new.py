@@ -198,6 +198,7 @@ def _ask_range(console: Console, model: Model, parameter: Parameter, suggested: 
 
 def _input(console: Console, question: str) -> str:
     try:
-        return console.input(Text(question)).strip()
+        console.print(Text(question), end="", soft_wrap=True)
+        return console.input().strip()
     except EOFError:
         raise typer.Abort from None
