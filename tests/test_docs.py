@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import tomli_w
 import typer
+import yaml
 
 import calibrate
 from calibrate import plugins
@@ -220,3 +221,10 @@ def test_everything_installed_is_in_the_reference(page, names, reference):
 def test_every_option_of_a_statistic_is_described(reference):
     for line in reference.generated("statistics").splitlines():
         assert not re.fullmatch(r"\|.*\|\s*\|", line) or "fixed_indegree" in line or "bernoulli" in line, line
+
+
+def test_the_citation_file_is_valid_and_of_this_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])

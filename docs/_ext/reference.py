@@ -13,6 +13,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -38,12 +39,19 @@ INDENTED = "    "
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", _replace_markers)
+    app.connect("env-get-outdated", _pages_with_markers)
     return {"version": "1", "parallel_read_safe": True}
 
 
 def _replace_markers(app: Sphinx, page: str, source: list[str]) -> None:
     del app, page
     source[0] = MARKER.sub(lambda found: generated(found[1]), source[0])
+
+
+def _pages_with_markers(app: Sphinx, env: Any, *changes: set[str]) -> list[str]:
+    """Pages to read again though their text is the same: the code may have changed."""
+    del app, changes
+    return [page for page in env.found_docs if MARKER.search(Path(env.doc2path(page)).read_text())]
 
 
 def generated(what: str) -> str:
