@@ -1,8 +1,8 @@
 """The documentation is true: examples run, study files are valid, commands and links exist.
 
 In pages, `<!-- file: NAME -->` before a block of Python or TOML says that a reader saves it under this name,
-and `<!-- printed -->` before a block of text that the examples print it. All blocks of Python of a page run one
-after another in one script, in a folder that holds these files.
+and `<!-- printed -->` before a block of text that the examples print it. All blocks of Python of a page
+run one after another, as one script, in a folder that holds these files.
 """
 
 from __future__ import annotations
