@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
@@ -67,16 +68,28 @@ def examine(*, storage: URL | None = None, fast: bool = False) -> Iterator[tuple
     storage  the database; by default a file in the current folder
     fast     simulate nothing
     """
-    yield "Python", _python
-    yield "NEST", lambda: _nest(fast=fast)
-    yield "GeNN", lambda: _genn(fast=fast)
-    yield "GPU", _gpu
-    yield DATABASE, lambda: _database(storage)
-    yield "PostgreSQL", _postgresql
-    yield "Optuna", _optuna
-    yield "PyTorch", _torch
-    yield "cache folder", _cache
-    yield "machine", _machine
+    made: Mapping[str, Callable[[], Check]] = {
+        "Python": _python,
+        "NEST": partial(_nest, fast=fast),
+        "GeNN": partial(_genn, fast=fast),
+        "GPU": _gpu,
+        DATABASE: partial(_database, storage),
+        "PostgreSQL": _postgresql,
+        "Optuna": _optuna,
+        "PyTorch": _torch,
+        "cache folder": _cache,
+        "machine": _machine,
+    }
+    for name, make in made.items():
+        yield name, partial(_attempt, name, make)
+
+
+def _attempt(name: str, make: Callable[[], Check]) -> Check:
+    try:
+        return make()
+    except Exception as error:  # what is broken in a way that nobody thought of must not hide the rest
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        return Check(name=name, state="broken", detail=what, remedy="install it again")
 
 
 def works(checks: Mapping[str, Check]) -> bool:
@@ -134,8 +147,8 @@ def _genn(*, fast: bool) -> Check:
     if cuda_devices() and not _there("pygenn.cuda_backend"):
         remedy = f"there is an NVIDIA GPU, and this GeNN was built without CUDA: {GENN}"
     if fast:
-        device = "CUDA" if simulators.on_gpu("genn") else "CPU"
-        detail = f"{_version('pygenn')} on the {device}, compiler there (--fast: not tried)"
+        device = "a GPU (CUDA)" if simulators.on_gpu("genn") else "the CPU"
+        detail = f"{_version('pygenn')} on {device}, compiler there (--fast: not tried)"
         return Check(name="GeNN", state="ok", detail=detail, remedy=remedy)
     try:
         outcome = _simulated("genn")
@@ -229,7 +242,12 @@ def _write_sqlite(path: Path, url: URL) -> None:
         return
     # Not as studies open it: that would change its journal.
     with database.reported(url):
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=rw",
+            uri=True,
+            isolation_level=None,
+            timeout=database.LOCK_TIMEOUT_S,
+        )
         try:
             for statement in ("BEGIN IMMEDIATE", "CREATE TABLE calibrate_doctor (x INTEGER)", "ROLLBACK"):
                 connection.execute(statement)

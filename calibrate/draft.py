@@ -14,7 +14,7 @@ from typing import Any
 
 from calibrate.errors import StudyError
 from calibrate.network import Model, Parameter
-from calibrate.objective import Objective, Value, find_statistic
+from calibrate.objective import Objective, Statistic, Value, find_statistic
 from calibrate.study import Study, make_study, noise
 from calibrate.study.file import (
     SAMPLERS,
@@ -30,6 +30,8 @@ from calibrate.study.space import Choice, Range
 from calibrate.suggestions import Search
 
 WARMUP_MS, DURATION_MS = 500.0, 4000.0
+# A tolerance that needs more is refused.
+MOST_GRAPHS = 20
 # Where comments begin.
 COLUMN = 44
 
@@ -66,7 +68,7 @@ class Draft:
         text = self.text
         tables = tomllib.loads(text)
         study = make_study(
-            tables.pop("study", {}).get("name") or self.model.name,
+            tables.pop("study").get("name", "study"),
             model=tables.pop("model")["name"],
             folder=self.path.parent,
             **tables,
@@ -87,7 +89,8 @@ class Draft:
 
     def _lines(self) -> Iterator[str]:
         file = shlex.quote(str(self.path))
-        yield f"# A study of {self.model.name}{f': {self.model.doc}' if self.model.doc else ''}."
+        doc = " ".join(self.model.doc.split())
+        yield f"# A study of {self.model.name}{f': {doc}' if doc else ''}."
         yield "#"
         yield f"#     calibrate check {file}    says what is wrong with this file, and what the study costs"
         yield f"#     calibrate run {file}      runs the study; the same again goes on with it"
@@ -149,7 +152,7 @@ class Draft:
         yield _line("source", "", "where the target comes from", shown_only=True)
         yield ""
 
-    def _found_statistic(self, aim: Aim) -> Any:
+    def _found_statistic(self, aim: Aim) -> Statistic:
         return find_statistic(aim.statistic, folder=self.path.parent)
 
     @property
@@ -191,10 +194,10 @@ class Draft:
         return Aim(statistic=aim.statistic, target=aim.target, tolerance=float(f"{tolerance:.2g}"))
 
     def _replicates(self, aims: Sequence[Aim]) -> dict[str, int]:
-        """So many graphs that no tolerance is below the noise of a trial."""
+        """So many graphs that no tolerance is below the noise of a trial, within reason."""
         shares = [self._error(aim) / aim.tolerance for aim in aims if aim.tolerance]
         graphs = math.ceil(max(shares, default=0.0) ** 2)
-        return {"graphs": graphs} if graphs > 1 else {}
+        return {"graphs": graphs} if 1 < graphs <= MOST_GRAPHS else {}
 
     @property
     def _sampler(self) -> str:
@@ -230,7 +233,7 @@ def _table(name: str, section: type[Section], written: Mapping[str, Any]) -> Ite
 def _line(key: str, value: object, comment: str, *, shown_only: bool = False) -> str:
     bare = key.replace("_", "").replace("-", "").isalnum() and key.isascii()
     setting = f"{key if bare else json.dumps(key)} = {'...' if value is None else _toml(value)}"
-    return f"{'# ' * shown_only + setting:<{COLUMN - 2}}  # {comment}"
+    return f"{'# ' * shown_only + setting:<{COLUMN - 2}}  # {' '.join(comment.split())}"
 
 
 def _about(parameter: Parameter) -> str:

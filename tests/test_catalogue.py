@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -68,14 +69,21 @@ def test_a_model_is_shown_with_all_that_a_study_can_say_about_it():
 @pytest.mark.parametrize("columns", [80, 120])
 def test_tables_fit_the_terminal_and_show_everything(capsys, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
     for arguments in (["models"], ["models", "ei_clustered"], ["objectives"]):
-        out = printed(capsys, *arguments)
+        out = re.sub(r"\x1b\[[\d;]*m", "", printed(capsys, *arguments))
         assert max(map(len, out.splitlines())) <= columns
         assert "…" not in out
-    assert all(
-        parameter.name in printed(capsys, "models", "balanced")
-        for parameter in find_model("balanced").parameters
-    )
+        assert "ei_clustered" in out or "switching_rate" in out
+
+
+def test_outside_a_terminal_every_parameter_is_one_line(capsys):
+    lines = [line.split() for line in printed(capsys, "models", "ei_clustered").splitlines()]
+    for parameter in find_model("ei_clustered").parameters:
+        assert [
+            line for line in lines if line[:1] == [parameter.name] and line[-1] == parameter.doc.split()[-1]
+        ]
 
 
 @pytest.mark.parametrize(

@@ -269,3 +269,14 @@ def test_too_little_memory_is_said(capfd, monkeypatch):
     check = found(capfd)["machine"]
     assert check["state"] == "broken"
     assert "GiB" in check["detail"]
+
+
+def test_a_check_that_breaks_does_not_hide_the_others(capfd, monkeypatch):
+    def broken():
+        raise RuntimeError("of a kind\nnobody thought of")
+
+    monkeypatch.setattr(doctor, "_gpu", broken)
+    checks = found(capfd)
+    assert list(checks) == NAMES
+    assert checks["GPU"]["state"] == "broken"
+    assert checks["GPU"]["detail"] == "RuntimeError: of a kind nobody thought of"

@@ -203,6 +203,8 @@ def test_files_are_named_as_seen_from_the_study(tmp_path):
         (["ei_clustered", "--free", "J_E+=1:9"], "J_E+ = 9 must lie between 0 and N_Q = 6"),
         (["balanced", "--free", "s", "--objective", "rate_E"], "write NAME=TARGET or"),
         (["balanced", "--free", "s", "--objective", "rate_E=five"], "write NAME=TARGET or"),
+        (["balanced", "--free", "s", "--objective", "rate_E=nan"], "write NAME=TARGET or"),
+        (["balanced", "--free", "s", "--objective", "rate_E=5+-0.001"], "below the standard error of rate_E"),
         (["balanced", "--free", "s", "--objective", "rate_E=0"], "a target of 0 needs a tolerance"),
         (["balanced", "--free", "s", "--objective", "rate_X=5"], "looks at a population that is not there"),
         (["balanced", "--free", "s", "--objective", "rat_E=5"], "there is no 'rat_E'"),
@@ -213,6 +215,13 @@ def test_files_are_named_as_seen_from_the_study(tmp_path):
 )
 def test_what_cannot_be_costs_one_line_and_leaves_nothing(capfd, arguments, message):
     assert message in refused(capfd, *arguments)
+
+
+def test_texts_of_several_lines_do_not_break_the_file(tmp_path):
+    text = MODEL.replace('doc="for tests"', 'doc="for\\ntests"')
+    (tmp_path / "tiny.py").write_text(text.replace('name="tiny",', 'name="my tiny one", doc="a\\nb",'))
+    assert execute(["new", "tiny.py:tiny", "--free", "I_E"]) == 0
+    assert read_study("tiny.toml").model.name == "my tiny one"
 
 
 def test_no_file_is_overwritten(capfd):
@@ -315,13 +324,13 @@ def test_in_a_terminal_it_asks_what_to_search():
     assert "connection probability" in terminal.shown
     terminal.answer("There is no 98", "")
     terminal.answer("Which ones", "I_th_E, 3 V_r connectivity\n")
-    terminal.answer("I_th_E (rheobase) from LOW:HIGH (Enter: 0.625 to 1.875): ", "\n")
-    terminal.answer("N_Q from LOW:HIGH (Enter: 3 to 6): ", "x\n")
+    terminal.answer("I_th_E (default 1.25 rheobase), LOW:HIGH, Enter for 0.625 to 1.875: ", "\n")
+    terminal.answer("N_Q (default 6), LOW:HIGH, Enter for 3 to 6: ", "x\n")
     terminal.answer("write N_Q=LOW:HIGH", "")
-    terminal.answer("N_Q from", "2:6\n")
-    terminal.answer("V_r (mV) from LOW:HIGH: ", "\n")
+    terminal.answer("N_Q (default", "2:6\n")
+    terminal.answer("V_r (default 0 mV), LOW:HIGH: ", "\n")
     terminal.answer("write V_r=LOW:HIGH", "")
-    terminal.answer("V_r (mV) from", "-5:5\n")
+    terminal.answer("V_r (default", "-5:5\n")
     assert terminal.end() == 0, terminal.shown
     tables = tomllib.loads(Path("ei_clustered.toml").read_text())
     assert tables["parameters"] == {
@@ -335,9 +344,9 @@ def test_in_a_terminal_it_asks_what_to_search():
 
 def test_an_empty_answer_takes_the_suggested_handful():
     terminal = Terminal("balanced", "--json")
-    terminal.answer("(Enter: I_th_E, I_th_I, s, g_EI): ", "\n")
+    terminal.answer("(Enter for I_th_E, I_th_I, s, g_EI): ", "\n")
     for name in ("I_th_E", "I_th_I", "s", "g_EI"):
-        terminal.answer(f"{name}", "\n")
+        terminal.answer(f"{name} (default", "\n")
     assert terminal.end() == 0, terminal.shown
     assert list(read_study("balanced.toml").space) == ["I_th_E", "I_th_I", "s", "g_EI"]
 

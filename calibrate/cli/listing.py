@@ -9,11 +9,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+WIDE = 1000
+
 
 def print_listing(
     console: Console, columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: int | None = None
 ) -> None:
-    """A table without lines. The first column is never broken; `right` is the one of numbers."""
+    """A table without lines; outside a terminal, every row is one line. `right` is a column of numbers."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for number, column in enumerate(columns):
         style = "" if number else "bold"
@@ -21,4 +23,4 @@ def print_listing(
         table.add_column(column, justify=justify, no_wrap=number == 0, style=style)
     for row in rows:
         table.add_row(*map(Text, row))
-    console.print(table)
+    (console if console.is_terminal else Console(file=console.file, width=WIDE)).print(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 from collections.abc import Sequence
@@ -102,15 +103,22 @@ def _summary(searches: dict[str, Search]) -> str:
 
 def _aim(text: str, folder: Path) -> Aim:
     name, _, value = text.rpartition("=")
-    target, _, tolerance = value.replace("±", "+-").partition("+-")
+    target, given, tolerance = value.replace("±", "+-").partition("+-")
     try:
         return Aim(
             statistic=draft.beside(name.strip(), folder),
-            target=float(target),
-            tolerance=float(tolerance) if tolerance else None,
+            target=_finite(target),
+            tolerance=_finite(tolerance) if given else None,
         )
     except ValueError:
         raise CalibrateError(f"--objective {text}: write NAME=TARGET or NAME=TARGET+-TOLERANCE") from None
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
 
 
 def _search(model: Model, text: str) -> tuple[str, Search]:
@@ -148,17 +156,11 @@ def _ask(console: Console, model: Model) -> dict[str, Search]:
     """The free parameters and their ranges, from the user."""
     offered = suggest.searchable(model)
     ranges = {parameter.name: suggest.suggestion(model, parameter) for parameter in offered}
-    rows = [
-        (
-            str(number),
-            p.name,
-            default(p),
-            suggest.described(found) if (found := ranges[p.name]) else "-",
-            p.doc,
-        )
-        for number, p in enumerate(offered, start=1)
-    ]
-    print_listing(console, ("", "parameter", "default", "suggested range", ""), rows, right=0)
+    rows = []
+    for number, parameter in enumerate(offered, start=1):
+        found = ranges[parameter.name]
+        rows.append((str(number), parameter.name, suggest.described(found) if found else "-", parameter.doc))
+    print_listing(console, ("", "parameter", "suggested range", ""), rows, right=0)
     searches: dict[str, Search] = {}
     for parameter in _ask_which(console, offered, suggest.handful(model)):
         suggested = ranges[parameter.name]
@@ -173,7 +175,7 @@ def _ask_which(console: Console, offered: Sequence[Parameter], usual: Sequence[s
     by_name = {parameter.name: parameter for parameter in offered}
     by_number = {str(number): parameter for number, parameter in enumerate(offered, start=1)}
     known = by_number | by_name
-    empty = f" (Enter: {', '.join(usual)})" if usual else ""
+    empty = f" (Enter for {', '.join(usual)})" if usual else ""
     while True:
         answer = _input(console, f"Which ones shall be searched? Numbers or names{empty}: ")
         words = answer.replace(",", " ").split() or list(usual)
@@ -184,10 +186,10 @@ def _ask_which(console: Console, offered: Sequence[Parameter], usual: Sequence[s
 
 
 def _ask_range(console: Console, model: Model, parameter: Parameter, suggested: Search | None) -> Search:
-    unit = f" ({parameter.unit})" if parameter.unit else ""
-    empty = f" (Enter: {suggest.described(suggested)})" if suggested else ""
+    usual = "" if parameter.default is None else f" (default {default(parameter)})"
+    empty = f", Enter for {suggest.described(suggested)}" if suggested else ""
     while True:
-        answer = _input(console, f"{parameter.name}{unit} from LOW:HIGH{empty}: ")
+        answer = _input(console, f"{parameter.name}{usual}, LOW:HIGH{empty}: ")
         if not answer and suggested:
             return suggested
         try:
