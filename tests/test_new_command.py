@@ -320,10 +320,10 @@ class Terminal:
 
 def test_in_a_terminal_it_asks_what_to_search():
     terminal = Terminal("ei_clustered")
-    terminal.answer("Which ones", "I_th_E, 98\n")
+    terminal.answer("Search which?", "I_th_E, 98\n")
     assert "connection probability" in terminal.shown
     terminal.answer("There is no 98", "")
-    terminal.answer("Which ones", "I_th_E, 3 V_r connectivity\n")
+    terminal.answer("Search which?", "I_th_E, 3 V_r connectivity J_EE\n")
     terminal.answer("I_th_E (default 1.25 rheobase), LOW:HIGH, Enter for 0.625 to 1.875: ", "\n")
     terminal.answer("N_Q (default 6), LOW:HIGH, Enter for 3 to 6: ", "x\n")
     terminal.answer("write N_Q=LOW:HIGH", "")
@@ -331,6 +331,7 @@ def test_in_a_terminal_it_asks_what_to_search():
     terminal.answer("V_r (default 0 mV), LOW:HIGH: ", "\n")
     terminal.answer("write V_r=LOW:HIGH", "")
     terminal.answer("V_r (default", "-5:5\n")
+    terminal.answer("J_EE (pA), LOW:HIGH: ", "0.1:2\n")
     assert terminal.end() == 0, terminal.shown
     tables = tomllib.loads(Path("ei_clustered.toml").read_text())
     assert tables["parameters"] == {
@@ -338,6 +339,7 @@ def test_in_a_terminal_it_asks_what_to_search():
         "N_Q": {"low": 2, "high": 6},
         "V_r": {"low": -5.0, "high": 5.0},
         "connectivity": {"choices": ["bernoulli", "fixed_indegree"]},
+        "J_EE": {"low": 0.1, "high": 2.0},
     }
     assert "calibrate run ei_clustered.toml" in terminal.shown
 
@@ -354,7 +356,7 @@ def test_an_empty_answer_takes_the_suggested_handful():
 @pytest.mark.parametrize("key", ["\x03", "\x04"])
 def test_ctrl_c_and_ctrl_d_leave_without_a_file(key):
     terminal = Terminal("balanced")
-    terminal.answer("Which ones", key)
+    terminal.answer("Search which?", key)
     assert terminal.end() == 130
     assert "Traceback" not in terminal.shown
     assert not Path("balanced.toml").exists()

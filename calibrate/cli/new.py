@@ -177,7 +177,7 @@ def _ask_which(console: Console, offered: Sequence[Parameter], usual: Sequence[s
     known = by_number | by_name
     empty = f" (Enter for {', '.join(usual)})" if usual else ""
     while True:
-        answer = _input(console, f"Which ones shall be searched? Numbers or names{empty}: ")
+        answer = _input(console, f"Search which? Numbers or names{empty}: ")
         words = answer.replace(",", " ").split() or list(usual)
         unknown = [word for word in words if word not in known]
         if words and not unknown:
@@ -186,7 +186,8 @@ def _ask_which(console: Console, offered: Sequence[Parameter], usual: Sequence[s
 
 
 def _ask_range(console: Console, model: Model, parameter: Parameter, suggested: Search | None) -> Search:
-    usual = "" if parameter.default is None else f" (default {default(parameter)})"
+    usual = f"default {default(parameter)}" if parameter.default is not None else parameter.unit
+    usual = f" ({usual})" if usual else ""
     empty = f", Enter for {suggest.described(suggested)}" if suggested else ""
     while True:
         answer = _input(console, f"{parameter.name}{usual}, LOW:HIGH{empty}: ")
