@@ -6,7 +6,6 @@ import importlib.util
 import os
 import platform
 import shutil
-import sqlite3
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -20,8 +19,8 @@ from typing import Any, Literal
 import psutil
 from sqlalchemy import URL
 
-from calibrate import simulators
-from calibrate.errors import CalibrateError, SimulatorError
+from calibrate import probe, simulators
+from calibrate.errors import SimulatorError, StoreError
 from calibrate.network import find_model
 from calibrate.observation import SimulationFailure
 from calibrate.pool import Pool, slots_for
@@ -42,9 +41,6 @@ TIMING = Timing(warmup_ms=0.0, duration_ms=50.0)
 PATIENCE_S = {"nest": 60.0, "genn": 300.0}  # GeNN compiles
 
 LITTLE_ROOM = 2**29
-NETWORK_FILE_SYSTEMS = (
-    "nfs", "cifs", "smb", "afs", "lustre", "gpfs", "beegfs", "ceph", "gluster", "9p", "fuse.sshfs"
-)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,61 +213,21 @@ def _database(url: URL | None) -> Check:
     local = database.is_sqlite(found) and not str(found.database).startswith("file:")
     try:
         if local:
-            _write_sqlite(Path(str(found.database)), found)
+            probe.write_sqlite(Path(str(found.database)), found)
         else:
-            _write(found)
-    except (CalibrateError, OSError) as error:
+            probe.write(found)
+    except StoreError as error:
         return Check(name=DATABASE, state="broken", detail=" ".join(str(error).split()), remedy=remedy)
     if not local:
         return Check(name=DATABASE, state="ok", detail=f"{database.shown(found)} can be written")
     folder = Path(str(found.database)).parent
     what = f"SQLite in {folder}" if url is None else database.shown(found)
-    remote = network_file_system(folder)
+    remote = probe.network_file_system(folder)
     remedy = ""
     if remote:
         remedy = "SQLite locks files, which often fails on a network: a local disk, or PostgreSQL, is safer"
         what += f" (on a network file system, {remote})"
     return Check(name=DATABASE, state="ok", detail=f"{what} can be written", remedy=remedy)
-
-
-def _write_sqlite(path: Path, url: URL) -> None:
-    """Write into the file and take it back; where there is none, into another one in its folder."""
-    if not path.exists():
-        with tempfile.TemporaryDirectory(prefix=".calibrate-doctor-", dir=path.parent) as folder:
-            _write(url.set(database=str(Path(folder) / "probe.db")))
-        return
-    # Not as studies open it: that would change its journal.
-    with database.reported(url):
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=rw",
-            uri=True,
-            isolation_level=None,
-            timeout=database.LOCK_TIMEOUT_S,
-        )
-        try:
-            for statement in ("BEGIN IMMEDIATE", "CREATE TABLE calibrate_doctor (x INTEGER)", "ROLLBACK"):
-                connection.execute(statement)
-        finally:
-            connection.close()
-
-
-def _write(url: URL) -> None:
-    """Make a table and drop it. Raises StoreError."""
-    engine = database.connect(url)
-    try:
-        with database.reported(url), database.writing(engine) as connection:
-            connection.exec_driver_sql("CREATE TABLE calibrate_doctor (x INTEGER)")
-            connection.exec_driver_sql("DROP TABLE calibrate_doctor")
-    finally:
-        engine.dispose()
-
-
-def network_file_system(folder: Path) -> str:
-    """The type of the file system of `folder` where that is on another machine, else an empty text."""
-    mounts = {Path(mount.mountpoint): mount.fstype for mount in psutil.disk_partitions(all=True)}
-    place = next((parent for parent in (folder, *folder.parents) if parent in mounts), None)
-    kind = mounts[place] if place else ""
-    return kind if kind.startswith(NETWORK_FILE_SYSTEMS) else ""
 
 
 def _postgresql() -> Check:

@@ -22,7 +22,7 @@ LAYERS = [
     {"record", "samplers", "draft"},
     {"score", "search"},
     {"result", "case", "store"},
-    {"findings", "display"},
+    {"probe", "findings", "display"},
     {"run"},
     {"session"},
     {"cost", "reading", "doctor"},

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from calibrate import doctor, simulators
+from calibrate import doctor, probe, simulators
 from calibrate.cli.commands import execute
 from calibrate.errors import SimulatorError
 from calibrate.pool import Pool
@@ -195,7 +195,7 @@ def test_the_environment_names_the_database_too(capfd, monkeypatch):
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("sqlite:////proc/x.db", "No such file"),
+        ("sqlite:////proc/x.db", "/proc cannot be written"),
         ("sqlite:///text.db", "not an SQLite database"),
         ("postgresql://nobody@localhost:1/none", "postgresql+psycopg://nobody@localhost:1/none"),
     ],
@@ -229,7 +229,7 @@ def test_sqlite_on_a_network_file_system_is_warned_of(capfd, monkeypatch, folder
     assert check["state"] == "ok"
     assert "network file system, nfs4" in check["detail"]
     assert "PostgreSQL" in check["remedy"]
-    assert doctor.network_file_system(Path("/usr")) == ""
+    assert probe.network_file_system(Path("/usr")) == ""
 
 
 def test_optional_packages_are_found_or_optional(capfd, monkeypatch):
