@@ -1,9 +1,12 @@
 # The public surface: what is named here is imported from its module when it is first used.
+from .bootstrap import Bootstrapped as Bootstrapped
+from .bootstrap import bootstrap as bootstrap
 from .errors import CalibrateError as CalibrateError
 from .errors import ModelError as ModelError
 from .errors import ObjectiveError as ObjectiveError
 from .errors import ObservationError as ObservationError
 from .errors import PluginError as PluginError
+from .errors import RecordingError as RecordingError
 from .errors import SimulatorError as SimulatorError
 from .errors import StoreError as StoreError
 from .errors import StudyError as StudyError
@@ -33,7 +36,9 @@ from .observation import Observation as Observation
 from .panel import measure as measure
 from .reading import Results as Results
 from .reading import read_results as read_results
+from .recording import Recording as Recording
 from .recording import observe_trains as observe_trains
+from .recording import read_recording as read_recording
 from .result import Best as Best
 from .result import Reached as Reached
 from .result import Result as Result

@@ -18,6 +18,10 @@ class ObservationError(CalibrateError):
     """An observation is malformed, or does not hold what a statistic needs."""
 
 
+class RecordingError(CalibrateError):
+    """A file of recorded spikes cannot be read, or holds none."""
+
+
 class ObjectiveError(CalibrateError):
     """A statistic, target or objective is unknown or was given options it cannot have."""
 

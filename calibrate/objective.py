@@ -110,7 +110,8 @@ class Statistic:
     scale     "log" where deviations are ratios (durations), else "linear"
     options   keyword arguments of `function`, defaults included
     screens   whether a simulation of a second can judge it
-    sample    what the sample of its estimates holds, such as "rate of each neuron"; "" where there is none
+    sample    what the sample of its estimates holds, "... of each neuron" where that is one value of each;
+              "" where there is none
     spread    its spread by the kind of connectivity ("fixed_indegree", "bernoulli"), where that is known
     """
 
@@ -124,6 +125,11 @@ class Statistic:
     sample: str = ""
     spread: Mapping[str, Spread] = field(default_factory=dict)
     _needs_rule: Needs | Callable[..., Needs] = field(repr=False)
+
+    @property
+    def per_neuron(self) -> bool:
+        """Whether it is a mean over neurons."""
+        return self.sample.endswith("of each neuron")
 
     @property
     def summary(self) -> str:
@@ -287,11 +293,16 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:
-    """A statistic, the target it should reach, and the weight of its loss in a scalar study."""
+    """A statistic, the target it should reach, and the weight of its loss in a scalar study.
+
+    robust  whether the loss grows linearly beyond the tolerance, so that one statistic far off does not
+            outweigh all others
+    """
 
     statistic: Statistic
     target: Value | Interval
     weight: float = 1.0
+    robust: bool = False
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.weight) and self.weight > 0):
@@ -312,19 +323,20 @@ class Objective:
     def loss(self, estimate: Estimate) -> float:
         """Finite and >= 0, in the order: target reached, defined, undefined; graded throughout.
 
-        With z the deviation in tolerances: z^2 up to CAP = 100; beyond it, with x = ln(z^2 / CAP) and
-        UNDEFINED = 1000, CAP (1 + 9 x / (9 + x)), which goes on with the same slope and nears UNDEFINED;
-        UNDEFINED (1 + shortfall) where the statistic is undefined. Not weighted.
+        With z the deviation in tolerances: q = z^2, or where it is robust Huber's 2 z - 1 for z > 1, up to
+        CAP = 100; beyond it, with x = ln(q / CAP) and UNDEFINED = 1000, CAP (1 + 9 x / (9 + x)), which nears
+        UNDEFINED; UNDEFINED (1 + shortfall) where the statistic is undefined. Not weighted.
         """
         if not estimate.defined:
             shortfall = 1.0 if math.isnan(estimate.shortfall) else estimate.shortfall
             return UNDEFINED * (1 + min(max(shortfall, 0.0), 1.0))
         z = abs(self.target.deviation(float(estimate.value), self.statistic.scale))
-        if z * z <= CAP:
-            return z * z
         if math.isinf(z):
             return UNDEFINED
-        x = 2 * math.log(z) - math.log(CAP)
+        linear = self.robust and z > 1
+        if (q := 2 * z - 1 if linear else z * z) <= CAP:
+            return q
+        x = (math.log(2 * z - 1) if linear else 2 * math.log(z)) - math.log(CAP)
         return CAP + (UNDEFINED - CAP) * x / (x + UNDEFINED / CAP - 1)
 
     def met(self, estimate: Estimate) -> bool:

@@ -17,7 +17,7 @@ LAYERS = [
     {"wiring", "models", "catalogue", "suggestions"},
     {"simulators"},
     {"worker", "panel", "figures", "recording"},
-    {"pool"},
+    {"pool", "bootstrap", "comparison"},
     {"study"},
     {"record", "samplers", "draft"},
     {"score", "search"},

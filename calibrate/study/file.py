@@ -7,6 +7,7 @@
                      N_I = {expression = "N_E / 4"}           # derived
     [simulation]     backend = "auto"
     [[objectives]]   statistic = "rate_E", target = 5.0, tolerance = 0.5
+    [recording]      file = "units.csv"                       # what objectives may compare with
     [[constraints]]  statistic = "rate_E", min = 0.1, max = 60.0
     [[stages]]       duration_ms = 1000.0                     # a short simulation that constraints must pass
     [replicates]     graphs = 1
@@ -26,6 +27,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)]
+
+
+# What an objective says in place of numbers to mean those of the recording.
+RECORDING = "recording"
 
 
 class Section(BaseModel):
@@ -108,11 +113,43 @@ class ObjectiveSection(Section):
 
     statistic: str = Field(min_length=1, description='an installed statistic, or your own as "file.py:name"')
     name: Name | None = Field(default=None, description="what to call it (default: the statistic's name)")
-    target: float | None = Field(default=None, description="the value to reach, in the statistic's unit")
+    target: float | Literal["recording"] | None = Field(
+        default=None,
+        description='the value to reach, in the unit of the statistic; or "recording": its value there, with '
+        "twice its bootstrap error as the default tolerance",
+    )
     interval: list[float] | None = Field(
         default=None, min_length=2, max_length=2, description="[low, high]: any value between is as good"
     )
-    tolerance: float = Field(gt=0, description="deviation that still counts as reached")
+    distribution: str | list[float] | None = Field(
+        default=None,
+        description="compare the values of all neurons (or episodes) that the statistic is the mean of: with "
+        'those in a file of one number a line, with a list of numbers, or with the "recording"; the target '
+        "is a distance of 0",
+    )
+    distance: Literal["wasserstein", "ks"] = Field(
+        default="wasserstein",
+        description="between distributions: Wasserstein's, in the statistic's unit, or Kolmogorov-Smirnov's",
+    )
+    tolerance: float | None = Field(
+        default=None,
+        gt=0,
+        description="deviation that still counts as reached; needed for all but a recording",
+    )
+    loss: Literal["squared", "robust"] = Field(
+        default="squared",
+        description="robust: beyond the tolerance the loss grows linearly with the deviation (Huber)",
+    )
+    neurons: int | None = Field(
+        default=None,
+        ge=2,
+        description="compute it from so many neurons of each population, drawn at random, as were recorded",
+    )
+    samples: int = Field(
+        default=20,
+        ge=2,
+        description="how often `neurons` are drawn; the statistic is the mean over the draws",
+    )
     weight: float = Field(default=1.0, gt=0, description="weight of its loss in the mean over objectives")
     source: str = Field(default="", description="where the target comes from")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the statistic")
@@ -120,6 +157,22 @@ class ObjectiveSection(Section):
         default=None,
         ge=0,
         description="of the statistic in one trial, where you know it better than the estimate",
+    )
+
+
+class RecordingSection(Section):
+    """[recording]: a file of recorded spikes that objectives compare with."""
+
+    file: str = Field(
+        min_length=1,
+        description="CSV (columns time_ms, unit), NPZ, NWB, or what neo reads; from the study file's folder",
+    )
+    population: str = Field(
+        default="E", min_length=1, description="name of the units' population, where the file gives none"
+    )
+    start_ms: float | None = Field(default=None, description="where to begin (ms; default: at its start)")
+    duration_ms: float | None = Field(
+        default=None, gt=0, description="how long to look at it (ms; default: to its end)"
     )
 
 
@@ -289,6 +342,7 @@ class StudyFile(Section):
     objectives: list[ObjectiveSection] = Field(min_length=1)
     constraints: list[ConstraintSection] = Field(default_factory=list)
     stages: list[StageSection] = Field(default_factory=list)
+    recording: RecordingSection | None = None
     replicates: ReplicatesSection = ReplicatesSection()
     sampler: Sampler = Tpe()
     prior: PriorSection = PriorSection()
@@ -300,6 +354,7 @@ TABLES: Mapping[str, type[Section]] = {
     "study": StudySection,
     "model": ModelSection,
     "simulation": SimulationSection,
+    "recording": RecordingSection,
     "replicates": ReplicatesSection,
     "prior": PriorSection,
     "budget": BudgetSection,

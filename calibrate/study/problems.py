@@ -94,9 +94,23 @@ def syntax_problem(error: tomllib.TOMLDecodeError, text: str, file: str) -> str:
 
 def problems_in(error: ValidationError, section: type[Section], place: Place) -> Iterator[Problem]:
     """The problems that pydantic found in the table at `place`, read as `section`."""
+    said = set[str]()
     for details in error.errors(include_url=False):
-        yield _problem(details, section, place)
+        key = str(details["loc"][0]) if details["loc"] else ""
+        if details["type"] == "extra_forbidden" or key not in _EITHER:
+            yield _problem(details, section, place)
+        elif key not in said:  # pydantic says of each kind why the value is none
+            said.add(key)
+            value = details["input"] if len(details["loc"]) < 3 else None
+            remedy = f"{key} is: {section.model_fields[key].description}"
+            yield Problem((*place, key), f"must be {_EITHER[key]}", value, remedy)
 
+
+# Keys that take values of more than one kind.
+_EITHER = {
+    "target": 'a number, or "recording"',
+    "distribution": 'the name of a file, a list of numbers, or "recording"',
+}
 
 _RULES = {
     "greater_than": "must be above {gt:g}",

@@ -19,6 +19,7 @@ from calibrate.study import checks, noise, parameters, symmetry, targets
 from calibrate.study.file import AnySampler, Cmaes, DerivedParameter, FreeParameter, Tpe
 from calibrate.study.own import plain
 from calibrate.study.problems import Place, Problems, key_lines, syntax_problem
+from calibrate.study.recorded import recorded
 from calibrate.study.space import Range, Space
 from calibrate.study.study import Study
 from calibrate.study.tables import read_tables
@@ -65,6 +66,7 @@ def make_study(
     prior: Mapping[str, Any] | None = None,
     budget: Mapping[str, Any] | None = None,
     storage: Mapping[str, Any] | None = None,
+    recording: Mapping[str, Any] | None = None,
     seed: int = 0,
     pareto: bool = False,
     folder: Path | str = ".",
@@ -90,6 +92,7 @@ def make_study(
         "prior": prior,
         "budget": budget,
         "storage": storage,
+        "recording": recording,
     }
     tables = plain(given, own)
     try:
@@ -170,7 +173,8 @@ def _checked(
     network = parameters.check_model_rules(problems, model, fixed, space, derived, file.simulation.dt_ms)
     if network is None:
         return None
-    objectives = targets.objectives(problems, file.objectives, network, folder, own)
+    known = recorded(problems, file.recording, folder)
+    objectives = targets.objectives(problems, file.objectives, network, known, own)
     constraints = targets.constraints(problems, file.constraints, network, folder, own)
     asked = {objective.name: objective.statistic for objective in objectives}
     asked |= {constraint.name: constraint.statistic for constraint in constraints}

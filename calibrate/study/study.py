@@ -16,9 +16,11 @@ from calibrate.observation import Needs
 from calibrate.study import parameters
 from calibrate.study.expressions import Expression
 from calibrate.study.file import (
+    RECORDING,
     AnySampler,
     BudgetSection,
     Grid,
+    ObjectiveSection,
     PriorSection,
     ReplicatesSection,
     SimulationSection,
@@ -163,9 +165,8 @@ class Study:
         of_simulation = {"backend", "dt_ms", "warmup_ms", "duration_ms", "precision"}
         if file.simulation.seed is not None:
             of_simulation.add("seed")
-        not_of_results = {"source", "name", "standard_error"}
         objectives = {
-            objective.name: section.model_dump(mode="json", exclude=not_of_results, exclude_none=True)
+            objective.name: _without_defaults(section)
             for objective, section in zip(self.objectives, file.objectives, strict=True)
         }
         constraints = {
@@ -180,6 +181,7 @@ class Study:
         if_any = {
             "constraints": constraints,
             "stages": {str(k): asdict(timing) for k, timing in enumerate(self.stages[:-1], start=1)},
+            "recording": file.recording.model_dump(mode="json", exclude_none=True) if file.recording else {},
             "replicates": file.replicates.model_dump(mode="json", exclude={"fresh"}, exclude_defaults=True),
             "study": {"pareto": True} if self.pareto else {},
         }
@@ -194,6 +196,7 @@ class Study:
             "files": {
                 **{name: _code_digest(self.folder / name) for name in _files(references)},
                 **{name: digest_of(value) for name, value in self.own.items()},
+                **{name: _bytes_digest(self.folder / name) for name in _data_files(file)},
             },
         }
         normal: dict[str, Any] = json.loads(json.dumps(content))
@@ -208,6 +211,23 @@ class Study:
 def _files(references: list[str]) -> list[str]:
     found = (reference.rpartition(":")[0] for reference in references)
     return sorted({name for name in found if name.endswith(".py")})
+
+
+def _without_defaults(section: ObjectiveSection) -> dict[str, Any]:
+    # Studies of older versions do not have these keys.
+    newer = {name for name in ("distance", "loss", "samples") if name not in section.model_fields_set}
+    no_results = {"source", "name", "standard_error"}
+    return section.model_dump(mode="json", exclude=newer | no_results, exclude_none=True)
+
+
+def _data_files(file: StudyFile) -> list[str]:
+    named = [one.distribution for one in file.objectives if isinstance(one.distribution, str)]
+    recording = [file.recording.file] if file.recording else []
+    return sorted({*recording, *(name for name in named if name != RECORDING)})
+
+
+def _bytes_digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _code_digest(path: Path) -> str:
@@ -225,7 +245,8 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         table, *keys = place
         where = f"[{table}] {'.'.join(keys)}"
         if table == "files":
-            changes.append(f"the code of {keys[0]} was changed")
+            what = "code of " if keys[0].endswith(".py") or keys[0].startswith("python:") else "file "
+            changes.append(f"the {what}{keys[0]} was changed")
         elif place not in before:
             changes.append(f"{where} = {json.dumps(after[place])} was added")
         elif place not in after:

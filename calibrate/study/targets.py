@@ -9,25 +9,31 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from calibrate.comparison import distance_to, subsampled
 from calibrate.errors import did_you_mean
 from calibrate.network import Network
 from calibrate.objective import Constraint, Interval, Needs, Objective, Statistic, Value, find_statistic
 from calibrate.observation import steps
 from calibrate.study.checks import attempt
-from calibrate.study.file import ConstraintSection, ObjectiveSection, StudyFile
+from calibrate.study.file import RECORDING, ConstraintSection, ObjectiveSection, StudyFile
 from calibrate.study.problems import Place, Problems, listed
+from calibrate.study.recorded import Recorded
 
 # Statistics that a study was given in Python, by reference.
 Own = Mapping[str, object]
 
 
 def objectives(
-    problems: Problems, sections: Sequence[ObjectiveSection], network: Network, folder: Path, own: Own
+    problems: Problems,
+    sections: Sequence[ObjectiveSection],
+    network: Network,
+    recorded: Recorded,
+    own: Own,
 ) -> tuple[Objective, ...]:
     """The objectives, their statistics found and their populations there."""
     made: list[Objective] = []
     for number, section in enumerate(sections):
-        objective = _objective(problems, section, network, folder, own, ("objectives", number))
+        objective = _objective(problems, section, network, recorded, own, ("objectives", number))
         if objective is None:
             continue
         if objective.name in [other.name for other in made]:
@@ -38,16 +44,39 @@ def objectives(
 
 
 def _objective(
-    problems: Problems, section: ObjectiveSection, network: Network, folder: Path, own: Own, place: Place
+    problems: Problems,
+    section: ObjectiveSection,
+    network: Network,
+    recorded: Recorded,
+    own: Own,
+    place: Place,
 ) -> Objective | None:
-    statistic = _statistic(problems, section, network, folder, own, place)
+    statistic = _statistic(problems, section, network, recorded.folder, own, place)
     if statistic is None:
         return None
-    if (section.target is None) == (section.interval is None):
-        rule = "needs a target" if section.target is None else "has a target and an interval"
-        problems.add(place, rule, None, "write target = VALUE or interval = [LOW, HIGH]")
+    aims = {
+        "a target": section.target,
+        "an interval": section.interval,
+        "a distribution": section.distribution,
+    }
+    given = [name for name, value in aims.items() if value is not None]
+    if len(given) != 1:
+        rule = f"has {' and '.join(given)}" if given else "needs a target"
+        remedy = "write target = VALUE, interval = [LOW, HIGH] or distribution = FILE"
+        problems.add(place, rule, None, remedy)
         return None
-    return attempt(problems, place, _made, section, statistic)
+    if section.tolerance is None and section.target != RECORDING:
+        problems.add(
+            place, "tolerance is missing", None, "add tolerance = ...: the deviation that still counts"
+        )
+        return None
+    if section.target == RECORDING or section.distribution == RECORDING:
+        population = statistic.options.get("population")
+        if recorded.recording is not None and population not in (None, *recorded.recording.trains):
+            rule = f"looks at population {population}, which the recording does not have"
+            problems.add(place, rule, None, f"it has {listed(recorded.recording.trains)}")
+            return None
+    return attempt(problems, place, _made, section, statistic, recorded)
 
 
 def _statistic(
@@ -111,14 +140,24 @@ def check_names(
             problems.add(("constraints", number), rule, constraint.name, remedy)
 
 
-def _made(section: ObjectiveSection, statistic: Statistic) -> Objective:
+def _made(section: ObjectiveSection, statistic: Statistic, recorded: Recorded) -> Objective:
     target: Value | Interval
-    if section.interval is not None:
-        target = Interval(section.interval[0], section.interval[1], section.tolerance, section.source)
+    simulated = statistic
+    if section.neurons is not None:
+        simulated = subsampled(statistic, neurons=section.neurons, samples=section.samples)
+    if section.distribution is not None:
+        reference = recorded.distribution(statistic, section.distribution)
+        simulated = distance_to(simulated, reference, section.distance)
+        target = Value(0.0, section.tolerance or 0.0, section.source)
+    elif section.interval is not None:
+        target = Interval(section.interval[0], section.interval[1], section.tolerance or 0.0, section.source)
+    elif isinstance(section.target, str):
+        target = recorded.target(statistic, section.tolerance, section.source)
     else:
-        assert section.target is not None  # one of the two is given
-        target = Value(section.target, section.tolerance, section.source)
-    return Objective(statistic=statistic, target=target, weight=section.weight)
+        target = Value(section.target or 0.0, section.tolerance or 0.0, section.source)
+    return Objective(
+        statistic=simulated, target=target, weight=section.weight, robust=section.loss == "robust"
+    )
 
 
 def check_times(problems: Problems, file: StudyFile, needs: Needs) -> None:
