@@ -37,7 +37,12 @@ def json_schema() -> dict[str, Any]:
     _suggest(kinds["ObjectiveSection"], "statistic", _statistics(models))
     _suggest(kinds["ConstraintSection"], "statistic", _statistics(models))
     kinds["FreeParameter"]["oneOf"] = [{"required": ["low", "high"]}, {"required": ["choices"]}]
-    kinds["ObjectiveSection"]["oneOf"] = [{"required": ["target"]}, {"required": ["interval"]}]
+    objective = kinds["ObjectiveSection"]
+    aims = [aim for aim in ("target", "interval", "distribution") if aim in objective["properties"]]
+    objective["oneOf"] = [{"required": [aim]} for aim in aims]
+    if "tolerance" not in objective["required"]:
+        recorded = {"properties": {"target": {"const": "recording"}}, "required": ["target"]}
+        objective["anyOf"] = [{"required": ["tolerance"]}, recorded]
     kinds["ConstraintSection"]["anyOf"] = [{"required": ["min"]}, {"required": ["max"]}]
     for reference in tables["sampler"]["discriminator"]["mapping"].values():
         kinds[reference.rpartition("/")[2]]["required"] = ["name"]
@@ -62,8 +67,9 @@ def _plain(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     if {"type": "null"} in schema.get("anyOf", ()):
-        (other,) = (kind for kind in schema["anyOf"] if kind != {"type": "null"})
-        schema = {**other, **{key: value for key, value in schema.items() if key not in ("anyOf", "default")}}
+        others = [kind for kind in schema["anyOf"] if kind != {"type": "null"}]
+        kind = others[0] if len(others) == 1 else {"anyOf": others}
+        schema = {**kind, **{key: value for key, value in schema.items() if key not in ("anyOf", "default")}}
     # Under "properties" a key is a name in the file, which may be "title" too.
     return {
         key: {name: _plain(item) for name, item in value.items()} if key == "properties" else _plain(value)
