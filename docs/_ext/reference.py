@@ -108,8 +108,11 @@ def _type(kind: Mapping[str, Any]) -> str:
     """What a key takes, for a reader: type and limits."""
     if "enum" in kind:
         return " ".join(code(value) for value in kind["enum"])
-    if "anyOf" in kind:
-        kind = kind["anyOf"][-1]
+    if "const" in kind:
+        return code(kind["const"])
+    if "anyOf" in kind:  # suggestions (an enum) are no type of their own
+        kinds = [_type(one) for one in kind["anyOf"] if "enum" not in one]
+        return " or ".join(kinds)
     names = {"number": "number", "integer": "whole number", "string": "text", "boolean": "true or false"}
     name = {**names, "array": "list", "object": "table"}[kind["type"]]
     if kind["type"] == "array" and kind.get("items", {}).get("type"):
