@@ -319,7 +319,7 @@ def docstring(text: str, *, without: Mapping[str, Any] | None = None) -> Iterato
         if not entries:
             yield prose(" ".join(block)) + "\n"
         for name, meaning in entries.items():
-            if name not in (without or ()):
+            if not set(_named(f"{name}  {meaning}")) <= set(without or ()):
                 yield f"- {code(name, plain=True)}: {prose(meaning)}"
         yield ""
 
@@ -344,7 +344,9 @@ def _entries(block: list[str]) -> dict[str, str]:
 
 
 def _named(text: str) -> dict[str, str]:
-    return {name: meaning for block in _blocks(text) for name, meaning in _entries(block).items()}
+    """Name and meaning in all lists of `text`; names that share a line, one by one."""
+    entries = [entry for block in _blocks(text) for entry in _entries(block).items()]
+    return {name.strip(): meaning for names, meaning in entries for name in names.split(",")}
 
 
 def _doc(value: Any) -> str:
