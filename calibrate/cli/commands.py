@@ -24,6 +24,7 @@ from calibrate.cli.rescore import rescore
 from calibrate.cli.run import run
 from calibrate.cli.show import show
 from calibrate.cli.simulate import simulate
+from calibrate.cli.stats import stats
 from calibrate.errors import CalibrateError
 
 app = typer.Typer(
@@ -46,7 +47,7 @@ def _calibrate(
         raise typer.Exit()
 
 
-for command in (new, check, run, show, simulate, rescore, models, objectives, doctor):
+for command in (new, check, run, show, simulate, rescore, stats, models, objectives, doctor):
     app.command()(command)
 
 
