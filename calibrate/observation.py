@@ -154,6 +154,8 @@ class IntervalMoments:
     sum     sum of I (ms);  sum_sq  sum of I^2 (ms^2)
     cv2     sum over the n - 1 pairs of 2 |I_{j+1} - I_j| / (I_{j+1} + I_j)       (Holt et al. 1996)
     lv      sum over the n - 1 pairs of 3 ((I_j - I_{j+1}) / (I_j + I_{j+1}))^2   (Shinomoto et al. 2003)
+    lvr     the same sum with each term times 4 / (I_j + I_{j+1}) (1/ms); lv + R lvr is the sum of the terms
+            of LvR for a refractory time R (Shinomoto et al. 2009). nan in observations stored without it
     """
 
     n: IntArray
@@ -161,6 +163,7 @@ class IntervalMoments:
     sum_sq: FloatArray
     cv2: FloatArray
     lv: FloatArray
+    lvr: FloatArray
 
     def __getitem__(self, rows: slice) -> IntervalMoments:
         return IntervalMoments(*(getattr(self, f.name)[rows] for f in fields(self)))
@@ -259,9 +262,20 @@ class Observation:
         rows = self.neuron_windows[self.layout.neurons_of(population)]
         return _rebin(rows, self.window_ms, window_ms, "windows")
 
-    def interval_moments(self, population: str) -> IntervalMoments:
-        """Moments of the inter-spike intervals of `population`, arrays of shape (neurons,)."""
-        return self.intervals[self.layout.neurons_of(population)]
+    def all_intervals(self, population: str) -> FloatArray:
+        """Every inter-spike interval of `population` in ms, neuron by neuron, shape (n_intervals,).
+
+        Raises ObservationError if the spikes were not kept.
+        """
+        if self.spikes is None:
+            raise ObservationError("every spike is needed, but the observation was stored without spikes")
+        rows = self.layout.neurons_of(population)
+        inside = (self.spikes.neuron >= rows.start) & (self.spikes.neuron < rows.stop)
+        step, neuron = self.spikes.step[inside], self.spikes.neuron[inside]
+        order = np.argsort(neuron, kind="stable")  # within a neuron, time stays in order
+        same = np.diff(neuron[order]) == 0
+        intervals: FloatArray = np.diff(step[order])[same] * self.dt_ms
+        return intervals
 
     def group_sizes(self, population: str) -> IntArray:
         """Neurons in each cluster of `population`, shape (clusters,)."""
@@ -317,7 +331,7 @@ class Accumulator:
         self._last_interval = np.zeros(n, dtype=np.int64)  # in steps, 0: none yet
         self._totals = np.zeros(n, dtype=np.int64)
         self._n = np.zeros(n, dtype=np.int64)
-        self._sums = {name: np.zeros(n) for name in ("sum", "sum_sq", "cv2", "lv")}
+        self._sums = {name: np.zeros(n) for name in ("sum", "sum_sq", "cv2", "lv", "lvr")}
         self._now = 0
         self._kept: list[tuple[IntArray, IntArray]] | None = [] if keep_spikes else None
 
@@ -374,7 +388,8 @@ class Accumulator:
         first = np.ones(owner.size, dtype=bool)
         first[1:] = owner[1:] != owner[:-1]
         previous[first] = self._last_interval[owner[first]]
-        relative = np.where(previous > 0, (interval - previous) / np.maximum(interval + previous, 1), 0.0)
+        both = np.maximum(interval + previous, 1)
+        relative = np.where(previous > 0, (interval - previous) / both, 0.0)
 
         size = self._totals.size
         self._n += np.bincount(owner, minlength=size)
@@ -384,6 +399,7 @@ class Accumulator:
             ("sum_sq", length**2),
             ("cv2", 2 * np.abs(relative)),
             ("lv", 3 * relative**2),
+            ("lvr", 12 * relative**2 / (both * self._dt_ms)),
         ):
             self._sums[name] += np.bincount(owner, weights=term, minlength=size)
         self._last[all_neuron] = all_step  # the last assignment of a neuron wins: its latest spike

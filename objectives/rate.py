@@ -1,8 +1,10 @@
-"""Firing rate."""
+"""Firing rate, and how it is spread over neurons."""
 
 from __future__ import annotations
 
-from calibrate.objective import Estimate, Needs, Spread, statistic
+import math
+
+from calibrate.objective import Estimate, Needs, ObjectiveError, Spread, statistic
 from calibrate.observation import Observation
 
 # Measured on the E/I clustered network in its metastable state, 1500 neurons, 10 s.
@@ -22,3 +24,58 @@ def rate(observation: Observation, *, population: str = "E") -> Estimate:
     Returns Hz, >= 0, always defined: 0 without a spike, 1 / (N T) for a single one. Support: N.
     """
     return Estimate.mean_of(observation.totals(population) / (observation.duration_ms / 1000))
+
+
+@statistic(unit="Hz", needs=Needs())
+def rate_sd(observation: Observation, *, population: str = "E") -> Estimate:
+    """Standard deviation of the firing rate over the neurons of a population.
+
+        rate_sd = sqrt(sum_i (r_i - <r>)^2 / (N - 1)),    r_i = n_i / T
+
+    with n_i the spikes of neuron i in the whole measurement of duration T, and N neurons. The randomness of
+    the counts is part of it: neurons of one rate r that fire independently at random have sqrt(r / T).
+
+    population  which neurons
+
+    Returns Hz, >= 0: 0 without a spike, 1 / (T sqrt(N)) for a single one. Support: N. The standard error is
+    that of independent neurons, sqrt((m_4 - m_2^2) / N) / (2 rate_sd) with m_k the central moments of r_i.
+    Undefined for a population of one neuron, with shortfall 1: firing changes nothing there.
+    """
+    rates = observation.totals(population) / (observation.duration_ms / 1000)
+    if rates.size < 2:
+        return Estimate(math.nan, support=rates.size, shortfall=1.0, note="one neuron has no spread")
+    squares = (rates - rates.mean()) ** 2
+    value = math.sqrt(float(squares.sum()) / (rates.size - 1))
+    error = float(squares.std()) / math.sqrt(rates.size) / (2 * value) if value else 0.0
+    return Estimate(value, support=rates.size, error=error)
+
+
+def _threshold(below_hz: float) -> Needs:
+    if not (math.isfinite(below_hz) and below_hz > 0):
+        raise ObjectiveError(f"below_hz must be a rate above 0 Hz, not {below_hz:g}")
+    return Needs()
+
+
+@statistic(needs=_threshold)
+def silent_fraction(observation: Observation, *, population: str = "E", below_hz: float = 0.1) -> Estimate:
+    """Fraction of the neurons of a population that are all but silent.
+
+        silent = (1 / N) sum_i [n_i / T < below_hz]
+
+    with n_i the spikes of neuron i in the whole measurement of duration T, and N neurons.
+
+    population  which neurons
+    below_hz    rates below this count as silent
+
+    No unit, in [0, 1], always defined: 1 without a spike, (N - 1) / N for a single one that makes its neuron
+    count. Support: N. In a measurement shorter than 1 / below_hz, which the note then says, only neurons
+    without any spike count as silent.
+    """
+    seconds = observation.duration_ms / 1000
+    silent = observation.totals(population) / seconds < below_hz
+    n = silent.size
+    value = float(silent.mean())
+    error = math.sqrt(value * (1 - value) / (n - 1)) if n > 1 else math.nan
+    short = 1 / seconds > below_hz * (1 + 1e-9)
+    note = f"a single spike is {1 / seconds:.2g} Hz in so short a measurement" if short else ""
+    return Estimate(value, support=n, error=error, note=note)

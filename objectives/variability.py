@@ -1,4 +1,4 @@
-"""Irregularity of spike trains (CV, CV2, LV) and variability of spike counts (Fano factor)."""
+"""Inter-spike intervals, their irregularity (CV, CV2, LV, LvR), and variability of counts (Fano factor)."""
 
 from __future__ import annotations
 
@@ -20,6 +20,12 @@ def _intervals(min_intervals: int) -> Needs:
     if min_intervals < 2:
         raise ObjectiveError(f"irregularity takes at least 2 intervals, min_intervals is {min_intervals}")
     return Needs(isi=True)
+
+
+def _refractory(min_intervals: int, refractory_ms: float) -> Needs:
+    if not (math.isfinite(refractory_ms) and refractory_ms >= 0):
+        raise ObjectiveError(f"refractory_ms must be a time of 0 ms or more, not {refractory_ms:g}")
+    return _intervals(min_intervals)
 
 
 def _windows(window_ms: float, min_count: float) -> Needs:
@@ -110,6 +116,64 @@ def lv(observation: Observation, *, population: str = "E", min_intervals: int = 
         min_intervals + 1,
         f"{min_intervals} intervals",
     )
+
+
+@statistic(needs=_refractory, sample="LvR of each neuron")
+def lvr(
+    observation: Observation, *, population: str = "E", min_intervals: int = 2, refractory_ms: float = 5.0
+) -> Estimate:
+    """Local variation LvR of inter-spike intervals, corrected for refractoriness, averaged over neurons.
+
+        LvR_i = 3 < ((I_j - I_{j+1}) / (I_j + I_{j+1}))^2 (1 + 4 R / (I_j + I_{j+1})) >_j
+
+    over the n - 1 pairs of adjacent intervals of neuron i; then the mean of LvR_i over all neurons with
+    n >= min_intervals.
+
+    population      which neurons
+    min_intervals   intervals that a neuron must have to take part, at least 2 (one pair)
+    refractory_ms   the time R after a spike in which the neuron hardly fires; 0 gives `lv`
+
+    No unit, >= 0; 0 for regular trains, near 1 for a Poisson process with a dead time of R that is short
+    against its intervals, more for bursts. Support: neurons that take part, noted where they are fewer than
+    half. Undefined if there are none, so with 0 or 1 spikes; shortfall as for `cv`. Undefined with shortfall
+    1 in observations that were stored without the sums it takes. Source: Shinomoto et al. 2009.
+    """
+    intervals = observation.interval_moments(population)
+    if np.isnan(intervals.lvr).any():
+        return Estimate(math.nan, support=0, shortfall=1.0, note="the observation was stored without LvR")
+    enough = intervals.n >= min_intervals
+    return _over_neurons(
+        (intervals.lv[enough] + refractory_ms * intervals.lvr[enough]) / (intervals.n[enough] - 1),
+        observation,
+        population,
+        min_intervals + 1,
+        f"{min_intervals} intervals",
+    )
+
+
+@statistic(unit="ms", needs=Needs(spikes=True), scale="log", sample="every inter-spike interval")
+def isi(observation: Observation, *, population: str = "E") -> Estimate:
+    """Mean inter-spike interval of a population, over all its intervals.
+
+        isi = (1 / M) sum_j I_j
+
+    over the M intervals I_j of all neurons; busy neurons have more of them and so weigh more. The sample, all
+    intervals, can be compared with a whole distribution.
+
+    population  which neurons
+
+    Returns ms, > 0. Intervals longer than the measurement are never seen, so that it is too short where the
+    measurement is not much longer than the intervals are. Support: intervals. Their standard error takes them
+    as independent.
+    Undefined if no neuron has two spikes, so with 0 or 1 spikes: shortfall (1 - progress) / 2, with progress
+    the share of 2 spikes that the neurons have; more for silent networks, by their distance from threshold.
+    """
+    intervals = observation.all_intervals(population)
+    if not intervals.size:
+        progress = spikes_towards(observation.totals(population), 2)
+        missing = shortfall(observation, population, progress)
+        return Estimate(math.nan, support=0, shortfall=missing, note="no neuron has two spikes")
+    return Estimate.mean_of(intervals)
 
 
 @statistic(needs=_windows, sample="Fano factor of each neuron", spread=_SPREAD_OF_FANO)

@@ -100,6 +100,8 @@ def test_interval_moments_are_those_of_the_differences_of_spike_times() -> None:
         assert moments.sum_sq[row] == pytest.approx((intervals**2).sum())
         assert moments.cv2[row] == pytest.approx(2 * np.abs(change).sum())
         assert moments.lv[row] == pytest.approx(3 * (change**2).sum())
+        pairs = intervals[1:] + intervals[:-1]
+        assert moments.lvr[row] == pytest.approx(3 * (change**2 * 4 / pairs).sum())
 
 
 def test_an_interval_that_spans_three_pieces_is_counted_once() -> None:
@@ -111,6 +113,7 @@ def test_an_interval_that_spans_three_pieces_is_counted_once() -> None:
     assert (moments.n[0], moments.sum[0], moments.sum_sq[0]) == (2, 22.0, 3.0**2 + 19.0**2)
     assert moments.cv2[0] == pytest.approx(2 * 16 / 22)
     assert moments.lv[0] == pytest.approx(3 * (16 / 22) ** 2)
+    assert moments.lvr[0] == pytest.approx(moments.lv[0] * 4 / 22)
 
 
 @pytest.mark.parametrize("spikes", [[], [7]])
@@ -118,7 +121,7 @@ def test_no_spike_and_one_spike_have_no_intervals(spikes: list[int]) -> None:
     layout = Layout.of([("E", 1, 1)])
     observation = observe_spikes(spikes, [0] * len(spikes), layout, dt_ms=1.0, duration_ms=100.0)
     assert observation.neuron_totals.tolist() == [len(spikes)]
-    for name in ("n", "sum", "sum_sq", "cv2", "lv"):
+    for name in ("n", "sum", "sum_sq", "cv2", "lv", "lvr"):
         assert getattr(observation.intervals, name).tolist() == [0]
 
 
@@ -257,6 +260,7 @@ def test_arrays_are_read_only() -> None:
         observation.intervals.sum_sq,
         observation.intervals.cv2,
         observation.intervals.lv,
+        observation.intervals.lvr,
         observation.spikes.step,
         observation.spikes.neuron,
         observation.group_counts("E", 2.0),

@@ -293,8 +293,9 @@ class PreparedGenn:
         total = self._read_monitors("interval_sum") * dt_ms
         squares = self._read_monitors("interval_sum_sq") * dt_ms**2
         cv2, lv = self._read_monitors("cv2_sum"), self._read_monitors("lv_sum")
+        lvr = self._read_monitors("lvr_sum") / dt_ms
         return [
-            IntervalMoments(np.maximum(totals[k] - 1, 0), total[k], squares[k], cv2[k], lv[k])
+            IntervalMoments(np.maximum(totals[k] - 1, 0), total[k], squares[k], cv2[k], lv[k], lvr[k])
             for k in range(len(self._members))
         ]
 

@@ -34,6 +34,7 @@ MONITOR_STATE = {
     "interval_sum_sq": "double",
     "cv2_sum": "double",
     "lv_sum": "double",
+    "lvr_sum": "double",
 }
 
 _MONITOR_CODE = """
@@ -47,6 +48,7 @@ _MONITOR_CODE = """
             const double relative = (double)(interval - last_interval) / (double)(interval + last_interval);
             cv2_sum += 2.0 * fabs(relative);
             lv_sum += 3.0 * relative * relative;
+            lvr_sum += 12.0 * relative * relative / (double)(interval + last_interval);
         }
         last_interval = interval;
     }

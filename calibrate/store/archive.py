@@ -75,7 +75,10 @@ def _observation(arrays: Mapping[str, NDArray[Any]]) -> Observation:
     head = json.loads(str(arrays["head"]))
     if head["format"] > FORMAT:
         raise StoreError("a newer version of calibrate wrote it")
-    moments = {f.name: arrays[f"intervals_{f.name}"] for f in fields(IntervalMoments)}
+    moments = {name: arrays[f"intervals_{name}"] for name in ("n", "sum", "sum_sq", "cv2", "lv")}
+    # Files written before LvR came to be have no sums for it.
+    unknown = np.full(moments["lv"].shape, np.nan)
+    moments["lvr"] = arrays["intervals_lvr"] if "intervals_lvr" in arrays else unknown
     spikes = None
     if "spikes_step" in arrays:
         spikes = Spikes(arrays["spikes_step"].astype(np.int64), arrays["spikes_neuron"].astype(np.int64))
