@@ -262,6 +262,10 @@ class Observation:
         rows = self.neuron_windows[self.layout.neurons_of(population)]
         return _rebin(rows, self.window_ms, window_ms, "windows")
 
+    def interval_moments(self, population: str) -> IntervalMoments:
+        """Moments of the inter-spike intervals of `population`, arrays of shape (neurons,)."""
+        return self.intervals[self.layout.neurons_of(population)]
+
     def all_intervals(self, population: str) -> FloatArray:
         """Every inter-spike interval of `population` in ms, neuron by neuron, shape (n_intervals,).
 
