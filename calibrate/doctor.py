@@ -234,7 +234,7 @@ def _postgresql() -> Check:
     if _there("psycopg"):
         return Check(name="PostgreSQL", state="ok", detail=f"driver psycopg {_version('psycopg')}")
     detail = "no driver; needed for a database server only"
-    remedy = 'pip install "psycopg[binary]"'
+    remedy = 'pip install "calibrate-snn[postgres]"'
     return Check(name="PostgreSQL", state="optional", detail=detail, remedy=remedy)
 
 

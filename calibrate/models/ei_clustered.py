@@ -1,8 +1,8 @@
 """The cortical E/I clustered attractor network.
 
-Rostami et al. 2024 (Front. Neurosci., "Spiking attractor model of motor cortex explains modulation of neural
-and behavioral variability by prior target information"), Schmitt, Rostami & Nawrot 2023
-(doi 10.3389/fninf.2023.941696).
+Rostami et al. 2024 ("Spiking attractor model of motor cortex explains modulation of neural and behavioral
+variability by prior target information", Nature Communications 15, doi 10.1038/s41467-024-49889-4); Schmitt,
+Rostami & Nawrot 2023 (doi 10.3389/fninf.2023.941696).
 
     C dV/dt = -(C / tau_m)(V - E_L) + I_E + I_I + I_x + I_stim
     dI_s/dt = -I_s / tau_s + sum J delta(t - t_k - d)

@@ -44,7 +44,8 @@ def on_gpu(backend: str) -> bool:
         return False
     from calibrate.simulators.genn import cuda_devices
 
-    return cuda_devices() > 0 and importlib.util.find_spec("pygenn.cuda_backend") is not None
+    there = importlib.util.find_spec("pygenn") is not None  # else looking into it would raise
+    return there and cuda_devices() > 0 and importlib.util.find_spec("pygenn.cuda_backend") is not None
 
 
 def batch_size(backend: str, wanted: int | None = None) -> int:

@@ -40,7 +40,7 @@ class Section(BaseModel):
 
 
 class StudySection(Section):
-    """[study]"""
+    """[study]: its name and seed."""
 
     name: Name | None = Field(
         default=None, description="name of the study in the database (default: the file's name)"
@@ -55,7 +55,7 @@ class StudySection(Section):
 
 
 class ModelSection(Section):
-    """[model]"""
+    """[model]: the network."""
 
     name: str = Field(
         min_length=1, description='an installed model, or your own as "file.py:Name" or "package.module:Name"'
@@ -81,7 +81,7 @@ class DerivedParameter(Section):
 
 
 class SimulationSection(Section):
-    """[simulation]"""
+    """[simulation]: how every network is simulated."""
 
     backend: Literal["auto", "genn", "nest", "poisson"] = Field(
         default="auto", description="simulator; auto is GeNN where it is installed, else NEST"
