@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import reduce
 from typing import Any
 
@@ -261,6 +261,35 @@ class Observation:
         """
         rows = self.neuron_windows[self.layout.neurons_of(population)]
         return _rebin(rows, self.window_ms, window_ms, "windows")
+
+    def of_neurons(self, neurons: IntArray) -> Observation:
+        """The observation of some neurons alone: `neurons` are their numbers, ascending, of shape (n,).
+
+        Clusters without one of them are left out. Raises ObservationError if the spikes were not kept.
+        """
+        if self.spikes is None:
+            raise ObservationError("a sample of the neurons needs the spikes, and only counts were kept")
+        number = np.full(self.layout.n_neurons, -1, dtype=np.int64)
+        number[neurons] = np.arange(len(neurons))
+        sizes = np.add.reduceat((number >= 0).astype(np.int64), self.layout.boundaries)
+        stops = np.cumsum(sizes)
+        groups = [
+            Group(group.population, group.cluster, int(stop - size), int(stop))
+            for group, size, stop in zip(self.layout.groups, sizes, stops, strict=True)
+            if size
+        ]
+        chosen = number[self.spikes.neuron] >= 0
+        found = observe_spikes(
+            self.spikes.step[chosen],
+            number[self.spikes.neuron[chosen]],
+            Layout(tuple(groups)),
+            dt_ms=self.dt_ms,
+            duration_ms=self.duration_ms,
+            bin_ms=self.bin_ms,
+            window_ms=self.window_ms,
+        )
+        kept = self.depolarisation[sizes > 0]
+        return replace(found, depolarisation=kept.copy())
 
     def interval_moments(self, population: str) -> IntervalMoments:
         """Moments of the inter-spike intervals of `population`, arrays of shape (neurons,)."""
