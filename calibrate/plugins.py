@@ -47,7 +47,9 @@ def load(
     if ":" not in reference:
         entries = installed(kind)
         if reference not in entries:
-            hint = did_you_mean(reference, entries)
+            suffix = reference.rpartition("_")[2]  # of a statistic, its population
+            with_suffix = [f"{name}_{suffix}" for name in entries] if kind == STATISTICS else []
+            hint = did_you_mean(reference, [*entries, *with_suffix])
             what = kind.rsplit(".", 1)[-1]
             known = ", ".join(sorted(entries)) or "none; is calibrate installed?"
             raise PluginError(f"there is no '{reference}' among the installed {what}{hint}: {known}")

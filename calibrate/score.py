@@ -108,10 +108,11 @@ def _mean(estimates: Sequence[Estimate]) -> Estimate:
     if undefined is not None:
         return undefined
     noted = next((found.note for found in estimates if found.note), "")
+    errors = [found.error for found in estimates]
     return Estimate(
         float(np.mean([found.value for found in estimates])),
         support=float(np.sum([found.support for found in estimates])),
-        error=float(np.sqrt(np.sum([found.error**2 for found in estimates])) / len(estimates)),
+        error=math.hypot(*errors) / len(errors) if all(map(math.isfinite, errors)) else math.nan,
         lower_bound=any(found.lower_bound for found in estimates),
         note=noted,
     )

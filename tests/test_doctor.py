@@ -235,7 +235,7 @@ def test_sqlite_on_a_network_file_system_is_warned_of(capfd, monkeypatch, folder
 def test_optional_packages_are_found_or_optional(capfd, monkeypatch):
     without(monkeypatch, "psycopg", "torch", "optuna_dashboard")
     checks = found(capfd)
-    for name, package in (("PostgreSQL", "psycopg"), ("PyTorch", "[gp]"), ("Optuna", "optuna-dashboard")):
+    for name, package in (("PostgreSQL", "[postgres]"), ("PyTorch", "[gp]"), ("Optuna", "optuna-dashboard")):
         assert checks[name]["state"] == "optional"
         assert package in checks[name]["remedy"]
     with_module(monkeypatch, "psycopg", "torch", "optuna_dashboard")

@@ -151,7 +151,7 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "unknown statistic": (
         '"rate_E"',
         '"rat_E"',
-        r":19: \[objectives 1\] statistic: there is no 'rat_E'.*'rate'",
+        r":19: \[objectives 1\] statistic: there is no 'rat_E'.*'rate_E'",
     ),
     "unknown population": (
         '"rate_E"',
