@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
 from calibrate.errors import StoreError, StudyError
 from calibrate.findings import described
+from calibrate.looseness import Looseness, looseness
 from calibrate.observation import Observation
 from calibrate.record import Simulation
 from calibrate.result import Best
@@ -93,6 +96,24 @@ class Results:
             last=max(ends, default=None),
             simulations=len(ends),
             simulated_s=sum(wall_s for _, wall_s in times),
+        )
+
+    @cached_property
+    def looseness(self) -> Looseness | None:
+        """How well the targets fix the parameters; None where there are too few trials to say."""
+        fit = [trial for trial in self._trials if is_feasible(trial)]
+        found = [self._described(trial).targets for trial in fit]
+        deviations = [
+            [
+                math.nan if t.reached is None else o.target.deviation(t.reached, o.statistic.scale)
+                for o, t in zip(self.study.objectives, targets, strict=True)
+            ]
+            for targets in found
+        ]
+        shape = (len(fit), len(self.study.objectives))
+        losses = np.array([loss_of(trial) for trial in fit])
+        return looseness(
+            self.study, [trial.params for trial in fit], np.array(deviations).reshape(shape), losses
         )
 
     @cached_property

@@ -19,7 +19,7 @@ LAYERS = [
     {"worker", "panel", "figures", "recording"},
     {"pool", "bootstrap", "comparison"},
     {"study"},
-    {"record", "samplers", "draft"},
+    {"record", "samplers", "draft", "looseness"},
     {"score", "search"},
     {"result", "case", "store"},
     {"probe", "findings", "display"},

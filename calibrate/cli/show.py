@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -51,6 +52,8 @@ def results_json(results: Results) -> dict[str, Any]:
             "simulated_s": spent.simulated_s,
         },
     }
+    if results.looseness is not None:
+        printed["looseness"] = asdict(results.looseness)
     if results.study.pareto:
         printed["front"] = [best_json(best) for best in results.front]
     return printed

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from calibrate.cost import Cost
 from calibrate.display import duration
+from calibrate.looseness import Looseness
 from calibrate.reading import Results
 from calibrate.result import Best, Reached, Reason, Result
 from calibrate.score import Summary
@@ -77,6 +78,8 @@ def print_results(console: Console, results: Results, chosen: Best | None) -> No
         print_line(console, "No trial is complete that keeps all constraints.")
     else:
         print_best(console, chosen)
+    if results.looseness is not None and chosen is results.best:
+        print_looseness(console, results.looseness)
     if results.front:
         print_front(console, results.study, results.front)
     if spent.begun and spent.last:
@@ -86,6 +89,18 @@ def print_results(console: Console, results: Results, chosen: Best | None) -> No
             console, f"Time: {when}; {spent.simulations} simulations took {duration(spent.simulated_s)}"
         )
     print_line(console, f"Results: {results.storage}")
+
+
+def print_looseness(console: Console, found: Looseness) -> None:
+    """How far the parameters can move."""
+    each = ", ".join(f"{name} {low:.4g} to {high:.4g}" for name, (low, high) in found.parameters.items())
+    along = ", ".join(f"{name} {one:.4g} to {other:.4g}" for name, (one, other) in found.loosest.items())
+    print_line(console, f"The loss grows by 1 within: {each}")
+    print_line(console, f"  least along: {along}")
+    print_line(
+        console,
+        f"  (linear fit to {found.trials} trials, which explains {found.explained:.0%} of their variance)",
+    )
 
 
 def print_best(console: Console, best: Best) -> None:

@@ -1,0 +1,90 @@
+"""Looseness: how well the targets fix the parameters, and along which direction they hardly do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibrate.study import Study
+from calibrate.study.space import Range
+
+# So many trials for each coefficient of the fit, at least.
+TRIALS_EACH = 4
+# Trials that are more tolerances off in any objective tell little of what a small change does.
+FARTHEST = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looseness:
+    """How far parameters can move from those of the best trial until the loss has grown by 1.
+
+    parameters  from where to where each can move, the others making up for it where they can
+    loosest     the direction that the targets fix least: each parameter at its one end and at the other
+    trials      on how many trials this rests
+    explained   share of the variance of the deviations that the fit explains, from 0 to 1
+    """
+
+    parameters: Mapping[str, tuple[float, float]]
+    loosest: Mapping[str, tuple[float, float]]
+    trials: int
+    explained: float
+
+
+def looseness(
+    study: Study,
+    points: Sequence[Mapping[str, float]],
+    deviations: NDArray[np.float64],
+    losses: NDArray[np.float64],
+) -> Looseness | None:
+    """From trials: their parameters, deviations from the targets in tolerances, and losses.
+
+    deviations  signed, shape (trials, objectives);  losses  shape (trials,)
+
+    Near the best trial deviations are taken to be linear in the parameters: z = z_0 + J u, with u from 0 to 1
+    through each range, fitted by least squares to the nearest half of the trials that are at most 5
+    tolerances off. (Not to those of lowest loss: choosing by the outcome flattens the slopes.) The loss then
+    grows by u^T F u with F = J^T W J, W the weights of the objectives over their sum. The ellipsoid
+    u^T F u = 1 has half-widths sqrt((F^-1)_ii) and its axes along the eigenvectors of F (the sloppiness
+    analysis of Gutenkunst et al. 2007, PLoS Comput Biol 3:e189). An axis is no longer than a range, and ends
+    where a range ends.
+
+    Ranges only, no choices. None where there are none, or fewer such trials than 4 for each coefficient.
+    """
+    ranges = {name: domain for name, domain in study.space.items() if isinstance(domain, Range)}
+    needed = TRIALS_EACH * (len(ranges) + 1)
+    usable = np.flatnonzero((np.abs(deviations) <= FARTHEST).all(axis=1))  # nan is not
+    if not ranges or usable.size < needed:
+        return None
+    u = np.array([[domain.quantile(points[int(k)][name]) for name, domain in ranges.items()] for k in usable])
+    best = u[np.argmin(losses[usable])]
+    nearest = np.argsort(np.linalg.norm(u - best, axis=1), kind="stable")[: max(needed, usable.size // 2)]
+    u, z = u[nearest], deviations[usable[nearest]]
+    design = np.column_stack([np.ones(len(u)), u])
+    coefficients, *_ = np.linalg.lstsq(design, z, rcond=None)
+    total = ((z - z.mean(axis=0)) ** 2).sum()
+    unexplained = ((z - design @ coefficients) ** 2).sum()
+    weights = np.array([objective.weight for objective in study.objectives])
+    information = coefficients[1:] @ np.diag(weights / weights.sum()) @ coefficients[1:].T
+    sizes, axes = np.linalg.eigh(information)  # ascending
+    reach = 1 / np.sqrt(np.maximum(sizes, 1.0))
+    half_widths = np.sqrt(axes**2 @ reach**2)
+
+    def ends(moves: NDArray[np.float64]) -> dict[str, tuple[float, float]]:
+        return {
+            name: (_value(domain, centre - move), _value(domain, centre + move))
+            for (name, domain), centre, move in zip(ranges.items(), best, moves, strict=True)
+        }
+
+    return Looseness(
+        parameters=ends(half_widths),
+        loosest=ends(axes[:, 0] * reach[0]),
+        trials=len(u),
+        explained=float(1 - unexplained / total) if total > 0 else 0.0,
+    )
+
+
+def _value(domain: Range, u: float) -> float:
+    return float(domain.at(min(max(u, 0.0), 1.0 - 1e-12)))
