@@ -141,6 +141,7 @@ def test_genn_without_its_tools_is_broken(capfd, monkeypatch, tmp_path, there):
     assert "apt install g++ make" in check["remedy"]
 
 
+@pytest.mark.genn
 def test_a_gpu_that_genn_does_not_use_is_worth_a_line(capfd, monkeypatch):
     with_module(monkeypatch, "pygenn")
     monkeypatch.setattr(doctor, "cuda_devices", lambda: 1)

@@ -124,7 +124,7 @@ def test_a_summary_is_of_the_graphs_where_the_statistic_is_defined():
 def test_an_estimate_over_graphs_is_undefined_where_one_is_and_a_lower_bound_where_one_is():
     one, other = Estimate(1.0, support=2.0), Estimate(3.0, support=4.0, lower_bound=True, note="cut")
     both = combined([{"a": one}, {"a": other}])["a"]
-    assert both == Estimate(2.0, support=6.0, lower_bound=True, note="cut")
+    assert (both.value, both.support, both.lower_bound, both.note) == (2.0, 6.0, True, "cut")
     undefined = Estimate(math.nan, shortfall=0.5)
     assert combined([{"a": one}, {"a": undefined}])["a"] is undefined
     assert combined([{"a": one}])["a"] is one

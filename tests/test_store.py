@@ -99,7 +99,8 @@ def test_simulations_are_kept_with_all_that_is_known_of_them(store):
     store.record(simulation("b", 8, reason="it broke", estimates={}))
     _, kept = store.earlier()
     assert kept[0] == simulation("a", 7, estimates=kept[0].estimates)
-    assert kept[0].estimates["rate_E"] == Estimate(5.0, support=40.0)
+    rate = kept[0].estimates["rate_E"]
+    assert (rate.value, rate.support) == (5.0, 40.0)
     assert kept[0].estimates["dwell_time_I"].lower_bound
     assert not kept[0].estimates["dwell_time"].defined
     assert kept[0].estimates["dwell_time"].note == "no up-state"
