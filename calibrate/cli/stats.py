@@ -48,6 +48,10 @@ def stats(
         Path | None,
         typer.Option(metavar="FILE", help="Write the [[objectives]] of a study that aims at these values."),
     ] = None,
+    sampled: Annotated[
+        bool,
+        typer.Option("--sampled", help="With --write: look at as many simulated neurons as were recorded."),
+    ] = False,
     quiet: Quiet = False,
     json_: Json = False,
     debug: Debug = False,  # noqa: ARG001
@@ -60,7 +64,7 @@ def stats(
         chosen = [find_statistic(name, folder=Path.cwd()) for name in statistic] if statistic else None
         rows = bootstrap(found, chosen, repeats=repeats, block_ms=block_ms)
         if write is not None:
-            _write(write, "\n".join(_objectives(rows, recording)))
+            _write(write, "\n".join(_objectives(rows, recording, found if sampled else None)))
         if json_:
             emit(_json(recording, found, rows))
         else:
@@ -102,7 +106,8 @@ def _print(console: Console, path: Path, found: Recording, rows: Sequence[Bootst
             tables.print_line(console, f"  {row.statistic.name}: {row.estimate.note}")
 
 
-def _objectives(rows: Sequence[Bootstrapped], path: Path) -> Iterator[str]:
+def _objectives(rows: Sequence[Bootstrapped], path: Path, sampled: Recording | None) -> Iterator[str]:
+    """The lines of the objectives; of as many neurons as `sampled` has, where it is given."""
     yield f"# Targets from {path.name}; a tolerance is {ERRORS:g} bootstrap standard errors."
     for row in rows:
         if not (row.estimate.defined and row.error > 0) or row.estimate.lower_bound:
@@ -114,6 +119,9 @@ def _objectives(rows: Sequence[Bootstrapped], path: Path) -> Iterator[str]:
         yield f"target = {row.estimate.value:.5g}{unit}"
         yield f"tolerance = {ERRORS * row.error:.2g}"
         yield f'source = "{path.name}"'
+        population = row.statistic.options.get("population")
+        if sampled is not None and population in sampled.trains:
+            yield f"neurons = {len(sampled.trains[population])}"
     yield ""
 
 
