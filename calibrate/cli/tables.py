@@ -78,8 +78,8 @@ def print_results(console: Console, results: Results, chosen: Best | None) -> No
         print_line(console, "No trial is complete that keeps all constraints.")
     else:
         print_best(console, chosen)
-    if results.looseness is not None and chosen is results.best:
-        print_looseness(console, results.looseness)
+    if results.looseness is not None and chosen is not None and chosen is results.best:
+        print_looseness(console, chosen, results.looseness)
     if results.front:
         print_front(console, results.study, results.front)
     if spent.begun and spent.last:
@@ -91,16 +91,20 @@ def print_results(console: Console, results: Results, chosen: Best | None) -> No
     print_line(console, f"Results: {results.storage}")
 
 
-def print_looseness(console: Console, found: Looseness) -> None:
-    """How far the parameters can move."""
-    each = ", ".join(f"{name} {low:.4g} to {high:.4g}" for name, (low, high) in found.parameters.items())
-    along = ", ".join(f"{name} {one:.4g} to {other:.4g}" for name, (one, other) in found.loosest.items())
-    print_line(console, f"The loss grows by 1 within: {each}")
-    print_line(console, f"  least along: {along}")
-    print_line(
-        console,
-        f"  (linear fit to {found.trials} trials, which explains {found.explained:.0%} of their variance)",
-    )
+def print_looseness(console: Console, best: Best, found: Looseness) -> None:
+    """How far the parameters can move from the best ones."""
+    table = Table()
+    table.add_column("parameter")
+    for name in ("best", "loss grows by 1 within", "least fixed along"):
+        table.add_column(name, justify="right")
+    for name, (low, high) in found.parameters.items():
+        one, other = found.loosest[name]
+        table.add_row(
+            name, f"{best.params[name]:.4g}", f"{low:.4g} to {high:.4g}", f"{one:.4g} to {other:.4g}"
+        )
+    console.print(table)
+    explained = f"explains {found.explained:.0%} of their variance"
+    print_line(console, f"  from a linear fit to {found.trials} trials, which {explained}")
 
 
 def print_best(console: Console, best: Best) -> None:
