@@ -1,4 +1,4 @@
-"""Statistics made of others: on a sample of the neurons, or as a distance from a recorded distribution."""
+"""Statistics made of others: of some clusters, a part of the time, a sample of the neurons; as a distance."""
 
 from __future__ import annotations
 
@@ -15,6 +15,28 @@ from calibrate.objective import Estimate, Statistic
 from calibrate.observation import Needs, Observation
 
 Distance = Literal["wasserstein", "ks"]
+
+
+def of_clusters(statistic: Statistic, clusters: Sequence[int]) -> Statistic:
+    """`statistic` of some clusters of its population alone. Raises ObjectiveError where it has none."""
+    population = statistic.options.get("population")
+    if population is None:
+        raise ObjectiveError(f"{statistic.name} looks at no single population, so not at clusters of one")
+
+    def function(observation: Observation, **options: Any) -> float | Estimate:
+        return statistic.function(observation.of_clusters(str(population), clusters), **options)
+
+    return replace(statistic, function=function, spread={})
+
+
+def during(statistic: Statistic, start_ms: float, stop_ms: float) -> Statistic:
+    """`statistic` of a part of the measurement, in ms from its start. Needs every spike."""
+
+    def function(observation: Observation, **options: Any) -> float | Estimate:
+        return statistic.function(observation.during(start_ms, stop_ms), **options)
+
+    needs = Needs.merge([statistic.needs, Needs(spikes=True)])
+    return replace(statistic, function=function, needs=needs, screens=False, spread={})
 
 
 def subsampled(statistic: Statistic, *, neurons: int, samples: int = 20) -> Statistic:

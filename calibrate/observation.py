@@ -291,6 +291,69 @@ class Observation:
         kept = self.depolarisation[sizes > 0]
         return replace(found, depolarisation=kept.copy())
 
+    def of_clusters(self, population: str, clusters: Sequence[int]) -> Observation:
+        """The same observation without the clusters of `population` that are not named.
+
+        Raises ObservationError for one that is not there.
+        """
+        there = [g.cluster for g in self.layout.groups if g.population == population]
+        for cluster in clusters:
+            if cluster not in there:
+                raise ObservationError(f"{population} has no cluster {cluster}; it has 0 to {len(there) - 1}")
+        rows = [
+            k
+            for k, group in enumerate(self.layout.groups)
+            if group.population != population or group.cluster in clusters
+        ]
+        kept = [self.layout.groups[k] for k in rows]
+        neurons = np.concatenate([np.arange(group.start, group.stop) for group in kept])
+        stops = np.cumsum([group.size for group in kept])
+        groups = (
+            replace(group, start=int(stop) - group.size, stop=int(stop))
+            for group, stop in zip(kept, stops, strict=True)
+        )
+        spikes = None
+        if self.spikes is not None:
+            number = np.full(self.layout.n_neurons, -1, dtype=np.int64)
+            number[neurons] = np.arange(neurons.size)
+            chosen = number[self.spikes.neuron] >= 0
+            spikes = Spikes(self.spikes.step[chosen], number[self.spikes.neuron[chosen]])
+        moments = {f.name: getattr(self.intervals, f.name)[neurons] for f in fields(self.intervals)}
+        return replace(
+            self,
+            layout=Layout(tuple(groups)),
+            group_bins=self.group_bins[rows],
+            neuron_windows=self.neuron_windows[neurons],
+            neuron_totals=self.neuron_totals[neurons],
+            intervals=IntervalMoments(**moments),
+            depolarisation=self.depolarisation[rows],
+            spikes=spikes,
+        )
+
+    def during(self, start_ms: float, stop_ms: float) -> Observation:
+        """The part of the measurement between two times from its start, as if no more had been measured.
+
+        Raises ObservationError if the spikes were not kept, and for times outside or between steps.
+        """
+        if self.spikes is None:
+            raise ObservationError("a part of a measurement needs the spikes, and only counts were kept")
+        if not 0 <= start_ms < stop_ms <= self.duration_ms:
+            raise ObservationError(
+                f"{start_ms:g} to {stop_ms:g} ms is no part of a measurement of {self.duration_ms:g} ms"
+            )
+        first, last = steps(start_ms, self.dt_ms, "a time"), steps(stop_ms, self.dt_ms, "a time")
+        inside = (self.spikes.step >= first) & (self.spikes.step < last)
+        found = observe_spikes(
+            self.spikes.step[inside] - first,
+            self.spikes.neuron[inside],
+            self.layout,
+            dt_ms=self.dt_ms,
+            duration_ms=stop_ms - start_ms,
+            bin_ms=self.bin_ms,
+            window_ms=self.window_ms,
+        )
+        return replace(found, depolarisation=self.depolarisation.copy())
+
     def interval_moments(self, population: str) -> IntervalMoments:
         """Moments of the inter-spike intervals of `population`, arrays of shape (neurons,)."""
         return self.intervals[self.layout.neurons_of(population)]

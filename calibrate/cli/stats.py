@@ -119,7 +119,7 @@ def _objectives(rows: Sequence[Bootstrapped], path: Path, sampled: Recording | N
         yield f"target = {row.estimate.value:.5g}{unit}"
         yield f"tolerance = {ERRORS * row.error:.2g}"
         yield f'source = "{path.name}"'
-        population = row.statistic.options.get("population")
+        population = str(row.statistic.options.get("population"))
         if sampled is not None and population in sampled.trains:
             yield f"neurons = {len(sampled.trains[population])}"
     yield ""

@@ -153,6 +153,17 @@ class ObjectiveSection(Section):
     weight: float = Field(default=1.0, gt=0, description="weight of its loss in the mean over objectives")
     source: str = Field(default="", description="where the target comes from")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the statistic")
+    clusters: list[int] | None = Field(
+        default=None,
+        min_length=1,
+        description="numbers, from 0, of the clusters of its population to look at",
+    )
+    during_ms: list[float] | None = Field(
+        default=None,
+        min_length=2,
+        max_length=2,
+        description="[from, to]: the part of the measurement to look at, from its start",
+    )
     standard_error: float | None = Field(
         default=None,
         ge=0,
@@ -184,6 +195,17 @@ class ConstraintSection(Section):
     min: float | None = Field(default=None, description="lowest value allowed, in the statistic's unit")
     max: float | None = Field(default=None, description="highest value allowed")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the statistic")
+    clusters: list[int] | None = Field(
+        default=None,
+        min_length=1,
+        description="numbers, from 0, of the clusters of its population to look at",
+    )
+    during_ms: list[float] | None = Field(
+        default=None,
+        min_length=2,
+        max_length=2,
+        description="[from, to]: the part of the measurement to look at, from its start",
+    )
 
 
 class StageSection(Section):

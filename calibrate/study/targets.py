@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from calibrate.comparison import distance_to, subsampled
+from calibrate.comparison import distance_to, during, of_clusters, subsampled
 from calibrate.errors import did_you_mean
 from calibrate.network import Network
 from calibrate.objective import Constraint, Interval, Needs, Objective, Statistic, Value, find_statistic
@@ -99,7 +99,17 @@ def _statistic(
     if population is not None and population not in there:
         rule = f"looks at a population that is not there{did_you_mean(str(population), there)}"
         problems.add((*place, "statistic"), rule, population, f"there are {listed(there)}")
-    return replace(statistic, name=section.name or statistic.name)
+    clusters = [g.cluster for g in network.layout.groups if g.population == population]
+    for cluster in section.clusters or ():
+        if clusters and cluster not in clusters:
+            rule = f"names a cluster that {population} does not have"
+            problems.add((*place, "clusters"), rule, cluster, f"it has 0 to {len(clusters) - 1}")
+            return None
+    if section.clusters is not None:
+        statistic = attempt(problems, (*place, "clusters"), of_clusters, statistic, section.clusters)
+    if statistic is not None and section.during_ms is not None:
+        statistic = during(statistic, *section.during_ms)
+    return statistic and replace(statistic, name=section.name or statistic.name)
 
 
 def constraints(
@@ -172,9 +182,30 @@ def check_times(problems: Problems, file: StudyFile, needs: Needs) -> None:
             remedy = "choose a dt_ms that divides 1 ms, or other widths"
             attempt(problems, ("simulation", "dt_ms"), steps, width, dt, "a bin", remedy=remedy)
     _check_length(problems, ("simulation",), simulation.warmup_ms, simulation.duration_ms, dt, needs)
+    _check_parts(problems, file, needs)
     for number, stage in enumerate(file.stages):
         warmup_ms = simulation.warmup_ms if stage.warmup_ms is None else stage.warmup_ms
         _check_length(problems, ("stages", number), warmup_ms, stage.duration_ms, dt, needs)
+
+
+def _check_parts(problems: Problems, file: StudyFile, needs: Needs) -> None:
+    """Parts of the measurement that objectives and constraints look at must lie in it, in whole steps."""
+    simulation = file.simulation
+    sections: list[tuple[Place, ObjectiveSection | ConstraintSection]] = [
+        *((("objectives", k), one) for k, one in enumerate(file.objectives)),
+        *((("constraints", k), one) for k, one in enumerate(file.constraints)),
+    ]
+    for place, section in sections:
+        if section.during_ms is None:
+            continue
+        start, stop = section.during_ms
+        if not 0 <= start < stop <= simulation.duration_ms:
+            rule = f"must lie between 0 and {simulation.duration_ms:g} ms, the earlier time first"
+            problems.add((*place, "during_ms"), rule, section.during_ms, "change it, or duration_ms")
+            continue
+        attempt(problems, (*place, "during_ms"), steps, start, simulation.dt_ms, "a time")
+        whole = needs.bin_ms or simulation.dt_ms
+        attempt(problems, (*place, "during_ms"), steps, stop - start, whole, "a part")
 
 
 def _check_length(
