@@ -193,7 +193,7 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "constraint with a target": (
         "[budget]",
         '[[constraints]]\nstatistic = "rate_E"\ntarget = 3.0\n\n[budget]',
-        r":34: \[constraints 1\] target is not a key here; its keys are statistic, name, min, max",
+        r":34: \[constraints 1\] target is not a key here; its keys are statistic, name, options, .*min, max",
     ),
     "stage without a constraint": (
         "[budget]",

@@ -108,11 +108,28 @@ class SimulationSection(Section):
     )
 
 
-class ObjectiveSection(Section):
-    """[[objectives]]: a statistic and the target that it should reach."""
+class StatisticSection(Section):
+    """What objectives and constraints say of their statistic."""
 
     statistic: str = Field(min_length=1, description='an installed statistic, or your own as "file.py:name"')
     name: Name | None = Field(default=None, description="what to call it (default: the statistic's name)")
+    options: dict[str, Any] = Field(default_factory=dict, description="options of the statistic")
+    clusters: list[int] | None = Field(
+        default=None,
+        min_length=1,
+        description="numbers, from 0, of the clusters of its population to look at",
+    )
+    during_ms: list[float] | None = Field(
+        default=None,
+        min_length=2,
+        max_length=2,
+        description="[from, to]: the part of the measurement to look at, from its start",
+    )
+
+
+class ObjectiveSection(StatisticSection):
+    """[[objectives]]: a statistic and the target that it should reach."""
+
     target: float | Literal["recording"] | None = Field(
         default=None,
         description='the value to reach, in the unit of the statistic; or "recording": its value there, with '
@@ -152,18 +169,6 @@ class ObjectiveSection(Section):
     )
     weight: float = Field(default=1.0, gt=0, description="weight of its loss in the mean over objectives")
     source: str = Field(default="", description="where the target comes from")
-    options: dict[str, Any] = Field(default_factory=dict, description="options of the statistic")
-    clusters: list[int] | None = Field(
-        default=None,
-        min_length=1,
-        description="numbers, from 0, of the clusters of its population to look at",
-    )
-    during_ms: list[float] | None = Field(
-        default=None,
-        min_length=2,
-        max_length=2,
-        description="[from, to]: the part of the measurement to look at, from its start",
-    )
     standard_error: float | None = Field(
         default=None,
         ge=0,
@@ -187,25 +192,11 @@ class RecordingSection(Section):
     )
 
 
-class ConstraintSection(Section):
+class ConstraintSection(StatisticSection):
     """[[constraints]]: bounds that a network must keep to be a solution at all."""
 
-    statistic: str = Field(min_length=1, description='an installed statistic, or your own as "file.py:name"')
-    name: Name | None = Field(default=None, description="what to call it (default: the statistic's name)")
     min: float | None = Field(default=None, description="lowest value allowed, in the statistic's unit")
     max: float | None = Field(default=None, description="highest value allowed")
-    options: dict[str, Any] = Field(default_factory=dict, description="options of the statistic")
-    clusters: list[int] | None = Field(
-        default=None,
-        min_length=1,
-        description="numbers, from 0, of the clusters of its population to look at",
-    )
-    during_ms: list[float] | None = Field(
-        default=None,
-        min_length=2,
-        max_length=2,
-        description="[from, to]: the part of the measurement to look at, from its start",
-    )
 
 
 class StageSection(Section):

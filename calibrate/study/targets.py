@@ -15,7 +15,7 @@ from calibrate.network import Network
 from calibrate.objective import Constraint, Interval, Needs, Objective, Statistic, Value, find_statistic
 from calibrate.observation import steps
 from calibrate.study.checks import attempt
-from calibrate.study.file import RECORDING, ConstraintSection, ObjectiveSection, StudyFile
+from calibrate.study.file import RECORDING, ConstraintSection, ObjectiveSection, StatisticSection, StudyFile
 from calibrate.study.problems import Place, Problems, listed
 from calibrate.study.recorded import Recorded
 
@@ -81,7 +81,7 @@ def _objective(
 
 def _statistic(
     problems: Problems,
-    section: ObjectiveSection | ConstraintSection,
+    section: StatisticSection,
     network: Network,
     folder: Path,
     own: Own,
@@ -191,7 +191,7 @@ def check_times(problems: Problems, file: StudyFile, needs: Needs) -> None:
 def _check_parts(problems: Problems, file: StudyFile, needs: Needs) -> None:
     """Parts of the measurement that objectives and constraints look at must lie in it, in whole steps."""
     simulation = file.simulation
-    sections: list[tuple[Place, ObjectiveSection | ConstraintSection]] = [
+    sections: list[tuple[Place, StatisticSection]] = [
         *((("objectives", k), one) for k, one in enumerate(file.objectives)),
         *((("constraints", k), one) for k, one in enumerate(file.constraints)),
     ]
