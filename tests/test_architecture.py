@@ -16,7 +16,7 @@ LAYERS = [
     {"network", "objective"},
     {"wiring", "models", "catalogue", "suggestions"},
     {"simulators"},
-    {"worker", "panel", "figures", "recording"},
+    {"worker", "panel", "figures", "recording", "testing"},
     {"pool", "bootstrap", "comparison"},
     {"study"},
     {"record", "samplers", "draft", "looseness"},

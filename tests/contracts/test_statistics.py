@@ -1,0 +1,112 @@
+"""What every built-in statistic keeps to, and one in a file as a user writes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from calibrate import plugins
+from calibrate.objective import Objective, Statistic, Value, find_statistic
+from calibrate.testing import DURATION_MS, REGIMES, StatisticContract, observed
+
+NAMES = sorted(plugins.installed(plugins.STATISTICS))
+CHECKS = [name for name in dir(StatisticContract) if name.startswith("test_")]
+ALWAYS_DEFINED = ["rate", "rate_sd", "silent_fraction", "active_clusters", "switching_rate"]
+OWN = """
+from calibrate import Needs, statistic
+
+@statistic(unit="Hz", needs=Needs(bin_ms=5.0))
+def peak_rate(observation, *, population="E"):
+    "Highest rate of any cluster in a 5 ms bin; 0 for a silent network."
+    counts = observation.group_counts(population, 5.0)
+    return (counts / observation.group_sizes(population)[:, None]).max() / 0.005
+
+@statistic(needs=Needs())
+def careless(observation):
+    return observation.totals("E").std() / observation.totals("E").mean()
+"""
+
+
+def contract(statistic: Statistic) -> StatisticContract:
+    made = StatisticContract()
+    made.statistic = statistic
+    return made
+
+
+every_statistic = pytest.mark.parametrize("name", NAMES)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@every_statistic
+def test_a_built_in_statistic_keeps_the_contract(name, check):
+    getattr(contract(find_statistic(name)), check)()
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_statistic_in_a_users_file_keeps_it_too(tmp_path: Path, check):
+    (tmp_path / "own.py").write_text(OWN)
+    getattr(contract(find_statistic("own.py:peak_rate", folder=tmp_path)), check)()
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_the_contract_finds_what_is_wrong(tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    careless = contract(find_statistic("own.py:careless", folder=tmp_path))
+    with pytest.raises(AssertionError, match="silent"):
+        careless.test_an_undefined_value_says_why()
+    with pytest.raises(AssertionError, match="docstring is missing"):
+        careless.test_it_says_what_it_is()
+
+
+@every_statistic
+def test_a_built_in_statistic_says_all_of_itself(name):
+    found = find_statistic(name)
+    assert found.options["population"] == "E"
+    assert 10 < len(found.summary) < 100
+    assert found.summary.endswith(".")
+    text = found.function.__doc__ or ""
+    for word in ("population", "Support:", "spike"):
+        assert word in text
+    assert "Undefined" in text or "always defined" in text
+
+
+@pytest.mark.parametrize("name", ALWAYS_DEFINED)
+def test_what_is_always_defined_is_so_in_every_regime(name):
+    for trains in REGIMES.values():
+        assert find_statistic(name)(observed(trains)).defined
+
+
+@pytest.mark.parametrize("name", ["cv", "cv2", "lv", "lvr", "fano", "dwell_time"])
+def test_undefined_losses_fall_from_deep_silence_to_almost_enough_activity(name):
+    found, silent = find_statistic(name), REGIMES["silent"]
+    almost = [50 * np.arange(2) + 400 * (i % 5) for i in range(len(silent))]
+    ladder = [
+        observed(silent),
+        *(observed(silent, depolarisation=v) for v in (-1e6, -50.0, -1.0, 0.0, 0.5, 0.9, 0.999)),
+        observed(REGIMES["one spike"], depolarisation=0.9),
+        observed(REGIMES["a spike each"], depolarisation=-1.0),
+        observed(almost),
+    ]
+    estimates = [found(observation) for observation in ladder]
+    assert not any(estimate.defined for estimate in estimates)
+    losses = [Objective(statistic=found, target=Value(1.0, 0.01)).loss(e) for e in estimates]
+    assert losses == sorted(set(losses), reverse=True)
+
+
+@pytest.mark.parametrize("name", ["synchrony", "locking", "correlation", "spectral_peak_power"])
+def test_losses_of_silent_networks_fall_towards_threshold(name):
+    found = find_statistic(name)
+    estimates = [
+        found(observed(REGIMES["silent"], depolarisation=v)) for v in (np.nan, -50.0, 0.0, 0.5, 0.99)
+    ]
+    losses = [Objective(statistic=found, target=Value(1.0, 0.01)).loss(e) for e in estimates]
+    assert losses == sorted(set(losses), reverse=True)
+
+
+def test_the_regimes_are_what_they_are_called():
+    spikes = {name: sum(train.size for train in trains) for name, trains in REGIMES.items()}
+    assert [spikes[name] for name in ("silent", "one spike", "two spikes")] == [0, 1, 2]
+    assert spikes["saturated"] == 40 * DURATION_MS
+    assert spikes["irregular"] == pytest.approx(8 * 40 * 2, rel=0.1)
