@@ -9,7 +9,7 @@ import quantities as pq
 
 from calibrate.errors import ObservationError
 from calibrate.observation import Layout, observe_spikes
-from objectives.rate import rate
+from objectives.rate import rate, rate_sd, silent_fraction
 from spike_trains import observe_trains, poisson_trains
 
 
@@ -59,3 +59,22 @@ def test_a_rate_needs_no_more_than_every_observation_has() -> None:
         False,
     )
     assert rate.unit == "Hz"
+
+
+def test_the_spread_of_rates_is_their_standard_deviation_over_neurons() -> None:
+    trains = poisson_trains(np.random.default_rng(1), 50, rate_hz=6.0, duration_ms=5000.0)
+    rates = np.array([train.size for train in trains]) / 5.0
+    found = rate_sd(observe_trains(trains, duration_ms=5000.0))
+    assert found.value == pytest.approx(rates.std(ddof=1))
+    assert found.value == pytest.approx(np.sqrt(6.0 / 5.0), rel=0.25)  # Poisson: sqrt(r / T)
+    assert 0 < found.error < found.value
+    alone = rate_sd(observe_trains(trains[:1], duration_ms=5000.0))
+    assert not alone.defined
+
+
+def test_neurons_below_a_rate_count_as_silent() -> None:
+    trains = [np.arange(1, n + 1) * 100 for n in (0, 0, 1, 5, 30)]
+    observation = observe_trains(trains, duration_ms=20_000.0)
+    assert silent_fraction(observation).value == pytest.approx(3 / 5)  # 0, 0 and 0.05 Hz
+    assert silent_fraction.with_options(below_hz=1.0)(observation).value == pytest.approx(4 / 5)
+    assert "so short a measurement" in silent_fraction(observe_trains(trains, duration_ms=5000.0)).note

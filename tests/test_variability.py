@@ -9,7 +9,8 @@ import quantities as pq
 
 from calibrate.errors import ObjectiveError
 from calibrate.objective import Statistic
-from objectives.variability import cv, cv2, fano, lv
+from calibrate.observation import Layout, observe_spikes
+from objectives.variability import cv, cv2, fano, isi, lv, lvr
 from spike_trains import gamma_trains, observe_trains, poisson_trains
 
 IRREGULARITIES = [cv, cv2, lv]
@@ -236,3 +237,33 @@ def test_the_needs_of_the_fano_factor_are_its_windows() -> None:
 def test_irregularity_needs_interval_moments(statistic: Statistic) -> None:
     assert statistic.needs.isi
     assert not statistic.needs.spikes
+
+
+# LvR and intervals
+
+
+@pytest.mark.parametrize("refractory_ms", [0.0, 5.0])
+def test_lvr_is_the_mean_over_neurons_of_what_elephant_finds(refractory_ms: float) -> None:
+    trains = gamma_trains(np.random.default_rng(8), 20, shape=3.0, rate_hz=15.0, duration_ms=5000.0)
+    expected = [
+        elephant.statistics.lvr(intervals * pq.ms, R=refractory_ms * pq.ms)
+        for intervals in intervals_of(trains)
+    ]
+    found = lvr.with_options(refractory_ms=refractory_ms)(observe_trains(trains, duration_ms=5000.0))
+    assert found.value == pytest.approx(np.mean(expected))
+    assert found.support == 20
+
+
+def test_lvr_without_a_refractory_time_is_lv() -> None:
+    trains = poisson_trains(np.random.default_rng(9), 20, rate_hz=15.0, duration_ms=3000.0)
+    observation = observe_trains(trains, duration_ms=3000.0)
+    assert lvr.with_options(refractory_ms=0.0)(observation).value == pytest.approx(lv(observation).value)
+
+
+def test_the_mean_interval_is_over_all_intervals() -> None:
+    trains = [np.array([10, 20, 50]), np.array([100, 400]), np.array([7])]
+    step, neuron = np.concatenate(trains), np.repeat([0, 1, 2], [3, 2, 1])
+    layout = Layout.of([("E", 3, 1)])
+    found = isi(observe_spikes(step, neuron, layout, dt_ms=1.0, duration_ms=500.0))
+    assert found.value == pytest.approx((10 + 30 + 300) / 3)
+    assert sorted(found.sample) == [10.0, 30.0, 300.0]

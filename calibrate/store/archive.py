@@ -78,7 +78,7 @@ def _observation(arrays: Mapping[str, NDArray[Any]]) -> Observation:
     moments = {name: arrays[f"intervals_{name}"] for name in ("n", "sum", "sum_sq", "cv2", "lv")}
     # Files written before LvR came to be have no sums for it.
     unknown = np.full(moments["lv"].shape, np.nan)
-    moments["lvr"] = arrays["intervals_lvr"] if "intervals_lvr" in arrays else unknown
+    moments["lvr"] = arrays.get("intervals_lvr", unknown)
     spikes = None
     if "spikes_step" in arrays:
         spikes = Spikes(arrays["spikes_step"].astype(np.int64), arrays["spikes_neuron"].astype(np.int64))
