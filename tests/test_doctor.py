@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 from collections import namedtuple
 from pathlib import Path
 
@@ -165,7 +166,12 @@ def test_a_simulator_that_dies_is_quoted_and_its_log_is_removed(folder, monkeypa
     class Dying(Pool):
         def run(self, candidates, **_):
             slot = self._slots[0]
-            slot.submit = lambda *_: (setattr(slot, "batch", candidates), slot._process.kill())
+
+            def submit(batch, _):
+                slot.batch, slot.started = batch, time.monotonic()
+                slot._process.kill()
+
+            slot.submit = submit
             self.log.write_text("loading\nlibgsl.so.27: cannot open shared object file\n\n")
             return super().run(candidates)
 
