@@ -9,7 +9,19 @@ from calibrate.errors import ObjectiveError
 from calibrate.objective import Estimate, Statistic, find_statistic
 from calibrate.observation import Layout, Observation
 
-OF_POPULATIONS = ("rate", "cv", "cv2", "lv", "fano", "synchrony", "locking")
+OF_POPULATIONS = (
+    "rate",
+    "rate_sd",
+    "silent_fraction",
+    "cv",
+    "cv2",
+    "lv",
+    "lvr",
+    "fano",
+    "correlation",
+    "synchrony",
+    "locking",
+)
 OF_CLUSTERS = ("dwell_time", "active_clusters", "switching_rate")
 
 
