@@ -21,7 +21,7 @@ from optuna.trial import TrialState
 from sqlalchemy import Connection, event, text
 
 from calibrate.errors import StoreError
-from calibrate.objective import Estimate
+from calibrate.objective import Estimate, find_statistic
 from calibrate.observation import Layout, Observation, observe_spikes
 from calibrate.record import Simulation
 from calibrate.search import Search, Verdict
@@ -184,6 +184,21 @@ def test_observations_are_kept_beside_the_database_and_come_back_as_they_were(st
         np.testing.assert_array_equal(one, other)
     np.testing.assert_array_equal(found.intervals.cv2, shown.intervals.cv2)
     np.testing.assert_array_equal(found.spikes.step, shown.spikes.step)
+
+
+def test_an_observation_stored_before_there_was_lvr_is_read_and_has_none(store, tmp_path):
+    store.record(simulation("a", observation=observation()))
+    path = tmp_path / "small.observations" / "a-1-0.npz"
+    with np.load(path) as arrays:
+        before = {name: array for name, array in arrays.items() if name != "intervals_lvr"}
+    np.savez_compressed(path, **before)
+    found = archive.load(path)
+    np.testing.assert_array_equal(found.intervals.lv, observation().intervals.lv)
+    population = found.layout.populations[0]
+    estimate = find_statistic(f"lvr_{population}")(found)
+    assert (estimate.defined, estimate.shortfall) == (False, 1.0)
+    assert estimate.note == "the observation was stored without LvR"
+    assert find_statistic(f"lv_{population}")(found).defined
 
 
 def test_a_changed_or_missing_observation_is_refused(store, tmp_path):
