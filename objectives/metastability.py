@@ -3,101 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
-from calibrate.objective import Estimate, Needs, ObjectiveError, Spread, statistic
+from calibrate.objective import Estimate, Needs, ObjectiveError, Spread, Statistic, statistic
 from calibrate.observation import Observation
 from objectives.activity import shortfall
+from objectives.up_states import THRESHOLDS, UpStates, up_states
 
 
-@dataclass(frozen=True)
-class UpStates:
-    """The up-states of all clusters of a population; arrays of shape (episodes,).
-
-    start, stop     first bin of each, and first bin after it
-    n_clusters      clusters, with or without up-states
-    n_bins, bin_ms  bins of the measurement, and their width
-    peak_hz         highest smoothed rate of any cluster
-    longest_ms      longest time above threshold, of episodes too short for an up-state too
-    """
-
-    start: NDArray[np.int64]
-    stop: NDArray[np.int64]
-    n_clusters: int
-    n_bins: int
-    bin_ms: float
-    peak_hz: float
-    longest_ms: float
-
-    @property
-    def total_ms(self) -> float:
-        return float((self.stop - self.start).sum()) * self.bin_ms
-
-    @property
-    def n_began(self) -> int:
-        """Up-states that began within the measurement."""
-        return int((self.start > 0).sum())
-
-    @property
-    def n_ended(self) -> int:
-        """Up-states that ended within the measurement."""
-        return int((self.stop < self.n_bins).sum())
-
-
-def up_states(
-    observation: Observation,
-    *,
-    population: str,
-    theta_hi_hz: float,
-    theta_lo_hz: float,
-    min_ms: float,
-    bin_ms: float,
-    sigma_ms: float,
-) -> UpStates:
-    """The up-states of the clusters of `population`.
-
-    The rate of each cluster, per neuron, in bins of `bin_ms`, is smoothed with a Gaussian of SD `sigma_ms`.
-    An up-state begins where the rate exceeds `theta_hi_hz` and ends where it falls below `theta_lo_hz`.
-    Those shorter than `min_ms` are dropped, also at the start and end of the measurement: whether they
-    would have lasted is not known. A measurement that starts between the thresholds starts down.
-    """
-    counts = observation.group_counts(population, bin_ms)
-    sizes = observation.group_sizes(population)
-    rates = counts / (sizes[:, None] * (bin_ms / 1000))
-    if sigma_ms > 0 and counts.size:
-        # "reflect" keeps the number of spikes and the level at both ends. Zeros beyond the ends would halve
-        # the rate there and end up-states that were going on; repeating the last bin would smooth nothing.
-        rates = gaussian_filter1d(rates, sigma_ms / bin_ms, axis=1, mode="reflect")
-    n_clusters, n_bins = rates.shape
-
-    # Each bin is decided by the last one up to it that is above the upper or below the lower threshold, and
-    # where there was none, by the first, which is then not above.
-    above = rates > theta_hi_hz
-    decisive = np.where(above | (rates < theta_lo_hz), np.arange(n_bins), 0)
-    up = np.take_along_axis(above, np.maximum.accumulate(decisive, axis=1), axis=1)
-
-    # Row by row, with a bin of silence on either side, beginnings and ends come in the same order.
-    edges = np.diff(np.pad(up, ((0, 0), (1, 1))).astype(np.int8), axis=1)
-    start, stop = np.nonzero(edges > 0)[1], np.nonzero(edges < 0)[1]
-    lengths_ms = (stop - start) * bin_ms
-    kept = lengths_ms >= min_ms * (1 - 1e-9)
-    return UpStates(
-        start=start[kept],
-        stop=stop[kept],
-        n_clusters=n_clusters,
-        n_bins=n_bins,
-        bin_ms=bin_ms,
-        peak_hz=float(rates.max(initial=0.0)),
-        longest_ms=float(lengths_ms.max(initial=0.0)),
-    )
-
-
-def _thresholds(
-    theta_hi_hz: float, theta_lo_hz: float, min_ms: float, bin_ms: float, sigma_ms: float
+def _detection(
+    theta_hi_hz: float, theta_lo_hz: float, min_ms: float, bin_ms: float, sigma_ms: float, thresholds: str
 ) -> Needs:
     if not (math.isfinite(theta_hi_hz) and 0 < theta_lo_hz <= theta_hi_hz):
         raise ObjectiveError(
@@ -106,7 +25,66 @@ def _thresholds(
     for option, value in (("min_ms", min_ms), ("sigma_ms", sigma_ms)):
         if not (math.isfinite(value) and value >= 0):
             raise ObjectiveError(f"{option} must be 0 ms or more, not {value:g}")
+    if thresholds not in THRESHOLDS:
+        raise ObjectiveError(f"thresholds must be one of {', '.join(THRESHOLDS)}, not {thresholds!r}")
     return Needs(bin_ms=bin_ms)
+
+
+def _of_up_states(
+    *,
+    unit: str = "",
+    scale: Literal["linear", "log"] = "linear",
+    sample: str = "",
+    spread: Mapping[str, Spread] | None = None,
+) -> Callable[[Callable[[UpStates, Callable[[str], Estimate]], Estimate]], Statistic]:
+    """A statistic of a function of the up-states, with the options of their detection.
+
+    The function is also given what makes an undefined Estimate, with a note, of a network without up-states.
+    """
+
+    def decorate(function: Callable[[UpStates, Callable[[str], Estimate]], Estimate]) -> Statistic:
+        def of_observation(
+            observation: Observation,
+            *,
+            population: str = "E",
+            theta_hi_hz: float = 20.0,
+            theta_lo_hz: float = 15.0,
+            min_ms: float = 50.0,
+            bin_ms: float = 5.0,
+            sigma_ms: float = 25.0,
+            thresholds: str = "absolute",
+        ) -> Estimate:
+            states = up_states(
+                observation,
+                population=population,
+                theta_hi_hz=theta_hi_hz,
+                theta_lo_hz=theta_lo_hz,
+                min_ms=min_ms,
+                bin_ms=bin_ms,
+                sigma_ms=sigma_ms,
+                thresholds=thresholds,
+            )
+
+            def undefined(note: str) -> Estimate:
+                rate_share = min(states.peak_hz / states.theta_hz, 1.0)
+                time_share = min(states.longest_ms / min_ms, 1.0) if states.longest_ms else 0.0
+                missing = shortfall(observation, population, (rate_share + time_share) / 2)
+                return Estimate(math.nan, support=0, shortfall=missing, note=note)
+
+            found = function(states, undefined)
+            return found if found.note or not states.note else replace(found, note=states.note)
+
+        of_observation.__name__, of_observation.__doc__ = function.__name__, function.__doc__
+        of_observation.__module__ = function.__module__
+        return statistic(unit=unit, needs=_detection, scale=scale, sample=sample, spread=spread)(
+            of_observation
+        )
+
+    return decorate
+
+
+def _no_up_state(states: UpStates) -> str:
+    return f"no up-state; the highest smoothed rate of a cluster is {states.peak_hz:.3g} Hz"
 
 
 # Measured on the E/I clustered network in its metastable state, 1500 neurons, 6 clusters, 10 s. What differs
@@ -116,17 +94,10 @@ _SPREAD_OF_ACTIVE = {"fixed_indegree": Spread(within=0.14), "bernoulli": Spread(
 _SPREAD_OF_SWITCHING = {"fixed_indegree": Spread(within=0.10), "bernoulli": Spread(within=0.09, between=0.39)}
 
 
-@statistic(unit="ms", needs=_thresholds, scale="log", spread=_SPREAD_OF_DWELL)
-def dwell_time(
-    observation: Observation,
-    *,
-    population: str = "E",
-    theta_hi_hz: float = 20.0,
-    theta_lo_hz: float = 15.0,
-    min_ms: float = 50.0,
-    bin_ms: float = 5.0,
-    sigma_ms: float = 25.0,
-) -> Estimate:
+@_of_up_states(
+    unit="ms", scale="log", sample="duration of every up-state that is complete", spread=_SPREAD_OF_DWELL
+)
+def dwell_time(states: UpStates, undefined: Callable[[str], Estimate]) -> Estimate:
     """Mean dwell time of clusters in up-states, with those that the measurement cuts off.
 
         dwell = total time of all clusters in up-states / number of up-states that end
@@ -143,79 +114,132 @@ def dwell_time(
     min_ms          shorter up-states are dropped
     bin_ms          width of the bins of the rate
     sigma_ms        SD of the Gaussian that smooths it; 0 for none
+    thresholds      "absolute"; "relative": so far above the median rate of each cluster, where background
+                    rates come near an absolute threshold; "mixture": 2/3 and 1/2 of the way between the means
+                    of two normal distributions fitted to all rates, as given where these are not 2 SDs apart
 
-    Returns ms, > 0. Support: up-states that end. If there are up-states and none ends, the total time is
-    returned, as if one ended with the measurement: a lower bound, which meets no target.
+    Returns ms, > 0. Support: up-states that end; the standard error, dwell / sqrt(support), is that of
+    exponential dwell times. The sample has the complete up-states, of which the value is no plain mean. If
+    there are up-states and none ends, the total time is returned, as if one ended with the measurement: a
+    lower bound, which meets no target.
     Undefined without an up-state, so with 0 or 1 spikes: shortfall (1 - progress) / 2, with progress the
-    mean of two shares: of the highest smoothed rate in theta_hi_hz, and of the longest time above threshold
+    mean of two shares: of the highest smoothed rate in the upper threshold, and of the longest time above it
     in min_ms; more for silent networks, by their distance from threshold.
     Source: Litwin-Kumar and Doiron 2012; Rostami et al. 2024.
     """
-    states = up_states(
-        observation,
-        population=population,
-        theta_hi_hz=theta_hi_hz,
-        theta_lo_hz=theta_lo_hz,
-        min_ms=min_ms,
-        bin_ms=bin_ms,
-        sigma_ms=sigma_ms,
-    )
     if not states.start.size:
-        rate_share = min(states.peak_hz / theta_hi_hz, 1.0)
-        time_share = states.longest_ms / min_ms if states.longest_ms else 0.0
-        missing = shortfall(observation, population, (rate_share + time_share) / 2)
-        note = f"no up-state; the highest smoothed rate of a cluster is {states.peak_hz:.3g} Hz"
-        return Estimate(math.nan, support=0, shortfall=missing, note=note)
+        return undefined(_no_up_state(states))
     if not states.n_ended:
         note = "lower bound: no up-state ended"
         return Estimate(states.total_ms, support=0, lower_bound=True, note=note)
-    return Estimate(states.total_ms / states.n_ended, support=states.n_ended)
+    value = states.total_ms / states.n_ended
+    return Estimate(
+        value,
+        support=states.n_ended,
+        error=value / math.sqrt(states.n_ended),
+        sample=states.lengths_ms[states.complete],
+    )
 
 
-@statistic(needs=_thresholds, spread=_SPREAD_OF_ACTIVE)
-def active_clusters(
-    observation: Observation,
-    *,
-    population: str = "E",
-    theta_hi_hz: float = 20.0,
-    theta_lo_hz: float = 15.0,
-    min_ms: float = 50.0,
-    bin_ms: float = 5.0,
-    sigma_ms: float = 25.0,
-) -> Estimate:
+@_of_up_states(unit="ms", scale="log")
+def up_gap(states: UpStates, undefined: Callable[[str], Estimate]) -> Estimate:
+    """Mean time between the up-states of a cluster, with gaps that the measurement cuts off.
+
+        gap = total time of all clusters outside of up-states / number of up-states that begin
+
+    the counterpart of `dwell_time`, whose population and other options it has; a cluster without an up-state
+    is one long gap that does not end.
+
+    Returns ms, > 0. Support: up-states that begin; the standard error, gap / sqrt(support), is that of
+    exponential gaps. If there are up-states and none begins, the total time is returned: a lower bound.
+    Undefined without an up-state, so with 0 or 1 spikes, with the shortfall of `dwell_time`; and with none,
+    0, where every cluster is up all the time. Source: as for `dwell_time`.
+    """
+    if not states.start.size:
+        return undefined(_no_up_state(states))
+    down_ms = states.n_clusters * states.duration_ms - states.total_ms
+    if down_ms <= 0:
+        return Estimate(math.nan, support=0, note="every cluster is up all the time")
+    if not states.n_began:
+        return Estimate(down_ms, support=0, lower_bound=True, note="lower bound: no up-state began")
+    value = down_ms / states.n_began
+    return Estimate(value, support=states.n_began, error=value / math.sqrt(states.n_began))
+
+
+@_of_up_states(spread=_SPREAD_OF_ACTIVE)
+def active_clusters(states: UpStates, _: Callable[[str], Estimate]) -> Estimate:
     """Mean number of clusters that are in an up-state at the same time.
 
         active = total time of all clusters in up-states / duration
 
     The population and the other options are those of `dwell_time`.
 
-    No unit, from 0 to the number of clusters; always defined, 0 with 0 or 1 spikes. Support: up-states.
+    No unit, from 0 to the number of clusters; always defined, 0 with 0 or 1 spikes. Support: up-states. The
+    standard error takes the clusters as independent.
     Source: Litwin-Kumar and Doiron 2012; Rostami et al. 2024.
     """
-    states = up_states(
-        observation,
-        population=population,
-        theta_hi_hz=theta_hi_hz,
-        theta_lo_hz=theta_lo_hz,
-        min_ms=min_ms,
-        bin_ms=bin_ms,
-        sigma_ms=sigma_ms,
-    )
-    length_ms = max(states.n_bins, 1) * bin_ms
-    return Estimate(states.total_ms / length_ms, support=states.start.size)
+    shares = states.of_clusters_ms / states.duration_ms
+    error = float(shares.std(ddof=1)) * math.sqrt(shares.size) if shares.size > 1 else math.nan
+    return Estimate(states.total_ms / states.duration_ms, support=states.start.size, error=error)
 
 
-@statistic(unit="Hz", needs=_thresholds, spread=_SPREAD_OF_SWITCHING)
-def switching_rate(
-    observation: Observation,
-    *,
-    population: str = "E",
-    theta_hi_hz: float = 20.0,
-    theta_lo_hz: float = 15.0,
-    min_ms: float = 50.0,
-    bin_ms: float = 5.0,
-    sigma_ms: float = 25.0,
-) -> Estimate:
+@_of_up_states()
+def active_sd(states: UpStates, _: Callable[[str], Estimate]) -> Estimate:
+    """Standard deviation over time of the number of clusters that are up at the same time.
+
+        active_sd = sqrt(< (a(t) - <a>)^2 >_t)
+
+    with a(t) the number of clusters in an up-state in bin t. The population and the other options are those
+    of `dwell_time`.
+
+    No unit, >= 0: 0 where the number never changes, so for winner-take-all and with 0 or 1 spikes; for Q
+    clusters that are up independently for a share p of the time, sqrt(Q p (1 - p)), less where they compete;
+    always defined. Support: up-states.
+    """
+    return Estimate(float(states.active.std()) if states.n_bins else 0.0, support=states.start.size)
+
+
+@_of_up_states()
+def multiple_active(states: UpStates, _: Callable[[str], Estimate]) -> Estimate:
+    """Share of the time in which two or more clusters are up.
+
+        multiple = < [a(t) >= 2] >_t
+
+    with a(t) the number of clusters in an up-state in bin t. The population and the other options are those
+    of `dwell_time`.
+
+    No unit, from 0 to 1; always defined, 0 with 0 or 1 spikes. Support: up-states.
+    """
+    value = float((states.active >= 2).mean()) if states.n_bins else 0.0
+    return Estimate(value, support=states.start.size)
+
+
+@_of_up_states()
+def occupancy_entropy(states: UpStates, undefined: Callable[[str], Estimate]) -> Estimate:
+    """Entropy of how the time in up-states is divided among the clusters, relative to its highest value.
+
+        H = - sum_c p_c ln p_c / ln Q
+
+    with p_c the share of cluster c in the time that all Q clusters spend in up-states. The population and the
+    other options are those of `dwell_time`.
+
+    No unit, from 0 (one cluster has it all: winner-take-all) to 1 (all have the same). Support: up-states. It
+    comes out too low where there are few up-states for each cluster.
+    Undefined without an up-state, so with 0 or 1 spikes, with the shortfall of `dwell_time`; and for a
+    population of one cluster, with shortfall 1.
+    """
+    if states.n_clusters < 2:
+        return Estimate(math.nan, support=0, shortfall=1.0, note="there is one cluster only")
+    if not states.start.size:
+        return undefined(_no_up_state(states))
+    shares = states.of_clusters_ms / states.total_ms
+    shares = shares[shares > 0]
+    entropy = float(-(shares * np.log(shares)).sum()) / math.log(states.n_clusters)
+    return Estimate(max(entropy, 0.0), support=states.start.size)
+
+
+@_of_up_states(unit="Hz", spread=_SPREAD_OF_SWITCHING)
+def switching_rate(states: UpStates, _: Callable[[str], Estimate]) -> Estimate:
     """Up-states that begin, per cluster and second.
 
         switching = number of up-states that begin / (number of clusters * duration)
@@ -223,17 +247,9 @@ def switching_rate(
     An up-state that goes on when the measurement starts did not begin in it. The population and the
     other options are those of `dwell_time`.
 
-    Returns Hz, >= 0; always defined, 0 with 0 or 1 spikes. Support: up-states that begin.
-    Source: Litwin-Kumar and Doiron 2012; Rostami et al. 2024.
+    Returns Hz, >= 0; always defined, 0 with 0 or 1 spikes. Support: up-states that begin; the standard error
+    is that of a Poisson number. Source: Litwin-Kumar and Doiron 2012; Rostami et al. 2024.
     """
-    states = up_states(
-        observation,
-        population=population,
-        theta_hi_hz=theta_hi_hz,
-        theta_lo_hz=theta_lo_hz,
-        min_ms=min_ms,
-        bin_ms=bin_ms,
-        sigma_ms=sigma_ms,
-    )
-    length_s = max(states.n_bins, 1) * bin_ms / 1000
-    return Estimate(states.n_began / (states.n_clusters * length_s), support=states.n_began)
+    times_s = states.n_clusters * states.duration_ms / 1000
+    error = math.sqrt(states.n_began) / times_s
+    return Estimate(states.n_began / times_s, support=states.n_began, error=error)

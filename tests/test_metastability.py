@@ -10,7 +10,16 @@ import pytest
 from calibrate.errors import ObjectiveError
 from calibrate.objective import Objective, Statistic, Value
 from calibrate.observation import Layout, Observation, observe_spikes
-from objectives.metastability import active_clusters, dwell_time, switching_rate, up_states
+from objectives.metastability import (
+    active_clusters,
+    active_sd,
+    dwell_time,
+    multiple_active,
+    occupancy_entropy,
+    switching_rate,
+    up_gap,
+)
+from objectives.up_states import up_states
 from spike_trains import episodes_ms, observe_trains, switching_trains
 
 ALL = [dwell_time, active_clusters, switching_rate]
@@ -288,3 +297,98 @@ def test_the_bins_are_the_need(statistic: Statistic) -> None:
 
 def test_dwell_times_are_compared_by_ratios() -> None:
     assert (dwell_time.scale, active_clusters.scale, switching_rate.scale) == ("log", "linear", "linear")
+
+
+# Gaps, how many at once, who is up, and thresholds
+
+
+@pytest.fixture(scope="module")
+def independent() -> Observation:
+    """Ten clusters that are up for a third of the time, each by itself, for 200 s."""
+    trains, _ = switching_trains(
+        np.random.default_rng(21),
+        clusters=10,
+        size=40,
+        up_hz=80.0,
+        down_hz=2.0,
+        dwell_ms=400.0,
+        gap_ms=800.0,
+        duration_ms=200_000.0,
+    )
+    return observe_trains(trains, duration_ms=200_000.0, dt_ms=1.0, clusters=10)
+
+
+def test_dwell_times_and_gaps_are_those_of_the_process(independent) -> None:
+    middle = {"theta_hi_hz": 45.0, "theta_lo_hz": 37.0}
+    dwell, gap, switching = (
+        one.with_options(**middle)(independent) for one in (dwell_time, up_gap, switching_rate)
+    )
+    # Up-states of less than 50 ms are not seen: dwell times are exponential beyond, and cycles longer.
+    seen = np.exp(-50 / 400)
+    assert dwell.value == pytest.approx(400 + 50, rel=0.1)
+    assert gap.value == pytest.approx(1200 / seen - 450, rel=0.1)
+    assert dwell.error == pytest.approx(dwell.value / np.sqrt(dwell.support))
+    assert dwell.sample.mean() == pytest.approx(dwell.value, rel=0.05)
+    assert switching.value == pytest.approx(seen / 1.2, rel=0.1)
+
+
+def test_independent_clusters_are_up_together_as_the_binomial_distribution_says(independent) -> None:
+    mean = active_clusters(independent)
+    p = mean.value / 10
+    assert p == pytest.approx(1 / 3, rel=0.12)
+    assert active_sd(independent).value == pytest.approx(np.sqrt(10 * p * (1 - p)), rel=0.05)
+    at_most_one = (1 - p) ** 10 + 10 * p * (1 - p) ** 9
+    assert multiple_active(independent).value == pytest.approx(1 - at_most_one, rel=0.05)
+    # A telegraph process has an autocorrelation time of 267 ms: 200 s are 375 independent looks.
+    assert mean.error == pytest.approx(np.sqrt(10 * p * (1 - p) * 2 * 267 / 200_000), rel=0.6)
+
+
+def test_the_occupancy_is_even_among_equals_and_none_for_one_winner(independent) -> None:
+    assert occupancy_entropy(independent).value > 0.99
+    always = np.arange(0, 5000, 10)
+    never = np.zeros(0, dtype=int)
+    winner = observe_trains([always] * 10 + [never] * 10, duration_ms=5000.0, dt_ms=1.0, clusters=2)
+    assert occupancy_entropy(winner).value == 0
+    assert active_sd(winner).value == 0
+    assert up_gap(winner).lower_bound
+    half = np.arange(0, 2500, 10)
+    shared = observe_trains([half] * 10 + [half + 2500] * 10, duration_ms=5000.0, dt_ms=1.0, clusters=2)
+    assert occupancy_entropy(shared).value == pytest.approx(1.0)
+    one = observe_trains([always] * 10, duration_ms=5000.0, dt_ms=1.0)
+    assert occupancy_entropy(one).note == "there is one cluster only"
+    assert up_gap(one).note == "every cluster is up all the time"
+
+
+def test_over_a_busy_background_relative_thresholds_and_a_mixture_find_what_absolute_ones_do_not() -> None:
+    trains, up = switching_trains(
+        np.random.default_rng(22),
+        clusters=6,
+        size=60,
+        up_hz=70.0,
+        down_hz=25.0,
+        dwell_ms=300.0,
+        gap_ms=900.0,
+        duration_ms=60_000.0,
+    )
+    busy = observe_trains(trains, duration_ms=60_000.0, dt_ms=1.0, clusters=6)
+    share = 6 * up.mean()
+    assert active_clusters(busy).value > 5.5  # the background alone is above 20 Hz
+    for kind in ("relative", "mixture"):
+        found = active_clusters.with_options(thresholds=kind)(busy)
+        assert found.value == pytest.approx(share, rel=0.12), kind
+    flat, _ = switching_trains(
+        np.random.default_rng(23),
+        clusters=3,
+        size=60,
+        up_hz=10.0,
+        down_hz=10.0,
+        dwell_ms=300.0,
+        gap_ms=900.0,
+        duration_ms=20_000.0,
+    )
+    alone = observe_trains(flat, duration_ms=20_000.0, dt_ms=1.0, clusters=3)
+    found = active_clusters.with_options(thresholds="mixture")(alone)
+    assert found.value == 0.0
+    assert found.note == "rates have no two levels that are apart: thresholds as given"
+    with pytest.raises(ObjectiveError, match="thresholds must be one of absolute, relative, mixture"):
+        dwell_time.with_options(thresholds="none")

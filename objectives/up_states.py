@@ -1,0 +1,184 @@
+"""Up-states of clusters: where the smoothed rate of a cluster is high."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from calibrate.observation import Observation
+
+THRESHOLDS = ("absolute", "relative", "mixture")
+
+# Rates that a mixture is fitted to, at most, and how many of its SDs its two levels must be apart.
+_MOST_RATES = 5000
+_APART = 2.0
+
+
+@dataclass(frozen=True)
+class UpStates:
+    """The up-states of all clusters of a population; arrays of shape (episodes,).
+
+    cluster         of each, in ascending order
+    start, stop     first bin of each, and first bin after it
+    n_clusters      clusters, with or without up-states
+    n_bins, bin_ms  bins of the measurement, and their width
+    peak_hz         highest smoothed rate of any cluster
+    longest_ms      longest time above threshold, of episodes too short for an up-state too
+    theta_hz        the upper threshold, of the cluster with the highest rate
+    note            what is to be said of the thresholds
+    """
+
+    cluster: NDArray[np.int64]
+    start: NDArray[np.int64]
+    stop: NDArray[np.int64]
+    n_clusters: int
+    n_bins: int
+    bin_ms: float
+    peak_hz: float
+    longest_ms: float
+    theta_hz: float
+    note: str = ""
+
+    @property
+    def lengths_ms(self) -> NDArray[np.float64]:
+        """How long each lasts within the measurement, shape (episodes,)."""
+        return np.asarray((self.stop - self.start) * self.bin_ms, dtype=np.float64)
+
+    @property
+    def complete(self) -> NDArray[np.bool_]:
+        """Which ones begin and end within the measurement, shape (episodes,)."""
+        return np.asarray((self.start > 0) & (self.stop < self.n_bins))
+
+    @property
+    def total_ms(self) -> float:
+        return float(self.lengths_ms.sum())
+
+    @property
+    def duration_ms(self) -> float:
+        """Of the measurement, at least a bin."""
+        return max(self.n_bins, 1) * self.bin_ms
+
+    @property
+    def of_clusters_ms(self) -> NDArray[np.float64]:
+        """Time of each cluster in up-states, shape (clusters,)."""
+        times = np.zeros(self.n_clusters)
+        np.add.at(times, self.cluster, self.lengths_ms)
+        return times
+
+    @property
+    def active(self) -> NDArray[np.int64]:
+        """Number of clusters that are up in each bin, shape (bins,)."""
+        changes = np.zeros(self.n_bins + 1, dtype=np.int64)
+        np.add.at(changes, self.start, 1)
+        np.add.at(changes, self.stop, -1)
+        return np.cumsum(changes)[:-1]
+
+    @property
+    def n_began(self) -> int:
+        """Up-states that began within the measurement."""
+        return int((self.start > 0).sum())
+
+    @property
+    def n_ended(self) -> int:
+        """Up-states that ended within the measurement."""
+        return int((self.stop < self.n_bins).sum())
+
+
+def up_states(
+    observation: Observation,
+    *,
+    population: str,
+    theta_hi_hz: float,
+    theta_lo_hz: float,
+    min_ms: float,
+    bin_ms: float,
+    sigma_ms: float,
+    thresholds: str = "absolute",
+) -> UpStates:
+    """The up-states of the clusters of `population`.
+
+    The rate of each cluster, per neuron, in bins of `bin_ms`, is smoothed with a Gaussian of SD `sigma_ms`.
+    An up-state begins where the rate exceeds `theta_hi_hz` and ends where it falls below `theta_lo_hz`.
+    Those shorter than `min_ms` are dropped, also at the start and end of the measurement: whether they
+    would have lasted is not known. A measurement that starts between the thresholds starts down.
+
+    thresholds  "absolute": as they are; "relative": above the median rate of each cluster; "mixture": 2/3 and
+                1/2 of the way from the lower to the upper mean of a mixture of two normal distributions,
+                fitted to the rates of all clusters; as they are where the means are less than 2 SDs apart
+    """
+    counts = observation.group_counts(population, bin_ms)
+    sizes = observation.group_sizes(population)
+    rates = counts / (sizes[:, None] * (bin_ms / 1000))
+    if sigma_ms > 0 and counts.size:
+        # "reflect" keeps the number of spikes and the level at both ends. Zeros beyond the ends would halve
+        # the rate there and end up-states that were going on; repeating the last bin would smooth nothing.
+        rates = gaussian_filter1d(rates, sigma_ms / bin_ms, axis=1, mode="reflect")
+    n_clusters, n_bins = rates.shape
+    high, low, note = _thresholds(rates, theta_hi_hz, theta_lo_hz, thresholds)
+
+    # Each bin is decided by the last one up to it that is above the upper or below the lower threshold, and
+    # where there was none, by the first, which is then not above.
+    above = rates > high
+    decisive = np.where(above | (rates < low), np.arange(n_bins), 0)
+    up = np.take_along_axis(above, np.maximum.accumulate(decisive, axis=1), axis=1)
+
+    # Row by row, with a bin of silence on either side, beginnings and ends come in the same order.
+    edges = np.diff(np.pad(up, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    cluster, start = np.nonzero(edges > 0)
+    stop = np.nonzero(edges < 0)[1]
+    lengths_ms = (stop - start) * bin_ms
+    kept = lengths_ms >= min_ms * (1 - 1e-9)
+    return UpStates(
+        cluster=cluster[kept],
+        start=start[kept],
+        stop=stop[kept],
+        n_clusters=n_clusters,
+        n_bins=n_bins,
+        bin_ms=bin_ms,
+        peak_hz=float(rates.max(initial=0.0)),
+        longest_ms=float(lengths_ms.max(initial=0.0)),
+        theta_hz=float(high[np.argmax(rates.max(axis=1)), 0] if rates.size else theta_hi_hz),
+        note=note,
+    )
+
+
+def _thresholds(
+    rates: NDArray[np.float64], theta_hi_hz: float, theta_lo_hz: float, kind: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64], str]:
+    """Upper and lower threshold of each cluster, shape (clusters, 1), and what is to be said of them."""
+    none = np.zeros((rates.shape[0], 1))
+    if kind == "relative" and rates.size:
+        median = np.median(rates, axis=1, keepdims=True)
+        return median + theta_hi_hz, median + theta_lo_hz, ""
+    if kind == "mixture":
+        levels = _levels(rates)
+        if levels is None:
+            note = "rates have no two levels that are apart: thresholds as given"
+            return none + theta_hi_hz, none + theta_lo_hz, note
+        lower, upper = levels
+        return none + lower + 2 / 3 * (upper - lower), none + (lower + upper) / 2, ""
+    return none + theta_hi_hz, none + theta_lo_hz, ""
+
+
+def _levels(rates: NDArray[np.float64]) -> tuple[float, float] | None:
+    """The means of two normal distributions whose mixture fits the rates best; None if they are not apart."""
+    every = max(rates.size // _MOST_RATES, 1)
+    flat = np.asarray(rates).reshape(-1, 1)[::every]
+    if flat.size < 10 or np.ptp(flat) < 1e-9:
+        return None
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.mixture import GaussianMixture
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        start = np.quantile(flat, [0.25, 0.95]).reshape(2, 1)
+        model = GaussianMixture(2, means_init=start, random_state=0).fit(flat)
+    order = np.argsort(model.means_.ravel())
+    lower, upper = (float(mean) for mean in model.means_.ravel()[order])
+    sd = math.sqrt(float(model.covariances_.ravel().mean()))
+    return (lower, upper) if upper - lower > _APART * sd else None
