@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import io
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +55,18 @@ def record(path: Path, *, backend: str) -> None:
     path.write_text("\n".join(rows) + "\n")
 
 
-def study_file(folder: Path, *, trials: int, seed: int, backend: str) -> Path:
+def study_file(
+    folder: Path,
+    *,
+    trials: int,
+    loss: float,
+    seed: int,
+    backend: str,
+    statistics: Sequence[str],
+    duration_ms: float,
+) -> Path:
     """A study that aims at the recording's statistics, as `calibrate stats` writes them."""
-    wanted = [part for name in STATISTICS for part in ("--statistic", name)]
+    wanted = [part for name in statistics for part in ("--statistic", name)]
     span = ["--duration-ms", "60000", "--sampled", "--quiet"]
     with contextlib.redirect_stdout(io.StringIO()):
         code = execute(
@@ -77,29 +87,48 @@ connectivity = "fixed_indegree"
 [simulation]
 backend = "{backend}"
 warmup_ms = 500.0
-duration_ms = 10000.0
+duration_ms = {duration_ms}
 [sampler]
 name = "cmaes"
 [budget]
 trials = {trials}
-loss = 0.5
+loss = {loss}
 {(folder / "aims.toml").read_text()}
 """
     )
     return path
 
 
-def recover(folder: Path, *, trials: int, seed: int, backend: str, progress: bool = True) -> Results:
+def recover(
+    folder: Path,
+    *,
+    trials: int,
+    loss: float = 0.5,
+    seed: int,
+    backend: str,
+    statistics: Sequence[str] = STATISTICS,
+    duration_ms: float = 10_000.0,
+    progress: bool = True,
+) -> Results:
     """Record, calibrate, and read what was found."""
     record(folder / "units.csv", backend=backend)
-    study = read_study(study_file(folder, trials=trials, seed=seed, backend=backend))
+    path = study_file(
+        folder,
+        trials=trials,
+        loss=loss,
+        seed=seed,
+        backend=backend,
+        statistics=statistics,
+        duration_ms=duration_ms,
+    )
+    study = read_study(path)
     run_study(study, progress=progress)
     return read_results(study)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--trials", type=int, default=150)
+    parser.add_argument("--trials", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--backend", default="genn")
     given: Any = parser.parse_args()
