@@ -177,6 +177,16 @@ class Spikes:
     neuron: IntArray
 
 
+@dataclass(frozen=True)
+class Presentation:
+    """A stimulus that clusters of a population received, in ms from the start of the measurement."""
+
+    population: str
+    clusters: tuple[int, ...]
+    start_ms: float
+    stop_ms: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Observation:
     """What a network showed between the end of the warm-up and the end of the simulation.
@@ -194,6 +204,7 @@ class Observation:
     depolarisation  mean of (V - V_reset) / (V_th - V_reset) over each group's neurons at the end, shape
                     (n_groups,); nan where no membrane was seen. It grades networks that do not fire.
     spikes          every spike, or None where only counters were kept
+    presentations   stimuli that began within the measurement, in order of time
 
     The arrays are read-only. Counts that contradict each other raise ObservationError.
     """
@@ -209,6 +220,7 @@ class Observation:
     intervals: IntervalMoments
     depolarisation: FloatArray
     spikes: Spikes | None = field(default=None)
+    presentations: tuple[Presentation, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.duration_ms > 0:
@@ -289,7 +301,7 @@ class Observation:
             window_ms=self.window_ms,
         )
         kept = self.depolarisation[sizes > 0]
-        return replace(found, depolarisation=kept.copy())
+        return replace(found, depolarisation=kept.copy(), presentations=self.presentations)
 
     def of_clusters(self, population: str, clusters: Sequence[int]) -> Observation:
         """The same observation without the clusters of `population` that are not named.
@@ -352,7 +364,12 @@ class Observation:
             bin_ms=self.bin_ms,
             window_ms=self.window_ms,
         )
-        return replace(found, depolarisation=self.depolarisation.copy())
+        shown = tuple(
+            replace(one, start_ms=one.start_ms - start_ms, stop_ms=min(one.stop_ms, stop_ms) - start_ms)
+            for one in self.presentations
+            if start_ms <= one.start_ms < stop_ms
+        )
+        return replace(found, depolarisation=self.depolarisation.copy(), presentations=shown)
 
     def interval_moments(self, population: str) -> IntervalMoments:
         """Moments of the inter-spike intervals of `population`, arrays of shape (neurons,)."""

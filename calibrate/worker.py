@@ -9,17 +9,17 @@ import pickle
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from calibrate import simulators, wiring
 from calibrate.errors import CalibrateError
-from calibrate.network import Model, Network, find_model
+from calibrate.network import Model, Network, Stimulus, find_model
 from calibrate.neurons import NeuronModel, register
-from calibrate.observation import Observation, SimulationFailure
+from calibrate.observation import Observation, Presentation, SimulationFailure
 from calibrate.simulators.base import Member, Precision, Prepared, Recording, Simulator, simulate
 
 # Ctrl-C and a batch system's SIGTERM reach all processes of a run, and are the coordinator's to handle.
@@ -35,6 +35,7 @@ class Setup:
     neurons     neuron models to register, of a model that is given itself
     backend     "genn", "nest" or "poisson"
     batch_size  candidates that one slot simulates at once
+    stimuli     currents beside those of the model, their times from the start of the measurement
     """
 
     model: str | Model
@@ -46,6 +47,7 @@ class Setup:
     recording: Recording = field(default_factory=Recording)
     wiring_seed: int = 0
     batch_size: int = 1
+    stimuli: tuple[Stimulus, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +123,7 @@ class Worker:
             try:
                 network = self._model.network(candidate.parameters)
                 values = self._model.values(network, candidate.parameters)
+                values = replace(values, stimuli=(*values.stimuli, *_shifted(self._setup.stimuli, timing)))
                 for population in network.populations:  # here, where a bad draw fails its candidate only
                     wiring.neuron_parameters(
                         population,
@@ -157,7 +160,10 @@ class Worker:
             except Exception as error:
                 self._close()
                 results = [SimulationFailure(_reason(error))] * len(batch)
-            for (candidate, _), result in zip(batch, results, strict=True):
+            for (candidate, member), result in zip(batch, results, strict=True):
+                if isinstance(result, Observation) and member.values.stimuli:
+                    shown = _presentations(member.values.stimuli, timing)
+                    result = replace(result, presentations=shown)
                 outcomes[candidate.uuid] = Outcome(
                     uuid=candidate.uuid,
                     realisation=candidate.realisation,
@@ -185,6 +191,28 @@ class Worker:
         if self._prepared is not None:
             prepared, self._prepared = self._prepared, None
             prepared.__exit__(None, None, None)
+
+
+def _shifted(stimuli: Sequence[Stimulus], timing: Timing) -> Iterator[Stimulus]:
+    """Stimuli of the measurement, as a simulation that begins with its warm-up counts the time.
+
+    A shorter stage sees those that begin within it.
+    """
+    for one in stimuli:
+        if one.start_ms < timing.duration_ms:
+            start, stop = one.start_ms, min(one.stop_ms, timing.duration_ms)
+            yield replace(one, start_ms=timing.warmup_ms + start, stop_ms=timing.warmup_ms + stop)
+
+
+def _presentations(stimuli: Sequence[Stimulus], timing: Timing) -> tuple[Presentation, ...]:
+    first, last = timing.warmup_ms, timing.warmup_ms + timing.duration_ms
+    return tuple(
+        Presentation(
+            one.population, tuple(one.clusters), one.start_ms - first, min(one.stop_ms, last) - first
+        )
+        for one in sorted(stimuli, key=lambda stimulus: stimulus.start_ms)
+        if first <= one.start_ms < last
+    )
 
 
 def _reason(error: Exception) -> str:

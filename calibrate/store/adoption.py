@@ -21,7 +21,7 @@ from calibrate.study.file import ReplicatesSection
 from calibrate.study.parameters import with_derived
 
 # What may differ: the search, not what a simulation shows.
-_SAME = ("model", "simulation", "files")
+_SAME = ("model", "simulation", "stimuli", "files")
 _MAY_DIFFER = ("backend", "precision", "seed")
 
 

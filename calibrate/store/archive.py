@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibrate.errors import CalibrateError, StoreError
-from calibrate.observation import Group, IntervalMoments, Layout, Observation, Spikes
+from calibrate.observation import Group, IntervalMoments, Layout, Observation, Presentation, Spikes
 
 FORMAT = 1
 
@@ -36,6 +36,11 @@ def save(observation: Observation, path: Path) -> str:
         ],
         **{name: getattr(observation, name) for name in _NUMBERS},
     }
+    if observation.presentations:
+        head["presentations"] = [
+            [one.population, list(one.clusters), one.start_ms, one.stop_ms]
+            for one in observation.presentations
+        ]
     arrays: dict[str, NDArray[Any]] = {"head": np.array(json.dumps(head))}
     for name in _COUNTS:
         arrays[name] = _narrow(getattr(observation, name))
@@ -96,6 +101,10 @@ def _observation(arrays: Mapping[str, NDArray[Any]]) -> Observation:
         ),
         depolarisation=arrays["depolarisation"],
         spikes=spikes,
+        presentations=tuple(
+            Presentation(population, tuple(clusters), start, stop)
+            for population, clusters, start, stop in head.get("presentations", ())
+        ),
     )
 
 

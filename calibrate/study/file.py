@@ -10,6 +10,7 @@
     [recording]      file = "units.csv"                       # what objectives may compare with
     [[constraints]]  statistic = "rate_E", min = 0.1, max = 60.0
     [[stages]]       duration_ms = 1000.0                     # a short simulation that constraints must pass
+    [[stimuli]]      clusters = "each", current_pA = 0.5, duration_ms = 200.0, first_ms = 500.0, ...
     [replicates]     graphs = 1
     [sampler]        name = "tpe"
     [prior]          study = "an earlier one"
@@ -208,6 +209,25 @@ class StageSection(Section):
     )
 
 
+class StimulusSection(Section):
+    """[[stimuli]]: a current into clusters, presented once or again and again during the measurement."""
+
+    population: str = Field(default="E", min_length=1, description="which neurons receive it")
+    clusters: list[int] | Literal["each"] = Field(
+        description='numbers of the clusters that receive it, from 0; or "each": one after another, in turn'
+    )
+    current_pA: float = Field(description="the current (pA), beside the constant input")
+    duration_ms: float = Field(gt=0, description="length of a presentation (ms)")
+    onsets_ms: list[float] | None = Field(
+        default=None,
+        min_length=1,
+        description="when presentations begin (ms from the start of the measurement)",
+    )
+    first_ms: float | None = Field(default=None, ge=0, description="instead: its first onset (ms),")
+    every_ms: float | None = Field(default=None, gt=0, description="the time between onsets (ms),")
+    repetitions: int | None = Field(default=None, ge=1, description="and the number of onsets")
+
+
 class ReplicatesSection(Section):
     """[replicates]: on how many graphs (realisations of the connectivity) a candidate is simulated."""
 
@@ -355,6 +375,7 @@ class StudyFile(Section):
     objectives: list[ObjectiveSection] = Field(min_length=1)
     constraints: list[ConstraintSection] = Field(default_factory=list)
     stages: list[StageSection] = Field(default_factory=list)
+    stimuli: list[StimulusSection] = Field(default_factory=list)
     recording: RecordingSection | None = None
     replicates: ReplicatesSection = ReplicatesSection()
     sampler: Sampler = Tpe()
@@ -379,4 +400,5 @@ LISTS: Mapping[str, type[Section]] = {
     "objectives": ObjectiveSection,
     "constraints": ConstraintSection,
     "stages": StageSection,
+    "stimuli": StimulusSection,
 }

@@ -109,6 +109,7 @@ def problems_in(error: ValidationError, section: type[Section], place: Place) ->
 # Keys that take values of more than one kind.
 _EITHER = {
     "target": 'a number, or "recording"',
+    "clusters": 'a list of cluster numbers, or where stimuli are concerned "each"',
     "distribution": 'the name of a file, a list of numbers, or "recording"',
 }
 

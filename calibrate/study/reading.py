@@ -19,6 +19,7 @@ from calibrate.study import checks, noise, parameters, symmetry, targets
 from calibrate.study.file import AnySampler, Cmaes, DerivedParameter, FreeParameter, Tpe
 from calibrate.study.own import plain
 from calibrate.study.problems import Place, Problems, key_lines, syntax_problem
+from calibrate.study.protocol import stimuli as stimuli_of
 from calibrate.study.recorded import recorded
 from calibrate.study.space import Range, Space
 from calibrate.study.study import Study
@@ -60,6 +61,7 @@ def make_study(
     objectives: Sequence[Mapping[str, Any]],
     constraints: Sequence[Mapping[str, Any]] = (),
     stages: Sequence[Mapping[str, Any]] = (),
+    stimuli: Sequence[Mapping[str, Any]] = (),
     simulation: Mapping[str, Any] | None = None,
     replicates: Mapping[str, Any] | None = None,
     sampler: str | Mapping[str, Any] | None = None,
@@ -87,6 +89,7 @@ def make_study(
         "objectives": objectives,
         "constraints": constraints or None,
         "stages": stages or None,
+        "stimuli": stimuli or None,
         "replicates": replicates,
         "sampler": {"name": sampler} if isinstance(sampler, str) else sampler,
         "prior": prior,
@@ -184,6 +187,7 @@ def _checked(
     needs = Needs.merge(statistic.needs for statistic in statistics)
     targets.check_times(problems, file, needs)
     targets.check_stages(problems, file, constraints)
+    protocol = stimuli_of(problems, file, network)
     study = Study(
         path=path,
         text=text,
@@ -197,6 +201,7 @@ def _checked(
         objectives=objectives,
         constraints=constraints,
         statistics=tuple(statistics),
+        stimuli=protocol,
         own=own,
     )
     if problems.found:

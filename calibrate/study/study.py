@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from calibrate.network import Model, Network
+from calibrate.network import Model, Network, Stimulus
 from calibrate.objective import Constraint, Objective, Statistic
 from calibrate.observation import Needs
 from calibrate.study import parameters
@@ -49,6 +49,7 @@ class Study:
     constraints bounds on statistics
     statistics  what is computed for every simulation: those of objectives and constraints, then the panel
     warnings    what is allowed but hardly meant, one line each
+    stimuli     currents of the protocol, times from the start of the measurement
     own         models and statistics that it was given as Python objects, by the names that the file has
     """
 
@@ -65,6 +66,7 @@ class Study:
     constraints: tuple[Constraint, ...]
     statistics: tuple[Statistic, ...]
     warnings: tuple[str, ...] = ()
+    stimuli: tuple[Stimulus, ...] = ()
     own: Mapping[str, object] = field(default_factory=dict)
 
     @property
@@ -181,6 +183,7 @@ class Study:
         if_any = {
             "constraints": constraints,
             "stages": {str(k): asdict(timing) for k, timing in enumerate(self.stages[:-1], start=1)},
+            "stimuli": {str(k): asdict(stimulus) for k, stimulus in enumerate(self.stimuli)},
             "recording": file.recording.model_dump(mode="json", exclude_none=True) if file.recording else {},
             "replicates": file.replicates.model_dump(mode="json", exclude={"fresh"}, exclude_defaults=True),
             "study": {"pareto": True} if self.pareto else {},
