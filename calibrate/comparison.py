@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from calibrate.errors import ObjectiveError
 from calibrate.objective import Estimate, Statistic
-from calibrate.observation import Needs, Observation
+from calibrate.observation import Needs, Observation, parts
 
 Distance = Literal["wasserstein", "ks"]
 
@@ -24,7 +24,7 @@ def of_clusters(statistic: Statistic, clusters: Sequence[int]) -> Statistic:
         raise ObjectiveError(f"{statistic.name} looks at no single population, so not at clusters of one")
 
     def function(observation: Observation, **options: Any) -> float | Estimate:
-        return statistic.function(observation.of_clusters(str(population), clusters), **options)
+        return statistic.function(parts.of_clusters(observation, str(population), clusters), **options)
 
     return replace(statistic, function=function, spread={})
 
@@ -33,7 +33,7 @@ def during(statistic: Statistic, start_ms: float, stop_ms: float) -> Statistic:
     """`statistic` of a part of the measurement, in ms from its start. Needs every spike."""
 
     def function(observation: Observation, **options: Any) -> float | Estimate:
-        return statistic.function(observation.during(start_ms, stop_ms), **options)
+        return statistic.function(parts.during(observation, start_ms, stop_ms), **options)
 
     needs = Needs.merge([statistic.needs, Needs(spikes=True)])
     return replace(statistic, function=function, needs=needs, screens=False, spread={})
@@ -51,7 +51,7 @@ def subsampled(statistic: Statistic, *, neurons: int, samples: int = 20) -> Stat
         for seed in range(samples):
             random = np.random.default_rng(seed)
             of_each = [_drawn(observation, name, neurons, random) for name in observation.layout.populations]
-            one = statistic.function(observation.of_neurons(np.concatenate(of_each)), **options)
+            one = statistic.function(parts.of_neurons(observation, np.concatenate(of_each)), **options)
             found.append(one if isinstance(one, Estimate) else Estimate(float(one)))
         defined = [one for one in found if one.defined]
         if 2 * len(defined) < samples:

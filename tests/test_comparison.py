@@ -8,6 +8,7 @@ import pytest
 from calibrate import Observation, ObservationError, StudyError, find_statistic, measure, observe_trains
 from calibrate.comparison import during, of_clusters
 from calibrate.errors import ObjectiveError
+from calibrate.observation import parts
 from small_study import small_study
 from spike_trains import gamma_trains
 
@@ -31,7 +32,7 @@ def test_some_clusters_alone_have_what_they_have_when_they_are_all_there_is(both
         found = of_clusters(find_statistic(name), [1])(both)
         assert found.value == alone[name].value
         assert found.support == alone[name].support
-    rest = both.of_clusters("E", [1])
+    rest = parts.of_clusters(both, "E", [1])
     assert rest.spikes is not None
     assert measure(rest)["rate_I"].value == alone["rate_I"].value
 

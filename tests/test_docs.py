@@ -128,6 +128,10 @@ def test_a_study_file_in_the_pages_is_valid(block, tmp_path):
             else:
                 base[name] = table
         given = base
+    if "recording" in given:  # that a reader would have: 40 units that fire now and then
+        rows = [f"{25 * k + unit},{unit}" for unit in range(40) for k in range(1 + unit % 3, 400, 7)]
+        recording = tmp_path / given["recording"]["file"]
+        recording.write_text("\n".join(["time_ms,unit", *rows]) + "\n")
     path = tmp_path / "in_the_page.toml"
     path.write_text(tomli_w.dumps(given))
     read_study(path)

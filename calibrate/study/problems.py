@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from calibrate.errors import CalibrateError, did_you_mean
-from calibrate.study.file import Section
+from calibrate.study.file import ObjectiveSection, Section, StimulusSection
 
 Place = tuple[str | int, ...]
 
@@ -97,20 +97,20 @@ def problems_in(error: ValidationError, section: type[Section], place: Place) ->
     said = set[str]()
     for details in error.errors(include_url=False):
         key = str(details["loc"][0]) if details["loc"] else ""
-        if details["type"] == "extra_forbidden" or key not in _EITHER:
+        if details["type"] in ("extra_forbidden", "missing") or (section, key) not in _EITHER:
             yield _problem(details, section, place)
         elif key not in said:  # pydantic says of each kind why the value is none
             said.add(key)
             value = details["input"] if len(details["loc"]) < 3 else None
             remedy = f"{key} is: {section.model_fields[key].description}"
-            yield Problem((*place, key), f"must be {_EITHER[key]}", value, remedy)
+            yield Problem((*place, key), f"must be {_EITHER[section, key]}", value, remedy)
 
 
 # Keys that take values of more than one kind.
 _EITHER = {
-    "target": 'a number, or "recording"',
-    "clusters": 'a list of cluster numbers, or where stimuli are concerned "each"',
-    "distribution": 'the name of a file, a list of numbers, or "recording"',
+    (ObjectiveSection, "target"): 'a number, or "recording"',
+    (ObjectiveSection, "distribution"): 'the name of a file, a list of numbers, or "recording"',
+    (StimulusSection, "clusters"): 'a list of cluster numbers, or "each"',
 }
 
 _RULES = {

@@ -1,0 +1,150 @@
+"""From spikes to an observation, piece by piece or all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from calibrate.errors import ObservationError
+from calibrate.observation.layout import FloatArray, IntArray, Layout, steps
+from calibrate.observation.observation import IntervalMoments, Observation, Spikes
+
+
+class Accumulator:
+    """Builds an Observation from spikes that arrive in pieces, without keeping them unless asked to."""
+
+    def __init__(
+        self, layout: Layout, *, dt_ms: float, bin_ms: float, window_ms: float, keep_spikes: bool = False
+    ) -> None:
+        n = layout.n_neurons
+        self._layout, self._dt_ms = layout, dt_ms
+        self._bin_ms, self._window_ms = bin_ms, window_ms
+        self._bin_steps = steps(bin_ms, dt_ms, "a bin")
+        self._window_steps = steps(window_ms, dt_ms, "a window")
+        self._group_of = np.repeat(np.arange(len(layout.groups)), [group.size for group in layout.groups])
+        self._group_bins = np.zeros((len(layout.groups), 0), dtype=np.int64)
+        self._neuron_windows = np.zeros((n, 0), dtype=np.int64)
+        self._last = np.full(n, -1, dtype=np.int64)  # step of the last spike, -1: none yet
+        self._last_interval = np.zeros(n, dtype=np.int64)  # in steps, 0: none yet
+        self._totals = np.zeros(n, dtype=np.int64)
+        self._n = np.zeros(n, dtype=np.int64)
+        self._sums = {name: np.zeros(n) for name in ("sum", "sum_sq", "cv2", "lv", "lvr")}
+        self._now = 0
+        self._kept: list[tuple[IntArray, IntArray]] | None = [] if keep_spikes else None
+
+    def add(self, step: IntArray, neuron: IntArray, until_step: int) -> None:
+        """Add all spikes of the steps since the last call up to `until_step` (exclusive), in any order.
+
+        `step` and `neuron` are integer arrays of shape (n_spikes,). Raises ObservationError for spikes
+        outside these steps or of neurons that there are not, and for two spikes of a neuron in one step.
+        """
+        step = np.asarray(step, dtype=np.int64)
+        neuron = np.asarray(neuron, dtype=np.int64)
+        if until_step < self._now:
+            raise ObservationError(f"time runs backwards, from step {self._now} to {until_step}")
+        if step.size and (step.min() < self._now or step.max() >= until_step):
+            raise ObservationError(f"spikes must lie in steps {self._now} to {until_step - 1}")
+        if neuron.size and (neuron.min() < 0 or neuron.max() >= self._layout.n_neurons):
+            raise ObservationError("a spike comes from a neuron that the network does not have")
+        order = np.lexsort((neuron, step))
+        step, neuron = step[order], neuron[order]
+        twice = np.flatnonzero((np.diff(step) == 0) & (np.diff(neuron) == 0))
+        if twice.size:
+            raise ObservationError(
+                f"neuron {neuron[twice[0]]} fires twice in step {step[twice[0]]}; "
+                "a smaller dt_ms separates its spikes"
+            )
+        self._now = until_step
+        self._count(step, neuron)
+        self._add_intervals(step, neuron)
+        if self._kept is not None:
+            self._kept.append((step, neuron))
+
+    def _count(self, step: IntArray, neuron: IntArray) -> None:
+        n_bins = -(-self._now // self._bin_steps)
+        n_windows = -(-self._now // self._window_steps)
+        self._group_bins = _grown(self._group_bins, n_bins)
+        self._neuron_windows = _grown(self._neuron_windows, n_windows)
+        np.add.at(self._group_bins, (self._group_of[neuron], step // self._bin_steps), 1)
+        np.add.at(self._neuron_windows, (neuron, step // self._window_steps), 1)
+        self._totals += np.bincount(neuron, minlength=self._totals.size)
+
+    def _add_intervals(self, step: IntArray, neuron: IntArray) -> None:
+        # The last spike before this piece takes part as the spike before the first one in it.
+        before = np.flatnonzero(self._last >= 0)
+        all_neuron = np.concatenate([before, neuron])
+        all_step = np.concatenate([self._last[before], step])
+        order = np.argsort(all_neuron, kind="stable")  # within a neuron, time stays in order
+        all_neuron, all_step = all_neuron[order], all_step[order]
+        same = all_neuron[1:] == all_neuron[:-1]
+        owner = all_neuron[1:][same]
+        interval = np.diff(all_step)[same]
+        # The interval before each of these: the one to its left, or the last one of the piece before.
+        previous = np.zeros_like(interval)
+        previous[1:] = np.where(owner[1:] == owner[:-1], interval[:-1], 0)
+        first = np.ones(owner.size, dtype=bool)
+        first[1:] = owner[1:] != owner[:-1]
+        previous[first] = self._last_interval[owner[first]]
+        both = np.maximum(interval + previous, 1)
+        relative = np.where(previous > 0, (interval - previous) / both, 0.0)
+
+        size = self._totals.size
+        self._n += np.bincount(owner, minlength=size)
+        length = interval * self._dt_ms
+        for name, term in (
+            ("sum", length),
+            ("sum_sq", length**2),
+            ("cv2", 2 * np.abs(relative)),
+            ("lv", 3 * relative**2),
+            ("lvr", 12 * relative**2 / (both * self._dt_ms)),
+        ):
+            self._sums[name] += np.bincount(owner, weights=term, minlength=size)
+        self._last[all_neuron] = all_step  # the last assignment of a neuron wins: its latest spike
+        self._last_interval[owner] = interval
+
+    def finish(self, depolarisation: FloatArray | None = None) -> Observation:
+        """The observation of all steps up to the last `until_step`."""
+        duration_ms = self._now * self._dt_ms
+        spikes = None
+        if self._kept is not None:
+            pieces = self._kept or [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
+            spikes = Spikes(np.concatenate([p[0] for p in pieces]), np.concatenate([p[1] for p in pieces]))
+        if depolarisation is None:
+            depolarisation = np.full(len(self._layout.groups), np.nan)
+        return Observation(
+            layout=self._layout,
+            dt_ms=self._dt_ms,
+            duration_ms=duration_ms,
+            bin_ms=self._bin_ms,
+            group_bins=self._group_bins.copy(),
+            window_ms=self._window_ms,
+            neuron_windows=self._neuron_windows[:, : self._now // self._window_steps].copy(),
+            neuron_totals=self._totals.copy(),
+            intervals=IntervalMoments(self._n.copy(), **{k: v.copy() for k, v in self._sums.items()}),
+            depolarisation=np.array(depolarisation, dtype=float),  # a copy: the caller's stays writable
+            spikes=spikes,
+        )
+
+
+def _grown(counts: IntArray, columns: int) -> IntArray:
+    extra = columns - counts.shape[1]
+    if extra <= 0:
+        return counts
+    return np.concatenate([counts, np.zeros((counts.shape[0], extra), dtype=np.int64)], axis=1)
+
+
+def observe_spikes(
+    step: Sequence[int] | IntArray,
+    neuron: Sequence[int] | IntArray,
+    layout: Layout,
+    *,
+    dt_ms: float,
+    duration_ms: float,
+    bin_ms: float = 1.0,
+    window_ms: float = 50.0,
+) -> Observation:
+    """The observation of given spikes: `step` and `neuron` (0-based), shape (n_spikes,), in any order."""
+    accumulator = Accumulator(layout, dt_ms=dt_ms, bin_ms=bin_ms, window_ms=window_ms, keep_spikes=True)
+    accumulator.add(np.asarray(step), np.asarray(neuron), steps(duration_ms, dt_ms, "the measurement"))
+    return accumulator.finish()

@@ -1,0 +1,113 @@
+"""Parts of an observation: some neurons, some clusters, some of the time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+
+import numpy as np
+
+from calibrate.errors import ObservationError
+from calibrate.observation.accumulator import observe_spikes
+from calibrate.observation.layout import Group, IntArray, Layout, steps
+from calibrate.observation.observation import IntervalMoments, Observation, Spikes
+
+
+def of_neurons(observation: Observation, neurons: IntArray) -> Observation:
+    """The observation of some neurons alone: `neurons` are their numbers, ascending, of shape (n,).
+
+    Clusters without one of them are left out. Raises ObservationError if the spikes were not kept.
+    """
+    if observation.spikes is None:
+        raise ObservationError("a sample of the neurons needs the spikes, and only counts were kept")
+    number = np.full(observation.layout.n_neurons, -1, dtype=np.int64)
+    number[neurons] = np.arange(len(neurons))
+    sizes = np.add.reduceat((number >= 0).astype(np.int64), observation.layout.boundaries)
+    stops = np.cumsum(sizes)
+    groups = [
+        Group(group.population, group.cluster, int(stop - size), int(stop))
+        for group, size, stop in zip(observation.layout.groups, sizes, stops, strict=True)
+        if size
+    ]
+    chosen = number[observation.spikes.neuron] >= 0
+    found = observe_spikes(
+        observation.spikes.step[chosen],
+        number[observation.spikes.neuron[chosen]],
+        Layout(tuple(groups)),
+        dt_ms=observation.dt_ms,
+        duration_ms=observation.duration_ms,
+        bin_ms=observation.bin_ms,
+        window_ms=observation.window_ms,
+    )
+    kept = observation.depolarisation[sizes > 0]
+    return replace(found, depolarisation=kept.copy(), presentations=observation.presentations)
+
+
+def of_clusters(observation: Observation, population: str, clusters: Sequence[int]) -> Observation:
+    """The same observation without the clusters of `population` that are not named.
+
+    Raises ObservationError for one that is not there.
+    """
+    there = [g.cluster for g in observation.layout.groups if g.population == population]
+    for cluster in clusters:
+        if cluster not in there:
+            raise ObservationError(f"{population} has no cluster {cluster}; it has 0 to {len(there) - 1}")
+    rows = [
+        k
+        for k, group in enumerate(observation.layout.groups)
+        if group.population != population or group.cluster in clusters
+    ]
+    kept = [observation.layout.groups[k] for k in rows]
+    neurons = np.concatenate([np.arange(group.start, group.stop) for group in kept])
+    stops = np.cumsum([group.size for group in kept])
+    groups = (
+        replace(group, start=int(stop) - group.size, stop=int(stop))
+        for group, stop in zip(kept, stops, strict=True)
+    )
+    spikes = None
+    if observation.spikes is not None:
+        number = np.full(observation.layout.n_neurons, -1, dtype=np.int64)
+        number[neurons] = np.arange(neurons.size)
+        chosen = number[observation.spikes.neuron] >= 0
+        spikes = Spikes(observation.spikes.step[chosen], number[observation.spikes.neuron[chosen]])
+    moments = {f.name: getattr(observation.intervals, f.name)[neurons] for f in fields(observation.intervals)}
+    return replace(
+        observation,
+        layout=Layout(tuple(groups)),
+        group_bins=observation.group_bins[rows],
+        neuron_windows=observation.neuron_windows[neurons],
+        neuron_totals=observation.neuron_totals[neurons],
+        intervals=IntervalMoments(**moments),
+        depolarisation=observation.depolarisation[rows],
+        spikes=spikes,
+    )
+
+
+def during(observation: Observation, start_ms: float, stop_ms: float) -> Observation:
+    """The part of the measurement between two times from its start, as if no more had been measured.
+
+    Raises ObservationError if the spikes were not kept, and for times outside or between steps.
+    """
+    if observation.spikes is None:
+        raise ObservationError("a part of a measurement needs the spikes, and only counts were kept")
+    if not 0 <= start_ms < stop_ms <= observation.duration_ms:
+        raise ObservationError(
+            f"{start_ms:g} to {stop_ms:g} ms is no part of a measurement of {observation.duration_ms:g} ms"
+        )
+    first, last = steps(start_ms, observation.dt_ms, "a time"), steps(stop_ms, observation.dt_ms, "a time")
+    inside = (observation.spikes.step >= first) & (observation.spikes.step < last)
+    found = observe_spikes(
+        observation.spikes.step[inside] - first,
+        observation.spikes.neuron[inside],
+        observation.layout,
+        dt_ms=observation.dt_ms,
+        duration_ms=stop_ms - start_ms,
+        bin_ms=observation.bin_ms,
+        window_ms=observation.window_ms,
+    )
+    shown = tuple(
+        replace(one, start_ms=one.start_ms - start_ms, stop_ms=min(one.stop_ms, stop_ms) - start_ms)
+        for one in observation.presentations
+        if start_ms <= one.start_ms < stop_ms
+    )
+    return replace(found, depolarisation=observation.depolarisation.copy(), presentations=shown)
