@@ -8,9 +8,11 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calibrate.objective import Estimate, Needs, ObjectiveError, Spread, Statistic, statistic
 from calibrate.observation import Observation
+from objectives import jackknife
 from objectives.activity import shortfall
 from objectives.up_states import THRESHOLDS, UpStates, up_states
 
@@ -196,7 +198,10 @@ def active_sd(states: UpStates, _: Callable[[str], Estimate]) -> Estimate:
     clusters that are up independently for a share p of the time, sqrt(Q p (1 - p)), less where they compete;
     always defined. Support: up-states.
     """
-    return Estimate(float(states.active.std()) if states.n_bins else 0.0, support=states.start.size)
+    active = states.active
+    value = float(active.std()) if active.size else 0.0
+    error = jackknife.over_time(lambda kept: float(active[kept].std()), active.size)
+    return Estimate(value, support=states.start.size, error=error)
 
 
 @_of_up_states()
@@ -210,8 +215,10 @@ def multiple_active(states: UpStates, _: Callable[[str], Estimate]) -> Estimate:
 
     No unit, from 0 to 1; always defined, 0 with 0 or 1 spikes. Support: up-states.
     """
-    value = float((states.active >= 2).mean()) if states.n_bins else 0.0
-    return Estimate(value, support=states.start.size)
+    multiple = states.active >= 2
+    value = float(multiple.mean()) if multiple.size else 0.0
+    error = jackknife.over_time(lambda kept: float(multiple[kept].mean()), multiple.size)
+    return Estimate(value, support=states.start.size, error=error)
 
 
 @_of_up_states()
@@ -232,10 +239,17 @@ def occupancy_entropy(states: UpStates, undefined: Callable[[str], Estimate]) ->
         return Estimate(math.nan, support=0, shortfall=1.0, note="there is one cluster only")
     if not states.start.size:
         return undefined(_no_up_state(states))
-    shares = states.of_clusters_ms / states.total_ms
-    shares = shares[shares > 0]
-    entropy = float(-(shares * np.log(shares)).sum()) / math.log(states.n_clusters)
-    return Estimate(max(entropy, 0.0), support=states.start.size)
+    up = states.up
+    error = jackknife.over_time(lambda kept: _entropy(up[:, kept].sum(axis=1)), states.n_bins)
+    return Estimate(_entropy(up.sum(axis=1)), support=states.start.size, error=error)
+
+
+def _entropy(times: NDArray[np.int64]) -> float:
+    """Of the shares of these times, relative to its highest value; nan without any."""
+    if not times.any():
+        return math.nan
+    shares = times[times > 0] / times.sum()
+    return max(float(-(shares * np.log(shares)).sum()) / math.log(times.size), 0.0)
 
 
 @_of_up_states(unit="Hz", spread=_SPREAD_OF_SWITCHING)

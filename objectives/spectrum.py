@@ -164,7 +164,10 @@ def spectral_peak_power(
     if found is None:
         return _no_spectrum(observation, population, segment_ms)
     inside = (found.frequency_hz >= low_hz) & (found.frequency_hz <= high_hz)
-    return Estimate(float(found.power[inside].max()), support=found.n_segments)
+    value = float(found.power[inside].max())
+    # The power at one frequency is distributed as chi^2 with two degrees of freedom a segment.
+    error = value / math.sqrt(max(found.n_segments / _OVERLAP, 1.0))
+    return Estimate(value, support=found.n_segments, error=error)
 
 
 def _no_spectrum(observation: Observation, population: str, segment_ms: float) -> Estimate:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import pdtrc, pdtrik
 
 from calibrate.objective import Estimate, Needs, ObjectiveError, statistic
 from calibrate.observation import Observation
+from objectives import jackknife
 from objectives.activity import shortfall
 
 
@@ -22,7 +24,7 @@ def _fullest_bins(bin_ms: float, share: float) -> Needs:
     return Needs(bin_ms=bin_ms)
 
 
-@statistic(needs=_bins, screens=True)
+@statistic(needs=_bins, screens=True, sample="synchrony of each cluster")
 def synchrony(observation: Observation, *, population: str = "E", bin_ms: float = 2.0) -> Estimate:
     """Population synchrony chi^2 of the neurons of a cluster, averaged over clusters.
 
@@ -59,7 +61,7 @@ def synchrony(observation: Observation, *, population: str = "E", bin_ms: float 
         return Estimate(math.nan, support=0, shortfall=missing, note="the activity of no cluster changes")
     of_mean = counts[changing].var(axis=1) / sizes[changing] ** 2
     chi_squared = np.minimum(of_mean / of_neurons[changing], 1.0)
-    return Estimate(float(chi_squared.mean()), support=chi_squared.size)
+    return Estimate.mean_of(chi_squared)
 
 
 @statistic(needs=_fullest_bins, screens=True)
@@ -91,10 +93,16 @@ def locking(
         missing = shortfall(observation, population, 0.0)
         return Estimate(math.nan, support=0, shortfall=missing, note="no spike in a whole bin")
     n_fullest = max(round(share * counts.size), 1)
-    fullest = int(np.sort(counts)[-n_fullest:].sum())
+    error = jackknife.over_time(lambda kept: _in_fullest(counts[kept], share), counts.size)
     chance = _by_chance(float(counts.mean()), n_fullest / counts.size)
     note = f"with so few spikes chance alone gives {chance:.2f}" if chance > 0.15 else ""
-    return Estimate(fullest / n_spikes, support=n_spikes, note=note)
+    return Estimate(_in_fullest(counts, share), support=n_spikes, note=note, error=error)
+
+
+def _in_fullest(counts: NDArray[np.int64], share: float) -> float:
+    """Share of the spikes in the fullest bins; nan without any."""
+    n_fullest = max(round(share * counts.size), 1)
+    return float(np.sort(counts)[-n_fullest:].sum() / counts.sum()) if counts.any() else math.nan
 
 
 def _by_chance(mean: float, share: float) -> float:

@@ -71,12 +71,17 @@ class UpStates:
         return times
 
     @property
+    def up(self) -> NDArray[np.int64]:
+        """1 where a cluster is up, else 0, shape (clusters, bins)."""
+        changes = np.zeros((self.n_clusters, self.n_bins + 1), dtype=np.int64)
+        changes[self.cluster, self.start] = 1
+        changes[self.cluster, self.stop] = -1
+        return np.cumsum(changes, axis=1)[:, :-1]
+
+    @property
     def active(self) -> NDArray[np.int64]:
         """Number of clusters that are up in each bin, shape (bins,)."""
-        changes = np.zeros(self.n_bins + 1, dtype=np.int64)
-        np.add.at(changes, self.start, 1)
-        np.add.at(changes, self.stop, -1)
-        return np.cumsum(changes)[:-1]
+        return np.asarray(self.up.sum(axis=0), dtype=np.int64)
 
     @property
     def n_began(self) -> int:
