@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from calibrate.objective import Estimate, Needs, ObjectiveError, Statistic, statistic
 from calibrate.observation import Observation
+from objectives import jackknife
 from objectives.activity import shortfall, spikes_towards
 
 # Models are fitted from so many random starts, and with so many states at the most.
@@ -173,13 +174,20 @@ def hmm_states(found: Episodes) -> Estimate:
     min_ms      how long it must be accepted
 
     No unit, a whole number from 0 (none is ever certain) to the number of states; 1 for constant rates.
-    Support: episodes. The fit takes seconds for 10 s in bins of 10 ms, more with more clusters: it is
-    computed only where it is asked for.
+    Support: episodes; the standard error is that of leaving out a tenth of them at a time, for the same
+    model. The fit takes seconds for 10 s in bins of 10 ms, more with more clusters: it is computed only
+    where it is asked for.
     Undefined with fewer than 10 spikes for each cluster, so with 0 or 1 spikes: shortfall (1 - progress) / 2,
     with progress the share of these that the neurons have; more for silent networks, by their distance from
     threshold; and with shortfall 1 in fewer than 10 bins. Source: Mazzucato et al. 2015.
     """
-    return Estimate(float(np.unique(found.state).size), support=found.state.size, note=found.note)
+
+    def number(kept: NDArray[np.bool_]) -> float:
+        return float(np.unique(found.state[kept]).size)
+
+    episodes = found.state.size
+    error = jackknife.over_time(number, episodes)
+    return Estimate(number(np.ones(episodes, dtype=bool)), support=episodes, error=error, note=found.note)
 
 
 @_of_episodes(unit="ms", scale="log", sample="duration of every complete episode of a state")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from calibrate.objective import Estimate, Needs, ObjectiveError, statistic
 from calibrate.observation import Observation
+from objectives import jackknife
 from objectives.activity import shortfall, spikes_towards
 
 FloatArray = NDArray[np.float64]
@@ -120,9 +121,9 @@ def shared_dimensions(
                 are those of `shared_variance`
 
     No unit, a whole number from 0 (cross-validation finds no factor) to the number of factors. Support:
-    neurons. The sample is the eigenspectrum, lambda in counts^2, the largest first, of which the value is no
-    mean. Undefined as `shared_variance` is, so with 0 or 1 spikes. Source: Williamson et al. 2016; Wu et al.
-    2024.
+    neurons; the standard error is that of leaving out a tenth of the time at a time, with as many factors.
+    The sample is the eigenspectrum, lambda in counts^2, the largest first, of which the value is no mean.
+    Undefined as `shared_variance` is, so with 0 or 1 spikes. Source: Williamson et al. 2016; Wu et al. 2024.
     """
     counts = _counts(observation, population, neurons, window_ms, min_hz)
     if isinstance(counts, Estimate):
@@ -131,9 +132,23 @@ def shared_dimensions(
     if not factors:
         return Estimate(0.0, support=neurons, note="no shared factor")
     eigenvalues = _fitted(counts, factors).eigenvalues
+
+    def dimensions(kept: NDArray[np.bool_]) -> float:
+        return _holding(_fitted(counts[kept], factors).eigenvalues, explained)
+
+    return Estimate(
+        _holding(eigenvalues, explained),
+        support=neurons,
+        error=jackknife.over_time(dimensions, counts.shape[0]),
+        note=_said(factors),
+        sample=eigenvalues,
+    )
+
+
+def _holding(eigenvalues: FloatArray, explained: float) -> float:
+    """How many of them, the largest first, hold this share of their sum."""
     held = np.cumsum(eigenvalues) / eigenvalues.sum()
-    dimensions = int(np.searchsorted(held, explained * (1 - 1e-12)) + 1)
-    return Estimate(float(dimensions), support=neurons, note=_said(factors), sample=eigenvalues)
+    return float(np.searchsorted(held, explained * (1 - 1e-12)) + 1)
 
 
 def _said(factors: int) -> str:

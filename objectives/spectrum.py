@@ -111,7 +111,8 @@ def spectral_peak(
     bin_ms           width of the bins
     factor           how far a peak stands out, above 1
 
-    Returns Hz, from low_hz to high_hz. Support: segments.
+    Returns Hz, from low_hz to high_hz. Support: segments; the standard error is that of rounding to a
+    frequency of the spectrum, 1 / (segment_ms sqrt(12)), so that of a sharp peak.
     Undefined if no peak stands out, so for one spike and for independent neurons of constant rate: shortfall
     (1 - progress) / 2, with progress ln(how far the best one stands out) / ln(factor); more for silent
     networks, by their distance from threshold. Undefined with shortfall 1 in measurements shorter than a
@@ -135,7 +136,8 @@ def spectral_peak(
         return Estimate(math.nan, support=found.n_segments, shortfall=missing, note=note)
     peaks = peaks[standing_out >= needed]
     highest = peaks[np.argmax(found.power[peaks])]
-    return Estimate(float(found.frequency_hz[highest]), support=found.n_segments)
+    rounding_hz = 1000 / segment_ms / math.sqrt(12)
+    return Estimate(float(found.frequency_hz[highest]), support=found.n_segments, error=rounding_hz)
 
 
 @statistic(needs=_band, scale="log")

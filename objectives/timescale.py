@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from calibrate.objective import Estimate, Needs, ObjectiveError, statistic
 from calibrate.observation import Observation
+from objectives import jackknife
 from objectives.activity import shortfall, spikes_towards
 
 _STANDS_OUT = 3.0  # standard errors that the decay of the autocorrelation must have to be fitted
@@ -39,7 +40,8 @@ def timescale(
     window_ms   width of the windows
     max_lag_ms  longest lag, at least 4 windows
 
-    Returns ms, > 0, from half a window to 10 max_lag_ms. Support: neurons that take part.
+    Returns ms, > 0, from half a window to 10 max_lag_ms. Support: neurons that take part; the standard error
+    is that of leaving out a tenth of the windows at a time.
     Undefined if the autocorrelation does not decay: if its first value is not above the mean of its later
     half by 3 standard errors of independent Poisson counts, sqrt((1 + 1 / m) / (n K)) for n neurons, K
     windows and m lags in that half, or if no tau in that range fits best with A > 0. So with 0 or 1 spikes,
@@ -65,28 +67,33 @@ def timescale(
     z /= np.sqrt(np.einsum("ik,ik->i", z, z) / n_windows)[:, None]
     lags = np.arange(1, n_lags + 1)
     lag_ms = window_ms * lags.astype(float)
-    correlation = np.array(
-        [np.einsum("ik,ik->", z[:, lag:], z[:, :-lag]) / (n * (n_windows - lag)) for lag in lags]
-    )
+    # products[l, k] = <z_i(k) z_i(k + l)>_i, not a number where k + l is beyond the last window.
+    products = np.full((n_lags, n_windows), np.nan)
+    for row, lag in zip(products, lags, strict=True):
+        row[:-lag] = np.einsum("ik,ik->k", z[:, :-lag], z[:, lag:]) / n
+    correlation = np.nanmean(products, axis=1)
     declines = np.flatnonzero(np.diff(correlation) < 0)
     first = min(int(declines[0]), n_lags - 4) if declines.size else 0
     later = correlation[n_lags // 2 :]
     decay = float(correlation[first] - later.mean())
     needed = _STANDS_OUT * math.sqrt((1 + 1 / later.size) / (n * n_windows))
-    tau_ms = None
-    if decay >= needed:
-        tau_ms = _fit(lag_ms[first:], correlation[first:], window_ms / 2, 10 * max_lag_ms)
-    if tau_ms is None:
+
+    def fitted(kept: NDArray[np.bool_]) -> float:
+        r = np.nanmean(products[first:, kept], axis=1)
+        return _fit(lag_ms[first:], r, window_ms / 2, 10 * max_lag_ms)
+
+    tau_ms = fitted(np.ones(n_windows, dtype=bool)) if decay >= needed else math.nan
+    if math.isnan(tau_ms):
         missing = shortfall(observation, population, active + min(max(decay / needed, 0.0), 1.0) / 2)
         note = "the autocorrelation of the counts does not decay exponentially"
         return Estimate(math.nan, support=n, shortfall=missing, note=note)
-    return Estimate(tau_ms, support=n)
+    return Estimate(tau_ms, support=n, error=jackknife.over_time(fitted, n_windows))
 
 
 def _fit(
     lag_ms: NDArray[np.float64], correlation: NDArray[np.float64], shortest_ms: float, longest_ms: float
-) -> float | None:
-    """The tau of A (exp(-lag / tau) + B) in least squares, None at the ends of its range or if A <= 0.
+) -> float:
+    """The tau of A (exp(-lag / tau) + B) in least squares, nan at the ends of its range or if A <= 0.
 
     For a given tau the rest is a linear regression, so that only tau is searched: on a grid, then between the
     neighbours of its best point.
@@ -105,11 +112,11 @@ def _fit(
     grid = np.linspace(math.log(shortest_ms), math.log(longest_ms), 60)
     best = int(np.argmin([regress(log_tau)[0] for log_tau in grid]))
     if best in (0, grid.size - 1):
-        return None
+        return math.nan
     found = minimize_scalar(
         lambda log_tau: regress(log_tau)[0],
         bounds=(grid[best - 1], grid[best + 1]),
         method="bounded",
         options={"xatol": 1e-6},
     )
-    return math.exp(found.x) if regress(found.x)[1] > 0 else None
+    return math.exp(found.x) if regress(found.x)[1] > 0 else math.nan
