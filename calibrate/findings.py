@@ -12,7 +12,7 @@ from calibrate.objective import Estimate
 from calibrate.record import Simulation
 from calibrate.result import Best, finite, reached
 from calibrate.score import combined, score, summary
-from calibrate.search import ORIGIN, UUID, Verdict, loss_of
+from calibrate.search import ORIGIN, UUID, Answer, loss_of
 from calibrate.study import Study
 
 
@@ -43,19 +43,19 @@ def described(study: Study, trial: FrozenTrial, simulations: Sequence[Simulation
     )
 
 
-def verdict(study: Study, case: Case) -> Verdict:
+def answer(study: Study, case: Case) -> Answer:
     """What is told of a case, and what its trial shows beside its parameters, as in Optuna's dashboard."""
     attributes: dict[str, Any] = {UUID: case.uuid}
     if case.origin is not None:
         attributes[ORIGIN] = case.origin
     if case.failure is not None:
-        return Verdict(proposal=case.proposal, loss=None, attributes={**attributes, "reason": case.failure})
+        return Answer(proposal=case.proposal, loss=None, attributes={**attributes, "reason": case.failure})
     found = score(study, case.simulations)
     estimates = estimates_of(study, case.simulations)
     attributes |= {one.name: finite(estimates[one.name].value) for one in study.judged}
     stage = max(simulation.stage for simulation in case.simulations)
     attributes |= {"stage": stage, "graphs": len(case.known(stage))}
-    return Verdict(
+    return Answer(
         proposal=case.proposal,
         loss=found.loss,
         values=found.losses if study.pareto else (),

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from calibrate.case import Case, cases
 from calibrate.errors import ModelError, SimulatorError, StudyError
-from calibrate.findings import described, verdict
+from calibrate.findings import answer, described
 from calibrate.record import Simulation
 from calibrate.result import Best, Doing, Progress, Reason, Result, Times
 from calibrate.score import score, worst_violations
@@ -99,7 +99,7 @@ def tell(study: Study, *, store: Remembers) -> int:
         if case.failure is not None or {found.realisation for found in case.known(last)} >= set(graphs)
     ]
     search.reopen([case.proposal for case in done])
-    store.mirror(search.tell([verdict(study, case) for case in done]))
+    store.mirror(search.tell([answer(study, case) for case in done]))
     return len(done)
 
 
@@ -331,9 +331,9 @@ class _Run:
     def _tell(self, finished: Sequence[Case]) -> None:
         if not finished:
             return
-        verdicts = [verdict(self._study, case) for case in finished]
+        answers = [answer(self._study, case) for case in finished]
         began = time.monotonic()
-        trials = self._search.tell(verdicts)
+        trials = self._search.tell(answers)
         told = time.monotonic()
         self._store.mirror(trials)
         self._times.asking_s += told - began

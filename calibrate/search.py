@@ -57,7 +57,7 @@ class Proposal:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class Answer:
     """What became of a proposal, and what its trial carries.
 
     loss         finite; None: it failed
@@ -167,15 +167,15 @@ class Search:
         self._indices.update(proposal.index for proposal in proposals)
         return proposals
 
-    def tell(self, verdicts: Sequence[Verdict]) -> list[FrozenTrial]:
+    def tell(self, answers: Sequence[Answer]) -> list[FrozenTrial]:
         """Finish trials, in this order; returns them as they may be kept, without the sampler's own notes."""
         finished = []
-        for verdict in verdicts:
-            trial = self._frozen(verdict)
+        for answer in answers:
+            trial = self._frozen(answer)
             finished.append(trial)
             self._told.append(trial)
-            self._open.pop(verdict.proposal.index, None)
-            self._finish(trial, self._running.pop(verdict.proposal.index, None))
+            self._open.pop(answer.proposal.index, None)
+            self._finish(trial, self._running.pop(answer.proposal.index, None))
         return finished
 
     def _unused(self) -> Iterator[int]:
@@ -275,20 +275,20 @@ class Search:
         else:
             self._study.tell(number, trial.values)
 
-    def _frozen(self, verdict: Verdict) -> FrozenTrial:
+    def _frozen(self, answer: Answer) -> FrozenTrial:
         trial = create_trial(
-            state=TrialState.FAIL if verdict.loss is None else TrialState.COMPLETE,
-            values=None if verdict.loss is None else list(verdict.values) or [verdict.loss],
-            params=dict(verdict.proposal.parameters),
+            state=TrialState.FAIL if answer.loss is None else TrialState.COMPLETE,
+            values=None if answer.loss is None else list(answer.values) or [answer.loss],
+            params=dict(answer.proposal.parameters),
             distributions=self._distributions,
-            user_attrs={INDEX: verdict.proposal.index, **verdict.attributes},
-            constraints=dict(verdict.constraints),
+            user_attrs={INDEX: answer.proposal.index, **answer.attributes},
+            constraints=dict(answer.constraints),
         )
-        if len(verdict.values) > 1:
-            trial.user_attrs[LOSS] = verdict.loss
-        if verdict.constraints:
+        if len(answer.values) > 1:
+            trial.user_attrs[LOSS] = answer.loss
+        if answer.constraints:
             # Optuna's dashboard does not look at constraints.
-            trial.user_attrs[FEASIBLE] = all(value <= 0 for value in verdict.constraints.values())
+            trial.user_attrs[FEASIBLE] = all(value <= 0 for value in answer.constraints.values())
         trial.number = self._told[-1].number + 1 if self._told else 0
-        trial.datetime_start = verdict.proposal.asked
+        trial.datetime_start = answer.proposal.asked
         return trial

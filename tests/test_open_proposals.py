@@ -10,7 +10,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial
 
-from calibrate.search import Proposal, Search, Verdict
+from calibrate.search import Answer, Proposal, Search
 from calibrate.study import Cmaes, Nsga2, Qmc, Random, Sampler, Tpe
 from calibrate.study.space import Choice, Domain, Range
 
@@ -29,14 +29,14 @@ def _quiet():
     optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
-def verdict(proposal: Proposal) -> Verdict:
+def verdict(proposal: Proposal) -> Answer:
     """The nearer to (.3, 1, 3) the better; beyond x = .6 a constraint is broken, and n = 9 fails."""
     at = proposal.parameters
     if at["n"] == 9:
-        return Verdict(proposal=proposal, loss=None)
+        return Answer(proposal=proposal, loss=None)
     broken = max(at["x"] - 0.6, 0.0)
     loss = (at["x"] - 0.3) ** 2 + math.log10(at["y"]) ** 2 + ((at["n"] - 3) / 9) ** 2
-    return Verdict(
+    return Answer(
         proposal=proposal, loss=loss + 1000 if broken else loss, constraints={"x": broken, "other": 0.0}
     )
 
@@ -93,10 +93,10 @@ def test_another_seed_asks_something_else(sampler):
 def test_infeasible_trials_are_never_the_best_whatever_their_loss(sampler):
     search = Search(SPACE, sampler, seed=1)
     proposals = search.ask(6)
-    search.tell([Verdict(proposal=p, loss=0.0, constraints={"x": 0.1}) for p in proposals[:3]])
+    search.tell([Answer(proposal=p, loss=0.0, constraints={"x": 0.1}) for p in proposals[:3]])
     assert search.best is None
     assert search.front == []
-    search.tell([Verdict(proposal=p, loss=5.0, constraints={"x": 0.0}) for p in proposals[3:]])
+    search.tell([Answer(proposal=p, loss=5.0, constraints={"x": 0.0}) for p in proposals[3:]])
     assert search.best is not None
     assert search.best.number == 3
     assert [trial.number for trial in search.front] == [3, 4, 5]
@@ -111,7 +111,7 @@ def test_a_search_in_which_nothing_is_feasible_goes_on(sampler):
     search = Search(SPACE, sampler, seed=1)
     for _ in range(6):
         proposals = search.ask(4)
-        search.tell([Verdict(proposal=p, loss=2000.0, constraints={"x": 0.5}) for p in proposals])
+        search.tell([Answer(proposal=p, loss=2000.0, constraints={"x": 0.5}) for p in proposals])
     assert len(search.trials) == 24
     # A genetic algorithm may repeat a parent.
     assert len({tuple(trial.params.values()) for trial in search.trials}) > (
@@ -169,7 +169,7 @@ def test_points_are_asked_once_however_often_a_search_is_resumed(sampler):
         search.enqueue(points)
         asked += search.ask(1)
         if number % 2:
-            told += search.tell([Verdict(proposal=asked[-1], loss=1.0)])
+            told += search.tell([Answer(proposal=asked[-1], loss=1.0)])
     assert parameters(asked)[:5] == expected[:5]
     assert not any(point.items() <= found.items() for point in points[:1] for found in parameters(asked)[5:])
 
@@ -189,7 +189,7 @@ def test_trials_of_several_values_carry_their_loss_and_are_restored_with_it():
     for _ in range(4):
         search.tell(
             [
-                Verdict(proposal=p, loss=p.parameters["x"], values=(p.parameters["x"], 1 - p.parameters["x"]))
+                Answer(proposal=p, loss=p.parameters["x"], values=(p.parameters["x"], 1 - p.parameters["x"]))
                 for p in search.ask(4)
             ]
         )

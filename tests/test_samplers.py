@@ -13,7 +13,7 @@ import optuna
 import pytest
 
 from calibrate.errors import StudyError
-from calibrate.search import Proposal, Search, Verdict, distribution
+from calibrate.search import Answer, Proposal, Search, distribution
 from calibrate.study import Cmaes, Gp, Nsga2, Qmc, Random, Tpe
 from calibrate.study.space import Choice, Domain, Range
 from small_study import small_study
@@ -60,7 +60,7 @@ def go_on(search: Search, batches: int, size: int) -> list[Mapping[str, Any]]:
     asked = []
     for _ in range(batches):
         proposals = search.ask(size)
-        search.tell([Verdict(proposal=p, loss=loss(p)) for p in proposals])
+        search.tell([Answer(proposal=p, loss=loss(p)) for p in proposals])
         asked += [p.parameters for p in proposals]
     return asked
 
@@ -137,11 +137,11 @@ def test_a_genetic_search_never_falls_back_to_random_points():
     # A failure in the first population leaves it one short: a space-filling point makes it complete.
     search = Search(SQUARE, Nsga2(population=8), seed=1)
     first = search.ask(8)
-    search.tell([Verdict(proposal=p, loss=loss(p) if p.index else None) for p in first])
+    search.tell([Answer(proposal=p, loss=loss(p) if p.index else None) for p in first])
     sobol = Search(SQUARE, Qmc(), seed=1).ask(9)
     filled = search.ask(1)
     assert filled[0].parameters == sobol[8].parameters
-    search.tell([Verdict(proposal=filled[0], loss=loss(filled[0]))])
+    search.tell([Answer(proposal=filled[0], loss=loss(filled[0]))])
     known = [trial.params for trial in search.trials if trial.value is not None]
     children = [proposal.parameters for proposal in search.ask(40)]
     shared = [sum(child[name] in [p[name] for p in known] for name in SQUARE) for child in children]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from optuna.trial import FrozenTrial, TrialState
 
 from calibrate.errors import StudyError
-from calibrate.search import Proposal, Search, Verdict, candidate_seed, distribution
+from calibrate.search import Answer, Proposal, Search, candidate_seed, distribution
 from calibrate.study import Grid, Random, Tpe
 from calibrate.study.space import Choice, Domain, Range, grid_point, grid_size
 
@@ -41,7 +41,7 @@ def go_on(search: Search, batches: int, size: int) -> list[Proposal]:
     asked = []
     for _ in range(batches):
         proposals = search.ask(size)
-        search.tell([Verdict(proposal=p, loss=loss(p.parameters)) for p in proposals])
+        search.tell([Answer(proposal=p, loss=loss(p.parameters)) for p in proposals])
         asked += proposals
     return asked
 
@@ -114,7 +114,7 @@ def test_a_study_that_was_stopped_goes_on_as_if_it_had_not_been(sampler):
 def test_candidates_that_were_lost_are_asked_again():
     search = Search(SPACE, Random(), seed=1)
     proposals = search.ask(6)
-    kept = search.tell([Verdict(proposal=proposals[k], loss=1.0) for k in (0, 2, 5)])
+    kept = search.tell([Answer(proposal=proposals[k], loss=1.0) for k in (0, 2, 5)])
     resumed = Search(SPACE, Random(), seed=1)
     resumed.restore(kept)
     again = resumed.ask(4)
@@ -128,7 +128,7 @@ def test_a_grid_is_complete_once_whatever_was_lost():
     for _ in range(10):
         proposals = search.ask(3)[::2]  # every second one is lost
         seen += [tuple(proposal.parameters.values()) for proposal in proposals]
-        told = [*search.trials, *search.tell([Verdict(proposal=p, loss=0.0) for p in proposals])]
+        told = [*search.trials, *search.tell([Answer(proposal=p, loss=0.0) for p in proposals])]
         search = Search(space, Grid(), seed=0)
         search.restore(told)
     assert sorted(seen) == [(a, b) for a in range(1, 5) for b in "uvw"]
@@ -172,7 +172,7 @@ def test_tpe_sees_a_limited_number_of_trials_the_best_among_them():
 def test_failed_trials_are_told_as_such_and_the_search_goes_on():
     search = Search(SPACE, Tpe(startup=2), seed=1)
     for _ in range(3):
-        search.tell([Verdict(proposal=p, loss=None, attributes={"reason": "x"}) for p in search.ask(2)])
+        search.tell([Answer(proposal=p, loss=None, attributes={"reason": "x"}) for p in search.ask(2)])
     assert all(trial.state == TrialState.FAIL for trial in search.trials)
     assert search.best is None
     go_on(search, 3, 2)
@@ -184,7 +184,7 @@ def test_told_trials_are_numbered_in_order_and_carry_attributes_but_no_notes_of_
     search = Search(SPACE, Tpe(startup=2), seed=1)
     go_on(search, 3, 2)
     told = search.tell(
-        [Verdict(proposal=p, loss=float(p.index), attributes={"uuid": f"u{p.index}"}) for p in search.ask(2)]
+        [Answer(proposal=p, loss=float(p.index), attributes={"uuid": f"u{p.index}"}) for p in search.ask(2)]
     )
     assert [trial.number for trial in search.trials] == list(range(8))
     assert [trial.user_attrs for trial in told] == [{"index": 6, "uuid": "u6"}, {"index": 7, "uuid": "u7"}]
@@ -195,7 +195,7 @@ def test_told_trials_are_numbered_in_order_and_carry_attributes_but_no_notes_of_
 def test_the_best_is_the_lowest_loss_and_the_first_of_equals():
     search = Search(SPACE, Random(), seed=1)
     search.tell(
-        [Verdict(proposal=p, loss=x) for p, x in zip(search.ask(4), (3.0, 1.0, 1.0, None), strict=True)]
+        [Answer(proposal=p, loss=x) for p, x in zip(search.ask(4), (3.0, 1.0, 1.0, None), strict=True)]
     )
     assert search.best is not None
     assert search.best.number == 1
@@ -205,7 +205,7 @@ def test_simulations_that_are_known_already_are_not_asked_again_but_told():
     search = Search(SPACE, Tpe(startup=4), seed=1)
     proposals = Search(SPACE, Tpe(startup=4), seed=1).ask(2)
     search.reopen([Proposal(index=1, parameters=dict.fromkeys(SQUARE, 0.5), asked=datetime.now())])
-    search.tell([Verdict(proposal=proposals[1], loss=2.0)])
+    search.tell([Answer(proposal=proposals[1], loss=2.0)])
     assert [proposal.index for proposal in search.ask(3)] == [0, 2, 3]
     assert isinstance(search.best, FrozenTrial)
     assert search.best.params == proposals[1].parameters

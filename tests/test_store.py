@@ -24,7 +24,7 @@ from calibrate.errors import StoreError
 from calibrate.objective import Estimate, find_statistic
 from calibrate.observation import Layout, Observation, observe_spikes
 from calibrate.record import Simulation
-from calibrate.search import Search, Verdict
+from calibrate.search import Answer, Search
 from calibrate.session import run_study
 from calibrate.store import Store, archive, schema, storage_url
 from calibrate.study import Study, read_study
@@ -83,7 +83,7 @@ def trials(study: Study, *uuids: str, loss: float | None = 1.0) -> list[Any]:
     search = Search(study.space, study.sampler, seed=1)
     return search.tell(
         [
-            Verdict(proposal=proposal, loss=loss, attributes={"uuid": uuid})
+            Answer(proposal=proposal, loss=loss, attributes={"uuid": uuid})
             for proposal, uuid in zip(search.ask(len(uuids)), uuids, strict=True)
         ]
     )
