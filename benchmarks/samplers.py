@@ -27,7 +27,7 @@ from calibrate.errors import CalibrateError
 from calibrate.pool import Pool
 from calibrate.result import Progress
 from calibrate.run import run
-from calibrate.session import setup_of
+from calibrate.setup import setup_of
 from calibrate.store import Store, storage_url
 from calibrate.study import Study, read_study
 from calibrate.worker import Candidate, Outcome, Timing

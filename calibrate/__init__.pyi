@@ -1,4 +1,6 @@
 # The public surface: what is named here is imported from its module when it is first used.
+from .best import Best as Best
+from .best import Reached as Reached
 from .bootstrap import Bootstrapped as Bootstrapped
 from .bootstrap import bootstrap as bootstrap
 from .errors import CalibrateError as CalibrateError
@@ -39,8 +41,6 @@ from .reading import read_results as read_results
 from .recording import Recording as Recording
 from .recording import observe_trains as observe_trains
 from .recording import read_recording as read_recording
-from .result import Best as Best
-from .result import Reached as Reached
 from .result import Result as Result
 from .session import Simulated as Simulated
 from .session import run_study as run_study

@@ -60,10 +60,14 @@ class Case:
         ]
 
     def simulation(self, study: Study, outcome: Outcome, stage: int) -> Simulation:
-        """The record of an outcome, its statistics computed; failed, too, where one that is judged raises."""
+        """The record of an outcome, its statistics computed; failed, too, where one that is judged raises.
+
+        Stages beyond those of the study are of its validation, and as long as the last.
+        """
         result, reason = outcome.result, None
         estimates: Mapping[str, Estimate] = {}
-        judged = study.judged if stage == len(study.stages) else study.constraints
+        last = len(study.stages)
+        judged = study.judged if stage >= last else study.constraints
         if isinstance(result, SimulationFailure):
             reason = result.reason
         else:
@@ -80,7 +84,7 @@ class Case:
             stage=stage,
             realisation=outcome.realisation,
             backend=outcome.backend,
-            duration_ms=study.stages[stage - 1].duration_ms,
+            duration_ms=study.stages[min(stage, last) - 1].duration_ms,
             wall_s=outcome.wall_s,
             host=socket.gethostname(),
             finished=datetime.now(UTC),

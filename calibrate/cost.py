@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from calibrate import simulators
 from calibrate.observation import SimulationFailure
 from calibrate.pool import Pool, slots_for
-from calibrate.session import setup_of
+from calibrate.setup import setup_of
 from calibrate.study import Study
 from calibrate.worker import Candidate, Timing
 

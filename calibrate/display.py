@@ -13,7 +13,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from calibrate.result import Best, Doing, Progress, Reached
+from calibrate.best import Best, Reached
+from calibrate.result import Doing, Progress, Replicated
 
 _DOING: Mapping[Doing, str] = {
     "screening": "screening",
@@ -31,13 +32,15 @@ GAUGE_REACH = 4
 
 
 class Display(Protocol):
-    """Shows a run. A context manager, called with each `Progress`; the run starts by saying its name."""
+    """Shows a run or a validation. A context manager, called with each `Progress` after `start`."""
 
     def start(self, name: str) -> None: ...
 
     def say(self, line: str) -> None: ...
 
     def __call__(self, progress: Progress) -> None: ...
+
+    def replicated(self, progress: Replicated) -> None: ...
 
     def __enter__(self) -> Self: ...
 
@@ -68,6 +71,9 @@ class Nothing:
     def __call__(self, progress: Progress) -> None:
         pass
 
+    def replicated(self, progress: Replicated) -> None:
+        pass
+
     def __enter__(self) -> Self:
         return self
 
@@ -89,7 +95,15 @@ class Plain(Nothing):
     def __call__(self, progress: Progress) -> None:
         if progress.batch:
             return
-        self._waiting = f"{self._name}: {summary(progress)}"
+        self._show(f"{self._name}: {summary(progress)}")
+
+    def replicated(self, progress: Replicated) -> None:
+        self._show(f"{self._name}: {of_replicates(progress)}")
+        if progress.done == progress.total:
+            self._print()
+
+    def _show(self, line: str) -> None:
+        self._waiting = line
         if time.monotonic() - self._shown >= PLAIN_INTERVAL_S:
             self._print()
 
@@ -107,7 +121,7 @@ class Terminal(Nothing):
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._progress: Progress | None = None
+        self._progress: Progress | Replicated | None = None
         self._received = time.monotonic()
         self._live = Live(console=console, get_renderable=self._render, refresh_per_second=4, transient=True)
 
@@ -119,6 +133,9 @@ class Terminal(Nothing):
         self._console.print(line, soft_wrap=True, markup=False, highlight=False)
 
     def __call__(self, progress: Progress) -> None:
+        self._progress, self._received = progress, time.monotonic()
+
+    def replicated(self, progress: Replicated) -> None:
         self._progress, self._received = progress, time.monotonic()
 
     def __exit__(self, *_: object) -> None:
@@ -134,7 +151,7 @@ class Notebook(Nothing):
 
     def __init__(self) -> None:
         self._shown = -NOTEBOOK_INTERVAL_S
-        self._progress: Progress | None = None
+        self._progress: Progress | Replicated | None = None
         self._handle: Any = None
 
     def say(self, line: str) -> None:
@@ -146,6 +163,12 @@ class Notebook(Nothing):
         self._handle = show(drawn(name, None), display_id=True)
 
     def __call__(self, progress: Progress) -> None:
+        self._show(progress)
+
+    def replicated(self, progress: Replicated) -> None:
+        self._show(progress)
+
+    def _show(self, progress: Progress | Replicated) -> None:
         self._progress = progress
         if time.monotonic() - self._shown >= NOTEBOOK_INTERVAL_S:
             self._update()
@@ -159,30 +182,21 @@ class Notebook(Nothing):
             self._shown = time.monotonic()
 
 
-def drawn(name: str, progress: Progress | None, *, since_s: float = 0.0, width: int = 100) -> Table:
+def drawn(
+    name: str, progress: Progress | Replicated | None, *, since_s: float = 0.0, width: int = 100
+) -> Table:
     """A run as a drawing: how far it is, its best trial against the targets, what is simulating."""
     rows = Table.grid()
     if progress is None:
         rows.add_row(Text(f"{name}: starting"))
         return rows
-    line = Table.grid(padding=(0, 1))
+    if isinstance(progress, Replicated):
+        rows.add_row(_line(name, progress.done, progress.total, width, of_replicates(progress)))
+        return rows
     total = progress.total
     telling = progress.returned if progress.doing == "simulating" else 0
     done = progress.done + (telling if total is not None else 0)
-    line.add_row(
-        Text(name, style="bold"),
-        ProgressBar(
-            total=total,
-            completed=done,
-            width=min(30, max(width - 60, 10)),
-            pulse=total is None,
-            complete_style="cyan",
-            finished_style="cyan",
-        ),
-        Text(_counted(progress)),
-        Text(_pace(progress), style="dim"),
-    )
-    rows.add_row(line)
+    rows.add_row(_line(name, done, total, width, _counted(progress), _pace(progress)))
     best = progress.best
     if best is None:
         rows.add_row(Text("no trial complete yet", style="dim"))
@@ -198,6 +212,21 @@ def drawn(name: str, progress: Progress | None, *, since_s: float = 0.0, width: 
     doing = f"{_DOING[progress.doing]} {waiting}" if waiting else ""
     rows.add_row(Text(doing + (f" for {since_s:.0f} s" if waiting and since_s >= 1 else ""), style="dim"))
     return rows
+
+
+def _line(name: str, done: int, total: int | None, width: int, text: str, aside: str = "") -> Table:
+    """A name, a bar, and words."""
+    line = Table.grid(padding=(0, 1))
+    bar = ProgressBar(
+        total=total,
+        completed=done,
+        width=min(30, max(width - 60, 10)),
+        pulse=total is None,
+        complete_style="cyan",
+        finished_style="cyan",
+    )
+    line.add_row(Text(name, style="bold"), bar, Text(text), Text(aside, style="dim"))
+    return line
 
 
 def _targets(best: Best, width: int) -> Table:
@@ -250,6 +279,15 @@ def summary(progress: Progress) -> str:
     if pace := _pace(progress):
         parts.append(pace)
     return ", ".join(parts)
+
+
+def of_replicates(progress: Replicated) -> str:
+    """The state of a validation in one line."""
+    text = f"validating in {progress.simulator}, {progress.done}/{progress.total} simulations"
+    if progress.new and progress.done < progress.total:
+        left_s = (progress.total - progress.done) * progress.elapsed_s / progress.new
+        text += f", {duration(left_s)} left"
+    return text
 
 
 def _counted(progress: Progress) -> str:

@@ -7,13 +7,18 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from calibrate.best import Best, finite, reached
 from calibrate.case import Case
 from calibrate.objective import Estimate
 from calibrate.record import Simulation
-from calibrate.result import Best, finite, reached
 from calibrate.score import combined, score, summary
 from calibrate.search import ORIGIN, UUID, Answer, loss_of
 from calibrate.study import Study
+
+
+def searched(study: Study, simulations: Sequence[Simulation]) -> list[Simulation]:
+    """Those of the search: stages beyond the study's are of its validation."""
+    return [simulation for simulation in simulations if simulation.stage <= len(study.stages)]
 
 
 def estimates_of(study: Study, simulations: Sequence[Simulation]) -> dict[str, Estimate]:
@@ -25,6 +30,7 @@ def estimates_of(study: Study, simulations: Sequence[Simulation]) -> dict[str, E
 
 def described(study: Study, trial: FrozenTrial, simulations: Sequence[Simulation]) -> Best:
     """A complete trial and its candidate's simulations, for people."""
+    simulations = searched(study, simulations)
     estimates = estimates_of(study, simulations)
     fresh = [
         simulation.estimates

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
+from calibrate.best import Best
 from calibrate.errors import StoreError, StudyError
-from calibrate.findings import described
+from calibrate.findings import described, searched
 from calibrate.looseness import Looseness, looseness
 from calibrate.observation import Observation
 from calibrate.record import Simulation
-from calibrate.result import Best
 from calibrate.search import INDEX, ORIGIN, UUID, best_of, front_of, is_feasible, loss_of
 from calibrate.session import Simulated, simulate
 from calibrate.store import Reader, find, storage_url
@@ -43,8 +43,9 @@ class Spent:
 class Results:
     """All that a study has found, as it was when this was read.
 
-    study    with the name, and the simulator, that it has in its database
-    storage  the database's URL, without its password
+    study     with the name, and the simulator, that it has in its database
+    storage   the database's URL, without its password
+    verdicts  the latest of each trial that was validated, by trial; of exact mode apart
     """
 
     def __init__(self, study: Study, url: str) -> None:
@@ -53,6 +54,7 @@ class Results:
         with self._reader as reader:
             self._trials = reader.trials()
             self._simulations = reader.simulations()
+            self.verdicts = reader.verdicts()
         self.storage = self._reader.shown_url
 
     @cached_property
@@ -187,9 +189,14 @@ class Results:
     def observation(self, number: int, *, graph: int = 0) -> Observation:
         """What trial `number` showed on one graph in the full simulation. Raises StudyError, StoreError."""
         uuid = str(self._numbered(number).user_attrs[UUID])
-        found = [s for s in self._simulations if s.uuid == uuid and s.realisation == graph and not s.failed]
+        found = [
+            s
+            for s in searched(self.study, self._simulations)
+            if s.uuid == uuid and s.realisation == graph and not s.failed
+        ]
         if not found:
-            graphs = sorted({s.realisation for s in self._simulations if s.uuid == uuid and not s.failed})
+            simulations = searched(self.study, self._simulations)
+            graphs = sorted({s.realisation for s in simulations if s.uuid == uuid and not s.failed})
             known = ", ".join(map(str, graphs)) or "none"
             raise StoreError(f"trial {number} was not simulated on graph {graph}; there are {known}")
         with self._reader as reader:

@@ -13,11 +13,12 @@ from typing import Protocol
 
 from optuna.trial import FrozenTrial, TrialState
 
+from calibrate.best import Best
 from calibrate.case import Case, cases
 from calibrate.errors import ModelError, SimulatorError, StudyError
 from calibrate.findings import answer, described
 from calibrate.record import Simulation
-from calibrate.result import Best, Doing, Progress, Reason, Result, Times
+from calibrate.result import Doing, Progress, Reason, Result, Times
 from calibrate.score import score, worst_violations
 from calibrate.search import ORIGIN, UUID, Search
 from calibrate.study import Study

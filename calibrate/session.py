@@ -5,53 +5,30 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import optuna
 
 from calibrate import simulators
+from calibrate.best import finite
 from calibrate.display import Display, display
 from calibrate.errors import SimulatorError, StoreError, StudyError
 from calibrate.interrupt import Interrupt
-from calibrate.neurons import own_neuron_models
 from calibrate.objective import Estimate
 from calibrate.observation import Observation, SimulationFailure
 from calibrate.panel import measure
-from calibrate.pool import Pool, slots_for
-from calibrate.result import Result, finite
+from calibrate.pool import slots_for
+from calibrate.result import Result
 from calibrate.run import run, tell
 from calibrate.search import candidate_seed
-from calibrate.simulators.base import Recording
-from calibrate.store import Store, check_origins, named, on_latest_backend, storage_url
+from calibrate.setup import pool_for
+from calibrate.store import Store, check_origins, find, named, on_latest_backend, storage_url
 from calibrate.study import Study
-from calibrate.worker import Candidate, Setup
-
-WINDOW_MS = 50.0
-BIN_MS = 1.0
-
-
-def setup_of(study: Study, *, batch_size: int = 1, spikes: bool = False) -> Setup:
-    """How the networks of `study` are simulated; it must name a simulator, not "auto"."""
-    simulation, needs = study.simulation, study.needs
-    given = study.file.model.name in study.own
-    return Setup(
-        model=study.model if given else study.file.model.name,
-        folder=study.folder.resolve(),
-        neurons=own_neuron_models() if given else (),
-        backend=simulation.backend,
-        precision=simulation.precision,
-        dt_ms=simulation.dt_ms,
-        recording=Recording(
-            bin_ms=needs.bin_ms or BIN_MS,
-            window_ms=needs.window_ms or WINDOW_MS,
-            spikes=needs.spikes or spikes,
-        ),
-        wiring_seed=study.simulation_seed,
-        batch_size=batch_size,
-        stimuli=study.stimuli,
-    )
+from calibrate.validation import chosen, validate_trials
+from calibrate.verdict import Verdict
+from calibrate.worker import Candidate
 
 
 def run_study(
@@ -93,22 +70,33 @@ def run_study(
             shown.say(f"Simulating with {ready.simulation.backend}.")
         for warning in ready.warnings:
             shown.say(f"warning: {warning}")
-        size = simulators.batch_size(ready.simulation.backend, ready.simulation.batch_size)
-        pool = Pool(
-            setup_of(ready, batch_size=size),
-            ready.stages[-1],
-            slots=slots or slots_for(ready.simulation.backend, ready.network),
-            timeout_s=ready.simulation.timeout_s,
-        )
+        pool = pool_for(ready, slots=slots)
         origins = [ready.prior.study, place.predecessor if adopt else None]
         wanted = list(dict.fromkeys(name for name in origins if name))
         check_origins(ready, url, wanted)  # before the study begins
         shown.start(ready.name)
-        with Store(ready, url) as store, pool:
-            for name in wanted:
-                shown.say(store.adopt(name).describe(name))
-            result = run(ready, pool=pool, store=store, progress=shown, interrupted=stop, started=started)
-            return replace(result, name=ready.name, storage=store.shown_url)
+        with Store(ready, url) as store:
+            with pool:
+                for name in wanted:
+                    shown.say(store.adopt(name).describe(name))
+                result = run(ready, pool=pool, store=store, progress=shown, interrupted=stop, started=started)
+            result = replace(result, name=ready.name, storage=store.shown_url)
+            if not ready.validation.at_end or result.best is None or result.stopped == "interrupted":
+                return result
+            trials, _ = store.earlier()
+            verdicts = validate_trials(
+                ready,
+                chosen(ready, trials),
+                store=store,
+                slots=slots,
+                progress=shown.replicated,
+                interrupted=stop,
+            )
+            return (
+                replace(result, stopped="interrupted")
+                if verdicts is None
+                else replace(result, validation=verdicts)
+            )
 
 
 def rescore(study: Study, *, storage: str | None = None, say: Callable[[str], None] = print) -> str:
@@ -128,6 +116,63 @@ def rescore(study: Study, *, storage: str | None = None, say: Callable[[str], No
         say(store.adopt(place.predecessor).describe(place.predecessor))
         tell(place.study, store=store)
     return place.study.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """Verdicts on trials of study `name` in the database `storage` (a URL without password), the best first.
+
+    interrupted  whether it was stopped before there were any
+    """
+
+    name: str
+    storage: str
+    verdicts: Sequence[Verdict]
+    interrupted: bool = False
+
+
+def validate(
+    study: Study,
+    trials: Sequence[int] = (),
+    *,
+    exact: bool = False,
+    storage: str | None = None,
+    slots: int | None = None,
+    progress: bool | Display = True,
+    interrupted: Callable[[], bool] | None = None,
+) -> Validation:
+    """Simulate trials of `study` on fresh graphs in NEST and in a second simulator, and judge them.
+
+    How many trials, graphs and how long: [validation] of the study. Verdicts and simulations are kept in its
+    database, and what an earlier validation simulated is used again.
+
+    trials       numbers of trials instead of the best
+    exact        compare spike trains, in double precision, instead of statistics
+    progress     whether to show it; or what shows it
+    interrupted  asked between batches: whether to stop; by default Ctrl-C asks
+
+    Raises StudyError, StoreError where the study has not begun or is being run, and SimulatorError where a
+    simulator is not here or no simulation in one completes.
+    """
+    url = storage_url(study, storage)
+    shown = progress if not isinstance(progress, bool) else display(quiet=not progress)
+    ready = find(study, url)
+    with Interrupt.unless(interrupted) as stop, _errors_of_optuna_only(), shown, Store(ready, url) as store:
+        finished, _ = store.earlier()
+        found = chosen(ready, finished, trials)
+        shown.start(ready.name)
+        verdicts = validate_trials(
+            ready,
+            found,
+            store=store,
+            exact=exact,
+            slots=slots,
+            progress=shown.replicated,
+            interrupted=stop,
+        )
+        return Validation(
+            name=ready.name, storage=store.shown_url, verdicts=verdicts or (), interrupted=verdicts is None
+        )
 
 
 @contextlib.contextmanager
@@ -185,12 +230,10 @@ def simulate(
     complete = study.parameters(parameters or {})
     network = study.model.network(complete)
     study.model.values(network, complete)
-    slots_for(study.simulation.backend, network)
+    slots_for(study.simulation.backend, network)  # it may be larger than the one in the middle
     seed = candidate_seed(study.simulation_seed, index, graph)
     candidate = Candidate(uuid=str(uuid.uuid4()), parameters=complete, seed=seed, realisation=graph)
-    setup = setup_of(study, spikes=spikes)
-    pool = Pool(setup, study.stages[-1], slots=1, timeout_s=study.simulation.timeout_s)
-    with pool:
+    with pool_for(study, slots=1, at_once=1, spikes=spikes) as pool:
         (outcome,) = pool.run([candidate])
         if isinstance(outcome.result, SimulationFailure):
             raise SimulatorError(f"the simulation failed: {outcome.result.reason}")

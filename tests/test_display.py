@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from calibrate.best import Best, Reached
 from calibrate.display import Notebook, Nothing, Plain, Terminal, display, drawn, duration, gauge
-from calibrate.result import Best, Progress, Reached
+from calibrate.result import Progress
 
 
 def target(reached: float | None, **more: Any) -> Reached:

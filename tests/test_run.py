@@ -28,7 +28,8 @@ from calibrate.record import Simulation
 from calibrate.result import Progress, Result, as_json
 from calibrate.run import run
 from calibrate.search import candidate_seed
-from calibrate.session import run_study, setup_of, simulate
+from calibrate.session import run_study, simulate
+from calibrate.setup import setup_of
 from calibrate.store import Store, storage_url
 from calibrate.study import Study
 from calibrate.worker import Candidate, Outcome, Timing
@@ -345,7 +346,7 @@ def test_everything_of_a_run_is_in_the_database(tmp_path):
     assert len(list((tmp_path / "small.observations").glob("*.npz"))) == 8
     with Store(study, storage_url(study)) as store:
         best = trials(tmp_path)[result.best.number].user_attrs["uuid"]
-        observation = store.observation(best)
+        observation = store.observation(best, stage=1)
         rate = next(s for s in study.statistics if s.name == "rate_E")(observation)
     assert rate.value == result.best.statistics["rate_E"]
 

@@ -176,7 +176,7 @@ def test_observations_are_kept_beside_the_database_and_come_back_as_they_were(st
     shown = observation()
     store.record(simulation("a", observation=shown))
     assert [path.name for path in (tmp_path / "small.observations").iterdir()] == ["a-1-0.npz"]
-    found = store.observation("a")
+    found = store.observation("a", stage=1)
     assert found.layout == shown.layout
     for name in ("group_bins", "neuron_windows", "neuron_totals", "depolarisation"):
         one, other = getattr(found, name), getattr(shown, name)
@@ -206,12 +206,12 @@ def test_a_changed_or_missing_observation_is_refused(store, tmp_path):
     path = tmp_path / "small.observations" / "a-1-0.npz"
     path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(StoreError, match="was changed since it was written"):
-        store.observation("a")
+        store.observation("a", stage=1)
     path.unlink()
     with pytest.raises(StoreError, match="cannot be read"):
-        store.observation("a")
+        store.observation("a", stage=1)
     with pytest.raises(StoreError, match="no observation of candidate b was kept"):
-        store.observation("b")
+        store.observation("b", stage=1)
 
 
 def test_a_file_that_is_no_observation_is_refused(tmp_path):

@@ -9,7 +9,7 @@ from calibrate import Estimate, Observation, make_study
 from calibrate.objective import Objective, Value
 from calibrate.panel import measure
 from calibrate.pool import Pool
-from calibrate.session import setup_of
+from calibrate.setup import setup_of
 from calibrate.worker import Candidate
 from conftest import SMALL
 

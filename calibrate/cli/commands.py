@@ -25,6 +25,7 @@ from calibrate.cli.run import run
 from calibrate.cli.show import show
 from calibrate.cli.simulate import simulate
 from calibrate.cli.stats import stats
+from calibrate.cli.validate import validate
 from calibrate.errors import CalibrateError
 
 app = typer.Typer(
@@ -47,7 +48,7 @@ def _calibrate(
         raise typer.Exit()
 
 
-for command in (new, check, run, show, simulate, rescore, stats, models, objectives, doctor):
+for command in (new, check, run, show, simulate, validate, rescore, stats, models, objectives, doctor):
     app.command()(command)
 
 

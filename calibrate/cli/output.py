@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TextIO
@@ -11,6 +12,7 @@ from typing import Any, TextIO
 from rich.console import Console
 
 INTERRUPTED = 130
+WIDTH = 140
 
 
 class FailedError(Exception):
@@ -34,10 +36,15 @@ def output(as_json: bool) -> Iterator[tuple[Callable[[Mapping[str, Any]], None],
         out.flush()
 
     if not as_json:
-        yield emit, Console(file=out)
+        yield emit, _console(out)
         return
     with contextlib.redirect_stdout(sys.stderr):
         yield emit, errors()
+
+
+def _console(out: TextIO) -> Console:
+    # In a file or a pipe there is no edge to keep to, unless one is asked for.
+    return Console(file=out) if out.isatty() or "COLUMNS" in os.environ else Console(file=out, width=WIDTH)
 
 
 def errors() -> Console:

@@ -13,6 +13,7 @@ from calibrate.cli import tables
 from calibrate.cli.given import read
 from calibrate.cli.options import Backend, Debug, Json, Quiet, Seed, Storage, StudyPath
 from calibrate.cli.output import INTERRUPTED, FailedError, StoppedError, errors, output
+from calibrate.cli.verdicts import print_verdict
 from calibrate.display import display
 from calibrate.result import Result, as_json
 from calibrate.session import run_study
@@ -54,6 +55,8 @@ def run(
         if not quiet:
             tables.print_result(console, found, result)
             _print_next(console, study, storage, result)
+            for verdict in result.validation:
+                print_verdict(console, verdict, whole=False)
         if json_:
             emit(as_json(result))
         if result.stopped == "interrupted":
@@ -62,6 +65,8 @@ def run(
             raise FailedError(f"all {result.complete} trials that completed break a constraint")
         if result.best is None:
             raise FailedError(f"no simulation completed; the last failure: {result.last_failure}")
+        if result.validation and not result.validation[0].good:
+            raise FailedError(str(result.validation[0]))
 
 
 def _print_next(console: Console, study: Path, storage: str | None, result: Result) -> None:
@@ -75,4 +80,5 @@ def _print_next(console: Console, study: Path, storage: str | None, result: Resu
         tables.print_line(
             console, f"Its best network:    {shlex.join(['calibrate', 'simulate', *again, *trial])}"
         )
+        tables.print_line(console, f"Confirm it in NEST:  {shlex.join(['calibrate', 'validate', *again])}")
     tables.print_line(console, f"All trials, to look: {shlex.join(['optuna-dashboard', result.storage])}")

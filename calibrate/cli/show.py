@@ -7,12 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
+from calibrate.best import best_json
 from calibrate.cli import tables
 from calibrate.cli.given import read
 from calibrate.cli.options import Backend, Debug, Json, Storage, StudyPath
 from calibrate.cli.output import output
+from calibrate.cli.verdicts import print_verdict
 from calibrate.reading import Results, read_results
-from calibrate.result import best_json
+from calibrate.verdict import as_json as verdict_json
 
 
 def show(
@@ -34,6 +36,9 @@ def show(
             emit(results_json(results) | asked)
         else:
             tables.print_results(console, results, chosen)
+            for verdict in results.verdicts:
+                if chosen is not None and verdict.trial == chosen.number:
+                    print_verdict(console, verdict, whole=trial is not None)
 
 
 def results_json(results: Results) -> dict[str, Any]:
@@ -54,6 +59,8 @@ def results_json(results: Results) -> dict[str, Any]:
     }
     if results.looseness is not None:
         printed["looseness"] = asdict(results.looseness)
+    if results.verdicts:
+        printed["validation"] = [verdict_json(verdict) for verdict in results.verdicts]
     if results.study.pareto:
         printed["front"] = [best_json(best) for best in results.front]
     return printed

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from calibrate import session
+from calibrate.best import reached
 from calibrate.cli import tables
 from calibrate.cli.given import read, with_simulator
 from calibrate.cli.given import settings as given_settings
@@ -15,7 +16,6 @@ from calibrate.cli.options import Backend, Debug, Json, Quiet, Seed, Storage, St
 from calibrate.cli.output import FailedError, errors, output
 from calibrate.errors import CalibrateError, SimulatorError
 from calibrate.reading import read_results
-from calibrate.result import reached
 from calibrate.session import Simulated
 from calibrate.study import Study
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from calibrate.best import finite
 from calibrate.bootstrap import REPEATS, Bootstrapped, bootstrap
 from calibrate.cli import tables
 from calibrate.cli.options import Debug, Json, Quiet
@@ -19,7 +20,6 @@ from calibrate.cli.output import errors, output
 from calibrate.errors import CalibrateError
 from calibrate.objective import find_statistic
 from calibrate.recording import Recording, read_recording
-from calibrate.result import finite
 from calibrate.study.recorded import ERRORS
 
 

@@ -10,11 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from calibrate.best import Best, Reached
 from calibrate.cost import Cost
 from calibrate.display import duration
 from calibrate.looseness import Looseness
 from calibrate.reading import Results
-from calibrate.result import Best, Reached, Reason, Result
+from calibrate.result import Reason, Result
 from calibrate.score import Summary
 from calibrate.session import Simulated
 from calibrate.study import Study

@@ -17,7 +17,9 @@ from calibrate.store import archive, database
 from calibrate.store.naming import begun, namesakes
 from calibrate.store.rows import simulation_of
 from calibrate.store.schema import SIMULATION, STUDY
+from calibrate.store.verdicts import verdicts_of
 from calibrate.study import Study, differences
+from calibrate.verdict import Verdict
 
 
 def find(study: Study, url: str) -> Study:
@@ -101,6 +103,11 @@ class Reader:
         query = self._rows if uuid is None else self._rows.where(SIMULATION.c.uuid == uuid)
         with database.reported(self._url), self._engine.connect() as connection:
             return [simulation_of(row) for row in connection.execute(query)]
+
+    def verdicts(self) -> list[Verdict]:
+        """What validation found of trials, as it was found; tables of an older version know of none."""
+        with database.reported(self._url), self._engine.connect() as connection:
+            return verdicts_of(connection, self._study.name)
 
     def observation(self, simulation: Simulation) -> Observation:
         """What a simulation showed. Raises StoreError where it was not kept."""

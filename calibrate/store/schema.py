@@ -73,13 +73,30 @@ SIMULATION = Table(
 )
 
 
+VERDICT = Table(
+    "calibrate_verdict",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("study", Integer, ForeignKey("calibrate_study.id"), nullable=False, index=True),
+    Column("trial", Integer, nullable=False),
+    Column("exact", Integer, nullable=False),  # 1: of spike trains, 0: of statistics
+    Column("verdict", String(16), nullable=False),
+    Column("finished", String(40), nullable=False),
+    Column("content", JSON, nullable=False),  # all of it
+)
+
+
 def _add_origin(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE calibrate_simulation ADD COLUMN origin VARCHAR(255)"))
 
 
+def _add_verdicts(connection: Connection) -> None:
+    VERDICT.create(connection)
+
+
 # Number k (from 0) makes tables of version k + 1 those of version k + 2. What is there stays as it is:
 # databases of any age are out in the world.
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_add_origin,)
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_add_origin, _add_verdicts)
 
 
 def latest() -> int:

@@ -19,18 +19,19 @@ from typing import Any, Self
 from filelock import FileLock, Timeout
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from calibrate.errors import StoreError
 from calibrate.observation import Observation
 from calibrate.record import Simulation
 from calibrate.search import UUID
-from calibrate.store import adoption, archive, database, schema
+from calibrate.store import adoption, archive, database, schema, verdicts
 from calibrate.store.adoption import Adopted
 from calibrate.store.naming import refusal
 from calibrate.store.rows import columns_of, simulation_of
 from calibrate.store.schema import SIMULATION, STUDY
 from calibrate.study import Study, differences
+from calibrate.verdict import Verdict
 
 
 class Store:
@@ -123,16 +124,38 @@ class Store:
         with database.reported(self._url), self._engine.connect() as connection:
             return [simulation_of(row) for row in connection.execute(query.order_by(SIMULATION.c.id))]
 
-    def observation(self, uuid: str) -> Observation:
-        """What a candidate's latest simulation showed. Raises StoreError where it was not kept."""
+    def observation(self, uuid: str, *, stage: int, realisation: int = 0) -> Observation:
+        """What a simulation of a candidate showed. Raises StoreError where it was not kept."""
         query = select(SIMULATION.c.observation, SIMULATION.c.sha256).where(
-            SIMULATION.c.study == self._id, SIMULATION.c.uuid == uuid
+            SIMULATION.c.study == self._id,
+            SIMULATION.c.uuid == uuid,
+            SIMULATION.c.stage == stage,
+            SIMULATION.c.realisation == realisation,
         )
         with database.reported(self._url), self._engine.connect() as connection:
-            found = connection.execute(query.order_by(SIMULATION.c.id.desc())).first()
+            found = connection.execute(query).first()
         if found is None or found.observation is None:
             raise StoreError(f"no observation of candidate {uuid} was kept")
         return archive.load(self._folder / found.observation, found.sha256)
+
+    def discard(self, uuid: str, *, stage: int, but_ms: float) -> None:
+        """Forget a candidate's simulations of a stage that failed or were not measured for `but_ms`."""
+        others = (
+            SIMULATION.c.study == self._id,
+            SIMULATION.c.uuid == uuid,
+            SIMULATION.c.stage == stage,
+            (SIMULATION.c.duration_ms != but_ms) | (SIMULATION.c.status == "failed"),
+        )
+        with database.reported(self._url), database.writing(self._engine) as connection:
+            connection.execute(delete(SIMULATION).where(*others))
+
+    def keep_verdict(self, verdict: Verdict) -> None:
+        """Keep what validation found of a trial, also in the study's note in Optuna's dashboard."""
+        with database.reported(self._url):
+            with database.writing(self._engine) as connection:
+                verdicts.add(connection, self._id, verdict)
+                known = verdicts.verdicts_of(connection, self._study.name)
+            verdicts.write_note(self._optuna, self._study.name, known)
 
     def adopt(self, name: str) -> Adopted:
         """Take over the simulations of study `name` that this study could have made itself.
@@ -194,9 +217,10 @@ class Store:
         self._compare()  # again, now that no other process can begin it
         study, names = self._study, self._optuna.get_all_studies()
         known = {found.study_name: found._study_id for found in names}
+        own = select(STUDY.c.id).where(STUDY.c.name == study.name)
         with self._engine.connect() as connection:
-            self._id = connection.execute(select(STUDY.c.id).where(STUDY.c.name == study.name)).scalar()
-        if self._id is None:
+            begun = connection.execute(own).scalar()
+        if begun is None:
             if study.name in known:
                 raise StoreError(
                     f"{self.shown_url} holds an Optuna study '{study.name}' that calibrate did not begin; "
@@ -204,7 +228,8 @@ class Store:
                 )
             with database.writing(self._engine) as connection:
                 connection.execute(STUDY.insert().values(**_study_columns(study)))
-                self._id = connection.execute(select(STUDY.c.id).where(STUDY.c.name == study.name)).scalar()
+                begun = connection.execute(own).scalar_one()
+        self._id: int = begun
         if study.name in known:
             self._optuna_study = known[study.name]
         else:

@@ -15,6 +15,7 @@
     [sampler]        name = "tpe"
     [prior]          study = "an earlier one"
     [budget]         trials = 60
+    [validation]     at_end = true
     [storage]        url = "sqlite:///results.db"
 
 (One key a line in the file.) What a section cannot know by itself is checked in `calibrate.study`.
@@ -352,6 +353,26 @@ class BudgetSection(Section):
     )
 
 
+class ValidationSection(Section):
+    """[validation]: how the best are simulated again, in NEST too. It may change while a study goes on."""
+
+    at_end: bool = Field(
+        default=False, description="true: `calibrate run` ends by validating, as `calibrate validate` does"
+    )
+    top: int | None = Field(
+        default=None, ge=1, description="so many of the best trials (default: 1, or the whole Pareto front)"
+    )
+    replicates: int = Field(
+        default=24,
+        ge=3,
+        description="graphs, each with its own seeds, on which both simulators simulate a trial; 24 show "
+        "equivalence within one standard deviation with a power of 90 %",
+    )
+    duration_ms: float | None = Field(
+        default=None, gt=0, description="length of the measurement (ms; default: that of [simulation])"
+    )
+
+
 class StorageSection(Section):
     """[storage]: where the results go. It may change while a study goes on."""
 
@@ -381,6 +402,7 @@ class StudyFile(Section):
     sampler: Sampler = Tpe()
     prior: PriorSection = PriorSection()
     budget: BudgetSection = BudgetSection()
+    validation: ValidationSection = ValidationSection()
     storage: StorageSection = StorageSection()
 
 
@@ -392,6 +414,7 @@ TABLES: Mapping[str, type[Section]] = {
     "replicates": ReplicatesSection,
     "prior": PriorSection,
     "budget": BudgetSection,
+    "validation": ValidationSection,
     "storage": StorageSection,
 }
 

@@ -67,6 +67,7 @@ def make_study(
     sampler: str | Mapping[str, Any] | None = None,
     prior: Mapping[str, Any] | None = None,
     budget: Mapping[str, Any] | None = None,
+    validation: Mapping[str, Any] | None = None,
     storage: Mapping[str, Any] | None = None,
     recording: Mapping[str, Any] | None = None,
     seed: int = 0,
@@ -94,6 +95,7 @@ def make_study(
         "sampler": {"name": sampler} if isinstance(sampler, str) else sampler,
         "prior": prior,
         "budget": budget,
+        "validation": validation,
         "storage": storage,
         "recording": recording,
     }

@@ -26,10 +26,14 @@ from calibrate.study.file import (
     SimulationSection,
     StorageSection,
     StudyFile,
+    ValidationSection,
 )
 from calibrate.study.own import digest as digest_of
 from calibrate.study.space import Space, grid_size
 from calibrate.worker import Timing
+
+# So far from those of the search that more of these do not reach them.
+VALIDATION_GRAPHS_FROM = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +106,15 @@ class Study:
         return range(first, first + self.replicates.fresh)
 
     @property
+    def validation(self) -> ValidationSection:
+        return self.file.validation
+
+    def validation_graphs(self, replicates: int) -> range:
+        """Numbers of graphs that neither the search nor its last look at the best has seen."""
+        first = max(VALIDATION_GRAPHS_FROM, self.fresh_graphs.stop)
+        return range(first, first + replicates)
+
+    @property
     def prior(self) -> PriorSection:
         return self.file.prior
 
@@ -157,7 +170,11 @@ class Study:
 
     def on(self, backend: str) -> Study:
         """The same study with `backend` instead of the one it names ("auto" become a simulator)."""
-        simulation = self.simulation.model_copy(update={"backend": backend})
+        return self.simulated(backend=backend)
+
+    def simulated(self, **changes: object) -> Study:
+        """The same study with other values in its [simulation]; they are not checked."""
+        simulation = self.simulation.model_copy(update=changes)
         return replace(self, file=self.file.model_copy(update={"simulation": simulation}))
 
     @property

@@ -183,6 +183,12 @@ def check_times(problems: Problems, file: StudyFile, needs: Needs) -> None:
             attempt(problems, ("simulation", "dt_ms"), steps, width, dt, "a bin", remedy=remedy)
     _check_length(problems, ("simulation",), simulation.warmup_ms, simulation.duration_ms, dt, needs)
     _check_parts(problems, file, needs)
+    longer = file.validation.duration_ms
+    if longer is not None and longer < simulation.duration_ms:
+        rule = f"must not be shorter than that of [simulation], {simulation.duration_ms:g} ms"
+        problems.add(("validation", "duration_ms"), rule, longer, "leave it out, or choose a longer one")
+    elif longer is not None:
+        _check_length(problems, ("validation",), simulation.warmup_ms, longer, dt, needs)
     for number, stage in enumerate(file.stages):
         warmup_ms = simulation.warmup_ms if stage.warmup_ms is None else stage.warmup_ms
         _check_length(problems, ("stages", number), warmup_ms, stage.duration_ms, dt, needs)

@@ -1,0 +1,208 @@
+"""Do two simulators show the same? Paired tests for difference and for equivalence, and their power.
+
+The two simulate the same graphs, so that what graphs differ in drops out: all tests are of the differences
+d_k = b_k - a_k on graph k, with the margins that the caller gives.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+ALPHA = 0.05
+"""Error rate of every test, and of each of two one-sided ones; so confidence intervals are of 90 %."""
+
+POWER = 0.9
+MOST_REPLICATES = 10_000
+
+# Of the sampling distribution of the standard deviation, in `power`.
+_QUANTILES = 400
+# Points at which distribution functions are compared.
+_POINTS = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paired:
+    """The mean of paired differences d.
+
+    n             number of pairs
+    mean, sd      of d (ddof 1); nan for no pair, or for one
+    low, high     90 % confidence interval of the mean (Student's t); nan for fewer than 2 pairs
+    p_zero        of the two-sided test against "the mean is 0"
+    p_equivalent  of two one-sided tests against "the mean is beyond the margin" (Schuirmann 1987)
+    p_beyond      of the one-sided test against "the mean is within the margin"
+
+    All p are 1 where they cannot be computed; the last two also without a margin.
+    """
+
+    n: int
+    mean: float
+    sd: float
+    low: float = math.nan
+    high: float = math.nan
+    p_zero: float = 1.0
+    p_equivalent: float = 1.0
+    p_beyond: float = 1.0
+
+
+def paired(differences: ArrayLike, margin: float | None = None) -> Paired:
+    """The tests for `differences`, shape (n,), all finite. `margin` > 0 in their unit."""
+    d = np.asarray(differences, dtype=float)
+    n = d.size
+    if n < 2:
+        return Paired(n=n, mean=float(d.mean()) if n else math.nan, sd=math.nan)
+    mean, sd = float(d.mean()), float(d.std(ddof=1))
+    error = sd / math.sqrt(n)
+    half = float(stats.t.ppf(1 - ALPHA, n - 1)) * error
+    equivalent = beyond = 1.0
+    if margin is not None:
+        equivalent = max(_above(mean + margin, error, n), _above(margin - mean, error, n))
+        beyond = _above(abs(mean) - margin, error, n)
+    return Paired(
+        n=n,
+        mean=mean,
+        sd=sd,
+        low=mean - half,
+        high=mean + half,
+        p_zero=min(2 * _above(abs(mean), error, n), 1.0),
+        p_equivalent=equivalent,
+        p_beyond=beyond,
+    )
+
+
+def _above(distance: float, error: float, n: int) -> float:
+    """p of the one-sided test against "the true distance is at most 0"."""
+    if error == 0:  # the same difference on every graph, as in exact simulations
+        return 0.0 if distance > 0 else 1.0
+    return float(stats.t.sf(distance / error, n - 1))
+
+
+def discordant(only_a: int, only_b: int) -> float:
+    """p of the sign test that something is as frequent in either, from the pairs where it is in one only."""
+    if only_a + only_b == 0:
+        return 1.0
+    return float(stats.binomtest(only_a, only_a + only_b).pvalue)
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """p adjusted for naming any of several findings (Holm 1979), in the same order."""
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty(len(p))
+    largest = 0.0
+    for rank, k in enumerate(order):
+        largest = max(largest, min((len(p) - rank) * p[k], 1.0))
+        adjusted[k] = largest
+    return adjusted.tolist()
+
+
+def power(margin: float, sd: float, n: int, *, difference: float = 0.0) -> float:
+    """Probability that n pairs, their differences normal with `difference` and `sd`, are found equivalent.
+
+    E over s of Phi((r - delta) / e) - Phi((-r - delta) / e), with e = sd / sqrt(n), r = margin -
+    t s / sqrt(n) where that is positive (else 0), and (n - 1) s^2 / sd^2 chi-squared with n - 1 degrees of
+    freedom.
+    """
+    if n < 2:
+        return 0.0
+    if sd == 0:
+        return float(abs(difference) < margin)
+    ranks = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
+    s = sd * np.sqrt(stats.chi2.ppf(ranks, n - 1) / (n - 1))
+    error = sd / math.sqrt(n)
+    room = np.maximum(margin - stats.t.ppf(1 - ALPHA, n - 1) * s / math.sqrt(n), 0.0)
+    within = stats.norm.cdf((room - difference) / error) - stats.norm.cdf((-room - difference) / error)
+    return float(np.mean(within))
+
+
+def power_beyond(margin: float, sd: float, n: int, *, difference: float) -> float:
+    """Probability that n pairs show a `difference` beyond the margin to be beyond it (noncentral t)."""
+    if n < 2:
+        return 0.0
+    if sd == 0:
+        return float(abs(difference) > margin)
+    shift = (abs(difference) - margin) * math.sqrt(n) / sd
+    return float(stats.nct.sf(stats.t.ppf(1 - ALPHA, n - 1), n - 1, shift))
+
+
+def replicates_needed(margin: float, sd: float, difference: float) -> int | None:
+    """Pairs that decide with a probability of 90 %, were the true difference and spread these.
+
+    None for more than 10,000: the difference is at the margin.
+    """
+    if not (math.isfinite(sd) and math.isfinite(difference)):
+        return None
+    decides = power if abs(difference) < margin else power_beyond
+    low, high = 1, 2
+    while decides(margin, sd, high, difference=difference) < POWER:
+        low, high = high, 2 * high
+        if high > MOST_REPLICATES:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        if decides(margin, sd, middle, difference=difference) < POWER:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distance:
+    """Between the distributions of all values on either side, pooled over graphs.
+
+    wasserstein  W_1, in the unit of the values;  ks: Kolmogorov-Smirnov's, from 0 to 1
+    p            of W_1 were the two the same, by exchanging them on some of the graphs; nan for fewer than 2
+    """
+
+    wasserstein: float
+    ks: float
+    p: float
+
+
+def distance(
+    a: Sequence[NDArray[np.float64]],
+    b: Sequence[NDArray[np.float64]],
+    *,
+    permutations: int = 999,
+    seed: int = 0,
+) -> Distance | None:
+    """Distance between a and b, each with the values of every graph; None where either has none at all.
+
+    Values of one network are not independent, graphs are: the test exchanges a and b on a random half of the
+    graphs, `permutations` times.
+    """
+    all_a, all_b = np.concatenate([*a, []]), np.concatenate([*b, []])
+    if not all_a.size or not all_b.size:
+        return None
+    # Both at the same points, dense where the values are.
+    points = np.unique(np.quantile(np.concatenate([all_a, all_b]), np.linspace(0, 1, _POINTS)))
+    widths = np.diff(points)
+
+    def below(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.searchsorted(np.sort(values), points[:-1], side="right").astype(float)
+
+    counts = np.array([[below(x) for x in a], [below(x) for x in b]])  # (2, graphs, points)
+    sizes = np.array([[x.size for x in a], [x.size for x in b]], dtype=float)
+
+    def between(first: NDArray[np.bool_]) -> float:
+        f = np.where(first[:, None], counts[0], counts[1]).sum(axis=0)
+        g = np.where(first[:, None], counts[1], counts[0]).sum(axis=0)
+        n = np.where(first, sizes[0], sizes[1]).sum()
+        m = np.where(first, sizes[1], sizes[0]).sum()
+        return float(np.abs(f / n - g / m) @ widths) if n and m else math.inf
+
+    random = np.random.default_rng(seed)
+    seen = between(np.ones(len(a), dtype=bool))
+    at_least = sum(
+        between(random.integers(2, size=len(a)).astype(bool)) >= seen - 1e-12 for _ in range(permutations)
+    )
+    return Distance(
+        wasserstein=float(stats.wasserstein_distance(all_a, all_b)),
+        ks=float(stats.ks_2samp(all_a, all_b).statistic),
+        p=(1 + at_least) / (1 + permutations) if len(a) > 1 else math.nan,
+    )
