@@ -5,8 +5,8 @@
 The quickstart's network at its known parameters is simulated on --graphs graphs, and again with other initial
 states (as another simulator's rounding makes them within a fifth of a second): once unchanged, once for each
 planted error. Every R graphs are a validation of their own, judged as `calibrate validate` does, with the
-quickstart's targets and tolerances. Prints how many of them found what, and in how many a statistic differed by
-more than chance, however little (Holm-adjusted, 5 %).
+quickstart's targets and tolerances. Prints how many of them found what, and in how many a statistic differed
+by more than chance, however little (Holm-adjusted, 5 %).
 """
 
 from __future__ import annotations

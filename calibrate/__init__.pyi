@@ -43,8 +43,11 @@ from .recording import observe_trains as observe_trains
 from .recording import read_recording as read_recording
 from .result import Result as Result
 from .session import Simulated as Simulated
+from .session import Validation as Validation
 from .session import run_study as run_study
 from .session import simulate as simulate
+from .session import validate as validate
 from .study import Study as Study
 from .study import make_study as make_study
 from .study import read_study as read_study
+from .verdict import Verdict as Verdict

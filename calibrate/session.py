@@ -147,7 +147,7 @@ def validate(
     database, and what an earlier validation simulated is used again.
 
     trials       numbers of trials instead of the best
-    exact        compare spike trains, in double precision, instead of statistics
+    exact        compare spike trains on one graph, in double precision, instead of statistics
     progress     whether to show it; or what shows it
     interrupted  asked between batches: whether to stop; by default Ctrl-C asks
 

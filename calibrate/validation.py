@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
@@ -86,7 +86,7 @@ def simulators_for(study: Study) -> tuple[str, ...]:
     if backend == "poisson":
         return ("poisson",)  # a dry run: no other simulator has these neurons
     nest = simulators.choose("nest")
-    second = backend == "genn" or importlib.util.find_spec("pygenn") is not None
+    second = backend == "genn" or find_spec("pygenn") is not None
     return (nest, simulators.choose("genn")) if second else (nest,)
 
 
@@ -102,7 +102,7 @@ def validate_trials(
 ) -> list[Verdict] | None:
     """Verdicts on `trials`, in their order, which `store` keeps; None where it was interrupted.
 
-    exact        compare spike trains, in double precision and from the start, not statistics
+    exact        compare spike trains on one graph, in double precision and from the start, not statistics
     slots        processes, by default what cores and memory allow
     interrupted  asked between batches: whether to stop. What was simulated is not simulated again later.
 
@@ -112,10 +112,8 @@ def validate_trials(
     found = [cases(store.simulations(str(trial.user_attrs[UUID])))[0] for trial in trials]
     if exact:
         _check_exact(study, sides, found)
-    replicates = study.validation.replicates
-    if exact and "replicates" not in study.validation.model_fields_set:
-        replicates = 1  # one spike too many is one too many
-    graphs = study.validation_graphs(replicates)
+    # Of spike trains, one graph is enough: they are the same or not.
+    graphs = study.validation_graphs(1 if exact else study.validation.replicates)
     for side in sides:
         side.simulate(found, graphs, store, slots, progress, interrupted)
         if interrupted():

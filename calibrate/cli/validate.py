@@ -12,7 +12,7 @@ from calibrate.cli.options import Backend, Debug, Json, Quiet, Storage, StudyPat
 from calibrate.cli.output import INTERRUPTED, FailedError, StoppedError, errors, output
 from calibrate.cli.verdicts import print_verdict
 from calibrate.display import display
-from calibrate.errors import SimulatorError
+from calibrate.errors import CalibrateError, SimulatorError
 from calibrate.session import Validation
 from calibrate.verdict import as_json
 
@@ -31,13 +31,13 @@ def validate(
     ] = None,
     replicates: Annotated[
         int | None,
-        typer.Option(help="Graphs to simulate each on (default: 24; of --exact: 1).", metavar="R"),
+        typer.Option(help="Graphs to simulate each on (default: 24).", metavar="R"),
     ] = None,
     duration_ms: Annotated[
         float | None, typer.Option(help="A longer measurement than the study's.", metavar="MS")
     ] = None,
     exact: Annotated[
-        bool, typer.Option("--exact", help="Compare spike trains, in double precision, not statistics.")
+        bool, typer.Option("--exact", help="Compare spike trains on one graph, in double precision.")
     ] = False,
     slots: Annotated[int | None, typer.Option(min=1, help="Processes (default: one a core).")] = None,
     backend: Backend = None,
@@ -48,13 +48,15 @@ def validate(
 ) -> None:
     """Simulate the best trials again on fresh graphs, in NEST too, and say whether they are confirmed."""
     with output(json_) as (emit, console):
+        if exact and replicates is not None:
+            raise CalibrateError("--exact looks at one graph of each trial: leave out --replicates")
         changes = {
             "simulation.backend": backend,
             "validation.top": top,
             "validation.replicates": replicates,
             "validation.duration_ms": duration_ms,
         }
-        found = read(study, changes)
+        found = read(study, changes, searched=False)
         try:
             validation = session.validate(
                 found,
