@@ -42,6 +42,8 @@ from .recording import Recording as Recording
 from .recording import observe_trains as observe_trains
 from .recording import read_recording as read_recording
 from .result import Result as Result
+from .selftest import SelfTest as SelfTest
+from .selftest import selftest as selftest
 from .session import Simulated as Simulated
 from .session import Validation as Validation
 from .session import run_study as run_study

@@ -72,6 +72,11 @@ class Verdict:
         return self.verdict in ("confirmed", "targets_met")
 
     @property
+    def differing(self) -> list[str]:
+        """Names of statistics that differ by more than chance, however little, with a target or without."""
+        return [row.name for row in self.statistics if row.differs]
+
+    @property
     def words(self) -> str:
         """The verdict for a reader."""
         one_simulator = self.verdict in ("targets_met", "targets_not_met")

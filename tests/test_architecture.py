@@ -29,6 +29,7 @@ LAYERS = [
     {"run", "validation"},
     {"session"},
     {"cost", "reading", "doctor"},
+    {"selftest"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -128,7 +128,7 @@ def test_a_difference_beyond_the_tolerance_is_named_with_its_size(study):
 def test_a_difference_within_the_tolerance_does_not_matter_and_is_marked(study):
     found = verdict(study, side(12, rate_E=5 + noise(12, 0.1, 1)), side(12, rate_E=[5.5] * 12))
     assert found.verdict == "confirmed"
-    assert row(found, "rate_E").differs
+    assert found.differing == ["rate_E"]
 
 
 def test_a_statistic_without_an_objective_is_shown_and_decides_nothing(study):

@@ -22,6 +22,7 @@ from calibrate.cli.objectives import objectives
 from calibrate.cli.output import INTERRUPTED, FailedError, StoppedError
 from calibrate.cli.rescore import rescore
 from calibrate.cli.run import run
+from calibrate.cli.selftest import selftest
 from calibrate.cli.show import show
 from calibrate.cli.simulate import simulate
 from calibrate.cli.stats import stats
@@ -48,7 +49,10 @@ def _calibrate(
         raise typer.Exit()
 
 
-for command in (new, check, run, show, simulate, validate, rescore, stats, models, objectives, doctor):
+for command in (
+    *(new, check, run, show, simulate, validate, selftest, rescore),
+    *(stats, models, objectives, doctor),
+):
     app.command()(command)
 
 

@@ -38,6 +38,8 @@ def print_verdict(console: Console, verdict: Verdict, *, whole: bool = True) -> 
     )
     for reason in verdict.reasons:
         print_line(console, f"  {reason}")
+    if verdict.differing:
+        print_line(console, f"  by more than chance, however little, differ: {', '.join(verdict.differing)}")
     for reason, times in verdict.failures.items():
         print_line(console, f"  failed {times} times: {reason}")
     for side, simulator in zip(("reference", "second"), verdict.simulators, strict=False):
@@ -61,7 +63,7 @@ def print_verdict(console: Console, verdict: Verdict, *, whole: bool = True) -> 
     if verdict.distributions:
         console.print(_of_distributions(verdict))
     if len(verdict.simulators) > 1:
-        print_line(console, "  * differs by more than chance (5 %, Holm-adjusted), however little that is")
+        print_line(console, "  * differs by more than chance (5 %, Holm-adjusted)")
 
 
 def _print_spikes(console: Console, verdict: Verdict) -> None:
