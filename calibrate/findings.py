@@ -9,7 +9,9 @@ from optuna.trial import FrozenTrial
 
 from calibrate.best import Best, finite, reached
 from calibrate.case import Case
+from calibrate.errors import CalibrateError
 from calibrate.objective import Estimate
+from calibrate.observation import Observation, UpStates, up_states
 from calibrate.record import Simulation
 from calibrate.score import combined, score, summary
 from calibrate.search import ORIGIN, UUID, Answer, loss_of
@@ -19,6 +21,25 @@ from calibrate.study import Study
 def searched(study: Study, simulations: Sequence[Simulation]) -> list[Simulation]:
     """Those of the search: stages beyond the study's are of its validation."""
     return [simulation for simulation in simulations if simulation.stage <= len(study.stages)]
+
+
+def up_states_of(study: Study, observation: Observation) -> UpStates | None:
+    """Up-states of clusters, detected as the study's statistics do; None where they cannot be."""
+    population = study.network.layout.populations[0]
+    options = next(
+        (
+            one.options
+            for one in study.statistics
+            if "theta_hi_hz" in one.options and one.options.get("population") == population
+        ),
+        None,
+    )
+    if options is None:
+        return None
+    try:
+        return up_states(observation, **options)
+    except CalibrateError:  # counts in other bins
+        return None
 
 
 def estimates_of(study: Study, simulations: Sequence[Simulation]) -> dict[str, Estimate]:

@@ -9,11 +9,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
 from calibrate.best import Best
 from calibrate.errors import StoreError, StudyError
 from calibrate.findings import described, searched
+from calibrate.importance import importances
 from calibrate.looseness import Looseness, looseness
 from calibrate.observation import Observation
 from calibrate.record import Simulation
@@ -117,6 +119,30 @@ class Results:
         return looseness(
             self.study, [trial.params for trial in fit], np.array(deviations).reshape(shape), losses
         )
+
+    @cached_property
+    def importances(self) -> dict[str, float]:
+        """The share of the variance of ln(loss) that each parameter explains, the largest first (fANOVA).
+
+        Empty where fewer than 10 trials are complete, or one parameter is free.
+        """
+        return importances(self.study, self._trials)
+
+    @property
+    def losses(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Of a Pareto study: losses of feasible trials, shape (trials, objectives); which are its front."""
+        fit = [trial for trial in self._trials if is_feasible(trial)]
+        front = {trial.number for trial in front_of(fit)}
+        values = np.array([trial.values for trial in fit], dtype=float)
+        return values, np.array([trial.number in front for trial in fit], dtype=bool)
+
+    @property
+    def simulators(self) -> list[str]:
+        """The simulators that it ran in, as they call themselves."""
+        keys = ("name", "version", "device", "precision")
+        found = [s.backend for s in self._simulations if not s.failed]
+        texts = (" ".join(one.get(key, "") for key in keys) for one in found)
+        return list(dict.fromkeys(text.strip() for text in texts))
 
     @cached_property
     def trials(self) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from calibrate.findings import answer, described
 from calibrate.record import Simulation
 from calibrate.result import Doing, Progress, Reason, Result, Times
 from calibrate.score import score, worst_violations
-from calibrate.search import ORIGIN, UUID, Search
+from calibrate.search import ORIGIN, UUID, Answer, Search
 from calibrate.study import Study
 from calibrate.worker import Candidate, Outcome, Timing, failures
 
@@ -57,6 +57,9 @@ class Remembers(Protocol):
 
     def record(self, simulation: Simulation) -> None:
         """Keep a simulation, as soon as it is known."""
+
+    def illustrate(self, uuid: str) -> None:
+        """Keep pictures of a candidate that will be told next."""
 
     def mirror(self, trials: Sequence[FrozenTrial]) -> None:
         """Keep finished trials, in this order; those known by UUID already are left as they are."""
@@ -334,6 +337,9 @@ class _Run:
             return
         answers = [answer(self._study, case) for case in finished]
         began = time.monotonic()
+        self._illustrate(answers)
+        self._times.storing_s += time.monotonic() - began
+        began = time.monotonic()
         trials = self._search.tell(answers)
         told = time.monotonic()
         self._store.mirror(trials)
@@ -345,6 +351,15 @@ class _Run:
             self._in_a_row = self._in_a_row + 1 if case.failure is not None else 0
             self._last_failure = case.failure or self._last_failure
         self._update_best()
+
+    def _illustrate(self, answers: Sequence[Answer]) -> None:
+        """Keep pictures of what becomes the best, while that can still be done."""
+        good = [
+            one for one in answers if one.loss is not None and max(one.constraints.values(), default=0) <= 0
+        ]
+        best = min(good, key=lambda one: one.loss or 0.0, default=None)
+        if best is not None and (self._best is None or (best.loss or 0.0) < self._best.loss):
+            self._store.illustrate(str(best.attributes[UUID]))
 
     def _check_failures(self) -> None:
         if self._in_a_row >= max(FAILURES_IN_A_ROW, 2 * self._pool.capacity):

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibrate.objective import Estimate, Needs, ObjectiveError, Spread, Statistic, statistic
-from calibrate.observation import Observation
+from calibrate.observation import THRESHOLDS, Observation, UpStates, up_states
 from objectives import jackknife
 from objectives.activity import shortfall
-from objectives.up_states import THRESHOLDS, UpStates, up_states
 
 
 def _detection(

@@ -9,7 +9,7 @@ import pytest
 
 from calibrate.errors import ObjectiveError
 from calibrate.objective import Objective, Statistic, Value
-from calibrate.observation import Layout, Observation, observe_spikes
+from calibrate.observation import Layout, Observation, observe_spikes, up_states
 from objectives.metastability import (
     active_clusters,
     active_sd,
@@ -19,7 +19,6 @@ from objectives.metastability import (
     switching_rate,
     up_gap,
 )
-from objectives.up_states import up_states
 from spike_trains import episodes_ms, observe_trains, switching_trains
 
 ALL = [dwell_time, active_clusters, switching_rate]

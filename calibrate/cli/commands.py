@@ -15,11 +15,14 @@ from typing import Annotated
 import typer
 
 from calibrate.cli.check import check
+from calibrate.cli.dashboard import dashboard
 from calibrate.cli.doctor import doctor
+from calibrate.cli.map import map_
 from calibrate.cli.models import models
 from calibrate.cli.new import new
 from calibrate.cli.objectives import objectives
 from calibrate.cli.output import INTERRUPTED, FailedError, StoppedError
+from calibrate.cli.report import report
 from calibrate.cli.rescore import rescore
 from calibrate.cli.run import run
 from calibrate.cli.selftest import selftest
@@ -50,10 +53,10 @@ def _calibrate(
 
 
 for command in (
-    *(new, check, run, show, simulate, validate, selftest, rescore),
+    *(new, check, run, show, simulate, validate, selftest, rescore, report, map_, dashboard),
     *(stats, models, objectives, doctor),
 ):
-    app.command()(command)
+    app.command(command.__name__.rstrip("_"))(command)
 
 
 def _again(arguments: Sequence[str]) -> str:

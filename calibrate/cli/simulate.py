@@ -59,9 +59,9 @@ def simulate(
         found = read(study, changes, searched=False)
         given |= given_settings(found, settings or [])
         if figure is not None:
-            from calibrate import figures  # matplotlib takes half a second
+            from calibrate import raster, style  # matplotlib takes half a second
 
-            figures.check_path(figure)
+            style.check_path(figure)
         messages = errors()
         ready = with_simulator(found, messages, quiet=quiet)
         middle = {name: value for name, value in ready.parameters(given).items() if name in found.space}
@@ -73,7 +73,7 @@ def simulate(
         except SimulatorError as error:
             raise FailedError(str(error)) from error
         if figure is not None:
-            figures.save(figures.raster_figure(simulated.observation), figure)
+            style.save(raster.raster_figure(simulated.observation), figure)
         if json_:
             emit(_simulated_json(ready, simulated))
         else:

@@ -18,8 +18,10 @@ from calibrate.observation.observation import (
     Spikes,
 )
 from calibrate.observation.parts import during, of_clusters, of_neurons
+from calibrate.observation.up_states import THRESHOLDS, UpStates, up_states
 
 __all__ = [
+    "THRESHOLDS",
     "Accumulator",
     "FloatArray",
     "Group",
@@ -31,9 +33,11 @@ __all__ = [
     "Presentation",
     "SimulationFailure",
     "Spikes",
+    "UpStates",
     "during",
     "observe_spikes",
     "of_clusters",
     "of_neurons",
     "steps",
+    "up_states",
 ]

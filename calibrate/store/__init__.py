@@ -1,6 +1,7 @@
 """The store: what a study found, in SQL, with observations in files beside it."""
 
 from calibrate.store.adoption import Adopted, check_origins
+from calibrate.store.artifacts import shared
 from calibrate.store.naming import Named, named, storage_url
 from calibrate.store.reader import Reader, find, on_latest_backend
 from calibrate.store.store import Store
@@ -14,5 +15,6 @@ __all__ = [
     "find",
     "named",
     "on_latest_backend",
+    "shared",
     "storage_url",
 ]

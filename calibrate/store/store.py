@@ -6,6 +6,7 @@ soon as it is known. A simulation whose trial was not told before a crash is tol
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 import tempfile
@@ -25,7 +26,7 @@ from calibrate.errors import StoreError
 from calibrate.observation import Observation
 from calibrate.record import Simulation
 from calibrate.search import UUID
-from calibrate.store import adoption, archive, database, schema, verdicts
+from calibrate.store import adoption, archive, artifacts, database, schema, verdicts
 from calibrate.store.adoption import Adopted
 from calibrate.store.naming import refusal
 from calibrate.store.rows import columns_of, simulation_of
@@ -46,6 +47,7 @@ class Store:
         self._url = database.parsed(url, Path.cwd())
         self._folder = database.folder(self._url, study.folder)
         self._mirrored: dict[str, int] = {}  # trial numbers by UUID
+        self._artifacts: dict[str, dict[str, str]] = {}  # of trials that are not mirrored yet, by UUID
 
     @property
     def shown_url(self) -> str:
@@ -108,12 +110,25 @@ class Store:
             with database.writing(self._engine) as connection:
                 connection.execute(SIMULATION.insert().values(**columns, observation=file, sha256=sha256))
 
+    def illustrate(self, uuid: str) -> None:
+        """Keep pictures of a candidate, as artifacts of its trial, which is to be told: then it is final."""
+        stage = len(self._study.stages)
+        found = next((s for s in self.simulations(uuid) if s.stage == stage and not s.failed), None)
+        if found is None or not self._study.storage.observations:
+            return
+        shown = self.observation(uuid, stage=stage, realisation=found.realisation)
+        files = artifacts.pictures(self._study, shown, found.estimates)
+        self._artifacts[uuid] = artifacts.keep(artifacts.folder_of(self.observations), files)
+
     def mirror(self, trials: Sequence[FrozenTrial]) -> None:
         """Add finished trials to Optuna's tables, without those whose UUID is there already."""
         with database.reported(self._url):
             for trial in trials:
                 uuid = str(trial.user_attrs[UUID])
                 if uuid not in self._mirrored:
+                    if uuid in self._artifacts:
+                        trial = copy.deepcopy(trial)
+                        trial.system_attrs = {**trial.system_attrs, **self._artifacts.pop(uuid)}
                     trial_id = self._optuna.create_new_trial(self._optuna_study, template_trial=trial)
                     self._mirrored[uuid] = self._optuna.get_trial(trial_id).number
             self._number([str(trial.user_attrs[UUID]) for trial in trials])

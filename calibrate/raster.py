@@ -1,79 +1,74 @@
-"""Figures of observations, for the screen and for papers."""
+"""The raster of a network, sorted by cluster, over the rates of its clusters."""
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from calibrate.errors import CalibrateError, ObservationError
-from calibrate.observation import Observation
-
-# Okabe & Ito's colours, told apart with every kind of colour vision; one per population, in order.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+from calibrate.errors import ObservationError
+from calibrate.observation import Observation, UpStates
+from calibrate.style import COLOURS, INK, new_figure, styled
 
 MOST_ROWS = 2000
 BIN_MS = 5.0
 SMOOTHING_MS = 25.0
 
 
-class _Figure(Figure):
-    """One that a notebook shows without pyplot."""
-
-    def _repr_png_(self) -> bytes:
-        buffer = io.BytesIO()
-        self.savefig(buffer, format="png", dpi=100)
-        return buffer.getvalue()
-
-
-def raster_figure(observation: Observation) -> Figure:
+@styled
+def raster_figure(observation: Observation, *, up_states: UpStates | None = None) -> Figure:
     """A raster of all spikes, neurons ordered by population and cluster, over the rate of each cluster.
 
     Time in s from the start of the measurement; rates in Hz, in bins of about 5 ms, smoothed with a Gaussian
-    of 25 ms.
+    of 25 ms. Stimuli are shaded.
+
+    up_states  of the first population, to be outlined among the rates
+
     Raises ObservationError if the observation holds no spikes.
     """
     if observation.spikes is None:
         raise ObservationError("a raster needs the spikes, and this observation holds counts only")
-    layout = observation.layout
-    clustered = len(layout.groups) > len(layout.populations)
-    figure = _Figure(figsize=(8, 6), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(8, 6)
     raster, rates = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     _draw_raster(raster, observation)
-    if clustered:
-        image = _draw_rate_map(rates, observation)
-        figure.colorbar(image, ax=rates, label="rate (Hz)", pad=0.01)
-    else:
-        _draw_rates(rates, observation)
-    rates.set_xlabel("time (s)")
-    rates.set_xlim(0, observation.duration_ms / 1000)
+    _finish(figure, rates, observation, up_states)
     return figure
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write `figure` to `path`, whose suffix says how: .png, .pdf, .svg, ... Raises CalibrateError."""
-    check_path(path)
-    try:
-        figure.savefig(path, dpi=200)
-    except OSError as error:
-        raise CalibrateError(f"cannot write the figure {path}: {error.strerror}") from None
+@styled
+def rates_figure(observation: Observation, *, up_states: UpStates | None = None) -> Figure:
+    """The rate of each cluster over time, as in `raster_figure`; it needs no spikes."""
+    figure = new_figure(8, 2.6)
+    _finish(figure, figure.subplots(), observation, up_states)
+    return figure
 
 
-def check_path(path: Path) -> None:
-    """Raises CalibrateError if no figure can be written to `path`."""
-    known = sorted(FigureCanvasAgg.get_supported_filetypes())
-    if path.suffix.lower().lstrip(".") not in known:
-        raise CalibrateError(
-            f"cannot tell the type of figure from '{path.name}': end it in .{', .'.join(known)}"
+def _finish(figure: Figure, rates: Any, observation: Observation, up_states: UpStates | None) -> None:
+    layout = observation.layout
+    if len(layout.groups) > len(layout.populations):
+        image = _draw_rate_map(rates, observation)
+        figure.colorbar(image, ax=rates, label="rate (Hz)", pad=0.01)
+        if up_states is not None:
+            _outline(rates, up_states)
+    else:
+        _draw_rates(rates, observation)
+    for shown in observation.presentations:
+        rates.axvspan(
+            shown.start_ms / 1000, shown.stop_ms / 1000, ymin=0.98, color=INK, linewidth=0, label="_stimulus"
         )
-    if not path.parent.is_dir():
-        raise CalibrateError(f"there is no folder {path.parent} for the figure {path.name}")
+    rates.set_xlabel("time (s)")
+    rates.set_xlim(0, observation.duration_ms / 1000)
+
+
+def _outline(axes: Any, found: UpStates) -> None:
+    """Boxes around the up-states: every cluster of the first population is a row."""
+    for cluster, start, stop in zip(found.cluster, found.start, found.stop, strict=True):
+        box = (start * found.bin_ms / 1000, cluster - 0.45)
+        width = (stop - start) * found.bin_ms / 1000
+        axes.add_patch(Rectangle(box, width, 0.9, fill=False, edgecolor="white", linewidth=1.0))
 
 
 def _draw_raster(axes: Any, observation: Observation) -> None:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
-from calibrate.observation import Observation
+from calibrate.observation.observation import Observation
 
 THRESHOLDS = ("absolute", "relative", "mixture")
 
@@ -122,6 +121,8 @@ def up_states(
     if sigma_ms > 0 and counts.size:
         # "reflect" keeps the number of spikes and the level at both ends. Zeros beyond the ends would halve
         # the rate there and end up-states that were going on; repeating the last bin would smooth nothing.
+        from scipy.ndimage import gaussian_filter1d  # for those who need it
+
         rates = gaussian_filter1d(rates, sigma_ms / bin_ms, axis=1, mode="reflect")
     n_clusters, n_bins = rates.shape
     high, low, note = _thresholds(rates, theta_hi_hz, theta_lo_hz, thresholds)

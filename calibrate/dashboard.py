@@ -1,0 +1,125 @@
+"""Optuna's dashboard on a study: its database, the pictures of its trials, and figures of ours."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from matplotlib.figure import Figure
+
+from calibrate.errors import CalibrateError, StoreError
+from calibrate.figures import (
+    history_figure,
+    importance_figure,
+    looseness_figure,
+    map_figure,
+    slices_figure,
+    verdict_figure,
+)
+from calibrate.reading import Results
+from calibrate.store import shared
+from calibrate.study import Study
+from calibrate.study.space import Range
+from calibrate.style import png
+
+FIRST_PORT = 8080
+PORTS = 20
+
+
+def study_figures(results: Results) -> dict[str, bytes]:
+    """Figures of a study for its page in the dashboard, by file name; those that it has enough trials for."""
+    ranges = [name for name, domain in results.study.space.items() if isinstance(domain, Range)]
+    order = [name for name in results.importances if name in ranges] or ranges
+    names = [objective.name for objective in results.study.objectives][:5]
+    draw: dict[str, Callable[[], Figure]] = {
+        "history": lambda: history_figure(results),
+        "slices": lambda: slices_figure(results),
+        "importance": lambda: importance_figure(results),
+        "looseness": lambda: looseness_figure(results),
+    }
+    if len(order) > 1:
+        draw["map"] = lambda: map_figure(results, order[0], order[1], ["loss", *names])
+    verdict = next((v for v in reversed(results.verdicts) if not v.exact and len(v.simulators) > 1), None)
+    if verdict is not None:
+        draw["validation"] = lambda: verdict_figure(verdict)
+    found = {}
+    for name, figure in draw.items() if results.counts["complete"] else ():
+        try:
+            found[f"{name}.png"] = png(figure())
+        except CalibrateError:
+            continue  # too few trials for it
+    return found
+
+
+def serve(
+    study: Study,
+    url: str,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    browser: bool = True,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Serve Optuna's dashboard on the database of a study until it is interrupted.
+
+    A run may be going on: what the dashboard adds is figures and notes.
+
+    host, port  to listen on; by default the first free port from 8080 on, of this machine alone
+    browser     whether to open it in one
+
+    Raises StoreError where the database cannot be used or the port is taken.
+    """
+    from optuna_dashboard import wsgi
+
+    results = Results(study, url)
+    storage, folder = shared(study, url, study_figures(results))
+    from optuna.artifacts import FileSystemArtifactStore
+
+    app = wsgi(storage, artifact_store=FileSystemArtifactStore(folder))
+    with _server(app, host, port) as server:
+        address = f"http://{host}:{server.server_port}/dashboard"
+        say(f"Optuna's dashboard: {address} (Ctrl-C ends it)")
+        if browser:
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            say("Closed.")
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+    # So that one that was closed a moment ago does not keep the port.
+    allow_reuse_address = True
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def _server(app: Any, host: str, port: int | None) -> WSGIServer:
+    ports = range(FIRST_PORT, FIRST_PORT + PORTS) if port is None else [port]
+    reason = ""
+    for one in ports:
+        try:
+            if _taken(host, one):
+                reason = "it is in use"
+                continue
+            return make_server(host, one, app, server_class=_Server, handler_class=_Quiet)
+        except OSError as error:
+            reason = error.strerror or str(error)
+    which = f"port {ports[0]}" if len(ports) == 1 else f"ports {ports[0]} to {ports[-1]}"
+    raise StoreError(f"cannot listen on {host}, {which}: {reason}; choose another with --port")
+
+
+def _taken(host: str, port: int) -> bool:
+    """Whether somebody listens there already: with an address that is reused, binding would succeed."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return port != 0 and probe.connect_ex((host, port)) == 0

@@ -1,0 +1,21 @@
+"""Figures of results: each function takes results and returns a matplotlib figure, all in one style."""
+
+from calibrate.figures.distributions import distributions_figure
+from calibrate.figures.looseness import looseness_figure
+from calibrate.figures.maps import map_figure
+from calibrate.figures.search import front_figure, history_figure, importance_figure, slices_figure
+from calibrate.figures.verdict import verdict_figure
+from calibrate.raster import raster_figure, rates_figure
+
+__all__ = [
+    "distributions_figure",
+    "front_figure",
+    "history_figure",
+    "importance_figure",
+    "looseness_figure",
+    "map_figure",
+    "raster_figure",
+    "rates_figure",
+    "slices_figure",
+    "verdict_figure",
+]

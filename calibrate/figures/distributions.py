@@ -1,0 +1,90 @@
+"""Distributions over neurons and episodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from calibrate.errors import ObservationError
+from calibrate.objective import Estimate, Value
+from calibrate.observation import Observation
+from calibrate.panel import measure
+from calibrate.reading import Results
+from calibrate.style import COLOURS, MISSED, new_figure, styled
+
+KINDS = ("rate", "cv", "dwell_time")
+MOST_A_ROW = 3
+BINS = 30
+
+
+@styled
+def distributions_figure(results: Results, observations: Mapping[str, Sequence[Observation]]) -> Figure:
+    """Rates and CVs of all neurons, and dwell times, of each population; targets are dashed lines.
+
+    observations  of the same network on several graphs, by a name for the legend, such as that of a
+                  simulator; their values are pooled
+
+    Raises ObservationError where no statistic is defined.
+    """
+    targets = {one.name: one.target for one in results.study.objectives}
+    statistics = [
+        one
+        for one in results.study.statistics
+        if one.sample and any(one.name == kind or one.name.startswith(f"{kind}_") for kind in KINDS)
+    ]
+    pooled = {
+        label: [measure(found, statistics) for found in several] for label, several in observations.items()
+    }
+    samples = {
+        one.name: {label: _pooled([each[one.name] for each in found]) for label, found in pooled.items()}
+        for one in statistics
+    }
+    shown = [one for one in statistics if all(values.size > 1 for values in samples[one.name].values())]
+    if not shown or not observations:
+        raise ObservationError("no statistic has a distribution here")
+    columns = min(len(shown), MOST_A_ROW)
+    rows = -(-len(shown) // columns)
+    figure = new_figure(2.6 * columns, 2.1 * rows + 0.3)
+    panels = np.atleast_1d(figure.subplots(rows, columns)).ravel()
+    for axes, statistic in zip(panels, shown, strict=False):
+        values = samples[statistic.name]
+        every = np.concatenate(list(values.values()))
+        # Rates are whole numbers of spikes: bins of as many each, or they would look like combs.
+        shortest_s = min(one.duration_ms for several in observations.values() for one in several) / 1000
+        edges = _edges(every, 1 / shortest_s if statistic.unit == "Hz" else None)
+        for colour, (label, one) in zip(COLOURS, values.items(), strict=False):
+            axes.hist(one, edges, density=True, histtype="step", color=colour, linewidth=1.4, label=label)
+        target = targets.get(statistic.name)
+        if isinstance(target, Value):
+            axes.axvline(
+                target.value, color=MISSED, linestyle="--", linewidth=1.2, label="target of the mean"
+            )
+        axes.set_xlabel(f"{statistic.name} ({statistic.unit})" if statistic.unit else statistic.name)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+    for axes in panels[len(shown) :]:
+        axes.set_visible(False)
+    handles: dict[str, Artist] = {}
+    for axes in panels[: len(shown)]:
+        found, labels = axes.get_legend_handles_labels()
+        handles |= dict(zip(labels, found, strict=True))
+    figure.legend(list(handles.values()), list(handles), loc="outside upper left", ncols=4)
+    return figure
+
+
+def _pooled(estimates: Sequence[Estimate]) -> NDArray[np.float64]:
+    samples = [found.sample for found in estimates if found.sample is not None]
+    return np.concatenate(samples) if samples else np.array([])
+
+
+def _edges(values: NDArray[np.float64], quantum: float | None) -> NDArray[np.float64]:
+    low, high = float(values.min()), float(np.quantile(values, 0.995))
+    width = max((high - low) / BINS, 1e-9)
+    if quantum is not None:
+        width = quantum * max(round(width / quantum), 1)
+        low = (round(low / quantum) - 0.5) * quantum
+    return np.asarray(low + width * np.arange(int(np.ceil((high - low) / width)) + 2), dtype=np.float64)

@@ -1,0 +1,40 @@
+"""How well the targets fix the parameters."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from calibrate.errors import StudyError
+from calibrate.reading import Results
+from calibrate.study.space import Range
+from calibrate.style import COLOURS, FAINT, MISSED, new_figure, styled
+
+
+@styled
+def looseness_figure(results: Results) -> Figure:
+    """Each parameter's range, from where to where it can move until the loss has grown by 1, and the best.
+
+    Raises StudyError where there are too few trials to tell.
+    """
+    loose, best = results.looseness, results.best
+    if loose is None or best is None:
+        raise StudyError("there are too few trials near the targets to tell how loose the parameters are")
+    figure = new_figure(6.5, 0.7 + 0.4 * len(loose.parameters))
+    axes = figure.subplots()
+    names = list(loose.parameters)
+    for row, name in enumerate(reversed(names)):
+        domain = results.study.space[name]
+        assert isinstance(domain, Range)  # others have no looseness
+        low, high = (domain.quantile(value) for value in loose.parameters[name])
+        axes.plot([0, 1], [row, row], color=FAINT, linewidth=1)
+        axes.plot([low, high], [row, row], color=COLOURS[0], linewidth=7, solid_capstyle="butt")
+        axes.plot(domain.quantile(best.params[name]), row, "*", color=MISSED, markersize=11)
+        axes.text(-0.01, row - 0.32, f"{domain.low:g}", ha="left", va="center", fontsize=7)
+        axes.text(1.01, row - 0.32, f"{domain.high:g}", ha="right", va="center", fontsize=7)
+    axes.set_yticks(range(len(names)), names[::-1])
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_xticks([])
+    axes.spines[["left", "bottom"]].set_visible(False)
+    axes.tick_params(left=False)
+    axes.set_xlabel("the whole range; bar: the loss grows by less than 1; star: best trial")
+    return figure

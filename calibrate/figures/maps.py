@@ -1,0 +1,96 @@
+"""Parameter maps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib.patheffects as effects
+import numpy as np
+from matplotlib.figure import Figure
+
+from calibrate.maps import Map, parameter_map
+from calibrate.reading import Results
+from calibrate.regimes import REGIMES
+from calibrate.style import INK, new_figure, styled
+
+MOST_A_ROW = 3
+# Losses far off would hide all others.
+HIGHEST_LOSS = 100.0
+
+
+@styled
+def map_figure(results: Results, x: str, y: str, statistics: Sequence[str]) -> Figure:
+    """Statistics over two free parameters, side by side, with the boundaries between regimes.
+
+    A grid study is drawn exactly; others by `calibrate.maps.parameter_map`, with a point for every trial and
+    nothing where none is near. A target is a dashed line; the best trial a star.
+
+    statistics  names, or "loss"
+
+    Raises StudyError as `parameter_map`.
+    """
+    maps = [parameter_map(results, x, y, statistic) for statistic in statistics]
+    rows = math.ceil(len(maps) / MOST_A_ROW)
+    columns = math.ceil(len(maps) / rows)
+    figure = new_figure(3.4 * columns + 0.4, 2.9 * rows)
+    panels = np.atleast_1d(figure.subplots(rows, columns, sharex=True, sharey=True)).ravel()
+    targets = {objective.name: objective.target for objective in results.study.objectives}
+    for axes, found in zip(panels, maps, strict=False):
+        _draw(figure, axes, found)
+        aim = getattr(targets.get(found.name), "value", None)
+        if aim is not None and np.nanmin(found.values) < aim < np.nanmax(found.values):
+            lines = axes.contour(found.x, found.y, found.values, [aim], colors="white", linestyles="--")
+            lines.set(path_effects=[effects.withStroke(linewidth=2.5, foreground="black", alpha=0.5)])
+        if results.best is not None:
+            best = results.best.params
+            axes.plot(best[x], best[y], marker="*", markersize=11, color="white", markeredgecolor="black")
+    for axes in panels[len(maps) :]:
+        axes.set_visible(False)
+    figure.supxlabel(_label(results, x), fontsize=9)
+    figure.supylabel(_label(results, y), fontsize=9)
+    return figure
+
+
+def _draw(figure: Figure, axes: Any, found: Map) -> None:
+    values = np.minimum(found.values, HIGHEST_LOSS) if found.name == "loss" else found.values
+    image = axes.pcolormesh(found.x, found.y, values, shading="nearest", rasterized=True)
+    figure.colorbar(image, ax=axes, pad=0.02)
+    axes.set_title(f"{found.name} ({found.unit})" if found.unit else found.name)
+    axes.set_facecolor("none")
+    if not found.exact:
+        axes.plot(*found.points.T, ".", markersize=2, color=INK, alpha=0.6)
+    _draw_regimes(axes, found)
+
+
+def _draw_regimes(axes: Any, found: Map) -> None:
+    present = [k for k in range(len(REGIMES)) if (found.regimes == k).any()]
+    if len(present) < 2 or min(found.regimes.shape) < 2:
+        return
+    halo = [effects.withStroke(linewidth=2.4, foreground="black", alpha=0.7)]
+    for k in present:
+        inside = (found.regimes == k).astype(float)
+        lines = axes.contour(found.x, found.y, inside, [0.5], colors="white", linewidths=0.9)
+        lines.set(path_effects=halo)
+        if inside.sum() < 0.03 * inside.size:
+            continue  # no room for a name
+        row, column = _middle(inside > 0)
+        axes.text(
+            found.x[column], found.y[row], REGIMES[k], color="white", fontsize=7, ha="center", va="center",
+            path_effects=halo,
+        )  # fmt: skip
+
+
+def _middle(inside: Any) -> tuple[int, int]:
+    """The point of a region that is farthest from its edge."""
+    from scipy.ndimage import distance_transform_edt
+
+    depth = distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
+    row, column = np.unravel_index(np.argmax(depth), depth.shape)
+    return int(row), int(column)
+
+
+def _label(results: Results, name: str) -> str:
+    unit = results.study.model.parameter(name).unit
+    return f"{name} ({unit})" if unit else name

@@ -1,0 +1,144 @@
+"""How a search went: losses, what parameters matter, where they lie, what was traded for what."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from calibrate.errors import StudyError
+from calibrate.objective import Interval, Value
+from calibrate.reading import Results
+from calibrate.style import COLOURS, FAINT, INK, MISSED, new_figure, styled
+
+LOWEST_LOSS = 1e-3
+MOST_ROWS = 6
+
+
+@styled
+def history_figure(results: Results) -> Figure:
+    """The loss of every trial and the lowest so far; crosses are trials that break a constraint."""
+    trials = results.trials[results.trials["state"] == "complete"]
+    figure = new_figure(6.5, 2.8)
+    axes = figure.subplots()
+    losses = np.maximum(trials["loss"].to_numpy(dtype=float), LOWEST_LOSS)
+    feasible = trials["feasible"].to_numpy(dtype=bool)
+    numbers = trials.index.to_numpy()
+    axes.plot(numbers[feasible], losses[feasible], ".", color=COLOURS[5], markersize=5, label="trial")
+    if (~feasible).any():
+        axes.plot(
+            numbers[~feasible], losses[~feasible], "x", color=FAINT, markersize=4, label="breaks a constraint"
+        )
+    if feasible.any():
+        lowest = np.minimum.accumulate(losses[feasible])
+        axes.step(numbers[feasible], lowest, where="post", color=COLOURS[0], label="best so far")
+    if results.best is not None:
+        axes.plot(
+            results.best.number, max(results.best.loss, LOWEST_LOSS), "*", color=MISSED, markersize=10,
+            label="best",
+        )  # fmt: skip
+    axes.set_yscale("log")
+    axes.set_xlabel("trial")
+    axes.set_ylabel("loss")
+    axes.legend(loc="upper right", fontsize=8)
+    return figure
+
+
+@styled
+def importance_figure(results: Results) -> Figure:
+    """Share of the variance of ln(loss) that each parameter explains (fANOVA, Hutter et al. 2014).
+
+    Raises StudyError where there are too few trials to tell.
+    """
+    found = results.importances
+    if not found:
+        raise StudyError("there are too few complete trials to tell which parameters matter")
+    figure = new_figure(5.0, 0.6 + 0.32 * len(found))
+    axes = figure.subplots()
+    names = list(found)[::-1]
+    axes.barh(names, [found[name] for name in names], color=COLOURS[0], height=0.6)
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("importance")
+    return figure
+
+
+@styled
+def slices_figure(results: Results, statistics: Sequence[str] | None = None) -> Figure:
+    """Statistics of all trials against each free parameter; targets are bands, the best trial a star.
+
+    statistics  names; by default those of the objectives, the first six
+    """
+    trials = results.trials[results.trials["state"] == "complete"]
+    objectives = {one.name: one for one in results.study.objectives}
+    space = list(results.study.space)
+    names = [f"{n}_reached" if n in space else n for n in (statistics or list(objectives)[:MOST_ROWS])]
+    for name in names:
+        if name not in trials:
+            raise StudyError(f"no statistic '{name}' was computed")
+    figure = new_figure(1.2 + 1.7 * len(space), 0.5 + 1.4 * len(names))
+    panels = figure.subplots(len(names), len(space), sharex="col", sharey="row", squeeze=False)
+    for row, name in zip(panels, names, strict=True):
+        for axes, parameter in zip(row, space, strict=True):
+            _scatter(axes, trials[parameter], trials[name])
+            if (objective := objectives.get(name.removesuffix("_reached"))) is not None:
+                low, high = _band(objective.target)
+                axes.axhspan(low, high, color=COLOURS[2], alpha=0.25, linewidth=0)
+            if results.best is not None:
+                value = trials[name].get(results.best.number, math.nan)
+                axes.plot(results.best.params[parameter], value, "*", color=MISSED, markersize=9)
+        row[0].set_ylabel(name, fontsize=8)
+    for axes, parameter in zip(panels[-1], space, strict=True):
+        axes.set_xlabel(parameter)
+    return figure
+
+
+def _scatter(axes: Any, x: Any, y: Any) -> None:
+    values = y.to_numpy(dtype=float)
+    # A few networks far off would press all others into a line.
+    finite = values[np.isfinite(values)]
+    axes.plot(x, values, ".", color=COLOURS[0], markersize=2.5, alpha=0.6)
+    if finite.size > 20:
+        low, high = np.quantile(finite, [0.02, 0.95])
+        axes.set_ylim(min(low, axes.get_ylim()[0]) if low == high else low - 0.1 * (high - low), None)
+        if high > low:
+            axes.set_ylim(low - 0.15 * (high - low), high + 0.25 * (high - low))
+
+
+def _band(target: Value | Interval) -> tuple[float, float]:
+    if isinstance(target, Interval):
+        return target.low, target.high
+    return target.value - target.tolerance, target.value + target.tolerance
+
+
+@styled
+def front_figure(results: Results) -> Figure:
+    """The losses of a Pareto study, each objective against each later one; the front in colour.
+
+    Raises StudyError for a study that is none.
+    """
+    if not results.study.pareto:
+        raise StudyError(f"study '{results.study.name}' is no Pareto study: it has no front")
+    losses, on_front = results.losses
+    names = [objective.name for objective in results.study.objectives]
+    n = len(names)
+    figure = new_figure(2.6 * (n - 1) + 0.6, 2.4 * (n - 1) + 0.4)
+    panels = figure.subplots(n - 1, n - 1, squeeze=False)
+    shown = np.maximum(losses, LOWEST_LOSS)
+    for row in range(n - 1):
+        for column in range(n - 1):
+            axes = panels[row, column]
+            if column > row:
+                axes.set_visible(False)
+                continue
+            x, y = shown[:, column], shown[:, row + 1]
+            axes.plot(x[~on_front], y[~on_front], ".", color=FAINT, markersize=3)
+            axes.plot(x[on_front], y[on_front], "o", color=MISSED, markeredgecolor=INK, markersize=5)
+            axes.set(xscale="log", yscale="log")
+            if row == n - 2:
+                axes.set_xlabel(f"loss of {names[column]}")
+            if column == 0:
+                axes.set_ylabel(f"loss of {names[row + 1]}")
+    return figure

@@ -1,0 +1,111 @@
+"""The methods paragraph of a report, and what it cites."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+
+from calibrate.reading import Results
+from calibrate.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A citation; `doi` may be empty."""
+
+    text: str
+    doi: str
+
+
+SAMPLERS = {
+    "tpe": "the tree-structured Parzen estimator",
+    "cmaes": "covariance matrix adaptation (CMA-ES)",
+    "gp": "a Gaussian process",
+    "nsga2": "the genetic algorithm NSGA-II",
+    "qmc": "a Sobol sequence",
+    "random": "independent random points",
+    "grid": "every point of a grid",
+}
+
+
+def methods(results: Results, verdict: Verdict | None) -> tuple[str, list[Reference]]:
+    """A paragraph on how the parameters were found, ready for a paper, and its references in order."""
+    study, cited = results.study, list[str]()
+    known = tomllib.loads((files("calibrate.report") / "references.toml").read_text(encoding="utf-8"))
+
+    def cite(*keys: str) -> str:
+        for key in keys:
+            if key not in cited:
+                cited.append(key)
+        return "[" + ", ".join(str(cited.index(key) + 1) for key in keys) + "]"
+
+    own = study.file.model.name not in ("ei_clustered", "balanced")
+    kind = "the network model" if own else f"the network model {study.file.model.name}"
+    source = "" if own else f" {cite('clusters' if study.file.model.name == 'ei_clustered' else 'balanced')}"
+    sizes = ", ".join(f"{p.size:,} {p.name}" for p in study.network.populations)
+    free, targets = list(study.space), [objective.name for objective in study.objectives]
+    simulator = {"genn": "GeNN", "nest": "NEST", "poisson": "independent Poisson neurons"}
+    backend = study.simulation.backend
+    sentences = [
+        f"{_count(len(free), 'parameter')} of {kind}{source} ({sizes} neurons in the middle of the ranges) "
+        f"{'was' if len(free) == 1 else 'were'} calibrated ({_listed(free)}) with calibrate {_version()}, "
+        f"which searches with Optuna {version('optuna')} {cite('optuna')}.",
+        f"Parameter sets were proposed by {SAMPLERS[study.sampler.name]} and simulated in "
+        f"{simulator[backend]}{f' {cite(backend)}' if backend in known else ''} with a time step of "
+        f"{study.simulation.dt_ms:g} ms"
+        + (f" by exact integration {cite('exact')}" if backend != "poisson" else "")
+        + f", for {study.simulation.duration_ms / 1000:g} s after {study.simulation.warmup_ms / 1000:g} s.",
+        f"The loss was the {'' if len(targets) == 1 else 'weighted mean of the '}squared deviation"
+        f"{'' if len(targets) == 1 else 's'} of {_listed(targets)} from the target"
+        f"{'' if len(targets) == 1 else 's'}, in units of the tolerances (table of targets).",
+    ]
+    replicates = study.replicates
+    if replicates.graphs > 1:
+        sentences.append(f"Every set was simulated on {replicates.graphs} realisations of the connectivity.")
+    if replicates.confirm:
+        sentences.append(
+            f"A set that would have become the best was simulated on {replicates.confirm} further "
+            f"realisations before it counted {cite('replicates')}."
+        )
+    if study.constraints:
+        names = _listed([constraint.name for constraint in study.constraints])
+        sentences.append(f"Networks outside of the bounds on {names} were excluded.")
+    counts = results.counts
+    sentences.append(
+        f"Of {counts['complete'] + counts['failed']} sets, "
+        f"{counts['failed'] or 'none'} failed; the best one is reported"
+        + (
+            " with its mean and standard deviation on realisations that the search had not seen."
+            if replicates.fresh
+            else "."
+        )
+    )
+    if verdict is not None and not verdict.exact and len(verdict.simulators) > 1:
+        first, second = (name.partition(" ")[0] for name in verdict.simulators)
+        sentences.append(
+            f"It was validated on {verdict.replicates} further realisations in {first} {cite('nest')} and "
+            f"{second} {cite('genn')}; equivalence was tested by two one-sided paired t-tests at 5 % "
+            f"{cite('tost')} with the tolerances as margins: {verdict.words}."
+        )
+    return " ".join(sentences), [Reference(**known[key]) for key in cited]
+
+
+def _version() -> str:
+    try:
+        return version("calibrate-snn")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def _count(n: int, noun: str) -> str:
+    words = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
+    return f"{words[n] if n < len(words) else n} {noun}{'' if n == 1 else 's'}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,96 @@
+"""What a report shows, gathered from the results of a study."""
+
+from __future__ import annotations
+
+import importlib.resources
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import jinja2
+
+from calibrate.errors import CalibrateError
+from calibrate.reading import Results
+from calibrate.report import sections
+from calibrate.report.methods import Reference, methods
+from calibrate.report.sections import Picture, Section
+from calibrate.style import save
+from calibrate.verdict import Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A report: `title`, a line below it, the verdict on the best trial, and sections."""
+
+    title: str
+    line: str
+    verdict: Verdict | None
+    sections: Sequence[Section]
+    references: Sequence[Reference] = ()
+    study: str = ""
+    made: str = field(default_factory=lambda: datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"))
+
+    @property
+    def pictures(self) -> list[Picture]:
+        return [picture for section in self.sections for picture in section.pictures]
+
+
+def make_report(
+    results: Results, *, simulate: bool = True, say: Callable[[str], None] = lambda _: None
+) -> Report:
+    """The report on what a study has found so far.
+
+    simulate  whether to simulate the best network once more where its spikes were not kept, for the raster
+    say       is told when that begins
+
+    Raises StudyError, StoreError, SimulatorError.
+    """
+    study, best = results.study, results.best
+    verdict = None
+    if best is not None:
+        verdict = next((v for v in results.verdicts if v.trial == best.number and not v.exact), None)
+    paragraph, references = methods(results, verdict)
+    every = [
+        sections.targets(results),
+        sections.activity(results, simulate, say),
+        sections.validation(results, verdict),
+        sections.search(results),
+        sections.parameters(results),
+        sections.front(results),
+        sections.cost(results),
+        Section(name="methods", title="Methods", text=[paragraph]),
+        sections.again(results),
+    ]
+    done = results.counts["complete"] + results.counts["failed"]
+    return Report(
+        title=study.name,
+        line=f"{study.file.model.name}: {', '.join(study.space)}; {done} trials",
+        verdict=verdict,
+        sections=[one for one in every if one.text or one.tables or one.pictures or one.code],
+        references=references,
+        study=study.text,
+    )
+
+
+def write_report(report: Report, path: Path) -> None:
+    """Write a report as one HTML page that needs no network. Raises CalibrateError."""
+    template = (importlib.resources.files("calibrate.report") / "page.html").read_text(encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    page = environment.from_string(template).render(report=report)
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise CalibrateError(f"cannot write the report {path}: {error.strerror}") from None
+
+
+def write_figures(report: Report, folder: Path) -> list[Path]:
+    """Write the figures of a report into `folder`, each as PNG and PDF; returns the files."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CalibrateError(f"cannot make the folder {folder}: {error.strerror}") from None
+    files = [folder / f"{p.name}.{kind}" for p in report.pictures for kind in ("png", "pdf")]
+    for picture, file in zip((p for p in report.pictures for _ in range(2)), files, strict=True):
+        save(picture.figure, file)
+    return files

@@ -1,0 +1,373 @@
+"""The sections of a report, each made from the results of a study."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from calibrate.best import Best
+from calibrate.errors import CalibrateError, StoreError
+from calibrate.figures import (
+    distributions_figure,
+    front_figure,
+    history_figure,
+    importance_figure,
+    looseness_figure,
+    map_figure,
+    raster_figure,
+    rates_figure,
+    slices_figure,
+    verdict_figure,
+)
+from calibrate.findings import up_states_of
+from calibrate.observation import Observation
+from calibrate.reading import Results
+from calibrate.study.space import Range
+from calibrate.style import svg
+from calibrate.verdict import Verdict
+
+PACKAGES = ("calibrate-snn", "optuna", "numpy", "scipy", "nest-simulator")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A figure with its caption, and a description for those who do not see it."""
+
+    name: str
+    figure: Figure
+    caption: str
+    alt: str
+
+    @property
+    def svg(self) -> str:
+        return svg(self.figure, self.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Rows of texts under heads; numbers are sorted as such."""
+
+    caption: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A part of the page, left out where it has nothing to show."""
+
+    name: str
+    title: str
+    text: Sequence[str] = ()
+    tables: Sequence[Table] = ()
+    pictures: Sequence[Picture] = ()
+    code: str = ""
+
+
+def targets(results: Results) -> Section:
+    best = results.best
+    if best is None:
+        return Section(
+            name="targets", title="Targets", text=["No trial is complete that keeps all constraints."]
+        )
+    met = sum(target.met for target in best.targets)
+    graphs = next((target.fresh.graphs for target in best.targets if target.fresh), 0)
+    total = len(best.targets)
+    text = f"Trial {best.number} has the lowest loss, {best.loss:.4g}, and meets {met} of {total} targets"
+    if graphs:
+        fresh = sum(bool(target.fresh_met) for target in best.targets)
+        text += f"; on {graphs} graphs that the search never saw, {fresh}"
+    heads = ["statistic", "unit", "target", "reached", *(["fresh graphs"] if graphs else []), "met", "source"]
+    sources = {objective.name: objective.target.source for objective in results.study.objectives}
+    rows = []
+    for target in best.targets:
+        row = [target.name, target.unit, target.aim, _number(target.reached)]
+        if graphs:
+            row.append(f"{target.fresh.mean:.4g} ± {target.fresh.sd:.2g}" if target.fresh else "")
+        met_there = target.met if target.fresh_met is None else target.fresh_met
+        rows.append([*row, "yes" if met_there else "no", sources[target.name]])
+    return Section(
+        name="targets",
+        title="Targets and what was reached",
+        text=[text + "."],
+        tables=[Table(caption="Targets", heads=heads, rows=rows), _values(results, best)],
+    )
+
+
+def _values(results: Results, best: Best) -> Table:
+    units = {name: results.study.model.parameter(name).unit for name in best.parameters}
+    rows = [
+        [name, _shown(value), units[name], "searched" if name in best.params else "as given"]
+        for name, value in best.parameters.items()
+    ]
+    return Table(
+        caption="Parameters of the best network", heads=["parameter", "value", "unit", "how"], rows=rows
+    )
+
+
+def activity(results: Results, simulate: bool, say: Callable[[str], None]) -> Section:
+    best = results.best
+    if best is None:
+        return Section(name="activity", title="Activity")
+    observation = _observation(results, best, simulate, say)
+    if observation is None:
+        return Section(name="activity", title="Activity", text=["Its observation was not kept."])
+    states = up_states_of(results.study, observation)
+    boxes = "; boxes are detected up-states" if states is not None and states.start.size else ""
+    if observation.spikes is not None:
+        figure, what = (
+            raster_figure(observation, up_states=states),
+            "Every spike, neurons sorted by cluster, over",
+        )
+    else:
+        figure, what = rates_figure(observation, up_states=states), "The"
+    rates = ", ".join(
+        f"{name} {observation.totals(name).mean() / observation.duration_ms * 1000:.3g} Hz"
+        for name in observation.layout.populations
+    )
+    pictures = [
+        Picture(
+            name="activity",
+            figure=figure,
+            caption=f"{what} the rate of each cluster{boxes}.",
+            alt=f"Activity of the best network; mean rates: {rates}.",
+        )
+    ]
+    try:
+        shown = distributions_figure(results, {f"trial {best.number}": _kept(results, best) or [observation]})
+        caption = "Distributions over neurons and up-states, pooled over the graphs of the search."
+        pictures.append(Picture(name="distributions", figure=shown, caption=caption, alt=caption))
+    except CalibrateError:
+        pass  # too little activity for any
+    return Section(name="activity", title="Activity of the best network", pictures=pictures)
+
+
+def _observation(
+    results: Results, best: Best, simulate: bool, say: Callable[[str], None]
+) -> Observation | None:
+    kept = _kept(results, best)
+    if kept and (kept[0].spikes is not None or not simulate):
+        return kept[0]
+    if not simulate:
+        return None
+    say(f"Simulating trial {best.number} once more, for its raster.")
+    return results.simulate(best.number).observation
+
+
+def _kept(results: Results, best: Best) -> list[Observation]:
+    found = []
+    for graph in range(best.graphs):
+        try:
+            found.append(results.observation(best.number, graph=graph))
+        except StoreError:
+            break
+    return found
+
+
+def validation(results: Results, verdict: Verdict | None) -> Section:
+    exact = next(
+        (v for v in results.verdicts if v.exact and results.best and v.trial == results.best.number), None
+    )
+    text = []
+    if verdict is not None:
+        text.append(
+            f"{str(verdict)[0].upper()}{str(verdict)[1:]}. {verdict.replicates} fresh graphs of "
+            f"{verdict.duration_ms / 1000:g} s, in {' and '.join(verdict.simulators)}."
+        )
+    if exact is not None:
+        same = "; ".join(
+            f"{one.spikes:,} spikes in {one.duration_ms:g} ms, "
+            + ("identical to the end" if one.first is None else f"identical for {one.identical_ms:g} ms")
+            for one in exact.spikes
+        )
+        text.append(f"Spike trains in double precision: {same}.")
+    if verdict is None:
+        return Section(name="validation", title="Validation", text=text)
+    pictures = []
+    if any(row.margin is not None for row in verdict.statistics):
+        caption = (
+            "Differences between the simulators with 90 % confidence intervals; the band is the tolerance."
+        )
+        pictures = [Picture(name="validation", figure=verdict_figure(verdict), caption=caption, alt=caption)]
+    heads = ["statistic", "unit", *(f"{name.partition(' ')[0]}" for name in verdict.simulators)]
+    both = len(verdict.simulators) > 1
+    heads += ["difference", "from", "to", "agree"] if both else []
+    rows = []
+    for row in verdict.statistics:
+        cells = [row.name, row.unit, _side(row.reference)]
+        if both:
+            sign = "× " if row.scale == "log" else ""
+            values = [
+                f"{sign}{value:.3g}" if value is not None else ""
+                for value in (row.difference, row.low, row.high)
+            ]
+            cells += [_side(row.other), *values, row.decision or ""]
+        rows.append(cells)
+    table = Table(caption="Statistics on fresh graphs, mean ± SD", heads=heads, rows=rows)
+    return Section(name="validation", title="Validation", text=text, tables=[table], pictures=pictures)
+
+
+def search(results: Results) -> Section:
+    if not results.counts["complete"]:
+        return Section(name="search", title="Search")
+    pictures = [
+        Picture(
+            name="history",
+            figure=history_figure(results),
+            caption="The loss of every trial, and the lowest so far.",
+            alt=f"Losses of {results.counts['complete']} trials over time.",
+        ),
+        Picture(
+            name="slices",
+            figure=slices_figure(results),
+            caption="Statistics against each parameter, a point a trial; bands are targets, the star the best.",
+            alt="Scatter plots of statistics against parameters.",
+        ),
+    ]
+    pair = _most_important(results)
+    if pair is not None:
+        names = ["loss", *(objective.name for objective in results.study.objectives)][:6]
+        grid = results.study.sampler.name == "grid"
+        how = "as simulated" if grid else "averaged over near trials (points), blank where there are none"
+        pictures.append(
+            Picture(
+                name="map",
+                figure=map_figure(results, *pair, names),
+                caption=f"Maps of {pair[0]} and {pair[1]}, {how}; lines are boundaries of regimes.",
+                alt=f"Loss and statistics over {pair[0]} and {pair[1]}.",
+            )
+        )
+    return Section(name="search", title="Search", pictures=pictures)
+
+
+def _most_important(results: Results) -> tuple[str, str] | None:
+    ranges = [name for name, domain in results.study.space.items() if isinstance(domain, Range)]
+    order = [name for name in results.importances if name in ranges] or ranges
+    return (order[0], order[1]) if len(order) > 1 else None
+
+
+def parameters(results: Results) -> Section:
+    pictures, tables = [], []
+    if results.importances:
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in results.importances.items())
+        pictures.append(
+            Picture(
+                name="importance",
+                figure=importance_figure(results),
+                caption="Share of the variance of ln(loss) that each parameter explains (fANOVA).",
+                alt=f"Importance: {shares}.",
+            )
+        )
+    loose, best = results.looseness, results.best
+    if loose is not None and best is not None:
+        pictures.append(
+            Picture(
+                name="looseness",
+                figure=looseness_figure(results),
+                caption="How far each parameter can move, others making up for it, until the loss grows by 1.",
+                alt="Ranges of the parameters within which the loss grows by less than 1; see the table.",
+            )
+        )
+        rows = [
+            [
+                name,
+                _number(best.params[name]),
+                f"{low:.4g}",
+                f"{high:.4g}",
+                *(f"{v:.4g}" for v in loose.loosest[name]),
+            ]
+            for name, (low, high) in loose.parameters.items()
+        ]
+        heads = ["parameter", "best", "from", "to", "loosest: one end", "other end"]
+        caption = f"Looseness, from {loose.trials} trials ({loose.explained:.0%} of their variance explained)"
+        tables.append(Table(caption=caption, heads=heads, rows=rows))
+    return Section(name="parameters", title="Parameters", pictures=pictures, tables=tables)
+
+
+def front(results: Results) -> Section:
+    if not results.front:
+        return Section(name="front", title="Pareto front")
+    names = [objective.name for objective in results.study.objectives]
+    rows = [
+        [str(best.number), *(_number(t.reached) for t in best.targets), *map(_shown, best.params.values())]
+        for best in results.front
+    ]
+    pictures = []
+    if len(names) > 1:
+        caption = "Losses of all trials; those that no other beats in every objective are in colour."
+        pictures.append(Picture(name="front", figure=front_figure(results), caption=caption, alt=caption))
+    table = Table(caption="Pareto front", heads=["trial", *names, *results.study.space], rows=rows)
+    return Section(name="front", title="Pareto front", tables=[table], pictures=pictures)
+
+
+def cost(results: Results) -> Section:
+    spent, frame = results.spent, results.simulations
+    if not len(frame):
+        return Section(name="cost", title="Time and device")
+    hosts = ", ".join(dict.fromkeys(frame["host"]))
+    when = (
+        f"{spent.begun:%Y-%m-%d %H:%M} to {spent.last:%Y-%m-%d %H:%M %Z}"
+        if spent.begun and spent.last
+        else ""
+    )
+    rows = [
+        ["simulated in", "; ".join(results.simulators)],
+        ["simulations", f"{spent.simulations:,}"],
+        ["biological time", f"{frame['duration_ms'].sum() / 1000:,.0f} s measured"],
+        ["time of the simulators", f"{spent.simulated_s:,.0f} s"],
+        ["from, to", when],
+        ["host", hosts],
+        ["trials", ", ".join(f"{n} {state.replace('_', ' ')}" for state, n in results.counts.items())],
+    ]
+    return Section(
+        name="cost",
+        title="Time and device",
+        tables=[Table(caption="Time and device", heads=["what", "value"], rows=rows)],
+    )
+
+
+def again(results: Results) -> Section:
+    file = results.study.path.name
+    commands = [f"calibrate run {file}", f"calibrate validate {file}", f"calibrate report {file}"]
+    if results.best is not None:
+        commands.insert(1, f"calibrate simulate {file} --trial {results.best.number} --figure raster.png")
+    packages = {package: _version(package) for package in PACKAGES}
+    rows = [
+        ["Python", platform.python_version()],
+        *([name, found] for name, found in packages.items() if found),
+    ]
+    return Section(
+        name="again",
+        title="Do it again",
+        text=[
+            "With the study file below, the same seed and the same number of processes on the same simulator."
+        ],
+        code="\n".join(commands),
+        tables=[Table(caption="Versions that made this page", heads=["package", "version"], rows=rows)],
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _side(side: Any) -> str:
+    if side is None or side.mean is None:
+        return "undefined"
+    return f"{side.mean:.4g}" if side.sd is None else f"{side.mean:.4g} ± {side.sd:.2g}"
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4g}"
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
