@@ -18,15 +18,18 @@ from calibrate.figures import (
     importance_figure,
     looseness_figure,
     map_figure,
+    raster_figure,
     slices_figure,
     verdict_figure,
 )
+from calibrate.findings import up_states_of
 from calibrate.reading import Results
-from calibrate.store import shared
+from calibrate.store import Gallery, is_being_run
 from calibrate.study import Study
 from calibrate.study.space import Range
 from calibrate.style import png
 
+RASTER = "raster.png"
 FIRST_PORT = 8080
 PORTS = 20
 
@@ -56,6 +59,25 @@ def study_figures(results: Results) -> dict[str, bytes]:
     return found
 
 
+def hang(results: Results, gallery: Gallery, *, simulate: bool, say: Callable[[str], None]) -> None:
+    """Add figures of the study, and the raster of its best trial if that has none yet.
+
+    simulate  whether the best network may be simulated once more for it, since a search keeps no spikes
+    """
+    gallery.add(study_figures(results))
+    best = results.best
+    if best is None or not simulate or gallery.has(best.number, RASTER):
+        return
+    say(f"Simulating trial {best.number} once more, for its raster.")
+    try:
+        shown = results.simulate(best.number).observation
+    except CalibrateError as error:
+        say(f"It has no raster: {error}")
+        return
+    figure = raster_figure(shown, up_states=up_states_of(results.study, shown))
+    gallery.add_to_trial(best.number, {RASTER: png(figure)})
+
+
 def serve(
     study: Study,
     url: str,
@@ -67,22 +89,22 @@ def serve(
 ) -> None:
     """Serve Optuna's dashboard on the database of a study until it is interrupted.
 
-    A run may be going on: what the dashboard adds is figures and notes.
+    Figures of the study and the raster of its best trial are added before. A run may be going on: then
+    nothing is simulated.
 
     host, port  to listen on; by default the first free port from 8080 on, of this machine alone
     browser     whether to open it in one
 
     Raises StoreError where the database cannot be used or the port is taken.
     """
+    from optuna.artifacts import FileSystemArtifactStore
     from optuna_dashboard import wsgi
 
-    results = Results(study, url)
-    storage, folder = shared(study, url, study_figures(results))
-    from optuna.artifacts import FileSystemArtifactStore
-
-    app = wsgi(storage, artifact_store=FileSystemArtifactStore(folder))
+    gallery = Gallery(study, url)
+    app = wsgi(gallery.storage, artifact_store=FileSystemArtifactStore(gallery.folder))
     with _server(app, host, port) as server:
-        address = f"http://{host}:{server.server_port}/dashboard"
+        hang(Results(study, url), gallery, simulate=not is_being_run(study, url), say=say)
+        address = f"http://{host}:{server.server_port}/dashboard/studies/{gallery.study_id}"
         say(f"Optuna's dashboard: {address} (Ctrl-C ends it)")
         if browser:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()

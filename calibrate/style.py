@@ -107,7 +107,14 @@ def svg(figure: Figure, name: str) -> str:
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r'\bid="', f'id="{name}-', text)
+    seen: dict[str, int] = {}
+
+    def unique(found: re.Match[str]) -> str:
+        # Images that are equal have the same id; they are no less equal by another.
+        seen[found[1]] = seen.get(found[1], 0) + 1
+        return f'id="{name}-{found[1]}' + (f"-{seen[found[1]]}" if seen[found[1]] > 1 else "") + '"'
+
+    text = re.sub(r'\bid="([^"]*)"', unique, text)
     text = re.sub(r"url\(#", f"url(#{name}-", text)
     text = re.sub(r'href="#', f'href="#{name}-', text)
     text = re.sub(r"font: ([^;\"]*?)px [^;\"]*", r"font-size: \1px", text)

@@ -225,7 +225,7 @@ def search(results: Results) -> Section:
         Picture(
             name="slices",
             figure=slices_figure(results),
-            caption="Statistics against each parameter, a point a trial; bands are targets, the star the best.",
+            caption="Statistics against parameters, a point a trial; bands are targets, the star the best.",
             alt="Scatter plots of statistics against parameters.",
         ),
     ]
@@ -269,7 +269,7 @@ def parameters(results: Results) -> Section:
             Picture(
                 name="looseness",
                 figure=looseness_figure(results),
-                caption="How far each parameter can move, others making up for it, until the loss grows by 1.",
+                caption="How far parameters can move, others making up for it, until the loss grows by 1.",
                 alt="Ranges of the parameters within which the loss grows by less than 1; see the table.",
             )
         )

@@ -1,20 +1,21 @@
 """The store: what a study found, in SQL, with observations in files beside it."""
 
 from calibrate.store.adoption import Adopted, check_origins
-from calibrate.store.artifacts import shared
+from calibrate.store.artifacts import Gallery
 from calibrate.store.naming import Named, named, storage_url
 from calibrate.store.reader import Reader, find, on_latest_backend
-from calibrate.store.store import Store
+from calibrate.store.store import Store, is_being_run
 
 __all__ = [
     "Adopted",
+    "Gallery",
     "Named",
     "Reader",
     "Store",
     "check_origins",
     "find",
+    "is_being_run",
     "named",
     "on_latest_backend",
-    "shared",
     "storage_url",
 ]

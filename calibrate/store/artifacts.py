@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-import optuna
 from optuna.artifacts import ArtifactMeta, FileSystemArtifactStore
 
 from calibrate.errors import StoreError
@@ -23,6 +22,8 @@ from calibrate.study import Study
 
 # What Optuna puts before an artifact's id in system attributes.
 PREFIX = "artifacts:"
+# What its dashboard puts before those of trials that are kept with the study.
+PREFIX_OF_TRIALS = "dashboard:artifacts:"
 # Ours among those of a study; people may add theirs.
 OURS = "calibrate_"
 
@@ -64,32 +65,51 @@ def pictures(study: Study, observation: Observation, estimates: Mapping[str, Est
     return {"activity.png": png(figure), "statistics.json": table.encode()}
 
 
-def shared(study: Study, url: str, files: Mapping[str, bytes]) -> tuple[optuna.storages.RDBStorage, Path]:
-    """Optuna's storage of a study that has begun, `files` its artifacts, and the folder that these are in.
+class Gallery:
+    """The artifacts of a study that has begun, for those that are added after its trials were told.
 
-    Raises StoreError.
+    storage, study_id  of Optuna;  folder: of the files. Raises StoreError.
     """
-    where = database.parsed(url, Path.cwd())
-    folder = folder_of(database.folder(where, study.folder) / f"{study.name}.observations")
-    storage = database.optuna_storage(where)
-    with database.reported(where):
-        keep_of_study(storage, storage.get_study_id_from_name(study.name), folder, files)
-    return storage, folder
 
+    def __init__(self, study: Study, url: str) -> None:
+        self._url = database.parsed(url, Path.cwd())
+        self.folder = folder_of(database.folder(self._url, study.folder) / f"{study.name}.observations")
+        self.storage = database.optuna_storage(self._url)
+        with database.reported(self._url):
+            self.study_id = self.storage.get_study_id_from_name(study.name)
 
-def keep_of_study(
-    storage: optuna.storages.BaseStorage, study_id: int, folder: Path, files: Mapping[str, bytes]
-) -> None:
-    """Make `files` the artifacts of a study that are ours; those of others stay."""
-    named = {f"{OURS}{name}": content for name, content in files.items()}
-    for key, value in storage.get_study_system_attrs(study_id).items():
-        meta = json.loads(value) if key.startswith(PREFIX) else None  # null: it was removed
-        if meta is None or not meta["filename"].startswith(OURS):
-            continue
-        if (content := named.pop(meta["filename"], None)) is not None:
-            FileSystemArtifactStore(folder).write(meta["artifact_id"], io.BytesIO(content))
-        else:
-            storage.set_study_system_attr(study_id, key, json.dumps(None))
-            (folder / meta["artifact_id"]).unlink(missing_ok=True)
-    for key, value in keep(folder, named).items():
-        storage.set_study_system_attr(study_id, key, value)
+    def add(self, files: Mapping[str, bytes]) -> None:
+        """Make `files` the artifacts of the study that are ours; those of others stay."""
+        named = {f"{OURS}{name}": content for name, content in files.items()}
+        with database.reported(self._url):
+            for key, meta in self._known(PREFIX).items():
+                if not meta["filename"].startswith(OURS):
+                    continue
+                if (content := named.pop(meta["filename"], None)) is not None:
+                    FileSystemArtifactStore(self.folder).write(meta["artifact_id"], io.BytesIO(content))
+                else:
+                    self.storage.set_study_system_attr(self.study_id, key, json.dumps(None))
+                    (self.folder / meta["artifact_id"]).unlink(missing_ok=True)
+            for key, value in keep(self.folder, named).items():
+                self.storage.set_study_system_attr(self.study_id, key, value)
+
+    def has(self, trial: int, name: str) -> bool:
+        """Whether such a file was added to a trial."""
+        with database.reported(self._url):
+            return any(meta["filename"] == name for meta in self._known(self._prefix(trial)).values())
+
+    def add_to_trial(self, trial: int, files: Mapping[str, bytes]) -> None:
+        """Add artifacts to a finished trial, which itself cannot be changed: the study refers to them."""
+        prefix = self._prefix(trial)
+        with database.reported(self._url):
+            for key, value in keep(self.folder, files).items():
+                self.storage.set_study_system_attr(self.study_id, prefix + key.removeprefix(PREFIX), value)
+
+    def _prefix(self, trial: int) -> str:
+        trial_id = self.storage.get_trial_id_from_study_id_trial_number(self.study_id, trial)
+        return f"{PREFIX_OF_TRIALS}{trial_id}:"
+
+    def _known(self, prefix: str) -> dict[str, dict[str, str]]:
+        found = self.storage.get_study_system_attrs(self.study_id).items()
+        metas = {key: json.loads(value) for key, value in found if key.startswith(prefix)}
+        return {key: meta for key, meta in metas.items() if meta is not None}  # null: it was removed

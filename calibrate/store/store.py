@@ -34,6 +34,9 @@ from calibrate.store.schema import SIMULATION, STUDY
 from calibrate.study import Study, differences
 from calibrate.verdict import Verdict
 
+# Where Optuna keeps what the values of trials are called.
+METRIC_NAMES = "study:metric_names"
+
 
 class Store:
     """One study's place in a database, for the one process that runs it. Use it as a context manager.
@@ -248,8 +251,10 @@ class Store:
         if study.name in known:
             self._optuna_study = known[study.name]
         else:
-            directions = [StudyDirection.MINIMIZE] * (len(study.objectives) if study.pareto else 1)
+            values = [f"loss of {one.name}" for one in study.objectives] if study.pareto else ["loss"]
+            directions = [StudyDirection.MINIMIZE] * len(values)
             self._optuna_study = self._optuna.create_new_study(directions, study.name)
+            self._optuna.set_study_system_attr(self._optuna_study, METRIC_NAMES, list(values))
         trials = self._optuna.get_all_trials(self._optuna_study, deepcopy=False)
         self._mirrored = {str(t.user_attrs[UUID]): t.number for t in trials if UUID in t.user_attrs}
         with self._engine.connect() as connection:
@@ -271,6 +276,16 @@ class Store:
                     )
                     .values(trial=self._mirrored[uuid])
                 )
+
+
+def is_being_run(study: Study, url: str) -> bool:
+    """Whether a process of this computer is running `study`."""
+    lock = _lock(f"{database.shown(database.parsed(url, Path.cwd()))} {study.name}")
+    try:
+        with lock.acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 def _lock(what: str) -> FileLock:
