@@ -12,7 +12,16 @@ from .errors import RecordingError as RecordingError
 from .errors import SimulatorError as SimulatorError
 from .errors import StoreError as StoreError
 from .errors import StudyError as StudyError
+from .figures import distributions_figure as distributions_figure
+from .figures import front_figure as front_figure
+from .figures import history_figure as history_figure
+from .figures import importance_figure as importance_figure
+from .figures import looseness_figure as looseness_figure
+from .figures import map_figure as map_figure
 from .figures import raster_figure as raster_figure
+from .figures import rates_figure as rates_figure
+from .figures import slices_figure as slices_figure
+from .figures import verdict_figure as verdict_figure
 from .network import Bernoulli as Bernoulli
 from .network import Distributed as Distributed
 from .network import FixedIndegree as FixedIndegree
@@ -41,6 +50,8 @@ from .reading import read_results as read_results
 from .recording import Recording as Recording
 from .recording import observe_trains as observe_trains
 from .recording import read_recording as read_recording
+from .report import make_report as make_report
+from .report import write_report as write_report
 from .result import Result as Result
 from .selftest import SelfTest as SelfTest
 from .selftest import selftest as selftest

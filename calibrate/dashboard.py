@@ -23,21 +23,20 @@ from calibrate.figures import (
     verdict_figure,
 )
 from calibrate.findings import up_states_of
+from calibrate.maps import main_axes
 from calibrate.reading import Results
 from calibrate.store import Gallery, is_being_run
 from calibrate.study import Study
-from calibrate.study.space import Range
 from calibrate.style import png
 
 RASTER = "raster.png"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 FIRST_PORT = 8080
 PORTS = 20
 
 
 def study_figures(results: Results) -> dict[str, bytes]:
     """Figures of a study for its page in the dashboard, by file name; those that it has enough trials for."""
-    ranges = [name for name, domain in results.study.space.items() if isinstance(domain, Range)]
-    order = [name for name in results.importances if name in ranges] or ranges
     names = [objective.name for objective in results.study.objectives][:5]
     draw: dict[str, Callable[[], Figure]] = {
         "history": lambda: history_figure(results),
@@ -45,8 +44,9 @@ def study_figures(results: Results) -> dict[str, bytes]:
         "importance": lambda: importance_figure(results),
         "looseness": lambda: looseness_figure(results),
     }
-    if len(order) > 1:
-        draw["map"] = lambda: map_figure(results, order[0], order[1], ["loss", *names])
+    axes = main_axes(results)
+    if axes is not None:
+        draw["map"] = lambda: map_figure(results, *axes, ["loss", *names])
     verdict = next((v for v in reversed(results.verdicts) if not v.exact and len(v.simulators) > 1), None)
     if verdict is not None:
         draw["validation"] = lambda: verdict_figure(verdict)
@@ -105,6 +105,8 @@ def serve(
     with _server(app, host, port) as server:
         hang(Results(study, url), gallery, simulate=not is_being_run(study, url), say=say)
         address = f"http://{host}:{server.server_port}/dashboard/studies/{gallery.study_id}"
+        if host not in LOOPBACK:
+            say(f"warning: everybody who reaches {host} can see and change this study")
         say(f"Optuna's dashboard: {address} (Ctrl-C ends it)")
         if browser:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()

@@ -39,6 +39,13 @@ class Map:
     exact: bool
 
 
+def main_axes(results: Results) -> tuple[str, str] | None:
+    """The two parameters with ranges that matter most, or come first; None where there are not two."""
+    ranges = [name for name, domain in results.study.space.items() if isinstance(domain, Range)]
+    order = [name for name in results.importances if name in ranges] or ranges
+    return (order[0], order[1]) if len(order) > 1 else None
+
+
 def parameter_map(results: Results, x: str, y: str, statistic: str) -> Map:
     """The map of `statistic`, or of "loss", over the free parameters `x` and `y`.
 

@@ -114,7 +114,7 @@ def test_a_run_ends_with_its_targets_its_best_parameters_and_what_to_type_next(s
     assert "5 ± 1" in out
     assert "9 to 11" in out
     assert "Best parameters: I_E = " in out
-    assert "optuna-dashboard sqlite:///" in out
+    assert "calibrate dashboard small.toml" in out
     assert "small: 8/8 trials, best loss" in err
 
 

@@ -52,6 +52,7 @@ class Shelf:
     def __init__(self) -> None:
         self.kept: list[Simulation] = []
         self.trials: list[FrozenTrial] = []
+        self.illustrated: list[str] = []
 
     def earlier(self) -> tuple[list[FrozenTrial], list[Simulation]]:
         told = {trial.user_attrs["uuid"] for trial in self.trials}
@@ -59,6 +60,9 @@ class Shelf:
 
     def record(self, simulation: Simulation) -> None:
         self.kept.append(simulation)
+
+    def illustrate(self, uuid: str) -> None:
+        self.illustrated.append(uuid)
 
     def mirror(self, trials: Sequence[FrozenTrial]) -> None:
         self.trials += trials
@@ -158,6 +162,20 @@ def test_the_best_is_shown_against_the_targets(tmp_path):
     assert first.met == (abs(first.reached - 5) <= 1)
     assert second.target == (9.0, 11.0)
     assert result.best.parameters == {"J+": 2.0, **result.best.params}
+
+
+def test_pictures_are_asked_for_of_what_becomes_the_best_before_it_is_told(tmp_path):
+    class Watchful(Shelf):
+        def illustrate(self, uuid: str) -> None:
+            assert uuid not in {trial.user_attrs["uuid"] for trial in self.trials}
+            super().illustrate(uuid)
+
+    shelf = Watchful()
+    result = run(small_study(tmp_path), pool=Bench(), store=shelf)
+    uuids = {trial.user_attrs["uuid"]: trial for trial in shelf.trials}
+    losses = [uuids[uuid].value for uuid in shelf.illustrated]
+    assert losses == sorted(losses, reverse=True)
+    assert uuids[shelf.illustrated[-1]].number == result.best.number
 
 
 def test_a_loss_to_stop_at(tmp_path):

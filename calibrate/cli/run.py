@@ -81,4 +81,5 @@ def _print_next(console: Console, study: Path, storage: str | None, result: Resu
             console, f"Its best network:    {shlex.join(['calibrate', 'simulate', *again, *trial])}"
         )
         tables.print_line(console, f"Confirm it in NEST:  {shlex.join(['calibrate', 'validate', *again])}")
-    tables.print_line(console, f"All trials, to look: {shlex.join(['optuna-dashboard', result.storage])}")
+        tables.print_line(console, f"All on a page:       {shlex.join(['calibrate', 'report', *again])}")
+    tables.print_line(console, f"All trials, to look: {shlex.join(['calibrate', 'dashboard', *again])}")

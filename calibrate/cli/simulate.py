@@ -15,6 +15,7 @@ from calibrate.cli.given import settings as given_settings
 from calibrate.cli.options import Backend, Debug, Json, Quiet, Seed, Storage, StudyPath
 from calibrate.cli.output import FailedError, errors, output
 from calibrate.errors import CalibrateError, SimulatorError
+from calibrate.findings import up_states_of
 from calibrate.reading import read_results
 from calibrate.session import Simulated
 from calibrate.study import Study
@@ -73,7 +74,8 @@ def simulate(
         except SimulatorError as error:
             raise FailedError(str(error)) from error
         if figure is not None:
-            style.save(raster.raster_figure(simulated.observation), figure)
+            states = up_states_of(ready, simulated.observation)
+            style.save(raster.raster_figure(simulated.observation, up_states=states), figure)
         if json_:
             emit(_simulated_json(ready, simulated))
         else:

@@ -60,9 +60,7 @@ def distributions_figure(results: Results, observations: Mapping[str, Sequence[O
             axes.hist(one, edges, density=True, histtype="step", color=colour, linewidth=1.4, label=label)
         target = targets.get(statistic.name)
         if isinstance(target, Value):
-            axes.axvline(
-                target.value, color=MISSED, linestyle="--", linewidth=1.2, label="target of the mean"
-            )
+            axes.axvline(target.value, color=MISSED, linestyle="--", linewidth=1.2, label="target (mean)")
         axes.set_xlabel(f"{statistic.name} ({statistic.unit})" if statistic.unit else statistic.name)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)

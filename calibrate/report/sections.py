@@ -25,9 +25,9 @@ from calibrate.figures import (
     verdict_figure,
 )
 from calibrate.findings import up_states_of
+from calibrate.maps import main_axes
 from calibrate.observation import Observation
 from calibrate.reading import Results
-from calibrate.study.space import Range
 from calibrate.style import svg
 from calibrate.verdict import Verdict
 
@@ -229,7 +229,7 @@ def search(results: Results) -> Section:
             alt="Scatter plots of statistics against parameters.",
         ),
     ]
-    pair = _most_important(results)
+    pair = main_axes(results)
     if pair is not None:
         names = ["loss", *(objective.name for objective in results.study.objectives)][:6]
         grid = results.study.sampler.name == "grid"
@@ -243,12 +243,6 @@ def search(results: Results) -> Section:
             )
         )
     return Section(name="search", title="Search", pictures=pictures)
-
-
-def _most_important(results: Results) -> tuple[str, str] | None:
-    ranges = [name for name, domain in results.study.space.items() if isinstance(domain, Range)]
-    order = [name for name in results.importances if name in ranges] or ranges
-    return (order[0], order[1]) if len(order) > 1 else None
 
 
 def parameters(results: Results) -> Section:
