@@ -22,6 +22,8 @@ MET, MISSED = COLOURS[0], COLOURS[1]
 # Of text and axes. A page replaces it by its own colour of text, so that figures follow light and dark.
 INK = "#21262b"
 FAINT = "#8a929a"
+# On a page.
+PIXELS_PER_INCH = 120
 
 _STYLE: dict[Any, Any] = {
     "font.size": 9.0,
@@ -118,7 +120,9 @@ def svg(figure: Figure, name: str) -> str:
     text = re.sub(r"url\(#", f"url(#{name}-", text)
     text = re.sub(r'href="#', f'href="#{name}-', text)
     text = re.sub(r"font: ([^;\"]*?)px [^;\"]*", r"font-size: \1px", text)
-    # The page says how large it may be.
-    text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
+    # As wide as the page, but no letters larger than those around it.
+    width = f"{figure.get_figwidth() * PIXELS_PER_INCH:.0f}px"
+    size = f'style="max-width: {width}; min-width: min(34rem, {width})"'
+    text = re.sub(r'(<svg[^>]*?) width="[^"]*"', rf"\1 {size}", text, count=1)
     text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
     return text.replace(INK, "currentColor")

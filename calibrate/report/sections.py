@@ -31,7 +31,7 @@ from calibrate.reading import Results
 from calibrate.style import svg
 from calibrate.verdict import Verdict
 
-PACKAGES = ("calibrate-snn", "optuna", "numpy", "scipy", "nest-simulator")
+PACKAGES = ("calibrate-snn", "optuna", "numpy", "scipy", "nest-simulator", "pygenn")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +122,7 @@ def activity(results: Results, simulate: bool, say: Callable[[str], None]) -> Se
     if observation.spikes is not None:
         figure, what = (
             raster_figure(observation, up_states=states),
-            "Every spike, neurons sorted by cluster, over",
+            "Every spike, neurons sorted by cluster, over the",
         )
     else:
         figure, what = rates_figure(observation, up_states=states), "The"
@@ -134,7 +134,7 @@ def activity(results: Results, simulate: bool, say: Callable[[str], None]) -> Se
         Picture(
             name="activity",
             figure=figure,
-            caption=f"{what} the rate of each cluster{boxes}.",
+            caption=f"{what} rate of each cluster{boxes}.",
             alt=f"Activity of the best network; mean rates: {rates}.",
         )
     ]
