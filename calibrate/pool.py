@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from multiprocessing import Pipe
@@ -48,6 +48,15 @@ def _interrupts_ignored() -> Iterator[None]:
 
 class _DiedError(Exception):
     """A slot's process ended although nobody told it to."""
+
+
+# A batch may take so many times as long as the slowest one so far, for as long a simulation, and so long at
+# least: networks run away and cost tens of times as much as others.
+PATIENCE = 20.0
+SHORTEST_PATIENCE_S = 600.0
+
+# A process may die for reasons of its own once; a candidate that it dies of twice is not tried again.
+DEATHS = 2
 
 
 class _Slot:
@@ -145,7 +154,8 @@ class Pool:
 
     timing     of a simulation where `run` is given none
     slots      by default one per core; see `slots_for` where networks are large
-    timeout_s  a batch that takes longer is stopped and reported failed; None: never
+    timeout_s  a batch that takes longer is stopped and reported failed; by default 20 times what the slowest
+               took so far for as long a simulation, at least 10 min (none before one has returned)
     """
 
     def __init__(
@@ -154,6 +164,8 @@ class Pool:
         self.setup, self.timing = setup, timing
         self.slots = slots or len(psutil.Process().cpu_affinity())
         self._timeout_s = timeout_s
+        self._slowest = 0.0  # of the batches that returned, time over simulated time
+        self._deaths: Counter[tuple[str, int]] = Counter()  # of processes, by the candidate they had
         self._slots: list[_Slot] = []
         self._log: Path | None = None
         self._keep_log = False  # where a message refers to it
@@ -201,20 +213,31 @@ class Pool:
     ) -> list[Outcome]:
         """Simulate `candidates`, each on its graph; outcomes come back in their order.
 
-        `progress` is called with each outcome as soon as it is known. A process that dies or takes too
-        long is replaced, and the candidates it had are reported failed.
+        `progress` is called with each outcome as soon as it is known. A process that dies or takes too long
+        is replaced. Candidates of one that took too long are reported failed; those of one that died are
+        tried once more, each by itself.
         """
+        timing = timing or self.timing
         found: dict[tuple[str, int], Outcome] = {}
         queue = deque(self._batches(candidates))
         idle, busy = deque(self._slots), list[_Slot]()
         while queue or busy:
             while queue and idle:
                 slot = idle.popleft()
-                slot.submit(queue.popleft(), timing or self.timing)
+                slot.submit(queue.popleft(), timing)
                 busy.append(slot)
-            ready = wait([slot.connection for slot in busy], timeout=self._patience(busy))
-            for slot in [slot for slot in busy if slot.connection in ready or self._is_late(slot)]:
-                outcomes = self._collect(slot, late=slot.connection not in ready)
+            limit_s = self._limit_s(timing)
+            ready = wait([slot.connection for slot in busy], timeout=_until_late(busy, limit_s))
+            for slot in [slot for slot in busy if slot.connection in ready or _is_late(slot, limit_s)]:
+                late = slot.connection not in ready
+                try:
+                    outcomes = self._late(slot, limit_s) if late else slot.collect()
+                    if not late:
+                        took = max(outcome.wall_s + outcome.build_s for outcome in outcomes)
+                        self._slowest = max(self._slowest, took / (timing.warmup_ms + timing.duration_ms))
+                except _DiedError:
+                    outcomes, again = self._died(slot)
+                    queue.extend([candidate] for candidate in again)
                 busy.remove(slot)
                 idle.append(slot)
                 for outcome in outcomes:
@@ -232,23 +255,36 @@ class Pool:
             for start in range(0, len(members), size):
                 yield members[start : start + size]
 
-    def _is_late(self, slot: _Slot) -> bool:
-        return self._timeout_s is not None and time.monotonic() - slot.started > self._timeout_s
-
-    def _patience(self, busy: Sequence[_Slot]) -> float | None:
-        """Until the first batch is late (s); None: for ever."""
-        if self._timeout_s is None:
+    def _limit_s(self, timing: Timing) -> float | None:
+        """How long a batch may take; None: for ever."""
+        if self._timeout_s is not None:
+            return self._timeout_s
+        if not self._slowest:
             return None
-        return max(min(slot.started for slot in busy) + self._timeout_s - time.monotonic(), 0.0) + 0.01
+        return max(PATIENCE * self._slowest * (timing.warmup_ms + timing.duration_ms), SHORTEST_PATIENCE_S)
 
-    def _collect(self, slot: _Slot, *, late: bool) -> list[Outcome]:
-        if late:
-            reason = f"the simulation took longer than {self._timeout_s:g} s and was stopped"
-        else:
-            try:
-                return slot.collect()
-            except _DiedError:
-                self._keep_log = True
-                reason = f"the simulator's process died; what it printed is in {self._log}"
+    def _late(self, slot: _Slot, limit_s: float | None) -> list[Outcome]:
         slot.replace()
+        reason = f"the simulation took longer than {limit_s or 0:.6g} s and was stopped"
         return failures(slot.batch, reason, wall_s=time.monotonic() - slot.started)
+
+    def _died(self, slot: _Slot) -> tuple[list[Outcome], list[Candidate]]:
+        """After a process died: outcomes of the candidates that it is given up with, and the others."""
+        self._keep_log = True
+        self._deaths.update(candidate.key for candidate in slot.batch)
+        again = [candidate for candidate in slot.batch if self._deaths[candidate.key] < DEATHS]
+        given_up = [candidate for candidate in slot.batch if candidate not in again]
+        reason = f"the simulator's process died, {DEATHS} times; what it printed is in {self._log}"
+        slot.replace()
+        return failures(given_up, reason, wall_s=time.monotonic() - slot.started), again
+
+
+def _is_late(slot: _Slot, limit_s: float | None) -> bool:
+    return limit_s is not None and time.monotonic() - slot.started > limit_s
+
+
+def _until_late(busy: Sequence[_Slot], limit_s: float | None) -> float | None:
+    """Until the first batch is late (s); None: for ever."""
+    if limit_s is None:
+        return None
+    return max(min(slot.started for slot in busy) + limit_s - time.monotonic(), 0.0) + 0.01

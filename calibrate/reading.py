@@ -186,6 +186,29 @@ class Results:
             ]
         )
 
+    @cached_property
+    def statistics(self) -> pd.DataFrame:
+        """A row per simulation and statistic: trial, stage, graph, statistic, value, error, support, note."""
+        import pandas as pd
+
+        numbers = {str(trial.user_attrs[UUID]): trial.number for trial in self._trials}
+        rows = [
+            (
+                numbers.get(simulation.uuid),
+                simulation.stage,
+                simulation.realisation,
+                name,
+                found.value,
+                found.error,
+                found.support,
+                found.note,
+            )
+            for simulation in self._simulations
+            for name, found in simulation.estimates.items()
+        ]
+        columns = ["trial", "stage", "graph", "statistic", "value", "error", "support", "note"]
+        return pd.DataFrame(rows, columns=columns)
+
     def trial(self, number: int) -> Best:
         """A complete trial: parameters, targets, statistics. Raises StudyError."""
         trial = self._numbered(number)

@@ -130,7 +130,11 @@ def test_it_opens_during_a_run_and_harms_nothing(tmp_path):
         first = len(serving.api("/api/studies/1")["trials"])
         out, err = run.communicate(timeout=60)
         assert run.returncode == 0, err
-        assert len(serving.api("/api/studies/1")["trials"]) == 150 > first
+        # The dashboard looks again every few seconds.
+        deadline = time.monotonic() + 60
+        while (seen := len(serving.api("/api/studies/1")["trials"])) < 150 and time.monotonic() < deadline:
+            time.sleep(0.5)
+        assert seen == 150 > first
     assert json.loads(out)["trials"] == {"complete": 150, "failed": 0, "infeasible": 0, "added": 150}
 
 

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -43,6 +44,9 @@ def network(p):
             os.write(connection.fileno(), bytes(message[:6]))
             os.kill(os.getpid(), 9)
         Connection._send_bytes = die_sending
+    if p["s"] == 17 and not os.path.exists("slept"):
+        open("slept", "w").close()
+        time.sleep(60)
     if p["s"] == 15:
         raise RuntimeError("the plug-in is broken")
     return ei_clustered.network(p)
@@ -112,15 +116,38 @@ def test_a_process_that_dies_is_replaced_and_its_candidate_reported(treacherous)
     assert "process died" in found[1].result.reason
 
 
-def test_a_process_killed_from_outside_is_replaced(treacherous):
+def test_a_process_killed_from_outside_is_replaced_and_no_candidate_lost(treacherous, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with Pool(treacherous, SHORT, slots=1, timeout_s=30) as pool:
         pool.run(candidates(1))
         victim = pool.processes[0]
-        threading.Timer(0.5, os.kill, (victim, signal.SIGKILL)).start()
-        found = pool.run(candidates(14, 1))
+        threading.Timer(1.0, os.kill, (victim, signal.SIGKILL)).start()
+        found = pool.run(candidates(17, 1))
         assert victim not in pool.processes
-    assert isinstance(found[0].result, SimulationFailure)
-    assert isinstance(found[1].result, Observation)
+    assert all(isinstance(outcome.result, Observation) for outcome in found)
+
+
+def test_of_a_batch_whose_process_dies_only_the_candidate_that_it_dies_of_fails(treacherous):
+    with Pool(replace(treacherous, batch_size=4), SHORT, slots=1) as pool:
+        found = pool.run(candidates(1, 13, 1, 1))
+    failed = [isinstance(outcome.result, SimulationFailure) for outcome in found]
+    assert failed == [False, True, False, False]
+    assert found[1].result.reason.startswith("the simulator's process died, 2 times")
+
+
+def test_without_a_limit_of_its_own_a_simulation_may_take_many_times_the_slowest_so_far(
+    treacherous, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("calibrate.pool.SHORTEST_PATIENCE_S", 3.0)
+    with Pool(treacherous, SHORT, slots=1) as pool:
+        (quick,) = pool.run(candidates(1))
+        began = time.monotonic()
+        (hung,) = pool.run(candidates(14))
+        assert time.monotonic() - began < 30
+    assert isinstance(quick.result, Observation)
+    assert isinstance(hung.result, SimulationFailure)
+    assert "longer than" in hung.result.reason
 
 
 def test_a_process_that_dies_while_it_sends_its_result_is_replaced(treacherous):

@@ -15,8 +15,10 @@ from typing import Annotated
 import typer
 
 from calibrate.cli.check import check
+from calibrate.cli.copy import copy
 from calibrate.cli.dashboard import dashboard
 from calibrate.cli.doctor import doctor
+from calibrate.cli.export import export
 from calibrate.cli.map import map_
 from calibrate.cli.models import models
 from calibrate.cli.new import new
@@ -54,7 +56,7 @@ def _calibrate(
 
 for command in (
     *(new, check, run, show, simulate, validate, selftest, rescore, report, map_, dashboard),
-    *(stats, models, objectives, doctor),
+    *(export, copy, stats, models, objectives, doctor),
 ):
     app.command(command.__name__.rstrip("_"))(command)
 

@@ -2,6 +2,7 @@
 
 from calibrate.store.adoption import Adopted, check_origins
 from calibrate.store.artifacts import Gallery
+from calibrate.store.copying import copy_study
 from calibrate.store.naming import Named, named, storage_url
 from calibrate.store.reader import Reader, find, on_latest_backend
 from calibrate.store.store import Store, is_being_run
@@ -13,6 +14,7 @@ __all__ = [
     "Reader",
     "Store",
     "check_origins",
+    "copy_study",
     "find",
     "is_being_run",
     "named",

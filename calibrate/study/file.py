@@ -100,7 +100,10 @@ class SimulationSection(Section):
         default="single", description="of the numbers in the simulator, where it has a choice"
     )
     timeout_s: float | None = Field(
-        default=None, gt=0, description="a batch that takes longer is stopped and reported failed (s)"
+        default=None,
+        gt=0,
+        description="a batch that takes longer is stopped and reported failed (s; default: 20 times the "
+        "slowest so far, at least 600 s)",
     )
     seed: int | None = Field(
         default=None,

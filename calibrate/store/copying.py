@@ -1,0 +1,108 @@
+"""Copying a study from one database to another, with its observations and pictures."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import optuna
+from sqlalchemy import insert, select
+
+from calibrate.errors import StoreError
+from calibrate.store import database, schema
+from calibrate.store.artifacts import PREFIX_OF_TRIALS, folder_of
+from calibrate.store.schema import SIMULATION, STUDY, VERDICT
+from calibrate.store.store import is_being_run
+from calibrate.study import Study
+
+
+def copy_study(study: Study, source: str, target: str) -> dict[str, int]:
+    """Copy `study` from the database at `source` to that at `target`; returns how much of what there was.
+
+    The source is left as it is. Raises StoreError where a run is writing to it, or the target holds a study
+    of this name; then the target is left as it was.
+    """
+    here, there = database.parsed(source, Path.cwd()), database.parsed(target, Path.cwd())
+    if here == there:
+        raise StoreError(f"{database.shown(there)} is the database that the study is in: name another one")
+    if is_being_run(study, source):
+        raise StoreError(f"study '{study.name}' is being run by another process; wait for it, or stop it")
+    source_engine, target_engine = database.connect(here), database.connect(there)
+    try:
+        with database.reported(here):
+            schema.upgrade(source_engine)
+        with database.reported(there):
+            schema.upgrade(target_engine)
+            storage = database.optuna_storage(there)
+            if study.name in [found.study_name for found in storage.get_all_studies()]:
+                raise StoreError(f"{database.shown(there)} holds a study '{study.name}' already")
+        with database.reported(here), source_engine.connect() as connection:
+            row = connection.execute(select(STUDY).where(STUDY.c.name == study.name)).one()
+            rows = {
+                table: connection.execute(select(table).where(table.c.study == row.id)).all()
+                for table in (SIMULATION, VERDICT)
+            }
+        files = _copy_files(study, database.folder(here, study.folder), database.folder(there, study.folder))
+        with database.reported(there):
+            trials = _copy_optuna(study, database.optuna_storage(here), storage)
+            try:
+                with database.writing(target_engine) as connection:
+                    connection.execute(insert(STUDY).values(_without_id(row)))
+                    number = connection.execute(
+                        select(STUDY.c.id).where(STUDY.c.name == study.name)
+                    ).scalar_one()
+                    for table, found in rows.items():
+                        for one in found:
+                            connection.execute(insert(table).values({**_without_id(one), "study": number}))
+            except BaseException:
+                storage.delete_study(storage.get_study_id_from_name(study.name))
+                raise
+    finally:
+        source_engine.dispose()
+        target_engine.dispose()
+    return {
+        "trials": trials,
+        "simulations": len(rows[SIMULATION]),
+        "verdicts": len(rows[VERDICT]),
+        "files": files,
+    }
+
+
+def _without_id(row: Any) -> dict[str, Any]:
+    return {name: value for name, value in row._mapping.items() if name != "id"}
+
+
+def _copy_optuna(study: Study, source: optuna.storages.RDBStorage, target: optuna.storages.RDBStorage) -> int:
+    optuna.copy_study(from_study_name=study.name, from_storage=source, to_storage=target)
+    old, new = (storage.get_study_id_from_name(study.name) for storage in (source, target))
+    # What the dashboard keeps of trials with the study goes by their ids, which are others now.
+    numbers = {trial._trial_id: trial.number for trial in source.get_all_trials(old, deepcopy=False)}
+    ids = {trial.number: trial._trial_id for trial in target.get_all_trials(new, deepcopy=False)}
+    for key, value in source.get_study_system_attrs(old).items():
+        for prefix in (PREFIX_OF_TRIALS, "dashboard:"):
+            trial_id, separator, rest = key.removeprefix(prefix).partition(":")
+            if key.startswith(prefix) and separator and trial_id.isdigit() and int(trial_id) in numbers:
+                moved = f"{prefix}{ids[numbers[int(trial_id)]]}:{rest}"
+                if moved != key:
+                    target.set_study_system_attr(new, moved, value)
+                    target.set_study_system_attr(new, key, json.dumps(None))
+                break
+    return len(numbers)
+
+
+def _copy_files(study: Study, source: Path, target: Path) -> int:
+    """Copy the folders of observations and artifacts beside the database; returns the number of files."""
+    observations = source / f"{study.name}.observations"
+    n = 0
+    for folder in (observations, folder_of(observations)):
+        if not folder.is_dir():
+            continue
+        n += sum(1 for _ in folder.iterdir())
+        if source.resolve() != target.resolve():
+            try:
+                shutil.copytree(folder, target / folder.name, dirs_exist_ok=True)
+            except (OSError, shutil.Error) as error:
+                raise StoreError(f"cannot copy {folder} to {target}: {error}") from None
+    return n
