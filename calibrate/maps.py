@@ -136,17 +136,27 @@ def _interpolated(
 ) -> Map:
     domains = [results.study.space[x], results.study.space[y]]
     assert all(isinstance(domain, Range) for domain in domains)  # checked by the caller
+    from scipy.ndimage import distance_transform_edt, gaussian_filter  # for those who need it
+
     u = np.array([[d.quantile(v) for d, v in zip(domains, point, strict=True)] for point in points])  # type: ignore[union-attr]
     width = min(max(0.5 * len(u) ** (-1 / 6), 0.04), 0.2)
     at = (np.arange(FINE) + 0.5) / FINE
-    squared = (at[:, None] - u[None, :, 0]) ** 2, (at[:, None] - u[None, :, 1]) ** 2
-    weights = np.exp(-(squared[1][:, None, :] + squared[0][None, :, :]) / (2 * width**2))  # (ny, nx, trials)
+    column, row = np.clip((u * FINE).astype(np.int64), 0, FINE - 1).T
+
+    def smoothed(amounts: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The sum of `amounts` of the trials near each point, shape (ny, nx)."""
+        total = np.zeros((FINE, FINE))
+        np.add.at(total, (row, column), amounts)
+        return np.asarray(gaussian_filter(total, width * FINE, mode="constant", truncate=6))
+
     known = np.isfinite(values)
-    near = weights[:, :, known].max(axis=2, initial=0.0) >= math.exp(-2)
-    total = weights[:, :, known].sum(axis=2)
+    empty = np.ones((FINE, FINE), dtype=bool)
+    empty[row[known], column[known]] = False
+    near = distance_transform_edt(empty) <= 2 * width * FINE if known.any() else ~empty
+    weight = smoothed(known.astype(float))
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(near, weights[:, :, known] @ values[known] / total, math.nan)
-    votes = np.array([weights[:, :, regimes == k].sum(axis=2) for k in range(len(REGIMES))])
+        mean = np.where(near, smoothed(np.where(known, values, 0.0)) / weight, math.nan)
+    votes = np.array([smoothed((regimes == k).astype(float)) for k in range(len(REGIMES))])
     return Map(
         name=name,
         unit=unit,

@@ -153,10 +153,9 @@ class Results:
         """
         import pandas as pd
 
-        by_uuid: dict[str, list[Simulation]] = {}
-        for simulation in self._simulations:
-            by_uuid.setdefault(simulation.uuid, []).append(simulation)
-        rows = [self._row(trial, by_uuid.get(str(trial.user_attrs[UUID]), [])) for trial in self._trials]
+        rows = [
+            self._row(trial, self._by_uuid.get(str(trial.user_attrs[UUID]), [])) for trial in self._trials
+        ]
         columns = ["number", "state", "loss", "feasible", "graphs", *self.study.space]
         frame = pd.DataFrame(rows, columns=None if rows else columns)
         return frame.set_index("number")
@@ -251,6 +250,14 @@ class Results:
         with self._reader as reader:
             return reader.observation(max(found, key=lambda simulation: simulation.stage))
 
+    @cached_property
+    def _by_uuid(self) -> dict[str, list[Simulation]]:
+        """Simulations by candidate."""
+        found: dict[str, list[Simulation]] = {}
+        for simulation in self._simulations:
+            found.setdefault(simulation.uuid, []).append(simulation)
+        return found
+
     @property
     def _own(self) -> list[Simulation]:
         return [simulation for simulation in self._simulations if simulation.origin is None]
@@ -263,8 +270,7 @@ class Results:
         raise StudyError(f"study '{self.study.name}' has no trial {number}: {there}")
 
     def _described(self, trial: FrozenTrial) -> Best:
-        uuid = str(trial.user_attrs[UUID])
-        return described(self.study, trial, [s for s in self._simulations if s.uuid == uuid])
+        return described(self.study, trial, self._by_uuid.get(str(trial.user_attrs[UUID]), []))
 
     def _row(self, trial: FrozenTrial, simulations: list[Simulation]) -> dict[str, Any]:
         complete = trial.state == TrialState.COMPLETE

@@ -76,6 +76,8 @@ def run_study(
         check_origins(ready, url, wanted)  # before the study begins
         shown.start(ready.name)
         with Store(ready, url) as store:
+            if store.warning is not None:
+                shown.say(f"warning: {store.warning}")
             with pool:
                 for name in wanted:
                     shown.say(store.adopt(name).describe(name))

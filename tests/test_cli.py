@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -66,7 +67,8 @@ def refused(capfd: pytest.CaptureFixture[str], *arguments: str, code: int = 2) -
     """The one line that a command says; nothing on standard output."""
     assert execute(arguments) == code
     out, err = capfd.readouterr()
-    lines = [line for line in err.splitlines() if line != "models may print"]
+    said = ("models may print", "This study runs code: ")  # by plug-ins, and of them
+    lines = [line for line in err.splitlines() if not line.startswith(said)]
     out = out.replace("models may print\n", "")
     assert out == ""
     assert len(lines) == 1, err
@@ -321,6 +323,30 @@ def test_check_says_what_would_run(study, capsys, tmp_path):
     assert "OK small.toml" in out
     assert f"sqlite:///{tmp_path}/small.db" in out
     assert not Path("small.db").exists()
+
+
+def test_check_lists_the_code_of_a_study_before_it_runs_any(study, tmp_path, capfd):
+    path = tmp_path / study
+    path.write_text(path.read_text().replace('"rate_I"', '"statistics.py:peak"'))
+    (tmp_path / "tiny.py").write_text("raise RuntimeError('imported')")
+    assert execute(["check", study, "--fast"]) == 2
+    first, second, *_ = capfd.readouterr().err.splitlines()
+    assert first == "This study runs code: tiny.py:tiny, statistics.py:peak"
+    assert "imported" in second
+    path.write_text("[[[")
+    assert execute(["check", study, "--fast"]) == 2
+    assert "runs code" not in capfd.readouterr().err
+
+
+def test_sqlite_on_a_network_file_system_is_warned_of(study, tmp_path, capfd, monkeypatch):
+    local = SimpleNamespace(mountpoint="/", fstype="ext4")
+    mounts = [local, SimpleNamespace(mountpoint=str(tmp_path), fstype="nfs4")]
+    monkeypatch.setattr("calibrate.store.database.psutil.disk_partitions", lambda **_: mounts)
+    assert execute(["run", study, "--slots", "1"]) == 0
+    assert "small.db lies on a network file system (nfs4)" in capfd.readouterr().err
+    del mounts[1]
+    assert execute(["run", study, "--slots", "1"]) == 0
+    assert "network file system" not in capfd.readouterr().err
 
 
 def test_the_version_is_printed(capsys):

@@ -14,6 +14,7 @@ from calibrate.cli.output import errors, output
 from calibrate.cost import estimate
 from calibrate.errors import SimulatorError
 from calibrate.store import storage_url
+from calibrate.study.code import code_of
 
 
 def check(
@@ -26,9 +27,11 @@ def check(
 ) -> None:
     """Check a study file and estimate what it costs here; nothing is written."""
     with output(json_) as (emit, console):
+        messages = errors()
+        if code := code_of(study):  # before any of it is imported
+            tables.print_line(messages, f"This study runs code: {', '.join(code)}")
         found = read(study, {"simulation.backend": backend})
         url = storage_url(found, storage)
-        messages = errors()
         tables.print_warnings(messages, found.warnings)
         try:
             ready = found.on(simulators.choose(found.simulation.backend))

@@ -16,6 +16,7 @@ from calibrate.regimes import REGIMES
 from calibrate.style import INK, new_figure, styled
 
 MOST_A_ROW = 3
+MOST_POINTS = 2000
 # Losses far off would hide all others.
 HIGHEST_LOSS = 100.0
 
@@ -60,7 +61,10 @@ def _draw(figure: Figure, axes: Any, found: Map) -> None:
     axes.set_title(f"{found.name} ({found.unit})" if found.unit else found.name)
     axes.set_facecolor("none")
     if not found.exact:
-        axes.plot(*found.points.T, ".", markersize=2, color=INK, alpha=0.6)
+        few = len(found.points) <= MOST_POINTS
+        axes.plot(
+            *found.points.T, ".", markersize=2 if few else 0.5, color=INK, alpha=0.6, rasterized=not few
+        )
     _draw_regimes(axes, found)
 
 

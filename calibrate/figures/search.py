@@ -16,6 +16,8 @@ from calibrate.style import COLOURS, FAINT, INK, MISSED, new_figure, styled
 
 LOWEST_LOSS = 1e-3
 MOST_ROWS = 6
+# As marks of their own: of more, a page is made of a picture.
+MOST_POINTS = 2000
 
 
 @styled
@@ -27,7 +29,16 @@ def history_figure(results: Results) -> Figure:
     losses = np.maximum(trials["loss"].to_numpy(dtype=float), LOWEST_LOSS)
     feasible = trials["feasible"].to_numpy(dtype=bool)
     numbers = trials.index.to_numpy()
-    axes.plot(numbers[feasible], losses[feasible], ".", color=COLOURS[5], markersize=5, label="trial")
+    many = len(losses) > MOST_POINTS
+    axes.plot(
+        numbers[feasible],
+        losses[feasible],
+        ".",
+        color=COLOURS[5],
+        markersize=5,
+        label="trial",
+        rasterized=many,
+    )
     if (~feasible).any():
         axes.plot(
             numbers[~feasible], losses[~feasible], "x", color=FAINT, markersize=4, label="breaks a constraint"
@@ -99,7 +110,9 @@ def _scatter(axes: Any, x: Any, y: Any) -> None:
     values = y.to_numpy(dtype=float)
     # A few networks far off would press all others into a line.
     finite = values[np.isfinite(values)]
-    axes.plot(x, values, ".", color=COLOURS[0], markersize=2.5, alpha=0.6)
+    axes.plot(
+        x, values, ".", color=COLOURS[0], markersize=2.5, alpha=0.6, rasterized=len(values) > MOST_POINTS
+    )
     if finite.size > 20:
         low, high = np.quantile(finite, [0.02, 0.95])
         axes.set_ylim(min(low, axes.get_ylim()[0]) if low == high else low - 0.1 * (high - low), None)

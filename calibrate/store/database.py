@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import psutil
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
@@ -44,6 +45,25 @@ def parsed(url: str, folder: Path) -> URL:
     if not path.parent.is_dir():
         raise StoreError(f"there is no folder {path.parent} for the database {path.name}; create it first")
     return found.set(database=str(path))
+
+
+# Where several computers may see one file, and locks and memory maps cannot be relied on.
+NETWORK = ("nfs", "cifs", "smb", "afs", "lustre", "gpfs", "beegfs", "ceph", "glusterfs", "fuse.sshfs", "9p")
+
+
+def warning(url: URL) -> str | None:
+    """What is to be said of a database before a run begins; None: nothing."""
+    if not is_sqlite(url):
+        return None
+    path = Path(str(url.database)).absolute()
+    mounts = [one for one in psutil.disk_partitions(all=True) if path.is_relative_to(one.mountpoint)]
+    kind = max(mounts, key=lambda one: len(one.mountpoint)).fstype.lower() if mounts else ""
+    if not kind.startswith(NETWORK):
+        return None
+    return (
+        f"{path.name} lies on a network file system ({kind}), where SQLite may lock or lose data: "
+        "name a local file or a PostgreSQL database with --storage"
+    )
 
 
 def is_sqlite(url: URL) -> bool:

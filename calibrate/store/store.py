@@ -58,6 +58,11 @@ class Store:
         return database.shown(self._url)
 
     @property
+    def warning(self) -> str | None:
+        """What is to be said of the database; None: nothing."""
+        return database.warning(self._url)
+
+    @property
     def observations(self) -> Path:
         """The folder of the observations."""
         return self._folder / f"{self._study.name}.observations"
