@@ -10,6 +10,8 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
+from optuna_dashboard._note import get_note_from_system_attrs, save_note_with_version
+from optuna_dashboard.artifact._backend import list_trial_artifacts
 
 from calibrate import StoreError, read_results, read_study, run_study, validate
 from calibrate.cli.commands import execute
@@ -78,6 +80,24 @@ def test_a_copy_has_everything_and_goes_on(study, tmp_path, capsys):
     result = run_study(more, slots=1, progress=False, storage="sqlite:///archive/all.db")
     assert (result.complete, result.added) == (12, 4)
     assert read_results(study).counts["complete"] == 8  # the first is as it was
+
+
+def test_notes_and_pictures_stay_with_their_trials_where_ids_overlap(study, tmp_path):
+    here = optuna.load_study(study_name="small", storage="sqlite:///small.db")
+    pictures = Gallery(study, storage_url(study))
+    for trial in here.trials:
+        trial_id = trial._trial_id
+        save_note_with_version(here._storage, here._study_id, trial_id, 1, f"note {trial.number}")
+        pictures.add_to_trial(trial.number, {f"{trial.number}.txt": b"x"})
+    url = f"sqlite:///{tmp_path}/other.db"
+    optuna.create_study(study_name="other", storage=url).add_trial(optuna.trial.create_trial(value=1.0))
+    copy_study(study, storage_url(study), url)
+    there = optuna.load_study(study_name="small", storage=url)
+    attributes = there._storage.get_study_system_attrs(there._study_id)
+    for trial in there.trials:
+        assert get_note_from_system_attrs(attributes, trial._trial_id)["body"] == f"note {trial.number}"
+        names = {one["filename"] for one in list_trial_artifacts(attributes, {}, trial)}
+        assert names == {f"{trial.number}.txt"}
 
 
 def test_a_copy_changes_nothing_where_it_cannot_be_made(study, tmp_path, capfd):

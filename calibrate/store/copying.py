@@ -80,15 +80,18 @@ def _copy_optuna(study: Study, source: optuna.storages.RDBStorage, target: optun
     # What the dashboard keeps of trials with the study goes by their ids, which are others now.
     numbers = {trial._trial_id: trial.number for trial in source.get_all_trials(old, deepcopy=False)}
     ids = {trial.number: trial._trial_id for trial in target.get_all_trials(new, deepcopy=False)}
-    for key, value in source.get_study_system_attrs(old).items():
-        for prefix in (PREFIX_OF_TRIALS, "dashboard:"):
-            trial_id, separator, rest = key.removeprefix(prefix).partition(":")
-            if key.startswith(prefix) and separator and trial_id.isdigit() and int(trial_id) in numbers:
-                moved = f"{prefix}{ids[numbers[int(trial_id)]]}:{rest}"
-                if moved != key:
-                    target.set_study_system_attr(new, moved, value)
-                    target.set_study_system_attr(new, key, json.dumps(None))
-                break
+    attributes, moved = source.get_study_system_attrs(old), dict[str, Any]()
+    for key, value in attributes.items():
+        prefix = PREFIX_OF_TRIALS if key.startswith(PREFIX_OF_TRIALS) else "dashboard:"
+        trial_id, separator, rest = key.removeprefix(prefix).partition(":")
+        if key.startswith(prefix) and separator and trial_id.isdigit() and int(trial_id) in numbers:
+            moved[f"{prefix}{ids[numbers[int(trial_id)]]}:{rest}"] = value
+            # A trial of another number may have this id there; nothing can be removed, only emptied.
+            empty = 0 if isinstance(value, int) else json.dumps(None) if prefix == PREFIX_OF_TRIALS else ""
+            moved.setdefault(key, empty)
+    for key, value in moved.items():
+        if attributes.get(key) != value:
+            target.set_study_system_attr(new, key, value)
     return len(numbers)
 
 
