@@ -82,10 +82,19 @@ def is_feasible(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.COMPLETE and all(value <= 0 for value in trial.constraints.values())
 
 
+def by_loss(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    """Complete trials, the lowest loss first, of equals the first trial."""
+    return sorted(trials, key=_rank)
+
+
+def _rank(trial: FrozenTrial) -> tuple[float, int]:
+    return loss_of(trial), trial.number
+
+
 def best_of(trials: Iterable[FrozenTrial]) -> FrozenTrial | None:
     """The feasible trial of lowest loss, the first of equals; None where there is none."""
     feasible = [trial for trial in trials if is_feasible(trial)]
-    return min(feasible, key=lambda trial: (loss_of(trial), trial.number), default=None)
+    return min(feasible, key=_rank, default=None)
 
 
 def front_of(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
@@ -96,7 +105,7 @@ def front_of(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
     values = np.array([trial.values for trial in feasible])
     beaten = [bool(((values <= own).all(axis=1) & (values < own).any(axis=1)).any()) for own in values]
     front = [trial for trial, out in zip(feasible, beaten, strict=True) if not out]
-    return sorted(front, key=lambda trial: (loss_of(trial), trial.number))
+    return by_loss(front)
 
 
 class Search:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
@@ -22,7 +22,7 @@ from calibrate.observation import Observation
 from calibrate.panel import measure
 from calibrate.record import Simulation
 from calibrate.result import Replicated
-from calibrate.search import UUID, best_of, front_of, is_feasible, loss_of
+from calibrate.search import UUID, best_of, by_loss, front_of, is_feasible
 from calibrate.setup import pool_for
 from calibrate.study import Study
 from calibrate.verdict import Verdict, exactly, judge
@@ -65,16 +65,12 @@ def chosen(study: Study, trials: Sequence[FrozenTrial], numbers: Sequence[int] =
                 raise StudyError(f"study '{study.name}' has no trial {number}")
             if known[number].state != TrialState.COMPLETE:
                 raise StudyError(f"trial {number} failed: there is nothing to validate")
-        return _by_loss(known[number] for number in dict.fromkeys(numbers))
+        return by_loss(known[number] for number in dict.fromkeys(numbers))
     if best_of(trials) is None:
         raise StudyError(f"study '{study.name}' has no complete trial that keeps all constraints yet")
     if study.pareto:
         return front_of(trials)[: study.validation.top]
-    return _by_loss(trial for trial in trials if is_feasible(trial))[: study.validation.top or 1]
-
-
-def _by_loss(trials: Any) -> list[FrozenTrial]:
-    return sorted(trials, key=lambda trial: (loss_of(trial), trial.number))
+    return by_loss(trial for trial in trials if is_feasible(trial))[: study.validation.top or 1]
 
 
 def simulators_for(study: Study) -> tuple[str, ...]:
