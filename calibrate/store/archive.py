@@ -24,6 +24,11 @@ _NUMBERS = ("dt_ms", "duration_ms", "bin_ms", "window_ms")
 _COUNTS = ("group_bins", "neuron_windows", "neuron_totals")
 
 
+def folder_in(base: Path, study: str) -> Path:
+    """The folder of the observations of `study` in that of its files."""
+    return base / f"{study}.observations"
+
+
 def save(observation: Observation, path: Path) -> str:
     """Write `observation` to `path` in one step; returns the file's SHA-256.
 

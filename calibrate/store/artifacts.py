@@ -28,9 +28,9 @@ PREFIX_OF_TRIALS = "dashboard:artifacts:"
 OURS = "calibrate_"
 
 
-def folder_of(observations: Path) -> Path:
-    """The folder of a study's artifacts, beside that of its observations."""
-    return observations.with_suffix(".artifacts")
+def folder_in(base: Path, study: str) -> Path:
+    """The folder of the artifacts of `study` in that of its files."""
+    return base / f"{study}.artifacts"
 
 
 def keep(folder: Path, files: Mapping[str, bytes]) -> dict[str, str]:
@@ -73,7 +73,7 @@ class Gallery:
 
     def __init__(self, study: Study, url: str) -> None:
         self._url = database.parsed(url, Path.cwd())
-        self.folder = folder_of(database.folder(self._url, study.folder) / f"{study.name}.observations")
+        self.folder = folder_in(database.folder(self._url, study.folder), study.name)
         self.storage = database.optuna_storage(self._url)
         with database.reported(self._url):
             self.study_id = self.storage.get_study_id_from_name(study.name)

@@ -11,8 +11,8 @@ import optuna
 from sqlalchemy import insert, select
 
 from calibrate.errors import StoreError
-from calibrate.store import database, schema
-from calibrate.store.artifacts import PREFIX_OF_TRIALS, folder_of
+from calibrate.store import archive, artifacts, database, schema
+from calibrate.store.artifacts import PREFIX_OF_TRIALS
 from calibrate.store.schema import SIMULATION, STUDY, VERDICT
 from calibrate.store.store import is_being_run
 from calibrate.study import Study
@@ -97,9 +97,8 @@ def _copy_optuna(study: Study, source: optuna.storages.RDBStorage, target: optun
 
 def _copy_files(study: Study, source: Path, target: Path) -> int:
     """Copy the folders of observations and artifacts beside the database; returns the number of files."""
-    observations = source / f"{study.name}.observations"
     n = 0
-    for folder in (observations, folder_of(observations)):
+    for folder in (archive.folder_in(source, study.name), artifacts.folder_in(source, study.name)):
         if not folder.is_dir():
             continue
         n += sum(1 for _ in folder.iterdir())

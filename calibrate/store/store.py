@@ -65,7 +65,7 @@ class Store:
     @property
     def observations(self) -> Path:
         """The folder of the observations."""
-        return self._folder / f"{self._study.name}.observations"
+        return archive.folder_in(self._folder, self._study.name)
 
     def __enter__(self) -> Self:
         self._engine = database.connect(self._url)
@@ -126,7 +126,7 @@ class Store:
             return
         shown = self.observation(uuid, stage=stage, realisation=found.realisation)
         files = artifacts.pictures(self._study, shown, found.estimates)
-        self._artifacts[uuid] = artifacts.keep(artifacts.folder_of(self.observations), files)
+        self._artifacts[uuid] = artifacts.keep(artifacts.folder_in(self._folder, self._study.name), files)
 
     def mirror(self, trials: Sequence[FrozenTrial]) -> None:
         """Add finished trials to Optuna's tables, without those whose UUID is there already."""
