@@ -98,7 +98,12 @@ def cases(simulations: Sequence[Simulation]) -> list[Case]:
     """The candidates of earlier runs that these simulations are of, by index."""
     found: dict[str, Case] = {}
     for simulation in simulations:
-        proposal = Proposal(index=simulation.index, parameters=simulation.parameters, asked=datetime.now())
+        proposal = Proposal(
+            index=simulation.index,
+            parameters=simulation.parameters,
+            asked=datetime.now(),
+            adopted=simulation.origin is not None,
+        )
         case = found.setdefault(simulation.uuid, Case(simulation.uuid, proposal, resumed=True))
         case.simulations.append(simulation)
     return sorted(found.values(), key=lambda case: case.proposal.index)

@@ -25,7 +25,7 @@ from calibrate.figures import (
 from calibrate.findings import up_states_of
 from calibrate.maps import main_axes
 from calibrate.reading import Results
-from calibrate.store import Gallery, is_being_run
+from calibrate.store import Gallery, runs_of
 from calibrate.study import Study
 from calibrate.style import png
 
@@ -103,7 +103,7 @@ def serve(
     gallery = Gallery(study, url)
     app = wsgi(gallery.storage, artifact_store=FileSystemArtifactStore(gallery.folder))
     with _server(app, host, port) as server:
-        hang(Results(study, url), gallery, simulate=not is_being_run(study, url), say=say)
+        hang(Results(study, url), gallery, simulate=not runs_of(study, url), say=say)
         address = f"http://{host}:{server.server_port}/dashboard/studies/{gallery.study_id}"
         if host not in LOOPBACK:
             say(f"warning: everybody who reaches {host} can see and change this study")

@@ -21,6 +21,7 @@ _DOING: Mapping[Doing, str] = {
     "simulating": "simulating",
     "confirming": "confirming what may be the best, simulations left:",
     "on fresh graphs": "simulating the best on fresh graphs, left:",
+    "waiting": "other runs of this study are simulating the rest:",
 }
 
 # Not more than one plain line in this time, except the last, and not more drawings in a notebook.

@@ -29,7 +29,7 @@ class Times:
 
 
 Reason = Literal["trials", "loss", "plateau", "wall_s", "grid", "interrupted"]
-Doing = Literal["screening", "simulating", "confirming", "on fresh graphs"]
+Doing = Literal["screening", "simulating", "confirming", "on fresh graphs", "waiting"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,8 @@ class Result:
     name        of the study in its database, `storage` (a URL without password)
     front       of a Pareto study: the trials that no other beats in every objective, by loss
     validation  verdicts on the best, where the study asks for them
+    others      whether other runs of the study went on when this one ended; the last shows the best on fresh
+                graphs and validates it
     complete    trials that did not fail, `infeasible` of which break a constraint
     """
 
@@ -52,6 +54,7 @@ class Result:
     infeasible: int = 0
     added: int
     stopped: Reason
+    others: bool = False
     last_failure: str | None
     times: Times
 
@@ -106,6 +109,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "trials": result.trials,
         "time": asdict(result.times),
         "stopped": result.stopped,
+        "others": result.others,
     }
     if result.front:
         printed["front"] = [best_json(best) for best in result.front]

@@ -20,7 +20,7 @@ from calibrate.findings import answer, described
 from calibrate.record import Simulation
 from calibrate.result import Doing, Progress, Reason, Result, Times
 from calibrate.score import score, worst_violations
-from calibrate.search import ORIGIN, UUID, Answer, Search
+from calibrate.search import ORIGIN, UUID, Answer, Claim, Search
 from calibrate.study import Study
 from calibrate.worker import Candidate, Outcome, Timing, failures
 
@@ -30,6 +30,9 @@ FAILURES_IN_A_ROW = 10
 # A candidate that would be the best is confirmed on further graphs only where its loss is below this, two
 # tolerances off in the mean: noise is about one tolerance, so that far from the targets it decides nothing.
 CONFIRMED_BELOW = 4.0
+
+# Where all that is left is asked by other runs, so long passes until the next look (s).
+WAIT_S = 1.0
 
 
 class Simulates(Protocol):
@@ -52,8 +55,18 @@ class Simulates(Protocol):
 class Remembers(Protocol):
     """What the loop needs of a store."""
 
-    def earlier(self) -> tuple[list[FrozenTrial], list[Simulation]]:
-        """Finished trials of earlier runs, and simulations that no trial tells of yet."""
+    def news(self) -> tuple[list[FrozenTrial], list[Simulation]]:
+        """Since the last call, of runs before or beside this one: their finished trials, and simulations of
+        candidates that no trial tells of, which are this run's from now on."""
+
+    def claim(self, wanted: Sequence[Claim]) -> Sequence[Claim]:
+        """Take candidates for this run; returns what others have taken, maybe some of these."""
+
+    def elsewhere(self) -> int:
+        """Number of candidates that other runs have asked and not told yet."""
+
+    def leave(self) -> bool:
+        """Ask no more, and give back what was claimed; returns whether other runs go on."""
 
     def record(self, simulation: Simulation) -> None:
         """Keep a simulation, as soon as it is known."""
@@ -61,8 +74,8 @@ class Remembers(Protocol):
     def illustrate(self, uuid: str) -> None:
         """Keep pictures of a candidate that will be told next."""
 
-    def mirror(self, trials: Sequence[FrozenTrial]) -> None:
-        """Keep finished trials, in this order; those known by UUID already are left as they are."""
+    def mirror(self, trials: Sequence[FrozenTrial]) -> Sequence[int]:
+        """Keep finished trials, in this order, unless their UUID is known; returns their numbers."""
 
     def simulations(self, uuid: str) -> list[Simulation]:
         """All simulations of a candidate, without observations."""
@@ -77,7 +90,7 @@ def run(
     interrupted: Callable[[], bool] = lambda: False,
     started: float | None = None,
 ) -> Result:
-    """Run `study` until its budget is used; what earlier runs found counts.
+    """Run `study` until its budget is used; what earlier runs found counts, and what others find meanwhile.
 
     interrupted  asked between batches: whether to stop
     started      time.monotonic() when the run began, if that was before this call
@@ -92,7 +105,7 @@ def tell(study: Study, *, store: Remembers) -> int:
 
     Returns how many; nothing is simulated. What still lacks a simulation is left to the next run.
     """
-    trials, untold = store.earlier()
+    trials, untold = store.news()
     n_values = len(study.objectives) if study.pareto else 1
     search = Search(study.space, study.sampler, seed=study.seed, n_values=n_values)
     search.restore(trials)
@@ -103,7 +116,7 @@ def tell(study: Study, *, store: Remembers) -> int:
         if case.failure is not None or {found.realisation for found in case.known(last)} >= set(graphs)
     ]
     search.reopen([case.proposal for case in done])
-    store.mirror(search.tell([answer(study, case) for case in done]))
+    search.tell([answer(study, case) for case in done], mirror=store.mirror)
     return len(done)
 
 
@@ -126,7 +139,6 @@ class _Run:
         self._last = len(study.stages)
         # Cases by the stage that they wait for, in the order in which they were asked.
         self._waiting: dict[int, list[Case]] = {stage: [] for stage in range(1, self._last + 1)}
-        self._exhausted = False  # the points have run out
         self._doing: Doing = "simulating"
         self._expected = self._returned = 0
         self._best: Best | None = None
@@ -135,13 +147,18 @@ class _Run:
         self._first_batch = True
 
     def run(self) -> Result:
-        self._resume()
+        self._search.enqueue(self._study.prior.points)
+        self._hear()
         self._times.starting_s = time.monotonic() - self._started
         stopped: Reason | None = None
         while stopped is None:
             self._send_progress()
             stopped = self._finished() or self._step()
-        if stopped != "interrupted":
+            if stopped is None:
+                self._hear()
+        # The run that ends last has seen all trials.
+        others = self._store.leave()
+        if stopped != "interrupted" and not others:
             self._show_on_fresh_graphs()
         self._times.wall_s = time.monotonic() - self._started
         return Result(
@@ -152,17 +169,20 @@ class _Run:
             infeasible=self._infeasible,
             added=self._added,
             stopped=stopped,
+            others=others,
             last_failure=self._last_failure,
             times=self._times,
         )
 
-    def _resume(self) -> None:
-        trials, untold = self._store.earlier()
+    def _hear(self) -> None:
+        """Learn what runs before or beside this one found, and go on with what they left."""
+        began = time.monotonic()
+        trials, untold = self._store.news()
+        self._times.storing_s += time.monotonic() - began
         self._search.restore(trials)
-        self._done = sum(ORIGIN not in trial.user_attrs for trial in trials)
+        self._done += sum(ORIGIN not in trial.user_attrs for trial in trials)
         found = cases(untold)
         self._search.reopen([case.proposal for case in found])
-        self._search.enqueue(self._study.prior.points)
         out = []
         for case in found:
             stage = max(simulation.stage for simulation in case.simulations)
@@ -189,8 +209,8 @@ class _Run:
     @property
     def _since_best(self) -> int:
         """Trials of this study since the best one; all of them where there is none."""
-        first = 0 if self._best is None else self._best.number + 1
-        return sum(ORIGIN not in trial.user_attrs for trial in self._search.trials[first:])
+        best = -1 if self._best is None else self._best.number
+        return sum(ORIGIN not in trial.user_attrs and trial.number > best for trial in self._search.trials)
 
     # --- one batch ----------------------------------------------------------------------------------
 
@@ -204,7 +224,14 @@ class _Run:
             order = list(self._waiting) if len(self._waiting[1]) < n else [1]
             stage = next((k for k in order if self._waiting[k]), None)
         if stage is None:
-            return "grid"
+            elsewhere = self._store.elsewhere()
+            if not elsewhere:
+                return "grid"
+            self._doing, self._expected = "waiting", elsewhere
+            self._send_progress()
+            time.sleep(WAIT_S)
+            self._expected = 0
+            return None
         batch, self._waiting[stage] = self._waiting[stage][:n], self._waiting[stage][n:]
         if stage < self._last:
             self._simulate(batch, stage, range(1), "screening")
@@ -221,20 +248,12 @@ class _Run:
         return None
 
     def _ask(self, n: int) -> None:
-        if self._limit is not None:
-            n = min(n, self._limit - self._done - self._asked)
-        if n <= 0 or self._exhausted:
+        if n <= 0:
             return
         began = time.monotonic()
-        proposals = self._search.ask(n)
+        proposals = self._search.ask(n, trials=self._limit, claim=self._store.claim)
         self._times.asking_s += time.monotonic() - began
-        self._exhausted = len(proposals) < n
         self._waiting[1] += [Case(str(uuids.uuid4()), proposal) for proposal in proposals]
-
-    @property
-    def _asked(self) -> int:
-        """Candidates of this study that were asked and are not told yet."""
-        return sum(case.origin is None for stage in self._waiting.values() for case in stage)
 
     def _is_out(self, case: Case) -> bool:
         if case.failure is not None:
@@ -278,7 +297,7 @@ class _Run:
         """Simulate the best on graphs that the search never saw."""
         if self._best is None or not self._study.fresh_graphs:
             return
-        trial = self._search.trials[self._best.number]
+        trial = next(found for found in self._search.trials if found.number == self._best.number)
         case = cases(self._store.simulations(str(trial.user_attrs[UUID])))[0]
         self._simulate([case], self._last, self._study.fresh_graphs, "on fresh graphs")
         self._best = self._described(trial)
@@ -339,12 +358,19 @@ class _Run:
         began = time.monotonic()
         self._illustrate(answers)
         self._times.storing_s += time.monotonic() - began
+        stored_s = 0.0
+
+        def mirror(trials: Sequence[FrozenTrial]) -> Sequence[int]:
+            nonlocal stored_s
+            began = time.monotonic()
+            numbers = self._store.mirror(trials)
+            stored_s = time.monotonic() - began
+            return numbers
+
         began = time.monotonic()
-        trials = self._search.tell(answers)
-        told = time.monotonic()
-        self._store.mirror(trials)
-        self._times.asking_s += told - began
-        self._times.storing_s += time.monotonic() - told
+        self._search.tell(answers, mirror=mirror)
+        self._times.asking_s += time.monotonic() - began - stored_s
+        self._times.storing_s += stored_s
         for case in finished:
             self._added += not case.resumed
             self._done += case.origin is None

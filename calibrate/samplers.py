@@ -22,7 +22,7 @@ def branch_seed(study_seed: int, *key: int) -> int:
     return int(np.random.SeedSequence(study_seed, spawn_key=key).generate_state(1)[0])
 
 
-Points = Callable[[int], dict[str, Any] | None]
+Points = Callable[[int], dict[str, Any]]
 # Index, parameters and loss (None: it failed) of a told trial.
 Told = tuple[int, Mapping[str, Any], float | None]
 
@@ -31,7 +31,8 @@ Told = tuple[int, Mapping[str, Any], float | None]
 class Strategy:
     """How a sampler proposes.
 
-    points   the point of each candidate index, for points that do not depend on results; None after the last
+    points   the point of each candidate index, for points that do not depend on results
+    size     number of points there are; None: no end
     startup  so many candidates take their point even if there is a sampler
     sampler  from a seed, Optuna's sampler; None where `points` are all there is
     propose  instead of a sampler: from the told trials by index, and a seed, what draws the proposals
@@ -41,6 +42,7 @@ class Strategy:
     """
 
     points: Points
+    size: int | None = None
     startup: int = 0
     sampler: Callable[[int], BaseSampler] | None = None
     propose: Callable[[Sequence[Told], int], Callable[[], dict[str, Any]]] | None = None
@@ -75,8 +77,7 @@ def _random(options: Sampler, space: Space, seed: int) -> Strategy:  # noqa: ARG
 
 
 def _grid(options: Sampler, space: Space, seed: int) -> Strategy:  # noqa: ARG001
-    size = grid_size(space)
-    return Strategy(points=lambda index: grid_point(space, index) if index < size else None)
+    return Strategy(points=lambda index: grid_point(space, index), size=grid_size(space))
 
 
 def _qmc(options: Sampler, space: Space, seed: int) -> Strategy:  # noqa: ARG001

@@ -7,8 +7,8 @@ is stopped between batches and resumed goes on as if it had not been.
 from __future__ import annotations
 
 import copy
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -48,12 +48,26 @@ def distribution(domain: Domain) -> BaseDistribution:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A candidate's index that one run of a study takes, so that no other one asks it.
+
+    parameters  the values of parameters that are known of it
+    adopted     whether it was taken over from another study
+    """
+
+    index: int
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    adopted: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Proposal:
     """A parameter set to try: values of the free parameters; `index` keys the candidate's seed."""
 
     index: int
     parameters: Mapping[str, Any]
     asked: datetime
+    adopted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +122,11 @@ def front_of(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
     return by_loss(front)
 
 
+def _granted(wanted: Sequence[Claim]) -> Sequence[Claim]:  # noqa: ARG001
+    """The claims of other runs, where there are none."""
+    return ()
+
+
 class Search:
     """Proposes parameter sets in `space`, and learns what became of them."""
 
@@ -116,17 +135,18 @@ class Search:
         self._distributions = {name: distribution(domain) for name, domain in space.items()}
         self._strategy = STRATEGIES[type(sampler)](sampler, space, seed)
         self._told: list[FrozenTrial] = []
-        self._indices: set[int] = set()
+        self._indices: set[int] = set()  # of the told and the open ones
+        self._adopted: set[int] = set()  # those of them that were taken over from another study
         self._study: optuna.Study | None = None
         self._draw: Callable[[], dict[str, Any]] | None = None
         self._has_view = False  # whether the study in memory is up to date for the batch that is asked
         self._open: dict[int, Proposal] = {}  # asked and not told yet, by index
         self._running: dict[int, int] = {}  # trial number in the study in memory, by candidate index
-        self._wanted: list[Mapping[str, Any]] = []  # points to try next
+        self._points: Sequence[Mapping[str, Any]] = ()  # points to try first
 
     @property
     def trials(self) -> Sequence[FrozenTrial]:
-        """Finished trials, numbered as they were told."""
+        """Finished trials, as they became known."""
         return self._told
 
     @property
@@ -138,64 +158,119 @@ class Search:
         return front_of(self._told)
 
     def restore(self, trials: Sequence[FrozenTrial]) -> None:
-        """Take in the finished trials of earlier runs, before anything is asked."""
+        """Take in finished trials of other runs, earlier ones or such as go on beside this one."""
         for trial in trials:
             if trial.state.is_finished():
-                self._told.append(trial)
-                self._indices.add(int(trial.user_attrs.get(INDEX, -1)))
+                self._take(trial)
 
     def reopen(self, proposals: Sequence[Proposal]) -> None:
-        """Take in proposals of earlier runs that will be told: their indices are not asked again."""
+        """Take in proposals of other runs that will be told here: their indices are not asked again."""
         self._open |= {proposal.index: proposal for proposal in proposals}
         self._indices.update(proposal.index for proposal in proposals)
+        self._adopted.update(proposal.index for proposal in proposals if proposal.adopted)
 
     def enqueue(self, points: Sequence[Mapping[str, Any]]) -> None:
         """Ask these points next, unless they were asked; a parameter they do not name is space-filling."""
-        told = [(int(trial.user_attrs.get(INDEX, -1)), trial.params) for trial in self._told]
-        waiting = [(index, proposal.parameters) for index, proposal in self._open.items()]
-        asked = [parameters for _, parameters in sorted([*told, *waiting], key=lambda one: one[0])]
-        for point in points:
-            # One candidate stands for one point, so that {x = 1} is asked although {x = 1, y = 2} was.
-            number = next((k for k, found in enumerate(asked) if point.items() <= found.items()), None)
-            if number is None:
-                self._wanted.append(point)
-            else:
-                del asked[number]
+        self._points = points
 
-    def ask(self, n: int) -> list[Proposal]:
-        """Up to `n` proposals, with the lowest indices that are not used; fewer where the points run out."""
+    def ask(
+        self,
+        n: int,
+        *,
+        trials: int | None = None,
+        claim: Callable[[Sequence[Claim]], Sequence[Claim]] = _granted,
+    ) -> list[Proposal]:
+        """Up to `n` proposals, with the lowest indices that are free; fewer where the points run out.
+
+        trials  as many candidates may be asked in all, those that were adopted not counted
+        claim   takes these candidates; returns what other runs have taken, which is not asked
+        """
+        elsewhere: dict[int, Claim] = {}
+        ours: list[Claim] = []
+        while len(ours) < n and (wanted := self._free(n - len(ours), trials, ours, elsewhere)):
+            elsewhere |= {taken.index: taken for taken in claim(wanted)}
+            ours += [one for one in wanted if one.index not in elsewhere]
         now = datetime.now()
         proposals: list[Proposal] = []
         self._draw, self._has_view = None, False
-        for index in itertools.islice(self._unused(), n):
-            parameters = self._next(index)
-            if parameters is None:
-                break
-            proposals.append(Proposal(index=index, parameters=parameters, asked=now))
-            self._open[index] = proposals[-1]
+        for one in ours:
+            parameters = self._next(one.index, one.parameters)
+            proposals.append(Proposal(index=one.index, parameters=parameters, asked=now))
+            self._open[one.index] = proposals[-1]
         self._indices.update(proposal.index for proposal in proposals)
         return proposals
 
-    def tell(self, answers: Sequence[Answer]) -> list[FrozenTrial]:
-        """Finish trials, in this order; returns them as they may be kept, without the sampler's own notes."""
-        finished = []
-        for answer in answers:
-            trial = self._frozen(answer)
-            finished.append(trial)
-            self._told.append(trial)
-            self._open.pop(answer.proposal.index, None)
-            self._finish(trial, self._running.pop(answer.proposal.index, None))
-        return finished
+    def tell(
+        self,
+        answers: Sequence[Answer],
+        *,
+        mirror: Callable[[Sequence[FrozenTrial]], Sequence[int]] | None = None,
+    ) -> list[FrozenTrial]:
+        """Finish trials, in this order; returns them as they may be kept, without the sampler's own notes.
 
-    def _unused(self) -> Iterator[int]:
-        return (index for index in itertools.count() if index not in self._indices)
+        mirror  keeps them and numbers them; by default they are numbered as they are told
+        """
+        first = max((trial.number for trial in self._told), default=-1) + 1
+        trials = [self._frozen(answer, first + k) for k, answer in enumerate(answers)]
+        if mirror is not None:
+            for trial, number in zip(trials, mirror(trials), strict=True):
+                trial.number = number
+        for trial in trials:
+            self._take(trial)
+        return trials
 
-    def _next(self, index: int) -> dict[str, Any] | None:
+    def _take(self, trial: FrozenTrial) -> None:
+        index = int(trial.user_attrs.get(INDEX, -1))
+        self._told.append(trial)
+        self._indices.add(index)
+        if ORIGIN in trial.user_attrs:
+            self._adopted.add(index)
+        self._open.pop(index, None)
+        self._finish(trial, self._running.pop(index, None))
+
+    def _free(
+        self, n: int, trials: int | None, ours: Sequence[Claim], elsewhere: Mapping[int, Claim]
+    ) -> list[Claim]:
+        """Up to `n` claims of the lowest indices that nobody has, the points that nobody asked in them."""
+        used = self._indices | elsewhere.keys() | {one.index for one in ours}
+        adopted = self._adopted | {one.index for one in elsewhere.values() if one.adopted}
+        free: list[int] = []
+        asked = 0
+        for index in range(sys.maxsize if self._strategy.size is None else self._strategy.size):
+            if len(free) == n or (trials is not None and asked >= trials):
+                break
+            asked += index not in adopted
+            if index not in used:
+                free.append(index)
+        points = self._unasked([*ours, *elsewhere.values()]) if self._points else []
+        return [
+            Claim(index=index, parameters=points[k] if k < len(points) else {})
+            for k, index in enumerate(free)
+        ]
+
+    def _unasked(self, elsewhere: Sequence[Claim]) -> list[Mapping[str, Any]]:
+        """The points to try first that neither this search nor these claims have."""
+        told = [(int(trial.user_attrs.get(INDEX, -1)), trial.params) for trial in self._told]
+        waiting = [(index, proposal.parameters) for index, proposal in self._open.items()]
+        others = [(one.index, one.parameters) for one in elsewhere if one.index not in self._indices]
+        by_index = sorted([*told, *waiting, *others], key=lambda one: one[0])
+        asked = [parameters for _, parameters in by_index]
+        unasked = []
+        for point in self._points:
+            # One candidate stands for one point, so that {x = 1} is asked although {x = 1, y = 2} was.
+            number = next((k for k, found in enumerate(asked) if point.items() <= found.items()), None)
+            if number is None:
+                unasked.append(point)
+            else:
+                del asked[number]
+        if not unasked and not others:
+            self._points = ()
+        return unasked
+
+    def _next(self, index: int, wanted: Mapping[str, Any]) -> dict[str, Any]:
         strategy = self._strategy
-        wanted = self._wanted.pop(0) if self._wanted else None
-        if wanted is not None or (strategy.sampler is None and not self._can_draw(index)):
-            points = strategy.points(index)
-            return points if wanted is None or points is None else {**points, **wanted}
+        if wanted or (strategy.sampler is None and not self._can_draw(index)):
+            return {**strategy.points(index), **wanted}
         if strategy.propose is not None:
             if self._draw is None:
                 seed = branch_seed(self._seed, SAMPLER_BRANCH, index)
@@ -208,8 +283,7 @@ class Search:
         # A sampler that knows too few results has nothing to go by.
         if index < strategy.startup or self._complete < strategy.least:
             parameters = strategy.points(index)
-            if parameters is not None:
-                self._add_running(index, parameters)
+            self._add_running(index, parameters)
             return parameters
         trial = self._study.ask(self._distributions)
         self._running[index] = trial.number
@@ -284,7 +358,7 @@ class Search:
         else:
             self._study.tell(number, trial.values)
 
-    def _frozen(self, answer: Answer) -> FrozenTrial:
+    def _frozen(self, answer: Answer, number: int) -> FrozenTrial:
         trial = create_trial(
             state=TrialState.FAIL if answer.loss is None else TrialState.COMPLETE,
             values=None if answer.loss is None else list(answer.values) or [answer.loss],
@@ -298,6 +372,6 @@ class Search:
         if answer.constraints:
             # Optuna's dashboard does not look at constraints.
             trial.user_attrs[FEASIBLE] = all(value <= 0 for value in answer.constraints.values())
-        trial.number = self._told[-1].number + 1 if self._told else 0
+        trial.number = number
         trial.datetime_start = answer.proposal.asked
         return trial

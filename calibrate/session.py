@@ -51,8 +51,11 @@ def run_study(
     interrupted  asked between batches: whether to stop. By default Ctrl-C stops after the batch, and a second
                  one at once.
 
-    Raises StudyError, StoreError where the database cannot be used or another process runs the study, and
-    SimulatorError where no simulation works.
+    Other runs of the study, on this computer or others, may go on at the same time with the same database:
+    they share the budget, and each learns between batches what the others found.
+
+    Raises StudyError, StoreError where the database cannot be used, and SimulatorError where no simulation
+    works.
     """
     started = time.monotonic()
     if not study.space:
@@ -75,7 +78,7 @@ def run_study(
         wanted = list(dict.fromkeys(name for name in origins if name))
         check_origins(ready, url, wanted)  # before the study begins
         shown.start(ready.name)
-        with Store(ready, url) as store:
+        with Store(ready, url, say=shown.say) as store:
             if store.warning is not None:
                 shown.say(f"warning: {store.warning}")
             with pool:
@@ -83,12 +86,20 @@ def run_study(
                     shown.say(store.adopt(name).describe(name))
                 result = run(ready, pool=pool, store=store, progress=shown, interrupted=stop, started=started)
             result = replace(result, name=ready.name, storage=store.shown_url)
-            if not ready.validation.at_end or result.best is None or result.stopped == "interrupted":
+            if result.others:
+                shown.say(
+                    "Another run of this study goes on; the last one to end shows the best on fresh graphs."
+                )
+            if (
+                not ready.validation.at_end
+                or result.best is None
+                or result.stopped == "interrupted"
+                or result.others
+            ):
                 return result
-            trials, _ = store.earlier()
             verdicts = validate_trials(
                 ready,
-                chosen(ready, trials),
+                chosen(ready, store.trials()),
                 store=store,
                 slots=slots,
                 progress=shown.replicated,
@@ -153,15 +164,14 @@ def validate(
     progress     whether to show it; or what shows it
     interrupted  asked between batches: whether to stop; by default Ctrl-C asks
 
-    Raises StudyError, StoreError where the study has not begun or is being run, and SimulatorError where a
+    Raises StudyError, StoreError where the study has not begun, and SimulatorError where a
     simulator is not here or no simulation in one completes.
     """
     url = storage_url(study, storage)
     shown = progress if not isinstance(progress, bool) else display(quiet=not progress)
     ready = find(study, url)
     with Interrupt.unless(interrupted) as stop, _errors_of_optuna_only(), shown, Store(ready, url) as store:
-        finished, _ = store.earlier()
-        found = chosen(ready, finished, trials)
+        found = chosen(ready, store.trials(), trials)
         shown.start(ready.name)
         verdicts = validate_trials(
             ready,

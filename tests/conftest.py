@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from postgres import Server, needs_postgres, postgres
 
 METASTABLE: dict[str, Any] = {
     "connectivity": "fixed_indegree",
@@ -40,3 +44,19 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 def both(*names: str) -> list[Any]:
     """Parameters for a test that runs once per simulator; GeNN's carry their mark."""
     return [pytest.param(name, marks=pytest.mark.genn) if name == "genn" else name for name in names]
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A PostgreSQL server."""
+    with postgres() as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=needs_postgres)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'shared.db'}"
+    new: str = request.getfixturevalue("server").new_database()
+    return new

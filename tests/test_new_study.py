@@ -358,7 +358,7 @@ def test_graphs_that_were_fresh_stay_fresh(tmp_path):
     place = named(study, url, new=True)
     with Store(place.study, url) as store:
         store.adopt("small")
-        _, found = store.earlier()
+        _, found = store.news()
     assert {simulation.realisation for simulation in found} == {0, 1}
 
 

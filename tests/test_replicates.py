@@ -383,11 +383,11 @@ def test_a_study_that_is_killed_again_and_again_loses_and_doubles_nothing(tmp_pa
             self.left -= 1
             super().record(simulation)
 
-        def mirror(self, trials: Sequence[FrozenTrial]) -> None:
+        def mirror(self, trials: Sequence[FrozenTrial]) -> list[int]:
             if self.left == 1:
                 super().mirror(trials[:-1])
                 raise KeyboardInterrupt
-            super().mirror(trials)
+            return super().mirror(trials)
 
     result, left = None, itertools.cycle([5, 9, 2, 14, 7])
     for _ in range(40):

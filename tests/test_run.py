@@ -27,7 +27,7 @@ from calibrate.pool import Pool
 from calibrate.record import Simulation
 from calibrate.result import Progress, Result, as_json
 from calibrate.run import run
-from calibrate.search import candidate_seed
+from calibrate.search import Claim, candidate_seed
 from calibrate.session import run_study, simulate
 from calibrate.setup import setup_of
 from calibrate.store import Store, storage_url
@@ -53,10 +53,24 @@ class Shelf:
         self.kept: list[Simulation] = []
         self.trials: list[FrozenTrial] = []
         self.illustrated: list[str] = []
+        self._heard = False
 
-    def earlier(self) -> tuple[list[FrozenTrial], list[Simulation]]:
+    def news(self) -> tuple[list[FrozenTrial], list[Simulation]]:
+        if self._heard:
+            return [], []
+        self._heard = True
         told = {trial.user_attrs["uuid"] for trial in self.trials}
         return list(self.trials), [kept for kept in self.kept if kept.uuid not in told]
+
+    def claim(self, wanted: Sequence[Claim]) -> Sequence[Claim]:  # noqa: ARG002
+        return []
+
+    def elsewhere(self) -> int:
+        return 0
+
+    def leave(self) -> bool:
+        self._heard = False
+        return False
 
     def record(self, simulation: Simulation) -> None:
         self.kept.append(simulation)
@@ -64,8 +78,9 @@ class Shelf:
     def illustrate(self, uuid: str) -> None:
         self.illustrated.append(uuid)
 
-    def mirror(self, trials: Sequence[FrozenTrial]) -> None:
+    def mirror(self, trials: Sequence[FrozenTrial]) -> Sequence[int]:
         self.trials += trials
+        return range(len(self.trials) - len(trials), len(self.trials))
 
     def simulations(self, uuid: str) -> list[Simulation]:
         return [kept for kept in self.kept if kept.uuid == uuid]
@@ -390,10 +405,10 @@ def test_simulations_that_no_trial_tells_of_are_told_by_the_next_run(tmp_path):
     study = small_study(tmp_path)
 
     class DiesTelling(Store):
-        def mirror(self, trials: Sequence[FrozenTrial]) -> None:
-            if len(self.earlier()[0]) >= 2:
+        def mirror(self, trials: Sequence[FrozenTrial]) -> list[int]:
+            if len(self.trials()) >= 2:
                 raise KeyboardInterrupt
-            super().mirror(trials)
+            return super().mirror(trials)
 
     with (
         pytest.raises(KeyboardInterrupt),

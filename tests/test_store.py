@@ -97,7 +97,7 @@ def rows(path: str, query: str) -> list[tuple[Any, ...]]:
 def test_simulations_are_kept_with_all_that_is_known_of_them(store):
     store.record(simulation("a", 7, observation=observation()))
     store.record(simulation("b", 8, reason="it broke", estimates={}))
-    _, kept = store.earlier()
+    _, kept = store.news()
     assert kept[0] == simulation("a", 7, estimates=kept[0].estimates)
     rate = kept[0].estimates["rate_E"]
     assert (rate.value, rate.support) == (5.0, 40.0)
@@ -146,7 +146,7 @@ def test_a_mirrored_trial_is_noted_with_its_simulation(store, study):
     store.record(simulation("b"))
     store.mirror(trials(study, "x", "b"))
     assert rows("small.db", "select uuid, trial from calibrate_simulation") == [("a", None), ("b", 1)]
-    _, untold = store.earlier()
+    _, untold = store.news()
     assert [kept.uuid for kept in untold] == ["a"]
 
 
@@ -157,7 +157,7 @@ def test_a_crash_between_mirroring_and_noting_is_mended(study):
     with sqlite3.connect("small.db") as connection:
         connection.execute("update calibrate_simulation set trial = null")
     with Store(study, storage_url(study)) as store:
-        told, untold = store.earlier()
+        told, untold = store.news()
     assert [trial.user_attrs["uuid"] for trial in told] == ["a"]
     assert untold == []
 
@@ -253,7 +253,7 @@ def test_several_studies_share_a_database(tmp_path):
         study = small_study(tmp_path, name=name)
         with Store(study, "sqlite:///both.db") as store:
             store.mirror(trials(study, f"{name}-a"))
-            told, _ = store.earlier()
+            told = store.trials()
             assert [trial.user_attrs["uuid"] for trial in told] == [f"{name}-a"]
     assert optuna.get_all_study_names(f"sqlite:///{tmp_path}/both.db") == ["one", "two"]
 
@@ -276,7 +276,7 @@ def test_changes_that_cannot_matter_are_accepted(study, tmp_path):
         store.record(simulation("a"))
     longer = small_study(tmp_path, ("trials = 8", "trials = 9"))
     with Store(longer, storage_url(longer)) as store:
-        assert len(store.earlier()[1]) == 1
+        assert len(store.news()[1]) == 1
 
 
 @pytest.mark.usefixtures("store")
@@ -298,7 +298,7 @@ def test_a_process_that_was_killed_leaves_the_study_free(study):
     """
     assert subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False).returncode == -9
     with Store(study, storage_url(study)) as store:
-        assert store.earlier() == ([], [])
+        assert store.news() == ([], [])
 
 
 def test_an_optuna_study_of_someone_else_is_left_alone(study):
@@ -335,7 +335,7 @@ def test_an_older_database_is_migrated_in_one_transaction(study, monkeypatch):
     assert "mood" not in str(rows("small.db", "select sql from sqlite_master"))
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS[:-2], good))
     with Store(study, storage_url(study)) as store:
-        assert len(store.earlier()[1]) == 1
+        assert len(store.news()[1]) == 1
     assert rows("small.db", "select version from calibrate_schema") == [(before + 1,)]
     assert rows("small.db", "select mood from calibrate_study") == [(None,)]
 

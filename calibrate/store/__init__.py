@@ -5,7 +5,7 @@ from calibrate.store.artifacts import Gallery
 from calibrate.store.copying import copy_study
 from calibrate.store.naming import Named, named, storage_url
 from calibrate.store.reader import Reader, find, on_latest_backend
-from calibrate.store.store import Store, is_being_run
+from calibrate.store.store import Store, runs_of
 
 __all__ = [
     "Adopted",
@@ -16,8 +16,8 @@ __all__ = [
     "check_origins",
     "copy_study",
     "find",
-    "is_being_run",
     "named",
     "on_latest_backend",
+    "runs_of",
     "storage_url",
 ]

@@ -90,21 +90,19 @@ def _same_points(study: Study, found: Row[Any]) -> bool:
 
 
 def adoptable(
-    study: Study, found: Row[Any], rows: Sequence[Row[Any]], folder: Path, *, used: Collection[int]
+    study: Study, found: Row[Any], rows: Sequence[Row[Any]], folder: Path
 ) -> tuple[Adopted, list[dict[str, Any]]]:
     """The columns of the simulations of study `found` that `study` can take over, its statistics in them.
 
     Those are complete, of the last stage, and of parameters inside the ranges, the others as they are fixed
-    here. `used` are the indices that candidates of `study` have already.
+    here. The candidates have the indices that they have in study `found`.
     """
     last_stage = len(found.content.get("stages", {})) + 1
     # Not the graphs that were fresh to the old search: they must stay fresh to this one.
     seen = study.replicates.graphs + study.replicates.confirm
-    taken: dict[str, int] = {}
+    taken = set[str]()
     outside, without = set[str](), dict[str, str]()
     columns = []
-    fresh = itertools.count(max(used, default=-1) + 1)
-    keep = not used and _same_points(study, found)
     for row in rows:
         if row.status != "complete" or row.stage != last_stage or row.realisation >= min(seen, _seen(found)):
             continue
@@ -117,14 +115,11 @@ def adoptable(
         except (StoreError, ObjectiveError) as error:
             without[row.uuid] = str(error)
             continue
-        if row.uuid not in taken:
-            taken[row.uuid] = row.candidate if keep else next(fresh)
-        index = taken[row.uuid]
+        taken.add(row.uuid)
         kept = {name: value for name, value in row._mapping.items() if name not in ("id", "study", "trial")}
         columns.append(
             {
                 **kept,
-                "candidate": index,
                 "stage": len(study.stages),
                 "parameters": free,
                 "statistics": statistics,
@@ -132,7 +127,21 @@ def adoptable(
             }
         )
     reason = next(iter(without.values()), "")
-    return Adopted(len(taken), len(outside), len(without.keys() - taken.keys()), reason), columns
+    return Adopted(len(taken), len(outside), len(without.keys() - taken), reason), columns
+
+
+def numbered(
+    study: Study, found: Row[Any], columns: Sequence[dict[str, Any]], *, used: Collection[int]
+) -> list[dict[str, Any]]:
+    """The columns with indices of candidates that `study` does not use.
+
+    Where an index stands for the same parameters in both, and nothing was asked yet, it stays.
+    """
+    if not used and _same_points(study, found):
+        return list(columns)
+    uuids = dict.fromkeys(values["uuid"] for values in columns)
+    fresh = dict(zip(uuids, itertools.count(max(used, default=-1) + 1), strict=False))
+    return [{**values, "candidate": fresh[values["uuid"]]} for values in columns]
 
 
 def _seen(found: Row[Any]) -> int:

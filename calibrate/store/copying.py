@@ -14,7 +14,7 @@ from calibrate.errors import StoreError
 from calibrate.store import archive, artifacts, database, schema
 from calibrate.store.artifacts import PREFIX_OF_TRIALS
 from calibrate.store.schema import SIMULATION, STUDY, VERDICT
-from calibrate.store.store import is_being_run
+from calibrate.store.store import runs_of
 from calibrate.study import Study
 
 
@@ -27,8 +27,8 @@ def copy_study(study: Study, source: str, target: str) -> dict[str, int]:
     here, there = database.parsed(source, Path.cwd()), database.parsed(target, Path.cwd())
     if here == there:
         raise StoreError(f"{database.shown(there)} is the database that the study is in: name another one")
-    if is_being_run(study, source):
-        raise StoreError(f"study '{study.name}' is being run by another process; wait for it, or stop it")
+    if running := runs_of(study, source):
+        raise StoreError(f"study '{study.name}' is being run ({', '.join(running)}); wait for it, or stop it")
     source_engine, target_engine = database.connect(here), database.connect(there)
     try:
         with database.reported(here):

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import os
 import sqlite3
-from collections.abc import Iterator
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import optuna
 import psutil
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from filelock import FileLock, Timeout
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
 
 from calibrate.errors import StoreError
 
 # Another process that writes is waited for so long.
 LOCK_TIMEOUT_S = 20.0
+
+# A server that does not answer is tried again for so long: it may be starting again.
+SERVER_TIMEOUT_S = 300.0
 
 # Marks connections whose transactions write, for SQLite.
 WRITES = "calibrate_writes"
@@ -85,7 +101,7 @@ def connect(url: URL) -> Engine:
     """An engine for our own tables; nothing is connected yet. Raises StoreError if the driver is missing."""
     with reported(url):
         if not is_sqlite(url):
-            return create_engine(url, pool_pre_ping=True, pool_size=2)
+            return create_engine(url, **_server_options(url))
         engine = create_engine(url, connect_args={"timeout": LOCK_TIMEOUT_S})
         event.listen(engine, "connect", _configure)
         event.listen(engine, "connect", _take_over_transactions)
@@ -95,9 +111,7 @@ def connect(url: URL) -> Engine:
 
 def optuna_storage(url: URL, *, reading: bool = False) -> optuna.storages.RDBStorage:
     """Optuna's own storage in the same database; creates its tables unless `reading`. Raises StoreError."""
-    options: dict[str, Any] = {"connect_args": {"timeout": LOCK_TIMEOUT_S}}
-    if not is_sqlite(url):
-        options = {"pool_pre_ping": True, "pool_size": 2}
+    options = {"connect_args": {"timeout": LOCK_TIMEOUT_S}} if is_sqlite(url) else _server_options(url)
     # Optuna reads braces as a template.
     text = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
     with reported(url):
@@ -106,6 +120,13 @@ def optuna_storage(url: URL, *, reading: bool = False) -> optuna.storages.RDBSto
             event.listen(storage.engine, "connect", _configure)
             storage.engine.dispose()  # so that connections opened so far are configured too
         return storage
+
+
+def _server_options(url: URL) -> dict[str, Any]:
+    # A host that is gone says nothing: whoever waits for it must give up by himself.
+    patience = {"connect_timeout": 10, "tcp_user_timeout": 30_000}
+    to_postgres = {"connect_args": patience} if url.drivername == "postgresql+psycopg" else {}
+    return {"pool_pre_ping": True, "pool_size": 2, **to_postgres}
 
 
 def _configure(connection: sqlite3.Connection, _: object) -> None:
@@ -129,6 +150,68 @@ def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that writes: all of it or, where an exception leaves it, nothing."""
     with engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
         yield connection
+
+
+@contextmanager
+def opening(url: URL, engine: Engine) -> Iterator[None]:
+    """Lets one process at a time create tables and begin studies."""
+    number = int.from_bytes(hashlib.sha256(b"calibrate").digest()[:4], "big")
+    if url.get_backend_name() == "postgresql":
+        with engine.connect() as connection:
+            connection.execute(select(func.pg_advisory_lock(number)))
+            try:
+                yield
+            finally:
+                connection.execute(select(func.pg_advisory_unlock(number)))
+        return
+    # Not beside the database: what a run leaves there is results. The system frees it when a process dies.
+    folder = Path(tempfile.gettempdir()) / f"calibrate-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    name = hashlib.sha256(shown(url).encode()).hexdigest()[:32]
+    try:
+        with FileLock(folder / f"{name}.lock").acquire(timeout=LOCK_TIMEOUT_S):
+            yield
+    except Timeout:
+        raise StoreError(f"database {shown(url)}: {_MEANINGS['database is locked']}") from None
+
+
+class Waits(Protocol):
+    """What `patient` needs: whom to tell, and a place to note that a connection broke."""
+
+    say: Callable[[str], None]
+    broken: bool
+
+
+_S = TypeVar("_S", bound=Waits)
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def patient(method: Callable[Concatenate[_S, _P], _T], /) -> Callable[Concatenate[_S, _P], _T]:
+    """A method that may be done twice, done again while the database's server does not answer."""
+
+    @functools.wraps(method)
+    def again(self: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        began, pause_s = time.monotonic(), 0.25
+        while True:
+            try:
+                return method(self, *args, **kwargs)
+            except StoreError as error:
+                waited_s = time.monotonic() - began
+                if not _is_unreachable(error) or waited_s + pause_s > SERVER_TIMEOUT_S:
+                    raise
+                if not self.broken:
+                    self.say(f"waiting for the database's server: {error}")
+                self.broken = True
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, 10.0)
+
+    return again
+
+
+def _is_unreachable(error: BaseException) -> bool:
+    cause = _cause(error)
+    return isinstance(cause, InterfaceError | OperationalError) and not isinstance(cause.orig, sqlite3.Error)
 
 
 @contextmanager
@@ -156,11 +239,16 @@ _MEANINGS = {
 }
 
 
-def _meaning(error: BaseException, url: URL) -> str:
+def _cause(error: BaseException) -> BaseException | None:
+    """The database's own error behind another one."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, DBAPIError | sqlite3.Error | NoSuchModuleError):
         cause = cause.__cause__
-    found = cause or error
+    return cause
+
+
+def _meaning(error: BaseException, url: URL) -> str:
+    found = _cause(error) or error
     text = str(found.orig if isinstance(found, DBAPIError) else found)
     for sign, meaning in _MEANINGS.items():
         if is_sqlite(url) and sign in text.lower():

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Engine,
     Float,
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     String,
@@ -71,7 +72,31 @@ SIMULATION = Table(
     Column("origin", String(255)),  # the study that it was taken over from
     UniqueConstraint("study", "uuid", "stage", "realisation"),
 )
+BY_CANDIDATE = Index("calibrate_simulation_by_candidate", SIMULATION.c.study, SIMULATION.c.candidate)
+BY_TRIAL = Index("calibrate_simulation_by_trial", SIMULATION.c.study, SIMULATION.c.trial)
 
+# The runs that go on; one that ends removes itself, and one that died is removed by the next.
+COORDINATOR = Table(
+    "calibrate_coordinator",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("study", Integer, ForeignKey("calibrate_study.id"), nullable=False, index=True),
+    Column("host", String(255), nullable=False),
+    Column("place", String(255), nullable=False),  # where its process number means something
+    Column("process", BigInteger, nullable=False),
+    Column("beat", BigInteger, nullable=False),  # grows while it lives
+    Column("began", String(40), nullable=False),
+)
+
+# Candidates that a run has asked and not told yet.
+CLAIM = Table(
+    "calibrate_claim",
+    METADATA,
+    Column("study", Integer, ForeignKey("calibrate_study.id"), primary_key=True),
+    Column("candidate", Integer, primary_key=True, autoincrement=False),
+    Column("coordinator", Integer, ForeignKey("calibrate_coordinator.id"), nullable=False, index=True),
+    Column("parameters", JSON, nullable=False),  # those that were wanted of it
+)
 
 VERDICT = Table(
     "calibrate_verdict",
@@ -94,9 +119,16 @@ def _add_verdicts(connection: Connection) -> None:
     VERDICT.create(connection)
 
 
+def _add_coordinators(connection: Connection) -> None:
+    COORDINATOR.create(connection)
+    CLAIM.create(connection)
+    BY_CANDIDATE.create(connection)
+    BY_TRIAL.create(connection)
+
+
 # Number k (from 0) makes tables of version k + 1 those of version k + 2. What is there stays as it is:
 # databases of any age are out in the world.
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_add_origin, _add_verdicts)
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_add_origin, _add_verdicts, _add_coordinators)
 
 
 def latest() -> int:

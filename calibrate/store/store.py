@@ -1,34 +1,35 @@
 """The store: what a study found, in SQL, with observations in files beside it.
 
 Optuna's own tables hold finished trials only, so no crash leaves one running; ours hold every simulation as
-soon as it is known. A simulation whose trial was not told before a crash is told by the next run.
+soon as it is known. A simulation whose trial was not told before a crash is told by another run, the next one
+or one that goes on beside it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import copy
-import hashlib
-import os
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any, Self
 
-from filelock import FileLock, Timeout
+import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
-from sqlalchemy import delete, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from calibrate.errors import StoreError
 from calibrate.observation import Observation
 from calibrate.record import Simulation
-from calibrate.search import UUID
+from calibrate.search import INDEX, UUID, Claim
 from calibrate.store import adoption, archive, artifacts, database, schema, verdicts
 from calibrate.store.adoption import Adopted
-from calibrate.store.naming import refusal
+from calibrate.store.coordinators import Coordinator, living
+from calibrate.store.database import patient
+from calibrate.store.naming import begun, refusal
 from calibrate.store.rows import columns_of, simulation_of
 from calibrate.store.schema import SIMULATION, STUDY
 from calibrate.study import Study, differences
@@ -39,17 +40,24 @@ METRIC_NAMES = "study:metric_names"
 
 
 class Store:
-    """One study's place in a database, for the one process that runs it. Use it as a context manager.
+    """One study's place in a database, for a process that writes to it. Use it as a context manager.
+
+    Several may, on several computers: `news` and `claim` make the process one of the study's coordinators.
+
+    say  is told when the database's server has to be waited for
 
     Entering it raises StoreError, and changes nothing, where the study in the database differs from this
-    one, where another process is running it, and where the database cannot be used.
+    one, and where the database cannot be used.
     """
 
-    def __init__(self, study: Study, url: str) -> None:
+    def __init__(self, study: Study, url: str, *, say: Callable[[str], None] = lambda _: None) -> None:
         self._study = study
+        self.say = say
         self._url = database.parsed(url, Path.cwd())
         self._folder = database.folder(self._url, study.folder)
         self._mirrored: dict[str, int] = {}  # trial numbers by UUID
+        self._unheard: list[FrozenTrial] = []  # trials of others that the run does not know of yet
+        self.broken = False  # whether a connection broke while something was written
         self._artifacts: dict[str, dict[str, str]] = {}  # of trials that are not mirrored yet, by UUID
 
     @property
@@ -69,38 +77,79 @@ class Store:
 
     def __enter__(self) -> Self:
         self._engine = database.connect(self._url)
-        self._lock = _lock(f"{database.shown(self._url)} {self._study.name}")
         try:
             with database.reported(self._url):
                 self._compare()
-                self._acquire()
-                schema.upgrade(self._engine)
-                self._optuna = database.optuna_storage(self._url)
-                self._begin()
+                with database.opening(self._url, self._engine):
+                    schema.upgrade(self._engine)
+                    self._optuna = database.optuna_storage(self._url)
+                    self._begin()
+                self._look()
         except BaseException:
-            self._lock.release()
             self._engine.dispose()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
+        # Where the database is gone the others find out by themselves.
+        with contextlib.suppress(StoreError), database.reported(self._url):
+            self._coordinator.leave()
         self._optuna.remove_session()
         self._optuna.engine.dispose()
         self._engine.dispose()
-        self._lock.release()
 
-    def earlier(self) -> tuple[list[FrozenTrial], list[Simulation]]:
-        """The finished trials of earlier runs, and the simulations that no trial tells of yet."""
+    @patient
+    def trials(self) -> list[FrozenTrial]:
+        """The finished trials, by number."""
         with database.reported(self._url):
-            trials = self._optuna.get_all_trials(self._optuna_study)
-            with self._engine.connect() as connection:
-                rows = connection.execute(
-                    select(SIMULATION)
-                    .where(SIMULATION.c.study == self._id, SIMULATION.c.trial.is_(None))
-                    .order_by(SIMULATION.c.candidate)
-                ).all()
-        return [trial for trial in trials if trial.state.is_finished()], [simulation_of(row) for row in rows]
+            found = self._study_of_optuna.get_trials(deepcopy=False)
+        return [trial for trial in found if trial.state.is_finished()]
 
+    @patient
+    def news(self) -> tuple[list[FrozenTrial], list[Simulation]]:
+        """What became known since the last call, by runs before or beside this one: at first all there is.
+
+        Finished trials that this run did not tell; and simulations of candidates that no trial tells of and
+        no other run will: they are this run's now.
+        """
+        with database.reported(self._url):
+            self._coordinator.join()
+            with database.writing(self._engine) as connection:
+                left = self._coordinator.take_over(connection)
+                newest = connection.execute(
+                    select(func.max(SIMULATION.c.trial)).where(SIMULATION.c.study == self._id)
+                ).scalar()
+            if left or newest is None or newest >= len(self._mirrored):
+                self._look()
+            untold = self._untold(left)
+            told = [simulation.uuid for simulation in untold if simulation.uuid in self._mirrored]
+            # A run may have died between making a trial and noting its number.
+            self._number(list(dict.fromkeys(told)))
+        found = [simulation for simulation in untold if simulation.uuid not in self._mirrored]
+        self._coordinator.keep(left)
+        trials, self._unheard = self._unheard, []
+        return trials, found
+
+    @patient
+    def claim(self, wanted: Sequence[Claim]) -> list[Claim]:
+        """Take these candidates for this run; returns those that others have taken, and of which not."""
+        with database.reported(self._url):
+            self._coordinator.join()
+            return self._coordinator.claim(wanted)
+
+    @patient
+    def elsewhere(self) -> int:
+        """Number of candidates that other runs have asked and not told yet."""
+        with database.reported(self._url), self._engine.connect() as connection:
+            return self._coordinator.elsewhere(connection)
+
+    @patient
+    def leave(self) -> bool:
+        """Ask no more; returns whether other runs of the study go on."""
+        with database.reported(self._url):
+            return self._coordinator.leave()
+
+    @patient
     def record(self, simulation: Simulation) -> None:
         """Keep a simulation; one that is kept already (same UUID, stage, realisation) is left as it is."""
         key = {
@@ -116,6 +165,7 @@ class Store:
             file, sha256 = self._keep_observation(simulation)
             columns = {**key, **columns_of(simulation), "trial": self._mirrored.get(simulation.uuid)}
             with database.writing(self._engine) as connection:
+                self._coordinator.check(connection)
                 connection.execute(SIMULATION.insert().values(**columns, observation=file, sha256=sha256))
 
     def illustrate(self, uuid: str) -> None:
@@ -128,9 +178,17 @@ class Store:
         files = artifacts.pictures(self._study, shown, found.estimates)
         self._artifacts[uuid] = artifacts.keep(artifacts.folder_in(self._folder, self._study.name), files)
 
-    def mirror(self, trials: Sequence[FrozenTrial]) -> None:
-        """Add finished trials to Optuna's tables, without those whose UUID is there already."""
+    @patient
+    def mirror(self, trials: Sequence[FrozenTrial]) -> list[int]:
+        """Add finished trials to Optuna's tables, unless their UUID is there; returns their numbers."""
         with database.reported(self._url):
+            with database.writing(self._engine) as connection:
+                self._coordinator.check(connection)
+            if self.broken:  # what was written just before may be there
+                self._look()
+                told = {trial.user_attrs[UUID] for trial in trials}
+                self._unheard = [trial for trial in self._unheard if trial.user_attrs[UUID] not in told]
+                self.broken = False
             for trial in trials:
                 uuid = str(trial.user_attrs[UUID])
                 if uuid not in self._mirrored:
@@ -140,6 +198,9 @@ class Store:
                     trial_id = self._optuna.create_new_trial(self._optuna_study, template_trial=trial)
                     self._mirrored[uuid] = self._optuna.get_trial(trial_id).number
             self._number([str(trial.user_attrs[UUID]) for trial in trials])
+            with database.writing(self._engine) as connection:
+                self._coordinator.release(connection, [int(trial.user_attrs[INDEX]) for trial in trials])
+        return [self._mirrored[str(trial.user_attrs[UUID])] for trial in trials]
 
     def simulations(self, uuid: str) -> list[Simulation]:
         """All simulations of a candidate, as they were finished, without observations."""
@@ -193,21 +254,24 @@ class Store:
                 rows = connection.execute(
                     select(SIMULATION).where(SIMULATION.c.study == found.id).order_by(SIMULATION.c.id)
                 ).all()
-                own = connection.execute(
-                    select(SIMULATION.c.uuid, SIMULATION.c.candidate).where(SIMULATION.c.study == self._id)
-                ).all()
-            known_uuids = {row.uuid for row in own}
+                known = self._known(connection)
             adopted, columns = adoption.adoptable(
-                self._study,
-                found,
-                [row for row in rows if row.uuid not in known_uuids],
-                self._folder,
-                used={row.candidate for row in own},
+                self._study, found, [row for row in rows if row.uuid not in known], self._folder
             )
+            self._coordinator.join()
             with database.writing(self._engine) as connection:
-                for values in columns:
+                self._coordinator.lock(connection)
+                known = self._known(connection)  # again: another run may have done the same
+                columns = [values for values in columns if values["uuid"] not in known]
+                used = {*known.values(), *self._coordinator.claimed(connection)}
+                for values in adoption.numbered(self._study, found, columns, used=used):
                     connection.execute(SIMULATION.insert().values(study=self._id, **values))
         return adopted
+
+    def _known(self, connection: Connection) -> dict[str, int]:
+        """The indices of the candidates that have simulations, by UUID."""
+        query = select(SIMULATION.c.uuid, SIMULATION.c.candidate).where(SIMULATION.c.study == self._id)
+        return {row.uuid: row.candidate for row in connection.execute(query)}
 
     def _keep_observation(self, simulation: Simulation) -> tuple[str | None, str | None]:
         if simulation.observation is None or not self._study.storage.observations:
@@ -227,23 +291,14 @@ class Store:
         if row is not None and differences(row.content, study.content):
             raise StoreError(refusal(study, self._url, study.name, row))
 
-    def _acquire(self) -> None:
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise StoreError(
-                f"study '{self._study.name}' in {self.shown_url} is being run by another process; "
-                "wait for it, or stop it"
-            ) from None
-
     def _begin(self) -> None:
         self._compare()  # again, now that no other process can begin it
         study, names = self._study, self._optuna.get_all_studies()
         known = {found.study_name: found._study_id for found in names}
         own = select(STUDY.c.id).where(STUDY.c.name == study.name)
         with self._engine.connect() as connection:
-            begun = connection.execute(own).scalar()
-        if begun is None:
+            known_as = connection.execute(own).scalar()
+        if known_as is None:
             if study.name in known:
                 raise StoreError(
                     f"{self.shown_url} holds an Optuna study '{study.name}' that calibrate did not begin; "
@@ -251,8 +306,8 @@ class Store:
                 )
             with database.writing(self._engine) as connection:
                 connection.execute(STUDY.insert().values(**_study_columns(study)))
-                begun = connection.execute(own).scalar_one()
-        self._id: int = begun
+                known_as = connection.execute(own).scalar_one()
+        self._id: int = known_as
         if study.name in known:
             self._optuna_study = known[study.name]
         else:
@@ -260,13 +315,26 @@ class Store:
             directions = [StudyDirection.MINIMIZE] * len(values)
             self._optuna_study = self._optuna.create_new_study(directions, study.name)
             self._optuna.set_study_system_attr(self._optuna_study, METRIC_NAMES, list(values))
-        trials = self._optuna.get_all_trials(self._optuna_study, deepcopy=False)
-        self._mirrored = {str(t.user_attrs[UUID]): t.number for t in trials if UUID in t.user_attrs}
+        self._study_of_optuna = optuna.load_study(study_name=study.name, storage=self._optuna)
+        self._coordinator = Coordinator(self._engine, self._id)
+
+    def _look(self) -> None:
+        """Learn of the trials that others made."""
+        for trial in self.trials():
+            uuid = trial.user_attrs.get(UUID)
+            if uuid is not None and uuid not in self._mirrored:
+                self._mirrored[str(uuid)] = trial.number
+                self._unheard.append(trial)
+
+    def _untold(self, candidates: Sequence[int]) -> list[Simulation]:
+        """The simulations of candidates of this run that no trial tells of, by candidate."""
+        if not candidates:
+            return []
+        query = select(SIMULATION).where(SIMULATION.c.study == self._id, SIMULATION.c.trial.is_(None))
+        wanted = set(candidates)
         with self._engine.connect() as connection:
-            untold = connection.scalars(
-                select(SIMULATION.c.uuid).where(SIMULATION.c.study == self._id, SIMULATION.c.trial.is_(None))
-            ).all()
-        self._number([uuid for uuid in untold if uuid in self._mirrored])
+            rows = connection.execute(query.order_by(SIMULATION.c.candidate, SIMULATION.c.id))
+            return [simulation_of(row) for row in rows if row.candidate in wanted]
 
     def _number(self, uuids: Sequence[str]) -> None:
         """Note the trial numbers of these candidates with their simulations."""
@@ -283,21 +351,17 @@ class Store:
                 )
 
 
-def is_being_run(study: Study, url: str) -> bool:
-    """Whether a process of this computer is running `study`."""
-    lock = _lock(f"{database.shown(database.parsed(url, Path.cwd()))} {study.name}")
+def runs_of(study: Study, url: str) -> list[str]:
+    """Where runs of `study` go on, as "process 12 on host"; nothing is changed."""
+    where = database.parsed(url, Path.cwd())
+    if not any(row.name == study.name for row in begun(where)):
+        return []
+    engine = database.connect(where)
     try:
-        with lock.acquire(timeout=0):
-            return False
-    except Timeout:
-        return True
-
-
-def _lock(what: str) -> FileLock:
-    # Not beside the database: what a run leaves there is results. The system frees it when a process dies.
-    folder = Path(tempfile.gettempdir()) / f"calibrate-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return FileLock(folder / f"{hashlib.sha256(what.encode()).hexdigest()[:32]}.lock")
+        with database.reported(where):
+            return living(engine, study.name)
+    finally:
+        engine.dispose()
 
 
 def _study_columns(study: Study) -> dict[str, Any]:
