@@ -6,9 +6,6 @@ import json
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -279,28 +276,6 @@ def test_changes_that_cannot_matter_are_accepted(study, tmp_path):
         assert len(store.news()[1]) == 1
 
 
-@pytest.mark.usefixtures("store")
-def test_a_study_is_run_by_one_process_at_a_time(study, tmp_path):
-    with pytest.raises(StoreError, match="is being run by another process"), Store(study, storage_url(study)):
-        pass
-    other = small_study(tmp_path, name="other")
-    with Store(other, storage_url(study)):
-        pass
-
-
-def test_a_process_that_was_killed_leaves_the_study_free(study):
-    script = f"""
-        import os, signal
-        from calibrate.store import Store
-        from calibrate.study import read_study
-        with Store(read_study({str(study.path)!r}), "sqlite:///small.db"):
-            os.kill(os.getpid(), signal.SIGKILL)
-    """
-    assert subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False).returncode == -9
-    with Store(study, storage_url(study)) as store:
-        assert store.news() == ([], [])
-
-
 def test_an_optuna_study_of_someone_else_is_left_alone(study):
     optuna.create_study(study_name="small", storage="sqlite:///small.db")
     with pytest.raises(StoreError, match="that calibrate did not begin"), Store(study, storage_url(study)):
@@ -428,6 +403,21 @@ def test_a_database_held_by_another_process_is_waited_for_then_reported(store):
     other.execute("rollback")
     store.record(simulation("a"))
     other.close()
+
+
+def test_a_database_that_is_removed_or_replaced_is_written_to_no_more(store, study):
+    store.record(simulation("a"))
+    Path("small.db").rename("away.db")
+    for write in (lambda: store.record(simulation("b")), lambda: store.mirror(trials(study, "a"))):
+        with pytest.raises(StoreError, match="was removed or replaced while this run went on"):
+            write()
+    assert not Path("small.db").exists()
+    Path("small.db").touch()
+    with pytest.raises(StoreError, match="was removed or replaced while this run went on"):
+        store.record(simulation("b"))
+    Path("away.db").replace("small.db")
+    store.record(simulation("b"))
+    assert rows("small.db", "select uuid from calibrate_simulation") == [("a",), ("b",)]
 
 
 def test_a_folder_with_braces_in_its_name_is_a_folder(study, tmp_path):

@@ -97,6 +97,15 @@ def folder(url: URL, otherwise: Path) -> Path:
     return Path(str(url.database)).parent if local else otherwise.resolve()
 
 
+def identity(url: URL) -> tuple[int, int] | None:
+    """Which file an SQLite database is; None: no file, or none there."""
+    try:
+        found = Path(str(url.database)).stat() if is_sqlite(url) else None
+    except OSError:
+        return None
+    return None if found is None else (found.st_dev, found.st_ino)
+
+
 def connect(url: URL) -> Engine:
     """An engine for our own tables; nothing is connected yet. Raises StoreError if the driver is missing."""
     with reported(url):
@@ -243,7 +252,7 @@ def _cause(error: BaseException) -> BaseException | None:
     """The database's own error behind another one."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, DBAPIError | sqlite3.Error | NoSuchModuleError):
-        cause = cause.__cause__
+        cause = cause.__cause__ or cause.__context__
     return cause
 
 

@@ -85,6 +85,7 @@ class Store:
                     self._optuna = database.optuna_storage(self._url)
                     self._begin()
                 self._look()
+            self._file = database.identity(self._url)
         except BaseException:
             self._engine.dispose()
             raise
@@ -102,8 +103,7 @@ class Store:
     def trials(self) -> list[FrozenTrial]:
         """The finished trials, by number."""
         with database.reported(self._url):
-            found = self._study_of_optuna.get_trials(deepcopy=False)
-        return [trial for trial in found if trial.state.is_finished()]
+            return self._finished()
 
     @patient
     def news(self) -> tuple[list[FrozenTrial], list[Simulation]]:
@@ -158,6 +158,7 @@ class Store:
             "stage": simulation.stage,
             "realisation": simulation.realisation,
         }
+        self._check_file()
         with database.reported(self._url):
             with self._engine.connect() as connection:
                 if connection.execute(select(SIMULATION.c.id).filter_by(**key)).first():
@@ -181,6 +182,7 @@ class Store:
     @patient
     def mirror(self, trials: Sequence[FrozenTrial]) -> list[int]:
         """Add finished trials to Optuna's tables, unless their UUID is there; returns their numbers."""
+        self._check_file()
         with database.reported(self._url):
             with database.writing(self._engine) as connection:
                 self._coordinator.check(connection)
@@ -273,6 +275,14 @@ class Store:
         query = select(SIMULATION.c.uuid, SIMULATION.c.candidate).where(SIMULATION.c.study == self._id)
         return {row.uuid: row.candidate for row in connection.execute(query)}
 
+    def _check_file(self) -> None:
+        """Raise StoreError where the file is not the one that was opened: what is written would be lost."""
+        if self._file is not None and database.identity(self._url) != self._file:
+            raise StoreError(
+                f"the database {self.shown_url} was removed or replaced while this run went on; put it back "
+                "and run again: what it held is kept"
+            )
+
     def _keep_observation(self, simulation: Simulation) -> tuple[str | None, str | None]:
         if simulation.observation is None or not self._study.storage.observations:
             return None, None
@@ -318,9 +328,13 @@ class Store:
         self._study_of_optuna = optuna.load_study(study_name=study.name, storage=self._optuna)
         self._coordinator = Coordinator(self._engine, self._id)
 
+    def _finished(self) -> list[FrozenTrial]:
+        found = self._study_of_optuna.get_trials(deepcopy=False)
+        return [trial for trial in found if trial.state.is_finished()]
+
     def _look(self) -> None:
         """Learn of the trials that others made."""
-        for trial in self.trials():
+        for trial in self._finished():
             uuid = trial.user_attrs.get(UUID)
             if uuid is not None and uuid not in self._mirrored:
                 self._mirrored[str(uuid)] = trial.number
