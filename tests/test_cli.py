@@ -92,7 +92,7 @@ def test_a_run_prints_json_and_nothing_else_on_standard_output(study):
     done = calibrate("run", study, "--json", "--slots", "2")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert set(found) == {"best", "trials", "time", "stopped"}
+    assert set(found) == {"best", "trials", "time", "stopped", "others"}
     assert found["trials"] == {"complete": 8, "failed": 0, "infeasible": 0, "added": 8}
     assert set(found["time"]) == {
         "wall_s", "starting_s", "simulating_s", "asking_s", "scoring_s", "storing_s"

@@ -104,8 +104,10 @@ def test_a_copy_changes_nothing_where_it_cannot_be_made(study, tmp_path, capfd):
     url = storage_url(study)
     with pytest.raises(StoreError, match="is the database that the study is in"):
         copy_study(study, url, url)
-    with Store(study, url), pytest.raises(StoreError, match="is being run by another process"):
-        copy_study(study, url, f"sqlite:///{tmp_path}/other.db")
+    with Store(study, url) as store:
+        store.news()
+        with pytest.raises(StoreError, match=r"is being run \(process \d+ on .+\); wait for it, or stop it"):
+            copy_study(study, url, f"sqlite:///{tmp_path}/other.db")
     copy_study(study, url, f"sqlite:///{tmp_path}/other.db")
     with pytest.raises(StoreError, match="holds a study 'small' already"):
         copy_study(study, url, f"sqlite:///{tmp_path}/other.db")

@@ -77,6 +77,7 @@ class Dies(Shelf):
 
     def record(self, simulation: Simulation) -> None:
         if len(self.kept) == self.after:
+            self.leave()
             raise KeyboardInterrupt
         super().record(simulation)
 
