@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, Self
 
+import numpy as np
+
 from calibrate.network import Network, Values
-from calibrate.observation import Observation, SimulationFailure
+from calibrate.observation import FloatArray, IntArray, Layout, Observation, SimulationFailure
 
 Backend = Literal["auto", "genn", "nest", "poisson"]
 Precision = Literal["single", "double"]
@@ -36,6 +38,10 @@ class Prepared(Protocol):
     A member's result does not depend on its neighbours, its place, or on what ran before.
     """
 
+    @property
+    def layout(self) -> Layout:
+        """The order of its neurons."""
+
     def load(self, members: Sequence[Member], realisation: int) -> None:
         """Start over at t = 0 with these members (at most the batch size) on graph number `realisation`."""
 
@@ -45,8 +51,17 @@ class Prepared(Protocol):
     def measure(self) -> None:
         """Begin the measurement here: forget all counts so far (the end of the warm-up)."""
 
-    def stimulate(self, member: int, population: str, cluster: int, current_pA: float) -> None:
-        """Add `current_pA` to the constant input of a cluster of one member, until changed."""
+    def drive(self, member: int, currents_pA: FloatArray) -> None:
+        """Add currents to the constant input of one member, until changed; one per group, in order (pA)."""
+
+    def drive_rates(self, member: int, rates_hz: FloatArray) -> None:
+        """Change the rates of one member's Poisson input; one per group, in order (Hz).
+
+        Groups of populations without such input are left out of account.
+        """
+
+    def counted(self) -> IntArray:
+        """Spikes of every group since `measure`, shape (members, n_groups)."""
 
     def observe(self) -> list[Observation | SimulationFailure]:
         """What each member showed since `measure`, in the order of `load`."""
@@ -74,26 +89,28 @@ def simulate(
     """Run a batch from t = 0 through warm-up and measurement, switching its stimuli on and off."""
     prepared.load(members, realisation)
     end_ms = warmup_ms + duration_ms
-    switches: dict[float, list[tuple[int, str, int]]] = {}
+    switches: dict[float, set[int]] = {}
     for number, member in enumerate(members):
         for stimulus in member.values.stimuli:
             for time in (stimulus.start_ms, stimulus.stop_ms):
-                for cluster in stimulus.clusters:
-                    switches.setdefault(time, []).append((number, stimulus.population, cluster))
+                switches.setdefault(time, set()).add(number)
     now = 0.0
     for time in sorted({0.0, warmup_ms, end_ms, *(t for t in switches if 0 <= t < end_ms)}):
         if time > now:
             prepared.advance(time - now)
             now = time
-        for number, population, cluster in dict.fromkeys(switches.get(time, [])):
-            current = sum(
-                stimulus.current_pA
-                for stimulus in members[number].values.stimuli
-                if stimulus.population == population
-                and cluster in stimulus.clusters
-                and stimulus.start_ms <= time < stimulus.stop_ms
-            )
-            prepared.stimulate(number, population, cluster, current)
+        for number in sorted(switches.get(time, ())):
+            prepared.drive(number, _currents(prepared.layout, members[number].values, time))
         if time == warmup_ms:
             prepared.measure()
     return prepared.observe()
+
+
+def _currents(layout: Layout, values: Values, time_ms: float) -> FloatArray:
+    """The stimuli of a network at a time: a current for each group (pA), shape (n_groups,)."""
+    currents = np.zeros(len(layout.groups))
+    for stimulus in values.stimuli:
+        if stimulus.start_ms <= time_ms < stimulus.stop_ms:
+            first = layout.groups_of(stimulus.population).start
+            currents[[first + cluster for cluster in stimulus.clusters]] += stimulus.current_pA
+    return currents

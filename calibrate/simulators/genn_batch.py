@@ -12,7 +12,16 @@ from calibrate import wiring
 from calibrate.errors import SimulatorError
 from calibrate.network import Bernoulli, Population
 from calibrate.neurons import Number, neuron_model
-from calibrate.observation import IntervalMoments, Observation, SimulationFailure, Spikes, steps
+from calibrate.observation import (
+    FloatArray,
+    IntArray,
+    IntervalMoments,
+    Layout,
+    Observation,
+    SimulationFailure,
+    Spikes,
+    steps,
+)
 from calibrate.simulators.base import Member, Recording
 from calibrate.simulators.genn_code import (
     CONNECTIVITY_SETTINGS,
@@ -47,6 +56,10 @@ class PreparedGenn:
         if self._realisation is not None:
             self._model.unload()
             self._realisation = None
+
+    @property
+    def layout(self) -> Layout:
+        return self._network.layout
 
     # --- starting over ------------------------------------------------------------------------------
 
@@ -131,14 +144,7 @@ class PreparedGenn:
             rows = []
             for number, member in enumerate(members):
                 noise = member.values.noise[population.name]
-                mean = noise.rate_hz * self._build.dt_ms / 1000
-                if mean > LARGEST_NOISE_MEAN:
-                    raise SimulatorError(
-                        f"Poisson input of {noise.rate_hz:g} Hz is {mean:g} spikes per step; GeNN takes up "
-                        f"to {LARGEST_NOISE_MEAN:g}: use a smaller rate with a larger weight"
-                    )
-                if (noise.weight < 0) != (receptor == "in"):
-                    mean = 0.0
+                mean = self._noise_mean(noise.rate_hz, noise.weight, receptor)
                 decay = np.exp(-self._build.dt_ms / self._parameters[number][population.name][tau])
                 rows.append((mean, np.exp(-mean), decay, noise.weight, *wiring.key("noise", member.seed)))
             for name, column in zip(
@@ -146,6 +152,16 @@ class PreparedGenn:
             ):
                 self._write(source.vars[name], _stacked(column, source.vars[name].view))
             self._write(source.vars["current"], 0)
+
+    def _noise_mean(self, rate_hz: Number, weight: float, receptor: str) -> Number:
+        """Spikes per step of Poisson input; of the receptor that the weight does not mean, none."""
+        mean = np.asarray(rate_hz) * self._build.dt_ms / 1000
+        if np.max(mean) > LARGEST_NOISE_MEAN:
+            raise SimulatorError(
+                f"Poisson input of {np.max(rate_hz):g} Hz is {np.max(mean):g} spikes per step; GeNN takes up "
+                f"to {LARGEST_NOISE_MEAN:g}: use a smaller rate with a larger weight"
+            )
+        return mean * ((weight < 0) == (receptor == "in"))
 
     def _set_synapses(self, members: Sequence[Member]) -> None:
         for projection in self._network.projections:
@@ -200,17 +216,30 @@ class PreparedGenn:
             if stop == raster and self._build.record_spikes:
                 self._pull_spikes()
 
-    def stimulate(self, member: int, population: str, cluster: int, current_pA: float) -> None:
-        rows = self._network.layout.groups_of(population)
-        group = self._network.layout.groups[rows.start + cluster]
-        first = self._network.layout.neurons_of(population).start
-        inside = slice(group.start - first, group.stop - first)
-        variable = self._model.neuron_populations[population].vars["I_e"]
-        base = np.broadcast_to(
-            self._parameters[member][population]["I_e"], self._network.population(population).size
-        )
-        self._by_member(variable.view)[member, inside] = base[inside] + current_pA
-        variable.push_to_device()
+    def drive(self, member: int, currents_pA: FloatArray) -> None:
+        for population in self._network.populations:
+            variable = self._model.neuron_populations[population.name].vars["I_e"]
+            currents = currents_pA[self.layout.groups_of(population.name)]
+            base = self._parameters[member][population.name]["I_e"]
+            self._by_member(variable.view)[member] = base + np.repeat(currents, population.cluster_size)
+            variable.push_to_device()
+
+    def drive_rates(self, member: int, rates_hz: FloatArray) -> None:
+        for population in self._network.populations:
+            if population.noise:
+                rates = np.repeat(rates_hz[self.layout.groups_of(population.name)], population.cluster_size)
+                weight = self._members[member].values.noise[population.name].weight
+                for receptor in neuron_model(population.neuron).receptors:
+                    source = self._model.current_sources[f"{noise_name(population)}_{receptor}"]
+                    mean = self._noise_mean(rates, weight, receptor)
+                    for name, value in (("mean", mean), ("none", np.exp(-mean))):
+                        self._by_member(source.vars[name].view)[member] = value
+                        source.vars[name].push_to_device()
+
+    def counted(self) -> IntArray:
+        totals = self._read_monitors("n_spikes").astype(np.int64)
+        found: IntArray = np.add.reduceat(totals, self.layout.boundaries, axis=1)
+        return found
 
     def _by_member(self, view: NDArray[Any]) -> NDArray[Any]:
         """A variable as (batch size, values): GeNN leaves out the first axis for a batch of one."""

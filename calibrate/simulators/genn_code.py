@@ -355,6 +355,7 @@ def _add_monitor(pygenn: ModuleType, model: Any, population: Population, group: 
 
 def _add_noise(pygenn: ModuleType, model: Any, population: Population, group: Any, first_neuron: int) -> None:
     shared = pygenn.VarAccess.READ_ONLY_SHARED_NEURON
+    of_each = pygenn.VarAccess.READ_ONLY_DUPLICATE  # clusters may have input of different rates
     for receptor in neuron_model(population.neuron).receptors:
         # One source per receptor; the sign of the weight decides which of them is silent.
         snippet = pygenn.create_current_source_model(
@@ -362,7 +363,8 @@ def _add_noise(pygenn: ModuleType, model: Any, population: Population, group: An
             params=[("first_neuron", "unsigned int")],
             vars=[
                 ("current", "scalar"),
-                *((name, "scalar", shared) for name in ("mean", "none", "decay", "weight")),
+                *((name, "scalar", of_each) for name in ("mean", "none")),
+                *((name, "scalar", shared) for name in ("decay", "weight")),
                 *((name, "uint32_t", shared) for name in ("key0", "key1")),
             ],
             injection_code=_NOISE_CODE,

@@ -13,7 +13,15 @@ from calibrate import wiring
 from calibrate.errors import SimulatorError
 from calibrate.network import Network, Projection, Values
 from calibrate.neurons import Number, delay_steps, neuron_model
-from calibrate.observation import Accumulator, Observation, SimulationFailure, steps
+from calibrate.observation import (
+    Accumulator,
+    FloatArray,
+    IntArray,
+    Layout,
+    Observation,
+    SimulationFailure,
+    steps,
+)
 from calibrate.simulators.base import Member, Recording
 
 # Between candidates the network falls silent: out of reach of any input, with synaptic currents that decay
@@ -78,6 +86,10 @@ class PreparedNest:
         self._nest.ResetKernel()
         self._realisation = None
 
+    @property
+    def layout(self) -> Layout:
+        return self._network.layout
+
     # --- building -----------------------------------------------------------------------------------
 
     def _build(self, realisation: int) -> None:
@@ -98,13 +110,15 @@ class PreparedNest:
             nodes = self._nodes[population.name]
             nest.Connect(nodes, self._recorder)
             if population.noise:
-                self._generators[population.name] = nest.Create("poisson_generator")
+                # One of each cluster, which gives every target a train of its own.
+                generators = nest.Create("poisson_generator", population.clusters)
                 synapse = f"noise_{population.name}"
                 nest.CopyModel("static_synapse_hom_w", synapse, {"delay": self._dt_ms})
-                # One generator gives every target a train of its own.
-                nest.Connect(
-                    self._generators[population.name], nodes, "all_to_all", {"synapse_model": synapse}
-                )
+                for cluster, generator in enumerate(generators):
+                    size = population.cluster_size
+                    inside = nodes[cluster * size : (cluster + 1) * size]
+                    nest.Connect(generator, inside, "all_to_all", {"synapse_model": synapse})
+                self._generators[population.name] = generators
         self._realisation = realisation
 
     def _connect(self, projection: Projection, realisation: int) -> None:
@@ -144,6 +158,7 @@ class PreparedNest:
             for population in self._network.populations
         }
         self._set_neurons(values, seed)
+        self._driven = np.zeros(len(self.layout.groups))
         self._set_weights(values)
         self._now = 0
         self._origin = round(self._nest.biological_time / self._dt_ms)
@@ -193,15 +208,17 @@ class PreparedNest:
             left -= piece
             events = self._recorder.events
             step = np.rint(np.asarray(events["times"]) / self._dt_ms).astype(np.int64)
+            neuron = np.asarray(events["senders"], dtype=np.int64) - 1
             self._accumulator.add(
-                step - 1 - self._origin - self._measured_from,
-                np.asarray(events["senders"], dtype=np.int64) - 1,
-                self._now - self._measured_from,
+                step - 1 - self._origin - self._measured_from, neuron, self._now - self._measured_from
             )
+            group = np.searchsorted(self.layout.boundaries, neuron, side="right") - 1
+            self._counted += np.bincount(group, minlength=self._counted.size)
             self._recorder.n_events = 0
 
     def measure(self) -> None:
         self._measured_from = self._now
+        self._counted = np.zeros(len(self.layout.groups), dtype=np.int64)
         self._accumulator = Accumulator(
             self._network.layout,
             dt_ms=self._dt_ms,
@@ -210,17 +227,25 @@ class PreparedNest:
             keep_spikes=self._recording.spikes,
         )
 
-    def stimulate(self, member: int, population: str, cluster: int, current_pA: float) -> None:
+    def drive(self, member: int, currents_pA: FloatArray) -> None:
         if member != 0:
             raise SimulatorError("NEST simulates one network at a time")
-        rows = self._network.layout.groups_of(population)
-        group = self._network.layout.groups[rows.start + cluster]
-        first = self._network.layout.neurons_of(population).start
-        inside = slice(group.start - first, group.stop - first)
-        base = np.broadcast_to(
-            self._parameters[population]["I_e"], self._network.population(population).size
-        )[inside]
-        self._nodes[population][inside].set(I_e=(base + current_pA).tolist())
+        for population in self._network.populations:
+            rows = self.layout.groups_of(population.name)
+            if not np.array_equal(currents_pA[rows], self._driven[rows]):
+                base = np.broadcast_to(self._parameters[population.name]["I_e"], population.size)
+                added = np.repeat(currents_pA[rows], population.cluster_size)
+                self._nodes[population.name].set(I_e=(base + added).tolist())
+        self._driven = np.array(currents_pA, dtype=float)
+
+    def drive_rates(self, member: int, rates_hz: FloatArray) -> None:
+        if member != 0:
+            raise SimulatorError("NEST simulates one network at a time")
+        for name, generators in self._generators.items():
+            generators.set(rate=rates_hz[self.layout.groups_of(name)].tolist())
+
+    def counted(self) -> IntArray:
+        return self._counted[np.newaxis].copy()
 
     def observe(self) -> list[Observation | SimulationFailure]:
         return [self._accumulator.finish(self._depolarisation())]

@@ -8,7 +8,15 @@ from typing import Self
 import numpy as np
 
 from calibrate.network import Distributed, Network, Values
-from calibrate.observation import Accumulator, Observation, SimulationFailure, steps
+from calibrate.observation import (
+    Accumulator,
+    FloatArray,
+    IntArray,
+    Layout,
+    Observation,
+    SimulationFailure,
+    steps,
+)
 from calibrate.simulators.base import Member, Recording
 
 
@@ -52,6 +60,10 @@ class PreparedPoisson:
     def __exit__(self, *_: object) -> None:
         self._members = ()
 
+    @property
+    def layout(self) -> Layout:
+        return self._network.layout
+
     def load(self, members: Sequence[Member], realisation: int) -> None:
         self._members, self._realisation = members, realisation
         self._randoms = [np.random.default_rng([member.seed, realisation]) for member in members]
@@ -60,6 +72,7 @@ class PreparedPoisson:
 
     def measure(self) -> None:
         self._now = 0
+        self._counted = np.zeros((len(self._members), len(self._network.layout.groups)), dtype=np.int64)
         self._accumulators = [
             Accumulator(
                 self._network.layout,
@@ -71,15 +84,20 @@ class PreparedPoisson:
             for _ in self._members
         ]
 
-    def stimulate(self, member: int, population: str, cluster: int, current_pA: float) -> None:
-        rows = self._network.layout.groups_of(population)
-        self._stimuli[member][rows.start + cluster] = current_pA
+    def drive(self, member: int, currents_pA: FloatArray) -> None:
+        self._stimuli[member] = np.asarray(currents_pA, dtype=float)
+
+    def drive_rates(self, member: int, rates_hz: FloatArray) -> None:
+        """Poisson neurons listen to currents only."""
+
+    def counted(self) -> IntArray:
+        return self._counted.copy()
 
     def advance(self, duration_ms: float) -> None:
         n_steps = steps(duration_ms, self._dt_ms, "an advance")
         start, self._now = self._now, self._now + n_steps
-        for member, random, stimuli, accumulator in zip(
-            self._members, self._randoms, self._stimuli, self._accumulators, strict=True
+        for number, (member, random, stimuli, accumulator) in enumerate(
+            zip(self._members, self._randoms, self._stimuli, self._accumulators, strict=True)
         ):
             rates = self._rates(member.values, stimuli)
             probability = np.clip(rates * self._dt_ms / 1000, 0, 1)
@@ -87,6 +105,7 @@ class PreparedPoisson:
             neuron = np.repeat(np.arange(rates.size), counts)
             step = np.concatenate([random.choice(n_steps, count, replace=False) for count in counts])
             accumulator.add(start + step.astype(np.int64), neuron, self._now)
+            self._counted[number] += np.add.reduceat(counts, self._network.layout.boundaries)
 
     def observe(self) -> list[Observation | SimulationFailure]:
         return [accumulator.finish() for accumulator in self._accumulators]
