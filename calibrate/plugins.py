@@ -20,6 +20,7 @@ from calibrate.errors import PluginError, did_you_mean
 
 MODELS = "calibrate.models"
 STATISTICS = "calibrate.statistics"
+ENVIRONMENTS = "calibrate.environments"
 
 # `python:NAME` stands for an object that a study was given in Python.
 PYTHON = "python"
@@ -30,7 +31,7 @@ FILE_MODULE = "calibrate_file_"
 
 @cache
 def installed(kind: str) -> Mapping[str, EntryPoint]:
-    """Entry points of a `kind` ("calibrate.models", "calibrate.statistics") by name."""
+    """Entry points of a `kind` ("calibrate.models", "calibrate.statistics", ...) by name."""
     return {entry.name: entry for entry in entry_points(group=kind)}
 
 

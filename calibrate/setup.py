@@ -32,6 +32,7 @@ def setup_of(study: Study, *, batch_size: int = 1, spikes: bool = False) -> Setu
         wiring_seed=study.simulation_seed,
         batch_size=batch_size,
         stimuli=study.stimuli,
+        loop=study.loop,
     )
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibrate.objective import Estimate, Objective, Statistic, Value
-from calibrate.observation import Layout, Observation, observe_spikes
+from calibrate.observation import Episode, Layout, Observation, observe_spikes
 
 CLUSTERS, SIZE, DURATION_MS = 4, 10, 2000
 NEURONS = CLUSTERS * SIZE
@@ -83,7 +83,10 @@ def observed(
         window_ms=window_ms,
     )
     values = {field.name: getattr(found, field.name) for field in fields(found)}
-    return Observation(**{**values, "depolarisation": np.full(CLUSTERS, depolarisation)})
+    told = {"correct": 1.0, "reaction_time_ms": 80.0}
+    episodes = (Episode(0.0, 400.0, 1.0, told), Episode(400.0, 900.0, 0.0, {**told, "correct": 0.0}))
+    values |= {"depolarisation": np.full(CLUSTERS, depolarisation), "episodes": episodes}
+    return Observation(**values)
 
 
 class StatisticContract:

@@ -11,11 +11,13 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from calibrate import simulators, wiring
+from calibrate.closed_loop import Loop, simulate_in_loop
 from calibrate.errors import CalibrateError
 from calibrate.network import Model, Network, Stimulus, find_model
 from calibrate.neurons import NeuronModel, register
@@ -36,6 +38,7 @@ class Setup:
     backend     "genn", "nest" or "poisson"
     batch_size  candidates that one slot simulates at once
     stimuli     currents beside those of the model, their times from the start of the measurement
+    loop        the closed loop that every network is in; None: none
     """
 
     model: str | Model
@@ -48,6 +51,7 @@ class Setup:
     wiring_seed: int = 0
     batch_size: int = 1
     stimuli: tuple[Stimulus, ...] = ()
+    loop: Loop | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +153,8 @@ class Worker:
                 prepared = self._prepare(network)
                 build_s = time.perf_counter() - started
                 started = time.perf_counter()
-                results = simulate(
+                loop = self._setup.loop
+                results = (simulate if loop is None else partial(simulate_in_loop, loop=loop))(
                     prepared,
                     [member for _, member in batch],
                     realisation=candidates[0].realisation,

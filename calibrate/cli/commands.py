@@ -19,6 +19,7 @@ from calibrate.cli.copy import copy
 from calibrate.cli.dashboard import dashboard
 from calibrate.cli.doctor import doctor
 from calibrate.cli.export import export
+from calibrate.cli.loop import loop
 from calibrate.cli.map import map_
 from calibrate.cli.models import models
 from calibrate.cli.new import new
@@ -55,7 +56,7 @@ def _calibrate(
 
 
 for command in (
-    *(new, check, run, show, simulate, validate, selftest, rescore, report, map_, dashboard),
+    *(new, check, run, show, simulate, validate, selftest, rescore, report, map_, loop, dashboard),
     *(export, copy, stats, models, objectives, doctor),
 ):
     app.command(command.__name__.rstrip("_"))(command)

@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from calibrate.best import Best, Reached
+from calibrate.best import Best, Reached, finite
 from calibrate.cost import Cost
 from calibrate.display import duration
 from calibrate.looseness import Looseness
+from calibrate.objective import Estimate
 from calibrate.reading import Results
 from calibrate.result import Reason, Result
 from calibrate.score import Summary
@@ -224,6 +225,22 @@ def print_check(console: Console, study: Study, cost: Cost | None, *, database: 
 def print_simulated(
     console: Console, simulated: Simulated, targets: Sequence[Reached], units: Mapping[str, str]
 ) -> None:
+    """The panel of one simulation, with the study's targets beside it, and where it was simulated."""
+    print_statistics(console, simulated.estimates, targets, units)
+    simulator = " ".join(
+        simulated.simulator.get(key, "") for key in ("name", "version", "device", "precision")
+    )
+    print_line(
+        console, f"{simulator}: simulated in {simulated.wall_s:.2f} s, built in {simulated.build_s:.2f} s"
+    )
+
+
+def print_statistics(
+    console: Console,
+    estimates: Mapping[str, Estimate],
+    targets: Sequence[Reached],
+    units: Mapping[str, str],
+) -> None:
     """The panel of one simulation, with the study's targets beside it."""
     aims = {target.name: target for target in targets}
     table = Table()
@@ -235,21 +252,15 @@ def print_simulated(
         ("met", False),
     ):
         table.add_column(name, justify="right" if right else "left")
-    for name, value in simulated.statistics.items():
-        row = [name, number(value), units.get(name, "")]
+    for name, found in estimates.items():
+        row = [name, number(finite(found.value)), units.get(name, "")]
         if name in aims:
             met = aims[name].met
             table.add_row(*row, aims[name].aim, Text("yes" if met else "no", "green" if met else "red"))
         else:
             table.add_row(*row, "", "")
     console.print(table)
-    _print_notes(console, {name: found.note for name, found in simulated.estimates.items()})
-    simulator = " ".join(
-        simulated.simulator.get(key, "") for key in ("name", "version", "device", "precision")
-    )
-    print_line(
-        console, f"{simulator}: simulated in {simulated.wall_s:.2f} s, built in {simulated.build_s:.2f} s"
-    )
+    _print_notes(console, {name: found.note for name, found in estimates.items()})
 
 
 def _print_notes(console: Console, notes: Mapping[str, str]) -> None:

@@ -11,6 +11,7 @@ measurement) happened at (s + 1) dt, the end of its step, as NEST stamps it.
 from calibrate.observation.accumulator import Accumulator, observe_spikes
 from calibrate.observation.layout import FloatArray, Group, IntArray, Layout, Needs, steps
 from calibrate.observation.observation import (
+    Episode,
     IntervalMoments,
     Observation,
     Presentation,
@@ -23,6 +24,7 @@ from calibrate.observation.up_states import THRESHOLDS, UpStates, up_states
 __all__ = [
     "THRESHOLDS",
     "Accumulator",
+    "Episode",
     "FloatArray",
     "Group",
     "IntArray",

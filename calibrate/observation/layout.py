@@ -108,12 +108,14 @@ class Needs:
     window_ms   neuron counts in windows that divide this width
     isi         moments of the inter-spike intervals
     spikes      every spike of every neuron
+    episodes    episodes of an environment: a closed loop
     """
 
     bin_ms: float | None = None
     window_ms: float | None = None
     isi: bool = False
     spikes: bool = False
+    episodes: bool = False
 
     def __post_init__(self) -> None:
         for name, width in (("bin_ms", self.bin_ms), ("window_ms", self.window_ms)):
@@ -129,6 +131,7 @@ class Needs:
             window_ms=_common_divisor(n.window_ms for n in needs),
             isi=any(n.isi for n in needs),
             spikes=any(n.spikes for n in needs),
+            episodes=any(n.episodes for n in needs),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -54,6 +55,20 @@ class Presentation:
     stop_ms: float
 
 
+@dataclass(frozen=True)
+class Episode:
+    """An episode of a network's environment that came to its end, in ms from the start of the measurement.
+
+    reward    sum over its steps
+    measures  what the environment says of it by name, such as "correct"
+    """
+
+    start_ms: float
+    stop_ms: float
+    reward: float
+    measures: Mapping[str, float] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Observation:
     """What a network showed between the end of the warm-up and the end of the simulation.
@@ -72,6 +87,7 @@ class Observation:
                     (n_groups,); nan where no membrane was seen. It grades networks that do not fire.
     spikes          every spike, or None where only counters were kept
     presentations   stimuli that began within the measurement, in order of time
+    episodes        of its environment, in order of time; None where there was no closed loop
 
     The arrays are read-only. Counts that contradict each other raise ObservationError.
     """
@@ -88,6 +104,7 @@ class Observation:
     depolarisation: FloatArray
     spikes: Spikes | None = field(default=None)
     presentations: tuple[Presentation, ...] = ()
+    episodes: tuple[Episode, ...] | None = None
 
     def __post_init__(self) -> None:
         if not self.duration_ms > 0:

@@ -40,7 +40,12 @@ def of_neurons(observation: Observation, neurons: IntArray) -> Observation:
         window_ms=observation.window_ms,
     )
     kept = observation.depolarisation[sizes > 0]
-    return replace(found, depolarisation=kept.copy(), presentations=observation.presentations)
+    return replace(
+        found,
+        depolarisation=kept.copy(),
+        presentations=observation.presentations,
+        episodes=observation.episodes,
+    )
 
 
 def of_clusters(observation: Observation, population: str, clusters: Sequence[int]) -> Observation:
@@ -110,4 +115,10 @@ def during(observation: Observation, start_ms: float, stop_ms: float) -> Observa
         for one in observation.presentations
         if start_ms <= one.start_ms < stop_ms
     )
-    return replace(found, depolarisation=observation.depolarisation.copy(), presentations=shown)
+    within = observation.episodes and tuple(
+        replace(one, start_ms=one.start_ms - start_ms, stop_ms=one.stop_ms - start_ms)
+        for one in observation.episodes
+        if start_ms <= one.start_ms and one.stop_ms <= stop_ms
+    )
+    depolarisation = observation.depolarisation.copy()
+    return replace(found, depolarisation=depolarisation, presentations=shown, episodes=within)

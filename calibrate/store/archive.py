@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibrate.errors import CalibrateError, StoreError
-from calibrate.observation import Group, IntervalMoments, Layout, Observation, Presentation, Spikes
+from calibrate.observation import Episode, Group, IntervalMoments, Layout, Observation, Presentation, Spikes
 
 FORMAT = 1
 
@@ -45,6 +45,10 @@ def save(observation: Observation, path: Path) -> str:
         head["presentations"] = [
             [one.population, list(one.clusters), one.start_ms, one.stop_ms]
             for one in observation.presentations
+        ]
+    if observation.episodes is not None:
+        head["episodes"] = [
+            [one.start_ms, one.stop_ms, one.reward, dict(one.measures)] for one in observation.episodes
         ]
     arrays: dict[str, NDArray[Any]] = {"head": np.array(json.dumps(head))}
     for name in _COUNTS:
@@ -110,6 +114,7 @@ def _observation(arrays: Mapping[str, NDArray[Any]]) -> Observation:
             Presentation(population, tuple(clusters), start, stop)
             for population, clusters, start, stop in head.get("presentations", ())
         ),
+        episodes=tuple(Episode(*one) for one in head["episodes"]) if "episodes" in head else None,
     )
 
 

@@ -19,6 +19,8 @@ def code_of(path: Path) -> list[str]:
         return []
     model = tables.get("model")
     named = [model.get("name")] if isinstance(model, dict) else []
+    loop = tables.get("loop")
+    named += [loop.get("environment")] if isinstance(loop, dict) else []
     for table in ("objectives", "constraints"):
         named += [one.get("statistic") for one in _tables(tables.get(table))]
     return list(dict.fromkeys(name for name in named if isinstance(name, str) and ":" in name))

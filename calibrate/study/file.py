@@ -11,6 +11,7 @@
     [[constraints]]  statistic = "rate_E", min = 0.1, max = 60.0
     [[stages]]       duration_ms = 1000.0                     # a short simulation that constraints must pass
     [[stimuli]]      clusters = "each", current_pA = 0.5, duration_ms = 200.0, first_ms = 500.0, ...
+    [loop]           environment = "delayed_response"         # instead: what the network acts on
     [replicates]     graphs = 1
     [sampler]        name = "tpe"
     [prior]          study = "an earlier one"
@@ -232,6 +233,41 @@ class StimulusSection(Section):
     repetitions: int | None = Field(default=None, ge=1, description="and the number of onsets")
 
 
+class LoopSection(Section):
+    """[loop]: the environment that the network acts on and is stimulated by, in a closed loop."""
+
+    environment: str = Field(
+        min_length=1,
+        description='an installed environment, or your own as "file.py:Name": a class with the methods reset '
+        "and step of a Gymnasium environment",
+    )
+    options: dict[str, Any] = Field(default_factory=dict, description="what the environment is made with")
+    interval_ms: float = Field(
+        default=10.0, gt=0, description="biological time from one exchange to the next (ms)"
+    )
+    output: Literal["rates", "counts"] = Field(
+        default="rates",
+        description="what the environment receives of every cluster: its mean rate in the interval (Hz), or "
+        "the number of its spikes",
+    )
+    output_population: str = Field(
+        default="E", min_length=1, description="the population whose clusters it receives"
+    )
+    input: Literal["current", "rate"] = Field(
+        default="current",
+        description="what it returns for every cluster: a current beside the constant input (pA), or the "
+        "rate of the Poisson input (Hz), which the population must have",
+    )
+    input_population: str = Field(
+        default="E", min_length=1, description="the population whose clusters it stimulates"
+    )
+    deadline: Literal["wait", "hold", "skip"] = Field(
+        default="wait",
+        description="of `calibrate loop`, where the network is late: the environment waits for it, or goes "
+        "by the clock, with the network's last activity or with none",
+    )
+
+
 class ReplicatesSection(Section):
     """[replicates]: on how many graphs (realisations of the connectivity) a candidate is simulated."""
 
@@ -400,6 +436,7 @@ class StudyFile(Section):
     constraints: list[ConstraintSection] = Field(default_factory=list)
     stages: list[StageSection] = Field(default_factory=list)
     stimuli: list[StimulusSection] = Field(default_factory=list)
+    loop: LoopSection | None = None
     recording: RecordingSection | None = None
     replicates: ReplicatesSection = ReplicatesSection()
     sampler: Sampler = Tpe()
@@ -414,6 +451,7 @@ TABLES: Mapping[str, type[Section]] = {
     "model": ModelSection,
     "simulation": SimulationSection,
     "recording": RecordingSection,
+    "loop": LoopSection,
     "replicates": ReplicatesSection,
     "prior": PriorSection,
     "budget": BudgetSection,

@@ -17,6 +17,7 @@ from calibrate.observation import Needs
 from calibrate.panel import panel
 from calibrate.study import checks, noise, parameters, symmetry, targets
 from calibrate.study.file import AnySampler, Cmaes, DerivedParameter, FreeParameter, Tpe
+from calibrate.study.looped import check_loop
 from calibrate.study.own import plain
 from calibrate.study.problems import Place, Problems, key_lines, syntax_problem
 from calibrate.study.protocol import stimuli as stimuli_of
@@ -70,6 +71,7 @@ def make_study(
     validation: Mapping[str, Any] | None = None,
     storage: Mapping[str, Any] | None = None,
     recording: Mapping[str, Any] | None = None,
+    loop: Mapping[str, Any] | None = None,
     seed: int = 0,
     pareto: bool = False,
     folder: Path | str = ".",
@@ -98,6 +100,7 @@ def make_study(
         "validation": validation,
         "storage": storage,
         "recording": recording,
+        "loop": loop,
     }
     tables = plain(given, own)
     try:
@@ -190,6 +193,7 @@ def _checked(
     targets.check_times(problems, file, needs)
     targets.check_stages(problems, file, constraints)
     protocol = stimuli_of(problems, file, network)
+    check_loop(problems, file, network, folder, needs)
     study = Study(
         path=path,
         text=text,

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from calibrate.closed_loop import Loop
 from calibrate.network import Model, Network, Stimulus
 from calibrate.objective import Constraint, Objective, Statistic
 from calibrate.observation import Needs
@@ -149,6 +150,15 @@ class Study:
         return self.file.storage
 
     @property
+    def loop(self) -> Loop | None:
+        """The closed loop that its networks are in."""
+        section = self.file.loop
+        if section is None:
+            return None
+        given = section.model_dump(exclude={"deadline"})
+        return Loop(**given, folder=self.folder.resolve())
+
+    @property
     def needs(self) -> Needs:
         """What an observation must hold for all statistics."""
         return Needs.merge(statistic.needs for statistic in self.statistics)
@@ -192,7 +202,12 @@ class Study:
             constraint.name: section.model_dump(mode="json", exclude={"name"}, exclude_none=True)
             for constraint, section in zip(self.constraints, file.constraints, strict=True)
         }
-        references = [file.model.name, *(section.statistic for section in file.objectives)]
+        loop = file.loop.model_dump(mode="json", exclude={"deadline"}) if file.loop else {}
+        references = [
+            file.model.name,
+            *([file.loop.environment] if file.loop else []),
+            *(section.statistic for section in file.objectives),
+        ]
         references += [section.statistic for section in file.constraints]
         derived = {name: {"expression": expression.text} for name, expression in self.derived.items()}
         ranges = {name: asdict(domain) for name, domain in self.space.items()}
@@ -201,6 +216,7 @@ class Study:
             "constraints": constraints,
             "stages": {str(k): asdict(timing) for k, timing in enumerate(self.stages[:-1], start=1)},
             "stimuli": {str(k): asdict(stimulus) for k, stimulus in enumerate(self.stimuli)},
+            "loop": loop,
             "recording": file.recording.model_dump(mode="json", exclude_none=True) if file.recording else {},
             "replicates": file.replicates.model_dump(mode="json", exclude={"fresh"}, exclude_defaults=True),
             "study": {"pareto": True} if self.pareto else {},
