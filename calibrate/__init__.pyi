@@ -22,6 +22,8 @@ from .figures import raster_figure as raster_figure
 from .figures import rates_figure as rates_figure
 from .figures import slices_figure as slices_figure
 from .figures import verdict_figure as verdict_figure
+from .live import Looped as Looped
+from .live import run_loop as run_loop
 from .network import Bernoulli as Bernoulli
 from .network import Distributed as Distributed
 from .network import FixedIndegree as FixedIndegree

@@ -54,7 +54,7 @@ def reward(observation: Observation) -> Estimate:
 
 @statistic(needs=_EPISODES, sample="whether every episode was correct")
 def accuracy(observation: Observation) -> Estimate:
-    """Share of episodes in which the decision was correct: the mean of the environment's measure "correct".
+    """Share of episodes in which the decision was correct: the mean of the measure "correct".
 
     From 0 to 1; no decision is not correct, so a silent network, or one of a single spike, has 0. Support:
     episodes that came to their end. Undefined, with shortfall 1, where there are none; ObjectiveError where
