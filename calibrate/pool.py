@@ -63,7 +63,7 @@ class _Slot:
     """One process and the pipe to it; replaced as a whole when the process dies."""
 
     def __init__(self, setup: Setup, log: Path) -> None:
-        self._setup, self._log = _packed(setup), log
+        self._setup, self._log = packed(setup), log
         self.batch: Sequence[Candidate] = ()
         self.started = 0.0
         self._spawn()
@@ -119,17 +119,29 @@ class _Slot:
         self.connection.close()
 
 
-def _packed(setup: Setup) -> bytes:
+def packed(setup: Setup) -> bytes:
+    """A setup for other processes. Raises ModelError where it cannot travel."""
     # What no other process can import travels by value: a notebook's functions, and those of plug-in files.
     for name, module in list(sys.modules.items()):
         if name.startswith(plugins.FILE_MODULE):
             cloudpickle.register_pickle_by_value(module)
     try:
-        packed: bytes = cloudpickle.dumps(setup)
+        content: bytes = cloudpickle.dumps(setup)
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
         raise ModelError(f"the model cannot be sent to the processes that simulate it: {what}") from error
-    return packed
+    return content
+
+
+def batched(candidates: Sequence[Candidate], *, batch_size: int, slots: int) -> Iterator[Sequence[Candidate]]:
+    """Batches of one graph each, the graphs in order, so that slots change theirs seldom."""
+    by_graph = sorted(candidates, key=lambda candidate: candidate.realisation)
+    for _, group in groupby(by_graph, key=lambda candidate: candidate.realisation):
+        members = list(group)
+        # Spread evenly: 5 candidates on 2 slots of batch size 4 are 3 + 2, not 4 + 1.
+        size = max(min(batch_size, -(-len(members) // slots)), 1)
+        for start in range(0, len(members), size):
+            yield members[start : start + size]
 
 
 def slots_for(backend: str, network: Network) -> int:
@@ -219,7 +231,7 @@ class Pool:
         """
         timing = timing or self.timing
         found: dict[tuple[str, int], Outcome] = {}
-        queue = deque(self._batches(candidates))
+        queue = deque(batched(candidates, batch_size=self.setup.batch_size, slots=self.slots))
         idle, busy = deque(self._slots), list[_Slot]()
         while queue or busy:
             while queue and idle:
@@ -244,16 +256,6 @@ class Pool:
                     found[outcome.key] = outcome
                     progress(outcome)
         return [found[candidate.key] for candidate in candidates]
-
-    def _batches(self, candidates: Sequence[Candidate]) -> Iterator[Sequence[Candidate]]:
-        """Batches of one graph each, the graphs in order, so that slots change theirs seldom."""
-        by_graph = sorted(candidates, key=lambda candidate: candidate.realisation)
-        for _, group in groupby(by_graph, key=lambda candidate: candidate.realisation):
-            members = list(group)
-            # Spread evenly: 5 candidates on 2 slots of batch size 4 are 3 + 2, not 4 + 1.
-            size = max(min(self.setup.batch_size, -(-len(members) // self.slots)), 1)
-            for start in range(0, len(members), size):
-                yield members[start : start + size]
 
     def _limit_s(self, timing: Timing) -> float | None:
         """How long a batch may take; None: for ever."""

@@ -161,7 +161,7 @@ def _network(
         if not study.space[name].contains(value):
             raise StudyError(f"{name} = {value} is outside of its range in {study.path}")
     random = np.random.default_rng(key("selftest", study.seed))
-    with pool_for(study, slots=slots) as pool:
+    with pool_for(study.locally, slots=slots) as pool:
         for _ in range(ATTEMPTS):
             quantiles = random.uniform(MARGIN, 1 - MARGIN, size=len(study.space))
             drawn = {

@@ -73,7 +73,7 @@ def run_study(
             shown.say(f"Simulating with {ready.simulation.backend}.")
         for warning in ready.warnings:
             shown.say(f"warning: {warning}")
-        pool = pool_for(ready, slots=slots)
+        pool = pool_for(ready, slots=slots, say=shown.say)
         origins = [ready.prior.study, place.predecessor if adopt else None]
         wanted = list(dict.fromkeys(name for name in origins if name))
         check_origins(ready, url, wanted)  # before the study begins
@@ -245,7 +245,7 @@ def simulate(
     slots_for(study.simulation.backend, network)  # it may be larger than the one in the middle
     seed = candidate_seed(study.simulation_seed, index, graph)
     candidate = Candidate(uuid=str(uuid.uuid4()), parameters=complete, seed=seed, realisation=graph)
-    with pool_for(study, slots=1, at_once=1, spikes=spikes) as pool:
+    with pool_for(study.locally, slots=1, at_once=1, spikes=spikes) as pool:
         (outcome,) = pool.run([candidate])
         if isinstance(outcome.result, SimulationFailure):
             raise SimulatorError(f"the simulation failed: {outcome.result.reason}")

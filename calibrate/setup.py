@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from calibrate import simulators
+from calibrate.dask_pool import Cluster, DaskPool
+from calibrate.errors import StudyError
 from calibrate.neurons import own_neuron_models
 from calibrate.pool import Pool, slots_for
 from calibrate.simulators.base import Recording
@@ -37,20 +41,33 @@ def setup_of(study: Study, *, batch_size: int = 1, spikes: bool = False) -> Setu
 
 
 def pool_for(
-    study: Study, *, slots: int | None = None, at_once: int | None = None, spikes: bool = False
-) -> Pool:
+    study: Study,
+    *,
+    slots: int | None = None,
+    at_once: int | None = None,
+    spikes: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> Pool | DaskPool:
     """The pool that simulates networks of `study`, which must name a simulator, not "auto".
 
     slots    processes, by default what cores and memory allow
     at_once  networks that will be asked for at once, so that no larger batch is prepared
     spikes   whether to keep every spike
+    say      is told what a cluster is waited for
 
-    Raises SimulatorError where not one network fits into memory.
+    Raises SimulatorError where not one network fits into memory, StudyError for slots on a cluster.
     """
-    simulation = study.simulation
+    simulation, section = study.simulation, study.file.pool
     size = simulators.batch_size(simulation.backend, simulation.batch_size)
+    setup = setup_of(study, batch_size=size if at_once is None else min(size, at_once), spikes=spikes)
+    if section.on_cluster:
+        if slots is not None:
+            raise StudyError("the workers of a Dask cluster are its slots: leave out --slots (slots)")
+        cluster = Cluster(address=section.address or "", resources=section.resources, wait_s=section.wait_s)
+        timing, timeout_s = study.stages[-1], simulation.timeout_s
+        return DaskPool(setup, timing, cluster=cluster, timeout_s=timeout_s, say=say)
     return Pool(
-        setup_of(study, batch_size=size if at_once is None else min(size, at_once), spikes=spikes),
+        setup,
         study.stages[-1],
         slots=slots or slots_for(simulation.backend, study.network),
         timeout_s=simulation.timeout_s,

@@ -199,11 +199,10 @@ class _Side:
             report(returned)
 
         with pool_for(self.study, slots=slots, at_once=len(found), spikes=True) as pool:
-            for start in range(0, len(left), pool.capacity):
-                if interrupted():
-                    return
-                batch = left[start : start + pool.capacity]
-                pool.run(batch, timing=self.study.stages[-1], progress=keep)
+            while left and not interrupted():
+                n = pool.capacity  # of a cluster, it may change
+                pool.run(left[:n], timing=self.study.stages[-1], progress=keep)
+                left = left[n:]
 
     def known(self, case: Case, graphs: Sequence[int]) -> list[Simulation]:
         """A case's simulations on these graphs, in their order. Raises SimulatorError where all failed."""

@@ -128,7 +128,13 @@ def test_a_statistic_is_shown_with_its_docstring_options_needs_and_spread(capsys
     assert found["name"] == "cv2_I"
     assert found["options"]["population"] == "I"
     assert found["doc"].startswith(found["summary"])
-    assert found["needs"] == {"bin_ms": None, "window_ms": None, "isi": True, "spikes": False, "episodes": False}
+    assert found["needs"] == {
+        "bin_ms": None,
+        "window_ms": None,
+        "isi": True,
+        "spikes": False,
+        "episodes": False,
+    }
     assert set(found["spread"]) == {"fixed_indegree", "bernoulli"}
     out = printed(capsys, "objectives", "dwell_time")
     assert "Litwin-Kumar and Doiron 2012" in out

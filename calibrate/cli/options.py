@@ -9,6 +9,13 @@ import typer
 
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file (TOML).")]
 Backend = Annotated[str | None, typer.Option(help="Simulator: auto, genn, nest or poisson.", metavar="NAME")]
+PoolEngine = Annotated[
+    str | None,
+    typer.Option("--pool", help="What simulates: local processes, or a dask cluster.", metavar="local|dask"),
+]
+Address = Annotated[
+    str | None, typer.Option(help="The Dask scheduler's, or its scheduler file.", metavar="URL|FILE")
+]
 Seed = Annotated[int | None, typer.Option(help="Seed, instead of the study's.")]
 Storage = Annotated[str | None, typer.Option(help="Database URL (also: OPTUNA_STORAGE).", metavar="URL")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress and no closing lines.")]

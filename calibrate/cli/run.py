@@ -11,7 +11,7 @@ from rich.console import Console
 
 from calibrate.cli import tables
 from calibrate.cli.given import read
-from calibrate.cli.options import Backend, Debug, Json, Quiet, Seed, Storage, StudyPath
+from calibrate.cli.options import Address, Backend, Debug, Json, PoolEngine, Quiet, Seed, Storage, StudyPath
 from calibrate.cli.output import INTERRUPTED, FailedError, StoppedError, errors, output
 from calibrate.cli.verdicts import print_verdict
 from calibrate.display import display
@@ -28,6 +28,8 @@ def run(
         int | None, typer.Option(help="Number of trials in all, instead of the study's.")
     ] = None,
     slots: Annotated[int | None, typer.Option(min=1, help="Processes (default: one a core).")] = None,
+    pool: PoolEngine = None,
+    address: Address = None,
     new: Annotated[
         bool, typer.Option("--new", help="Begin another study where the file was changed since it began.")
     ] = False,
@@ -40,7 +42,16 @@ def run(
 ) -> None:
     """Run a study, or go on with it: what is in its database counts."""
     with output(json_) as (emit, console):
-        found = read(study, {"simulation.backend": backend, "study.seed": seed, "budget.trials": trials})
+        found = read(
+            study,
+            {
+                "simulation.backend": backend,
+                "study.seed": seed,
+                "budget.trials": trials,
+                "pool.engine": pool,
+                "pool.address": address,
+            },
+        )
         try:
             result = run_study(
                 found,

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from calibrate.cli import tables
 from calibrate.cli.given import read, settings
-from calibrate.cli.options import Backend, Debug, Json, Quiet, Seed, Storage, StudyPath
+from calibrate.cli.options import Address, Backend, Debug, Json, PoolEngine, Quiet, Seed, Storage, StudyPath
 from calibrate.cli.output import INTERRUPTED, FailedError, StoppedError, errors, output
 from calibrate.display import display
 from calibrate.errors import SimulatorError
@@ -32,6 +32,8 @@ def selftest(
         int | None, typer.Option(help="Number of trials in all, instead of the study's.")
     ] = None,
     slots: Annotated[int | None, typer.Option(min=1, help="Processes (default: one a core).")] = None,
+    pool: PoolEngine = None,
+    address: Address = None,
     backend: Backend = None,
     storage: Storage = None,
     seed: Seed = None,
@@ -41,7 +43,16 @@ def selftest(
 ) -> None:
     """Let a study search for a known network: is it found, and how well are its parameters recovered?"""
     with output(json_) as (emit, console):
-        found = read(study, {"simulation.backend": backend, "study.seed": seed, "budget.trials": trials})
+        found = read(
+            study,
+            {
+                "simulation.backend": backend,
+                "study.seed": seed,
+                "budget.trials": trials,
+                "pool.engine": pool,
+                "pool.address": address,
+            },
+        )
         messages = errors()
         try:
             tested = test_study(

@@ -8,7 +8,7 @@ import typer
 
 from calibrate import session
 from calibrate.cli.given import read
-from calibrate.cli.options import Backend, Debug, Json, Quiet, Storage, StudyPath
+from calibrate.cli.options import Address, Backend, Debug, Json, PoolEngine, Quiet, Storage, StudyPath
 from calibrate.cli.output import INTERRUPTED, FailedError, StoppedError, errors, output
 from calibrate.cli.verdicts import print_verdict
 from calibrate.display import display
@@ -40,6 +40,8 @@ def validate(
         bool, typer.Option("--exact", help="Compare spike trains on one graph, in double precision.")
     ] = False,
     slots: Annotated[int | None, typer.Option(min=1, help="Processes (default: one a core).")] = None,
+    pool: PoolEngine = None,
+    address: Address = None,
     backend: Backend = None,
     storage: Storage = None,
     quiet: Quiet = False,
@@ -55,6 +57,8 @@ def validate(
             "validation.top": top,
             "validation.replicates": replicates,
             "validation.duration_ms": duration_ms,
+            "pool.engine": pool,
+            "pool.address": address,
         }
         found = read(study, changes, searched=False)
         try:

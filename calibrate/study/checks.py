@@ -63,6 +63,13 @@ def check_prior(problems: Problems, file: StudyFile, space: Space) -> None:
                 problems.add(place, rule, value, f"write {value:.0f}")
 
 
+def check_pool(problems: Problems, file: StudyFile) -> None:
+    """A cluster has an address."""
+    if file.pool.engine == "dask" and file.pool.address is None:
+        remedy = 'write address = "tcp://HOST:8786", or a scheduler file'
+        problems.add(("pool",), "names a Dask cluster without its address", None, remedy)
+
+
 def check_budget(problems: Problems, file: StudyFile) -> None:
     """A study must be able to end; the grid ends by itself."""
     budget = file.budget

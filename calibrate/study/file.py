@@ -17,6 +17,7 @@
     [prior]          study = "an earlier one"
     [budget]         trials = 60
     [validation]     at_end = true
+    [pool]           engine = "dask", address = "tcp://node1:8786"
     [storage]        url = "sqlite:///results.db"
 
 (One key a line in the file.) What a section cannot know by itself is checked in `calibrate.study`.
@@ -412,6 +413,31 @@ class ValidationSection(Section):
     )
 
 
+class PoolSection(Section):
+    """[pool]: what simulates. It may change while a study goes on."""
+
+    engine: Literal["local", "dask"] | None = Field(
+        default=None,
+        description="processes of this computer, or the workers of a Dask cluster (default: dask where there "
+        "is an address)",
+    )
+    address: str | None = Field(
+        default=None,
+        min_length=1,
+        description='of the Dask scheduler, such as "tcp://node1:8786"; or its scheduler file (.json)',
+    )
+    resources: dict[str, float] = Field(
+        default_factory=dict,
+        description="what a worker must declare, and a batch takes of it, such as {GPU = 1}",
+    )
+    wait_s: float = Field(default=600.0, ge=0, description="how long to wait for the first worker (s)")
+
+    @property
+    def on_cluster(self) -> bool:
+        """Whether a Dask cluster simulates."""
+        return self.engine == "dask" or (self.engine is None and self.address is not None)
+
+
 class StorageSection(Section):
     """[storage]: where the results go. It may change while a study goes on."""
 
@@ -443,6 +469,7 @@ class StudyFile(Section):
     prior: PriorSection = PriorSection()
     budget: BudgetSection = BudgetSection()
     validation: ValidationSection = ValidationSection()
+    pool: PoolSection = PoolSection()
     storage: StorageSection = StorageSection()
 
 
@@ -456,6 +483,7 @@ TABLES: Mapping[str, type[Section]] = {
     "prior": PriorSection,
     "budget": BudgetSection,
     "validation": ValidationSection,
+    "pool": PoolSection,
     "storage": StorageSection,
 }
 

@@ -70,6 +70,7 @@ def make_study(
     budget: Mapping[str, Any] | None = None,
     validation: Mapping[str, Any] | None = None,
     storage: Mapping[str, Any] | None = None,
+    pool: Mapping[str, Any] | None = None,
     recording: Mapping[str, Any] | None = None,
     loop: Mapping[str, Any] | None = None,
     seed: int = 0,
@@ -99,6 +100,7 @@ def make_study(
         "budget": budget,
         "validation": validation,
         "storage": storage,
+        "pool": pool,
         "recording": recording,
         "loop": loop,
     }
@@ -176,6 +178,7 @@ def _checked(
     checks.check_sampler(problems, file, space)
     checks.check_budget(problems, file)
     checks.check_prior(problems, file, space)
+    checks.check_pool(problems, file)
     if len(fixed) + len(space) + len(derived) < len(given):
         return None
     network = parameters.check_model_rules(problems, model, fixed, space, derived, file.simulation.dt_ms)

@@ -22,6 +22,7 @@ from calibrate.study.file import (
     BudgetSection,
     Grid,
     ObjectiveSection,
+    PoolSection,
     PriorSection,
     ReplicatesSection,
     SimulationSection,
@@ -181,6 +182,11 @@ class Study:
     def on(self, backend: str) -> Study:
         """The same study with `backend` instead of the one it names ("auto" become a simulator)."""
         return self.simulated(backend=backend)
+
+    @property
+    def locally(self) -> Study:
+        """The same study with the processes of this computer, whatever its [pool] says."""
+        return replace(self, file=self.file.model_copy(update={"pool": PoolSection()}))
 
     def simulated(self, **changes: object) -> Study:
         """The same study with other values in its [simulation]; they are not checked."""
