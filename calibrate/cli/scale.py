@@ -29,7 +29,7 @@ def scale(
         ),
     ] = None,
     # An option takes one value: the others after --sizes come as arguments.
-    more_sizes: Annotated[list[int] | None, typer.Argument(min=1, hidden=True)] = None,
+    more_sizes: Annotated[list[int] | None, typer.Argument(min=1, hidden=True, metavar="--sizes")] = None,
     backend: Annotated[
         list[str] | None,
         typer.Option(
