@@ -23,6 +23,8 @@ from .figures import rates_figure as rates_figure
 from .figures import scaling_figure as scaling_figure
 from .figures import slices_figure as slices_figure
 from .figures import verdict_figure as verdict_figure
+from .measurement import Measurement as Measurement
+from .measurement import Omitted as Omitted
 from .network import Bernoulli as Bernoulli
 from .network import Distributed as Distributed
 from .network import FixedIndegree as FixedIndegree
@@ -54,6 +56,8 @@ from .recording import read_recording as read_recording
 from .report import make_report as make_report
 from .report import write_report as write_report
 from .result import Result as Result
+from .scaling import Growth as Growth
+from .scaling import PowerLaw as PowerLaw
 from .scaling import Scaling as Scaling
 from .scaling import scale as scale
 from .selftest import SelfTest as SelfTest
