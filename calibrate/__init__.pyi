@@ -20,10 +20,13 @@ from .figures import looseness_figure as looseness_figure
 from .figures import map_figure as map_figure
 from .figures import raster_figure as raster_figure
 from .figures import rates_figure as rates_figure
+from .figures import scaling_figure as scaling_figure
 from .figures import slices_figure as slices_figure
 from .figures import verdict_figure as verdict_figure
 from .live import Looped as Looped
 from .live import run_loop as run_loop
+from .measurement import Measurement as Measurement
+from .measurement import Omitted as Omitted
 from .network import Bernoulli as Bernoulli
 from .network import Distributed as Distributed
 from .network import FixedIndegree as FixedIndegree
@@ -55,6 +58,10 @@ from .recording import read_recording as read_recording
 from .report import make_report as make_report
 from .report import write_report as write_report
 from .result import Result as Result
+from .scaling import Growth as Growth
+from .scaling import PowerLaw as PowerLaw
+from .scaling import Scaling as Scaling
+from .scaling import scale as scale
 from .selftest import SelfTest as SelfTest
 from .selftest import selftest as selftest
 from .session import Simulated as Simulated

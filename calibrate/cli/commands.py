@@ -28,6 +28,7 @@ from calibrate.cli.output import INTERRUPTED, FailedError, StoppedError
 from calibrate.cli.report import report
 from calibrate.cli.rescore import rescore
 from calibrate.cli.run import run
+from calibrate.cli.scale import scale
 from calibrate.cli.selftest import selftest
 from calibrate.cli.show import show
 from calibrate.cli.simulate import simulate
@@ -56,8 +57,8 @@ def _calibrate(
 
 
 for command in (
-    *(new, check, run, show, simulate, validate, selftest, rescore, report, map_, loop, dashboard),
-    *(export, copy, stats, models, objectives, doctor),
+    *(new, check, run, show, simulate, validate, selftest, rescore, report, map_, loop, scale),
+    *(dashboard, export, copy, stats, models, objectives, doctor),
 ):
     app.command(command.__name__.rstrip("_"))(command)
 

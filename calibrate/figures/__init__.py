@@ -3,6 +3,7 @@
 from calibrate.figures.distributions import distributions_figure
 from calibrate.figures.looseness import looseness_figure
 from calibrate.figures.maps import map_figure
+from calibrate.figures.scaling import scaling_figure
 from calibrate.figures.search import front_figure, history_figure, importance_figure, slices_figure
 from calibrate.figures.verdict import verdict_figure
 from calibrate.raster import raster_figure, rates_figure
@@ -16,6 +17,7 @@ __all__ = [
     "map_figure",
     "raster_figure",
     "rates_figure",
+    "scaling_figure",
     "slices_figure",
     "verdict_figure",
 ]
