@@ -8,7 +8,8 @@ HIDDEN = "***"
 
 # In a URL, written well or not: from the first colon after the user's name to the last @. In `?password=...`,
 # which drivers of databases take too.
-_IN_URL = re.compile(r"^((?:[^/@]*//)?[^:/@]*:)(.*)@", re.DOTALL)
+_IN_URL = re.compile(r"^((?:[^/@]*/{2,})?[^:/@]*:)(.*)@", re.DOTALL)
+_NO_PASSWORD = re.compile(r"^[^/@]*/{2,}[^:/@]*@[^@]*$")
 # Lengths are bounded, so that a long text takes no longer than its length.
 _IN_QUERY = re.compile(
     r"([?&;][^=&\s]{0,40}?(?:pass|pwd|secret|token)[^=&\s]{0,40}=)[^&;\s'\"]*", re.IGNORECASE
@@ -23,10 +24,11 @@ def without_password(url: str) -> str:
     """The URL of a database without its password, even where it is not written as a URL should be."""
     if url.startswith(("sqlite:///", "sqlite+pysqlite:///")):  # names a file
         return _IN_QUERY.sub(rf"\1{HIDDEN}", url)
-    if "@" in url:
-        masked = _IN_URL.sub(rf"\1{HIDDEN}@", url)
-    else:
+    masked = url
+    if "@" not in url:
         masked = _AS_PORT.sub(rf"\1{HIDDEN}", url)
+    elif not _NO_PASSWORD.match(url):
+        masked = _IN_URL.sub(rf"\1{HIDDEN}@", url)
     return _IN_QUERY.sub(rf"\1{HIDDEN}", masked)
 
 

@@ -79,7 +79,8 @@ def make_study(
     """A study made in Python: every argument is the table of a study file that has its name.
 
     `model`, and `statistic` in objectives and constraints, may be objects as well as names; `text` of the
-    study that comes back is the study file, without the password of its database. Files that are named, and the database, lie in `folder`.
+    study that comes back is the study file, without the password of its database. Files that are named, and
+    the database, lie in `folder`.
 
     Raises StudyError with one line for every rule that is broken; nothing is written.
     """
