@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote, quote_plus
 
 HIDDEN = "***"
+
+# Drivers may tell in an error what they were given: passwords that this process has seen. Shorter ones are
+# parts of words.
+_SECRETS: set[str] = set()
+_SHORTEST = 4
 
 # In a URL, written well or not: from the first colon after the user's name to the last @. In `?password=...`,
 # which drivers of databases take too.
@@ -32,8 +38,16 @@ def without_password(url: str) -> str:
     return _IN_QUERY.sub(rf"\1{HIDDEN}", masked)
 
 
+def keep_secret(password: str) -> None:
+    """From now on, `without_passwords` finds `password` in any text, percent-encoded too."""
+    if len(password) >= _SHORTEST:
+        _SECRETS.update((password, quote(password, safe=""), quote(password), quote_plus(password)))
+
+
 def without_passwords(text: str) -> str:
-    """A text without the passwords of all URLs in it."""
+    """A text without the passwords of all URLs in it, and without those that are to be kept secret."""
+    for secret in sorted(_SECRETS, key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
     return _IN_QUERY.sub(rf"\1{HIDDEN}", _IN_TEXT.sub(rf"\1{HIDDEN}@", text))
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from calibrate.errors import StoreError
-from calibrate.masking import HIDDEN, without_password
+from calibrate.masking import keep_secret, without_password, without_passwords
 
 # Another process that writes is waited for so long.
 LOCK_TIMEOUT_S = 20.0
@@ -35,6 +35,8 @@ def parsed(url: str, folder: Path) -> URL:
             f"'{without_password(url)}' is not the URL of a database; "
             "write sqlite:///FILE.db or postgresql://USER@HOST/NAME"
         ) from None
+    if found.password:
+        keep_secret(str(found.password))
     if found.drivername in ("postgres", "postgresql"):
         found = found.set(drivername="postgresql+psycopg")
     if not is_sqlite(found):
@@ -176,6 +178,4 @@ def _meaning(error: BaseException, url: URL) -> str:
     for sign, meaning in _MEANINGS.items():
         if is_sqlite(url) and sign in text.lower():
             return meaning
-    if url.password:
-        text = text.replace(str(url.password), HIDDEN)
-    return " ".join(text.split()) or type(error).__name__
+    return " ".join(without_passwords(text).split()) or type(error).__name__
