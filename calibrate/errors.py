@@ -44,6 +44,8 @@ class StoreError(CalibrateError):
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `` (did you mean 'x'?)`` for the known name nearest to `name`, else an empty string."""
+    if len(name) > 100:  # no slip of the finger, and comparing takes long
+        return ""
     known = list(known)
     near = [other for other in known if other.casefold() == name.casefold()]
     near = near or difflib.get_close_matches(name, known, n=1, cutoff=0.6)

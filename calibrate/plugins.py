@@ -73,7 +73,7 @@ def load(
 def _from_package(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(f"cannot import {name}: {type(error).__name__}: {error}") from error
 
 
@@ -97,7 +97,7 @@ def _from_file(where: str, folder: Path | None) -> ModuleType:
     sys.modules[module_name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[module_name]
         raise PluginError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
     return module

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 
 # From the bottom up; a module imports from lower layers, and from its own package, only.
 LAYERS = [
-    {"errors", "interrupt"},
+    {"errors", "interrupt", "masking"},
     {"plugins", "observation", "neurons"},
     {"network", "objective"},
     {"wiring", "models", "catalogue", "suggestions"},

@@ -35,6 +35,7 @@ from calibrate.cli.simulate import simulate
 from calibrate.cli.stats import stats
 from calibrate.cli.validate import validate
 from calibrate.errors import CalibrateError
+from calibrate.masking import printable, without_password, without_passwords
 
 app = typer.Typer(
     name="calibrate",
@@ -64,12 +65,13 @@ for command in (
 
 
 def _again(arguments: Sequence[str]) -> str:
-    return f"go on with: {shlex.join(['calibrate', *arguments])}"
+    shown = (without_passwords(without_password(one) if "//" in one else one) for one in arguments)
+    return f"go on with: {shlex.join(['calibrate', *shown])}"
 
 
 def _fail(message: str, code: int) -> int:
-    for line in message.splitlines() or ["failed"]:
-        print(f"error: {line}", file=sys.stderr)
+    for line in without_passwords(message).splitlines() or ["failed"]:
+        print(f"error: {printable(line)}", file=sys.stderr)
     return code
 
 
@@ -91,7 +93,7 @@ def execute(arguments: Sequence[str]) -> int:
         return 0
     except Exception as error:
         if debug:
-            traceback.print_exc()
+            print(without_passwords(traceback.format_exc()), end="", file=sys.stderr)
         usage = getattr(error, "format_message", None)  # an error of Typer's, which moved between versions
         if usage is not None:
             return _fail(usage(), 2)

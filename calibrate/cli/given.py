@@ -13,6 +13,7 @@ from rich.console import Console
 from calibrate import simulators
 from calibrate.cli import tables
 from calibrate.errors import CalibrateError, ModelError
+from calibrate.masking import without_password
 from calibrate.study import Study, read_study
 
 
@@ -59,4 +60,4 @@ def hidden(url: str) -> str:
     """A database URL without its password."""
     from sqlalchemy import make_url
 
-    return make_url(url).render_as_string(hide_password=True)
+    return without_password(make_url(url).render_as_string(hide_password=True))

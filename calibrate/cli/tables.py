@@ -14,6 +14,7 @@ from calibrate.best import Best, Reached, finite
 from calibrate.cost import Cost
 from calibrate.display import duration
 from calibrate.looseness import Looseness
+from calibrate.masking import printable
 from calibrate.objective import Estimate
 from calibrate.reading import Results
 from calibrate.result import Reason, Result
@@ -33,7 +34,7 @@ _REASONS: Mapping[Reason, str] = {
 
 def print_line(console: Console, text: str) -> None:
     """A line as it is, however long."""
-    console.print(text, soft_wrap=True, markup=False, highlight=False)
+    console.print(printable(text), soft_wrap=True, markup=False, highlight=False)
 
 
 def print_result(console: Console, study: Study, result: Result) -> None:

@@ -10,6 +10,10 @@ from calibrate.errors import ModelError, did_you_mean
 from calibrate.neurons import neuron_model
 from calibrate.observation import Layout
 
+# What 32 bits can number, and what can be listed.
+MOST_NEURONS = 2**31 - 1
+MOST_CLUSTERS = 10_000
+
 Part = Literal["all", "within", "between"]
 
 
@@ -61,6 +65,11 @@ class Population:
     def __post_init__(self) -> None:
         if self.size < 1 or self.clusters < 1:
             raise ModelError(f"population {self.name} needs at least one neuron and one cluster")
+        if self.size > MOST_NEURONS or self.clusters > MOST_CLUSTERS:
+            raise ModelError(
+                f"population {self.name} may have {MOST_NEURONS:,} neurons and {MOST_CLUSTERS:,} clusters, "
+                f"not {self.size:,} and {self.clusters:,}"
+            )
         if self.size % self.clusters:
             raise ModelError(
                 f"{self.size} neurons of {self.name} do not divide into {self.clusters} equal clusters"

@@ -18,6 +18,10 @@ FloatArray = NDArray[np.float64]
 
 def steps(duration_ms: float, dt_ms: float, what: str) -> int:
     """Number of steps of `dt_ms` in `duration_ms`; raises ObservationError unless it is a whole number."""
+    if not math.isfinite(duration_ms / dt_ms):
+        raise ObservationError(
+            f"{what} of {duration_ms:g} ms has more steps of {dt_ms:g} ms than can be counted"
+        )
     n = round(duration_ms / dt_ms)
     if not math.isclose(n * dt_ms, duration_ms, rel_tol=1e-9, abs_tol=1e-9):
         raise ObservationError(f"{what} of {duration_ms:g} ms is not a whole number of {dt_ms:g} ms steps")

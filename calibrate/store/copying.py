@@ -11,6 +11,7 @@ import optuna
 from sqlalchemy import insert, select
 
 from calibrate.errors import StoreError
+from calibrate.masking import without_passwords
 from calibrate.store import archive, artifacts, database, schema
 from calibrate.store.artifacts import PREFIX_OF_TRIALS
 from calibrate.store.schema import SIMULATION, STUDY, VERDICT
@@ -49,7 +50,9 @@ def copy_study(study: Study, source: str, target: str) -> dict[str, int]:
             trials = _copy_optuna(study, database.optuna_storage(here), storage)
             try:
                 with database.writing(target_engine) as connection:
-                    connection.execute(insert(STUDY).values(_without_id(row)))
+                    connection.execute(
+                        insert(STUDY).values(_without_id(row) | {"text": without_passwords(row.text)})
+                    )
                     number = connection.execute(
                         select(STUDY.c.id).where(STUDY.c.name == study.name)
                     ).scalar_one()

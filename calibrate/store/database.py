@@ -27,6 +27,7 @@ from sqlalchemy.exc import (
 )
 
 from calibrate.errors import StoreError
+from calibrate.masking import keep_secret, without_password, without_passwords
 
 # Another process that writes is waited for so long.
 LOCK_TIMEOUT_S = 20.0
@@ -45,20 +46,32 @@ def parsed(url: str, folder: Path) -> URL:
     """
     try:
         found = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # a port that is no number
         raise StoreError(
-            f"'{url}' is not the URL of a database; write sqlite:///FILE.db or postgresql://USER@HOST/NAME"
+            f"'{without_password(url)}' is not the URL of a database; "
+            "write sqlite:///FILE.db or postgresql://USER@HOST/NAME"
         ) from None
+    if found.password:
+        keep_secret(str(found.password))
     if found.drivername in ("postgres", "postgresql"):
         found = found.set(drivername="postgresql+psycopg")
     if not is_sqlite(found):
+        if "@" in f"{found.host}{found.database}":  # what follows it belongs to the password
+            raise StoreError(
+                f"'{without_password(url)}' has a second @: in a password, write %40 for @ "
+                "(and %2F for /, %3A for :, %25 for %)"
+            )
         return found
     if found.database in (None, "", ":memory:"):
-        raise StoreError(f"'{url}' names no file; write sqlite:///FILE.db")
+        raise StoreError(f"'{without_password(url)}' names no file; write sqlite:///FILE.db")
     if str(found.database).startswith("file:"):
         return found
     path = folder / str(found.database)
-    if not path.parent.is_dir():
+    try:
+        there = path.parent.is_dir()
+    except OSError as error:
+        raise StoreError(f"no database can have this name: {error.strerror}") from None
+    if not there:
         raise StoreError(f"there is no folder {path.parent} for the database {path.name}; create it first")
     return found.set(database=str(path))
 
@@ -88,7 +101,7 @@ def is_sqlite(url: URL) -> bool:
 
 def shown(url: URL) -> str:
     """The URL without its password."""
-    return url.render_as_string(hide_password=True)
+    return without_password(url.render_as_string(hide_password=True))
 
 
 def folder(url: URL, otherwise: Path) -> Path:
@@ -262,4 +275,4 @@ def _meaning(error: BaseException, url: URL) -> str:
     for sign, meaning in _MEANINGS.items():
         if is_sqlite(url) and sign in text.lower():
             return meaning
-    return " ".join(text.split()) or type(error).__name__
+    return " ".join(without_passwords(text).split()) or type(error).__name__

@@ -42,7 +42,7 @@ STUDY = Table(
     Column("name", String(255), nullable=False, unique=True),
     Column("digest", String(64), nullable=False),
     Column("content", JSON, nullable=False),  # what the digest is of
-    Column("text", Text, nullable=False),  # the study file, word for word
+    Column("text", Text, nullable=False),  # the study file, without the password of its database
     Column("created", String(40), nullable=False),
     Column("versions", JSON, nullable=False),
 )

@@ -22,6 +22,8 @@ def attempt(
         return call(*args)
     except CalibrateError as error:
         problems.add_error(place, error, remedy)
+    except OSError as error:  # a name that no file can have
+        problems.add(place, f"cannot be read: {error.strerror or error}", None, remedy)
     except Exception as error:
         problems.add(place, f"raised {type(error).__name__}: {error}", None, remedy)
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -35,6 +36,7 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "sqrt": math.sqrt,
 }
 _LONGEST = 500
+_DEEPEST = 200
 
 
 @dataclass(frozen=True)
@@ -50,16 +52,20 @@ class Expression:
         if len(self.text) > _LONGEST:
             raise StudyError(f"the expression is longer than {_LONGEST} letters")
         try:
-            self._tree()
+            tree = self._tree()
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             raise StudyError(f"'{self.text}' is not an expression, such as N_E / 4") from None
-        for node in ast.walk(self._tree()):
+        if _depth(tree) > _DEEPEST:
+            raise StudyError(f"'{self.text}' is nested more than {_DEEPEST} times")
+        for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and type(node.value) not in (int, float, str):
                 raise StudyError(f"'{self.text}': {node.value!r} is neither a number nor a parameter")
         _ = self.names
 
     def _tree(self) -> ast.expr:
-        return ast.parse(self.text.strip(), mode="eval").body
+        with warnings.catch_warnings():  # of Python, about what it will refuse one day
+            warnings.simplefilter("ignore")
+            return ast.parse(self.text.strip(), mode="eval").body
 
     @property
     def names(self) -> frozenset[str]:
@@ -76,6 +82,17 @@ class Expression:
         if not finite:
             raise StudyError(f"it is {value} here")
         return value
+
+
+def _depth(tree: ast.expr) -> int:
+    """How many nodes lie within one another; found level by level, since Python's own depth is limited."""
+    depth, level = 0, [tree]
+    while level:
+        depth, level = (
+            depth + 1,
+            [inner for node in level for inner in ast.iter_child_nodes(node) if isinstance(inner, ast.expr)],
+        )
+    return depth
 
 
 def _names(node: ast.expr, text: str) -> Iterable[str]:

@@ -33,6 +33,12 @@ from pydantic import BaseModel, ConfigDict, Field
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)]
 
 
+# Beyond these, numbers are mistakes that would take all memory, or are no numbers to a computer's clock.
+MANY = 1_000_000
+MOST_TRIALS = 10_000_000
+LONGEST_MS = 1e12
+LONGEST_S = 1e9
+
 # What an objective says in place of numbers to mean those of the recording.
 RECORDING = "recording"
 
@@ -74,7 +80,9 @@ class FreeParameter(Section):
     step: float | None = Field(default=None, gt=0, description="distance of the values (default: continuous)")
     log: bool = Field(default=False, description="true where equal ratios should be equally likely")
     type: Literal["float", "int"] | None = Field(default=None, description='"int" for whole numbers only')
-    points: int | None = Field(default=None, ge=1, description="grid points of a range without steps")
+    points: int | None = Field(
+        default=None, ge=1, le=MANY, description="grid points of a range without steps"
+    )
     choices: list[Any] | None = Field(default=None, min_length=2, description="the values to choose from")
 
 
@@ -90,12 +98,17 @@ class SimulationSection(Section):
     backend: Literal["auto", "genn", "nest", "poisson"] = Field(
         default="auto", description="simulator; auto is GeNN where it is installed, else NEST"
     )
-    dt_ms: float = Field(default=0.1, gt=0, description="time step (ms)")
-    warmup_ms: float = Field(default=1000.0, ge=0, description="time before the measurement (ms)")
-    duration_ms: float = Field(default=10_000.0, gt=0, description="length of the measurement (ms)")
+    dt_ms: float = Field(default=0.1, gt=0, le=1000, description="time step (ms)")
+    warmup_ms: float = Field(
+        default=1000.0, ge=0, le=LONGEST_MS, description="time before the measurement (ms)"
+    )
+    duration_ms: float = Field(
+        default=10_000.0, gt=0, le=LONGEST_MS, description="length of the measurement (ms)"
+    )
     batch_size: int | None = Field(
         default=None,
         ge=1,
+        le=MANY,
         description="networks that one process simulates at once (default: 40 on a GPU, else 1)",
     )
     precision: Literal["single", "double"] = Field(
@@ -104,6 +117,7 @@ class SimulationSection(Section):
     timeout_s: float | None = Field(
         default=None,
         gt=0,
+        le=LONGEST_S,
         description="a batch that takes longer is stopped and reported failed (s; default: 20 times the "
         "slowest so far, at least 600 s)",
     )
@@ -167,14 +181,18 @@ class ObjectiveSection(StatisticSection):
     neurons: int | None = Field(
         default=None,
         ge=2,
+        le=MANY,
         description="compute it from so many neurons of each population, drawn at random, as were recorded",
     )
     samples: int = Field(
         default=20,
         ge=2,
+        le=MANY,
         description="how often `neurons` are drawn; the statistic is the mean over the draws",
     )
-    weight: float = Field(default=1.0, gt=0, description="weight of its loss in the mean over objectives")
+    weight: float = Field(
+        default=1.0, gt=0, le=1e12, description="weight of its loss in the mean over objectives"
+    )
     source: str = Field(default="", description="where the target comes from")
     standard_error: float | None = Field(
         default=None,
@@ -195,7 +213,7 @@ class RecordingSection(Section):
     )
     start_ms: float | None = Field(default=None, description="where to begin (ms; default: at its start)")
     duration_ms: float | None = Field(
-        default=None, gt=0, description="how long to look at it (ms; default: to its end)"
+        default=None, gt=0, le=LONGEST_MS, description="how long to look at it (ms; default: to its end)"
     )
 
 
@@ -209,9 +227,12 @@ class ConstraintSection(StatisticSection):
 class StageSection(Section):
     """[[stages]]: a short simulation before the full one, for candidates that break a constraint at once."""
 
-    duration_ms: float = Field(gt=0, description="length of its measurement (ms)")
+    duration_ms: float = Field(gt=0, le=LONGEST_MS, description="length of its measurement (ms)")
     warmup_ms: float | None = Field(
-        default=None, ge=0, description="time before its measurement (ms; default: that of [simulation])"
+        default=None,
+        ge=0,
+        le=LONGEST_MS,
+        description="time before its measurement (ms; default: that of [simulation])",
     )
 
 
@@ -223,15 +244,19 @@ class StimulusSection(Section):
         description='numbers of the clusters that receive it, from 0; or "each": one after another, in turn'
     )
     current_pA: float = Field(description="the current (pA), beside the constant input")
-    duration_ms: float = Field(gt=0, description="length of a presentation (ms)")
+    duration_ms: float = Field(gt=0, le=LONGEST_MS, description="length of a presentation (ms)")
     onsets_ms: list[float] | None = Field(
         default=None,
         min_length=1,
         description="when presentations begin (ms from the start of the measurement)",
     )
-    first_ms: float | None = Field(default=None, ge=0, description="instead: its first onset (ms),")
-    every_ms: float | None = Field(default=None, gt=0, description="the time between onsets (ms),")
-    repetitions: int | None = Field(default=None, ge=1, description="and the number of onsets")
+    first_ms: float | None = Field(
+        default=None, ge=0, le=LONGEST_MS, description="instead: its first onset (ms),"
+    )
+    every_ms: float | None = Field(
+        default=None, gt=0, le=LONGEST_MS, description="the time between onsets (ms),"
+    )
+    repetitions: int | None = Field(default=None, ge=1, le=MANY, description="and the number of onsets")
 
 
 class LoopSection(Section):
@@ -275,13 +300,20 @@ class ReplicatesSection(Section):
     graphs: int = Field(
         default=1,
         ge=1,
+        le=MANY,
         description="fixed graphs on which every candidate is simulated; its loss is their mean",
     )
     confirm: int = Field(
-        default=4, ge=0, description="further graphs for a candidate that would be the best, before it counts"
+        default=4,
+        ge=0,
+        le=MANY,
+        description="further graphs for a candidate that would be the best, before it counts",
     )
     fresh: int = Field(
-        default=5, ge=0, description="graphs that the search never saw, on which the best is shown at the end"
+        default=5,
+        ge=0,
+        le=MANY,
+        description="graphs that the search never saw, on which the best is shown at the end",
     )
 
 
@@ -301,13 +333,13 @@ class Tpe(Section):
 
     name: Literal["tpe"] = Field(default="tpe", description="the sampler")
     startup: int = Field(
-        default=16, ge=1, description="space-filling (Sobol) points before the estimator starts"
+        default=16, ge=1, le=MANY, description="space-filling (Sobol) points before the estimator starts"
     )
     candidates: int = Field(
-        default=24, ge=1, description="points that the estimator compares for each proposal"
+        default=24, ge=1, le=MANY, description="points that the estimator compares for each proposal"
     )
     history: int = Field(
-        default=1000, ge=2, description="trials that the estimator looks at: the best and the latest"
+        default=1000, ge=2, le=MANY, description="trials that the estimator looks at: the best and the latest"
     )
     multivariate: bool = Field(default=True, description="whether parameters are modelled jointly")
 
@@ -335,7 +367,7 @@ class Nsga2(Section):
 
     name: Literal["nsga2"] = Field(default="nsga2", description="the sampler")
     population: int = Field(
-        default=20, ge=2, description="trials that parents are taken from: the best ones so far"
+        default=20, ge=2, le=MANY, description="trials that parents are taken from: the best ones so far"
     )
 
 
@@ -344,11 +376,15 @@ class Cmaes(Section):
 
     name: Literal["cmaes"] = Field(default="cmaes", description="the sampler")
     startup: int = Field(
-        default=16, ge=1, description="space-filling (Sobol) points, the best of which is the first mean"
+        default=16,
+        ge=1,
+        le=MANY,
+        description="space-filling (Sobol) points, the best of which is the first mean",
     )
     population: int | None = Field(
         default=None,
         ge=3,
+        le=MANY,
         description="trials of a generation (default: 4 + 3 ln(number of parameters))",
     )
 
@@ -358,10 +394,13 @@ class Gp(Section):
 
     name: Literal["gp"] = Field(default="gp", description="the sampler")
     startup: int = Field(
-        default=16, ge=1, description="space-filling (Sobol) points before the process is fitted"
+        default=16, ge=1, le=MANY, description="space-filling (Sobol) points before the process is fitted"
     )
     history: int = Field(
-        default=300, ge=2, description="trials that the process is fitted to: the best and the latest"
+        default=300,
+        ge=2,
+        le=MANY,
+        description="trials that the process is fitted to: the best and the latest",
     )
 
 
@@ -382,12 +421,20 @@ class BudgetSection(Section):
     """[budget]: when to stop, whatever comes first. It may change while a study goes on."""
 
     trials: int | None = Field(
-        default=None, ge=1, description="number of trials in all, those of earlier runs included"
+        default=None,
+        ge=1,
+        le=MOST_TRIALS,
+        description="number of trials in all, those of earlier runs included",
     )
     plateau: int | None = Field(
-        default=None, ge=1, description="stop after so many trials in a row none of which was the best so far"
+        default=None,
+        ge=1,
+        le=MANY,
+        description="stop after so many trials in a row none of which was the best so far",
     )
-    wall_s: float | None = Field(default=None, gt=0, description="time that one run may take (s)")
+    wall_s: float | None = Field(
+        default=None, gt=0, le=LONGEST_S, description="time that one run may take (s)"
+    )
     loss: float | None = Field(
         default=None, ge=0, description="stop when a trial has this loss or less; 1: a tolerance away"
     )
@@ -400,16 +447,23 @@ class ValidationSection(Section):
         default=False, description="true: `calibrate run` ends by validating, as `calibrate validate` does"
     )
     top: int | None = Field(
-        default=None, ge=1, description="so many of the best trials (default: 1, or the whole Pareto front)"
+        default=None,
+        ge=1,
+        le=MANY,
+        description="so many of the best trials (default: 1, or the whole Pareto front)",
     )
     replicates: int = Field(
         default=24,
         ge=3,
+        le=MANY,
         description="graphs, each with its own seeds, on which both simulators simulate a trial; 24 show "
         "equivalence within one standard deviation with a power of 90 %",
     )
     duration_ms: float | None = Field(
-        default=None, gt=0, description="length of the measurement (ms; default: that of [simulation])"
+        default=None,
+        gt=0,
+        le=LONGEST_MS,
+        description="length of the measurement (ms; default: that of [simulation])",
     )
 
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from calibrate.errors import CalibrateError, did_you_mean
+from calibrate.masking import without_passwords
 from calibrate.study.file import ObjectiveSection, Section, StimulusSection
 
 Place = tuple[str | int, ...]
@@ -62,6 +63,7 @@ def shown(value: object) -> str:
         text = f'"{value}"' if isinstance(value, str) else str(value)
     except ValueError:  # Python writes no whole number of more than 4300 digits
         return "a number of thousands of digits"
+    text = without_passwords(text)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

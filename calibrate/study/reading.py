@@ -12,6 +12,7 @@ from typing import Any
 import tomli_w
 
 from calibrate.errors import StudyError
+from calibrate.masking import without_password, without_passwords
 from calibrate.network import Model, find_model
 from calibrate.observation import Needs
 from calibrate.panel import panel
@@ -46,6 +47,7 @@ def read_study(
         rule = "[TOML] not valid: a number of thousands of digits, or lists nested as deeply"
         raise StudyError(f"{path}: {rule}; write it shorter") from None
     lines = key_lines(text)
+    text = _without_password(text, tables)
     for key, value in (changes or {}).items():
         table, _, name = key.partition(".")
         if isinstance(tables.setdefault(table, {}), dict):
@@ -80,7 +82,8 @@ def make_study(
     """A study made in Python: every argument is the table of a study file that has its name.
 
     `model`, and `statistic` in objectives and constraints, may be objects as well as names; `text` of the
-    study that comes back is the study file. Files that are named, and the database, lie in `folder`.
+    study that comes back is the study file, without the password of its database. Files that are named, and
+    the database, lie in `folder`.
 
     Raises StudyError with one line for every rule that is broken; nothing is written.
     """
@@ -109,6 +112,7 @@ def make_study(
         text = tomli_w.dumps(tables)
     except TypeError as error:
         raise StudyError(f"{name}: a study holds numbers, texts, lists and tables: {error}") from None
+    text = _without_password(text, tables)
     return _study(tables, path=Path(folder) / f"{name}.toml", text=text, lines={}, own=own, searched=True)
 
 
@@ -130,6 +134,23 @@ def _study(
         where = str(path) if lines else path.stem
         raise StudyError("\n".join(dict.fromkeys(problem.render(where, lines) for problem in problems.found)))
     return study
+
+
+def _without_password(text: str, tables: Mapping[str, Any]) -> str:
+    """The text of a study file as it may be stored and shown: without the password of its database."""
+    shown = without_passwords(text)
+    storage = tables.get("storage")
+    url = storage.get("url") if isinstance(storage, dict) else None
+    if not isinstance(url, str) or without_password(url) == url:
+        return shown
+    shown = shown.replace(url, without_password(url))
+    read = tomllib.loads(shown)
+    if read["storage"]["url"] != without_password(
+        url
+    ):  # it is not written letter by letter, as "\u0040" for @
+        read["storage"]["url"] = without_password(url)
+        return tomli_w.dumps(read)
+    return shown
 
 
 def _text(path: Path) -> str:

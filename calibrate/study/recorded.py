@@ -86,6 +86,8 @@ def _widths(statistic: Statistic) -> Mapping[str, float]:
 
 
 def _numbers(path: Path) -> NDArray[np.float64]:
+    if path.exists() and not path.is_file():  # a device may have no end
+        raise RecordingError(f"{path} is no file")
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:

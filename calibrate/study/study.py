@@ -43,7 +43,7 @@ class Study:
     """A study that has passed all checks.
 
     path        the study file
-    text        what it says
+    text        what it says, without the password of its database
     name        of the study in the database
     file        its tables (`calibrate.study.file`)
     model       the network model
