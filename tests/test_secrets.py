@@ -210,7 +210,7 @@ def test_what_holds_no_password_is_shown_as_it_is():
 # What turns bytes into objects or text into code: where, and why it may.
 JUSTIFIED = {
     ("calibrate/worker.py", "pickle.loads"),  # from the pipe of the process that started it
-    ("calibrate/dask_pool.py", "pickle.loads"),  # in a Dask message, which is a pickle as a whole: docs/cluster.md
+    ("calibrate/dask_pool.py", "pickle.loads"),  # in a Dask message, itself a pickle: docs/cluster.md
     ("calibrate/pool.py", "cloudpickle.dumps"),  # into that pipe
     ("calibrate/pool.py", "cloudpickle.register_pickle_by_value"),
 }
