@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial
 
 from calibrate.best import Best, finite, reached
 from calibrate.case import Case
-from calibrate.errors import CalibrateError
+from calibrate.errors import CalibrateError, StoreError
 from calibrate.objective import Estimate
 from calibrate.observation import Observation, UpStates, up_states
 from calibrate.record import Simulation
@@ -52,6 +52,8 @@ def estimates_of(study: Study, simulations: Sequence[Simulation]) -> dict[str, E
 def described(study: Study, trial: FrozenTrial, simulations: Sequence[Simulation]) -> Best:
     """A complete trial and its candidate's simulations, for people."""
     simulations = searched(study, simulations)
+    if not simulations:
+        raise StoreError(f"trial {trial.number} has no simulation in the database, which was damaged")
     estimates = estimates_of(study, simulations)
     fresh = [
         simulation.estimates

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from numpy.typing import ArrayLike, NDArray
 
 from calibrate.errors import ObservationError, RecordingError
@@ -15,6 +18,8 @@ from calibrate.observation import Group, Layout, Observation, observe_spikes
 
 # Times of a simulation are whole steps, but for rounding.
 _ROUNDING = 1e-6
+# Ten thousand years: what lies beyond is no time, and no whole number of steps.
+_LATEST_MS = 3e14
 
 Trains = Sequence[ArrayLike] | Mapping[str, Sequence[ArrayLike]]
 Clusters = int | Sequence[int] | Mapping[str, int | Sequence[int]]
@@ -106,6 +111,10 @@ class Recording:
     def __post_init__(self) -> None:
         if not self.stop_ms > self.start_ms:
             raise RecordingError(f"nothing lies between {self.start_ms:g} and {self.stop_ms:g} ms")
+        trains = [train for units in self.trains.values() for train in units if len(train)]
+        times = [self.start_ms, self.stop_ms, *(time for train in trains for time in (train[0], train[-1]))]
+        if not np.abs(times).max() < _LATEST_MS:
+            raise RecordingError(f"holds a time beyond {_LATEST_MS:g} ms, which is none of a recording")
         if not any(len(trains) for trains in self.trains.values()):
             raise RecordingError("there is no unit")
 
@@ -120,6 +129,12 @@ class Recording:
     def observe(self, *, dt_ms: float = 0.1, bin_ms: float = 1.0, window_ms: float = 50.0) -> Observation:
         """Its observation; a last piece shorter than a bin is left out. Raises ObservationError."""
         duration_ms = int(self.duration_ms / bin_ms + _ROUNDING) * bin_ms
+        rows = sum(len(sizes) for sizes in self.clusters.values()) or len(self.trains)
+        size = 16 * self.duration_ms * (rows / bin_ms + self.units / window_ms)
+        if size > psutil.virtual_memory().available:
+            raise RecordingError(
+                f"lasts {self.duration_ms / 1000:g} s: its counts take {size / 1e9:.3g} GB of memory"
+            )
         return observe_trains(
             self.trains,
             start_ms=self.start_ms,
@@ -161,8 +176,8 @@ def read_recording(
         return _recording(found, population, start_ms, duration_ms)
     except RecordingError as error:
         raise RecordingError(f"{path}: {error}") from None
-    except (ValueError, KeyError, OSError, TypeError) as error:
-        what = " ".join(str(error).split())
+    except Exception as error:  # of whatever reads damaged bytes
+        what = " ".join(str(error).split()) or type(error).__name__
         raise RecordingError(f"{path}: is not a recording that can be read: {what}") from error
 
 
@@ -215,8 +230,17 @@ def _read_csv(path: Path) -> _Table:
 
 
 def _read_npz(path: Path) -> _Table:
+    check_size(path)
     with np.load(path, allow_pickle=False) as arrays:
         return _table(dict(arrays))
+
+
+def check_size(file: Path | bytes) -> None:
+    """Refuse an NPZ whose arrays, unpacked, would not fit into the memory. Raises RecordingError."""
+    with zipfile.ZipFile(io.BytesIO(file) if isinstance(file, bytes) else file) as archive:
+        size = sum(info.file_size for info in archive.infolist())
+    if size > psutil.virtual_memory().available:
+        raise RecordingError(f"its arrays would take {size / 1e9:.3g} GB of memory")
 
 
 def _table(columns: Mapping[str, NDArray[Any]]) -> _Table:
@@ -224,6 +248,9 @@ def _table(columns: Mapping[str, NDArray[Any]]) -> _Table:
     if len(factor) != 1 or "unit" not in columns:
         raise RecordingError(f"needs time_ms (or time_s) and unit, and has {', '.join(columns) or 'nothing'}")
     ((name, scale),) = factor.items()
+    for given in (column for column in (name, "start_ms", "stop_ms") if column in columns):
+        if columns[given].dtype.kind == "c":
+            raise RecordingError(f"{given} holds complex numbers")
     return _Table(
         time_ms=np.asarray(columns[name], dtype=float) * scale,
         unit=np.asarray(columns["unit"]),

@@ -32,21 +32,21 @@ def copy_study(study: Study, source: str, target: str) -> dict[str, int]:
         raise StoreError(f"study '{study.name}' is being run ({', '.join(running)}); wait for it, or stop it")
     source_engine, target_engine = database.connect(here), database.connect(there)
     try:
-        with database.reported(here):
+        with database.understood(here):
             schema.upgrade(source_engine)
-        with database.reported(there):
+        with database.understood(there):
             schema.upgrade(target_engine)
             storage = database.optuna_storage(there)
             if study.name in [found.study_name for found in storage.get_all_studies()]:
                 raise StoreError(f"{database.shown(there)} holds a study '{study.name}' already")
-        with database.reported(here), source_engine.connect() as connection:
+        with database.understood(here), source_engine.connect() as connection:
             row = connection.execute(select(STUDY).where(STUDY.c.name == study.name)).one()
             rows = {
                 table: connection.execute(select(table).where(table.c.study == row.id)).all()
                 for table in (SIMULATION, VERDICT)
             }
         files = _copy_files(study, database.folder(here, study.folder), database.folder(there, study.folder))
-        with database.reported(there):
+        with database.understood(there):
             trials = _copy_optuna(study, database.optuna_storage(here), storage)
             try:
                 with database.writing(target_engine) as connection:

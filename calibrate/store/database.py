@@ -250,6 +250,27 @@ def reported(url: URL) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def understood(url: URL) -> Iterator[None]:
+    """As `reported`; what is read here may also be damaged, or not have been written by calibrate."""
+    with reported(url):
+        try:
+            yield
+        except (
+            ArithmeticError,
+            AssertionError,
+            AttributeError,
+            LookupError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as error:
+            what = without_passwords(" ".join(str(error).split()) or type(error).__name__)
+            raise StoreError(
+                f"database {shown(url)} holds what calibrate did not write, or was damaged: {what[:300]}"
+            ) from error
+
+
 _MEANINGS = {
     "unable to open database file": "cannot be opened; check that its folder is there and can be written",
     "readonly database": "is read-only; check the permissions of the file and its folder",

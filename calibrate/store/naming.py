@@ -14,6 +14,7 @@ from sqlalchemy import URL, Row, select
 from calibrate.errors import StoreError
 from calibrate.store import database, schema
 from calibrate.store.schema import STUDY
+from calibrate.store.soundness import check_study
 from calibrate.study import Study, differences
 
 ENVIRONMENT = "OPTUNA_STORAGE"
@@ -84,12 +85,15 @@ def begun(url: URL) -> Sequence[Row[Any]]:
         return []  # looking would create it
     engine = database.connect(url)
     try:
-        with database.reported(url), engine.connect() as connection:
+        with database.understood(url), engine.connect() as connection:
             if schema.version(connection) == 0:
                 return []
             # No other columns: the tables may be older than this code.
             columns = (STUDY.c[name] for name in ("name", "content", "created"))
-            return connection.execute(select(*columns).order_by(STUDY.c.id)).all()
+            rows = connection.execute(select(*columns).order_by(STUDY.c.id)).all()
+            for row in rows:
+                check_study(row)
+            return rows
     finally:
         engine.dispose()
 

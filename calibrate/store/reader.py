@@ -17,6 +17,7 @@ from calibrate.store import archive, database
 from calibrate.store.naming import begun, namesakes
 from calibrate.store.rows import simulation_of
 from calibrate.store.schema import SIMULATION, STUDY
+from calibrate.store.soundness import check_trials
 from calibrate.store.verdicts import verdicts_of
 from calibrate.study import Study, differences
 from calibrate.verdict import Verdict
@@ -67,7 +68,7 @@ class Reader:
 
     def __enter__(self) -> Self:
         self._engine = database.connect(self._url)
-        with database.reported(self._url), self._engine.connect() as connection:
+        with database.understood(self._url), self._engine.connect() as connection:
             known = {column["name"] for column in inspect(connection).get_columns(SIMULATION.name)}
             # Tables of an older version lack some.
             columns: list[ColumnElement[Any]] = [
@@ -89,11 +90,14 @@ class Reader:
         """The finished trials, by number."""
         storage = database.optuna_storage(self._url, reading=True)
         try:
-            with database.reported(self._url):
+            with database.understood(self._url):
                 known = {found.study_name: found._study_id for found in storage.get_all_studies()}
                 if self._study.name not in known:
                     return []
-                return [t for t in storage.get_all_trials(known[self._study.name]) if t.state.is_finished()]
+                all_trials = storage.get_all_trials(known[self._study.name])
+                trials = [trial for trial in all_trials if trial.state.is_finished()]
+                check_trials(trials)
+                return trials
         finally:
             storage.remove_session()
             storage.engine.dispose()
@@ -101,12 +105,12 @@ class Reader:
     def simulations(self, uuid: str | None = None) -> list[Simulation]:
         """All simulations of the study, or of one candidate, as they were finished; without observations."""
         query = self._rows if uuid is None else self._rows.where(SIMULATION.c.uuid == uuid)
-        with database.reported(self._url), self._engine.connect() as connection:
+        with database.understood(self._url), self._engine.connect() as connection:
             return [simulation_of(row) for row in connection.execute(query)]
 
     def verdicts(self) -> list[Verdict]:
         """What validation found of trials, as it was found; tables of an older version know of none."""
-        with database.reported(self._url), self._engine.connect() as connection:
+        with database.understood(self._url), self._engine.connect() as connection:
             return verdicts_of(connection, self._study.name)
 
     def observation(self, simulation: Simulation) -> Observation:
@@ -116,7 +120,7 @@ class Reader:
             SIMULATION.c.stage == simulation.stage,
             SIMULATION.c.realisation == simulation.realisation,
         )
-        with database.reported(self._url), self._engine.connect() as connection:
+        with database.understood(self._url), self._engine.connect() as connection:
             row = connection.execute(query).first()
         if row is None or row.observation is None:
             raise StoreError(f"no observation of candidate {simulation.uuid} was kept")

@@ -11,6 +11,7 @@ from sqlalchemy import Row
 
 from calibrate.objective import Estimate
 from calibrate.record import Simulation
+from calibrate.store.soundness import check_simulation
 
 
 def columns_of(simulation: Simulation) -> dict[str, Any]:
@@ -58,6 +59,7 @@ def _estimates(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Estimate]:
 
 
 def simulation_of(row: Row[Any]) -> Simulation:
+    check_simulation(row)
     return Simulation(
         uuid=row.uuid,
         index=row.candidate,

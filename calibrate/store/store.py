@@ -32,6 +32,7 @@ from calibrate.store.database import patient
 from calibrate.store.naming import begun, refusal
 from calibrate.store.rows import columns_of, simulation_of
 from calibrate.store.schema import SIMULATION, STUDY
+from calibrate.store.soundness import check_trials
 from calibrate.study import Study, differences
 from calibrate.verdict import Verdict
 
@@ -78,7 +79,7 @@ class Store:
     def __enter__(self) -> Self:
         self._engine = database.connect(self._url)
         try:
-            with database.reported(self._url):
+            with database.understood(self._url):
                 self._compare()
                 with database.opening(self._url, self._engine):
                     schema.upgrade(self._engine)
@@ -102,7 +103,7 @@ class Store:
     @patient
     def trials(self) -> list[FrozenTrial]:
         """The finished trials, by number."""
-        with database.reported(self._url):
+        with database.understood(self._url):
             return self._finished()
 
     @patient
@@ -112,7 +113,7 @@ class Store:
         Finished trials that this run did not tell; and simulations of candidates that no trial tells of and
         no other run will: they are this run's now.
         """
-        with database.reported(self._url):
+        with database.understood(self._url):
             self._coordinator.join()
             with database.writing(self._engine) as connection:
                 left = self._coordinator.take_over(connection)
@@ -330,7 +331,9 @@ class Store:
 
     def _finished(self) -> list[FrozenTrial]:
         found = self._study_of_optuna.get_trials(deepcopy=False)
-        return [trial for trial in found if trial.state.is_finished()]
+        trials = [trial for trial in found if trial.state.is_finished()]
+        check_trials(trials)
+        return trials
 
     def _look(self) -> None:
         """Learn of the trials that others made."""
