@@ -132,6 +132,7 @@ class Study:
 
 UUIDS = "select value_json from trial_user_attributes where key = 'uuid'"
 INDICES = "select value_json from trial_user_attributes where key = 'index'"
+CLAIMS = "select 1 from calibrate_claim join calibrate_coordinator on coordinator = id"
 Struck = tuple[set[object], str, int]  # the trials before, what the user saw, the exit code
 Fault = Callable[[Study], Struck]
 
@@ -276,7 +277,13 @@ def one_of_two_asleep(study: Study) -> Struck:
     first, second = study.start(), study.start()
     study.until(20, first)
     before = study.trials
-    os.kill(first.pid, signal.SIGSTOP)
+    while True:  # in the middle of a batch
+        os.kill(first.pid, signal.SIGSTOP)
+        time.sleep(0.2)
+        if study.rows(f"{CLAIMS} where process = {first.pid}"):
+            break
+        os.kill(first.pid, signal.SIGCONT)
+        time.sleep(0.01)
     second.wait(timeout=300)
     os.kill(first.pid, signal.SIGCONT)
     return struck(first, before)

@@ -7,6 +7,10 @@ import sys
 
 def main() -> None:
     """Run the command that the arguments name; exits with its code."""
-    from calibrate.cli.commands import execute
+    try:
+        from calibrate.cli.commands import execute
 
-    sys.exit(execute(sys.argv[1:]))
+        code = execute(sys.argv[1:])
+    except KeyboardInterrupt:  # while it is still importing
+        code = 130
+    sys.exit(code)

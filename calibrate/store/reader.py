@@ -94,7 +94,7 @@ class Reader:
                 known = {found.study_name: found._study_id for found in storage.get_all_studies()}
                 if self._study.name not in known:
                     return []
-                all_trials = storage.get_all_trials(known[self._study.name])
+                all_trials = storage.get_all_trials(known[self._study.name], deepcopy=False)
                 trials = [trial for trial in all_trials if trial.state.is_finished()]
                 check_trials(trials)
                 return trials
