@@ -35,6 +35,15 @@ LOCK_TIMEOUT_S = 20.0
 # A server that does not answer is tried again for so long: it may be starting again.
 SERVER_TIMEOUT_S = 300.0
 
+# What a server is told of each connection, so that a host that falls off the network in the middle of a
+# transaction does not keep its locks, for which the others wait.
+_OF_A_SESSION = {
+    "idle_in_transaction_session_timeout": "60s",
+    "tcp_keepalives_idle": 10,
+    "tcp_keepalives_interval": 5,
+    "tcp_keepalives_count": 4,
+}
+
 # Marks connections whose transactions write, for SQLite.
 WRITES = "calibrate_writes"
 
@@ -123,7 +132,9 @@ def connect(url: URL) -> Engine:
     """An engine for our own tables; nothing is connected yet. Raises StoreError if the driver is missing."""
     with reported(url):
         if not is_sqlite(url):
-            return create_engine(url, **_server_options(url))
+            engine = create_engine(url, **_server_options(url))
+            _limit_sessions(engine)
+            return engine
         engine = create_engine(url, connect_args={"timeout": LOCK_TIMEOUT_S})
         event.listen(engine, "connect", _configure)
         event.listen(engine, "connect", _take_over_transactions)
@@ -141,7 +152,23 @@ def optuna_storage(url: URL, *, reading: bool = False) -> optuna.storages.RDBSto
         if is_sqlite(url) and not reading:
             event.listen(storage.engine, "connect", _configure)
             storage.engine.dispose()  # so that connections opened so far are configured too
+        if not is_sqlite(url):
+            _limit_sessions(storage.engine)
+            storage.engine.dispose()
         return storage
+
+
+def _limit_sessions(engine: Engine) -> None:
+    if engine.dialect.name != "postgresql":
+        return
+
+    def configure(connection: Any, _: object) -> None:
+        with connection.cursor() as cursor:
+            for name, value in _OF_A_SESSION.items():
+                cursor.execute(f"SET {name} = '{value}'")
+        connection.commit()
+
+    event.listen(engine, "connect", configure)
 
 
 def _server_options(url: URL) -> dict[str, Any]:
@@ -179,7 +206,8 @@ def opening(url: URL, engine: Engine) -> Iterator[None]:
     """Lets one process at a time create tables and begin studies."""
     number = int.from_bytes(hashlib.sha256(b"calibrate").digest()[:4], "big")
     if url.get_backend_name() == "postgresql":
-        with engine.connect() as connection:
+        # No transaction: it would be idle meanwhile.
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(select(func.pg_advisory_lock(number)))
             try:
                 yield

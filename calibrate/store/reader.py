@@ -105,8 +105,10 @@ class Reader:
     def simulations(self, uuid: str | None = None) -> list[Simulation]:
         """All simulations of the study, or of one candidate, as they were finished; without observations."""
         query = self._rows if uuid is None else self._rows.where(SIMULATION.c.uuid == uuid)
-        with database.understood(self._url), self._engine.connect() as connection:
-            return [simulation_of(row) for row in connection.execute(query)]
+        with database.understood(self._url):
+            with self._engine.connect() as connection:
+                rows = connection.execute(query).all()
+            return [simulation_of(row) for row in rows]
 
     def verdicts(self) -> list[Verdict]:
         """What validation found of trials, as it was found; tables of an older version know of none."""

@@ -350,8 +350,8 @@ class Store:
         query = select(SIMULATION).where(SIMULATION.c.study == self._id, SIMULATION.c.trial.is_(None))
         wanted = set(candidates)
         with self._engine.connect() as connection:
-            rows = connection.execute(query.order_by(SIMULATION.c.candidate, SIMULATION.c.id))
-            return [simulation_of(row) for row in rows if row.candidate in wanted]
+            rows = connection.execute(query.order_by(SIMULATION.c.candidate, SIMULATION.c.id)).all()
+        return [simulation_of(row) for row in rows if row.candidate in wanted]
 
     def _number(self, uuids: Sequence[str]) -> None:
         """Note the trial numbers of these candidates with their simulations."""
