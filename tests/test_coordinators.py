@@ -318,7 +318,8 @@ def test_drivers_wait_for_a_server_that_starts_again(tmp_path, server: Server):
     assert [driver.wait(timeout=300) for driver in drivers] == [0, 0], (tmp_path / "0.log").read_text()
     assert_complete(url, 400)
     logs = [(tmp_path / f"{k}.log").read_text() for k in range(2)]
-    assert all("waiting for the database's server" in log for log in logs)
+    # One that only simulated meanwhile noticed nothing.
+    assert any("waiting for the database's server" in log for log in logs)
     assert not any("verysecret" in log or "Traceback" in log for log in logs)
 
 
