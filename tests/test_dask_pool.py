@@ -18,7 +18,7 @@ import pytest
 from calibrate import dask_pool
 from calibrate.cli.commands import execute
 from calibrate.dask_pool import Cluster, DaskPool
-from calibrate.errors import SimulatorError, StudyError
+from calibrate.errors import SimulatorError, StoreError, StudyError
 from calibrate.pool import Pool
 from calibrate.reading import read_results
 from calibrate.session import run_study
@@ -135,17 +135,25 @@ def test_a_worker_that_is_killed_loses_nothing(tmp_path):
         on_dask = read_study(path, changes=changes)
         pids = [worker["pid"] for worker in described(running)]
 
+        killed = []
+
+        def told() -> int:
+            try:
+                return len(read_results(study, storage=storage_url(on_dask)).trials)
+            except StoreError:  # the run has not made the study yet
+                return 0
+
         def kill() -> None:
-            url = storage_url(on_dask)
-            while not Path("small.db").exists() or len(read_results(study, storage=url).trials) < 6:
+            while told() < 6:
                 time.sleep(0.05)
             os.kill(pids[0], signal.SIGKILL)
+            killed.append(pids[0])
 
         killer = threading.Thread(target=kill)
         killer.start()
         result = run_study(on_dask, progress=False)
         killer.join()
-    assert not psutil.pid_exists(pids[0])
+    assert killed == pids[:1]
     assert (result.complete, result.failed) == (24, 0) == (local.complete, local.failed)
     ours, theirs = (
         read_results(study, storage=url).trials.sort_values("I_E")[["I_E", "I_I", "loss", "rate_E"]]

@@ -301,7 +301,8 @@ def test_killed_it_loses_at_most_what_was_being_simulated(tmp_path):
     verdict = validate(study, slots=1, progress=False).verdicts[0]
     assert (verdict.verdict, verdict.replicates) == ("targets_met", 4)
     kept = rows("select realisation, id from calibrate_simulation where stage = 2 order by realisation")
-    assert kept[: len(done)] == done[: len(kept)]
+    # Of two at once the later may have been done when the earlier was lost.
+    assert set(done) <= set(kept)
 
 
 # --- two simulators ---------------------------------------------------------------------------------
