@@ -23,10 +23,13 @@ from calibrate.network import (
     Network,
     Population,
     Projection,
+    Uniform,
+    UniformDelay,
+    UniformIndegree,
     UniformPotential,
     Values,
 )
-from calibrate.neurons import Number, neuron_model
+from calibrate.neurons import Number, delay_steps, neuron_model
 
 UInt = NDArray[np.uint32]
 
@@ -103,6 +106,8 @@ def draw(network: Network, projection: Projection, *, wiring_seed: int, realisat
     block = graph_key(projection, wiring_seed, realisation)
     if isinstance(projection.rule, Bernoulli):
         return _draw_bernoulli(projection, projection.rule, source, target, block)
+    if isinstance(projection.rule, UniformIndegree):
+        return _draw_uniform_indegree(projection.rule, source, target, block)
     return _draw_fixed_indegree(projection, projection.rule, source, target, block)
 
 
@@ -178,6 +183,69 @@ def _draw_fixed_indegree(
     return Connections(np.array([row.size for row in rows], dtype=np.int64), np.concatenate(rows))
 
 
+def indegree_of(rule: UniformIndegree, hashed: UInt) -> NDArray[np.int64]:
+    """How many sources targets have whose hash of (2^32 - 1, target) is `hashed`."""
+    choices = np.uint64(rule.high - rule.low + 1)
+    drawn = (hashed.astype(np.uint64) * choices) >> np.uint64(32)
+    return drawn.astype(np.int64) + rule.low
+
+
+def _draw_uniform_indegree(
+    rule: UniformIndegree, source: Population, target: Population, block: Key
+) -> Connections:
+    """Selection sampling over all sources, as for a fixed in-degree over those of a cluster."""
+    post = np.arange(target.size, dtype=np.uint32)
+    recurrent = source.name == target.name
+    left = np.full(target.size, source.size - recurrent, dtype=np.int64)
+    needed = indegree_of(rule, pcg4d(0xFFFFFFFF, post, *block))
+    rows = []
+    for pre in range(source.size):
+        drawn = (pcg4d(pre, post, *block) >> np.uint32(1)).astype(np.int64)
+        candidate = post != pre if recurrent else np.ones(target.size, dtype=bool)
+        take = candidate & (drawn * left < needed << 31)
+        left -= candidate
+        needed -= take
+        rows.append(np.flatnonzero(take).astype(np.int32))
+    return Connections(np.array([row.size for row in rows], dtype=np.int64), np.concatenate(rows))
+
+
+def weight_factors(
+    projection: Projection, drawn: Connections, *, wiring_seed: int, realisation: int
+) -> NDArray[np.float64]:
+    """What the mean weight is multiplied by for each synapse: log-normal, of mean 1; shape (n_synapses,).
+
+    By Box and Muller's transform of two hashes. Rounded to 20 binary places, as single precision holds them.
+    """
+    cos, log = (
+        (_hashes(projection, drawn, f"weights {part}", wiring_seed, realisation) + 0.5) / 2**32
+        for part in ("cos", "log")
+    )
+    normal = np.sqrt(-2 * np.log(log)) * np.cos(2 * np.pi * cos)
+    variance = np.log1p(projection.weight_cv**2)
+    factors: NDArray[np.float64] = np.exp(np.sqrt(variance) * normal - variance / 2)
+    return np.rint(factors * 2**20) / 2**20
+
+
+def synapse_delays(
+    projection: Projection, drawn: Connections, *, dt_ms: float, wiring_seed: int, realisation: int
+) -> NDArray[np.int64]:
+    """Delay of each synapse in steps, uniform over the whole steps that there are; shape (n_synapses,)."""
+    if not isinstance(projection.delay_ms, UniformDelay):
+        return np.full(drawn.targets.size, delay_steps(projection.delay_ms, dt_ms))
+    low = delay_steps(projection.delay_ms.low_ms, dt_ms)
+    high = delay_steps(projection.delay_ms.high_ms, dt_ms)
+    hashed = _hashes(projection, drawn, "delays", wiring_seed, realisation).astype(np.uint64)
+    return ((hashed * np.uint64(high - low + 1)) >> np.uint64(32)).astype(np.int64) + low
+
+
+def _hashes(
+    projection: Projection, drawn: Connections, what: str, wiring_seed: int, realisation: int
+) -> UInt:
+    """A hash of each synapse that only `what` is drawn from."""
+    words = key(what, projection.source, projection.target, wiring_seed, realisation)
+    return pcg4d(drawn.sources.astype(np.uint32), drawn.targets.astype(np.uint32), *words)
+
+
 def neuron_parameters(
     population: Population, values: Values, *, wiring_seed: int, realisation: int
 ) -> dict[str, Number]:
@@ -187,9 +255,11 @@ def neuron_parameters(
     """
     drawn: dict[str, Number] = {}
     for name, value in values.neurons[population.name].items():
+        random = np.random.default_rng(key("distributed", population.name, name, wiring_seed, realisation))
         if isinstance(value, Distributed):
-            seed = key("distributed", population.name, name, wiring_seed, realisation)
-            drawn[name] = value.mean + value.sd * np.random.default_rng(seed).standard_normal(population.size)
+            drawn[name] = value.mean + value.sd * random.standard_normal(population.size)
+        elif isinstance(value, Uniform):
+            drawn[name] = value.low + (value.high - value.low) * random.random(population.size)
         else:
             drawn[name] = value
     model = neuron_model(population.neuron)
@@ -198,7 +268,7 @@ def neuron_parameters(
         model.check(parameters)
     except ModelError as error:
         # The number is the worst neuron of this graph; the values themselves are checked with the model.
-        remedy = "; choose a smaller SD" if any(np.ndim(value) for value in drawn.values()) else ""
+        remedy = "; choose a smaller spread" if any(np.ndim(value) for value in drawn.values()) else ""
         raise ModelError(f"population {population.name}: {error}{remedy}") from None
     return parameters
 
@@ -211,7 +281,11 @@ def initial_potential(
     initial = values.initial[population.name]
     if isinstance(initial, UniformPotential):
         return initial.low + (initial.high - initial.low) * uniform
-    p = {name: np.broadcast_to(value, population.size) for name, value in parameters.items()}
+    model = neuron_model(population.neuron)
+    p = {
+        name: np.broadcast_to(value, population.size)
+        for name, value in {**parameters, "tau_m": model.tau_m(parameters)}.items()
+    }
     spread = p["V_reset"] + (p["V_th"] - p["V_reset"]) * uniform
     drive = p["I_e"] * p["tau_m"] / p["C_m"]  # where the potential would settle, from E_L
     threshold, reset = p["V_th"] - p["E_L"], p["V_reset"] - p["E_L"]
@@ -222,3 +296,12 @@ def initial_potential(
     phase = safe + (reset - safe) * np.exp(-uniform * period / p["tau_m"])
     potential: NDArray[np.float64] = np.where(fires, p["E_L"] + phase, spread)
     return potential
+
+
+def noise_stages(population: Population, *, seed: int) -> NDArray[np.uint32]:
+    """How many events of its hidden Poisson process a neuron's gamma input has had since its last spike.
+
+    Shape (size,); uniform, as in an input that has gone on for ever.
+    """
+    random = np.random.default_rng(key("stages", population.name, seed))
+    return random.integers(population.noise_shape, size=population.size, dtype=np.uint32)

@@ -19,7 +19,7 @@ from typing import Any
 from calibrate import simulators, wiring
 from calibrate.closed_loop import Loop, simulate_in_loop
 from calibrate.errors import CalibrateError
-from calibrate.network import Model, Network, Stimulus, find_model
+from calibrate.network import Model, Network, RateStimulus, Stimulus, find_model
 from calibrate.neurons import NeuronModel, register
 from calibrate.observation import Observation, Presentation, SimulationFailure
 from calibrate.simulators.base import Member, Precision, Prepared, Recording, Simulator, simulate
@@ -209,7 +209,7 @@ def _shifted(stimuli: Sequence[Stimulus], timing: Timing) -> Iterator[Stimulus]:
             yield replace(one, start_ms=timing.warmup_ms + start, stop_ms=timing.warmup_ms + stop)
 
 
-def _presentations(stimuli: Sequence[Stimulus], timing: Timing) -> tuple[Presentation, ...]:
+def _presentations(stimuli: Sequence[Stimulus | RateStimulus], timing: Timing) -> tuple[Presentation, ...]:
     first, last = timing.warmup_ms, timing.warmup_ms + timing.duration_ms
     return tuple(
         Presentation(

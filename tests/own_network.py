@@ -18,7 +18,14 @@ from calibrate.network import (
     UniformPotential,
     Values,
 )
-from calibrate.neurons import IAF_PSC_EXP, NeuronModel, NeuronParameter, Number, refractory_steps, register
+from calibrate.neurons import (
+    IAF_PSC_EXP,
+    NeuronModel,
+    NeuronParameter,
+    Number,
+    refractory_steps,
+    register,
+)
 
 
 def constants(p: Mapping[str, Number], dt_ms: float) -> dict[str, Number]:
@@ -36,18 +43,21 @@ IAF_PSC_EXP_HTUM: NeuronModel = register(
             NeuronParameter("t_ref_abs", "ms", 2.0, "time during which the potential is clamped", low=0.0),
             NeuronParameter("t_ref_tot", "ms", 2.0, "time during which no spike is fired", low=0.0),
         ),
-        receptors=IAF_PSC_EXP.receptors,
-        nest="iaf_psc_exp_htum",
+        nest=replace(IAF_PSC_EXP.nest, model="iaf_psc_exp_htum"),
         refractory="t_ref_tot",
         genn=replace(
             IAF_PSC_EXP.genn,
             sim_code="""
+                I_ex += in_ex;
+                I_in += in_in;
                 if (refractory == 0) {
                     V = P22 * V + P21_ex * I_ex + P21_in * I_in + P20 * I_e;
                 }
                 else {
                     refractory--;
                 }
+                I_ex *= P11_ex;
+                I_in *= P11_in;
                 const unsigned int may_fire = (silent == 0) ? 1u : 0u;
                 if (silent > 0) {
                     silent--;
@@ -59,7 +69,7 @@ IAF_PSC_EXP_HTUM: NeuronModel = register(
                 refractory = refractory_steps;
                 silent = total_steps;
             """,
-            state={"V": "scalar", "refractory": "unsigned int", "silent": "unsigned int"},
+            state={**IAF_PSC_EXP.genn.state, "silent": "unsigned int"},
             constants=constants,
             integers=frozenset({"refractory_steps", "total_steps"}),
         ),

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 # From the bottom up; a module imports from lower layers, and from its own package, only.
 LAYERS = [
     {"errors", "interrupt", "masking"},
-    {"plugins", "observation", "neurons"},
+    {"plugins", "observation", "neurons", "plasticity"},
     {"network", "objective"},
     {"wiring", "models", "catalogue", "suggestions"},
     {"simulators"},

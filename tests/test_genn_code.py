@@ -169,7 +169,7 @@ def test_a_batch_for_cuda_has_values_per_member_and_one_connectivity():
     assert len(projections) == 8
     for synapses in projections:
         weights = dims(synapses.ps_initialiser.snippet.get_vars())
-        assert weights == {"weight": (True, False), "decay": (True, False)}
+        assert weights == {"weight": (True, False)}
         assert not synapses.wu_initialiser.snippet.get_vars()  # no weight per synapse
     with pytest.raises(RuntimeError, match="batch size of 1"):
         model.build("unused")

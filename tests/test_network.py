@@ -144,7 +144,11 @@ def test_values_that_do_not_fit_the_network_are_refused_in_one_line(change, mess
     [
         ({"neuron": "iaf_psc_exq"}, "did you mean 'iaf_psc_exp'"),
         ({"distributed": frozenset({"V_thr"})}, "no parameter 'V_thr'"),
-        ({"distributed": frozenset({"tau_syn_in"})}, "population E: tau_syn_in cannot be distributed"),
+        (
+            {"neuron": "iaf_psc_beta", "distributed": frozenset({"tau_decay_in"})},
+            "population E: tau_decay_in cannot be distributed",
+        ),
+        ({"noise_shape": 0}, "the input of population E needs a shape of at least 1"),
     ],
 )
 def test_populations_of_unknown_neurons_and_parameters_are_refused(population, message):

@@ -175,7 +175,7 @@ def test_distributed_parameters_have_their_mean_and_sd_and_belong_to_the_realisa
 )
 def test_a_neuron_that_draws_what_it_cannot_have_is_refused_with_a_remedy(drawn, message):
     population = Population(name="E", size=1000, distributed=frozenset(drawn))
-    with pytest.raises(ModelError, match=f"{message}.*; choose a smaller SD"):
+    with pytest.raises(ModelError, match=f"{message}.*; choose a smaller spread"):
         neuron_parameters(population, values(**drawn), wiring_seed=1, realisation=0)
 
 

@@ -11,12 +11,25 @@ A `Model` makes both from parameters; `calibrate.models` has the built-in ones, 
 """
 
 from calibrate.network.model import Model, Parameter, Parameters, find_model
-from calibrate.network.structure import Bernoulli, FixedIndegree, Network, Part, Population, Projection, Rule
+from calibrate.network.structure import (
+    Bernoulli,
+    FixedIndegree,
+    Network,
+    Part,
+    Plasticity,
+    Population,
+    Projection,
+    Rule,
+    UniformDelay,
+    UniformIndegree,
+)
 from calibrate.network.values import (
     Distributed,
     Initial,
     PoissonInput,
+    RateStimulus,
     Stimulus,
+    Uniform,
     UniformPhase,
     UniformPotential,
     Values,
@@ -34,11 +47,16 @@ __all__ = [
     "Parameter",
     "Parameters",
     "Part",
+    "Plasticity",
     "PoissonInput",
     "Population",
     "Projection",
+    "RateStimulus",
     "Rule",
     "Stimulus",
+    "Uniform",
+    "UniformDelay",
+    "UniformIndegree",
     "UniformPhase",
     "UniformPotential",
     "Values",

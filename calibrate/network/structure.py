@@ -9,10 +9,12 @@ from typing import Literal
 from calibrate.errors import ModelError, did_you_mean
 from calibrate.neurons import neuron_model
 from calibrate.observation import Layout
+from calibrate.plasticity import plasticity_rule
 
 # What 32 bits can number, and what can be listed.
 MOST_NEURONS = 2**31 - 1
 MOST_CLUSTERS = 10_000
+MOST_DELAY_STEPS = 255  # of a synapse that has a delay of its own
 
 Part = Literal["all", "within", "between"]
 
@@ -43,7 +45,49 @@ class FixedIndegree:
         return math.floor(self.probability * n_sources + 0.5)
 
 
-Rule = Bernoulli | FixedIndegree
+@dataclass(frozen=True)
+class UniformIndegree:
+    """Every target draws its number of sources from low..high, then as many of all sources.
+
+    No autapses, no multapses.
+    """
+
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.low <= self.high:
+            raise ModelError(f"an in-degree is drawn from 0 <= low <= high, not {self.low} and {self.high}")
+
+
+Rule = Bernoulli | FixedIndegree | UniformIndegree
+
+
+@dataclass(frozen=True)
+class UniformDelay:
+    """Every synapse has a delay of its own, uniform between `low_ms` and `high_ms`, in whole steps."""
+
+    low_ms: float
+    high_ms: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.low_ms <= self.high_ms < math.inf:
+            raise ModelError(
+                f"delays lie in 0 < low <= high < infinity, not {self.low_ms:g} and {self.high_ms:g} ms"
+            )
+
+
+@dataclass(frozen=True)
+class Plasticity:
+    """Synapses that change by a rule of `calibrate.plasticity`.
+
+    modulator  population whose spikes take part as the third factor
+    part       which of them reach a target neuron: those of its own cluster, of other clusters, or all
+    """
+
+    rule: str
+    modulator: str
+    part: Part = "all"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +95,9 @@ class Population:
     """`size` neurons of one model in `clusters` equal parts.
 
     neuron       name in `calibrate.neurons`
-    distributed  neuron parameters that may differ between its neurons (see `Distributed`)
-    noise        whether every neuron receives independent Poisson input
+    distributed  neuron parameters that may differ between its neurons (see `Distributed`, `Uniform`)
+    noise        whether every neuron receives independent random input (see `PoissonInput`)
+    noise_shape  shape of the gamma process that this input is: 1 is Poisson, larger ones are more regular
     """
 
     name: str
@@ -61,8 +106,11 @@ class Population:
     neuron: str = "iaf_psc_exp"
     distributed: frozenset[str] = frozenset()
     noise: bool = False
+    noise_shape: int = 1
 
     def __post_init__(self) -> None:
+        if self.noise_shape < 1:
+            raise ModelError(f"the input of population {self.name} needs a shape of at least 1")
         if self.size < 1 or self.clusters < 1:
             raise ModelError(f"population {self.name} needs at least one neuron and one cluster")
         if self.size > MOST_NEURONS or self.clusters > MOST_CLUSTERS:
@@ -82,21 +130,30 @@ class Population:
 
 @dataclass(frozen=True, kw_only=True)
 class Projection:
-    """Synapses from `source` to `target`, all of one weight (in `Values.weights`) and one delay.
+    """Synapses from `source` to `target`, of one weight (in `Values.weights`) unless it is distributed.
 
-    part  "within" joins neurons of the same cluster, "between" those of different clusters, "all" any
+    delay_ms    of all synapses, or `UniformDelay`
+    part        "within" joins neurons of the same cluster, "between" those of different clusters, "all" any
+    weight_cv   coefficient of variation of the weights over synapses (log-normal, of the graph; 0: all equal)
+    plasticity  how the weights change; None: they do not
     """
 
     source: str
     target: str
     rule: Rule
-    delay_ms: float
+    delay_ms: float | UniformDelay
     receptor: str
     part: Part = "all"
+    weight_cv: float = 0.0
+    plasticity: Plasticity | None = None
 
     @property
     def name(self) -> str:
         return f"{self.source}_to_{self.target}_{self.part}"
+
+    @property
+    def longest_delay_ms(self) -> float:
+        return self.delay_ms.high_ms if isinstance(self.delay_ms, UniformDelay) else self.delay_ms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,9 +173,11 @@ class Network:
         for population in self.populations:
             _check_distributed(population)
         for projection in self.projections:
-            _check_projection(
-                projection, self.population(projection.source), self.population(projection.target)
-            )
+            source, target = self.population(projection.source), self.population(projection.target)
+            _check_projection(projection, source, target)
+            if projection.plasticity is not None:
+                modulator = self.population(projection.plasticity.modulator)
+                _check_plasticity(projection, projection.plasticity, modulator, target)
 
     def population(self, name: str) -> Population:
         for population in self.populations:
@@ -144,6 +203,8 @@ class Network:
             others = indegree * (source.clusters - 1)
             per_target = {"all": own + others, "within": own, "between": others}[projection.part]
             return target.size * per_target
+        if isinstance(projection.rule, UniformIndegree):
+            return target.size * (projection.rule.low + projection.rule.high) / 2
         same = source.clusters if projection.part == "within" else 1
         pairs = source.size * target.size / same
         if projection.part == "between":
@@ -154,23 +215,21 @@ class Network:
 def _check_distributed(population: Population) -> None:
     model = neuron_model(population.neuron)
     model.complete(dict.fromkeys(population.distributed, 0.0))
-    for name in population.distributed & set(model.receptors.values()):
-        # All synapses onto a population share the decay of their currents.
+    together = {name for name in model.nest.fading if model.nest.ports} & population.distributed
+    for name in together:
+        # NEST scales the weights of its ports by these, and a weight is one for all neurons.
         raise ModelError(f"population {population.name}: {name} cannot be distributed over its neurons")
 
 
 def _check_projection(projection: Projection, source: Population, target: Population) -> None:
     if projection.part != "all" and source.clusters != target.clusters:
         raise ModelError(f"{projection.name} needs as many source clusters as target clusters")
-    if not (projection.delay_ms > 0 and math.isfinite(projection.delay_ms)):
+    delay_ms = projection.longest_delay_ms
+    if not (delay_ms > 0 and math.isfinite(delay_ms)):
         raise ModelError(f"the delay of {projection.name} must be above 0 ms and finite")
-    rule, n = projection.rule, source.cluster_size
-    if isinstance(rule, FixedIndegree) and rule.probability > 0 and rule.indegree(n) == 0:
-        least = math.ceil(1e6 / (2 * n)) / 1e6
-        raise ModelError(
-            f"{projection.name} would have no synapses: a fixed in-degree of {rule.probability:g} x {n} "
-            f"sources is rounded to 0; the probability must be 0 or at least {least:g}"
-        )
+    if not 0 <= projection.weight_cv < math.inf:
+        raise ModelError(f"weight_cv of {projection.name} must be at least 0 and finite")
+    _check_indegree(projection, source, target)
     receptors = neuron_model(target.neuron).receptors
     if projection.receptor not in receptors:
         hint = did_you_mean(projection.receptor, receptors)
@@ -178,3 +237,29 @@ def _check_projection(projection: Projection, source: Population, target: Popula
             f"{projection.name} ends at receptor '{projection.receptor}', which {target.neuron} does not "
             f"have{hint}: it has {', '.join(receptors)}"
         )
+
+
+def _check_indegree(projection: Projection, source: Population, target: Population) -> None:
+    rule, n = projection.rule, source.cluster_size
+    if isinstance(rule, FixedIndegree) and rule.probability > 0 and rule.indegree(n) == 0:
+        least = math.ceil(1e6 / (2 * n)) / 1e6
+        raise ModelError(
+            f"{projection.name} would have no synapses: a fixed in-degree of {rule.probability:g} x {n} "
+            f"sources is rounded to 0; the probability must be 0 or at least {least:g}"
+        )
+    if isinstance(rule, UniformIndegree):
+        there = source.size - (source.name == target.name)
+        if rule.high > there:
+            raise ModelError(f"{projection.name} draws up to {rule.high} sources of {there}")
+        if projection.part != "all":
+            raise ModelError(f'{projection.name} draws from all clusters: its part must be "all"')
+
+
+def _check_plasticity(
+    projection: Projection, plasticity: Plasticity, modulator: Population, target: Population
+) -> None:
+    plasticity_rule(plasticity.rule)
+    if plasticity.part != "all" and modulator.clusters != target.clusters:
+        raise ModelError(f"{projection.name} needs as many clusters of its modulator as of its target")
+    if projection.weight_cv or isinstance(projection.delay_ms, UniformDelay):
+        raise ModelError(f"{projection.name} is plastic: its weights and delays cannot be distributed")

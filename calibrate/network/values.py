@@ -11,6 +11,7 @@ from calibrate.errors import ModelError, ObservationError, did_you_mean
 from calibrate.network.structure import Network, Population, Projection
 from calibrate.neurons import neuron_model
 from calibrate.observation import steps
+from calibrate.plasticity import plasticity_rule
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,26 @@ class Distributed:
 
 
 @dataclass(frozen=True)
+class Uniform:
+    """A neuron parameter that is uniform over neurons, between `low` and `high`.
+
+    As with `Distributed`, which neuron has how much belongs to the realisation.
+    """
+
+    low: float
+    high: float
+
+    @property
+    def mean(self) -> float:
+        return (self.low + self.high) / 2
+
+
+@dataclass(frozen=True)
 class PoissonInput:
-    """Independent Poisson input to every neuron; the sign of the weight chooses the receptor."""
+    """Independent random input to every neuron; the sign of the weight chooses the receptor.
+
+    Poisson, or a gamma process where `Population.noise_shape` is above 1.
+    """
 
     rate_hz: float
     weight: float
@@ -46,6 +65,20 @@ class Stimulus:
     population: str
     clusters: tuple[int, ...]
     current_pA: float
+    start_ms: float
+    stop_ms: float
+
+
+@dataclass(frozen=True)
+class RateStimulus:
+    """More random input (see `PoissonInput`) to the neurons of `clusters`, by `rates_hz`: one for each.
+
+    Times count from the start of the simulation, warm-up included.
+    """
+
+    population: str
+    clusters: tuple[int, ...]
+    rates_hz: tuple[float, ...]
     start_ms: float
     stop_ms: float
 
@@ -73,18 +106,21 @@ Initial = UniformPotential | UniformPhase
 class Values:
     """What one network of a batch has of its own.
 
-    neurons   population -> parameter of its neuron model -> number or Distributed
-    weights   projection -> weight in the unit of its receptor (pA; negative on inhibitory receptors)
-    noise     population -> Poisson input, for populations that have noise
-    initial   population -> distribution of the initial membrane potential
-    stimuli   currents that are switched on and off
+    neurons     population -> parameter of its neuron model -> number, Distributed or Uniform
+    weights     projection -> weight (its mean, where distributed) in the unit of the neuron model (pA or nS;
+                negative on inhibitory receptors)
+    noise       population -> random input, for populations that have noise
+    initial     population -> distribution of the initial membrane potential
+    plasticity  plastic projection -> parameters of its rule
+    stimuli     currents and input rates that are switched on and off
     """
 
-    neurons: Mapping[str, Mapping[str, float | Distributed]]
+    neurons: Mapping[str, Mapping[str, float | Distributed | Uniform]]
     weights: Mapping[str, float]
     initial: Mapping[str, Initial]
     noise: Mapping[str, PoissonInput] = field(default_factory=dict)
-    stimuli: tuple[Stimulus, ...] = ()
+    plasticity: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    stimuli: tuple[Stimulus | RateStimulus, ...] = ()
 
 
 def checked(network: Network, values: Values) -> Values:
@@ -97,6 +133,13 @@ def checked(network: Network, values: Values) -> Values:
     _check_names("initial", values.initial, "population", populations)
     _check_names("noise", values.noise, "population with noise", noisy)
     _check_names("weights", values.weights, "projection", [p.name for p in network.projections])
+    plastic = {p.name: p.plasticity for p in network.projections if p.plasticity is not None}
+    _check_names("plasticity", values.plasticity, "plastic projection", list(plastic))
+    for name, plasticity in plastic.items():
+        try:
+            plasticity_rule(plasticity.rule).complete(values.plasticity[name])
+        except ModelError as error:
+            raise ModelError(f"plasticity of {name}: {error}") from None
     for population in network.populations:
         _check_neurons(population, values.neurons[population.name])
         _check_initial(population, values.initial[population.name])
@@ -137,7 +180,7 @@ def _check_number(value: object, what: str) -> None:
         raise ModelError(f"{what} must be a finite number, not {shown}")
 
 
-def _check_neurons(population: Population, given: Mapping[str, float | Distributed]) -> None:
+def _check_neurons(population: Population, given: Mapping[str, float | Distributed | Uniform]) -> None:
     where = f"population {population.name}"
     typical = {}
     for name, value in given.items():
@@ -148,6 +191,14 @@ def _check_neurons(population: Population, given: Mapping[str, float | Distribut
             _check_number(value.sd, f"{where}: the SD of {name}")
             if value.sd < 0:
                 raise ModelError(f"{where}: the SD of {name} must be at least 0, not {value.sd:g}")
+            typical[name] = value.mean
+        elif isinstance(value, Uniform):
+            if name not in population.distributed:
+                raise ModelError(f"{where}: {name} is not among the parameters declared as distributed")
+            _check_number(value.low, f"{where}: the least {name}")
+            _check_number(value.high, f"{where}: the largest {name}")
+            if value.low > value.high:
+                raise ModelError(f"{where}: {name} needs low <= high, not {value.low:g} > {value.high:g}")
             typical[name] = value.mean
         else:
             _check_number(value, f"{where}: {name}")
@@ -182,7 +233,7 @@ def _check_weight(projection: Projection, weight: float) -> None:
         )
 
 
-def _check_stimulus(network: Network, stimulus: Stimulus) -> None:
+def _check_stimulus(network: Network, stimulus: Stimulus | RateStimulus) -> None:
     names = [population.name for population in network.populations]
     if stimulus.population not in names:
         hint = did_you_mean(stimulus.population, names)
@@ -192,9 +243,27 @@ def _check_stimulus(network: Network, stimulus: Stimulus) -> None:
     for cluster in stimulus.clusters:
         if not isinstance(cluster, Integral) or cluster not in range(clusters):
             raise ModelError(f"{where}: {cluster!r} is none of its clusters 0 to {clusters - 1}")
-    for name in ("current_pA", "start_ms", "stop_ms"):
+    for name in ("start_ms", "stop_ms"):
         _check_number(getattr(stimulus, name), f"{where}: {name}")
+    if isinstance(stimulus, RateStimulus):
+        _check_rates(network.population(stimulus.population), stimulus, where)
+    else:
+        _check_number(stimulus.current_pA, f"{where}: current_pA")
     if not 0 <= stimulus.start_ms < stimulus.stop_ms:
         raise ModelError(
             f"{where} needs 0 <= start < stop, not {stimulus.start_ms:g} and {stimulus.stop_ms:g} ms"
         )
+
+
+def _check_rates(population: Population, stimulus: RateStimulus, where: str) -> None:
+    if not population.noise:
+        raise ModelError(f"{where} changes the rate of its random input, and it has none")
+    if len(stimulus.rates_hz) != len(stimulus.clusters):
+        raise ModelError(
+            f"{where} needs a rate for each of its {len(stimulus.clusters)} clusters, "
+            f"not {len(stimulus.rates_hz)}"
+        )
+    for rate in stimulus.rates_hz:
+        _check_number(rate, f"{where}: a rate")
+        if rate < 0:
+            raise ModelError(f"{where}: a rate must be at least 0 Hz, not {rate:g}")

@@ -8,7 +8,7 @@ from typing import Literal, Protocol, Self
 
 import numpy as np
 
-from calibrate.network import Network, Values
+from calibrate.network import Network, RateStimulus, Stimulus, Values
 from calibrate.observation import FloatArray, IntArray, Layout, Observation, SimulationFailure
 
 Backend = Literal["auto", "genn", "nest", "poisson"]
@@ -100,17 +100,28 @@ def simulate(
             prepared.advance(time - now)
             now = time
         for number in sorted(switches.get(time, ())):
-            prepared.drive(number, _currents(prepared.layout, members[number].values, time))
+            _stimulate(prepared, number, members[number].values, time)
         if time == warmup_ms:
             prepared.measure()
     return prepared.observe()
 
 
-def _currents(layout: Layout, values: Values, time_ms: float) -> FloatArray:
-    """The stimuli of a network at a time: a current for each group (pA), shape (n_groups,)."""
+def _stimulate(prepared: Prepared, number: int, values: Values, time_ms: float) -> None:
+    """Give a network the currents and rates of its stimuli at a time."""
+    layout = prepared.layout
     currents = np.zeros(len(layout.groups))
+    rates = np.zeros(len(layout.groups))
+    for population, noise in values.noise.items():
+        rates[layout.groups_of(population)] = noise.rate_hz
     for stimulus in values.stimuli:
         if stimulus.start_ms <= time_ms < stimulus.stop_ms:
             first = layout.groups_of(stimulus.population).start
-            currents[[first + cluster for cluster in stimulus.clusters]] += stimulus.current_pA
-    return currents
+            rows = [first + cluster for cluster in stimulus.clusters]
+            if isinstance(stimulus, RateStimulus):
+                rates[rows] += stimulus.rates_hz
+            else:
+                currents[rows] += stimulus.current_pA
+    if any(isinstance(stimulus, Stimulus) for stimulus in values.stimuli):
+        prepared.drive(number, currents)
+    if any(isinstance(stimulus, RateStimulus) for stimulus in values.stimuli):
+        prepared.drive_rates(number, rates)

@@ -45,7 +45,7 @@ def digest(*parts: str) -> str:
     for part in (*parts, platform.machine(), _processor(), platform.python_version()):
         found.update(part.encode() + b"\0")
     here = Path(__file__).parent
-    for source in (here / "genn.py", here / "genn_code.py", here.parent / "wiring.py"):
+    for source in (*sorted(here.glob("genn*.py")), here.parent / "wiring.py"):
         found.update(source.read_bytes())
     return found.hexdigest()[:32]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from calibrate import wiring
 from calibrate.errors import SimulatorError
-from calibrate.network import Network, Projection, Values
+from calibrate.network import Network, Population, Projection, UniformDelay, Values
 from calibrate.neurons import Number, delay_steps, neuron_model
 from calibrate.observation import (
     Accumulator,
@@ -22,10 +22,12 @@ from calibrate.observation import (
     SimulationFailure,
     steps,
 )
+from calibrate.simulators import nest_plasticity
 from calibrate.simulators.base import Member, Recording
+from calibrate.simulators.nest_plasticity import Connections, PlasticSynapses
 
-# Between candidates the network falls silent: out of reach of any input, with synaptic currents that decay
-# by e^-10 per step, so that they are exactly 0 after 75 steps.
+# Between candidates the network falls silent: out of reach of any input. Synaptic currents decay by e^-10 per
+# step, so that they are exactly 0 after 75 steps; conductances can be set.
 _UNREACHABLE_MV = 1e12
 _SILENT_TAU_STEPS = 0.1
 _SILENT_STEPS = 100
@@ -74,6 +76,7 @@ class PreparedNest:
         self, nest: Any, network: Network, recording: Recording, wiring_seed: int, dt_ms: float
     ) -> None:
         self._nest, self._network, self._recording = nest, network, recording
+        self._parameters: dict[str, dict[str, Number]] = {}
         self._wiring_seed, self._dt_ms = wiring_seed, dt_ms
         self._realisation: int | None = None
         self._nodes: dict[str, Any] = {}
@@ -98,47 +101,114 @@ class PreparedNest:
         nest.resolution = self._dt_ms
         nest.local_num_threads = 1
         nest.overwrite_files = True
-        self._nodes = {
-            population.name: nest.Create(neuron_model(population.neuron).nest, population.size)
-            for population in self._network.populations
-        }
+        self._nodes = {population.name: self._create(population) for population in self._network.populations}
         self._recorder = nest.Create("spike_recorder")
+        self._factors: dict[str, tuple[Connections, NDArray[np.float64]]] = {}
+        self._plastic: dict[str, tuple[Connections, PlasticSynapses]] = {}
+        self._single: list[tuple[Projection, wiring.Connections]] = []
         for projection in self._network.projections:
             self._connect(projection, realisation)
         self._generators = {}
         for population in self._network.populations:
-            nodes = self._nodes[population.name]
-            nest.Connect(nodes, self._recorder)
+            nest.Connect(self._nodes[population.name], self._recorder)
             if population.noise:
-                # One of each cluster, which gives every target a train of its own.
-                generators = nest.Create("poisson_generator", population.clusters)
-                synapse = f"noise_{population.name}"
-                nest.CopyModel("static_synapse_hom_w", synapse, {"delay": self._dt_ms})
-                for cluster, generator in enumerate(generators):
-                    size = population.cluster_size
-                    inside = nodes[cluster * size : (cluster + 1) * size]
-                    nest.Connect(generator, inside, "all_to_all", {"synapse_model": synapse})
-                self._generators[population.name] = generators
+                self._generators[population.name] = self._connect_noise(population)
+        if self._single:
+            self._find_single_synapses(realisation)
         self._realisation = realisation
+
+    def _create(self, population: Population) -> Any:
+        model = neuron_model(population.neuron)
+        # Ports are there from the beginning: a neuron that has connections cannot get more.
+        defaults = model.nest.settings({p.name: p.default for p in model.parameters})
+        lists = {name: value for name, value in defaults.items() if isinstance(value, list)}
+        return self._nest.Create(model.nest.model, population.size, lists)
 
     def _connect(self, projection: Projection, realisation: int) -> None:
         nest = self._nest
-        delay_ms = delay_steps(projection.delay_ms, self._dt_ms) * self._dt_ms
-        nest.CopyModel("static_synapse_hom_w", projection.name, {"delay": delay_ms})
         drawn = wiring.draw(self._network, projection, wiring_seed=self._wiring_seed, realisation=realisation)
-        if not drawn.targets.size:
-            return
+        graph = {"wiring_seed": self._wiring_seed, "realisation": realisation}
+        delays = None
+        if isinstance(projection.delay_ms, UniformDelay):
+            steps_each = wiring.synapse_delays(projection, drawn, dt_ms=self._dt_ms, **graph)
+            delays = steps_each.astype(np.float64) * self._dt_ms
+        single = projection.weight_cv > 0 or projection.plasticity is not None
+        for name, port, _ in self._synapse_models(projection):
+            settings = {"delay": delay_steps(projection.longest_delay_ms, self._dt_ms) * self._dt_ms}
+            # A weight of a whole projection is kept once, and set at once.
+            nest.CopyModel("static_synapse" if single else "static_synapse_hom_w", name, settings)
+            self._connect_synapses(projection, drawn, name, port, delays)
+        if single and drawn.targets.size:
+            self._single.append((projection, drawn))
+
+    def _find_single_synapses(self, realisation: int) -> None:
+        """Synapses with weights of their own, once NEST has sorted them, as it does before it simulates."""
+        self._nest.Prepare()
+        self._nest.Cleanup()
+        graph = {"wiring_seed": self._wiring_seed, "realisation": realisation}
+        for projection, drawn in self._single:
+            for name, _, _ in self._synapse_models(projection):
+                connections = Connections(self._nest, name, drawn)
+                if projection.plasticity is None:
+                    factors = wiring.weight_factors(projection, drawn, **graph)
+                    self._factors[name] = connections, factors
+                else:
+                    synapses = PlasticSynapses(self._network, projection, drawn, dt_ms=self._dt_ms)
+                    self._plastic[name] = connections, synapses
+
+    def _connect_synapses(
+        self,
+        projection: Projection,
+        drawn: wiring.Connections,
+        name: str,
+        port: int,
+        delays_ms: NDArray[np.float64] | None,
+    ) -> None:
         first_source = int(self._nodes[projection.source][0].global_id)
         first_target = int(self._nodes[projection.target][0].global_id)
         sources = drawn.sources
         for start in range(0, sources.size, 1 << 24):  # bounds the memory of the 64-bit copies
             piece = slice(start, start + (1 << 24))
-            nest.Connect(
+            synapses: dict[str, Any] = {"synapse_model": name, "receptor_type": port}
+            if delays_ms is not None:
+                synapses["delay"] = delays_ms[piece]
+            self._nest.Connect(
                 sources[piece].astype(np.int64) + first_source,
                 drawn.targets[piece].astype(np.int64) + first_target,
                 "one_to_one",
-                {"synapse_model": projection.name},
+                synapses,
             )
+
+    def _connect_noise(self, population: Population) -> Any:
+        """One generator for each cluster, which gives every target a train of its own."""
+        nest, nodes = self._nest, self._nodes[population.name]
+        if population.noise_shape == 1:
+            generators = nest.Create("poisson_generator", population.clusters)
+        else:
+            shape = {"n_proc": 1, "gamma_shape": population.noise_shape}
+            generators = nest.Create("gamma_sup_generator", population.clusters, shape)
+        model = neuron_model(population.neuron)
+        ports = {port.number for receptor in model.receptors for port in model.ports(receptor)}
+        size = population.cluster_size
+        for port in sorted(ports):
+            name = _noise_synapse(population.name, port)
+            nest.CopyModel("static_synapse_hom_w", name, {"delay": self._dt_ms})
+            for cluster, generator in enumerate(generators):
+                inside = nodes[cluster * size : (cluster + 1) * size]
+                synapses = {"synapse_model": name, "receptor_type": port}
+                nest.Connect(generator, inside, "all_to_all", synapses)
+        return generators
+
+    def _synapse_models(self, projection: Projection) -> list[tuple[str, int, Number]]:
+        """Name, port and factor of the weight of each of NEST's synapses that one of a projection takes."""
+        target = self._network.population(projection.target)
+        ports = neuron_model(target.neuron).ports(projection.receptor)
+        parameters = self._parameters.get(target.name, {})
+        names = [projection.name, *(f"{projection.name}_{k}" for k in range(1, len(ports)))]
+        return [
+            (name, port.number, port.factor(parameters) if parameters else 1.0)
+            for name, port in zip(names, ports, strict=True)
+        ]
 
     # --- running ------------------------------------------------------------------------------------
 
@@ -169,49 +239,88 @@ class PreparedNest:
         longest = 0
         for population in self._network.populations:
             model = neuron_model(population.neuron)
-            nodes = self._nodes[population.name]
             if population.name in self._generators:
                 self._generators[population.name].rate = 0.0
-            still: dict[str, float] = dict.fromkeys(model.receptors.values(), _SILENT_TAU_STEPS * self._dt_ms)
-            nodes.set(V_th=_UNREACHABLE_MV, I_e=0.0, **still)
+            still = dict.fromkeys(model.nest.fading, _SILENT_TAU_STEPS * self._dt_ms)
+            still |= {"I_e": 0.0, "V_th": _UNREACHABLE_MV, model.threshold: _UNREACHABLE_MV}
+            self._set(population, {**self._parameters[population.name], **still})
             longest = max(
                 longest,
                 round(float(np.max(self._parameters[population.name][model.refractory])) / self._dt_ms),
             )
-        travel = max((delay_steps(p.delay_ms, self._dt_ms) for p in self._network.projections), default=1)
+        travel = max(
+            (delay_steps(p.longest_delay_ms, self._dt_ms) for p in self._network.projections), default=1
+        )
         self._nest.Simulate((longest + travel + _SILENT_STEPS) * self._dt_ms)
         self._recorder.n_events = 0
+
+    def _set(self, population: Population, parameters: dict[str, Number]) -> None:
+        """Give a population parameters of its neuron model; one number for all, or one for each."""
+        model, nodes = neuron_model(population.neuron), self._nodes[population.name]
+        nodes.set(_as_nest_takes_them(model.nest.settings(parameters), population.size))
 
     def _set_neurons(self, values: Values, seed: int) -> None:
         for population in self._network.populations:
             parameters = self._parameters[population.name]
+            self._set(population, parameters)
             start = wiring.initial_potential(population, values, parameters, seed=seed)
-            nodes = self._nodes[population.name]
-            settings = {name: _as_setting(value) for name, value in parameters.items()}
-            nodes.set({**settings, "V_m": start.tolist()})
+            state = dict.fromkeys(neuron_model(population.neuron).nest.state, 0.0)
+            self._nodes[population.name].set({**state, "V_m": start.tolist()})
 
     def _set_weights(self, values: Values) -> None:
         for projection in self._network.projections:
-            self._nest.SetDefaults(projection.name, {"weight": values.weights[projection.name]})
-        for name, generator in self._generators.items():
+            weight = values.weights[projection.name]
+            for name, _, factor in self._synapse_models(projection):
+                if name in self._factors:
+                    connections, factors = self._factors[name]
+                    connections.set_weights(weight * factor * factors)
+                elif name in self._plastic:
+                    connections, synapses = self._plastic[name]
+                    synapses.start(projection, values, port_factor=float(factor))
+                    connections.set_weights(synapses.port_weights)
+                elif not projection.weight_cv and projection.plasticity is None:
+                    self._nest.SetDefaults(name, {"weight": weight * factor})
+        for name, generators in self._generators.items():
             noise = values.noise[name]
-            self._nest.SetDefaults(f"noise_{name}", {"weight": noise.weight})
-            generator.rate = noise.rate_hz
+            self._set_noise_weights(self._network.population(name), noise.weight)
+            self._check_noise(self._network.population(name), noise.rate_hz)
+            generators.rate = noise.rate_hz
+
+    def _set_noise_weights(self, population: Population, weight: float) -> None:
+        model = neuron_model(population.neuron)
+        for receptor in model.receptors:
+            for port in model.ports(receptor):
+                # Ports of the receptor that the sign of the weight does not mean stay silent.
+                meant = port.number == 0 or (weight < 0) == (receptor == "in")
+                factor = port.factor(self._parameters[population.name]) if meant else 0.0
+                name = _noise_synapse(population.name, port.number)
+                self._nest.SetDefaults(name, {"weight": weight * factor})
+
+    def _check_noise(self, population: Population, rate_hz: float) -> None:
+        chance = rate_hz * population.noise_shape * self._dt_ms / 1000
+        if population.noise_shape > 1 and chance > 1:
+            raise SimulatorError(
+                f"gamma input of {rate_hz:g} Hz and shape {population.noise_shape} is too fast for NEST's "
+                f"steps of {self._dt_ms:g} ms: use a smaller rate with a larger weight"
+            )
 
     def advance(self, duration_ms: float) -> None:
         left = steps(duration_ms, self._dt_ms, "an advance")
-        piece_steps = max(1, round(_PIECE_MS / self._dt_ms))
+        piece_ms = nest_plasticity.INTERVAL_MS if self._plastic else _PIECE_MS
+        piece_steps = max(1, round(piece_ms / self._dt_ms))
         while left > 0:
             piece = min(left, piece_steps)
             self._nest.Simulate(piece * self._dt_ms)
             self._now += piece
             left -= piece
             events = self._recorder.events
-            step = np.rint(np.asarray(events["times"]) / self._dt_ms).astype(np.int64)
+            stamp = np.rint(np.asarray(events["times"]) / self._dt_ms).astype(np.int64)
+            step = stamp - 1 - self._origin
             neuron = np.asarray(events["senders"], dtype=np.int64) - 1
-            self._accumulator.add(
-                step - 1 - self._origin - self._measured_from, neuron, self._now - self._measured_from
-            )
+            self._accumulator.add(step - self._measured_from, neuron, self._now - self._measured_from)
+            for connections, synapses in self._plastic.values():
+                if synapses.update(step, neuron, self._now):
+                    connections.set_weights(synapses.port_weights)
             group = np.searchsorted(self.layout.boundaries, neuron, side="right") - 1
             self._counted += np.bincount(group, minlength=self._counted.size)
             self._recorder.n_events = 0
@@ -242,7 +351,16 @@ class PreparedNest:
         if member != 0:
             raise SimulatorError("NEST simulates one network at a time")
         for name, generators in self._generators.items():
-            generators.set(rate=rates_hz[self.layout.groups_of(name)].tolist())
+            rates = rates_hz[self.layout.groups_of(name)]
+            self._check_noise(self._network.population(name), float(rates.max()))
+            generators.set(rate=rates.tolist())
+
+    def weights(self, name: str) -> NDArray[np.float64]:
+        """The weights of a plastic projection as they are now, in the order of `wiring.draw`.
+
+        Shape (1, n_synapses), in the unit of its receptor.
+        """
+        return self._plastic[name][1].weights[np.newaxis]
 
     def counted(self) -> IntArray:
         return self._counted[np.newaxis].copy()
@@ -255,10 +373,19 @@ class PreparedNest:
         for population in self._network.populations:
             parameters = self._parameters[population.name]
             potential = np.asarray(self._nodes[population.name].get("V_m"), dtype=float)
-            gap = np.asarray(parameters["V_th"]) - parameters["V_reset"]
+            threshold = parameters[neuron_model(population.neuron).threshold]
+            gap = np.asarray(threshold) - parameters["V_reset"]
             relative.append(np.atleast_1d((potential - parameters["V_reset"]) / gap))
         return self._network.layout.group_means(np.concatenate(relative))
 
 
-def _as_setting(value: Number) -> float | list[float]:
-    return value.tolist() if isinstance(value, np.ndarray) else float(value)
+def _noise_synapse(population: str, port: int) -> str:
+    return f"noise_{population}_{port}"
+
+
+def _as_nest_takes_them(settings: Mapping[str, Any], size: int) -> dict[str, Any]:
+    """A number for all neurons, or one for each; then lists, which are of ports, are for each too."""
+    numbers = {n: np.asarray(v, dtype=float) for n, v in settings.items() if not isinstance(v, list)}
+    each = any(value.ndim for value in numbers.values())
+    lists = {n: [v] * size if each else v for n, v in settings.items() if isinstance(v, list)}
+    return {**{name: value.tolist() for name, value in numbers.items()}, **lists}

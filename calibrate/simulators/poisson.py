@@ -7,7 +7,8 @@ from typing import Self
 
 import numpy as np
 
-from calibrate.network import Distributed, Network, Values
+from calibrate.network import Distributed, Network, Uniform, Values
+from calibrate.neurons import neuron_model
 from calibrate.observation import (
     Accumulator,
     FloatArray,
@@ -25,7 +26,7 @@ class Poisson:
 
     With a membrane of capacitance C, leak time constant tau_m, rest E_L and threshold V_th, the rheobase is
     (V_th - E_L) C / tau_m and the rate 5 Hz times I_e / rheobase (0 for negative currents). Connections
-    do nothing. The rates follow the parameters smoothly, which is what a test of a search needs.
+    and random input do nothing. The rates follow the parameters smoothly, as a test of a search needs it.
     """
 
     def __init__(self, *, dt_ms: float) -> None:
@@ -114,10 +115,13 @@ class PreparedPoisson:
         """Rate of every neuron in Hz, shape (n_neurons,)."""
         rates = []
         for row, group in enumerate(self._network.layout.groups):
-            of = {
-                name: value.mean if isinstance(value, Distributed) else value
-                for name, value in values.neurons[group.population].items()
-            }
-            rheobase = (of["V_th"] - of["E_L"]) * of["C_m"] / of["tau_m"]
+            model = neuron_model(self._network.population(group.population).neuron)
+            of = model.complete(
+                {
+                    name: value.mean if isinstance(value, Distributed | Uniform) else value
+                    for name, value in values.neurons[group.population].items()
+                }
+            )
+            rheobase = (of["V_th"] - of["E_L"]) * of["C_m"] / model.tau_m(of)
             rates.append(np.full(group.size, 5 * max(of["I_e"] + stimuli[row], 0) / rheobase))
         return np.concatenate(rates)

@@ -9,7 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibrate.errors import ModelError
-from calibrate.network import Distributed, Model, Network, UniformPotential, Values
+from calibrate.network import (
+    Distributed,
+    Model,
+    Network,
+    Projection,
+    RateStimulus,
+    Stimulus,
+    Uniform,
+    UniformDelay,
+    UniformIndegree,
+    UniformPotential,
+    Values,
+)
 from calibrate.neurons import IAF_PSC_EXP, neuron_model
 from calibrate.study.space import Range, Space
 
@@ -119,14 +131,15 @@ def _dimensionless(network: Network, values: Values) -> NDArray[np.float64]:
 
     For neuron models other than iaf_psc_exp, the values as they are.
     """
-    numbers: list[float] = [float(projection.rule.probability) for projection in network.projections]
-    numbers += [projection.delay_ms for projection in network.projections]
+    numbers = [number for projection in network.projections for number in _wiring(projection)]
     charge: dict[str, float] = {}
     for population in network.populations:
         defaults = {p.name: p.default for p in neuron_model(population.neuron).parameters}
         own = {**defaults, **values.neurons[population.name]}
-        mean = {name: value.mean if isinstance(value, Distributed) else value for name, value in own.items()}
+        spread = (Distributed, Uniform)
+        mean = {name: value.mean if isinstance(value, spread) else value for name, value in own.items()}
         sd = {name: value.sd for name, value in own.items() if isinstance(value, Distributed)}
+        sd |= {name: value.high - value.low for name, value in own.items() if isinstance(value, Uniform)}
         low, gap, capacity = 0.0, 1.0, 1.0
         if population.neuron == IAF_PSC_EXP.name:
             low, gap, capacity = mean["E_L"], mean["V_th"] - mean["E_L"], mean["C_m"]
@@ -144,6 +157,23 @@ def _dimensionless(network: Network, values: Values) -> NDArray[np.float64]:
             numbers += [noise.rate_hz, noise.weight / charge[population.name]]
     for projection in network.projections:
         numbers.append(values.weights[projection.name] / charge[projection.target])
+    for given in values.plasticity.values():
+        numbers += given.values()
     for stimulus in values.stimuli:
-        numbers += [stimulus.current_pA / charge[stimulus.population], stimulus.start_ms, stimulus.stop_ms]
+        numbers += [stimulus.start_ms, stimulus.stop_ms, *_strength(stimulus, charge)]
     return np.array(numbers)
+
+
+def _wiring(projection: Projection) -> list[float]:
+    """The numbers of a projection's rule, delay and weights."""
+    rule, delay_ms = projection.rule, projection.delay_ms
+    drawn = [rule.low, rule.high] if isinstance(rule, UniformIndegree) else [rule.probability]
+    delays = [delay_ms.low_ms, delay_ms.high_ms] if isinstance(delay_ms, UniformDelay) else [delay_ms]
+    return [*drawn, *delays, projection.weight_cv]
+
+
+def _strength(stimulus: Stimulus | RateStimulus, charge: Mapping[str, float]) -> Iterator[float]:
+    if isinstance(stimulus, RateStimulus):
+        yield from stimulus.rates_hz
+    else:
+        yield stimulus.current_pA / charge[stimulus.population]

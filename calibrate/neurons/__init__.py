@@ -1,0 +1,65 @@
+"""Neuron models: each is one entry here, with its parameters and its NEST and GeNN sides.
+
+Parameters carry NEST's names and units. Where the equations are linear, the GeNN side is the exact
+propagator step that NEST makes (Rotter & Diesmann 1999), so that both give the same spikes.
+"""
+
+from __future__ import annotations
+
+from calibrate.neurons.conductance_based import AEIF_COND_EXP, IAF_COND_EXP, IAF_COND_EXP_SFA
+from calibrate.neurons.current_based import IAF_PSC_BETA, IAF_PSC_EXP
+from calibrate.neurons.model import (
+    GennNeuron,
+    NestNeuron,
+    NeuronModel,
+    NeuronParameter,
+    Port,
+    neuron_model,
+    neuron_models,
+    register,
+)
+from calibrate.neurons.propagators import (
+    Number,
+    beta_peak,
+    current_propagator,
+    decay,
+    delay_steps,
+    psp_peak,
+    refractory_steps,
+    step_mean,
+)
+
+BUILT_IN = (IAF_PSC_EXP, IAF_PSC_BETA, IAF_COND_EXP, IAF_COND_EXP_SFA, AEIF_COND_EXP)
+
+
+def own_neuron_models() -> tuple[NeuronModel, ...]:
+    """The registered neuron models that are not built in."""
+    built_in = {model.name for model in BUILT_IN}
+    return tuple(model for model in neuron_models() if model.name not in built_in)
+
+
+__all__ = [
+    "AEIF_COND_EXP",
+    "BUILT_IN",
+    "IAF_COND_EXP",
+    "IAF_COND_EXP_SFA",
+    "IAF_PSC_BETA",
+    "IAF_PSC_EXP",
+    "GennNeuron",
+    "NestNeuron",
+    "NeuronModel",
+    "NeuronParameter",
+    "Number",
+    "Port",
+    "beta_peak",
+    "current_propagator",
+    "decay",
+    "delay_steps",
+    "neuron_model",
+    "neuron_models",
+    "own_neuron_models",
+    "psp_peak",
+    "refractory_steps",
+    "register",
+    "step_mean",
+]

@@ -1,0 +1,184 @@
+"""Leaky integrate-and-fire neurons with synaptic currents: linear, so that their steps are exact.
+
+C_m dV/dt = -(C_m / tau_m)(V - E_L) + I_syn + I_e,    V -> V_reset at V >= V_th, and rests there for t_ref
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from calibrate.neurons.model import (
+    GennNeuron,
+    NestNeuron,
+    NeuronModel,
+    NeuronParameter,
+    Parameters,
+    Port,
+    register,
+)
+from calibrate.neurons.propagators import (
+    Number,
+    beta_peak,
+    current_propagator,
+    decay,
+    refractory_steps,
+)
+
+_MEMBRANE = (
+    NeuronParameter("C_m", "pF", 250.0, "membrane capacitance", above=0.0),
+    NeuronParameter("tau_m", "ms", 10.0, "membrane time constant", above=0.0),
+    NeuronParameter("E_L", "mV", -70.0, "resting potential"),
+    NeuronParameter("V_th", "mV", -55.0, "threshold"),
+    NeuronParameter("V_reset", "mV", -70.0, "potential after a spike"),
+    NeuronParameter("t_ref", "ms", 2.0, "refractory time", low=0.0),
+    NeuronParameter("I_e", "pA", 0.0, "constant input current"),
+)
+
+_RESET = """
+    V = reset;
+    refractory = refractory_steps;
+"""
+
+
+def _membrane_constants(p: Parameters, dt_ms: float) -> dict[str, Number]:
+    # V is measured from E_L, as inside NEST's models, so that both round alike.
+    return {
+        "P22": decay(p["tau_m"], dt_ms),
+        "P20": -np.expm1(-dt_ms / np.asarray(p["tau_m"], dtype=float)) * p["tau_m"] / p["C_m"],
+        "threshold": np.asarray(p["V_th"]) - p["E_L"],
+        "reset": np.asarray(p["V_reset"]) - p["E_L"],
+        "refractory_steps": np.vectorize(refractory_steps)(p["t_ref"], dt_ms),
+    }
+
+
+def _exp_constants(p: Parameters, dt_ms: float) -> dict[str, Number]:
+    return {
+        **_membrane_constants(p, dt_ms),
+        "P21_ex": current_propagator(p["tau_m"], p["tau_syn_ex"], p["C_m"], dt_ms),
+        "P21_in": current_propagator(p["tau_m"], p["tau_syn_in"], p["C_m"], dt_ms),
+        "P11_ex": decay(p["tau_syn_ex"], dt_ms),
+        "P11_in": decay(p["tau_syn_in"], dt_ms),
+    }
+
+
+IAF_PSC_EXP = register(
+    NeuronModel(
+        name="iaf_psc_exp",
+        doc="Leaky integrate-and-fire neuron with exponential synaptic currents",
+        parameters=(
+            *_MEMBRANE,
+            NeuronParameter("tau_syn_ex", "ms", 2.0, "decay of excitatory currents", above=0.0),
+            NeuronParameter("tau_syn_in", "ms", 2.0, "decay of inhibitory currents", above=0.0),
+        ),
+        nest=NestNeuron(model="iaf_psc_exp", fading=("tau_syn_ex", "tau_syn_in")),
+        genn=GennNeuron(
+            sim_code="""
+                I_ex += in_ex;
+                I_in += in_in;
+                if (refractory == 0) {
+                    V = P22 * V + P21_ex * I_ex + P21_in * I_in + P20 * I_e;
+                }
+                else {
+                    refractory--;
+                }
+                I_ex *= P11_ex;
+                I_in *= P11_in;
+            """,
+            threshold="V >= threshold",
+            reset_code=_RESET,
+            state={"V": "scalar", "I_ex": "scalar", "I_in": "scalar", "refractory": "unsigned int"},
+            constants=_exp_constants,
+            threshold_constant="threshold",
+            potential_offset="E_L",
+        ),
+    )
+)
+
+
+_KERNELS = tuple((receptor, part) for receptor in ("ex", "in") for part in ("decay", "rise"))
+
+
+def _beta_scale(p: Parameters, receptor: str, sign: float = 1.0) -> Number:
+    return sign / beta_peak(p[f"tau_rise_{receptor}"], p[f"tau_decay_{receptor}"])
+
+
+def _beta_constants(p: Parameters, dt_ms: float) -> dict[str, Number]:
+    found = _membrane_constants(p, dt_ms)
+    for receptor, part in _KERNELS:
+        tau = p[f"tau_{part}_{receptor}"]
+        found[f"P11_{part}_{receptor}"] = decay(tau, dt_ms)
+        found[f"P21_{part}_{receptor}"] = _beta_scale(p, receptor) * current_propagator(
+            p["tau_m"], tau, p["C_m"], dt_ms
+        )
+    return found
+
+
+def _beta_settings(p: Parameters) -> dict[str, object]:
+    own = {name: value for name, value in p.items() if not name.startswith(("tau_rise", "tau_decay"))}
+    return {**own, "tau_syn": [float(p[f"tau_{part}_{receptor}"]) for receptor, part in _KERNELS]}
+
+
+IAF_PSC_BETA = register(
+    NeuronModel(
+        name="iaf_psc_beta",
+        doc=(
+            "Leaky integrate-and-fire neuron whose synaptic currents rise and decay: a weight is the peak of "
+            "exp(-t / tau_decay) - exp(-t / tau_rise)"
+        ),
+        parameters=(
+            *_MEMBRANE,
+            NeuronParameter("tau_rise_ex", "ms", 0.5, "rise of excitatory currents", above=0.0),
+            NeuronParameter("tau_decay_ex", "ms", 2.0, "decay of excitatory currents", above=0.0),
+            NeuronParameter("tau_rise_in", "ms", 0.5, "rise of inhibitory currents", above=0.0),
+            NeuronParameter("tau_decay_in", "ms", 2.0, "decay of inhibitory currents", above=0.0),
+        ),
+        ordered=(
+            ("V_reset", "V_th"),
+            ("tau_rise_ex", "tau_decay_ex"),
+            ("tau_rise_in", "tau_decay_in"),
+        ),
+        # Two synapses of opposite sign for each: NEST's model sums exponentials, each on a port of its own.
+        nest=NestNeuron(
+            model="iaf_psc_exp_multisynapse",
+            settings=_beta_settings,
+            ports={
+                receptor: (
+                    Port(2 * k + 1, partial(_beta_scale, receptor=receptor)),
+                    Port(2 * k + 2, partial(_beta_scale, receptor=receptor, sign=-1.0)),
+                )
+                for k, receptor in enumerate(("ex", "in"))
+            },
+            fading=tuple(f"tau_{part}_{receptor}" for receptor, part in _KERNELS),
+        ),
+        genn=GennNeuron(
+            sim_code="""
+                D_ex += in_ex;
+                R_ex += in_ex;
+                D_in += in_in;
+                R_in += in_in;
+                if (refractory == 0) {
+                    V = P22 * V + P21_decay_ex * D_ex - P21_rise_ex * R_ex
+                        + P21_decay_in * D_in - P21_rise_in * R_in + P20 * I_e;
+                }
+                else {
+                    refractory--;
+                }
+                D_ex *= P11_decay_ex;
+                R_ex *= P11_rise_ex;
+                D_in *= P11_decay_in;
+                R_in *= P11_rise_in;
+            """,
+            threshold="V >= threshold",
+            reset_code=_RESET,
+            state={
+                **dict.fromkeys(("V", "D_ex", "R_ex", "D_in", "R_in"), "scalar"),
+                "refractory": "unsigned int",
+            },
+            constants=_beta_constants,
+            threshold_constant="threshold",
+            potential_offset="E_L",
+        ),
+    )
+)

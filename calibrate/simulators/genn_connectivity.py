@@ -1,0 +1,151 @@
+"""Connectivity as GeNN code: the comparisons of `calibrate.wiring`, so that graphs are the same."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+from calibrate.network import Bernoulli, Network, Part, Population, Projection, UniformIndegree
+from calibrate.wiring import PCG4D
+
+CONNECTIVITY_SETTINGS = "settingsSparseConnect"
+
+
+def kept(model: Any, snippet: Any) -> Any:
+    """`snippet`, kept with its model: PyGeNN keeps no reference of its own, and crashes without one."""
+    model.__dict__.setdefault("kept_snippets", []).append(snippet)
+    return snippet
+
+
+def connectivity(
+    pygenn: ModuleType, model: Any, network: Network, projection: Projection, length: int
+) -> Any:
+    """The rule as GeNN code: the same comparisons as in `calibrate.wiring`, synapse for synapse.
+
+    `settings` holds the two words of the graph's key, then the threshold or the in-degree, or its ends.
+    """
+    source, target = network.population(projection.source), network.population(projection.target)
+    sizes = {
+        "N": source.cluster_size,
+        "M": target.cluster_size,
+        "Q": source.clusters,
+        "RECURRENT": int(source.name == target.name),
+    }
+    if isinstance(projection.rule, Bernoulli):
+        code = {"row_build_code": _BERNOULLI[projection.part]}
+    elif isinstance(projection.rule, UniformIndegree):
+        code = {"col_build_code": _UNIFORM_INDEGREE}
+        sizes["N"] = source.size
+    else:
+        code = {"col_build_code": _FIXED_INDEGREE}
+        sizes["WITHIN"] = int(projection.part != "between")
+        sizes["BETWEEN"] = int(projection.part != "within")
+    (kind, text) = next(iter(code.items()))
+    for name, value in sizes.items():
+        text = text.replace(f"@{name}@", f"{value}u")
+    snippet = pygenn.create_sparse_connect_init_snippet(
+        f"{type(projection.rule).__name__}_{projection.part}",
+        **{kind: text},
+        extra_global_params=[("settings", "uint32_t*")],
+        calc_max_row_len_func=lambda *_: length,
+        calc_max_col_len_func=lambda *_: source.size,
+    )
+    return kept(model, snippet)
+
+
+_BERNOULLI_TEST = (
+    PCG4D.format(x="h", a="id_pre", b="j", c="settings[0]", d="settings[1]")
+    + """
+    if ((h / 2u) < settings[2] && !(@RECURRENT@ == 1u && j == id_pre)) {
+        addSynapse(j);
+    }
+"""
+)
+
+_BERNOULLI = {
+    "all": "for (unsigned int j = 0u; j < num_post; j++) {" + _BERNOULLI_TEST + "}",
+    "within": """
+        const unsigned int first = (id_pre / @N@) * @M@;
+        for (unsigned int j = first; j < first + @M@; j++) {"""
+    + _BERNOULLI_TEST
+    + "}",
+    "between": """
+        const unsigned int first = (id_pre / @N@) * @M@;
+        for (unsigned int j = 0u; j < num_post; j++) {
+            if (j < first || j >= first + @M@) {"""
+    + _BERNOULLI_TEST
+    + "}}",
+}
+
+# Of the candidates i from `first` on, `needed` of the `left` ones: selection sampling.
+_SELECTION = (
+    """
+            for (unsigned int i = first; i < first + @N@; i++) {
+                if (!(@RECURRENT@ == 1u && i == id_post)) {
+    """
+    + PCG4D.format(x="h", a="i", b="id_post", c="settings[0]", d="settings[1]")
+    + """
+                    const uint64_t drawn = h / 2u;
+                    if (drawn * left < needed * 2147483648u) {
+                        addSynapse(i);
+                        needed -= 1u;
+                    }
+                    left -= 1u;
+                }
+            }
+    """
+)
+
+_FIXED_INDEGREE = (
+    """
+    const unsigned int own = id_post / @M@;
+    for (unsigned int c = 0u; c < @Q@; c++) {
+        if ((c == own && @WITHIN@ == 1u) || (c != own && @BETWEEN@ == 1u)) {
+            const unsigned int first = c * @N@;
+            uint64_t left = @N@;
+            if (@RECURRENT@ == 1u && id_post >= first && id_post < first + @N@) {
+                left -= 1u;
+            }
+            uint64_t needed = settings[2];
+            if (needed > left) {
+                needed = left;
+            }
+    """
+    + _SELECTION
+    + """
+        }
+    }
+"""
+)
+
+_UNIFORM_INDEGREE = (
+    PCG4D.format(x="n", a="4294967295u", b="id_post", c="settings[0]", d="settings[1]")
+    + """
+    const uint64_t choices = settings[3] - settings[2] + 1u;
+    uint64_t needed = settings[2] + ((n * choices) / 4294967296u);
+    uint64_t left = @N@ - @RECURRENT@;
+    const unsigned int first = 0u;
+    """
+    + _SELECTION
+)
+
+
+_EVERY_PAIR = {
+    "all": "true",
+    "within": "j / @M@ == id_pre / @N@",
+    "between": "j / @M@ != id_pre / @N@",
+}
+
+
+def every_pair(pygenn: ModuleType, model: Any, source: Population, target: Population, part: Part) -> Any:
+    """Connectivity from each source to all the targets that its part means."""
+    test = (
+        _EVERY_PAIR[part].replace("@N@", f"{source.cluster_size}u").replace("@M@", f"{target.cluster_size}u")
+    )
+    snippet = pygenn.create_sparse_connect_init_snippet(
+        f"every_pair_{part}",
+        row_build_code=f"for (unsigned int j = 0u; j < num_post; j++) {{ if ({test}) {{ addSynapse(j); }} }}",
+        calc_max_row_len_func=lambda *_: target.size,
+        calc_max_col_len_func=lambda *_: source.size,
+    )
+    return kept(model, snippet)
