@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import platform
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +14,7 @@ from typing import Any
 
 from calibrate.errors import SimulatorError
 from calibrate.network import Network
-from calibrate.simulators import genn_cache
+from calibrate.simulators import genn_cache, genn_vector
 from calibrate.simulators.base import Precision, Recording
 from calibrate.simulators.genn_batch import PreparedGenn
 from calibrate.simulators.genn_code import Build, assemble
@@ -84,18 +86,26 @@ class GeNN:
             "network",
             backend=self._device,
             time_precision="double",
-            # Fast mathematics would round double precision otherwise than NEST does.
-            optimize_code=single,
+            # Fast mathematics would round double precision otherwise than NEST does, and let a CPU's
+            # compiler take an undefined potential for a spike.
+            optimize_code=single and self._device == "cuda",
         )
         assemble(self._pygenn, model, build)
         return model
 
     def _compile(self, build: Build, folder: Path) -> None:
-        flags = "-march=native" if self._precision == "single" else "-O3 -march=native -ffp-contract=off"
+        flags = "-O3 -march=native -fno-math-errno -fno-trapping-math"
+        flags += " -ffp-contract=fast" if self._precision == "single" else " -ffp-contract=off"
+        if platform.machine() in ("x86_64", "AMD64"):
+            # Wider vectors leave most of a small population to the scalar rest of the loop.
+            flags += " -mprefer-vector-width=256"
         command = f"{os.environ.get('CXX', 'g++')} {flags}"
         try:
             with _environment("CXX", command):
                 self._model(build).build(str(folder), always_rebuild=True)
+                code = folder / "network_CODE"
+                if self._device != "cuda" and genn_vector.rewrite(code):
+                    subprocess.run(["make", "--silent", "-C", str(code)], check=True)
         except Exception as error:
             raise SimulatorError(f"GeNN could not compile this network: {error}") from error
 

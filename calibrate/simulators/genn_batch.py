@@ -234,8 +234,14 @@ class PreparedGenn:
             monitor = self._model.synapse_populations[monitor_name(population)]
             for name in MONITOR_STATE:
                 self._write(monitor.pre_vars[name], -1 if name == "last" else 0)
-            counters = self._model.neuron_populations[f"{monitor_name(population)}_counters"]
-            self._write(counters.vars["count"], 0)
+        # Read after every bin, so looked up once.
+        self._counters = [
+            self._model.neuron_populations[f"{monitor_name(p)}_counters"].vars["count"]
+            for p in self._network.populations
+        ]
+        for counter in self._counters:
+            self._write(counter, 0)
+        self._counted = [self._by_member(c.view)[: len(self._members)] for c in self._counters]
         self._group_reads: list[NDArray[np.int64]] = []
         self._window_reads: list[NDArray[np.int64]] = []
         self._pieces: list[list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = [[] for _ in self._members]
@@ -243,7 +249,7 @@ class PreparedGenn:
     def advance(self, duration_ms: float) -> None:
         start = self._measured_from
         end = self._model.timestep + steps(duration_ms, self._build.dt_ms, "an advance")
-        step = self._model.step_time
+        step = self._model._runtime.step_time  # GeNNModel.step_time takes longer than a small network's step
         while self._model.timestep < end:
             # A counter has all of a bin one step after its end, a monitor at its end.
             now = self._model.timestep
@@ -295,11 +301,9 @@ class PreparedGenn:
 
     def _read_counters(self) -> NDArray[np.int64]:
         """Spikes counted so far by group, shape (members, n_groups)."""
-        counts = [
-            self._pull(self._model.neuron_populations[f"{monitor_name(p)}_counters"].vars["count"])
-            for p in self._network.populations
-        ]
-        return np.concatenate(counts, axis=1).astype(np.int64)
+        for counter in self._counters:
+            counter.pull_from_device()
+        return np.concatenate(self._counted, axis=1, dtype=np.int64)
 
     def _read_monitors(self, name: str) -> NDArray[Any]:
         """One of the monitors' variables, shape (members, n_neurons)."""
@@ -426,7 +430,7 @@ def _next(now: int, period: int, phase: int) -> int:
 def _stacked(values: Sequence[Number], view: NDArray[Any]) -> NDArray[Any]:
     """One value or one row per member, in the shape of a GeNN variable."""
     if view.size == len(values):
-        return np.array([float(np.asarray(value)) for value in values]).reshape(view.shape)
+        return np.array([np.asarray(value, dtype=float).item() for value in values]).reshape(view.shape)
     size = view.size // len(values)
     return np.stack([np.broadcast_to(value, size) for value in values]).reshape(view.shape)
 

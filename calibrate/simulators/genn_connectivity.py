@@ -53,28 +53,40 @@ def connectivity(
     return kept(model, snippet)
 
 
-_BERNOULLI_TEST = (
-    PCG4D.format(x="h", a="id_pre", b="j", c="settings[0]", d="settings[1]")
-    + """
-    if ((h / 2u) < settings[2] && !(@RECURRENT@ == 1u && j == id_pre)) {
-        addSynapse(j);
-    }
+def _bernoulli(before: str, first: str, end: str, condition: str) -> str:
+    """Every target from `first` to `end` that keeps `condition`, tested in blocks of 32.
+
+    A block's hits are bits of a word, the first target's the highest: so the tests vectorise on a CPU.
+    """
+    return (
+        before
+        + f"""
+    for (unsigned int block = {first}; block < {end}; block += 32u) {{
+        uint32_t hits = 0u;
+        for (unsigned int k = 0u; k < 32u; k++) {{
+            const unsigned int j = block + k;"""
+        + PCG4D.format(x="h", a="id_pre", b="j", c="settings[0]", d="settings[1]")
+        + f"""
+            const bool hit = (h / 2u) < settings[2] && j < {end}{condition}
+                && !(@RECURRENT@ == 1u && j == id_pre);
+            hits |= hit ? (1u << (31u - k)) : 0u;
+        }}
+        while (hits != 0u) {{
+            const unsigned int k = (unsigned int)clz(hits);
+            hits ^= 1u << (31u - k);
+            addSynapse(block + k);
+        }}
+    }}
 """
-)
+    )
+
+
+_OWN_CLUSTER = "const unsigned int own = (id_pre / @N@) * @M@;"
 
 _BERNOULLI = {
-    "all": "for (unsigned int j = 0u; j < num_post; j++) {" + _BERNOULLI_TEST + "}",
-    "within": """
-        const unsigned int first = (id_pre / @N@) * @M@;
-        for (unsigned int j = first; j < first + @M@; j++) {"""
-    + _BERNOULLI_TEST
-    + "}",
-    "between": """
-        const unsigned int first = (id_pre / @N@) * @M@;
-        for (unsigned int j = 0u; j < num_post; j++) {
-            if (j < first || j >= first + @M@) {"""
-    + _BERNOULLI_TEST
-    + "}}",
+    "all": _bernoulli("", "0u", "num_post", ""),
+    "within": _bernoulli(_OWN_CLUSTER, "own", "(own + @M@)", ""),
+    "between": _bernoulli(_OWN_CLUSTER, "0u", "num_post", " && (j < own || j >= own + @M@)"),
 }
 
 # Of the candidates i from `first` on, `needed` of the `left` ones: selection sampling.

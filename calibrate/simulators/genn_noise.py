@@ -12,8 +12,9 @@ from calibrate.wiring import PCG4D
 # Spikes of Poisson input are drawn by inversion, which must reach the tail from e^-mean in float32.
 LARGEST_NOISE_MEAN = 40.0
 
+# Of the receptor that is not meant, and of clusters without input, the mean is 0.
 _NOISE_CODE = (
-    "const unsigned int step = (unsigned int)((t / dt) + 0.5);"
+    "if (mean > 0.0) { const unsigned int step = (unsigned int)((t / dt) + 0.5);"
     + PCG4D.format(x="h", a="id + first_neuron", b="step", c="key0", d="key1")
     + """
     const scalar u = (scalar)(h / 256u) * 5.9604644775390625e-08;
@@ -28,7 +29,7 @@ _NOISE_CODE = (
 """
 )
 
-_POISSON_CODE = _NOISE_CODE + "injectCurrent(weight * events);"
+_POISSON_CODE = _NOISE_CODE + "injectCurrent(weight * events); }"
 
 # Every shape-th event of a Poisson process is one of a gamma process.
 _GAMMA_CODE = (
@@ -37,6 +38,7 @@ _GAMMA_CODE = (
     stage += (unsigned int)events;
     injectCurrent(weight * (scalar)(stage / @SHAPE@u));
     stage %= @SHAPE@u;
+}
 """
 )
 

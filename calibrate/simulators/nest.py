@@ -76,6 +76,7 @@ class PreparedNest:
         self, nest: Any, network: Network, recording: Recording, wiring_seed: int, dt_ms: float
     ) -> None:
         self._nest, self._network, self._recording = nest, network, recording
+        self.layout: Layout = network.layout
         self._parameters: dict[str, dict[str, Number]] = {}
         self._wiring_seed, self._dt_ms = wiring_seed, dt_ms
         self._realisation: int | None = None
@@ -88,10 +89,6 @@ class PreparedNest:
     def __exit__(self, *_: object) -> None:
         self._nest.ResetKernel()
         self._realisation = None
-
-    @property
-    def layout(self) -> Layout:
-        return self._network.layout
 
     # --- building -----------------------------------------------------------------------------------
 
@@ -329,7 +326,7 @@ class PreparedNest:
         self._measured_from = self._now
         self._counted = np.zeros(len(self.layout.groups), dtype=np.int64)
         self._accumulator = Accumulator(
-            self._network.layout,
+            self.layout,
             dt_ms=self._dt_ms,
             bin_ms=self._recording.bin_ms,
             window_ms=self._recording.window_ms,
@@ -376,7 +373,7 @@ class PreparedNest:
             threshold = parameters[neuron_model(population.neuron).threshold]
             gap = np.asarray(threshold) - parameters["V_reset"]
             relative.append(np.atleast_1d((potential - parameters["V_reset"]) / gap))
-        return self._network.layout.group_means(np.concatenate(relative))
+        return self.layout.group_means(np.concatenate(relative))
 
 
 def _noise_synapse(population: str, port: int) -> str:
