@@ -121,6 +121,11 @@ class SimulationSection(Section):
         description="a batch that takes longer is stopped and reported failed (s; default: 20 times the "
         "slowest so far, at least 600 s)",
     )
+    panel: bool = Field(
+        default=True,
+        description="whether the cheap statistics are computed for every simulation, whatever the targets "
+        "are; without them, counts are kept only as finely as the targets need, as long simulations want it",
+    )
     seed: int | None = Field(
         default=None,
         ge=0,

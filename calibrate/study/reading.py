@@ -211,7 +211,7 @@ def _checked(
     asked = {objective.name: objective.statistic for objective in objectives}
     asked |= {constraint.name: constraint.statistic for constraint in constraints}
     targets.check_names(problems, objectives, constraints)
-    common = checks.attempt(problems, (), lambda: panel(network.layout))
+    common = checks.attempt(problems, (), lambda: panel(network.layout) if file.simulation.panel else ())
     statistics = [*asked.values(), *(found for found in common or () if found.name not in asked)]
     needs = Needs.merge(statistic.needs for statistic in statistics)
     targets.check_times(problems, file, needs)

@@ -1,0 +1,205 @@
+"""The clustered balanced network of Litwin-Kumar & Doiron: slow dynamics and high variability.
+
+Litwin-Kumar & Doiron 2012 (Nature Neuroscience 15, 1498-1505, doi 10.1038/nn.3220), with the numbers of the
+authors' code. Only excitatory neurons form clusters: pairs within one are connected R_EE times as often, and
+J_plus times as strongly; weights between clusters are not weakened for it.
+
+    dV/dt = (mu - V) / tau_m + sum J F(t - t_k),    F(t) = (exp(-t/tau_d) - exp(-t/tau_r)) / (tau_d - tau_r)
+
+V is counted from rest in units of the threshold (here in mV: threshold 1 mV, reset 0 mV), and F has area 1,
+so that J is the jump of V that all of a spike's input makes. A weight of the neuron model is the peak of its
+current, C J peak(F).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from calibrate.errors import ModelError
+from calibrate.network import (
+    Bernoulli,
+    Model,
+    Network,
+    Parameter,
+    Parameters,
+    Part,
+    Population,
+    Projection,
+    Stimulus,
+    Uniform,
+    UniformPotential,
+    Values,
+)
+from calibrate.neurons import beta_peak
+
+RECEPTORS = {"E": "ex", "I": "in"}
+_BLOCKS = tuple((target, source) for target in "EI" for source in "EI")
+_C_PF = 1.0  # drops out: currents are in units of it
+
+_J = {"EE": 0.0235702, "EI": -0.0452548, "IE": 0.0141421, "II": -0.0565685}
+
+
+def _parameter(name: str, default: float, unit: str, doc: str, **limits: Any) -> Parameter:
+    return Parameter(name=name, default=default, unit=unit, doc=doc, **limits)
+
+
+PARAMETERS: tuple[Parameter, ...] = (
+    Parameter(name="N_E", default=4000, unit="", doc="excitatory neurons", tier="code", kind=int, low=1),
+    Parameter(name="N_I", default=1000, unit="", doc="inhibitory neurons", tier="code", kind=int, low=1),
+    Parameter(
+        name="N_Q", default=50, unit="", doc="clusters of excitatory neurons", tier="code", kind=int, low=2
+    ),
+    _parameter("p_EE", 0.2, "", "mean connection probability, E onto E", tier="wiring", low=0.0, high=1.0),
+    *(
+        _parameter(
+            f"p_{target}{source}",
+            0.5,
+            "",
+            f"connection probability from {source} onto {target}",
+            tier="wiring",
+            low=0.0,
+            high=1.0,
+        )
+        for target, source in _BLOCKS
+        if target + source != "EE"
+    ),
+    _parameter("R_EE", 2.5, "", "probability within a cluster over that between", tier="wiring", low=0.0),
+    _parameter("J_plus", 1.9, "", "factor on weights within a cluster", low=0.0),
+    *(
+        _parameter(
+            f"J_{target}{source}",
+            _J[target + source],
+            "mV",
+            f"weight from {source} onto {target} (total jump of the potential, in thresholds)",
+            **({"low": 0.0} if source == "E" else {"high": 0.0}),
+        )
+        for target, source in _BLOCKS
+    ),
+    _parameter("mu_E_low", 1.1, "mV", "least drive of E neurons, in thresholds"),
+    _parameter("mu_E_high", 1.2, "mV", "largest drive of E neurons"),
+    _parameter("mu_I_low", 1.0, "mV", "least drive of I neurons"),
+    _parameter("mu_I_high", 1.05, "mV", "largest drive of I neurons"),
+    _parameter("tau_m_E", 15.0, "ms", "membrane time constant, E", low=1e-3),
+    _parameter("tau_m_I", 10.0, "ms", "membrane time constant, I", low=1e-3),
+    _parameter("tau_r", 1.0, "ms", "rise of synaptic currents", low=1e-3),
+    _parameter("tau_d_E", 3.0, "ms", "decay of currents from E", low=1e-3),
+    _parameter("tau_d_I", 2.0, "ms", "decay of currents from I", low=1e-3),
+    _parameter("t_ref", 5.0, "ms", "refractory time", low=0.0),
+    _parameter("delay", 0.1, "ms", "synaptic delay", tier="code", low=1e-3),
+    _parameter("stim_mu", 0.0, "mV", "added drive of stimulated clusters, in thresholds (the paper's: 0.07)"),
+    Parameter(
+        name="stim_clusters", default=(), unit="", doc="clusters that it is added to, from 0", kind=tuple
+    ),
+    Parameter(
+        name="stim_intervals", default=(), unit="ms", doc="[start, stop] pairs, from t = 0", kind=tuple
+    ),
+)
+
+
+def probabilities(p: Parameters) -> tuple[float, float]:
+    """Connection probabilities (within, between) of E clusters, whose mean over all pairs is p_EE.
+
+    p_out = p_EE N_Q / (N_Q - 1 + R_EE),  p_in = R_EE p_out
+    """
+    between = p["p_EE"] * p["N_Q"] / (p["N_Q"] - 1 + p["R_EE"])
+    return p["R_EE"] * between, between
+
+
+def _check(p: Parameters) -> None:
+    if p["N_E"] % p["N_Q"]:
+        raise ModelError(f"N_E = {p['N_E']} must be divisible by N_Q = {p['N_Q']}")
+    within, _ = probabilities(p)
+    if within > 1:
+        raise ModelError(f"p_EE and R_EE give a probability of {within:g} within a cluster: it must be <= 1")
+    for kind in "EI":
+        low, high = p[f"mu_{kind}_low"], p[f"mu_{kind}_high"]
+        if low > high:
+            raise ModelError(f"mu_{kind}_low = {low:g} must not be above mu_{kind}_high = {high:g}")
+        if not p["tau_r"] < p[f"tau_d_{kind}"]:
+            raise ModelError(f"tau_r = {p['tau_r']:g} ms must be below tau_d_{kind} = {p[f'tau_d_{kind}']:g}")
+    for cluster in p["stim_clusters"]:
+        if not isinstance(cluster, int) or cluster not in range(p["N_Q"]):
+            raise ModelError(f"stim_clusters: {cluster!r} is none of the clusters 0 to {p['N_Q'] - 1}")
+    if p["stim_mu"] != 0 and not (p["stim_clusters"] and p["stim_intervals"]):
+        raise ModelError("stim_mu needs stim_clusters and stim_intervals")
+
+
+def make_network(p: Parameters) -> Network:
+    """Two populations; E onto E within and between clusters, each with a probability of its own."""
+    _check(p)
+    populations = tuple(
+        Population(
+            name=kind,
+            size=p[f"N_{kind}"],
+            clusters=p["N_Q"] if kind == "E" else 1,
+            neuron="iaf_psc_beta",
+            distributed=frozenset({"I_e"}),
+        )
+        for kind in "EI"
+    )
+    within, between = probabilities(p)
+    parts: list[tuple[str, str, Part, float]] = [
+        ("E", "E", "within", within),
+        ("E", "E", "between", between),
+        *((t, s, "all", p[f"p_{t}{s}"]) for t, s in _BLOCKS if t + s != "EE"),
+    ]
+    projections = tuple(
+        Projection(
+            source=source,
+            target=target,
+            part=part,
+            rule=Bernoulli(probability),
+            delay_ms=p["delay"],
+            receptor=RECEPTORS[source],
+        )
+        for target, source, part, probability in parts
+    )
+    return Network(populations=populations, projections=projections)
+
+
+def make_values(network: Network, p: Parameters) -> Values:
+    """Weights as peaks of currents, drives as currents, and the stimulus."""
+    _check(p)
+    weights = {}
+    for projection in network.projections:
+        fall = p[f"tau_d_{projection.source}"]
+        peak = float(beta_peak(p["tau_r"], fall)) / (fall - p["tau_r"])  # of F
+        factor = p["J_plus"] if projection.part == "within" else 1.0
+        jump = p[f"J_{projection.target}{projection.source}"]
+        weights[projection.name] = _C_PF * factor * jump * peak
+    neurons: dict[str, dict[str, float | Uniform]] = {}
+    for kind in "EI":
+        per_mu = _C_PF / p[f"tau_m_{kind}"]
+        neurons[kind] = {
+            "C_m": _C_PF,
+            "tau_m": p[f"tau_m_{kind}"],
+            "E_L": 0.0,
+            "V_reset": 0.0,
+            "V_th": 1.0,
+            "t_ref": p["t_ref"],
+            "I_e": Uniform(p[f"mu_{kind}_low"] * per_mu, p[f"mu_{kind}_high"] * per_mu),
+            "tau_rise_ex": p["tau_r"],
+            "tau_decay_ex": p["tau_d_E"],
+            "tau_rise_in": p["tau_r"],
+            "tau_decay_in": p["tau_d_I"],
+        }
+    current = p["stim_mu"] * _C_PF / p["tau_m_E"]
+    return Values(
+        neurons=neurons,
+        weights=weights,
+        initial=dict.fromkeys("EI", UniformPotential(0.0, 1.0)),
+        stimuli=tuple(
+            Stimulus("E", p["stim_clusters"], current, start, stop)
+            for start, stop in p["stim_intervals"]
+            if current != 0
+        ),
+    )
+
+
+litwin_kumar_doiron = Model(
+    name="litwin_kumar_doiron",
+    parameters=PARAMETERS,
+    make_network=make_network,
+    make_values=make_values,
+    doc="Balanced network with excitatory clusters (Litwin-Kumar & Doiron 2012)",
+)
