@@ -96,13 +96,13 @@ DOPAMINE = PlasticityRule(
     postsynaptic=lambda g, _, c: g + c["recovery"] * (1 - g),
 )
 
-_rules = {DOPAMINE.name: DOPAMINE}
+RULES = (DOPAMINE,)
 
 
 def plasticity_rule(name: str) -> PlasticityRule:
     """The rule `name`; raises ModelError."""
-    try:
-        return _rules[name]
-    except KeyError:
-        hint = did_you_mean(name, _rules)
-        raise ModelError(f"there is no plasticity rule '{name}'{hint}: {', '.join(_rules)}") from None
+    known = {rule.name: rule for rule in RULES}
+    if name not in known:
+        hint = did_you_mean(name, known)
+        raise ModelError(f"there is no plasticity rule '{name}'{hint}: {', '.join(known)}")
+    return known[name]

@@ -3,6 +3,7 @@
 keys TABLE          the keys of a table of the study file, from `calibrate.study.file`
 samplers            every sampler with its options
 statistics, models  what is installed, from entry points and docstrings
+neurons, plasticity  the neuron models and plasticity rules, with their parameters
 commands            every command of the command line with its options
 python              every name in `calibrate.__all__`
 """
@@ -22,7 +23,9 @@ import calibrate
 from calibrate import plugins
 from calibrate.cli.commands import app as command_line
 from calibrate.network import Model, Parameter, find_model
+from calibrate.neurons import BUILT_IN
 from calibrate.objective import Statistic, find_statistic
+from calibrate.plasticity import RULES
 from calibrate.study import file
 from calibrate.study.json_schema import json_schema
 
@@ -62,6 +65,8 @@ def generated(what: str) -> str:
         "samplers": samplers,
         "statistics": statistics,
         "models": models,
+        "neurons": neurons,
+        "plasticity": plasticity,
         "commands": commands,
         "python": python,
     }
@@ -174,6 +179,22 @@ def models() -> Iterator[str]:
             for p in model.parameters
         ]
         yield from table(("parameter", "default", "unit", "tier", "what it is"), rows)
+
+
+def neurons() -> Iterator[str]:
+    for neuron in BUILT_IN:
+        yield f"## `{neuron.name}`\n"
+        yield prose(f"{neuron.doc}. Weights in {neuron.weight_unit}.") + "\n"
+        rows = [(code(p.name, plain=True), code(p.default), p.unit, prose(p.doc)) for p in neuron.parameters]
+        yield from table(("parameter", "default", "unit", "what it is"), rows)
+
+
+def plasticity() -> Iterator[str]:
+    for rule in RULES:
+        yield f"### `{rule.name}`\n"
+        yield prose(rule.doc) + "\n"
+        rows = [(code(p.name, plain=True), code(p.default), p.unit, prose(p.doc)) for p in rule.parameters]
+        yield from table(("parameter", "default", "unit", "what it is"), rows)
 
 
 def _module(model: Model) -> Any:
