@@ -259,6 +259,21 @@ def test_an_environment_may_set_the_rates_of_poisson_input(backend, tmp_path):
     assert counts[1] > 1.5 * max(counts[0], counts[2])
 
 
+@pytest.mark.parametrize("backend", [*both("genn"), "nest"])
+def test_rates_of_one_population_leave_the_input_of_others_as_it_is(backend, tmp_path):
+    constant = "class Constant:\n"
+    constant += "    def reset(self, *, seed=None, options=None): return 500.0, {}\n"
+    constant += "    def step(self, action): return 500.0, 0.0, False, False, {}\n"
+    (tmp_path / "constant.py").write_text(constant)
+    loop = Loop(environment="constant.py:Constant", folder=tmp_path, input="rate")
+    noisy = {
+        f"noise_{what}_{kind}": value for kind in "EI" for what, value in (("rate", 500.0), ("weight", 0.5))
+    }
+    alone = {"I_th_E": 0.0, "I_th_I": 0.0, "J_IE": 0.0, "J_EI": 0.0, "J_EE": 0.0, "J_II": 0.0}
+    found = simulated(backend, loop, **noisy, **alone)
+    assert found.totals("I").mean() > 1  # by its own input only
+
+
 @pytest.mark.genn
 def test_nest_and_genn_give_the_same_spikes_and_decisions_in_one_loop():
     options = {

@@ -107,7 +107,10 @@ class Coupling:
 def stimulate(prepared: Prepared, loop: Loop, member: int, stimulation: FloatArray) -> None:
     """Give a network the stimulation of the next interval, shape (n_groups,)."""
     if loop.input == "rate":
-        prepared.drive_rates(member, stimulation)
+        rates = np.full(stimulation.shape, np.nan)  # the input of other populations stays as it is
+        rows = prepared.layout.groups_of(loop.input_population)
+        rates[rows] = stimulation[rows]
+        prepared.drive_rates(member, rates)
     else:
         prepared.drive(member, stimulation)
 

@@ -55,9 +55,9 @@ class Prepared(Protocol):
         """Add currents to the constant input of one member, until changed; one per group, in order (pA)."""
 
     def drive_rates(self, member: int, rates_hz: FloatArray) -> None:
-        """Change the rates of one member's Poisson input; one per group, in order (Hz).
+        """Change the rates of one member's random input; one per group, in order (Hz).
 
-        Groups of populations without such input are left out of account.
+        A population whose rates are nan keeps its own. Those without such input are left out of account.
         """
 
     def counted(self) -> IntArray:
@@ -110,7 +110,7 @@ def _stimulate(prepared: Prepared, number: int, values: Values, time_ms: float) 
     """Give a network the currents and rates of its stimuli at a time."""
     layout = prepared.layout
     currents = np.zeros(len(layout.groups))
-    rates = np.zeros(len(layout.groups))
+    rates = np.full(len(layout.groups), np.nan)
     for population, noise in values.noise.items():
         rates[layout.groups_of(population)] = noise.rate_hz
     for stimulus in values.stimuli:

@@ -276,8 +276,9 @@ class PreparedGenn:
 
     def drive_rates(self, member: int, rates_hz: FloatArray) -> None:
         for population in self._network.populations:
-            if population.noise:
-                rates = np.repeat(rates_hz[self.layout.groups_of(population.name)], population.cluster_size)
+            of_groups = rates_hz[self.layout.groups_of(population.name)]
+            if population.noise and not np.isnan(of_groups).all():
+                rates = np.repeat(of_groups, population.cluster_size)
                 weight = self._members[member].values.noise[population.name].weight
                 for receptor in neuron_model(population.neuron).receptors:
                     source = self._model.current_sources[f"{noise_name(population)}_{receptor}"]

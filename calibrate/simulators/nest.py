@@ -349,8 +349,9 @@ class PreparedNest:
             raise SimulatorError("NEST simulates one network at a time")
         for name, generators in self._generators.items():
             rates = rates_hz[self.layout.groups_of(name)]
-            self._check_noise(self._network.population(name), float(rates.max()))
-            generators.set(rate=rates.tolist())
+            if not np.isnan(rates).all():
+                self._check_noise(self._network.population(name), float(rates.max()))
+                generators.set(rate=rates.tolist())
 
     def weights(self, name: str) -> NDArray[np.float64]:
         """The weights of a plastic projection as they are now, in the order of `wiring.draw`.
