@@ -266,9 +266,8 @@ def test_rates_of_one_population_leave_the_input_of_others_as_it_is(backend, tmp
     constant += "    def step(self, action): return 500.0, 0.0, False, False, {}\n"
     (tmp_path / "constant.py").write_text(constant)
     loop = Loop(environment="constant.py:Constant", folder=tmp_path, input="rate")
-    noisy = {
-        f"noise_{what}_{kind}": value for kind in "EI" for what, value in (("rate", 500.0), ("weight", 0.5))
-    }
+    noisy = dict.fromkeys(("noise_rate_E", "noise_rate_I"), 500.0)
+    noisy |= dict.fromkeys(("noise_weight_E", "noise_weight_I"), 2.0)
     alone = {"I_th_E": 0.0, "I_th_I": 0.0, "J_IE": 0.0, "J_EI": 0.0, "J_EE": 0.0, "J_II": 0.0}
     found = simulated(backend, loop, **noisy, **alone)
     assert found.totals("I").mean() > 1  # by its own input only
