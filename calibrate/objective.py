@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -222,7 +222,7 @@ def find_statistic(
     """
     bound = dict(options or {})
     known = plugins.installed(plugins.STATISTICS)
-    target, _, population = reference.rpartition("_")
+    target, population = _suffixed(reference, known)
     if ":" not in reference and reference not in known and target in known:
         if bound.setdefault("population", population) != population:
             raise ObjectiveError(f"{reference} already names population {population}")
@@ -233,6 +233,16 @@ def find_statistic(
         raise ObjectiveError(f"{reference} is a {type(found).__name__}; decorate it with @statistic")
     name = reference if ":" not in reference else reference.rpartition(":")[2]
     return replace(found.with_options(**bound), name=name)
+
+
+def _suffixed(reference: str, known: Collection[str]) -> tuple[str, str]:
+    """The longest installed name that `reference` begins with, and the population that follows it.
+
+    Where there is none, the name ends at the last _.
+    """
+    words = reference.split("_")
+    splits = [("_".join(words[:k]), "_".join(words[k:])) for k in range(len(words) - 1, 0, -1)]
+    return next((split for split in splits if split[0] in known), splits[0] if splits else (reference, ""))
 
 
 @dataclass(frozen=True)

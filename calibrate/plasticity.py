@@ -14,21 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibrate.errors import ModelError, did_you_mean
+from calibrate.neurons import NeuronParameter, completed
 
 Array = NDArray[np.float64]
 Constants = Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class RuleParameter:
-    """A parameter of a rule, at least `low`, or above `above`."""
-
-    name: str
-    unit: str
-    default: float
-    doc: str
-    low: float | None = None
-    above: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +32,7 @@ class PlasticityRule:
 
     name: str
     doc: str
-    parameters: tuple[RuleParameter, ...]
+    parameters: tuple[NeuronParameter, ...]
     constants: Callable[[Mapping[str, float], float], Constants]
     modulated_code: str
     postsynaptic_code: str
@@ -52,19 +41,11 @@ class PlasticityRule:
 
     def complete(self, given: Mapping[str, float]) -> dict[str, float]:
         """All parameters, defaults filled in; ModelError for one that is unknown or breaks its rule."""
-        known = [parameter.name for parameter in self.parameters]
-        for name in given:
-            if name not in known:
-                raise ModelError(f"{self.name} has no parameter '{name}'{did_you_mean(name, known)}")
-        found = {p.name: given.get(p.name, p.default) for p in self.parameters}
+        found = {name: float(value) for name, value in completed(self.name, self.parameters, given).items()}
         for p in self.parameters:
-            value = found[p.name]
-            if not np.isfinite(value):
-                raise ModelError(f"{p.name} must be finite, not {value}")
-            if p.low is not None and value < p.low:
-                raise ModelError(f"{p.name} must be at least {p.low:g} {p.unit}, not {value:g}")
-            if p.above is not None and not value > p.above:
-                raise ModelError(f"{p.name} must be above {p.above:g} {p.unit}, not {value:g}")
+            if not np.isfinite(found[p.name]):
+                raise ModelError(f"{p.name} must be finite, not {found[p.name]}")
+            p.check(found[p.name])
         return found
 
 
@@ -85,9 +66,9 @@ DOPAMINE = PlasticityRule(
         "w <- w + recovery (w0 - w)."
     ),
     parameters=(
-        RuleParameter("learning_rate", "nS", 0.3, "depression by a modulating spike at e = 1", low=0.0),
-        RuleParameter("tau_eligibility", "ms", 5000.0, "decay of the eligibility", above=0.0),
-        RuleParameter("recovery", "", 1e-4, "share of the loss regained by a spike of the target", low=0.0),
+        NeuronParameter("learning_rate", "nS", 0.3, "depression by a modulating spike at e = 1", low=0.0),
+        NeuronParameter("tau_eligibility", "ms", 5000.0, "decay of the eligibility", above=0.0),
+        NeuronParameter("recovery", "", 1e-4, "share of the loss regained by a spike of the target", low=0.0),
     ),
     constants=_dopamine_constants,
     modulated_code="g = fmax((scalar)0.0, g - depression * modulation * exp(-since * per_tau));",

@@ -12,8 +12,9 @@ ROOT = Path(__file__).parent.parent
 # From the bottom up; a module imports from lower layers, and from its own package, only.
 LAYERS = [
     {"errors", "interrupt", "masking"},
-    {"plugins", "observation", "neurons", "plasticity"},
-    {"network", "objective"},
+    {"plugins", "observation", "neurons"},
+    {"plasticity", "objective"},
+    {"network"},
     {"wiring", "models", "catalogue", "suggestions"},
     {"simulators"},
     {"closed_loop"},

@@ -16,14 +16,19 @@ from calibrate.network import (
     Distributed,
     Model,
     Network,
+    Plasticity,
     PoissonInput,
     Population,
     Projection,
+    RateStimulus,
     Stimulus,
+    UniformDelay,
+    UniformIndegree,
     UniformPhase,
     UniformPotential,
     Values,
     check_stimuli,
+    checked,
     find_model,
 )
 
@@ -184,3 +189,97 @@ def test_a_file_that_was_edited_is_loaded_again_and_one_that_was_not_is_one_modu
     assert plugins.load("own.py:thing", plugins.MODELS, folder=tmp_path) is first
     (tmp_path / "own.py").write_text("thing = [2]")
     assert plugins.load("own.py:thing", plugins.MODELS, folder=tmp_path) == [2]
+
+
+PLASTIC = Plasticity("dopamine", "M")
+
+
+def plastic(**changes: Any) -> Network:
+    """Neurons S onto T, whose synapses those of M change."""
+    settings: dict[str, Any] = {"plasticity": PLASTIC, **changes}
+    return Network(
+        populations=(
+            Population(name="S", size=4),
+            Population(name="T", size=2, clusters=2),
+            Population(name="M", size=3),
+        ),
+        projections=(
+            Projection(
+                source="S", target="T", rule=Bernoulli(1.0), receptor="ex", **{"delay_ms": 1.0, **settings}
+            ),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"plasticity": Plasticity("dopamin", "M")}, "no plasticity rule 'dopamin'.*did you mean 'dopamine'"),
+        ({"plasticity": Plasticity("dopamine", "X")}, "no population 'X'"),
+        (
+            {"plasticity": replace(PLASTIC, part="within")},
+            "as many clusters of its modulator as of its target",
+        ),
+        ({"weight_cv": 0.5}, "S_to_T_all is plastic: its weights and delays cannot be distributed"),
+        ({"delay_ms": UniformDelay(1.0, 2.0)}, "S_to_T_all is plastic"),
+        ({"plasticity": None, "weight_cv": -0.5}, "weight_cv of S_to_T_all must be at least 0"),
+    ],
+)
+def test_synapses_that_cannot_be_are_refused(changes, message):
+    with pytest.raises(ModelError, match=message):
+        plastic(**changes)
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ({"learning_rat": 1.0}, "plasticity of S_to_T_all: dopamine has no parameter 'learning_rat'"),
+        ({"learning_rate": -1.0}, "plasticity of S_to_T_all: learning_rate must be at least 0 nS, not -1"),
+        ({"tau_eligibility": 0.0}, "tau_eligibility must be above 0 ms, not 0"),
+        ({"recovery": float("nan")}, "recovery must be finite, not nan"),
+    ],
+)
+def test_parameters_of_a_rule_are_checked_with_the_values(rule, message):
+    network = plastic()
+    given = Values(
+        neurons={name: {} for name in "STM"},
+        weights={"S_to_T_all": 1.0},
+        initial=dict.fromkeys("STM", UniformPotential(-70.0, -60.0)),
+        plasticity={"S_to_T_all": rule},
+    )
+    with pytest.raises(ModelError, match=message):
+        checked(network, given)
+    with pytest.raises(ModelError, match="has nothing for the plastic projection 'S_to_T_all'"):
+        checked(network, replace(given, plasticity={}))
+
+
+@pytest.mark.parametrize(
+    ("stimulus", "message"),
+    [
+        (RateStimulus("I", (0,), (5.0,), 0.0, 1.0), "a stimulus onto I changes the rate .* it has none"),
+        (RateStimulus("E", (0, 1), (5.0,), 0.0, 1.0), "a rate for each of its 2 clusters, not 1"),
+        (RateStimulus("E", (0,), (-5.0,), 0.0, 1.0), "a rate must be at least 0 Hz, not -5"),
+        (RateStimulus("E", (7,), (5.0,), 0.0, 1.0), "7 is none of its clusters 0 to 3"),
+    ],
+)
+def test_rates_need_random_input_and_one_for_each_cluster(stimulus, message):
+    with pytest.raises(ModelError, match=message):
+        checked(NETWORK, replace(VALUES, stimuli=(stimulus,)))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: UniformIndegree(3, 2), "0 <= low <= high, not 3 and 2"),
+        (lambda: UniformDelay(0.0, 1.0), "0 < low <= high"),
+        (lambda: projected(UniformIndegree(1, 50)), "draws up to 50 sources of 40"),
+        (lambda: projected(UniformIndegree(1, 2), target="E", part="within"), 'its part must be "all"'),
+    ],
+)
+def test_drawn_in_degrees_and_delays_must_be_possible(make, message):
+    with pytest.raises(ModelError, match=message):
+        make()
+
+
+def projected(rule: UniformIndegree, **changes: Any) -> Network:
+    return replace(NETWORK, projections=(replace(projection("E", "I", "ex"), rule=rule, **changes),))

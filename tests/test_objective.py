@@ -191,6 +191,18 @@ def test_options_are_bound_to_what_is_found() -> None:
 
 
 @installed
+def test_names_of_populations_may_have_underscores() -> None:
+    for reference, name, population in (
+        ("rate_MBON_LN", "rate", "MBON_LN"),
+        ("rate_sd_MBON_LN", "rate_sd", "MBON_LN"),
+        ("rate_sd_E", "rate_sd", "E"),
+    ):
+        found = find_statistic(reference)
+        assert found.name == reference
+        assert found.options["population"] == population
+        assert found.function is find_statistic(name).function
+
+
 def test_two_different_populations_are_refused() -> None:
     with pytest.raises(ObjectiveError, match="cv2_I already names population I"):
         find_statistic("cv2_I", {"population": "E"})

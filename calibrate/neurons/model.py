@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,7 +14,7 @@ from calibrate.neurons.propagators import Number
 
 @dataclass(frozen=True)
 class NeuronParameter:
-    """A parameter of a neuron model; `name` and `unit` are NEST's.
+    """A parameter of a neuron model, or of a plasticity rule; `name` and `unit` are NEST's where it has one.
 
     low, above  the least value that it may have, a value that it must exceed
     """
@@ -26,8 +26,27 @@ class NeuronParameter:
     low: float | None = None
     above: float | None = None
 
+    def check(self, value: Number) -> None:
+        """ModelError naming the rule, unless every element of `value` keeps it."""
+        lowest = float(np.min(value))
+        if self.above is not None and not lowest > self.above:
+            raise ModelError(f"{self.name} must be above {self.above:g} {self.unit}, not {lowest:g}")
+        if self.low is not None and not lowest >= self.low:
+            raise ModelError(f"{self.name} must be at least {self.low:g} {self.unit}, not {lowest:g}")
+
 
 Parameters = Mapping[str, Number]
+
+
+def completed(
+    model: str, parameters: Sequence[NeuronParameter], given: Mapping[str, Number]
+) -> dict[str, Number]:
+    """All parameters of a model, defaults filled in; ModelError for one that it does not have."""
+    known = [parameter.name for parameter in parameters]
+    for name in given:
+        if name not in known:
+            raise ModelError(f"{model} has no parameter '{name}'{did_you_mean(name, known)}")
+    return {p.name: given.get(p.name, p.default) for p in parameters}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,11 +131,7 @@ class NeuronModel:
 
     def complete(self, given: Parameters) -> dict[str, Number]:
         """All parameters, defaults filled in; ModelError for one that the model does not have."""
-        known = [parameter.name for parameter in self.parameters]
-        for name in given:
-            if name not in known:
-                raise ModelError(f"{self.name} has no parameter '{name}'{did_you_mean(name, known)}")
-        return {p.name: given.get(p.name, p.default) for p in self.parameters}
+        return completed(self.name, self.parameters, given)
 
     def check(self, parameters: Parameters) -> None:
         """ModelError naming the parameter and the rule, unless a neuron can have all of `parameters`.
@@ -124,11 +139,7 @@ class NeuronModel:
         `parameters` are complete; of arrays, every element must keep the rules.
         """
         for p in self.parameters:
-            lowest = float(np.min(parameters[p.name]))
-            if p.above is not None and not lowest > p.above:
-                raise ModelError(f"{p.name} must be above {p.above:g} {p.unit}, not {lowest:g}")
-            if p.low is not None and not lowest >= p.low:
-                raise ModelError(f"{p.name} must be at least {p.low:g} {p.unit}, not {lowest:g}")
+            p.check(parameters[p.name])
         units = {p.name: p.unit for p in self.parameters}
         for low, high in self.ordered:
             gap = float(np.min(np.asarray(parameters[high]) - parameters[low]))
