@@ -190,7 +190,6 @@ def test_options_are_bound_to_what_is_found() -> None:
     assert find_statistic("cv2_I", {"population": "I"}).options["population"] == "I"
 
 
-@installed
 def test_names_of_populations_may_have_underscores() -> None:
     for reference, name, population in (
         ("rate_MBON_LN", "rate", "MBON_LN"),
@@ -203,6 +202,7 @@ def test_names_of_populations_may_have_underscores() -> None:
         assert found.function is find_statistic(name).function
 
 
+@installed
 def test_two_different_populations_are_refused() -> None:
     with pytest.raises(ObjectiveError, match="cv2_I already names population I"):
         find_statistic("cv2_I", {"population": "E"})

@@ -116,11 +116,11 @@ PARAMETERS: tuple[Parameter, ...] = (
     ),
     Parameter(
         name="test_odour",
-        default=None,
+        default="trained",
         unit="",
-        doc="the tested odour (default: the trained one)",
+        doc="the tested odour",
         kind=str,
-        choices=tuple(ODOURS),
+        choices=("trained", *ODOURS),
     ),
     Parameter(
         name="protocol",
@@ -236,7 +236,8 @@ def protocol(p: Parameters) -> tuple[RateStimulus, ...]:
             )
         start = stop + p["gap"]
     if p["test"]:
-        found.append(_odour(p, p["test_odour"] or p["odour"], start, start + p["test"]))
+        name = p["odour"] if p["test_odour"] == "trained" else p["test_odour"]
+        found.append(_odour(p, name, start, start + p["test"]))
     return tuple(found)
 
 
