@@ -214,7 +214,8 @@ def weight_factors(
 ) -> NDArray[np.float64]:
     """What the mean weight is multiplied by for each synapse: log-normal, of mean 1; shape (n_synapses,).
 
-    By Box and Muller's transform of two hashes. Rounded to 20 binary places, as single precision holds them.
+    By Box and Muller's transform of two hashes. Rounded to 12 binary places: so single precision adds up what
+    arrives in a step without rounding, and the order in which a GPU adds does not matter.
     """
     cos, log = (
         (_hashes(projection, drawn, f"weights {part}", wiring_seed, realisation) + 0.5) / 2**32
@@ -223,7 +224,7 @@ def weight_factors(
     normal = np.sqrt(-2 * np.log(log)) * np.cos(2 * np.pi * cos)
     variance = np.log1p(projection.weight_cv**2)
     factors: NDArray[np.float64] = np.exp(np.sqrt(variance) * normal - variance / 2)
-    return np.rint(factors * 2**20) / 2**20
+    return np.rint(factors * 2**12) / 2**12
 
 
 def synapse_delays(

@@ -15,9 +15,11 @@ from scipy import stats
 
 from calibrate.errors import SimulatorError
 from calibrate.models.ei_clustered import ei_clustered
+from calibrate.models.larva import larva
+from calibrate.network import Bernoulli, Network, Plasticity, Population, Projection
 from calibrate.neurons import IAF_PSC_EXP, Number
 from calibrate.simulators import genn_cache, genn_code
-from calibrate.simulators.genn_code import Build, assemble, row_length
+from calibrate.simulators.genn_code import Build, assemble, check_size, row_length
 from calibrate.wiring import draw
 from conftest import SMALL
 
@@ -173,6 +175,35 @@ def test_a_batch_for_cuda_has_values_per_member_and_one_connectivity():
         assert not synapses.wu_initialiser.snippet.get_vars()  # no weight per synapse
     with pytest.raises(RuntimeError, match="batch size of 1"):
         model.build("unused")
+
+
+@pytest.mark.genn
+def test_a_batch_of_learning_networks_has_weights_per_member_and_one_connectivity():
+    import pygenn
+
+    network = larva.network({})
+    made = Build.of(network, dt_ms=0.1, batch_size=40, precision="single", record_spikes=False)
+    model = pygenn.GeNNModel("float", "network", backend="single_threaded_cpu", time_precision="double")
+    assemble(pygenn, model, made)
+    plastic = model.synapse_populations["KC_to_MBON_all"].wu_initialiser.snippet
+    dims = pygenn.genn_groups.VarAccessDim
+    (weight,) = plastic.get_vars()
+    access = pygenn.genn_groups.get_var_access_dim(weight.access)
+    assert access & dims.BATCH
+    assert access & dims.ELEMENT
+
+
+def test_more_plastic_weights_than_can_be_numbered_are_refused():
+    populations = (Population(name="S", size=40_000), Population(name="T", size=40_000))
+    learns = Plasticity("dopamine", "S")
+    projection = Projection(
+        source="S", target="T", rule=Bernoulli(0.01), delay_ms=1.0, receptor="ex", plasticity=learns
+    )
+    network = Network(populations=populations, projections=(projection,))
+    settings = {"dt_ms": 0.1, "precision": "single", "record_spikes": False}
+    check_size(Build.of(network, batch_size=40, **settings))  # type: ignore[arg-type]
+    with pytest.raises(SimulatorError, match="S_to_T_all has up to .* choose a smaller"):
+        check_size(Build.of(network, batch_size=400, **settings))  # type: ignore[arg-type]
 
 
 @pytest.mark.genn

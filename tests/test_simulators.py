@@ -82,6 +82,32 @@ def test_a_result_does_not_depend_on_what_ran_before(name):
     assert raster(first) == raster(again) == raster(fresh)
 
 
+@pytest.mark.parametrize("name", MEMBRANES)
+@pytest.mark.parametrize(
+    ("neuron", "wild"),
+    [("aeif_cond_exp", {"weight": 1.0, "I_e": 4000.0}), ("iaf_psc_exp", {"weight": 3e38, "I_e": 1000.0})],
+)
+def test_a_candidate_that_explodes_leaves_no_spike_to_the_next(name, neuron, wild):
+    if name == "nest" and wild["weight"] > 1e30:
+        pytest.skip("NEST counts in double precision, in which this does not overflow")
+    network = Network(
+        populations=(Population(name="E", size=200, neuron=neuron),),
+        projections=(Projection(source="E", target="E", rule=Bernoulli(0.1), delay_ms=3.0, receptor="ex"),),
+    )
+
+    def candidate(weight: float, I_e: float) -> Member:
+        start = UniformPotential(-70.0, -70.0)
+        given = {"weights": {"E_to_E_all": weight}, "initial": {"E": start}}
+        return Member(values=Values(neurons={"E": {"I_e": I_e}}, **given), seed=1)
+
+    with prepare(name, network) as prepared:
+        prepared.load([candidate(**wild)], 0)
+        prepared.advance(20.0)
+        assert prepared.counted().sum() > 0
+        after = run(prepared, candidate(1.0, 0.0), warmup_ms=0.0, duration_ms=50.0)
+    assert after.totals("E").sum() == 0
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_seeds_and_graphs_change_the_result(name):
     with prepare(name, ei_clustered.network(SMALL)) as prepared:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from calibrate.errors import ModelError, did_you_mean
@@ -185,7 +186,7 @@ class Network:
                 return population
         raise ModelError(f"the network has no population '{name}'")
 
-    @property
+    @cached_property
     def layout(self) -> Layout:
         return Layout.of((p.name, p.size, p.clusters) for p in self.populations)
 

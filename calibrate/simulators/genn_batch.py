@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from calibrate import wiring
 from calibrate.errors import SimulatorError
-from calibrate.network import Bernoulli, Population, Projection, UniformDelay, UniformIndegree
-from calibrate.neurons import NeuronModel, Number, neuron_model
+from calibrate.neurons import neuron_model
 from calibrate.observation import (
     FloatArray,
     IntArray,
@@ -22,18 +21,11 @@ from calibrate.observation import (
     Spikes,
     steps,
 )
-from calibrate.plasticity import plasticity_rule
 from calibrate.simulators.base import Member, Recording
-from calibrate.simulators.genn_code import Build, constants
-from calibrate.simulators.genn_connectivity import CONNECTIVITY_SETTINGS
+from calibrate.simulators.genn_code import Build
+from calibrate.simulators.genn_loading import Loading, potential_offset, write
 from calibrate.simulators.genn_monitor import MONITOR_STATE, monitor_name
-from calibrate.simulators.genn_noise import LARGEST_NOISE_MEAN, noise_name
-
-_UNREACHABLE = 1e30
-"""A threshold that nothing reaches, in single precision too."""
-
-_NEVER_MS = -1e12
-"""Time of the last spike of a neuron that has not fired yet: its traces have long decayed."""
+from calibrate.simulators.genn_noise import noise_name
 
 
 class PreparedGenn:
@@ -42,7 +34,8 @@ class PreparedGenn:
     def __init__(self, model: Any, build: Build, recording: Recording, wiring_seed: int) -> None:
         self._model, self._build = model, build
         self._network = build.network
-        self._recording, self._wiring_seed = recording, wiring_seed
+        self._recording = recording
+        self._loading = Loading(model, build, wiring_seed=wiring_seed)
         self._bin_steps = steps(recording.bin_ms, build.dt_ms, "a bin")
         self._window_steps = steps(recording.window_ms, build.dt_ms, "a window")
         self._realisation: int | None = None
@@ -66,165 +59,15 @@ class PreparedGenn:
         if not 0 < len(members) <= self._build.batch_size:
             raise SimulatorError(f"a batch holds 1 to {self._build.batch_size} networks, not {len(members)}")
         if realisation != self._realisation:
-            self._wire(realisation)
+            if self._realisation is not None:
+                self._model.unload()
+            self._loading.wire(realisation, recorded_steps=self._bin_steps)
+            self._realisation = realisation
         self._members = members
-        # A part batch is filled up with copies of its first member, which are kept from firing.
-        filled = [*members, *[members[0]] * (self._build.batch_size - len(members))]
-        self._silence()
-        self._parameters = [
-            {
-                population.name: wiring.neuron_parameters(
-                    population, member.values, wiring_seed=self._wiring_seed, realisation=realisation
-                )
-                for population in self._network.populations
-            }
-            for member in filled
-        ]
-        for population in self._network.populations:
-            self._set_neurons(population, filled)
-            self._set_noise(population, filled)
-        for projection in self._network.projections:
-            self._set_synapses(projection, filled)
+        self._loading.silence()
+        self._parameters = self._loading.set(members, realisation)
         self._model.timestep = 0
         self.measure()
-
-    def _wire(self, realisation: int) -> None:
-        if self._realisation is not None:
-            self._model.unload()
-        for projection in self._network.projections:
-            rule = projection.rule
-            if isinstance(rule, Bernoulli):
-                numbers = [wiring.probability_threshold(rule.probability)]
-            elif isinstance(rule, UniformIndegree):
-                numbers = [rule.low, rule.high]
-            else:
-                numbers = [rule.indegree(self._network.population(projection.source).cluster_size)]
-            words = (*wiring.graph_key(projection, self._wiring_seed, realisation), *numbers)
-            settings = self._model.synapse_populations[projection.name].connectivity_extra_global_params
-            settings[CONNECTIVITY_SETTINGS].set_init_values(np.array(words, dtype=np.uint32))
-        self._model.load(num_recording_timesteps=self._bin_steps if self._build.record_spikes else None)
-        self._realisation = realisation
-        for projection in self._network.projections:
-            if projection.weight_cv or isinstance(projection.delay_ms, UniformDelay):
-                self._distribute(projection, realisation)
-
-    def _distribute(self, projection: Projection, realisation: int) -> None:
-        """Give the synapses of a projection the weights and delays that the host draws for them."""
-        drawn, order = self._synapses(projection.name)
-        graph = {"wiring_seed": self._wiring_seed, "realisation": realisation}
-        found: dict[str, NDArray[Any]] = {}
-        if projection.weight_cv:
-            found["g"] = wiring.weight_factors(projection, drawn, **graph)
-        if isinstance(projection.delay_ms, UniformDelay):
-            found["d"] = wiring.synapse_delays(projection, drawn, dt_ms=self._build.dt_ms, **graph)
-        for name, values in found.items():
-            variable = self._model.synapse_populations[projection.name].vars[name]
-            on_device = np.empty_like(values)
-            on_device[order] = values
-            variable.values = on_device
-            variable.push_to_device()
-
-    def _synapses(self, name: str) -> tuple[wiring.Connections, NDArray[np.int64]]:
-        """Synapses of a projection in the host's order, and where each is in the device's."""
-        synapses = self._model.synapse_populations[name]
-        synapses.pull_connectivity_from_device()
-        lengths = synapses._row_lengths.view.astype(np.int64)
-        targets = synapses.get_sparse_post_inds().astype(np.int32)
-        order = np.lexsort((targets, np.repeat(np.arange(lengths.size), lengths)))
-        return wiring.Connections(lengths, targets[order]), order
-
-    def _silence(self) -> None:
-        """Let spikes in flight arrive while none can fire, then clear what they left."""
-        for population in self._network.populations:
-            group = self._model.neuron_populations[population.name]
-            self._write(group.vars[neuron_model(population.neuron).genn.threshold_constant], _UNREACHABLE)
-        longest = max(
-            (
-                s.axonal_delay_steps + s.max_dendritic_delay_timesteps
-                for s in self._model.synapse_populations.values()
-            ),
-            default=0,
-        )
-        for _ in range(longest + 2):
-            self._model.step_time()
-        for synapses in self._model.synapse_populations.values():
-            synapses.out_post.view[:] = 0
-            synapses.out_post.push_to_device()
-
-    def _set_neurons(self, population: Population, members: Sequence[Member]) -> None:
-        group = self._model.neuron_populations[population.name]
-        neuron = neuron_model(population.neuron)
-        code = neuron.genn
-        names = constants(neuron, population, self._build.dt_ms)
-        columns: dict[str, list[Number]] = {name: [] for name in names}
-        potential = []
-        for number, member in enumerate(members):
-            parameters = self._parameters[number][population.name]
-            found = {**code.constants(parameters, self._build.dt_ms), "I_e": parameters["I_e"]}
-            if number >= len(self._members):
-                found[code.threshold_constant] = _UNREACHABLE
-            for name in names:
-                columns[name].append(found[name])
-            start = wiring.initial_potential(population, member.values, parameters, seed=member.seed)
-            potential.append(start - _offset(neuron, parameters))
-        for name, column in columns.items():
-            self._write(group.vars[name], _stacked(column, group.vars[name].view))
-        for name in code.state:
-            self._write(group.vars[name], _stacked(potential, group.vars[name].view) if name == "V" else 0)
-
-    def _set_noise(self, population: Population, members: Sequence[Member]) -> None:
-        if not population.noise:
-            return
-        for receptor in neuron_model(population.neuron).receptors:
-            source = self._model.current_sources[f"{noise_name(population)}_{receptor}"]
-            rows, stages = [], []
-            for member in members:
-                noise = member.values.noise[population.name]
-                mean = self._noise_mean(population, noise.rate_hz, noise.weight, receptor)
-                rows.append((mean, np.exp(-mean), noise.weight, *wiring.key("noise", member.seed)))
-                stages.append(wiring.noise_stages(population, seed=member.seed).astype(float))
-            for name, column in zip(
-                ("mean", "none", "weight", "key0", "key1"), zip(*rows, strict=True), strict=True
-            ):
-                self._write(source.vars[name], _stacked(column, source.vars[name].view))
-            if population.noise_shape > 1:
-                self._write(source.vars["stage"], _stacked(stages, source.vars["stage"].view))
-
-    def _noise_mean(self, population: Population, rate_hz: Number, weight: float, receptor: str) -> Number:
-        """Events of the hidden Poisson process per step; none at the receptor that is not meant."""
-        mean = np.asarray(rate_hz) * population.noise_shape * self._build.dt_ms / 1000
-        if np.max(mean) > LARGEST_NOISE_MEAN:
-            raise SimulatorError(
-                f"random input of {np.max(rate_hz):g} Hz is {np.max(mean):g} events per step; GeNN takes up "
-                f"to {LARGEST_NOISE_MEAN:g}: use a smaller rate with a larger weight"
-            )
-        return mean * ((weight < 0) == (receptor == "in"))
-
-    def _set_synapses(self, projection: Projection, members: Sequence[Member]) -> None:
-        synapses = self._model.synapse_populations[projection.name]
-        weights = [member.values.weights[projection.name] for member in members]
-        self._write(synapses.psm_vars["weight"], _stacked(weights, synapses.psm_vars["weight"].view))
-        if projection.plasticity is None:
-            return
-        rule = plasticity_rule(projection.plasticity.rule)
-        found = [
-            rule.constants(rule.complete(member.values.plasticity[projection.name]), weight)
-            for member, weight in zip(members, weights, strict=True)
-        ]
-        for name in found[0]:
-            variable = synapses.post_vars[name]
-            self._write(variable, _stacked([constants[name] for constants in found], variable.view))
-        grown = synapses.vars["g"]
-        synapses.pull_connectivity_from_device()  # says how many there are of each neuron
-        grown.values = np.ones_like(grown.values)
-        grown.push_to_device()
-        self._write(synapses.pre_vars["last"], _NEVER_MS)
-
-    @staticmethod
-    def _write(variable: Any, values: Any) -> None:
-        with np.errstate(over="ignore"):  # infinity in single precision shows in the membrane potential
-            variable.view[:] = values
-        variable.push_to_device()
 
     # --- running ------------------------------------------------------------------------------------
 
@@ -233,14 +76,14 @@ class PreparedGenn:
         for population in self._network.populations:
             monitor = self._model.synapse_populations[monitor_name(population)]
             for name in MONITOR_STATE:
-                self._write(monitor.pre_vars[name], -1 if name == "last" else 0)
+                write(monitor.pre_vars[name], -1 if name == "last" else 0)
         # Read after every bin, so looked up once.
         self._counters = [
             self._model.neuron_populations[f"{monitor_name(p)}_counters"].vars["count"]
             for p in self._network.populations
         ]
         for counter in self._counters:
-            self._write(counter, 0)
+            write(counter, 0)
         self._counted = [self._by_member(c.view)[: len(self._members)] for c in self._counters]
         self._group_reads: list[NDArray[np.int64]] = []
         self._window_reads: list[NDArray[np.int64]] = []
@@ -282,7 +125,7 @@ class PreparedGenn:
                 weight = self._members[member].values.noise[population.name].weight
                 for receptor in neuron_model(population.neuron).receptors:
                     source = self._model.current_sources[f"{noise_name(population)}_{receptor}"]
-                    mean = self._noise_mean(population, rates, weight, receptor)
+                    mean = self._loading.noise_mean(population, rates, weight, receptor)
                     for name, value in (("mean", mean), ("none", np.exp(-mean))):
                         self._by_member(source.vars[name].view)[member] = value
                         source.vars[name].push_to_device()
@@ -386,7 +229,7 @@ class PreparedGenn:
             pulled = self._pull(group.vars["V"]).astype(np.float64)
             for number in range(len(self._members)):
                 p = self._parameters[number][population.name]
-                potential = pulled[number] + _offset(neuron, p)
+                potential = pulled[number] + potential_offset(neuron, p)
                 potentials.append(potential)
                 relative.append((potential - p["V_reset"]) / (np.asarray(p[neuron.threshold]) - p["V_reset"]))
         members = len(self._members)
@@ -401,14 +244,14 @@ class PreparedGenn:
 
     def connections(self, name: str) -> wiring.Connections:
         """The synapses of a projection as they are on the device (for inspection; slow)."""
-        return self._synapses(name)[0]
+        return self._loading.synapses(name)[0]
 
     def weights(self, name: str) -> NDArray[np.float64]:
         """The weights of a plastic projection as they are now, in the order of `connections`.
 
         Shape (members, n_synapses), in the unit of its receptor.
         """
-        order = self._synapses(name)[1]
+        order = self._loading.synapses(name)[1]
         variable = self._model.synapse_populations[name].vars["g"]
         variable.pull_from_device()
         grown = variable.values.reshape(self._build.batch_size, -1)[: len(self._members), order]
@@ -417,23 +260,9 @@ class PreparedGenn:
         return found
 
 
-def _offset(neuron: NeuronModel, parameters: dict[str, Number]) -> Number:
-    """What to add to the code's `V` to get the membrane potential (mV)."""
-    name = neuron.genn.potential_offset
-    return 0.0 if name is None else parameters[name]
-
-
 def _next(now: int, period: int, phase: int) -> int:
     """The first step after `now` that is `phase` plus a multiple of `period`."""
     return now + 1 + (phase - now - 1) % period
-
-
-def _stacked(values: Sequence[Number], view: NDArray[Any]) -> NDArray[Any]:
-    """One value or one row per member, in the shape of a GeNN variable."""
-    if view.size == len(values):
-        return np.array([np.asarray(value, dtype=float).item() for value in values]).reshape(view.shape)
-    size = view.size // len(values)
-    return np.stack([np.broadcast_to(value, size) for value in values]).reshape(view.shape)
 
 
 def _joined(arrays: list[NDArray[np.float64]], members: int) -> NDArray[np.float64]:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from calibrate.errors import SimulatorError
 from calibrate.network import (
     Bernoulli,
     Network,
@@ -88,6 +89,17 @@ class Build:
                 rule = plasticity_rule(projection.plasticity.rule)
                 parts += [rule.modulated_code, rule.postsynaptic_code]
         return "\n".join(str(part) for part in parts)
+
+
+def check_size(build: Build) -> None:
+    """SimulatorError where a batch has more plastic weights than GeNN's 32-bit index can number."""
+    for projection, length in zip(build.network.projections, build.row_lengths, strict=True):
+        synapses = build.network.population(projection.source).size * length
+        if projection.plasticity is not None and synapses * build.batch_size >= 2**32:
+            raise SimulatorError(
+                f"{projection.name} has up to {synapses:,} plastic synapses in each of {build.batch_size} "
+                "networks, more than GeNN can number: choose a smaller [simulation] batch_size"
+            )
 
 
 def row_length(network: Network, projection: Projection) -> int:
