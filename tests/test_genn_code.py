@@ -202,7 +202,7 @@ def test_more_plastic_weights_than_can_be_numbered_are_refused():
     network = Network(populations=populations, projections=(projection,))
     settings = {"dt_ms": 0.1, "precision": "single", "record_spikes": False}
     check_size(Build.of(network, batch_size=40, **settings))  # type: ignore[arg-type]
-    with pytest.raises(SimulatorError, match="S_to_T_all has up to .* choose a smaller"):
+    with pytest.raises(SimulatorError, match=r"S_to_T_all has up to .* choose a smaller"):
         check_size(Build.of(network, batch_size=400, **settings))  # type: ignore[arg-type]
 
 
