@@ -3,8 +3,8 @@
     python -m benchmarks.plain_nest --neurons 1500 --trials 8 --processes 2 --threads 1
 
 The E/I clustered network of Rostami et al. 2024 by NEST's own rules, one Connect for each pair of clusters;
-spikes recorded; rates, CV2 and Fano factors by numpy. Written to be fast within that: weights shared by a whole
-block (static_synapse_hom_w: the least memory and time), one simulation at once in each process, Optuna
+spikes recorded; rates, CV2 and Fano factors by numpy. Written to be fast within that: weights shared by a
+whole block (static_synapse_hom_w: the least memory and time), one simulation at once in each process, Optuna
 asked and told beside them. It imports nothing of calibrate; other scripts here that do without calibrate
 take the search and the statistics from this one.
 """
@@ -79,7 +79,7 @@ def psp_peak(tau_m: float, tau_syn: float) -> float:
 
 
 def weights(parameters: Mapping[str, float], settings: Settings) -> dict[str, tuple[float, float]]:
-    """Weights (pA) within a cluster and between clusters, by target and source: sqrt(K) rule, rows balanced."""
+    """Weights (pA) within and between clusters, by target and source: sqrt(K) rule, rows balanced."""
     inputs = {pair: PROBABILITY[pair] * settings.sizes[pair[1]] for pair in PROBABILITY}
     peak = {pair: psp_peak(TAU_M[pair[0]], TAU_SYN[pair[1]]) for pair in PROBABILITY}
     found = {}
@@ -130,7 +130,7 @@ def simulate(parameters: Mapping[str, float], settings: Settings, seed: int) -> 
         for n in (settings.cluster_sizes[kind],)
     }
     for pair, (within, between) in weights(parameters, settings).items():
-        target, source = pair
+        target, source = tuple(pair)
         for name, weight in (("within", within), ("between", between)):
             defaults = {"weight": weight, "delay": DT_MS}
             nest.CopyModel("static_synapse_hom_w", f"{pair}_{name}", defaults)
@@ -167,8 +167,8 @@ def simulate(parameters: Mapping[str, float], settings: Settings, seed: int) -> 
 def statistics(step: NDArray[np.int64], neuron: NDArray[np.int64], settings: Settings) -> dict[str, float]:
     """Rates (Hz), CV2 and Fano factor of E neurons, of spikes at 1-based steps of the measurement.
 
-    CV2 of neurons with two intervals or more, Fano factor (unbiased variance, windows of 400 ms) of those with
-    a spike a window or more; NaN where there is none. E neurons come first.
+    CV2 of neurons with two intervals or more, Fano factor (unbiased variance, windows of 400 ms) of those
+    with a spike a window or more; NaN where there is none. E neurons come first.
     """
     excitatory = settings.sizes["E"]
     seconds = settings.duration_ms / 1000
@@ -204,7 +204,9 @@ def loss(found: Mapping[str, float]) -> float:
     return float(np.mean([value**2 if math.isfinite(value) else 100.0 for value in off]))
 
 
-def _alone(simulator: Simulate, point: Mapping[str, float], settings: Settings, seed: int) -> dict[str, float]:
+def _alone(
+    simulator: Simulate, point: Mapping[str, float], settings: Settings, seed: int
+) -> dict[str, float]:
     """One simulation in a process of the pool, with the memory of that process (bytes)."""
     found = simulator(point, settings, seed)
     peak = 1024.0 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -295,7 +297,9 @@ def arguments(description: str | None, *, precision: str = "double") -> argparse
     )
     parser.add_argument("--neurons", type=int, default=Settings.neurons)
     parser.add_argument("--clusters", type=int, default=Settings.clusters)
-    parser.add_argument("--connectivity", default=Settings.connectivity, choices=["bernoulli", "fixed_indegree"])
+    parser.add_argument(
+        "--connectivity", default=Settings.connectivity, choices=["bernoulli", "fixed_indegree"]
+    )
     parser.add_argument("--warmup-ms", type=float, default=Settings.warmup_ms)
     parser.add_argument("--duration-ms", type=float, default=Settings.duration_ms)
     parser.add_argument("--threads", type=int, default=1, help="of each simulation")
