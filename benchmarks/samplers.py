@@ -53,11 +53,22 @@ class Batches:
         return self._pool.run(candidates, timing=timing, progress=progress)
 
 
-def study_for(path: Path, sampler: str, seed: int, trials: int) -> Study:
-    """The study with another sampler, its ranges with points where that is the grid."""
+def study_for(
+    path: Path,
+    sampler: str,
+    seed: int,
+    trials: int,
+    *,
+    loss: float | None = None,
+    grid_points: int = GRID_POINTS,
+) -> Study:
+    """The study with another sampler, its ranges with points where that is the grid.
+
+    loss  that ends the run, instead of the study's own
+    """
     plain, text = read_study(path), path.read_text()
     if sampler == "grid":
-        text = text.replace(" }", f", points = {GRID_POINTS} }}")
+        text = text.replace(" }", f", points = {grid_points} }}")
     folder = Path(tempfile.mkdtemp())
     copy = folder / path.name
     lines = text.splitlines()
@@ -66,17 +77,28 @@ def study_for(path: Path, sampler: str, seed: int, trials: int) -> Study:
         stop = next(k for k in range(start + 1, len(lines)) if lines[k].startswith("["))
         lines[start:stop] = ["[sampler]", f'name = "{sampler}"', ""]
     copy.write_text("\n".join(lines))
-    changes = {"study.seed": seed, "budget.trials": trials, "replicates.confirm": 0, "replicates.fresh": 0}
+    changes: dict[str, float] = {
+        "study.seed": seed,
+        "budget.trials": trials,
+        "replicates.confirm": 0,
+        "replicates.fresh": 0,
+    }
+    if loss is not None:
+        changes["budget.loss"] = loss
     return read_study(copy, changes=changes).on(simulators.choose("auto"))
 
 
-def search(study: Study, batch: int) -> dict[str, object]:
-    """One run: whether and after how many trials all targets were met, its minutes and best loss."""
+def search(study: Study, batch: int, *, loss: float | None = None) -> dict[str, object]:
+    """One run: whether and after how many trials all targets were met, its minutes and best loss.
+
+    loss  met is a trial of this loss or less, instead of one that meets all targets
+    """
     met_at: list[int] = []
 
     def watch(progress: Progress) -> None:
-        if progress.best is not None and progress.best.all_met and not met_at:
-            met_at.append(progress.best.number + 1)
+        best = progress.best
+        if best is not None and not met_at and (best.all_met if loss is None else best.loss <= loss):
+            met_at.append(best.number + 1)
 
     started = time.monotonic()
     with (
