@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,26 @@ def check(largest: int) -> None:
         raise SystemExit("batches are not right: no timing")
 
 
+def timings(sizes: Sequence[int], *, neurons: int, duration_ms: float) -> None:
+    """Print a line for each batch size of the published scan's network, in Markdown."""
+    given = {"N_E": neurons * 4 // 5, "N_I": neurons // 5, "N_Q": 20, "J_E+": 2.75}
+    print("\n| batch size | prepare s | simulate s | wall s per biological s and network | rate E Hz |")
+    print("|---|---|---|---|---|")
+    for size in sizes:
+        try:
+            found, prepare_s, simulate_s = observe("genn", given, members(given, size), size, duration_ms)
+        except SimulatorError as error:
+            print(f"| {size} | {error} |")
+            break
+        biological_s = (duration_ms + 200.0) / 1000
+        rate = np.mean([seen.totals("E").mean() for seen in found]) / duration_ms * 1000
+        print(
+            f"| {size} | {prepare_s:.1f} | {simulate_s:.1f} | {simulate_s / biological_s / size:.4f} "
+            f"| {rate:.2f} |",
+            flush=True,
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 8, 40, 160, 400])
@@ -94,24 +115,7 @@ def main() -> None:
     sizes = arguments.batch_sizes if device == "cuda" else [1]
     print(f"device: {device}")
     check(max(sizes))
-    given = {"N_E": arguments.neurons * 4 // 5, "N_I": arguments.neurons // 5, "N_Q": 20, "J_E+": 2.75}
-    print("\n| batch size | prepare s | simulate s | wall s per biological s and network | rate E Hz |")
-    print("|---|---|---|---|---|")
-    for size in sizes:
-        try:
-            found, prepare_s, simulate_s = observe(
-                "genn", given, members(given, size), size, arguments.duration_ms
-            )
-        except SimulatorError as error:
-            print(f"| {size} | {error} |")
-            break
-        biological_s = (arguments.duration_ms + 200.0) / 1000
-        rate = np.mean([seen.totals("E").mean() for seen in found]) / arguments.duration_ms * 1000
-        print(
-            f"| {size} | {prepare_s:.1f} | {simulate_s:.1f} | {simulate_s / biological_s / size:.4f} "
-            f"| {rate:.2f} |",
-            flush=True,
-        )
+    timings(sizes, neurons=arguments.neurons, duration_ms=arguments.duration_ms)
 
 
 if __name__ == "__main__":
