@@ -232,7 +232,9 @@ def search(
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
     for point in points:
         study.enqueue_trial(dict(point))
-    distributions = {name: optuna.distributions.FloatDistribution(*ends) for name, ends in RANGES.items()}
+    distributions: dict[str, optuna.distributions.BaseDistribution] = {
+        name: optuna.distributions.FloatDistribution(*ends) for name, ends in RANGES.items()
+    }
     middle = {name: sum(ends) / 2 for name, ends in RANGES.items()}
     first = (dict(points[0]) if points else middle, settings, seed)
     started = time.perf_counter()

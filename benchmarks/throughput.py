@@ -12,7 +12,8 @@ the events must read from memory, against what `bandwidth` reads on all cores in
 
 Then: do the statistics agree? Differences from the plain script on the same points, with their standard
 error: the standard deviation of the differences times sqrt(1 / n + 1 / graphs), since a contender that draws
-its graph once a round has only so many. Agreeing means: no larger than chance at 1 %, by Student's t.
+its graph once a round has only so many. Agreeing means: no larger than chance at 1 % for the whole table, by
+Student's t and Bonferroni's division.
 
 Contenders that are missing (Brian2, GeNN) are left out, and said to be. Brian2 may be in an environment of
 its own: --brian-python.
@@ -205,8 +206,13 @@ class Difference:
     agrees: bool | None
 
 
-def differences(found: Sequence[Run], plain: Sequence[Run], *, keeps_graph: bool) -> list[Difference]:
-    """One for every statistic; what cannot be judged, for want of numbers, agrees with None."""
+def differences(
+    found: Sequence[Run], plain: Sequence[Run], *, keeps_graph: bool, judged: int = 1
+) -> list[Difference]:
+    """One for every statistic; what cannot be judged, for want of numbers, agrees with None.
+
+    judged  differences in all, which share the 1 % of chance
+    """
     rows = [row for run in found for row in run["trials"]]
     others = [row for run in plain for row in run["trials"]]
     result = []
@@ -221,7 +227,7 @@ def differences(found: Sequence[Run], plain: Sequence[Run], *, keeps_graph: bool
             continue
         off, n = values[:, 0] - values[:, 1], len(values)
         error = float(off.std(ddof=1)) * math.sqrt(1 / n + (1 / len(found) if keeps_graph else 0.0))
-        limit = float(student.isf(0.005, n - 1)) * error
+        limit = float(student.isf(0.005 / judged, n - 1)) * error
         result.append(
             Difference(
                 statistic=name,
@@ -242,10 +248,12 @@ def agreement_table(runs: Mapping[str, Sequence[Run]]) -> tuple[str, bool]:
         "|---|---|---|---|---|",
     ]
     good = True
+    judged = (len(runs) - 1) * len(TARGETS)
     for name, found in runs.items():
         if name == plain:
             continue
-        for one in differences(found, runs[plain], keeps_graph=CONTENDERS[name].keeps_graph):
+        keeps_graph = CONTENDERS[name].keeps_graph
+        for one in differences(found, runs[plain], keeps_graph=keeps_graph, judged=judged):
             word = {True: "yes", False: "NO", None: "too few numbers"}[one.agrees]
             good = good and one.agrees is not False
             apart = f"{one.difference:+.3g} ± {one.error:.2g}"
