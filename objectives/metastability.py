@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,23 @@ def _detection(
     if thresholds not in THRESHOLDS:
         raise ObjectiveError(f"thresholds must be one of {', '.join(THRESHOLDS)}, not {thresholds!r}")
     return Needs(bin_ms=bin_ms)
+
+
+# The observation that up-states were detected in last, with the options, and what they are: the statistics of
+# one population follow one another and share them. It keeps no observation alive.
+_latest: tuple[weakref.ref[Observation], dict[str, Any], UpStates] | None = None
+
+
+def _detected(observation: Observation, **options: Any) -> UpStates:
+    global _latest
+    latest = _latest
+    if latest is not None and latest[0]() is observation and latest[1] == options:
+        return latest[2]
+    states = up_states(observation, **options)
+    for array in (states.cluster, states.start, states.stop):
+        array.flags.writeable = False
+    _latest = weakref.ref(observation), options, states
+    return states
 
 
 def _of_up_states(
@@ -55,7 +73,7 @@ def _of_up_states(
             sigma_ms: float = 25.0,
             thresholds: str = "absolute",
         ) -> Estimate:
-            states = up_states(
+            states = _detected(
                 observation,
                 population=population,
                 theta_hi_hz=theta_hi_hz,

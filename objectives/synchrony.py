@@ -102,7 +102,12 @@ def locking(
 def _in_fullest(counts: NDArray[np.int64], share: float) -> float:
     """Share of the spikes in the fullest bins; nan without any."""
     n_fullest = max(round(share * counts.size), 1)
-    return float(np.sort(counts)[-n_fullest:].sum() / counts.sum()) if counts.any() else math.nan
+    if not counts.any():
+        return math.nan
+    # How many bins have the highest count, the next lower one and so on: faster than sorting them.
+    having = np.bincount(counts)[::-1]
+    taken = np.diff(np.minimum(np.cumsum(having), n_fullest), prepend=0)
+    return float((taken * np.arange(having.size)[::-1]).sum() / counts.sum())
 
 
 def _by_chance(mean: float, share: float) -> float:

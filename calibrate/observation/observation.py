@@ -209,5 +209,6 @@ def _rebin(counts: IntArray, stored_ms: float, wanted_ms: float, what: str) -> I
     n = counts.shape[1] // factor
     if factor == 1:
         return counts
-    rebinned: IntArray = counts[:, : n * factor].reshape(counts.shape[0], n, factor).sum(axis=2)
+    # einsum sums a short last axis several times as fast as sum does.
+    rebinned: IntArray = np.einsum("ijk->ij", counts[:, : n * factor].reshape(counts.shape[0], n, factor))
     return rebinned
