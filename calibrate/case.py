@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 from calibrate.errors import ObjectiveError
 from calibrate.objective import Estimate
-from calibrate.observation import Observation, SimulationFailure
-from calibrate.panel import measure
+from calibrate.observation import SimulationFailure
+from calibrate.panel import measured
 from calibrate.record import Simulation
 from calibrate.search import Proposal, candidate_seed
 from calibrate.study import Study
@@ -60,7 +60,7 @@ class Case:
         ]
 
     def simulation(self, study: Study, outcome: Outcome, stage: int) -> Simulation:
-        """The record of an outcome, its statistics computed; failed, too, where one that is judged raises.
+        """The record of an outcome with its statistics; failed, too, where one that is judged raises.
 
         Stages beyond those of the study are of its validation, and as long as the last.
         """
@@ -71,9 +71,10 @@ class Case:
         if isinstance(result, SimulationFailure):
             reason = result.reason
         else:
+            found = outcome.measured or measured(outcome.observation, study.statistics)
             try:
-                required = frozenset(one.name for one in judged)
-                estimates = measure(result, study.statistics, required=required)
+                found.check(one.name for one in judged)
+                estimates = found.estimates
             except ObjectiveError as error:
                 reason = str(error)
         return Simulation(
@@ -90,7 +91,7 @@ class Case:
             finished=datetime.now(UTC),
             reason=reason,
             estimates=estimates,
-            observation=result if isinstance(result, Observation) else None,
+            observation=None if isinstance(result, SimulationFailure) else result,
         )
 
 

@@ -143,7 +143,7 @@ def _completed(pool: Pool, candidates: Sequence[Candidate], timing: Timing) -> l
 
 
 def _mean_rate_hz(outcomes: Sequence[Outcome]) -> float:
-    found = [one.result for one in outcomes if not isinstance(one.result, SimulationFailure)]
+    found = [one.observation for one in outcomes]
     return statistics.fmean(1000 * float(one.neuron_totals.mean()) / one.duration_ms for one in found)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from calibrate.errors import ObjectiveError
 from calibrate.objective import Estimate, Statistic, find_statistic
@@ -42,6 +42,38 @@ def panel(layout: Layout) -> tuple[Statistic, ...]:
     return tuple(statistics)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """The statistics of an observation.
+
+    estimates  by name of the statistic; undefined, with a note, where one raised an exception
+    raised     what those raised, by name
+    """
+
+    estimates: Mapping[str, Estimate]
+    raised: Mapping[str, str] = field(default_factory=dict)
+
+    def check(self, required: Iterable[str]) -> None:
+        """Raise ObjectiveError where a statistic raised whose name is among `required`."""
+        for name in required:
+            if name in self.raised:
+                raise ObjectiveError(self.raised[name])
+
+
+def measured(observation: Observation, statistics: Sequence[Statistic]) -> Measured:
+    """Each statistic's estimate, those of statistics that raise among them."""
+    estimates: dict[str, Estimate] = {}
+    raised: dict[str, str] = {}
+    for statistic in statistics:
+        try:
+            estimates[statistic.name] = statistic(observation)
+        except Exception as error:
+            reason = f"statistic {statistic.name} raised {type(error).__name__}: {error}"
+            estimates[statistic.name] = Estimate(float("nan"), note=reason)
+            raised[statistic.name] = " ".join(reason.split())
+    return Measured(estimates=estimates, raised=raised)
+
+
 def measure(
     observation: Observation,
     statistics: Sequence[Statistic | str] | None = None,
@@ -54,13 +86,6 @@ def measure(
     required    names of those that must not raise: ObjectiveError names the one that does
     """
     chosen = panel(observation.layout) if statistics is None else statistics
-    estimates: dict[str, Estimate] = {}
-    for statistic in (find_statistic(one) if isinstance(one, str) else one for one in chosen):
-        try:
-            estimates[statistic.name] = statistic(observation)
-        except Exception as error:
-            reason = f"statistic {statistic.name} raised {type(error).__name__}: {error}"
-            if statistic.name in required:
-                raise ObjectiveError(" ".join(reason.split())) from error
-            estimates[statistic.name] = Estimate(float("nan"), note=reason)
-    return estimates
+    found = measured(observation, [find_statistic(one) if isinstance(one, str) else one for one in chosen])
+    found.check(required)
+    return dict(found.estimates)

@@ -144,6 +144,11 @@ def batched(candidates: Sequence[Candidate], *, batch_size: int, slots: int) -> 
             yield members[start : start + size]
 
 
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(psutil.Process().cpu_affinity())
+
+
 def slots_for(backend: str, network: Network) -> int:
     """Processes that this machine has cores and memory for: one for a GPU, else one per core.
 
@@ -158,7 +163,7 @@ def slots_for(backend: str, network: Network) -> int:
             f"one network needs about {each / 2**30:.1f} GiB in {backend}, and {available / 2**30:.1f} GiB "
             "of memory are free: use fewer neurons or a smaller connection probability"
         )
-    return max(1, min(len(psutil.Process().cpu_affinity()), int(0.9 * available / each)))
+    return max(1, min(cores(), int(0.9 * available / each)))
 
 
 class Pool:
@@ -233,11 +238,14 @@ class Pool:
         found: dict[tuple[str, int], Outcome] = {}
         queue = deque(batched(candidates, batch_size=self.setup.batch_size, slots=self.slots))
         idle, busy = deque(self._slots), list[_Slot]()
+        arrived: list[Outcome] = []
         while queue or busy:
             while queue and idle:
                 slot = idle.popleft()
                 slot.submit(queue.popleft(), timing)
                 busy.append(slot)
+            # Not before: whatever is done with them, no slot waits for it.
+            _hand_over(arrived, found, progress)
             limit_s = self._limit_s(timing)
             ready = wait([slot.connection for slot in busy], timeout=_until_late(busy, limit_s))
             for slot in [slot for slot in busy if slot.connection in ready or _is_late(slot, limit_s)]:
@@ -245,16 +253,15 @@ class Pool:
                 try:
                     outcomes = self._late(slot, limit_s) if late else slot.collect()
                     if not late:
-                        took = max(outcome.wall_s + outcome.build_s for outcome in outcomes)
+                        took = max(one.wall_s + one.build_s + one.scoring_s for one in outcomes)
                         self._slowest = max(self._slowest, took / (timing.warmup_ms + timing.duration_ms))
                 except _DiedError:
                     outcomes, again = self._died(slot)
                     queue.extend([candidate] for candidate in again)
                 busy.remove(slot)
                 idle.append(slot)
-                for outcome in outcomes:
-                    found[outcome.key] = outcome
-                    progress(outcome)
+                arrived += outcomes
+        _hand_over(arrived, found, progress)
         return [found[candidate.key] for candidate in candidates]
 
     def _limit_s(self, timing: Timing) -> float | None:
@@ -279,6 +286,15 @@ class Pool:
         reason = f"the simulator's process died, {DEATHS} times; what it printed is in {self._log}"
         slot.replace()
         return failures(given_up, reason, wall_s=time.monotonic() - slot.started), again
+
+
+def _hand_over(
+    arrived: list[Outcome], found: dict[tuple[str, int], Outcome], progress: Callable[[Outcome], None]
+) -> None:
+    while arrived:
+        outcome = arrived.pop(0)
+        found[outcome.key] = outcome
+        progress(outcome)
 
 
 def _is_late(slot: _Slot, limit_s: float | None) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from calibrate.objective import Estimate
 from calibrate.observation import Observation
+from calibrate.packing import Packed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,7 @@ class Simulation:
     finished: datetime
     reason: str | None = None
     estimates: Mapping[str, Estimate] = field(default_factory=dict)
-    observation: Observation | None = None
+    observation: Observation | Packed | None = None
     origin: str | None = None
 
     @property

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from calibrate.errors import ObservationError, RecordingError
 from calibrate.observation import Group, Layout, Observation, observe_spikes
+from calibrate.packing import check_size
 
 # Times of a simulation are whole steps, but for rounding.
 _ROUNDING = 1e-6
@@ -233,14 +232,6 @@ def _read_npz(path: Path) -> _Table:
     check_size(path)
     with np.load(path, allow_pickle=False) as arrays:
         return _table(dict(arrays))
-
-
-def check_size(file: Path | bytes) -> None:
-    """Refuse an NPZ whose arrays, unpacked, would not fit into the memory. Raises RecordingError."""
-    with zipfile.ZipFile(io.BytesIO(file) if isinstance(file, bytes) else file) as archive:
-        size = sum(info.file_size for info in archive.infolist())
-    if size > psutil.virtual_memory().available:
-        raise RecordingError(f"its arrays would take {size / 1e9:.3g} GB of memory")
 
 
 def _table(columns: Mapping[str, NDArray[Any]]) -> _Table:

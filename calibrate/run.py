@@ -334,11 +334,13 @@ class _Run:
         if self._first_batch:
             # What the first batch took beyond its simulations: processes, networks, compilation.
             rounds = -(-len(candidates) // self._pool.capacity)
-            slowest = max(outcome.wall_s for outcome in outcomes)
+            slowest = max(outcome.wall_s + outcome.scoring_s for outcome in outcomes)
             starting = max(elapsed - rounds * slowest, 0.0)
             self._first_batch = False
+        scoring = (elapsed - starting) * _share_of_scoring(outcomes)
         self._times.starting_s += starting
-        self._times.simulating_s += elapsed - starting
+        self._times.scoring_s += scoring
+        self._times.simulating_s += elapsed - starting - scoring
 
     def _keep(self, case: Case, outcome: Outcome, stage: int) -> None:
         began = time.monotonic()
@@ -427,3 +429,9 @@ class _Run:
                 last_failure=self._last_failure,
             )
         )
+
+
+def _share_of_scoring(outcomes: Sequence[Outcome]) -> float:
+    """The part of the time of the processes that simulate in which they computed statistics."""
+    scoring_s = sum(outcome.scoring_s for outcome in outcomes)
+    return scoring_s / max(scoring_s + sum(one.wall_s + one.build_s for one in outcomes), 1e-9)

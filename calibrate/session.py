@@ -73,7 +73,7 @@ def run_study(
             shown.say(f"Simulating with {ready.simulation.backend}.")
         for warning in ready.warnings:
             shown.say(f"warning: {warning}")
-        pool = pool_for(ready, slots=slots, say=shown.say)
+        pool = pool_for(ready, slots=slots, scored=True, say=shown.say)
         origins = [ready.prior.study, place.predecessor if adopt else None]
         wanted = list(dict.fromkeys(name for name in origins if name))
         check_origins(ready, url, wanted)  # before the study begins
@@ -255,6 +255,6 @@ def simulate(
         simulator=outcome.backend,
         wall_s=outcome.wall_s,
         build_s=outcome.build_s,
-        observation=outcome.result,
-        estimates=measure(outcome.result, study.statistics),
+        observation=outcome.observation,
+        estimates=measure(outcome.observation, study.statistics),
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from calibrate import simulators
 from calibrate.dask_pool import Cluster, DaskPool
 from calibrate.errors import StudyError
 from calibrate.neurons import own_neuron_models
-from calibrate.pool import Pool, slots_for
+from calibrate.pool import Pool, cores, slots_for
 from calibrate.simulators.base import Recording
 from calibrate.study import Study
 from calibrate.worker import Setup
@@ -46,6 +47,7 @@ def pool_for(
     slots: int | None = None,
     at_once: int | None = None,
     spikes: bool = False,
+    scored: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> Pool | DaskPool:
     """The pool that simulates networks of `study`, which must name a simulator, not "auto".
@@ -53,6 +55,7 @@ def pool_for(
     slots    processes, by default what cores and memory allow
     at_once  networks that will be asked for at once, so that no larger batch is prepared
     spikes   whether to keep every spike
+    scored   whether the processes that simulate compute the study's statistics, too
     say      is told what a cluster is waited for
 
     Raises SimulatorError where not one network fits into memory, StudyError for slots on a cluster.
@@ -60,6 +63,9 @@ def pool_for(
     simulation, section = study.simulation, study.file.pool
     size = simulators.batch_size(simulation.backend, simulation.batch_size)
     setup = setup_of(study, batch_size=size if at_once is None else min(size, at_once), spikes=spikes)
+    if scored:
+        on_gpu = simulators.on_gpu(simulation.backend)
+        setup = replace(setup, statistics=study.statistics, scorers=cores() if on_gpu else 0)
     if section.on_cluster:
         if slots is not None:
             raise StudyError("the workers of a Dask cluster are its slots: leave out --slots (slots)")

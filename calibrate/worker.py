@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import os
 import pickle
 import signal
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,10 +15,15 @@ from typing import Any
 
 from calibrate import simulators, wiring
 from calibrate.closed_loop import Loop, simulate_in_loop
-from calibrate.errors import CalibrateError
+from calibrate.errors import CalibrateError, SimulatorError
+from calibrate.lifetime import end_with
 from calibrate.network import Model, Network, RateStimulus, Stimulus, find_model
 from calibrate.neurons import NeuronModel, register
+from calibrate.objective import Statistic
 from calibrate.observation import Observation, Presentation, SimulationFailure
+from calibrate.packing import Packed
+from calibrate.panel import Measured
+from calibrate.scorers import Scored, Scorers
 from calibrate.simulators.base import Member, Precision, Prepared, Recording, Simulator, simulate
 
 # Ctrl-C and a batch system's SIGTERM reach all processes of a run, and are the coordinator's to handle.
@@ -39,6 +41,9 @@ class Setup:
     batch_size  candidates that one slot simulates at once
     stimuli     currents beside those of the model, their times from the start of the measurement
     loop        the closed loop that every network is in; None: none
+    statistics  computed where a network was simulated, whose observation then comes back packed; None:
+                observations come back as they are
+    scorers     processes beside a slot that share the statistics of a batch
     """
 
     model: str | Model
@@ -52,6 +57,8 @@ class Setup:
     batch_size: int = 1
     stimuli: tuple[Stimulus, ...] = ()
     loop: Loop | None = None
+    statistics: tuple[Statistic, ...] | None = None
+    scorers: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,21 +87,32 @@ class Candidate:
 class Outcome:
     """What became of a candidate.
 
-    build_s  time spent building the network (0 where it was there already)
-    wall_s   time of the simulation; members of one batch share it
-    backend  the simulator's own description: name, version, device, precision
+    measured   its statistics, where the setup asks for them
+    build_s    time spent building the network (0 where it was there already)
+    wall_s     time of the simulation; members of one batch share it
+    scoring_s  time of the statistics and of packing; members of one batch share it
+    backend    the simulator's own description: name, version, device, precision
     """
 
     uuid: str
     realisation: int = 0
-    result: Observation | SimulationFailure
+    result: Observation | Packed | SimulationFailure
+    measured: Measured | None = None
     wall_s: float = 0.0
     build_s: float = 0.0
+    scoring_s: float = 0.0
     backend: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, int]:
         return self.uuid, self.realisation
+
+    @property
+    def observation(self) -> Observation:
+        """What the network showed. Raises SimulatorError with the reason where its simulation failed."""
+        if isinstance(self.result, SimulationFailure):
+            raise SimulatorError(self.result.reason)
+        return self.result.unpack() if isinstance(self.result, Packed) else self.result
 
 
 def failures(batch: Sequence[Candidate], reason: str, *, wall_s: float = 0.0) -> list[Outcome]:
@@ -115,6 +133,9 @@ class Worker:
         self._simulator: Simulator = simulators.create(
             setup.backend, dt_ms=setup.dt_ms, precision=setup.precision
         )
+        self._scorers: Scorers | None = None
+        if setup.statistics is not None:
+            self._scorers = Scorers(setup.statistics, processes=setup.scorers)
         self._network: Network | None = None
         self._prepared: Prepared | None = None
 
@@ -165,19 +186,33 @@ class Worker:
             except Exception as error:
                 self._close()
                 results = [SimulationFailure(_reason(error))] * len(batch)
-            for (candidate, member), result in zip(batch, results, strict=True):
-                if isinstance(result, Observation) and member.values.stimuli:
-                    shown = _presentations(member.values.stimuli, timing)
-                    result = replace(result, presentations=shown)
+            results = [
+                _with_presentations(result, member, timing)
+                for (_, member), result in zip(batch, results, strict=True)
+            ]
+            started = time.perf_counter()
+            scored = self._score(results)
+            scoring_s = time.perf_counter() - started
+            for number, ((candidate, _), result) in enumerate(zip(batch, results, strict=True)):
+                found = scored.get(number)
                 outcomes[candidate.uuid] = Outcome(
                     uuid=candidate.uuid,
                     realisation=candidate.realisation,
-                    result=result,
+                    result=result if found is None else found.observation,
+                    measured=None if found is None else found.measured,
                     wall_s=wall_s,
                     build_s=build_s,
+                    scoring_s=scoring_s,
                     backend=backend,
                 )
         return [outcomes[candidate.uuid] for candidate in candidates]
+
+    def _score(self, results: Sequence[Observation | SimulationFailure]) -> Mapping[int, Scored]:
+        """The statistics of the observations among these results, by their place."""
+        if self._scorers is None:
+            return {}
+        shown = {place: result for place, result in enumerate(results) if isinstance(result, Observation)}
+        return dict(zip(shown, self._scorers.score(list(shown.values())), strict=True))
 
     def _prepare(self, network: Network) -> Prepared:
         if self._prepared is None or network != self._network:
@@ -209,6 +244,14 @@ def _shifted(stimuli: Sequence[Stimulus], timing: Timing) -> Iterator[Stimulus]:
             yield replace(one, start_ms=timing.warmup_ms + start, stop_ms=timing.warmup_ms + stop)
 
 
+def _with_presentations(
+    result: Observation | SimulationFailure, member: Member, timing: Timing
+) -> Observation | SimulationFailure:
+    if isinstance(result, SimulationFailure) or not member.values.stimuli:
+        return result
+    return replace(result, presentations=_presentations(member.values.stimuli, timing))
+
+
 def _presentations(stimuli: Sequence[Stimulus | RateStimulus], timing: Timing) -> tuple[Presentation, ...]:
     first, last = timing.warmup_ms, timing.warmup_ms + timing.duration_ms
     return tuple(
@@ -230,7 +273,7 @@ def serve(descriptor: int, parent: int) -> None:
     descriptor  of its end of the pipe, through which a Setup comes first
     parent      process id of the one that started it
     """
-    _end_with(parent)
+    end_with(parent)
     for number in FOR_THE_COORDINATOR:
         signal.signal(number, signal.SIG_IGN)
     connection = Connection(descriptor)
@@ -245,12 +288,3 @@ def serve(descriptor: int, parent: int) -> None:
                 connection.send(failures(batch, _reason(error)))
             else:
                 connection.send(worker.run(batch, timing))
-
-
-def _end_with(parent: int) -> None:
-    """Let the kernel end this process when its parent ends, however that happens (Linux)."""
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)

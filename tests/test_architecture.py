@@ -11,14 +11,15 @@ ROOT = Path(__file__).parent.parent
 
 # From the bottom up; a module imports from lower layers, and from its own package, only.
 LAYERS = [
-    {"errors", "interrupt", "masking"},
+    {"errors", "interrupt", "lifetime", "masking"},
     {"plugins", "observation", "neurons"},
     {"plasticity", "objective"},
     {"network"},
-    {"wiring", "models", "catalogue", "suggestions"},
+    {"wiring", "models", "catalogue", "suggestions", "panel"},
     {"simulators"},
-    {"closed_loop"},
-    {"worker", "panel", "style", "recording", "testing"},
+    {"closed_loop", "packing"},
+    {"scorers"},
+    {"worker", "style", "recording", "testing"},
     {"pool"},
     {"dask_pool", "bootstrap", "comparison", "equivalence", "raster"},
     {"study"},

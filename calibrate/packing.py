@@ -1,0 +1,189 @@
+"""Observations as bytes: a compressed NPZ, as their files hold it and as it travels between processes."""
+
+from __future__ import annotations
+
+import io
+import json
+import operator
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from calibrate.errors import ObservationError, RecordingError
+from calibrate.observation import Episode, Group, IntervalMoments, Layout, Observation, Presentation, Spikes
+
+FORMAT = 1
+
+# So many of one neuron or bin that sums of them still fit into 64 bits.
+MOST_SPIKES = 2**40
+LONGEST_MS = 1e15
+
+_NUMBERS = ("dt_ms", "duration_ms", "bin_ms", "window_ms")
+_COUNTS = ("group_bins", "neuron_windows", "neuron_totals")
+
+# zlib's: higher ones take ten times as long and make files a fifth smaller, and packing must stay cheap
+# beside simulating.
+COMPRESSION = 1
+
+
+@dataclass(frozen=True)
+class Packed:
+    """An observation as bytes, `pack` made them."""
+
+    content: bytes = field(repr=False)
+
+    def unpack(self) -> Observation:
+        """The observation. Raises an exception of whatever reads them where the bytes are damaged."""
+        check_size(self.content)
+        with np.load(io.BytesIO(self.content), allow_pickle=False) as arrays:
+            return _observation(arrays)
+
+
+def pack(observation: Observation, *, compression: int = COMPRESSION) -> Packed:
+    """The observation as bytes; `compression` is zlib's level, 0 for none."""
+    head = {
+        "format": FORMAT,
+        "layout": [
+            [group.population, group.cluster, group.start, group.stop] for group in observation.layout.groups
+        ],
+        **{name: getattr(observation, name) for name in _NUMBERS},
+    }
+    if observation.presentations:
+        head["presentations"] = [
+            [one.population, list(one.clusters), one.start_ms, one.stop_ms]
+            for one in observation.presentations
+        ]
+    if observation.episodes is not None:
+        head["episodes"] = [
+            [one.start_ms, one.stop_ms, one.reward, dict(one.measures)] for one in observation.episodes
+        ]
+    arrays: dict[str, NDArray[Any]] = {"head": np.array(json.dumps(head))}
+    for name in _COUNTS:
+        arrays[name] = _narrow(getattr(observation, name))
+    arrays["depolarisation"] = observation.depolarisation
+    for f in fields(IntervalMoments):
+        arrays[f"intervals_{f.name}"] = _narrow(getattr(observation.intervals, f.name))
+    if observation.spikes is not None:
+        arrays["spikes_step"] = _narrow(observation.spikes.step)
+        arrays["spikes_neuron"] = _narrow(observation.spikes.neuron)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=compression) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, array, allow_pickle=False)
+    return Packed(buffer.getvalue())
+
+
+def check_size(file: Path | bytes) -> None:
+    """Refuse an NPZ whose arrays, unpacked, would not fit into the memory. Raises RecordingError."""
+    with zipfile.ZipFile(io.BytesIO(file) if isinstance(file, bytes) else file) as archive:
+        size = sum(info.file_size for info in archive.infolist())
+    if size > psutil.virtual_memory().available:
+        raise RecordingError(f"its arrays would take {size / 1e9:.3g} GB of memory")
+
+
+def _checked(observation: Observation) -> Observation:
+    """The observation, if statistics can rely on it: simulators make no others, but files may hold them."""
+    moments = observation.intervals
+    if (moments.n < 0).any() or (moments.n > np.maximum(observation.neuron_totals - 1, 0)).any():
+        raise ObservationError("a neuron has more intervals than its spikes have between them")
+    for f in fields(moments):
+        found = getattr(moments, f.name)
+        unknown = f.name == "lvr" and np.isnan(found).all()
+        if not unknown and not (np.isfinite(found).all() and (found >= 0).all()):
+            raise ObservationError(f"sums of intervals ({f.name}) must be numbers of at least 0")
+    if (observation.neuron_windows.sum(axis=1) > observation.neuron_totals).any():
+        raise ObservationError("a neuron has more spikes in its windows than in all")
+    if np.isinf(observation.depolarisation).any():
+        raise ObservationError("a depolarisation is infinite")
+    if (spikes := observation.spikes) is not None:
+        counts = np.bincount(spikes.neuron, minlength=observation.layout.n_neurons)
+        last = round(observation.duration_ms / observation.dt_ms)
+        inside = not spikes.step.size or (spikes.step.min() >= 0 and spikes.step.max() < last)
+        if not (inside and np.array_equal(counts, observation.neuron_totals)):
+            raise ObservationError("the spikes are not those that were counted")
+        if spikes.step.shape != spikes.neuron.shape or (np.diff(spikes.step) < 0).any():
+            raise ObservationError("the spikes are not in order of time")
+    for one in observation.presentations:
+        clusters = {g.cluster for g in observation.layout.groups if g.population == one.population}
+        if not (clusters.issuperset(one.clusters) and 0 <= one.start_ms < one.stop_ms):
+            raise ObservationError("a stimulus was shown to clusters that are not there, or at no time")
+    return observation
+
+
+def _number(given: Any) -> float:
+    value = float(given)
+    if not 0 < value < LONGEST_MS:
+        raise ObservationError(f"{value:g} is no length of time")
+    return value
+
+
+def _counts(array: NDArray[Any]) -> NDArray[np.int64]:
+    if array.dtype.kind not in "iu" or (array.size and array.max() > MOST_SPIKES):
+        raise ObservationError("counts must be whole numbers")
+    return array.astype(np.int64)
+
+
+def _sums(array: NDArray[Any]) -> NDArray[np.float64]:
+    if array.dtype.kind not in "iuf":
+        raise ObservationError("sums must be numbers")
+    return array.astype(float)
+
+
+def _observation(arrays: Mapping[str, NDArray[Any]]) -> Observation:
+    head = json.loads(str(arrays["head"]))
+    if head["format"] > FORMAT:
+        raise ObservationError("a newer version of calibrate wrote it")
+    moments = {name: arrays[f"intervals_{name}"] for name in ("n", "sum", "sum_sq", "cv2", "lv")}
+    # Files written before LvR came to be have no sums for it.
+    unknown = np.full(moments["lv"].shape, np.nan)
+    moments["lvr"] = arrays.get("intervals_lvr", unknown)
+    spikes = None
+    if "spikes_step" in arrays:
+        spikes = Spikes(_counts(arrays["spikes_step"]), _counts(arrays["spikes_neuron"]))
+    groups = (Group(str(name), *map(operator.index, numbers)) for name, *numbers in head["layout"])
+    sums = {name: _sums(array) for name, array in moments.items() if name != "n"}
+    found = Observation(
+        layout=Layout(tuple(groups)),
+        dt_ms=_number(head["dt_ms"]),
+        duration_ms=_number(head["duration_ms"]),
+        bin_ms=_number(head["bin_ms"]),
+        group_bins=_counts(arrays["group_bins"]),
+        window_ms=_number(head["window_ms"]),
+        neuron_windows=_counts(arrays["neuron_windows"]),
+        neuron_totals=_counts(arrays["neuron_totals"]),
+        intervals=IntervalMoments(n=_counts(moments["n"]), **sums),
+        depolarisation=_sums(arrays["depolarisation"]),
+        spikes=spikes,
+        presentations=tuple(
+            Presentation(str(population), tuple(map(operator.index, clusters)), float(start), float(stop))
+            for population, clusters, start, stop in head.get("presentations", ())
+        ),
+        episodes=_episodes(head["episodes"]) if "episodes" in head else None,
+    )
+    return _checked(found)
+
+
+def _episodes(found: Sequence[Any]) -> tuple[Episode, ...]:
+    return tuple(
+        Episode(
+            float(start),
+            float(stop),
+            float(reward),
+            {str(key): float(value) for key, value in measures.items()},
+        )
+        for start, stop, reward, measures in found
+    )
+
+
+def _narrow(array: NDArray[Any]) -> NDArray[Any]:
+    """The same counts in the smallest integer type; floats as they are."""
+    if array.dtype.kind != "i" or not array.size:
+        return array
+    return array.astype(np.result_type(np.min_scalar_type(array.min()), np.min_scalar_type(array.max())))
