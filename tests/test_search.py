@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import FrozenTrial, TrialState
 
+from calibrate import samplers
 from calibrate.errors import StudyError
 from calibrate.search import Answer, Proposal, Search, candidate_seed, distribution
 from calibrate.study import Grid, Random, Tpe
@@ -167,6 +168,14 @@ def test_tpe_sees_a_limited_number_of_trials_the_best_among_them():
     assert len(seen) == 10
     assert best.params in seen
     assert latest.params in seen
+
+
+@pytest.mark.parametrize("multivariate", [True, False])
+def test_tpe_asks_what_optunas_own_sampler_would(multivariate, monkeypatch):
+    sampler = Tpe(startup=4, multivariate=multivariate)
+    ours = parameters(go_on(Search(SPACE, sampler, seed=1), 6, 4))
+    monkeypatch.delattr(samplers._BatchTpe, "_get_internal_repr")
+    assert parameters(go_on(Search(SPACE, sampler, seed=1), 6, 4)) == ours
 
 
 def test_failed_trials_are_told_as_such_and_the_search_goes_on():

@@ -344,7 +344,7 @@ class Tpe(Section):
         default=24, ge=1, le=MANY, description="points that the estimator compares for each proposal"
     )
     history: int = Field(
-        default=1000, ge=2, le=MANY, description="trials that the estimator looks at: the best and the latest"
+        default=500, ge=2, le=MANY, description="trials that the estimator looks at: the best and the latest"
     )
     multivariate: bool = Field(default=True, description="whether parameters are modelled jointly")
 
