@@ -13,6 +13,7 @@ from typing import Protocol
 
 from optuna.trial import FrozenTrial, TrialState
 
+from calibrate.asking import Asking
 from calibrate.best import Best
 from calibrate.case import Case, cases
 from calibrate.errors import ModelError, SimulatorError, StudyError
@@ -20,7 +21,7 @@ from calibrate.findings import answer, described
 from calibrate.record import Simulation
 from calibrate.result import Doing, Progress, Reason, Result, Times
 from calibrate.score import score, worst_violations
-from calibrate.search import ORIGIN, UUID, Answer, Claim, Search
+from calibrate.search import ORIGIN, UUID, Answer, Claim, Proposal, Search
 from calibrate.study import Study
 from calibrate.worker import Candidate, Outcome, Timing, failures
 
@@ -135,6 +136,9 @@ class _Run:
         self._started = time.monotonic() if started is None else started
         n_values = len(study.objectives) if study.pareto else 1
         self._search = Search(study.space, study.sampler, seed=study.seed, n_values=n_values)
+        self._asking = Asking(
+            self._search, trials=self._limit, claim=store.claim, ahead=study.file.pool.ask_ahead
+        )
         self._times = Times()
         self._last = len(study.stages)
         # Cases by the stage that they wait for, in the order in which they were asked.
@@ -160,6 +164,7 @@ class _Run:
         others = self._store.leave()
         if stopped != "interrupted" and not others:
             self._show_on_fresh_graphs()
+        self._times.asking_s += self._asking.waited_s
         self._times.wall_s = time.monotonic() - self._started
         return Result(
             best=self._best,
@@ -219,7 +224,7 @@ class _Run:
         n = self._pool.capacity
         stage = next((k for k in reversed(self._waiting) if len(self._waiting[k]) >= n), None)
         if stage is None:
-            self._ask(n - len(self._waiting[1]))
+            self._waiting[1] += _new_cases(self._asking.ask(n - len(self._waiting[1]), batch=n))
             # Where no more can be asked, the early stages go first, so that the late ones still fill up.
             order = list(self._waiting) if len(self._waiting[1]) < n else [1]
             stage = next((k for k in order if self._waiting[k]), None)
@@ -233,27 +238,22 @@ class _Run:
             self._expected = 0
             return None
         batch, self._waiting[stage] = self._waiting[stage][:n], self._waiting[stage][n:]
+        graphs = range(1 if stage < self._last else self._study.replicates.graphs)
+        doing: Doing = "screening" if stage < self._last else "simulating"
+        with self._asking.meanwhile(n - len(self._waiting[1]), batch=n) as proposals:
+            self._simulate(batch, stage, graphs, doing)
+        self._waiting[1] += _new_cases(proposals)
         if stage < self._last:
-            self._simulate(batch, stage, range(1), "screening")
             passed = [case for case in batch if not self._is_out(case)]
             self._waiting[stage + 1] += passed
             if passed:
                 self._in_a_row = 0  # they work, although they are told later
             self._tell([case for case in batch if case not in passed])
         else:
-            self._simulate(batch, stage, range(self._study.replicates.graphs), "simulating")
             self._confirm(batch)
             self._tell(batch)
         self._check_failures()
         return None
-
-    def _ask(self, n: int) -> None:
-        if n <= 0:
-            return
-        began = time.monotonic()
-        proposals = self._search.ask(n, trials=self._limit, claim=self._store.claim)
-        self._times.asking_s += time.monotonic() - began
-        self._waiting[1] += [Case(str(uuids.uuid4()), proposal) for proposal in proposals]
 
     def _is_out(self, case: Case) -> bool:
         if case.failure is not None:
@@ -429,6 +429,10 @@ class _Run:
                 last_failure=self._last_failure,
             )
         )
+
+
+def _new_cases(proposals: Sequence[Proposal]) -> list[Case]:
+    return [Case(str(uuids.uuid4()), proposal) for proposal in proposals]
 
 
 def _share_of_scoring(outcomes: Sequence[Outcome]) -> float:

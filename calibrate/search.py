@@ -138,7 +138,10 @@ class Search:
         self._indices: set[int] = set()  # of the told and the open ones
         self._adopted: set[int] = set()  # those of them that were taken over from another study
         self._study: optuna.Study | None = None
+        self._is_whole = True  # whether that study has all trials that were told then
         self._draw: Callable[[], dict[str, Any]] | None = None
+        self._seen: Sequence[FrozenTrial] = ()  # the told trials that the batch that is asked knows
+        self._late: Mapping[int, Mapping[str, Any]] = {}  # parameters of the others, by index
         self._has_view = False  # whether the study in memory is up to date for the batch that is asked
         self._open: dict[int, Proposal] = {}  # asked and not told yet, by index
         self._running: dict[int, int] = {}  # trial number in the study in memory, by candidate index
@@ -179,11 +182,13 @@ class Search:
         *,
         trials: int | None = None,
         claim: Callable[[Sequence[Claim]], Sequence[Claim]] = _granted,
+        lag: int = 0,
     ) -> list[Proposal]:
         """Up to `n` proposals, with the lowest indices that are free; fewer where the points run out.
 
         trials  as many candidates may be asked in all, those that were adopted not counted
         claim   takes these candidates; returns what other runs have taken, which is not asked
+        lag     as many indices before the first of these count as not told yet
         """
         elsewhere: dict[int, Claim] = {}
         ours: list[Claim] = []
@@ -192,6 +197,7 @@ class Search:
             ours += [one for one in wanted if one.index not in elsewhere]
         now = datetime.now()
         proposals: list[Proposal] = []
+        self._look(min((one.index for one in ours), default=0), lag)
         self._draw, self._has_view = None, False
         for one in ours:
             parameters = self._next(one.index, one.parameters)
@@ -267,6 +273,14 @@ class Search:
             self._points = ()
         return unasked
 
+    def _look(self, first: int, lag: int) -> None:
+        """Decide which told trials the batch whose first index is `first` knows."""
+        by_index = {int(trial.user_attrs.get(INDEX, -1)): trial for trial in self._told} if lag else {}
+        late = [k for k in range(first - lag, first) if k in by_index and k not in self._adopted]
+        self._late = {index: by_index[index].params for index in late}
+        hidden = {by_index[index].number for index in late}
+        self._seen = [trial for trial in self._told if trial.number not in hidden] if hidden else self._told
+
     def _next(self, index: int, wanted: Mapping[str, Any]) -> dict[str, Any]:
         strategy = self._strategy
         if wanted or (strategy.sampler is None and not self._can_draw(index)):
@@ -304,7 +318,8 @@ class Search:
     def _view(self, sampler: BaseSampler) -> optuna.Study:
         """The study in memory that `sampler` sees, with a limited number of trials."""
         limit, notes = self._strategy.history, self._strategy.notes
-        if self._study is not None and len(self._told) <= limit and not self._open and not notes:
+        whole = len(self._told) <= limit and len(self._seen) == len(self._told)
+        if self._study is not None and self._is_whole and whole and not self._open and not notes:
             self._study.sampler = sampler
             return self._study
         study = optuna.create_study(sampler=sampler, directions=["minimize"] * self._n_values)
@@ -314,32 +329,33 @@ class Search:
             for trial in remembered:
                 trial.system_attrs = {**trial.system_attrs, **notes}  # constraints are there too
         study.add_trials(remembered)
-        self._study = study
+        self._study, self._is_whole = study, whole
         self._running.clear()
-        for index, proposal in self._open.items():
-            self._add_running(index, proposal.parameters)
+        running = {**{index: proposal.parameters for index, proposal in self._open.items()}, **self._late}
+        for index in sorted(running):
+            self._add_running(index, running[index])
         return study
 
     @property
     def _complete(self) -> int:
-        return sum(trial.state == TrialState.COMPLETE for trial in self._told)
+        return sum(trial.state == TrialState.COMPLETE for trial in self._seen)
 
     def _replayed(self) -> list[tuple[int, Mapping[str, Any], float | None]]:
-        """Index, parameters and loss (None: failed) of the told trials, by index."""
+        """Index, parameters and loss (None: failed) of the trials that are seen, by index."""
         told = [
             (
                 int(t.user_attrs.get(INDEX, -1)),
                 t.params,
                 loss_of(t) if t.state == TrialState.COMPLETE else None,
             )
-            for t in self._told
+            for t in self._seen
         ]
         return sorted(told, key=lambda trial: trial[0])
 
     def _remembered(self, limit: int) -> list[FrozenTrial]:
-        if len(self._told) <= limit:
-            return self._told
-        complete = [trial for trial in self._told if trial.state == TrialState.COMPLETE]
+        if len(self._seen) <= limit:
+            return list(self._seen)
+        complete = [trial for trial in self._seen if trial.state == TrialState.COMPLETE]
         best = sorted(complete, key=lambda trial: (loss_of(trial), trial.number))[: limit // 2]
         chosen = {trial.number for trial in best}
         latest = [trial for trial in reversed(complete) if trial.number not in chosen]

@@ -25,7 +25,7 @@ LAYERS = [
     {"study"},
     {"record", "samplers", "draft", "looseness", "setup", "regimes", "sizes"},
     {"score", "search"},
-    {"best", "case", "importance"},
+    {"asking", "best", "case", "importance"},
     {"findings", "agreement"},
     {"verdict"},
     {"result", "store", "exactness"},

@@ -490,6 +490,11 @@ class PoolSection(Section):
         description="what a worker must declare, and a batch takes of it, such as {GPU = 1}",
     )
     wait_s: float = Field(default=600.0, ge=0, description="how long to wait for the first worker (s)")
+    ask_ahead: bool = Field(
+        default=False,
+        description="true: the sampler proposes the next batch while this one is simulated, whose results it "
+        "then does not know; for samplers that take long beside short simulations",
+    )
 
     @property
     def on_cluster(self) -> bool:
