@@ -62,8 +62,8 @@ DEATHS = 2
 class _Slot:
     """One process and the pipe to it; replaced as a whole when the process dies."""
 
-    def __init__(self, setup: Setup, log: Path) -> None:
-        self._setup, self._log = packed(setup), log
+    def __init__(self, setup: Setup, log: Path, core: int | None) -> None:
+        self._setup, self._log, self._core = packed(setup), log, core
         self.batch: Sequence[Candidate] = ()
         self.started = 0.0
         self._spawn()
@@ -73,7 +73,7 @@ class _Slot:
         self.connection, theirs = Pipe()
         code = (
             f"import sys; sys.path[:] = {sys.path!r}; "
-            f"from calibrate.worker import serve; serve({theirs.fileno()}, {os.getpid()})"
+            f"from calibrate.worker import serve; serve({theirs.fileno()}, {os.getpid()}, {self._core})"
         )
         # What it ignores of signals it inherits, until it has set its own.
         with self._log.open("ab") as log, _interrupts_ignored():
@@ -149,6 +149,16 @@ def cores() -> int:
     return len(psutil.Process().cpu_affinity())
 
 
+def pinning(slots: int) -> Sequence[int | None]:
+    """The core that each slot's process stays on; None where it is the system's choice.
+
+    Only where every core that this process may use has a slot: with fewer slots, another run beside this one
+    would choose the same ones; with more, they would have to share.
+    """
+    mine = sorted(psutil.Process().cpu_affinity())
+    return mine if slots == len(mine) > 1 else [None] * slots
+
+
 def slots_for(backend: str, network: Network) -> int:
     """Processes that this machine has cores and memory for: one for a GPU, else one per core.
 
@@ -201,7 +211,9 @@ class Pool:
         descriptor, name = tempfile.mkstemp(prefix="calibrate-", suffix=".log")
         os.close(descriptor)
         self._log = Path(name)
-        self._slots = [_Slot(self.setup, self._log) for _ in range(self.slots)]
+        on_gpu = simulators.on_gpu(self.setup.backend)
+        pinned: Sequence[int | None] = pinning(self.slots) if not on_gpu else [None] * self.slots
+        self._slots = [_Slot(self.setup, self._log, core) for core in pinned]
         return self
 
     def __exit__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pickle
 import signal
 import time
@@ -267,13 +268,17 @@ def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, CalibrateError) else f"{type(error).__name__}: {error}"
 
 
-def serve(descriptor: int, parent: int) -> None:
+def serve(descriptor: int, parent: int, core: int | None = None) -> None:
     """What a slot's process does: run every batch that comes through its pipe, until that closes.
 
     descriptor  of its end of the pipe, through which a Setup comes first
     parent      process id of the one that started it
+    core        the one that it runs on; None: on whatever is free
     """
     end_with(parent)
+    if core is not None:
+        with contextlib.suppress(OSError):  # taken away meanwhile: it runs where it may
+            os.sched_setaffinity(0, {core})
     for number in FOR_THE_COORDINATOR:
         signal.signal(number, signal.SIG_IGN)
     connection = Connection(descriptor)

@@ -20,7 +20,7 @@ from calibrate.errors import PluginError, SimulatorError
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.network import find_model
 from calibrate.observation import Observation, SimulationFailure
-from calibrate.pool import Pool, slots_for
+from calibrate.pool import Pool, pinning, slots_for
 from calibrate.worker import Candidate, Outcome, Setup, Timing
 from conftest import SMALL
 
@@ -283,3 +283,31 @@ def test_a_process_that_dies_while_idle_is_replaced_and_no_candidate_lost():
         os.kill(pool.processes[0], signal.SIGKILL)
         time.sleep(0.5)
         assert all(isinstance(outcome.result, Observation) for outcome in pool.run(candidates(1, 1)))
+
+
+def affinities(slots: int) -> list[list[int]]:
+    with Pool(QUICK, SHORT, slots=slots) as pool:
+        pool.run(candidates(*[1.0] * slots))  # they have begun
+        return [psutil.Process(pid).cpu_affinity() for pid in pool.processes]
+
+
+def test_with_a_slot_for_every_core_each_stays_on_its_own():
+    mine = sorted(psutil.Process().cpu_affinity())
+    if len(mine) > 1:
+        assert affinities(len(mine)) == [[core] for core in mine]
+        assert affinities(len(mine) + 1) == [mine] * (len(mine) + 1)
+    assert affinities(1) == [mine]  # another run beside it would choose the same core
+
+
+def test_slots_keep_to_the_cores_that_the_run_was_given(monkeypatch):
+    monkeypatch.setattr(psutil.Process, "cpu_affinity", lambda _: [5, 3])
+    assert list(pinning(2)) == [3, 5]
+    assert list(pinning(3)) == [None] * 3
+    monkeypatch.setattr(psutil.Process, "cpu_affinity", lambda _: [3])
+    assert list(pinning(1)) == [None]
+
+
+def test_slots_of_a_gpu_are_not_pinned(monkeypatch):
+    mine = sorted(psutil.Process().cpu_affinity())
+    monkeypatch.setattr(simulators, "on_gpu", lambda _: True)
+    assert affinities(len(mine)) == [mine] * len(mine)
