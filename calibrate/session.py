@@ -12,6 +12,7 @@ from typing import Any
 import optuna
 
 from calibrate import simulators
+from calibrate.batch_size import sized
 from calibrate.best import finite
 from calibrate.display import Display, display
 from calibrate.errors import SimulatorError, StoreError, StudyError
@@ -73,7 +74,7 @@ def run_study(
             shown.say(f"Simulating with {ready.simulation.backend}.")
         for warning in ready.warnings:
             shown.say(f"warning: {warning}")
-        pool = pool_for(ready, slots=slots, scored=True, say=shown.say)
+        pool = pool_for(sized(ready, shown.say), slots=slots, scored=True, say=shown.say)
         origins = [ready.prior.study, place.predecessor if adopt else None]
         wanted = list(dict.fromkeys(name for name in origins if name))
         check_origins(ready, url, wanted)  # before the study begins

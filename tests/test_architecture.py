@@ -24,7 +24,7 @@ LAYERS = [
     {"dask_pool", "bootstrap", "comparison", "equivalence", "raster"},
     {"study"},
     {"record", "samplers", "draft", "looseness", "setup", "regimes", "sizes"},
-    {"score", "search"},
+    {"batch_size", "score", "search"},
     {"asking", "best", "case", "importance"},
     {"findings", "agreement"},
     {"verdict"},
