@@ -78,7 +78,12 @@ class DaskPool:
     @property
     def capacity(self) -> int:
         """Candidates that are simulated at once: workers times batch size."""
-        return self.slots * self.setup.batch_size
+        return self.slots * self.batch_size
+
+    @property
+    def batch_size(self) -> int:
+        """Candidates of one graph that are simulated together."""
+        return self.setup.batch_size
 
     def __enter__(self) -> Self:
         try:

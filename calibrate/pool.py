@@ -200,7 +200,12 @@ class Pool:
     @property
     def capacity(self) -> int:
         """Candidates that are simulated at once: slots times batch size."""
-        return self.slots * self.setup.batch_size
+        return self.slots * self.batch_size
+
+    @property
+    def batch_size(self) -> int:
+        """Candidates of one graph that are simulated together."""
+        return self.setup.batch_size
 
     @property
     def log(self) -> Path | None:

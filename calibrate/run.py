@@ -90,15 +90,17 @@ def run(
     progress: Callable[[Progress], None] = lambda _: None,
     interrupted: Callable[[], bool] = lambda: False,
     started: float | None = None,
+    batch_size: int = 1,
 ) -> Result:
     """Run `study` until its budget is used; what earlier runs found counts, and what others find meanwhile.
 
     interrupted  asked between batches: whether to stop
     started      time.monotonic() when the run began, if that was before this call
+    batch_size   candidates of one graph that `pool` simulates together, in the time of one
 
     Raises SimulatorError when one simulation after another fails, StoreError when the store does.
     """
-    return _Run(study, pool, store, progress, interrupted, started).run()
+    return _Run(study, pool, store, progress, interrupted, started, batch_size).run()
 
 
 def tell(study: Study, *, store: Remembers) -> int:
@@ -130,10 +132,12 @@ class _Run:
         progress: Callable[[Progress], None],
         interrupted: Callable[[], bool],
         started: float | None,
+        batch_size: int,
     ) -> None:
         self._study, self._pool, self._store = study, pool, store
         self._limit, self._progress, self._interrupted = study.trials, progress, interrupted
         self._started = time.monotonic() if started is None else started
+        self._batch_size = batch_size
         n_values = len(study.objectives) if study.pareto else 1
         self._search = Search(study.space, study.sampler, seed=study.seed, n_values=n_values)
         self._asking = Asking(
@@ -266,7 +270,8 @@ class _Run:
         graphs = range(replicates.graphs, replicates.graphs + replicates.confirm)
         if not graphs:
             return
-        at_once = max(1, self._pool.capacity // len(graphs))
+        # A batch takes as long whatever is in it: it is filled with rivals rather than left part empty.
+        at_once = max(1, self._pool.capacity // len(graphs), self._batch_size)
         # What an earlier run has begun to confirm is confirmed on all of them.
         confirmed = [
             case

@@ -85,7 +85,15 @@ def run_study(
             with pool:
                 for name in wanted:
                     shown.say(store.adopt(name).describe(name))
-                result = run(ready, pool=pool, store=store, progress=shown, interrupted=stop, started=started)
+                result = run(
+                    ready,
+                    pool=pool,
+                    store=store,
+                    progress=shown,
+                    interrupted=stop,
+                    started=started,
+                    batch_size=pool.batch_size,
+                )
             result = replace(result, name=ready.name, storage=store.shown_url)
             if result.others:
                 shown.say(

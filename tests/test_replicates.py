@@ -214,6 +214,20 @@ def test_confirming_fills_the_pool_and_is_announced(tmp_path):
     assert 4 in sizes
 
 
+def test_batches_of_one_graph_are_filled_with_rivals(tmp_path):
+    def confirmed(batch_size: int) -> list[int]:
+        """How many were confirmed at once, on two graphs each."""
+        seen: list[Progress] = []
+        study = replicated(tmp_path, 20, *LENIENT, confirm=2)
+        run(study, pool=Graphs({1: 2.0, 2: 1.5}), store=Shelf(), progress=seen.append, batch_size=batch_size)
+        return [p.batch // 2 for p in seen if p.doing == "confirming" and p.batch and not p.returned]
+
+    one, four = confirmed(1), confirmed(4)
+    assert max(one) == 2  # four networks at once, one of each graph
+    assert 2 < max(four) <= 4
+    assert len(four) <= len(one)
+
+
 # A batch of four, the confirmation of the first two, of the next, and so on: killed in all of them.
 @pytest.mark.parametrize("after", [*range(3, 13), 17])
 def test_a_run_that_is_killed_while_it_confirms_loses_and_repeats_nothing(tmp_path, after):
