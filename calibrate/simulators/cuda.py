@@ -36,3 +36,16 @@ def device() -> Device | None:
     finally:
         driver.cuDevicePrimaryCtxRelease_v2(number)
     return None if failed else Device(name.value.decode(errors="replace"), free.value)
+
+
+def architecture() -> str:
+    """Compute capability of the first CUDA device, such as "9.0": code is compiled for it."""
+    driver, number = ctypes.CDLL("libcuda.so.1"), ctypes.c_int(0)
+    driver.cuInit(0)
+    driver.cuDeviceGet(ctypes.byref(number), 0)
+    words = []
+    for attribute in (75, 76):  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, _MINOR
+        value = ctypes.c_int(0)
+        driver.cuDeviceGetAttribute(ctypes.byref(value), attribute, number)
+        words.append(str(value.value))
+    return ".".join(words)

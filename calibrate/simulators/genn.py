@@ -14,7 +14,7 @@ from typing import Any
 
 from calibrate.errors import SimulatorError
 from calibrate.network import Network
-from calibrate.simulators import genn_cache, genn_vector
+from calibrate.simulators import cuda, genn_cache, genn_vector
 from calibrate.simulators.base import Precision, Recording
 from calibrate.simulators.genn_batch import PreparedGenn
 from calibrate.simulators.genn_code import Build, assemble, check_size
@@ -42,17 +42,6 @@ def cuda_devices() -> int:
     return count.value
 
 
-def cuda_architecture() -> str:
-    """Compute capability of the first CUDA device, such as "9.0": code is compiled for it."""
-    driver = ctypes.CDLL("libcuda.so.1")
-    numbers = []
-    for attribute in (75, 76):  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, _MINOR
-        value = ctypes.c_int(0)
-        driver.cuDeviceGetAttribute(ctypes.byref(value), attribute, 0)
-        numbers.append(str(value.value))
-    return ".".join(numbers)
-
-
 class GeNN:
     """The GeNN code generator (https://genn-team.github.io): CUDA where there is a device, else one core."""
 
@@ -75,7 +64,7 @@ class GeNN:
             record_spikes=recording.spikes,
         )
         check_size(build)
-        device = f"{self._device} {cuda_architecture()}" if self._device == "cuda" else self._device
+        device = f"{self._device} {cuda.architecture()}" if self._device == "cuda" else self._device
         folder = genn_cache.built(
             genn_cache.digest(build.text(), self._pygenn.__version__, device, genn_cache.compiler()),
             lambda path: self._compile(build, path),
