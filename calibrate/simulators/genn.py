@@ -102,12 +102,17 @@ class GeNN:
             # Wider vectors leave most of a small population to the scalar rest of the loop.
             flags += " -mprefer-vector-width=256"
         command = f"{os.environ.get('CXX', 'g++')} {flags}"
+        # On a CPU, GeNN is left to generate only: what it generates is rewritten before it is compiled.
+        on_cpu = self._device != "cuda"
         try:
-            with _environment("CXX", command):
+            with _environment("CXX", "true" if on_cpu else command):
                 self._model(build).build(str(folder), always_rebuild=True)
+            if on_cpu:
                 code = folder / "network_CODE"
-                if self._device != "cuda" and genn_vector.rewrite(code):
-                    subprocess.run(["make", "--silent", "-C", str(code)], check=True)
+                genn_vector.rewrite(code)
+                with _environment("CXX", command):
+                    jobs = f"-j{len(os.sched_getaffinity(0))}"
+                    subprocess.run(["make", "--silent", jobs, "-C", str(code)], check=True)
         except Exception as error:
             raise SimulatorError(f"GeNN could not compile this network: {error}") from error
 

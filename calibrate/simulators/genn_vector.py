@@ -70,10 +70,7 @@ def _split(found: re.Match[str]) -> str:
     return _SPLIT.format(block=_BLOCK, **found.groupdict())
 
 
-def rewrite(code: Path) -> bool:
-    """Rewrite the loops in a folder of generated code; whether there was anything to do."""
+def rewrite(code: Path) -> None:
+    """Rewrite the loops in a folder of generated code; those that look otherwise stay as they are."""
     path = code / "neuronUpdate.cc"
-    before = path.read_text()
-    after = split_loops(before).replace(_DEFINITIONS, _OVERLOADS, 1)
-    path.write_text(after)
-    return after != before
+    path.write_text(split_loops(path.read_text()).replace(_DEFINITIONS, _OVERLOADS, 1))
