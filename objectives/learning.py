@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from calibrate.objective import Estimate, Needs, ObjectiveError, statistic
 from calibrate.observation import Observation, Presentation
-
-BLOCKS = 10
+from objectives import jackknife
 
 
 def _shown(observation: Observation, stimulus: str) -> list[Presentation]:
@@ -102,11 +101,7 @@ def _estimate(pair: NDArray[np.float64], where: str) -> Estimate:
         return Estimate(math.nan, support=0, shortfall=1.0, note=f"{where} is not in the measurement")
     if not math.isfinite(value):
         return Estimate(math.nan, support=0, shortfall=0.5, note=f"no spike in {where}")
-    error = math.nan
-    if bins >= 2 * BLOCKS:
-        block = np.arange(bins) * BLOCKS // bins
-        without = np.array([_bias(pair[:, block != k]) for k in range(BLOCKS)])
-        error = math.sqrt((BLOCKS - 1) * float(without.var()))
+    error = jackknife.over_time(lambda kept: _bias(pair[:, kept]), bins)
     return Estimate(value, support=float(pair.sum()), error=error)
 
 
