@@ -184,21 +184,10 @@ def _check_neurons(population: Population, given: Mapping[str, float | Distribut
     where = f"population {population.name}"
     typical = {}
     for name, value in given.items():
-        if isinstance(value, Distributed):
+        if isinstance(value, Distributed | Uniform):
             if name not in population.distributed:
                 raise ModelError(f"{where}: {name} is not among the parameters declared as distributed")
-            _check_number(value.mean, f"{where}: the mean of {name}")
-            _check_number(value.sd, f"{where}: the SD of {name}")
-            if value.sd < 0:
-                raise ModelError(f"{where}: the SD of {name} must be at least 0, not {value.sd:g}")
-            typical[name] = value.mean
-        elif isinstance(value, Uniform):
-            if name not in population.distributed:
-                raise ModelError(f"{where}: {name} is not among the parameters declared as distributed")
-            _check_number(value.low, f"{where}: the least {name}")
-            _check_number(value.high, f"{where}: the largest {name}")
-            if value.low > value.high:
-                raise ModelError(f"{where}: {name} needs low <= high, not {value.low:g} > {value.high:g}")
+            _check_spread(value, name, where)
             typical[name] = value.mean
         else:
             _check_number(value, f"{where}: {name}")
@@ -208,6 +197,19 @@ def _check_neurons(population: Population, given: Mapping[str, float | Distribut
         model.check(model.complete(typical))
     except ModelError as error:
         raise ModelError(f"{where}: {error}") from None
+
+
+def _check_spread(value: Distributed | Uniform, name: str, where: str) -> None:
+    if isinstance(value, Distributed):
+        _check_number(value.mean, f"{where}: the mean of {name}")
+        _check_number(value.sd, f"{where}: the SD of {name}")
+        if value.sd < 0:
+            raise ModelError(f"{where}: the SD of {name} must be at least 0, not {value.sd:g}")
+        return
+    _check_number(value.low, f"{where}: the least {name}")
+    _check_number(value.high, f"{where}: the largest {name}")
+    if value.low > value.high:
+        raise ModelError(f"{where}: {name} needs low <= high, not {value.low:g} > {value.high:g}")
 
 
 def _check_initial(population: Population, initial: Initial) -> None:
