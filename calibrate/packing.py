@@ -16,7 +16,17 @@ import psutil
 from numpy.typing import NDArray
 
 from calibrate.errors import ObservationError, RecordingError
-from calibrate.observation import Episode, Group, IntervalMoments, Layout, Observation, Presentation, Spikes
+from calibrate.observation import (
+    CountArray,
+    Episode,
+    Group,
+    IntervalMoments,
+    Layout,
+    Observation,
+    Presentation,
+    Spikes,
+    narrow,
+)
 
 FORMAT = 1
 
@@ -65,13 +75,14 @@ def pack(observation: Observation, *, compression: int = COMPRESSION) -> Packed:
         ]
     arrays: dict[str, NDArray[Any]] = {"head": np.array(json.dumps(head))}
     for name in _COUNTS:
-        arrays[name] = _narrow(getattr(observation, name))
+        arrays[name] = narrow(getattr(observation, name))
     arrays["depolarisation"] = observation.depolarisation
     for f in fields(IntervalMoments):
-        arrays[f"intervals_{f.name}"] = _narrow(getattr(observation.intervals, f.name))
+        sums = getattr(observation.intervals, f.name)
+        arrays[f"intervals_{f.name}"] = narrow(sums) if f.name == "n" else sums
     if observation.spikes is not None:
-        arrays["spikes_step"] = _narrow(observation.spikes.step)
-        arrays["spikes_neuron"] = _narrow(observation.spikes.neuron)
+        arrays["spikes_step"] = narrow(observation.spikes.step)
+        arrays["spikes_neuron"] = narrow(observation.spikes.neuron)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=compression) as archive:
         for name, array in arrays.items():
@@ -98,7 +109,7 @@ def _checked(observation: Observation) -> Observation:
         unknown = f.name == "lvr" and np.isnan(found).all()
         if not unknown and not (np.isfinite(found).all() and (found >= 0).all()):
             raise ObservationError(f"sums of intervals ({f.name}) must be numbers of at least 0")
-    if (observation.neuron_windows.sum(axis=1) > observation.neuron_totals).any():
+    if (observation.neuron_windows.sum(axis=1, dtype=np.int64) > observation.neuron_totals).any():
         raise ObservationError("a neuron has more spikes in its windows than in all")
     if np.isinf(observation.depolarisation).any():
         raise ObservationError("a depolarisation is infinite")
@@ -124,10 +135,14 @@ def _number(given: Any) -> float:
     return value
 
 
-def _counts(array: NDArray[Any]) -> NDArray[np.int64]:
+def _counts(array: NDArray[Any]) -> CountArray:
     if array.dtype.kind not in "iu" or (array.size and array.max() > MOST_SPIKES):
         raise ObservationError("counts must be whole numbers")
-    return array.astype(np.int64)
+    return array
+
+
+def _wide(array: NDArray[Any]) -> NDArray[np.int64]:
+    return _counts(array).astype(np.int64)
 
 
 def _sums(array: NDArray[Any]) -> NDArray[np.float64]:
@@ -146,7 +161,7 @@ def _observation(arrays: Mapping[str, NDArray[Any]]) -> Observation:
     moments["lvr"] = arrays.get("intervals_lvr", unknown)
     spikes = None
     if "spikes_step" in arrays:
-        spikes = Spikes(_counts(arrays["spikes_step"]), _counts(arrays["spikes_neuron"]))
+        spikes = Spikes(_wide(arrays["spikes_step"]), _wide(arrays["spikes_neuron"]))
     groups = (Group(str(name), *map(operator.index, numbers)) for name, *numbers in head["layout"])
     sums = {name: _sums(array) for name, array in moments.items() if name != "n"}
     found = Observation(
@@ -157,8 +172,8 @@ def _observation(arrays: Mapping[str, NDArray[Any]]) -> Observation:
         group_bins=_counts(arrays["group_bins"]),
         window_ms=_number(head["window_ms"]),
         neuron_windows=_counts(arrays["neuron_windows"]),
-        neuron_totals=_counts(arrays["neuron_totals"]),
-        intervals=IntervalMoments(n=_counts(moments["n"]), **sums),
+        neuron_totals=_wide(arrays["neuron_totals"]),
+        intervals=IntervalMoments(n=_wide(moments["n"]), **sums),
         depolarisation=_sums(arrays["depolarisation"]),
         spikes=spikes,
         presentations=tuple(
@@ -180,10 +195,3 @@ def _episodes(found: Sequence[Any]) -> tuple[Episode, ...]:
         )
         for start, stop, reward, measures in found
     )
-
-
-def _narrow(array: NDArray[Any]) -> NDArray[Any]:
-    """The same counts in the smallest integer type; floats as they are."""
-    if array.dtype.kind != "i" or not array.size:
-        return array
-    return array.astype(np.result_type(np.min_scalar_type(array.min()), np.min_scalar_type(array.max())))

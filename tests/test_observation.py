@@ -19,6 +19,7 @@ from calibrate.observation import (
     observe_spikes,
     steps,
 )
+from calibrate.packing import pack
 
 LAYOUT = Layout.of([("E", 6, 3), ("I", 2, 1)])
 N_STEPS = 1200  # of .5 ms
@@ -263,12 +264,13 @@ def test_arrays_are_read_only() -> None:
         observation.intervals.lvr,
         observation.spikes.step,
         observation.spikes.neuron,
-        observation.group_counts("E", 2.0),
         observation.totals("E"),
     ]
     for array in arrays:
         with pytest.raises(ValueError, match="read-only"):
             array[...] = 0
+    observation.group_counts("E", 2.0)[:] = 0  # a copy
+    assert observation.group_counts("E", 2.0).sum() > 0
 
 
 def test_the_membranes_that_a_simulator_hands_over_stay_its_own() -> None:
@@ -290,7 +292,7 @@ def test_counts_of_groups_and_neurons_that_differ_are_refused() -> None:
 
 @pytest.mark.parametrize("name", ["group_bins", "neuron_windows", "neuron_totals"])
 def test_negative_counts_are_refused_by_name(name: str) -> None:
-    counts = getattr(explicit(), name).copy()
+    counts = getattr(explicit(), name).astype(np.int64)
     counts.flat[0] = -1
     with pytest.raises(ObservationError, match=f"{name} holds a negative number of spikes"):
         explicit(**{name: counts})
@@ -392,3 +394,29 @@ def test_a_width_that_is_none_is_refused(width: float) -> None:
         Needs(bin_ms=width)
     with pytest.raises(ObservationError, match="window_ms must be a width above 0 ms"):
         Needs(window_ms=width)
+
+
+def test_counts_are_kept_narrow_and_returned_wide():
+    layout = Layout.of([("E", 2, 1)])
+    step = np.arange(1000)
+    observation = observe_spikes(
+        np.concatenate([step, step]),
+        np.repeat([0, 1], 1000),
+        layout,
+        dt_ms=0.1,
+        duration_ms=100.0,
+        window_ms=25.0,
+    )
+    assert observation.group_bins.dtype == np.uint8
+    assert observation.neuron_windows.dtype == np.uint8
+    for counts, expected in (
+        (observation.group_counts("E", 1.0), np.full((1, 100), 20)),
+        (observation.group_counts("E", 50.0), np.full((1, 2), 1000)),
+        (observation.neuron_counts("E", 25.0), np.full((2, 4), 250)),
+        (observation.neuron_counts("E", 100.0), np.full((2, 1), 1000)),
+    ):
+        assert counts.dtype == np.int64
+        np.testing.assert_array_equal(counts, expected)
+    unpacked = pack(observation).unpack()
+    assert unpacked.neuron_windows.dtype == np.uint8
+    np.testing.assert_array_equal(unpacked.neuron_counts("E", 50.0), np.full((2, 2), 500))

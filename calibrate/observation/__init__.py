@@ -9,6 +9,7 @@ measurement) happened at (s + 1) dt, the end of its step, as NEST stamps it.
 """
 
 from calibrate.observation.accumulator import Accumulator, observe_spikes
+from calibrate.observation.counts import CountArray, narrow
 from calibrate.observation.layout import FloatArray, Group, IntArray, Layout, Needs, steps
 from calibrate.observation.observation import (
     Episode,
@@ -24,6 +25,7 @@ from calibrate.observation.up_states import THRESHOLDS, UpStates, up_states
 __all__ = [
     "THRESHOLDS",
     "Accumulator",
+    "CountArray",
     "Episode",
     "FloatArray",
     "Group",
@@ -37,6 +39,7 @@ __all__ = [
     "Spikes",
     "UpStates",
     "during",
+    "narrow",
     "observe_spikes",
     "of_clusters",
     "of_neurons",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from calibrate.errors import ObservationError
+from calibrate.observation.counts import narrow
 from calibrate.observation.layout import FloatArray, IntArray, Layout, steps
 from calibrate.observation.observation import IntervalMoments, Observation, Spikes
 
@@ -117,9 +118,9 @@ class Accumulator:
             dt_ms=self._dt_ms,
             duration_ms=duration_ms,
             bin_ms=self._bin_ms,
-            group_bins=self._group_bins.copy(),
+            group_bins=narrow(self._group_bins).copy(),
             window_ms=self._window_ms,
-            neuron_windows=self._neuron_windows[:, : self._now // self._window_steps].copy(),
+            neuron_windows=narrow(self._neuron_windows[:, : self._now // self._window_steps]).copy(),
             neuron_totals=self._totals.copy(),
             intervals=IntervalMoments(self._n.copy(), **{k: v.copy() for k, v in self._sums.items()}),
             depolarisation=np.array(depolarisation, dtype=float),  # a copy: the caller's stays writable

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibrate.errors import ObservationError
+from calibrate.observation.counts import CountArray, rebin
 from calibrate.observation.layout import FloatArray, IntArray, Layout, steps
 
 
@@ -77,10 +77,11 @@ class Observation:
     dt_ms           step of the simulation
     duration_ms     length of the measurement
     bin_ms          width of the bins of `group_bins`
-    group_bins      spikes of each group in each bin, int64, shape (n_groups, duration_ms / bin_ms)
+    group_bins      spikes of each group in each bin, shape (n_groups, duration_ms / bin_ms). Whole numbers
+                    in a type just wide enough: `group_counts` returns them as int64, to compute with
     window_ms       width of the windows of `neuron_windows`
-    neuron_windows  spikes of each neuron in each window, int64,
-                    shape (n_neurons, floor(duration_ms / window_ms))
+    neuron_windows  spikes of each neuron in each window, shape (n_neurons, floor(duration_ms / window_ms));
+                    narrow as well: see `neuron_counts`
     neuron_totals   spikes of each neuron in the whole measurement, int64, shape (n_neurons,)
     intervals       moments of the inter-spike intervals that lie within the measurement
     depolarisation  mean of (V - V_reset) / (V_th - V_reset) over each group's neurons at the end, shape
@@ -96,9 +97,9 @@ class Observation:
     dt_ms: float
     duration_ms: float
     bin_ms: float
-    group_bins: IntArray
+    group_bins: CountArray
     window_ms: float
-    neuron_windows: IntArray
+    neuron_windows: CountArray
     neuron_totals: IntArray
     intervals: IntervalMoments
     depolarisation: FloatArray
@@ -119,10 +120,11 @@ class Observation:
         for f in fields(self.intervals):
             _check_shape(f"intervals.{f.name}", getattr(self.intervals, f.name), (n_neurons,))
         for name in ("group_bins", "neuron_windows", "neuron_totals"):
-            if np.any(getattr(self, name) < 0):
+            counts = getattr(self, name)
+            if counts.dtype.kind != "u" and np.any(counts < 0):
                 raise ObservationError(f"{name} holds a negative number of spikes")
         by_group = np.add.reduceat(self.neuron_totals, self.layout.boundaries)
-        if not np.array_equal(by_group, self.group_bins.sum(axis=1)):
+        if not np.array_equal(by_group, self.group_bins.sum(axis=1, dtype=np.int64)):
             raise ObservationError("the spikes counted per group and per neuron differ")
         for array in self._arrays():
             array.flags.writeable = False
@@ -148,7 +150,7 @@ class Observation:
 
         A last, incomplete bin is left out. Raises ObservationError if the stored bins do not divide `bin_ms`.
         """
-        return _rebin(self.group_bins[self.layout.groups_of(population)], self.bin_ms, bin_ms, "bins")
+        return rebin(self.group_bins[self.layout.groups_of(population)], self.bin_ms, bin_ms, "bins")
 
     def neuron_counts(self, population: str, window_ms: float) -> IntArray:
         """Spikes of each neuron of `population` in windows of `window_ms`, shape (neurons, windows).
@@ -156,7 +158,7 @@ class Observation:
         A last, incomplete window is left out. Raises ObservationError if the stored windows do not divide it.
         """
         rows = self.neuron_windows[self.layout.neurons_of(population)]
-        return _rebin(rows, self.window_ms, window_ms, "windows")
+        return rebin(rows, self.window_ms, window_ms, "windows")
 
     def interval_moments(self, population: str) -> IntervalMoments:
         """Moments of the inter-spike intervals of `population`, arrays of shape (neurons,)."""
@@ -197,18 +199,3 @@ class SimulationFailure:
 def _check_shape(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:
     if array.shape != shape:
         raise ObservationError(f"{name} has shape {array.shape}, expected {shape}")
-
-
-def _rebin(counts: IntArray, stored_ms: float, wanted_ms: float, what: str) -> IntArray:
-    factor = round(wanted_ms / stored_ms)
-    if factor < 1 or not math.isclose(factor * stored_ms, wanted_ms, rel_tol=1e-9):
-        raise ObservationError(
-            f"{what} of {wanted_ms:g} ms are needed, "
-            f"but the observation was stored in {what} of {stored_ms:g} ms"
-        )
-    n = counts.shape[1] // factor
-    if factor == 1:
-        return counts
-    # einsum sums a short last axis several times as fast as sum does.
-    rebinned: IntArray = np.einsum("ijk->ij", counts[:, : n * factor].reshape(counts.shape[0], n, factor))
-    return rebinned

@@ -12,6 +12,7 @@ from calibrate import wiring
 from calibrate.errors import SimulatorError
 from calibrate.neurons import neuron_model
 from calibrate.observation import (
+    CountArray,
     FloatArray,
     IntArray,
     IntervalMoments,
@@ -19,10 +20,12 @@ from calibrate.observation import (
     Observation,
     SimulationFailure,
     Spikes,
+    narrow,
     steps,
 )
 from calibrate.simulators.base import Member, Recording
 from calibrate.simulators.genn_code import Build
+from calibrate.simulators.genn_counters import BinReader
 from calibrate.simulators.genn_loading import Loading, potential_offset, write
 from calibrate.simulators.genn_monitor import MONITOR_STATE, monitor_name
 from calibrate.simulators.genn_noise import noise_name
@@ -38,6 +41,7 @@ class PreparedGenn:
         self._loading = Loading(model, build, wiring_seed=wiring_seed)
         self._bin_steps = steps(recording.bin_ms, build.dt_ms, "a bin")
         self._window_steps = steps(recording.window_ms, build.dt_ms, "a window")
+        self._bins = BinReader(model, build.network, batch_size=build.batch_size, bin_steps=self._bin_steps)
         self._realisation: int | None = None
         self._members: Sequence[Member] = ()
 
@@ -61,6 +65,7 @@ class PreparedGenn:
         if realisation != self._realisation:
             if self._realisation is not None:
                 self._model.unload()
+            self._bins.make_room()
             self._loading.wire(realisation, recorded_steps=self._bin_steps)
             self._realisation = realisation
         self._members = members
@@ -77,16 +82,10 @@ class PreparedGenn:
             monitor = self._model.synapse_populations[monitor_name(population)]
             for name in MONITOR_STATE:
                 write(monitor.pre_vars[name], -1 if name == "last" else 0)
-        # Read after every bin, so looked up once.
-        self._counters = [
-            self._model.neuron_populations[f"{monitor_name(p)}_counters"].vars["count"]
-            for p in self._network.populations
-        ]
-        for counter in self._counters:
-            write(counter, 0)
-        self._counted = [self._by_member(c.view)[: len(self._members)] for c in self._counters]
-        self._group_reads: list[NDArray[np.int64]] = []
-        self._window_reads: list[NDArray[np.int64]] = []
+        members, n = len(self._members), self.layout.n_neurons
+        self._bins.begin(self._measured_from, members)
+        self._counted = np.zeros((members, n), dtype=np.uint32)  # at the end of the last window
+        self._windows: list[CountArray] = []  # of each window, shape (members, n)
         self._pieces: list[list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = [[] for _ in self._members]
 
     def advance(self, duration_ms: float) -> None:
@@ -94,20 +93,27 @@ class PreparedGenn:
         end = self._model.timestep + steps(duration_ms, self._build.dt_ms, "an advance")
         step = self._model._runtime.step_time  # GeNNModel.step_time takes longer than a small network's step
         while self._model.timestep < end:
-            # A counter has all of a bin one step after its end, a monitor at its end.
+            # Rings are full one step after the end of their last bin.
             now = self._model.timestep
-            counters = _next(now, self._bin_steps, start + 1)
-            monitors = _next(now, self._window_steps, start)
+            rings = _next(max(now, start + 1), self._bins.span_steps, start + 1)
+            windows = _next(now, self._window_steps, start)
             raster = _next(now, self._bin_steps, start) if self._build.record_spikes else end
-            stop = min(counters, monitors, raster, end)
+            stop = min(rings, windows, raster, end)
             for _ in range(stop - now):
                 step()
-            if stop == counters:
-                self._group_reads.append(self._read_counters())
-            if stop == monitors:
-                self._window_reads.append(self._read_monitors("n_spikes").astype(np.int64))
+            if stop == rings:
+                self._bins.read()
+            if stop == windows:
+                self._windows.append(self._window())
             if stop == raster and self._build.record_spikes:
                 self._pull_spikes()
+
+    def _window(self) -> CountArray:
+        """Spikes of every neuron since the last window, shape (members, n_neurons)."""
+        counted = self._read_monitors("n_spikes")
+        new = narrow(counted - self._counted)
+        self._counted = counted
+        return new
 
     def drive(self, member: int, currents_pA: FloatArray) -> None:
         for population in self._network.populations:
@@ -143,12 +149,6 @@ class PreparedGenn:
         variable.pull_from_device()
         return self._by_member(variable.view)[: len(self._members)]
 
-    def _read_counters(self) -> NDArray[np.int64]:
-        """Spikes counted so far by group, shape (members, n_groups)."""
-        for counter in self._counters:
-            counter.pull_from_device()
-        return np.concatenate(self._counted, axis=1, dtype=np.int64)
-
     def _read_monitors(self, name: str) -> NDArray[Any]:
         """One of the monitors' variables, shape (members, n_neurons)."""
         found = [
@@ -181,10 +181,7 @@ class PreparedGenn:
         layout = self._network.layout
         totals = self._read_monitors("n_spikes").astype(np.int64)
         by_group = np.add.reduceat(totals, layout.boundaries, axis=1)
-        # The first reading holds what the counters saw before the measurement; the last bin's end, which they
-        # would see a step later, is the monitors' total.
-        reads = np.stack([*self._group_reads, self._group_reads[0] + by_group], axis=-1)
-        windows = np.stack([np.zeros_like(totals), *self._window_reads], axis=-1)
+        bins = self._bins.counts(n_steps // self._bin_steps, by_group)
         moments = self._moments(totals)
         potential, depolarisation = self._potentials()
         found: list[Observation | SimulationFailure] = []
@@ -198,9 +195,9 @@ class PreparedGenn:
                     dt_ms=self._build.dt_ms,
                     duration_ms=n_steps * self._build.dt_ms,
                     bin_ms=self._recording.bin_ms,
-                    group_bins=np.diff(reads[number]),
+                    group_bins=narrow(bins[number]),
                     window_ms=self._recording.window_ms,
-                    neuron_windows=np.diff(windows[number]),
+                    neuron_windows=self._neuron_windows(number),
                     neuron_totals=totals[number],
                     intervals=moments[number],
                     depolarisation=depolarisation[number],
@@ -208,6 +205,12 @@ class PreparedGenn:
                 )
             )
         return found
+
+    def _neuron_windows(self, member: int) -> CountArray:
+        """Spikes of each neuron of a member in each window, shape (n_neurons, n_windows)."""
+        if not self._windows:
+            return np.zeros((self.layout.n_neurons, 0), dtype=np.uint8)
+        return np.ascontiguousarray(np.array([window[member] for window in self._windows]).T)
 
     def _moments(self, totals: NDArray[np.int64]) -> list[IntervalMoments]:
         dt_ms = self._build.dt_ms

@@ -11,6 +11,7 @@ from typing import Any
 
 from calibrate.network import Population
 from calibrate.simulators.genn_connectivity import kept
+from calibrate.simulators.genn_counters import add_counters
 from calibrate.simulators.genn_synapses import PULSE
 
 MONITOR_STATE = {
@@ -44,17 +45,12 @@ _MONITOR_CODE = """
 
 
 def monitor_name(population: Population) -> str:
-    """Name of the counters of a population and of the projection onto them."""
+    """Name of the projection of a population onto its counters."""
     return f"monitor_{population.name}"
 
 
 def add_monitor(pygenn: ModuleType, model: Any, population: Population, group: Any) -> None:
-    counter = pygenn.create_neuron_model(
-        "counter", vars=[("count", "unsigned int")], sim_code="count += (unsigned int)Isyn;"
-    )
-    counters = model.add_neuron_population(
-        f"{monitor_name(population)}_counters", population.clusters, counter, {}, {"count": 0}
-    )
+    counters = add_counters(pygenn, model, population)
     per_spike = pygenn.create_weight_update_model(
         "monitor",
         pre_vars=list(MONITOR_STATE.items()),

@@ -1,0 +1,44 @@
+"""Counts of spikes: kept in the narrowest type that holds them, and summed over wider bins."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibrate.errors import ObservationError
+from calibrate.observation.layout import IntArray
+
+CountArray = NDArray[np.integer[Any]]
+"""Whole numbers of any width: compute with them as int64, since narrow ones overflow."""
+
+
+def narrow(counts: CountArray) -> CountArray:
+    """The same counts in the narrowest integer type that holds them all."""
+    if not counts.size:
+        return counts
+    kind = np.result_type(np.min_scalar_type(counts.min()), np.min_scalar_type(counts.max()))
+    return counts.astype(kind, copy=False)
+
+
+def rebin(counts: CountArray, stored_ms: float, wanted_ms: float, what: str) -> IntArray:
+    """Counts in bins of `stored_ms`, along the last of two axes, as int64 in bins of `wanted_ms`.
+
+    A last, incomplete bin is left out. Raises ObservationError if the stored bins do not divide the others.
+    """
+    factor = round(wanted_ms / stored_ms)
+    if factor < 1 or not math.isclose(factor * stored_ms, wanted_ms, rel_tol=1e-9):
+        raise ObservationError(
+            f"{what} of {wanted_ms:g} ms are needed, "
+            f"but the observation was stored in {what} of {stored_ms:g} ms"
+        )
+    if factor == 1:
+        return counts.astype(np.int64)
+    rows, n = counts.shape[0], counts.shape[1] // factor
+    # einsum sums a short last axis several times as fast as sum does.
+    rebinned: IntArray = np.einsum(
+        "ijk->ij", counts[:, : n * factor].reshape(rows, n, factor), dtype=np.int64, casting="same_kind"
+    )
+    return rebinned
