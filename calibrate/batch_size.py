@@ -4,96 +4,58 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-
-import psutil
 
 from calibrate import simulators
 from calibrate.errors import SimulatorError
-from calibrate.network import Network
-from calibrate.neurons import neuron_model
 from calibrate.observation import SimulationFailure
-from calibrate.pool import Pool
-from calibrate.setup import setup_of
+from calibrate.pool import PER_GPU, Pool, slots_for
+from calibrate.setup import footprint_of, most_that_fit, setup_of
 from calibrate.simulators import cuda, genn_cache
+from calibrate.simulators.footprint import Footprint
 from calibrate.study import Study
 from calibrate.worker import Candidate, Timing
-
-LARGEST = 1024
 
 # Twice as many at once are worth it where they make so many times as many networks a second.
 GAIN = 1.1
 
-# Of the free memory, what a batch may take: the estimate leaves out what GeNN and CUDA need for themselves.
-SHARE = 0.8
-
 # What is simulated to measure a batch size, once to warm up and once to measure (ms).
 PROBE_MS = 200.0
 
+# Members step fastest while all that a step goes through lies in the L2 cache, beside part of the graph.
+CACHE_SHARE = 0.8
 
-@dataclass(frozen=True, kw_only=True)
-class Footprint:
-    """Estimated memory of a batch (bytes): on the device, shared and of each member; of each on the host."""
-
-    shared_bytes: float
-    member_bytes: float
-    host_bytes: float = 0.0
-
-    def most(self, *, free_bytes: float, host_free_bytes: float) -> int:
-        """Members that fit, at least 1."""
-        on_device = (SHARE * free_bytes - self.shared_bytes) / self.member_bytes
-        on_host = SHARE * host_free_bytes / self.host_bytes if self.host_bytes else on_device
-        return max(int(min(on_device, on_host)), 1)
+# A sampler that learns from results is to learn so many times at least in a study.
+LESSONS = 8
+LEARNING_NOTHING = ("grid", "qmc", "random")
 
 
-def footprint(network: Network, *, dt_ms: float, scalar_bytes: int = 4, host_bytes: float = 0.0) -> Footprint:
-    """The memory of a batch of `network` in GeNN on a GPU.
-
-    A member has state and constants of its neurons, counters of their spikes, of each projection the input
-    that waits for its targets and the spikes that wait for its delay, and its weights where they change.
-    All share each synapse's target, and its weight and delay where these are distributed.
-    """
-    # Of each neuron, 64 bytes are the monitor's sums and counters, its spike and its own input.
-    member = sum(
-        population.size * (64.0 + scalar_bytes * _variables(population.neuron))
-        for population in network.populations
-    )
-    shared = 0.0
-    for projection in network.projections:
-        source, target = network.population(projection.source), network.population(projection.target)
-        member += scalar_bytes * target.size + 4.0 * source.size * projection.longest_delay_ms / dt_ms
-        index = 2 if target.size <= 2**16 else 4
-        distributed = bool(projection.weight_cv) + (not isinstance(projection.delay_ms, int | float))
-        synapses = network.expected_synapses(projection)
-        shared += synapses * (index + scalar_bytes * distributed) * _PADDING + 4.0 * source.size
-        if projection.plasticity is not None:
-            member += 2 * scalar_bytes * synapses * _PADDING
-    return Footprint(shared_bytes=shared, member_bytes=max(member, 1.0), host_bytes=host_bytes)
+def first_size(needs: Footprint, *, l2_bytes: int, most: int) -> int:
+    """The batch size whose state fits into the L2 cache, in eights where it can be, up to `most`."""
+    fits = int(CACHE_SHARE * l2_bytes / needs.hot_bytes) if l2_bytes else simulators.GPU_BATCH_SIZE
+    return max(min(fits - fits % 8 or fits, most), 1)
 
 
-# Rows of a connectivity matrix are as long as the longest one can be expected to get.
-_PADDING = 1.25
-
-
-def _variables(neuron: str) -> int:
-    """State variables and constants of a neuron model in GeNN."""
-    model = neuron_model(neuron)
-    return len(model.genn.state) + len(model.parameters) + 2
-
-
-def fastest(throughput: Callable[[int], float], *, first: int, most: int) -> int:
+def fastest(
+    throughput: Callable[[int], float],
+    *,
+    first: int,
+    most: int,
+    worth: Callable[[float], bool] = lambda _: True,
+) -> int:
     """The batch size at which doubling it stops to pay: from `first` on, up to `most`.
 
     throughput  networks per second at a batch size; 0 where it does not work
+    worth       whether trying one more size is, where so many networks a second were reached
     """
     size = min(first, most)
     if 2 * size > most:
         return size
     reached = throughput(size)
-    while 2 * size <= most and (doubled := throughput(2 * size)) >= GAIN * reached > 0:
+    while 2 * size <= most and worth(reached) and (doubled := throughput(2 * size)) >= GAIN * reached > 0:
         size, reached = 2 * size, doubled
     return size
 
@@ -101,74 +63,122 @@ def fastest(throughput: Callable[[int], float], *, first: int, most: int) -> int
 def sized(study: Study, say: Callable[[str], None] = lambda _: None) -> Study:
     """`study` with a batch size for the GPU here, where it names none and simulates on one.
 
-    It must name a simulator, not "auto". The first time, some sizes are compiled and tried; what was found is
-    kept beside the compiled code.
+    It must name a simulator, not "auto". What fits into the device's L2 cache is the first size. Where the
+    study is long enough to gain by it, larger ones are compiled and tried; what was found is kept beside the
+    compiled code. A sampler that learns from results gets no larger batches than let it learn.
+
+    Raises SimulatorError where not one network fits into memory.
     """
     simulation = study.simulation
     if simulation.batch_size is not None or study.file.pool.on_cluster:
         return study
-    found = cuda.device() if simulators.on_gpu(simulation.backend) else None
-    if found is None:
+    if not simulators.on_gpu(simulation.backend):
         return study
-    scalar = 4 if simulation.precision == "single" else 8
-    needs = footprint(
-        study.network, dt_ms=simulation.dt_ms, scalar_bytes=scalar, host_bytes=_observation_bytes(study)
-    )
-    available = psutil.virtual_memory().available
-    most = min(needs.most(free_bytes=found.free_bytes, host_free_bytes=available), LARGEST)
-    key = genn_cache.digest(
-        repr(study.network), str(simulation.dt_ms), simulation.precision, repr(setup_of(study).recording)
-    )
-    kept = genn_cache.folder() / "batch_sizes.json"
-    known = _known(kept)
-    name = f"{key} {found.name}"
-    if name not in known:
-        say("Looking for the batch size that suits the GPU; [simulation] batch_size would say it.")
-        first = simulators.batch_size(simulation.backend)
-        known = {**known, name: fastest(lambda size: _throughput(study, size), first=first, most=most)}
-        _keep(known, kept)
-    size = min(known[name], most)
-    say(f"Simulating {size} networks at once on {found.name}.")
+    device = cuda.devices()[0]
+    first, most = _first_and_most(study, device)
+    known = _Known(study, device)
+
+    def throughput(size: int) -> float:
+        if size not in known.found:
+            say(f"Trying {size} networks at once on the GPU; [simulation] batch_size would say it.")
+            known.keep(size, _throughput(study, size))
+        return known.found[size].networks_per_s
+
+    def worth(networks_per_s: float) -> bool:
+        """Whether the study gains more by a size that just pays than trying it takes."""
+        if study.trials is None or not networks_per_s:
+            return True
+        stage, took_s = study.stages[-1], max(found.took_s for found in known.found.values())
+        probes = study.trials * study.replicates.graphs * (stage.warmup_ms + stage.duration_ms) / PROBE_MS
+        return probes / networks_per_s * (1 - 1 / GAIN) > took_s
+
+    size = fastest(throughput, first=first, most=most, worth=worth)
+    say(f"Simulating {size} networks at once on {device.name}.")
     return study.simulated(batch_size=size)
 
 
-def _throughput(study: Study, size: int) -> float:
-    """Networks per second in batches of `size`; 0 where they cannot be simulated."""
+def untried(study: Study) -> int:
+    """The batch size that `sized` begins with, for a study that simulates on a GPU."""
+    return _first_and_most(study, cuda.devices()[0])[0]
+
+
+def _first_and_most(study: Study, device: cuda.Device) -> tuple[int, int]:
+    fit = most_that_fit(study, processes=PER_GPU) or most_that_fit(study)
+    most = min(fit, simulators.LARGEST_BATCH, _most_for_sampler(study))
+    return first_size(footprint_of(study), l2_bytes=device.l2_bytes, most=most), most
+
+
+def _most_for_sampler(study: Study) -> int:
+    """The largest batches that a study's number of trials and its sampler have a use for."""
+    if study.trials is None:
+        return simulators.LARGEST_BATCH
+    slots = slots_for(study.simulation.backend, study.network)
+    if study.sampler.name in LEARNING_NOTHING:
+        return max(-(-study.trials // slots), 1)
+    usual = min(simulators.GPU_BATCH_SIZE, -(-study.trials // slots))
+    return max(study.trials // (slots * LESSONS), usual, 1)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What a batch size reached, in networks per second (0: it does not work), and the time to find it."""
+
+    networks_per_s: float
+    took_s: float
+
+
+def _throughput(study: Study, size: int) -> _Measured:
+    """Simulate a little in batches of `size`, in a process of their own."""
+    began = time.monotonic()
     setup = setup_of(study, batch_size=size)
     bin_ms = setup.recording.bin_ms
     probe = Timing(warmup_ms=0.0, duration_ms=bin_ms * max(round(PROBE_MS / bin_ms), 1))
     parameters = study.parameters({})
     candidates = [Candidate(uuid=str(uuid.uuid4()), parameters=parameters, seed=k) for k in range(size)]
-    try:
-        with Pool(setup, probe, slots=1) as pool:
-            pool.run(candidates)
+    reached = 0.0
+    with contextlib.suppress(SimulatorError), Pool(setup, probe, slots=1) as pool:
+        first = pool.run(candidates)
+        if not any(isinstance(outcome.result, SimulationFailure) for outcome in first):
             outcomes = pool.run(candidates)
-    except SimulatorError:
-        return 0.0
-    if any(isinstance(outcome.result, SimulationFailure) for outcome in outcomes):
-        return 0.0
-    return size / max(outcome.wall_s for outcome in outcomes)
+            if not any(isinstance(outcome.result, SimulationFailure) for outcome in outcomes):
+                reached = size / max(outcome.wall_s for outcome in outcomes)
+    return _Measured(reached, time.monotonic() - began)
 
 
-def _observation_bytes(study: Study) -> float:
-    """The memory of a member's observation in its process: counts in windows and bins, not packed yet."""
-    recording = setup_of(study).recording
-    duration_ms, layout = study.simulation.duration_ms, study.network.layout
-    counts = layout.n_neurons * duration_ms / recording.window_ms
-    return 8.0 * (counts + len(layout.groups) * duration_ms / recording.bin_ms)
+class _Known:
+    """Batch sizes of a study's network that were measured on a device, kept beside the compiled code."""
 
+    def __init__(self, study: Study, device: cuda.Device) -> None:
+        simulation = study.simulation
+        key = genn_cache.digest(
+            repr(study.network), str(simulation.dt_ms), simulation.precision, repr(setup_of(study).recording)
+        )
+        self._path, self._key = genn_cache.folder() / "batch_sizes.json", f"{key} {device.name}"
+        self.found = {
+            int(size): _Measured(*numbers) for size, numbers in self._all().get(self._key, {}).items()
+        }
 
-def _known(path: Path) -> dict[str, int]:
-    try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    return {str(key): size for key, size in found.items() if isinstance(size, int) and size > 0}
+    def keep(self, size: int, measured: _Measured) -> None:
+        self.found[size] = measured
+        known = self._all()
+        known[self._key] = {
+            str(size): (one.networks_per_s, one.took_s) for size, one in sorted(self.found.items())
+        }
+        with contextlib.suppress(OSError):  # it is found again then
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = self._path.with_name(f"{self._path.name}.{uuid.uuid4().hex}")
+            temporary.write_text(json.dumps(known, indent=2))
+            temporary.replace(self._path)
 
-
-def _keep(known: dict[str, int], path: Path) -> None:
-    with contextlib.suppress(OSError):  # it is found again then
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
-        temporary.write_text(json.dumps(known, indent=2))
-        temporary.replace(path)
+    def _all(self) -> dict[str, dict[str, tuple[float, float]]]:
+        try:
+            found = json.loads(self._path.read_text())
+            return {
+                str(key): {
+                    str(int(size)): (float(reached), float(took_s))
+                    for size, (reached, took_s) in sizes.items()
+                }
+                for key, sizes in found.items()
+            }
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}

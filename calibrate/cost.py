@@ -6,9 +6,12 @@ import uuid
 from dataclasses import dataclass, replace
 
 from calibrate import simulators
+from calibrate.batch_size import untried
 from calibrate.observation import SimulationFailure
 from calibrate.pool import Pool, slots_for
-from calibrate.setup import setup_of
+from calibrate.setup import footprint_of, room_on_gpus, setup_of
+from calibrate.simulators import cuda
+from calibrate.simulators.footprint import PROCESS_BYTES
 from calibrate.study import Study
 from calibrate.worker import Candidate, Timing
 
@@ -50,19 +53,26 @@ def estimate(study: Study, *, timed: bool = True) -> Cost:
     network fits into the memory.
     """
     simulation, network = study.simulation, study.network
-    size = simulators.batch_size(simulation.backend, simulation.batch_size)
-    slots = slots_for(simulation.backend, network)
+    size, gpus = simulators.batch_size(simulation.backend, simulation.batch_size), 0
+    if simulators.on_gpu(simulation.backend):
+        size, slots = room_on_gpus(study, simulation.batch_size or untried(study))
+        memory_bytes = PROCESS_BYTES + size * footprint_of(study).host_bytes
+        gpus = cuda.count()
+    else:
+        slots = slots_for(simulation.backend, network)
+        memory_bytes = simulators.memory_bytes(simulation.backend, network)
     structure = Cost(
         neurons=network.n_neurons,
         synapses=round(sum(network.expected_synapses(projection) for projection in network.projections)),
-        memory_bytes=simulators.memory_bytes(simulation.backend, network),
+        memory_bytes=memory_bytes,
         slots=slots,
         batch_size=size,
     )
-    return _timed(study, structure) if timed else structure
+    # Processes that share a GPU take turns on it.
+    return _timed(study, structure, turns=slots / (gpus or slots)) if timed else structure
 
 
-def _timed(study: Study, structure: Cost) -> Cost:
+def _timed(study: Study, structure: Cost, *, turns: float) -> Cost:
     needs = study.needs.bin_ms or 1.0
     sample_ms = max(SAMPLE_MS, SHARE * study.simulation.duration_ms)
     whole = needs * max(round(sample_ms / needs), 1)
@@ -76,7 +86,7 @@ def _timed(study: Study, structure: Cost) -> Cost:
     failed = [outcome.result for outcome in outcomes if isinstance(outcome.result, SimulationFailure)]
     if failed:
         return replace(structure, note=f"time is not known: {failed[0].reason}")
-    per_ms = max(outcome.wall_s for outcome in outcomes) / whole
+    per_ms = turns * max(outcome.wall_s for outcome in outcomes) / whole
     full, replicates = study.stages[-1], study.replicates
     lengths = [stage.warmup_ms + stage.duration_ms for stage in study.stages[:-1]]
     lengths += [full.warmup_ms + full.duration_ms] * replicates.graphs

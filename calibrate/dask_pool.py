@@ -21,7 +21,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from calibrate.errors import CalibrateError, SimulatorError
-from calibrate.pool import Pool, batched, packed
+from calibrate.pool import Pool, batched
+from calibrate.slot import packed
 from calibrate.worker import Candidate, Outcome, Setup, Timing, failures
 
 CONNECT_S = 30.0
@@ -140,7 +141,7 @@ class DaskPool:
         from distributed import as_completed
 
         timing = timing or self.timing
-        batches = batched(candidates, batch_size=self.setup.batch_size, slots=self.slots)
+        batches = batched(candidates, batch_size=self.setup.batch_size, devices=self.slots)
         pending: dict[Any, Sequence[Candidate]] = {self._submit(batch, timing): batch for batch in batches}
         found: dict[tuple[str, int], Outcome] = {}
         given_up: set[tuple[str, int]] = set()

@@ -24,8 +24,8 @@ from calibrate.errors import SimulatorError, StoreError
 from calibrate.network import find_model
 from calibrate.observation import SimulationFailure
 from calibrate.pool import Pool, slots_for
-from calibrate.simulators import genn_cache
-from calibrate.simulators.genn import cuda_devices
+from calibrate.simulators import cuda, genn_cache
+from calibrate.slot import last_error
 from calibrate.store import database
 from calibrate.worker import Candidate, Outcome, Setup, Timing
 
@@ -139,20 +139,17 @@ def _genn(*, fast: bool) -> Check:
     except SimulatorError as error:
         remedy = "sudo apt install g++ make (or what your system has in its place)"
         return Check(name="GeNN", state="broken", detail=str(error), remedy=remedy)
-    remedy = ""
-    if cuda_devices() and not _there("pygenn.cuda_backend"):
-        remedy = f"there is an NVIDIA GPU, and this GeNN was built without CUDA: {GENN}"
     if fast:
         device = "a GPU (CUDA)" if simulators.on_gpu("genn") else "the CPU"
         detail = f"{_version('pygenn')} on {device}, compiler there (--fast: not tried)"
-        return Check(name="GeNN", state="ok", detail=detail, remedy=remedy)
+        return Check(name="GeNN", state="ok", detail=detail)
     try:
         outcome = _simulated("genn")
     except SimulatorError as error:
         return Check(name="GeNN", state="broken", detail=str(error), remedy=GENN)
     device = "a GPU (CUDA)" if outcome.backend["device"] == "cuda" else "the CPU"
     detail = f"{outcome.backend['version']} on {device}, compiled and {_took(outcome)}"
-    return Check(name="GeNN", state="ok", detail=detail, remedy=remedy)
+    return Check(name="GeNN", state="ok", detail=detail)
 
 
 def _took(outcome: Outcome) -> str:
@@ -164,13 +161,15 @@ def _simulated(backend: str) -> Outcome:
     size = simulators.batch_size(backend)
     candidate = Candidate(uuid=str(uuid.uuid4()), parameters=TINY, seed=1)
     setup = Setup(model="balanced", backend=backend, batch_size=size)
-    with _cache_elsewhere():
-        pool = Pool(setup, TIMING, slots=1, timeout_s=PATIENCE_S[backend])
-        with pool:
-            (outcome,) = pool.run([candidate])
-        last = _last_line(pool.log)
+    with _cache_elsewhere(), Pool(setup, TIMING, slots=1, timeout_s=PATIENCE_S[backend]) as pool:
+        (outcome,) = pool.run([candidate])
+        printed = last_error(pool.logs[0].read_text(errors="replace"))
+        died = pool.keeps_logs
+        pool.keeps_logs = False
     if isinstance(outcome.result, SimulationFailure):
-        reason = f"its process died: {last}" if last is not None else outcome.result.reason
+        reason = outcome.result.reason
+        if died:
+            reason = f"its process died: {printed or 'it printed nothing'}"
         raise SimulatorError(" ".join(reason.split()))
     return outcome
 
@@ -189,21 +188,18 @@ def _cache_elsewhere() -> Iterator[None]:
                 os.environ["CALIBRATE_CACHE"] = before
 
 
-def _last_line(log: Path | None) -> str | None:
-    """What a process printed last before it died, whose log the pool then keeps; the log is removed."""
-    if log is None or not log.exists():
-        return None
-    lines = log.read_text(errors="replace").split("\n")
-    log.unlink()
-    return next((line.strip() for line in reversed(lines) if line.strip()), "it printed nothing")
-
-
 def _gpu() -> Check:
-    count = cuda_devices()
-    if not count:
+    obstacle, found = simulators.gpu_obstacle("genn"), cuda.devices()
+    names = ", ".join(f"{one.name} ({one.free_bytes / 2**30:.1f} GiB free)" for one in found)
+    if obstacle is not None:
+        detail = f"{names}: not used, since {obstacle.reason}" if names else obstacle.reason
+        return Check(name="GPU", state="broken", detail=detail, remedy=obstacle.remedy)
+    if not found:
         detail = "no NVIDIA GPU with a working driver: simulations run on the CPU"
         return Check(name="GPU", state="optional", detail=detail)
-    return Check(name="GPU", state="ok", detail=f"{count} NVIDIA GPU{'s' if count > 1 else ''}")
+    if simulators.on_gpu("genn"):
+        return Check(name="GPU", state="ok", detail=f"{names}, CUDA compiler there")
+    return Check(name="GPU", state="optional", detail=f"{names}: not used without GeNN", remedy=GENN)
 
 
 def _database(url: URL | None) -> Check:

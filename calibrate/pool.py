@@ -7,139 +7,55 @@ log, never to the user's standard output.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import subprocess
-import sys
+import re
+import shutil
 import tempfile
-import threading
-import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
-from multiprocessing import Pipe
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import cloudpickle
 import psutil
 
-from calibrate import plugins, simulators
-from calibrate.errors import ModelError, SimulatorError
+from calibrate import simulators
+from calibrate.errors import SimulatorError
 from calibrate.network import Network
-from calibrate.worker import FOR_THE_COORDINATOR, Candidate, Outcome, Setup, Timing, failures
-
-
-@contextlib.contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may change, and only it receives, signals
-        return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in FOR_THE_COORDINATOR}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-class _DiedError(Exception):
-    """A slot's process ended although nobody told it to."""
-
+from calibrate.simulators import cuda
+from calibrate.simulators.turn import Phase
+from calibrate.slot import Deaths, DiedError, Slot
+from calibrate.worker import Candidate, Outcome, Setup, Timing, failures
 
 # A batch may take so many times as long as the slowest one so far, for as long a simulation, and so long at
 # least: networks run away and cost tens of times as much as others.
 PATIENCE = 20.0
 SHORTEST_PATIENCE_S = 600.0
 
-# A process may die for reasons of its own once; a candidate that it dies of twice is not tried again.
-DEATHS = 2
+# What a process does of which any member of its batch would let it die.
+DOING: Mapping[Phase | None, str] = {
+    "building": "it built the network",
+    "waiting": "it waited for the device",
+    "loading": "it loaded the network",
+}
+
+# GeNN ends its process where CUDA reports an error, of which no candidate is guilty.
+_OF_CUDA = re.compile(r"cuda (driver|runtime) error", re.IGNORECASE)
 
 
-class _Slot:
-    """One process and the pipe to it; replaced as a whole when the process dies."""
+def batched(
+    candidates: Sequence[Candidate], *, batch_size: int, devices: int
+) -> Iterator[Sequence[Candidate]]:
+    """Batches of one graph each for `devices` that simulate at once.
 
-    def __init__(self, setup: Setup, log: Path, core: int | None) -> None:
-        self._setup, self._log, self._core = packed(setup), log, core
-        self.batch: Sequence[Candidate] = ()
-        self.started = 0.0
-        self._spawn()
-
-    def _spawn(self) -> None:
-        # Not by multiprocessing: it would run the user's script again in every process.
-        self.connection, theirs = Pipe()
-        code = (
-            f"import sys; sys.path[:] = {sys.path!r}; "
-            f"from calibrate.worker import serve; serve({theirs.fileno()}, {os.getpid()}, {self._core})"
-        )
-        # What it ignores of signals it inherits, until it has set its own.
-        with self._log.open("ab") as log, _interrupts_ignored():
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", code],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=[theirs.fileno()],
-            )
-        # With no other writer left, a process that dies while it sends ends the message.
-        theirs.close()
-        with contextlib.suppress(OSError):  # it died at once: the first batch will tell
-            self.connection.send_bytes(self._setup)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def submit(self, batch: Sequence[Candidate], timing: Timing) -> None:
-        self.batch, self.started = batch, time.monotonic()
-        try:
-            self.connection.send((batch, timing))
-        except OSError:  # it died while it had nothing to do
-            self.replace()
-            self.connection.send((batch, timing))
-
-    def collect(self) -> list[Outcome]:
-        """The outcomes of its batch, once its connection is ready; raises _DiedError."""
-        try:
-            outcomes: list[Outcome] = self.connection.recv()
-        except (EOFError, OSError):
-            raise _DiedError from None
-        return outcomes
-
-    def replace(self) -> None:
-        self.stop()
-        self._spawn()
-
-    def stop(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        self.connection.close()
-
-
-def packed(setup: Setup) -> bytes:
-    """A setup for other processes. Raises ModelError where it cannot travel."""
-    # What no other process can import travels by value: a notebook's functions, and those of plug-in files.
-    for name, module in list(sys.modules.items()):
-        if name.startswith(plugins.FILE_MODULE):
-            cloudpickle.register_pickle_by_value(module)
-    try:
-        content: bytes = cloudpickle.dumps(setup)
-    except Exception as error:
-        what = f"{type(error).__name__}: {error}"
-        raise ModelError(f"the model cannot be sent to the processes that simulate it: {what}") from error
-    return content
-
-
-def batched(candidates: Sequence[Candidate], *, batch_size: int, slots: int) -> Iterator[Sequence[Candidate]]:
-    """Batches of one graph each, the graphs in order, so that slots change theirs seldom."""
+    The graphs are in order, so that slots change theirs seldom.
+    """
     by_graph = sorted(candidates, key=lambda candidate: candidate.realisation)
     for _, group in groupby(by_graph, key=lambda candidate: candidate.realisation):
         members = list(group)
-        # Spread evenly: 5 candidates on 2 slots of batch size 4 are 3 + 2, not 4 + 1.
-        size = max(min(batch_size, -(-len(members) // slots)), 1)
+        # Spread evenly: 5 candidates on 2 devices of batch size 4 are 3 + 2, not 4 + 1.
+        size = max(min(batch_size, -(-len(members) // devices)), 1)
         for start in range(0, len(members), size):
             yield members[start : start + size]
 
@@ -159,13 +75,17 @@ def pinning(slots: int) -> Sequence[int | None]:
     return mine if slots == len(mine) > 1 else [None] * slots
 
 
+# Of those that share a GPU, one simulates while the other observes and scores.
+PER_GPU = 2
+
+
 def slots_for(backend: str, network: Network) -> int:
-    """Processes that this machine has cores and memory for: one for a GPU, else one per core.
+    """Processes that this machine has cores and memory for: two for each GPU, else one per core.
 
     Raises SimulatorError if not even one fits.
     """
     if simulators.on_gpu(backend):
-        return 1
+        return PER_GPU * cuda.count()
     available = psutil.virtual_memory().available
     each = simulators.memory_bytes(backend, network)
     if each > available:
@@ -192,10 +112,11 @@ class Pool:
         self.slots = slots or len(psutil.Process().cpu_affinity())
         self._timeout_s = timeout_s
         self._slowest = 0.0  # of the batches that returned, time over simulated time
-        self._deaths: Counter[tuple[str, int]] = Counter()  # of processes, by the candidate they had
-        self._slots: list[_Slot] = []
-        self._log: Path | None = None
-        self._keep_log = False  # where a message refers to it
+        self._slots: list[Slot] = []
+        self._folder: Path | None = None
+        self.keeps_logs = False
+        """Whether its logs stay when it ends, since a message refers to them."""
+        self._devices = self.slots
 
     @property
     def capacity(self) -> int:
@@ -208,18 +129,26 @@ class Pool:
         return self.setup.batch_size
 
     @property
-    def log(self) -> Path | None:
-        """Where the simulators' own output goes."""
-        return self._log
+    def logs(self) -> list[Path]:
+        """Where the simulators' own output goes, a file for each slot."""
+        return [slot.log for slot in self._slots]
 
     def __enter__(self) -> Self:
-        descriptor, name = tempfile.mkstemp(prefix="calibrate-", suffix=".log")
-        os.close(descriptor)
-        self._log = Path(name)
-        on_gpu = simulators.on_gpu(self.setup.backend)
-        pinned: Sequence[int | None] = pinning(self.slots) if not on_gpu else [None] * self.slots
-        self._slots = [_Slot(self.setup, self._log, core) for core in pinned]
+        self._folder = Path(tempfile.mkdtemp(prefix="calibrate-"))
+        logs = [self._folder / f"slot{number}.log" for number in range(self.slots)]
+        if simulators.on_gpu(self.setup.backend):
+            self._devices = cuda.count()
+            self._slots = [self._on_gpu(log, number % self._devices) for number, log in enumerate(logs)]
+        else:
+            self._slots = [
+                Slot(self.setup, log, core=core) for log, core in zip(logs, pinning(self.slots), strict=True)
+            ]
         return self
+
+    def _on_gpu(self, log: Path, gpu: int) -> Slot:
+        turns = log.with_name(f"gpu{gpu}.turn")
+        turns.touch()
+        return Slot(self.setup, log, gpu=gpu, turns=turns)
 
     def __exit__(
         self,
@@ -230,8 +159,8 @@ class Pool:
         for slot in self._slots:
             slot.stop()
         self._slots = []
-        if self._log is not None and not self._keep_log:
-            self._log.unlink(missing_ok=True)
+        if self._folder is not None and not self.keeps_logs:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
     def processes(self) -> list[int]:
@@ -248,13 +177,15 @@ class Pool:
         """Simulate `candidates`, each on its graph; outcomes come back in their order.
 
         `progress` is called with each outcome as soon as it is known. A process that dies or takes too long
-        is replaced. Candidates of one that took too long are reported failed; those of one that died are
-        tried once more, each by itself.
+        is replaced, and candidates of one that took too long are reported failed. Of one that died while it
+        built or loaded their network, or by CUDA's word, all fail. Otherwise they are tried again in halves,
+        until it is known of which one it dies, which is tried twice by itself.
         """
         timing = timing or self.timing
         found: dict[tuple[str, int], Outcome] = {}
-        queue = deque(batched(candidates, batch_size=self.setup.batch_size, slots=self.slots))
-        idle, busy = deque(self._slots), list[_Slot]()
+        deaths = Deaths()
+        queue = deque(batched(candidates, batch_size=self.setup.batch_size, devices=self._devices))
+        idle, busy = deque(self._slots), list[Slot]()
         arrived: list[Outcome] = []
         while queue or busy:
             while queue and idle:
@@ -266,15 +197,20 @@ class Pool:
             limit_s = self._limit_s(timing)
             ready = wait([slot.connection for slot in busy], timeout=_until_late(busy, limit_s))
             for slot in [slot for slot in busy if slot.connection in ready or _is_late(slot, limit_s)]:
-                late = slot.connection not in ready
-                try:
-                    outcomes = self._late(slot, limit_s) if late else slot.collect()
-                    if not late:
+                outcomes: list[Outcome] | None
+                if slot.connection not in ready:
+                    outcomes = self._late(slot, limit_s)
+                else:
+                    try:
+                        outcomes = slot.receive()
+                    except DiedError:
+                        outcomes, again = self._died(slot, deaths)
+                        queue.extend(again)
+                    else:
+                        if outcomes is None:
+                            continue
                         took = max(one.wall_s + one.build_s + one.scoring_s for one in outcomes)
                         self._slowest = max(self._slowest, took / (timing.warmup_ms + timing.duration_ms))
-                except _DiedError:
-                    outcomes, again = self._died(slot)
-                    queue.extend([candidate] for candidate in again)
                 busy.remove(slot)
                 idle.append(slot)
                 arrived += outcomes
@@ -289,20 +225,32 @@ class Pool:
             return None
         return max(PATIENCE * self._slowest * (timing.warmup_ms + timing.duration_ms), SHORTEST_PATIENCE_S)
 
-    def _late(self, slot: _Slot, limit_s: float | None) -> list[Outcome]:
+    def _late(self, slot: Slot, limit_s: float | None) -> list[Outcome]:
+        took_s = slot.busy_s
         slot.replace()
         reason = f"the simulation took longer than {limit_s or 0:.6g} s and was stopped"
-        return failures(slot.batch, reason, wall_s=time.monotonic() - slot.started)
+        return failures(slot.batch, reason, wall_s=took_s)
 
-    def _died(self, slot: _Slot) -> tuple[list[Outcome], list[Candidate]]:
-        """After a process died: outcomes of the candidates that it is given up with, and the others."""
-        self._keep_log = True
-        self._deaths.update(candidate.key for candidate in slot.batch)
-        again = [candidate for candidate in slot.batch if self._deaths[candidate.key] < DEATHS]
-        given_up = [candidate for candidate in slot.batch if candidate not in again]
-        reason = f"the simulator's process died, {DEATHS} times; what it printed is in {self._log}"
+    def _died(self, slot: Slot, deaths: Deaths) -> tuple[list[Outcome], Sequence[Sequence[Candidate]]]:
+        """After a process died: outcomes of candidates that it is given up with, and batches to try again."""
+        batch, phase, took_s = slot.batch, slot.phase, slot.busy_s
+        cause, of_itself = slot.last_words(), slot.died_of_itself
         slot.replace()
-        return failures(given_up, reason, wall_s=time.monotonic() - slot.started), again
+        if phase in DOING or _OF_CUDA.search(cause):
+            # Whoever of the batch is tried alone would be built and loaded in the same way.
+            again = [] if of_itself else deaths.once_more(batch)
+            reason = f"the simulator's process died while {DOING.get(phase, 'it simulated')}"
+        else:
+            again = deaths.in_parts(batch)
+            reason = "the simulator's process died of it more than once"
+        if again:
+            return [], again
+        return failures(batch, self._explained(reason, cause, slot.log), wall_s=took_s), []
+
+    def _explained(self, reason: str, cause: str, log: Path) -> str:
+        """A reason with the process's last words; its log is kept."""
+        self.keeps_logs = True
+        return f"{reason}{f': {cause}' if cause else ''} (its output is in {log})"
 
 
 def _hand_over(
@@ -314,12 +262,12 @@ def _hand_over(
         progress(outcome)
 
 
-def _is_late(slot: _Slot, limit_s: float | None) -> bool:
-    return limit_s is not None and time.monotonic() - slot.started > limit_s
+def _is_late(slot: Slot, limit_s: float | None) -> bool:
+    return limit_s is not None and slot.busy_s > limit_s
 
 
-def _until_late(busy: Sequence[_Slot], limit_s: float | None) -> float | None:
+def _until_late(busy: Sequence[Slot], limit_s: float | None) -> float | None:
     """Until the first batch is late (s); None: for ever."""
     if limit_s is None:
         return None
-    return max(min(slot.started for slot in busy) + limit_s - time.monotonic(), 0.0) + 0.01
+    return max(limit_s - max(slot.busy_s for slot in busy), 0.0) + 0.01

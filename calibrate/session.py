@@ -72,7 +72,7 @@ def run_study(
         ready = place.study
         if study.simulation.backend == "auto":
             shown.say(f"Simulating with {ready.simulation.backend}.")
-        for warning in ready.warnings:
+        for warning in (*ready.warnings, *simulators.warnings(ready.simulation.backend)):
             shown.say(f"warning: {warning}")
         pool = pool_for(sized(ready, shown.say), slots=slots, scored=True, say=shown.say)
         origins = [ready.prior.study, place.predecessor if adopt else None]

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import psutil
+
 from calibrate import simulators
 from calibrate.dask_pool import Cluster, DaskPool
-from calibrate.errors import StudyError
+from calibrate.errors import SimulatorError, StudyError
 from calibrate.neurons import own_neuron_models
-from calibrate.pool import Pool, cores, slots_for
+from calibrate.pool import PER_GPU, Pool, cores, slots_for
+from calibrate.simulators import cuda
 from calibrate.simulators.base import Recording
+from calibrate.simulators.footprint import Footprint, footprint
 from calibrate.study import Study
 from calibrate.worker import Setup
 
@@ -41,6 +45,63 @@ def setup_of(study: Study, *, batch_size: int = 1, spikes: bool = False) -> Setu
     )
 
 
+def footprint_of(study: Study) -> Footprint:
+    """The memory of a batch of `study` on a GPU."""
+    simulation = study.simulation
+    return footprint(
+        study.network,
+        dt_ms=simulation.dt_ms,
+        precision=simulation.precision,
+        recording=setup_of(study).recording,
+        duration_ms=max(stage.duration_ms for stage in study.stages),
+    )
+
+
+def most_that_fit(study: Study, *, processes: int = 1) -> int:
+    """Networks of `study` at once that fit into the memory of every GPU here, and of the host.
+
+    processes  that share each GPU: 0 may be the answer for more than one
+
+    Raises SimulatorError where not even one fits.
+    """
+    devices, needs = cuda.devices(), footprint_of(study)
+    least = min(devices, key=lambda device: device.free_bytes)
+    free_bytes, host_free_bytes = least.free_bytes, psutil.virtual_memory().available
+    most = needs.most(
+        free_bytes=free_bytes, host_free_bytes=host_free_bytes, processes=processes, gpus=len(devices)
+    )
+    if most:
+        return most
+    if processes > 1 and most_that_fit(study):
+        return 0
+    raise SimulatorError(
+        f"one network needs about {(needs.shared_bytes + needs.member_bytes) / 2**30:.1f} GiB on the GPU "
+        f"({least.name}, {free_bytes / 2**30:.1f} GiB free) beside GeNN's code, and "
+        f"{needs.host_bytes / 2**30:.1f} GiB of the computer's memory ({host_free_bytes / 2**30:.1f} GiB "
+        "free): use fewer neurons, or end what takes the memory"
+    )
+
+
+def room_on_gpus(study: Study, size: int, *, slots: int | None = None) -> tuple[int, int]:
+    """The batch size, and the number of processes, that the GPUs here have the memory for.
+
+    The size is `size`, or less where the study names none. The processes are `slots`, by default two for each
+    GPU, or one where memory is short.
+
+    Raises SimulatorError where the study's batch size does not fit, or not even one network.
+    """
+    gpus = cuda.count()
+    shares = range(PER_GPU, 0, -1) if slots is None else [-(-slots // gpus)]
+    for processes in shares:
+        most = most_that_fit(study, processes=processes)
+        if most >= size or (study.simulation.batch_size is None and most):
+            return min(size, most), slots or processes * gpus
+    raise SimulatorError(
+        f"{size} networks at once do not fit into memory, on the GPU or beside it, but {most} do: choose a "
+        "smaller [simulation] batch_size"
+    )
+
+
 def pool_for(
     study: Study,
     *,
@@ -62,9 +123,10 @@ def pool_for(
     """
     simulation, section = study.simulation, study.file.pool
     size = simulators.batch_size(simulation.backend, simulation.batch_size)
-    setup = setup_of(study, batch_size=size if at_once is None else min(size, at_once), spikes=spikes)
+    size = size if at_once is None else min(size, at_once)
+    setup = setup_of(study, batch_size=size, spikes=spikes)
+    on_gpu = simulators.on_gpu(simulation.backend)
     if scored:
-        on_gpu = simulators.on_gpu(simulation.backend)
         setup = replace(setup, statistics=study.statistics, scorers=cores() if on_gpu else 0)
     if section.on_cluster:
         if slots is not None:
@@ -72,6 +134,10 @@ def pool_for(
         cluster = Cluster(address=section.address or "", resources=section.resources, wait_s=section.wait_s)
         timing, timeout_s = study.stages[-1], simulation.timeout_s
         return DaskPool(setup, timing, cluster=cluster, timeout_s=timeout_s, say=say)
+    if on_gpu:
+        size, most = room_on_gpus(study, size, slots=slots)
+        slots = most if at_once is None else min(most, -(-at_once // size))
+        setup = replace(setup, batch_size=size, scorers=max(setup.scorers // slots, 1) if scored else 0)
     return Pool(
         setup,
         study.stages[-1],

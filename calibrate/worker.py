@@ -7,7 +7,7 @@ import os
 import pickle
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing.connection import Connection
@@ -26,6 +26,7 @@ from calibrate.packing import Packed
 from calibrate.panel import Measured
 from calibrate.scorers import Scored, Scorers
 from calibrate.simulators.base import Member, Precision, Prepared, Recording, Simulator, simulate
+from calibrate.simulators.turn import Phase, Turn
 
 # Ctrl-C and a batch system's SIGTERM reach all processes of a run, and are the coordinator's to handle.
 FOR_THE_COORDINATOR = (signal.SIGINT, signal.SIGTERM)
@@ -123,10 +124,16 @@ def failures(batch: Sequence[Candidate], reason: str, *, wall_s: float = 0.0) ->
 
 
 class Worker:
-    """The simulator and the last network it built."""
+    """The simulator and the last network it built.
 
-    def __init__(self, setup: Setup) -> None:
-        self._setup = setup
+    turns  the file by whose lock processes take turns on the device that they share
+    tell   told each phase of a batch
+    """
+
+    def __init__(
+        self, setup: Setup, *, turns: Path | None = None, tell: Callable[[Phase], None] = lambda _: None
+    ) -> None:
+        self._setup, self._turns, self._tell = setup, turns, tell
         for neuron in setup.neurons:
             register(neuron)
         model = setup.model
@@ -172,18 +179,20 @@ class Worker:
             results: Sequence[Observation | SimulationFailure]
             try:
                 started = time.perf_counter()
+                self._tell("building")
                 prepared = self._prepare(network)
                 build_s = time.perf_counter() - started
                 started = time.perf_counter()
-                loop = self._setup.loop
+                loop, turn = self._setup.loop, Turn(self._turns, tell=self._tell)
                 results = (simulate if loop is None else partial(simulate_in_loop, loop=loop))(
                     prepared,
                     [member for _, member in batch],
                     realisation=candidates[0].realisation,
                     warmup_ms=timing.warmup_ms,
                     duration_ms=timing.duration_ms,
+                    turn=turn,
                 )
-                wall_s = time.perf_counter() - started
+                wall_s = time.perf_counter() - started - turn.waited_s
             except Exception as error:
                 self._close()
                 results = [SimulationFailure(_reason(error))] * len(batch)
@@ -268,12 +277,15 @@ def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, CalibrateError) else f"{type(error).__name__}: {error}"
 
 
-def serve(descriptor: int, parent: int, core: int | None = None) -> None:
+def serve(descriptor: int, parent: int, core: int | None = None, turns: str | None = None) -> None:
     """What a slot's process does: run every batch that comes through its pipe, until that closes.
 
     descriptor  of its end of the pipe, through which a Setup comes first
     parent      process id of the one that started it
     core        the one that it runs on; None: on whatever is free
+    turns       file by whose lock it takes turns on its device; None: it need not
+
+    Before the outcomes of a batch it sends the phases that the batch is in.
     """
     end_with(parent)
     if core is not None:
@@ -288,7 +300,9 @@ def serve(descriptor: int, parent: int, core: int | None = None) -> None:
         while True:
             batch, timing = connection.recv()
             try:
-                worker = worker or Worker(pickle.loads(setup))
+                worker = worker or Worker(
+                    pickle.loads(setup), turns=Path(turns) if turns else None, tell=connection.send
+                )
             except Exception as error:
                 connection.send(failures(batch, _reason(error)))
             else:

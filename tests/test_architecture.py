@@ -20,6 +20,7 @@ LAYERS = [
     {"closed_loop", "packing"},
     {"scorers"},
     {"worker", "style", "recording", "testing"},
+    {"slot"},
     {"pool"},
     {"dask_pool", "bootstrap", "comparison", "equivalence", "raster"},
     {"study"},

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cuda_driver import H100, install
 
 from calibrate import batch_size, simulators
-from calibrate.batch_size import Footprint, fastest, footprint, sized
-from calibrate.models.ei_clustered import ei_clustered
-from calibrate.network import Network
+from calibrate.batch_size import fastest, first_size, sized
+from calibrate.errors import SimulatorError
+from calibrate.setup import footprint_of
 from calibrate.simulators import cuda
+from calibrate.simulators.footprint import CONTEXT_BYTES, SHARE, Footprint
+from calibrate.study import Study
 from small_study import small_study
-
-
-def network(**changes: object) -> Network:
-    defaults = {parameter.name: parameter.default for parameter in ei_clustered.parameters}
-    return ei_clustered.network({**defaults, **changes})
 
 
 def saturating(at: int):
@@ -49,60 +48,97 @@ def test_a_size_that_does_not_work_ends_the_search():
     assert fastest(lambda _: 0.0, first=40, most=1000) == 40
 
 
-def test_what_fits_follows_from_shared_and_own_memory():
-    needs = Footprint(shared_bytes=4e9, member_bytes=1e7)
-    assert needs.most(free_bytes=10e9, host_free_bytes=1e9) == 400
-    assert needs.most(free_bytes=1e9, host_free_bytes=1e9) == 1
-    on_host = Footprint(shared_bytes=4e9, member_bytes=1e7, host_bytes=1e8)
-    assert on_host.most(free_bytes=10e9, host_free_bytes=10e9) == 80
+def test_a_size_is_tried_only_where_that_is_worth_it():
+    tried: list[int] = []
+
+    def throughput(size: int) -> float:
+        tried.append(size)
+        return float(size)
+
+    assert fastest(throughput, first=40, most=1000, worth=lambda reached: reached < 80) == 80
+    assert tried == [40, 80]
 
 
-def test_a_large_network_shares_its_connectivity_and_hundreds_of_members_fit_a_large_gpu():
-    needs = footprint(network(N_E=20_000, N_I=5_000, N_Q=50), dt_ms=0.1)
-    assert needs.shared_bytes > 2 * 25_000**2 * 0.2
-    assert 2e6 < needs.member_bytes < 5e7
-    assert needs.most(free_bytes=80e9, host_free_bytes=1e12) > 400
-    double = footprint(network(N_E=20_000, N_I=5_000, N_Q=50), dt_ms=0.1, scalar_bytes=8)
-    assert needs.member_bytes < double.member_bytes < 2 * needs.member_bytes
+def test_the_first_size_is_what_fits_into_the_cache():
+    needs = Footprint(shared_bytes=0.0, member_bytes=2e6, hot_bytes=9e5, host_bytes=2e7)
+    assert first_size(needs, l2_bytes=50 * 2**20, most=1000) == 40
+    assert first_size(needs, l2_bytes=50 * 2**20, most=30) == 30
+    assert first_size(needs, l2_bytes=4 * 2**20, most=1000) == 3
+    assert first_size(needs, l2_bytes=2**19, most=1000) == 1
+    assert first_size(needs, l2_bytes=0, most=1000) == 40  # a driver that does not say
 
 
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[int]:
-    """A device that is full with 100 networks; the sizes that were tried on it."""
+    """A device that is full with 100 networks, 40 of which fit into its cache; the sizes that were tried."""
     tried: list[int] = []
 
-    def throughput(_: object, size: int) -> float:
+    def throughput(_: object, size: int) -> batch_size._Measured:
         tried.append(size)
-        return saturating(100)(size)
+        return batch_size._Measured(saturating(100)(size), 5.0)
 
+    hot = footprint_of(small_study(tmp_path)).hot_bytes
     monkeypatch.setenv("CALIBRATE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(simulators, "on_gpu", lambda _: True)
-    monkeypatch.setattr(cuda, "device", lambda: cuda.Device("a GPU", 80 * 2**30))
+    install(monkeypatch, replace(H100, l2_bytes=int(40.5 * hot / batch_size.CACHE_SHARE)))
     monkeypatch.setattr(batch_size, "_throughput", throughput)
     return tried
 
 
+def long_study(folder: Path, *, trials: int = 1_000_000, sampler: str = "random") -> Study:
+    changes = (
+        ("trials = 8", f"trials = {trials}"),
+        ('[sampler]\nname = "random"', f'[sampler]\nname = "{sampler}"'),
+    )
+    return small_study(folder, *changes)
+
+
 def test_it_is_found_once_for_a_network_and_a_device(gpu, tmp_path, monkeypatch):
-    study, said = small_study(tmp_path), []
+    study, said = long_study(tmp_path), []
     assert sized(study, said.append).simulation.batch_size == 160
     assert gpu == [40, 80, 160, 320]
-    assert "a GPU" in said[-1]
+    assert "H100" in said[-1]
     assert sized(study).simulation.batch_size == 160
     assert len(gpu) == 4
-    monkeypatch.setattr(cuda, "device", lambda: cuda.Device("another", 80 * 2**30))
+    install(monkeypatch, replace(cuda.devices()[0], name="another"))
     sized(study)
     assert len(gpu) == 8
-    (tmp_path / "cache/batch_sizes.json").write_text("[")
-    assert sized(study).simulation.batch_size == 160
-    assert len(json.loads((tmp_path / "cache/batch_sizes.json").read_text())) == 1
+    for damaged in ("[", "[]", '{"a": 3}', '{"a": {"b": "c"}}'):
+        (tmp_path / "cache/batch_sizes.json").write_text(damaged)
+        assert sized(study).simulation.batch_size == 160
+        assert len(json.loads((tmp_path / "cache/batch_sizes.json").read_text())) == 1
+
+
+def test_a_study_that_cannot_gain_by_it_searches_nothing(gpu, tmp_path):
+    assert sized(small_study(tmp_path)).simulation.batch_size == 4  # 8 trials, two processes
+    assert sized(long_study(tmp_path, trials=150)).simulation.batch_size == 40
+    assert gpu == []
+    # At 40 networks of 200 ms a second, 200 of 2 s take 50 s, of which a tenth is less than the 5 s of a try.
+    assert sized(long_study(tmp_path, trials=200)).simulation.batch_size == 40
+    assert gpu == [40]
+    # What was measured then serves a longer one.
+    assert sized(long_study(tmp_path)).simulation.batch_size == 160
+    assert gpu == [40, 80, 160, 320]
+
+
+def test_a_sampler_that_learns_gets_batches_that_let_it_learn(gpu, tmp_path):
+    assert sized(long_study(tmp_path, trials=400, sampler="tpe")).simulation.batch_size == 40
+    assert gpu == []
+    assert sized(long_study(tmp_path, trials=1600, sampler="tpe")).simulation.batch_size == 80
+    assert gpu == [40, 80]  # in eight rounds of two batches each, no more than 100
 
 
 @pytest.mark.usefixtures("gpu")
 def test_less_free_memory_later_makes_it_smaller(tmp_path, monkeypatch):
-    study = small_study(tmp_path)
-    sized(study)
-    monkeypatch.setattr(cuda, "device", lambda: cuda.Device("a GPU", 2**19))
-    assert sized(study).simulation.batch_size < 160
+    study = long_study(tmp_path)
+    assert sized(study).simulation.batch_size == 160
+    install(monkeypatch, replace(cuda.devices()[0], free_bytes=2**29))
+    with pytest.raises(SimulatorError, match="one network needs"):
+        sized(study)
+    needs = footprint_of(study)
+    free_bytes = 2 * (CONTEXT_BYTES + needs.shared_bytes + 60 * needs.member_bytes) / SHARE
+    install(monkeypatch, replace(cuda.devices()[0], free_bytes=int(free_bytes)))
+    assert sized(study).simulation.batch_size == 40
 
 
 def test_the_study_has_the_last_word_and_a_cpu_needs_none(gpu, tmp_path, monkeypatch):
@@ -114,14 +150,8 @@ def test_the_study_has_the_last_word_and_a_cpu_needs_none(gpu, tmp_path, monkeyp
 
 
 def test_throughput_is_measured_in_a_process_of_its_own_and_is_0_where_nothing_runs(tmp_path):
-    assert batch_size._throughput(small_study(tmp_path), 3) > 0
+    found = batch_size._throughput(small_study(tmp_path), 3)
+    assert found.networks_per_s > 0
+    assert found.took_s > 0
     broken = small_study(tmp_path, ('"J+" = 2', '"J+" = 2\nwrong_above = 0.0'))
-    assert batch_size._throughput(broken, 3) == 0.0
-
-
-def test_without_a_driver_there_is_no_device(monkeypatch):
-    def missing(_: str) -> None:
-        raise OSError
-
-    monkeypatch.setattr("calibrate.simulators.cuda.ctypes.CDLL", missing)
-    assert cuda.device() is None
+    assert batch_size._throughput(broken, 3).networks_per_s == 0.0

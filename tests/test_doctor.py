@@ -9,16 +9,17 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
 from collections import namedtuple
 from pathlib import Path
 
 import pytest
+from cuda_driver import H100, install
 
 from calibrate import doctor, probe, simulators
 from calibrate.cli.commands import execute
 from calibrate.errors import SimulatorError
 from calibrate.pool import Pool
+from calibrate.simulators.cuda import Obstacle
 
 NAMES = [
     "Python", "NEST", "GeNN", "GPU", "database", "PostgreSQL", "Optuna", "PyTorch", "cache folder", "machine"
@@ -142,15 +143,15 @@ def test_genn_without_its_tools_is_broken(capfd, monkeypatch, tmp_path, there):
     assert "apt install g++ make" in check["remedy"]
 
 
-@pytest.mark.genn
 def test_a_gpu_that_genn_does_not_use_is_worth_a_line(capfd, monkeypatch):
-    with_module(monkeypatch, "pygenn")
-    monkeypatch.setattr(doctor, "cuda_devices", lambda: 1)
-    monkeypatch.setattr(simulators, "on_gpu", lambda _: False)
-    checks = found(capfd)
-    assert checks["GPU"] == {"state": "ok", "detail": "1 NVIDIA GPU", "remedy": ""}
-    assert checks["GeNN"]["state"] == "ok"
-    assert "without CUDA" in checks["GeNN"]["remedy"]
+    install(monkeypatch, H100)
+    obstacle = Obstacle("PyGeNN was built without CUDA", "set CUDA_PATH and install PyGeNN again")
+    monkeypatch.setattr(simulators, "gpu_obstacle", lambda _: obstacle)
+    assert found(capfd)["GPU"] == {
+        "state": "broken",
+        "detail": f"H100 (80.0 GiB free): not used, since {obstacle.reason}",
+        "remedy": obstacle.remedy,
+    }
 
 
 def test_a_simulator_that_cannot_simulate_is_broken(monkeypatch):
@@ -166,13 +167,15 @@ def test_a_simulator_that_dies_is_quoted_and_its_log_is_removed(folder, monkeypa
     class Dying(Pool):
         def run(self, candidates, **_):
             slot = self._slots[0]
+            submit = slot.submit
 
-            def submit(batch, _):
-                slot.batch, slot.started = batch, time.monotonic()
+            def and_die(*given):
+                submit(*given)
+                with self.logs[0].open("a") as log:
+                    log.write("loading\nlibgsl.so.27: cannot open shared object file\n\n")
                 slot._process.kill()
 
-            slot.submit = submit
-            self.log.write_text("loading\nlibgsl.so.27: cannot open shared object file\n\n")
+            slot.submit = and_die
             return super().run(candidates)
 
     monkeypatch.setattr(doctor, "Pool", Dying)

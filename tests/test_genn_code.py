@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from cuda_driver import H100, install
 from scipy import stats
 
+from benchmarks.host import EmptyModel
 from calibrate.errors import SimulatorError
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.models.larva import larva
 from calibrate.network import Bernoulli, Network, Plasticity, Population, Projection
 from calibrate.neurons import IAF_PSC_EXP, Number
-from calibrate.simulators import genn_cache, genn_code
+from calibrate.simulators import cuda, genn_cache, genn_code
+from calibrate.simulators.base import Recording
+from calibrate.simulators.genn_batch import PreparedGenn
 from calibrate.simulators.genn_code import Build, assemble, check_size, row_length
 from calibrate.wiring import draw
 from conftest import SMALL
@@ -219,7 +225,6 @@ def test_the_amount_of_code_does_not_grow_with_the_number_of_clusters(clusters):
 @pytest.mark.genn
 def test_compiled_code_is_used_again(tmp_path, monkeypatch):
     from calibrate import simulators
-    from calibrate.simulators.base import Recording
 
     monkeypatch.setenv("CALIBRATE_CACHE", str(tmp_path))
     network = ei_clustered.network(SMALL)
@@ -232,3 +237,142 @@ def test_compiled_code_is_used_again(tmp_path, monkeypatch):
     assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 1
     assert np.diff([path.stat().st_mtime for path in tmp_path.iterdir() if path.is_dir()]).size == 0
     assert took[1] < took[0]
+
+
+# --- CUDA, without a device ---------------------------------------------------------------------------
+
+
+def network_of(sources: int, targets: int, probability: float) -> Network:
+    populations = Population(name="S", size=sources), Population(name="T", size=targets)
+    projection = Projection(source="S", target="T", rule=Bernoulli(probability), delay_ms=1.0, receptor="ex")
+    return Network(populations=populations, projections=(projection,))
+
+
+@pytest.mark.genn
+@pytest.mark.parametrize(
+    ("targets", "probability", "safe"),
+    [(20, 1.0, False), (60, 0.1, False), (60, 0.9, True), (128, 0.9, True), (129, 0.9, False)],
+)
+def test_spikes_do_not_race_for_targets_that_share_a_block_of_threads(targets, probability, safe):
+    import pygenn
+
+    made = Build.of(
+        network_of(45, targets, probability), dt_ms=0.1, batch_size=4, precision="single", record_spikes=False
+    )
+    model = pygenn.GeNNModel("float", "network", backend="single_threaded_cpu", time_precision="double")
+    assemble(pygenn, model, made)
+    hint = model.synapse_populations["S_to_T_all"].parallelism_hint
+    assert (hint == pygenn.ParallelismHint.PRESYNAPTIC) is safe
+
+
+@pytest.mark.genn
+def test_modulating_spikes_do_not_race_either():
+    import pygenn
+
+    network = larva.network({})
+    made = Build.of(network, dt_ms=0.1, batch_size=4, precision="single", record_spikes=False)
+    model = pygenn.GeNNModel("float", "network", backend="single_threaded_cpu", time_precision="double")
+    assemble(pygenn, model, made)
+    for name, synapses in model.synapse_populations.items():
+        targets, row = synapses.trg.num_neurons, synapses.max_connections
+        presynaptic = synapses.parallelism_hint == pygenn.ParallelismHint.PRESYNAPTIC
+        assert presynaptic or row <= 32 or targets > 128, name
+
+
+class Compiling:
+    """A GeNN model that writes down how it is built."""
+
+    def __init__(self) -> None:
+        self.builds: list[tuple[Path, dict[str, bool], str]] = []
+
+    def build(self, path: str, **how: bool) -> None:
+        self.builds.append((Path(path), how, os.environ.get("NVCC_APPEND_FLAGS", "")))
+        (Path(path) / f"measured{len(self.builds)}").write_text("")
+
+
+@pytest.fixture
+def on_cuda(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Makes GeNN objects that compile for an H100, and the models that they build."""
+    from calibrate.simulators import genn
+
+    monkeypatch.setenv("CALIBRATE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("NVCC_APPEND_FLAGS", raising=False)
+    monkeypatch.setattr(genn, "_load_pygenn", lambda: SimpleNamespace(__version__="5.4.0"))
+    monkeypatch.setattr(genn, "uses_gpu", lambda: True)
+    monkeypatch.setattr(genn, "PreparedGenn", lambda *_, **more: SimpleNamespace(**more))
+    monkeypatch.setattr(cuda, "compiler", lambda: "release 13.0")
+    install(monkeypatch, H100)
+    model = Compiling()
+
+    def made(precision: str = "double") -> genn.GeNN:
+        simulator = genn.GeNN(dt_ms=0.1, precision=precision)  # type: ignore[arg-type]
+        simulator._model = lambda _: model  # type: ignore[method-assign]
+        return simulator
+
+    return made, model
+
+
+def prepare(simulator: object, batch_size: int = 8) -> SimpleNamespace:
+    network = ei_clustered.network(SMALL)
+    return simulator.prepare(network, batch_size=batch_size, recording=Recording(), wiring_seed=0)  # type: ignore[attr-defined]
+
+
+def test_double_precision_is_not_contracted_on_a_gpu(on_cuda, monkeypatch):
+    made, model = on_cuda
+    prepare(made("double"))
+    prepare(made("single"))
+    monkeypatch.setenv("NVCC_APPEND_FLAGS", "-lineinfo")
+    prepare(made("double"))
+    compiled = [flags for _, how, flags in model.builds if how == {"always_rebuild": True}]
+    assert compiled == ["-fmad=false", "", "-lineinfo -fmad=false"]
+    assert os.environ["NVCC_APPEND_FLAGS"] == "-lineinfo"
+
+
+def test_code_for_a_gpu_is_prepared_in_a_copy_of_the_cached_folder(on_cuda, tmp_path):
+    made, model = on_cuda
+    first, second = prepare(made()), prepare(made())
+    (compiled, _, _), (one, how, _), (other, _, _) = model.builds
+    assert how == {"never_rebuild": True}
+    assert len({compiled, one, other}) == 3
+    (cached,) = [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
+    assert [path.name for path in cached.iterdir()] == ["measured1"]
+    assert Path(first.folder.name) == one
+    assert Path(second.folder.name) == other
+    assert (other / "measured1").exists()
+
+
+def test_a_copy_is_removed_with_its_network():
+    folder = tempfile.TemporaryDirectory()
+    made = build(SMALL, batch_size=4)
+    model = EmptyModel(made.network, 4, bin_steps=10, dt_ms=0.1)
+    with PreparedGenn(model, made, Recording(), 0, folder=folder):
+        assert Path(folder.name).exists()
+    assert not Path(folder.name).exists()
+
+
+def test_code_for_a_gpu_depends_on_the_device_and_its_compiler_alone(on_cuda, tmp_path, monkeypatch):
+    made, _ = on_cuda
+
+    def builds() -> int:
+        prepare(made())
+        return len([path for path in (tmp_path / "cache").iterdir() if path.is_dir()])
+
+    assert builds() == 1
+    monkeypatch.setattr(genn_cache, "processor", lambda: "another processor")
+    monkeypatch.setattr("platform.python_version", lambda: "3.99")
+    assert builds() == 1
+    monkeypatch.setattr(cuda, "compiler", lambda: "release 14.0")
+    assert builds() == 2
+    install(monkeypatch, replace(H100, capability="10.0"))
+    assert builds() == 3
+    monkeypatch.setenv("NVCC_PREPEND_FLAGS", "-lineinfo")
+    assert builds() == 4
+
+
+def test_code_for_a_cpu_depends_on_its_processor(monkeypatch):
+    from calibrate.simulators import genn
+
+    monkeypatch.setattr(genn, "_load_pygenn", lambda: SimpleNamespace(__version__="5.4.0"))
+    monkeypatch.setattr(genn, "uses_gpu", lambda: False)
+    monkeypatch.setattr(genn_cache, "processor", lambda: "avx512f")
+    assert "avx512f" in genn.GeNN(dt_ms=0.1, precision="single")._target()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,17 +11,20 @@ import textwrap
 import threading
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
 import pytest
+from cuda_driver import H100, install
 
 from calibrate import simulators
 from calibrate.errors import PluginError, SimulatorError
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.network import find_model
 from calibrate.observation import Observation, SimulationFailure
-from calibrate.pool import Pool, pinning, slots_for
+from calibrate.pool import Pool, batched, pinning, slots_for
+from calibrate.slot import Slot, last_error
 from calibrate.worker import Candidate, Outcome, Setup, Timing
 from conftest import SMALL
 
@@ -127,12 +131,117 @@ def test_a_process_killed_from_outside_is_replaced_and_no_candidate_lost(treache
     assert all(isinstance(outcome.result, Observation) for outcome in found)
 
 
-def test_of_a_batch_whose_process_dies_only_the_candidate_that_it_dies_of_fails(treacherous):
-    with Pool(replace(treacherous, batch_size=4), SHORT, slots=1) as pool:
-        found = pool.run(candidates(1, 13, 1, 1))
+def starts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The processes that slots start from now on."""
+    found: list[int] = []
+    spawn = Slot._spawn
+
+    def counted(slot: Slot) -> None:
+        spawn(slot)
+        found.append(slot.pid)
+
+    monkeypatch.setattr(Slot, "_spawn", counted)
+    return found
+
+
+def test_of_a_batch_whose_process_dies_only_the_candidate_that_it_dies_of_fails(treacherous, monkeypatch):
+    started = starts(monkeypatch)
+    with Pool(replace(treacherous, batch_size=16), SHORT, slots=1) as pool:
+        found = pool.run(candidates(*[1] * 5, 13, *[1] * 10))
     failed = [isinstance(outcome.result, SimulationFailure) for outcome in found]
-    assert failed == [False, True, False, False]
-    assert found[1].result.reason.startswith("the simulator's process died, 2 times")
+    assert failed == [False] * 5 + [True] + [False] * 10
+    assert found[5].result.reason.startswith("the simulator's process died of it more than once")
+    # The first one, one more for every halving, and two tries of the candidate alone.
+    assert len(started) == 1 + 4 + 2
+
+
+def test_of_a_batch_that_dies_whatever_is_left_of_it_the_search_for_the_guilty_ends(treacherous, monkeypatch):
+    started = starts(monkeypatch)
+    with Pool(replace(treacherous, batch_size=64), SHORT, slots=1) as pool:
+        found = pool.run(candidates(*[13] * 64))
+    assert all(isinstance(outcome.result, SimulationFailure) for outcome in found)
+    assert len(started) < 64
+
+
+DOOMED = """
+import os, sys
+from calibrate.models.ei_clustered import ei_clustered as model
+from calibrate.simulators import poisson
+
+def die(*_, **__):
+    print("backend.cc: 387: compiling", file=sys.stderr)
+    print("fatal error: curand_kernel.h: No such file", file=sys.stderr)
+    print("compilation terminated.", file=sys.stderr, flush=True)
+    {how}
+
+poisson.{where} = die
+"""
+EXIT, KILL = "os._exit(1)", "os.kill(os.getpid(), 9)"
+
+
+def doomed(folder: Path, *, where: str, how: str) -> Setup:
+    """Networks whose back end ends the process somewhere."""
+    (folder / "plugin.py").write_text(DOOMED.format(where=where, how=how))
+    return Setup(model="plugin.py:model", folder=folder, backend="poisson", batch_size=8)
+
+
+@pytest.mark.parametrize(
+    ("where", "what"), [("Poisson.prepare", "built"), ("PreparedPoisson.load", "loaded")]
+)
+def test_a_back_end_that_ends_its_process_fails_the_batch_once_with_the_cause(
+    tmp_path, monkeypatch, where, what
+):
+    started = starts(monkeypatch)
+    with Pool(doomed(tmp_path, where=where, how=EXIT), SHORT, slots=1) as pool:
+        found = pool.run(candidates(*[1.0] * 8))
+        log = pool.logs[0]
+    assert len(started) == 2
+    (reason,) = {outcome.result.reason for outcome in found}
+    cause = "fatal error: curand_kernel.h: No such file"
+    died = f"the simulator's process died while it {what} the network"
+    assert reason == f"{died}: {cause} (its output is in {log})"
+    assert "compiling" in log.read_text()
+    shutil.rmtree(log.parent)
+
+
+def test_a_process_that_is_killed_while_it_builds_is_tried_once_more(tmp_path, monkeypatch):
+    started = starts(monkeypatch)
+    with Pool(doomed(tmp_path, where="Poisson.prepare", how=KILL), SHORT, slots=1) as pool:
+        found = pool.run(candidates(*[1.0] * 8))
+        shutil.rmtree(pool.logs[0].parent)
+    assert len(started) == 3
+    assert all("died while it built the network" in outcome.result.reason for outcome in found)
+
+
+def test_an_error_of_cuda_is_no_candidates_fault(tmp_path, monkeypatch):
+    setup = doomed(tmp_path, where="PreparedPoisson.advance", how=EXIT)
+    plugin = tmp_path / "plugin.py"
+    error = "backend.cc: 12: cuda runtime error 700: an illegal memory access was encountered"
+    plugin.write_text(plugin.read_text().replace("fatal error: curand_kernel.h: No such file", error))
+    started = starts(monkeypatch)
+    with Pool(setup, SHORT, slots=1) as pool:
+        found = pool.run(candidates(*[1.0] * 8))
+        shutil.rmtree(pool.logs[0].parent)
+    assert len(started) == 2
+    assert all(f"died while it simulated: {error}" in outcome.result.reason for outcome in found)
+
+
+@pytest.mark.parametrize(
+    ("printed", "last"),
+    [
+        ("", ""),
+        ("\n  \n", ""),
+        ("one\ntwo\n", "two"),
+        ("make: *** [neuronUpdate.o] Error 1\nbye\n", "make: *** [neuronUpdate.o] Error 1"),
+        ("a.cc:3: Assertion `x' failed.\nAborted\n", "a.cc:3: Assertion `x' failed."),
+        (
+            "terminate called\n  what():  optimizeBlockSize: NVCC failed\n",
+            "what():  optimizeBlockSize: NVCC failed",
+        ),
+    ],
+)
+def test_the_last_words_of_a_process_are_its_last_error(printed, last):
+    assert last_error(printed) == last
 
 
 def test_without_a_limit_of_its_own_a_simulation_may_take_many_times_the_slowest_so_far(
@@ -191,8 +300,9 @@ def test_an_error_in_a_plug_in_is_a_failure_with_its_reason(treacherous):
 def test_what_simulators_print_goes_to_the_log(treacherous, capfd):
     with Pool(treacherous, SHORT, slots=1) as pool:
         pool.run(candidates(1))
-        assert pool.log is not None
-        assert "must not reach" in pool.log.read_text()
+        (log,) = pool.logs
+        assert "must not reach" in log.read_text()
+    assert not log.parent.exists()
     assert "must not reach" not in "".join(capfd.readouterr())
 
 
@@ -257,11 +367,14 @@ def test_large_networks_get_the_slots_that_memory_allows(monkeypatch):
         slots_for("nest", network)
 
 
-def test_a_gpu_gets_one_process_and_batches_and_a_core_one_network_at_a_time(monkeypatch):
+def test_a_gpu_gets_two_processes_and_batches_and_a_core_one_network_at_a_time(monkeypatch):
     network = ei_clustered.network(SMALL)
     assert simulators.batch_size("nest") == 1
     monkeypatch.setattr(simulators, "on_gpu", lambda backend: backend == "genn")
-    assert slots_for("genn", network) == 1
+    install(monkeypatch, H100)
+    assert slots_for("genn", network) == 2
+    install(monkeypatch, H100, H100)
+    assert slots_for("genn", network) == 4
     assert simulators.batch_size("genn") == 40
     assert slots_for("nest", network) == len(psutil.Process().cpu_affinity())
     assert simulators.batch_size("nest") == 1
@@ -310,4 +423,101 @@ def test_slots_keep_to_the_cores_that_the_run_was_given(monkeypatch):
 def test_slots_of_a_gpu_are_not_pinned(monkeypatch):
     mine = sorted(psutil.Process().cpu_affinity())
     monkeypatch.setattr(simulators, "on_gpu", lambda _: True)
+    install(monkeypatch, H100)
     assert affinities(len(mine)) == [mine] * len(mine)
+
+
+# --- GPUs ---------------------------------------------------------------------------------------------
+
+SHARED = """
+import os, time
+from calibrate.models.ei_clustered import ei_clustered as model
+from calibrate.simulators import poisson
+
+def log(what):
+    print(what, os.environ["CUDA_VISIBLE_DEVICES"], time.monotonic(), flush=True)
+
+def load(self, *given, before=poisson.PreparedPoisson.load):
+    log("load")
+    before(self, *given)
+
+def observe(self, before=poisson.PreparedPoisson.observe):
+    log("observe")
+    time.sleep(0.2)
+    return before(self)
+
+def advance(self, duration_ms, before=poisson.PreparedPoisson.advance):
+    time.sleep(0.1)
+    before(self, duration_ms)
+    log("advanced")
+
+poisson.PreparedPoisson.load = load
+poisson.PreparedPoisson.observe = observe
+poisson.PreparedPoisson.advance = advance
+"""
+
+
+@pytest.fixture
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Setup:
+    """Networks whose processes tell when they are on their GPU; in batches of two."""
+    (tmp_path / "plugin.py").write_text(SHARED)
+    monkeypatch.setattr(simulators, "on_gpu", lambda _: True)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    return Setup(model="plugin.py:model", folder=tmp_path, backend="poisson", batch_size=2)
+
+
+def told(pool: Pool) -> list[list[tuple[str, str, float]]]:
+    """What each slot's process told: what it did, on which GPU, when."""
+    lines = [[line.split() for line in log.read_text().splitlines()] for log in pool.logs]
+    return [[(what, gpu, float(when)) for what, gpu, when in found] for found in lines]
+
+
+def test_processes_that_share_a_gpu_simulate_by_turns_and_observe_meanwhile(shared, monkeypatch):
+    install(monkeypatch, H100)
+    with Pool(shared, SHORT, slots=2) as pool:
+        outcomes = pool.run(candidates(*[1.0] * 12))
+        found = told(pool)
+    assert all(isinstance(outcome.result, Observation) for outcome in outcomes)
+    # Waiting for the other is no time of a simulation: 10 and 100 ms, 0.1 s of sleep for each, and observing.
+    assert all(0.4 <= outcome.wall_s < 0.55 for outcome in outcomes)
+    spans = []
+    for slot in found:
+        loads = [when for what, _, when in slot if what == "load"]
+        ends = [
+            [when for what, _, when in slot if what == "advanced"][k] for k in range(1, 2 * len(loads), 2)
+        ]
+        spans += list(zip(loads, ends, strict=True))
+    spans.sort()
+    assert len(spans) == 6
+    assert all(end <= start for (_, end), (start, _) in pairwise(spans))
+    # One observes while the other simulates: so the device is never idle for as long as that takes.
+    assert max(start - end for (_, end), (start, _) in pairwise(spans)) < 0.15
+
+
+def test_every_gpu_has_processes_of_its_own(shared, monkeypatch):
+    install(monkeypatch, H100, H100)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a, GPU-b")
+    with Pool(shared, SHORT, slots=3) as pool:
+        pool.run(candidates(*[1.0] * 12))
+        found = told(pool)
+    assert [{gpu for _, gpu, _ in slot} for slot in found] == [{"GPU-a"}, {"GPU-b"}, {"GPU-a"}]
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    with Pool(shared, SHORT, slots=2) as pool:
+        pool.run(candidates(*[1.0] * 8))
+        found = told(pool)
+    assert [{gpu for _, gpu, _ in slot} for slot in found] == [{"0"}, {"1"}]
+
+
+def test_to_wait_for_a_turn_does_not_count_as_time_of_a_batch(shared, monkeypatch):
+    install(monkeypatch, H100)
+    with Pool(shared, SHORT, slots=6, timeout_s=60.0) as pool:
+        pool.run(candidates(*[1.0] * 12))  # they have begun
+        pool._timeout_s = 1.0  # of which a batch takes 0.4 s, after up to five others of 0.2 s each
+        outcomes = pool.run(candidates(*[1.0] * 12))
+    assert [outcome.result for outcome in outcomes if isinstance(outcome.result, SimulationFailure)] == []
+
+
+def test_batches_are_spread_over_devices_not_over_the_processes_that_share_them():
+    asked = candidates(*[1.0] * 10)
+    assert [len(batch) for batch in batched(asked, batch_size=8, devices=1)] == [8, 2]
+    assert [len(batch) for batch in batched(asked, batch_size=8, devices=2)] == [5, 5]

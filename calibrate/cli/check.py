@@ -35,6 +35,7 @@ def check(
         tables.print_warnings(messages, found.warnings)
         try:
             ready = found.on(simulators.choose(found.simulation.backend))
+            tables.print_warnings(messages, simulators.warnings(ready.simulation.backend))
             cost = estimate(ready, timed=not fast)
         except SimulatorError as error:
             tables.print_warnings(messages, [str(error)])

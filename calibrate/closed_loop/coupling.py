@@ -14,6 +14,7 @@ from calibrate.closed_loop.environment import Environment, find_environment, mak
 from calibrate.errors import ModelError, SimulatorError
 from calibrate.observation import Episode, FloatArray, IntArray, Layout, Observation, SimulationFailure, steps
 from calibrate.simulators.base import Member, Prepared
+from calibrate.simulators.turn import Turn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,8 +124,9 @@ def simulate_in_loop(
     realisation: int,
     warmup_ms: float,
     duration_ms: float,
+    turn: Turn | None = None,
 ) -> list[Observation | SimulationFailure]:
-    """Run a batch through warm-up, without its environments, and measurement in the loop.
+    """Run a batch through warm-up, without its environments, and measurement in the loop, in its turn.
 
     Every network waits for its environment, however long it thinks, so that nothing depends on the speed of
     the computer. One whose environment fails is a failure; the others go on. Episodes that the end cuts off
@@ -147,20 +149,22 @@ def simulate_in_loop(
             return
         stimulate(prepared, loop, number, found)
 
-    prepared.load(members, realisation)
-    if warmup_ms:
-        prepared.advance(warmup_ms)
-    prepared.measure()
-    before = prepared.counted()
-    for number in range(len(members)):
-        exchanged(number, None)
-    for _ in range(n):
-        prepared.advance(loop.interval_ms)
-        now = prepared.counted()
+    with turn or Turn() as device:
+        prepared.load(members, realisation)
+        device.loaded()
+        if warmup_ms:
+            prepared.advance(warmup_ms)
+        prepared.measure()
+        before = prepared.counted()
         for number in range(len(members)):
-            if number not in failed:
-                exchanged(number, now[number] - before[number])
-        before = now
+            exchanged(number, None)
+        for _ in range(n):
+            prepared.advance(loop.interval_ms)
+            now = prepared.counted()
+            for number in range(len(members)):
+                if number not in failed:
+                    exchanged(number, now[number] - before[number])
+            before = now
     return [
         SimulationFailure(failed[number])
         if number in failed

@@ -6,7 +6,9 @@ import importlib.util
 
 from calibrate.errors import SimulatorError, did_you_mean
 from calibrate.network import Network
+from calibrate.simulators import cuda
 from calibrate.simulators.base import Precision, Simulator
+from calibrate.simulators.cuda import Obstacle
 
 NAMES = ("genn", "nest", "poisson")
 
@@ -37,15 +39,37 @@ def choose(backend: str) -> str:
 GPU_BATCH_SIZE = 40
 """Networks that a GPU simulates at once by default, as in the published scan (Schmitt et al. 2023)."""
 
+LARGEST_BATCH = 1023
+"""GeNN 5.4 holds batch sizes against a limit of the device that is another one's, of 1024, and aborts."""
+
 
 def on_gpu(backend: str) -> bool:
-    """Whether `backend` simulates on a GPU here: GeNN with its CUDA back end, where there is a device."""
-    if backend != "genn":
-        return False
-    from calibrate.simulators.genn import cuda_devices
+    """Whether `backend` simulates on a GPU here: GeNN, where there is one that it can use."""
+    return _gpu_of(backend) and gpu_obstacle(backend) is None
 
-    there = importlib.util.find_spec("pygenn") is not None  # else looking into it would raise
-    return there and cuda_devices() > 0 and importlib.util.find_spec("pygenn.cuda_backend") is not None
+
+def gpu_obstacle(backend: str) -> Obstacle | None:
+    """Why `backend` does not use the GPU that there is here; None where it does, or there is none."""
+    if backend != "genn":
+        return None
+    if not cuda.count():
+        return cuda.driver_obstacle()
+    if not _gpu_of(backend):
+        return None
+    from calibrate.simulators import genn
+
+    return genn.gpu_obstacle()
+
+
+def warnings(backend: str) -> list[str]:
+    """What there is to say of simulating with `backend` here: one line where a GPU is left unused."""
+    obstacle = gpu_obstacle(backend)
+    return [f"the GPU is not used: {obstacle}"] if obstacle else []
+
+
+def _gpu_of(backend: str) -> bool:
+    """Whether `backend` is one for GPUs, is installed, and finds a GPU."""
+    return backend == "genn" and importlib.util.find_spec("pygenn") is not None and cuda.count() > 0
 
 
 def batch_size(backend: str, wanted: int | None = None) -> int:
@@ -57,9 +81,16 @@ def batch_size(backend: str, wanted: int | None = None) -> int:
         return GPU_BATCH_SIZE if on_gpu(backend) else 1
     if wanted > 1 and backend in ("nest", "genn") and not on_gpu(backend):
         where = "NEST" if backend == "nest" else "GeNN without a GPU"
+        obstacle = gpu_obstacle(backend)
+        why = f" (there is one, but {obstacle.reason})" if obstacle else ""
         raise SimulatorError(
-            f"{where} simulates one network per process at a time, not {wanted}: leave out [simulation] "
+            f"{where}{why} simulates one network per process at a time, not {wanted}: leave out [simulation] "
             "batch_size; every core gets a process"
+        )
+    if backend == "genn" and wanted > LARGEST_BATCH:
+        raise SimulatorError(
+            f"GeNN simulates at most {LARGEST_BATCH} networks at once, not {wanted}: choose a smaller "
+            "[simulation] batch_size"
         )
     return wanted
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from calibrate.network import Network, RateStimulus, Stimulus, Values
 from calibrate.observation import FloatArray, IntArray, Layout, Observation, SimulationFailure
+from calibrate.simulators.turn import Turn
 
 Backend = Literal["auto", "genn", "nest", "poisson"]
 Precision = Literal["single", "double"]
@@ -84,10 +85,24 @@ class Simulator(Protocol):
 
 
 def simulate(
-    prepared: Prepared, members: Sequence[Member], *, realisation: int, warmup_ms: float, duration_ms: float
+    prepared: Prepared,
+    members: Sequence[Member],
+    *,
+    realisation: int,
+    warmup_ms: float,
+    duration_ms: float,
+    turn: Turn | None = None,
 ) -> list[Observation | SimulationFailure]:
-    """Run a batch from t = 0 through warm-up and measurement, switching its stimuli on and off."""
-    prepared.load(members, realisation)
+    """Run a batch from t = 0 through warm-up and measurement, in its turn on the device."""
+    with turn or Turn() as device:
+        prepared.load(members, realisation)
+        device.loaded()
+        _run(prepared, members, warmup_ms=warmup_ms, duration_ms=duration_ms)
+    return prepared.observe()
+
+
+def _run(prepared: Prepared, members: Sequence[Member], *, warmup_ms: float, duration_ms: float) -> None:
+    """Warm-up and measurement of a batch that is loaded, switching its stimuli on and off."""
     end_ms = warmup_ms + duration_ms
     switches: dict[float, set[int]] = {}
     for number, member in enumerate(members):
@@ -103,7 +118,6 @@ def simulate(
             _stimulate(prepared, number, members[number].values, time)
         if time == warmup_ms:
             prepared.measure()
-    return prepared.observe()
 
 
 def _stimulate(prepared: Prepared, number: int, values: Values, time_ms: float) -> None:

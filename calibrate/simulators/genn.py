@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
+import importlib
+import importlib.util
 import os
 import platform
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +19,7 @@ from calibrate.errors import SimulatorError
 from calibrate.network import Network
 from calibrate.simulators import cuda, genn_cache, genn_vector
 from calibrate.simulators.base import Precision, Recording
+from calibrate.simulators.cuda import Obstacle
 from calibrate.simulators.genn_batch import PreparedGenn
 from calibrate.simulators.genn_code import Build, assemble, check_size
 
@@ -30,16 +34,30 @@ def _load_pygenn() -> ModuleType:
     return pygenn  # type: ignore[no-any-return]
 
 
-def cuda_devices() -> int:
-    """Number of CUDA devices that the driver shows; 0 without a driver."""
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return 0
-    count = ctypes.c_int(0)
-    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
-        return 0
-    return count.value
+def gpu_obstacle() -> Obstacle | None:
+    """Why GeNN cannot use the GPUs that the driver shows; None where it can.
+
+    Raises SimulatorError where PyGeNN itself cannot be imported.
+    """
+    pygenn = _load_pygenn()
+    if "cuda" not in pygenn.genn_model.backend_modules:
+        # PyGeNN leaves out in silence whatever back end does not load.
+        if importlib.util.find_spec("pygenn.cuda_backend") is None:
+            remedy = "set CUDA_PATH and install PyGeNN again, as its documentation says"
+            return Obstacle("PyGeNN was built without CUDA", remedy)
+        try:
+            importlib.import_module("pygenn.cuda_backend")
+        except ImportError as error:
+            return Obstacle(
+                f"PyGeNN's CUDA back end does not load ({error})",
+                "let LD_LIBRARY_PATH name the folder of this library, such as $CUDA_PATH/lib64",
+            )
+    return cuda.toolkit()
+
+
+def uses_gpu() -> bool:
+    """Whether GeNN simulates on a GPU in this process: the driver shows one, and nothing is in the way."""
+    return cuda.count() > 0 and gpu_obstacle() is None
 
 
 class GeNN:
@@ -48,13 +66,13 @@ class GeNN:
     def __init__(self, *, dt_ms: float, precision: Precision) -> None:
         self._pygenn = _load_pygenn()
         self._dt_ms, self._precision = dt_ms, precision
-        compiled_in = self._pygenn.genn_model.backend_modules
-        self._device = "cuda" if cuda_devices() and "cuda" in compiled_in else "single_threaded_cpu"
+        self._device = "cuda" if uses_gpu() else "single_threaded_cpu"
 
     def prepare(
         self, network: Network, *, batch_size: int, recording: Recording, wiring_seed: int
     ) -> PreparedGenn:
-        if self._device != "cuda" and batch_size != 1:
+        on_gpu = self._device == "cuda"
+        if not on_gpu and batch_size != 1:
             raise SimulatorError(f"GeNN on the CPU simulates one network at a time, not {batch_size}")
         build = Build.of(
             network,
@@ -64,14 +82,28 @@ class GeNN:
             record_spikes=recording.spikes,
         )
         check_size(build)
-        device = f"{self._device} {cuda.architecture()}" if self._device == "cuda" else self._device
+        target = self._target()
         folder = genn_cache.built(
-            genn_cache.digest(build.text(), self._pygenn.__version__, device, genn_cache.compiler()),
+            genn_cache.digest(build.text(), self._pygenn.__version__, *target),
             lambda path: self._compile(build, path),
         )
         model = self._model(build)
-        model.build(str(folder), never_rebuild=True)
-        return PreparedGenn(model, build, recording, wiring_seed)
+        if not on_gpu:
+            model.build(str(folder), never_rebuild=True)
+            return PreparedGenn(model, build, recording, wiring_seed)
+        # GeNN measures its kernels again and writes there what it found, whether it is to build or not.
+        copied = tempfile.TemporaryDirectory(prefix="calibrate-genn-")
+        shutil.copytree(folder, copied.name, dirs_exist_ok=True)
+        model.build(copied.name, never_rebuild=True)
+        return PreparedGenn(model, build, recording, wiring_seed, folder=copied)
+
+    def _target(self) -> tuple[str, ...]:
+        """What, beside the network, its compiled code depends on."""
+        if self._device == "cuda":
+            device = cuda.devices()[0]
+            flags = [os.environ.get(f"NVCC_{place}_FLAGS", "") for place in ("PREPEND", "APPEND")]
+            return "cuda", device.name, device.capability, cuda.compiler(), genn_cache.compiler(), *flags
+        return self._device, genn_cache.compiler(), genn_cache.processor()
 
     def describe(self) -> dict[str, str]:
         return {
@@ -96,25 +128,35 @@ class GeNN:
         return model
 
     def _compile(self, build: Build, folder: Path) -> None:
+        try:
+            if self._device == "cuda":
+                self._compile_for_gpu(build, folder)
+            else:
+                self._compile_for_cpu(build, folder)
+        except Exception as error:
+            raise SimulatorError(f"GeNN could not compile this network: {error}") from error
+
+    def _compile_for_gpu(self, build: Build, folder: Path) -> None:
+        flags = os.environ.get("NVCC_APPEND_FLAGS", "")
+        if self._precision == "double":
+            flags += " -fmad=false"  # as on the CPU: a fused operation rounds otherwise than NEST's two
+        with _environment("NVCC_APPEND_FLAGS", flags.strip()):
+            self._model(build).build(str(folder), always_rebuild=True)
+
+    def _compile_for_cpu(self, build: Build, folder: Path) -> None:
         flags = "-O3 -march=native -fno-math-errno -fno-trapping-math"
         flags += " -ffp-contract=fast" if self._precision == "single" else " -ffp-contract=off"
         if platform.machine() in ("x86_64", "AMD64"):
             # Wider vectors leave most of a small population to the scalar rest of the loop.
             flags += " -mprefer-vector-width=256"
-        command = f"{os.environ.get('CXX', 'g++')} {flags}"
-        # On a CPU, GeNN is left to generate only: what it generates is rewritten before it is compiled.
-        on_cpu = self._device != "cuda"
-        try:
-            with _environment("CXX", "true" if on_cpu else command):
-                self._model(build).build(str(folder), always_rebuild=True)
-            if on_cpu:
-                code = folder / "network_CODE"
-                genn_vector.rewrite(code)
-                with _environment("CXX", command):
-                    jobs = f"-j{len(os.sched_getaffinity(0))}"
-                    subprocess.run(["make", "--silent", jobs, "-C", str(code)], check=True)
-        except Exception as error:
-            raise SimulatorError(f"GeNN could not compile this network: {error}") from error
+        # GeNN is left to generate only: what it generates is rewritten before it is compiled.
+        with _environment("CXX", "true"):
+            self._model(build).build(str(folder), always_rebuild=True)
+        code = folder / "network_CODE"
+        genn_vector.rewrite(code)
+        with _environment("CXX", f"{os.environ.get('CXX', 'g++')} {flags}"):
+            jobs = f"-j{len(os.sched_getaffinity(0))}"
+            subprocess.run(["make", "--silent", jobs, "-C", str(code)], check=True)
 
 
 @contextlib.contextmanager

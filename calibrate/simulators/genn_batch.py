@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import numpy as np
@@ -32,10 +33,21 @@ from calibrate.simulators.genn_noise import noise_name
 
 
 class PreparedGenn:
-    """A compiled network with a batch of members; see `GeNN`."""
+    """A compiled network with a batch of members; see `GeNN`.
 
-    def __init__(self, model: Any, build: Build, recording: Recording, wiring_seed: int) -> None:
-        self._model, self._build = model, build
+    folder  of its code, where that is its own: removed in the end
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        build: Build,
+        recording: Recording,
+        wiring_seed: int,
+        *,
+        folder: TemporaryDirectory[str] | None = None,
+    ) -> None:
+        self._model, self._build, self._folder = model, build, folder
         self._network = build.network
         self._recording = recording
         self._loading = Loading(model, build, wiring_seed=wiring_seed)
@@ -52,6 +64,8 @@ class PreparedGenn:
         if self._realisation is not None:
             self._model.unload()
             self._realisation = None
+        if self._folder is not None:
+            self._folder.cleanup()
 
     @property
     def layout(self) -> Layout:

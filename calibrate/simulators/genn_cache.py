@@ -40,9 +40,9 @@ def compiler() -> str:
 
 
 def digest(*parts: str) -> str:
-    """Key of a build: the parts given, the machine's processor and all source text of this package."""
+    """Key of a build: the parts given, the machine's architecture and all source text that makes the code."""
     found = hashlib.sha256()
-    for part in (*parts, platform.machine(), _processor(), platform.python_version()):
+    for part in (*parts, platform.machine()):
         found.update(part.encode() + b"\0")
     here = Path(__file__).parent
     for source in (*sorted(here.glob("genn*.py")), here.parent / "wiring.py"):
@@ -50,8 +50,8 @@ def digest(*parts: str) -> str:
     return found.hexdigest()[:32]
 
 
-def _processor() -> str:
-    # Code is compiled for the very processor (-march=native), and a cache may be shared by several machines.
+def processor() -> str:
+    """What the processor can do: code is compiled for the very one, and machines may share a cache."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -48,7 +48,8 @@ def add_counters(pygenn: ModuleType, model: Any, population: Population) -> Any:
         extra_global_params=[("bins", "unsigned int*")],
         sim_code=_COUNTER_CODE.replace("@RING@", str(RING)),
     )
-    initial = {"count": 0, "base": 0, "first": 0, "bin_steps": 1}
+    # Nothing is counted until a measurement begins: where it would be written is not known before.
+    initial = {"count": 0, "base": 0, "first": 2**32 - 1, "bin_steps": 1}
     return model.add_neuron_population(counters_name(population), population.clusters, counter, {}, initial)
 
 

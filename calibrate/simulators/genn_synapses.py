@@ -8,7 +8,13 @@ from typing import Any
 from calibrate.network import Network, Plasticity, Projection, UniformDelay
 from calibrate.neurons import delay_steps
 from calibrate.plasticity import PlasticityRule, plasticity_rule
-from calibrate.simulators.genn_connectivity import CONNECTIVITY_SETTINGS, connectivity, every_pair, kept
+from calibrate.simulators.genn_connectivity import (
+    CONNECTIVITY_SETTINGS,
+    connectivity,
+    every_pair,
+    kept,
+    order_spikes,
+)
 
 PULSE = "injectCurrent(inSyn); inSyn = 0.0;"
 
@@ -60,6 +66,8 @@ def add_projection(
     else:
         synapses.axonal_delay_steps = longest
     synapses.post_target_var = f"in_{projection.receptor}"
+    targets = network.population(projection.target).size
+    order_spikes(pygenn, synapses, row_length=row_length, targets=targets)
 
 
 def _synapse(pygenn: ModuleType, model: Any, projection: Projection, target: Any) -> Any:
@@ -142,3 +150,5 @@ def add_modulation(
     )
     synapses.axonal_delay_steps = 1
     synapses.post_target_var = f"in_{name}"
+    targets = network.population(projection.target).size
+    order_spikes(pygenn, synapses, row_length=targets, targets=targets)
