@@ -1,178 +1,195 @@
-"""All that a GPU can show, in one command.
+"""All that a GPU can show, in one command that fits a machine which is lent for minutes.
 
-    python -m benchmarks.gpu                          # on a machine with a CUDA device
-    python -m benchmarks.gpu --rehearse               # the same on the CPU, with small sizes
+    python -m benchmarks.gpu --budget-s 480 --out facts.jsonl      # on a machine with a CUDA device
+    python -m benchmarks.gpu --rehearse                            # the same in small, on the CPU too
+    python -m benchmarks.gpu --show facts.jsonl                    # tables of what was found
 
-In this order: whether batches are right (`batch`: members against the same networks alone and against NEST);
-batch size against throughput, beside GeNN one network at a time (the first line) and NEST on one core; device
-time by kernel and what it moves as a share of the memory's bandwidth, measured in the same run (more than
-100 % comes from a cache); and the published scan: its 100 points that are at hand, every fourth in both
-directions, against the published rates (`schmitt2023`), the time of all 1600 extrapolated from them.
+The most valuable comes first. Is it right, bit for bit: members of a batch against the same networks alone,
+in other slots, and in GeNN's CPU back end; do small targets lose input? Then time by batch size, of the
+device and of the host in each of its phases; the published scan, 100 of whose points are at hand
+(`schmitt2023`), in the pool that a study has, all 1600 extrapolated from them; then kernels (`kernels`),
+and NEST where it is asked for. All code is compiled first, side by side. Every fact is a line of JSON as
+soon as it is known, measured in a process of its own: what fails is a fact, too, and the rest goes on.
+Begun again with the same file, it finds what is still missing.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import subprocess
-import tempfile
+import platform
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks import bandwidth, batch, realtime, schmitt2023
+from benchmarks import bandwidth, kernels, realtime, schmitt2023
+from benchmarks.batch import equal, members
+from benchmarks.facts import Facts, Values, all_apart
 from calibrate import simulators
 from calibrate.models.ei_clustered import ei_clustered
-from calibrate.network import Network
-from calibrate.observation import Observation
-from calibrate.simulators.base import Precision, Recording
+from calibrate.network import Bernoulli, Network, Population, Projection, UniformPotential
+from calibrate.network import Values as NetworkValues
+from calibrate.observation import Observation, SimulationFailure
+from calibrate.packing import pack
+from calibrate.simulators import cuda
+from calibrate.simulators.base import Member, Precision, Recording
 from calibrate.simulators.genn import GeNN
-from calibrate.simulators.genn_code import Build
 
 SCAN_POINTS = 1600
-KERNELS = ("neuron_update", "presynaptic_update", "postsynaptic_update", "synapse_dynamics")
-
-# Moved for a synaptic event: a narrow index is read, an input is read and written.
-EVENT_BYTES = 2 + 4 + 4
-# Moved for a neuron in a step: potential, two currents and refractory steps are read and written, the
-# constant input is read; the input from each projection onto it is read and cleared.
-NEURON_BYTES = 4 * (4 + 4) + 4
-PROJECTION_BYTES = 4 + 4
+SMALL: dict[str, Any] = {"connectivity": "fixed_indegree", "N_E": 240, "N_I": 60, "N_Q": 3, "J_E+": 2.0}
+MEMBERS = 8
 
 
-class TimedGenn(GeNN):
-    """GeNN that measures the time of its kernels, which costs some itself."""
-
-    def _model(self, build: Build) -> Any:
-        model = super()._model(build)
-        model.timing_enabled = True
-        return model
+def large(neurons: int) -> dict[str, Any]:
+    """The network of the published scan, or a smaller one like it."""
+    return {"N_E": neurons * 4 // 5, "N_I": neurons // 5, "N_Q": 20, "J_E+": 2.75}
 
 
-@contextmanager
-def own_cache() -> Iterator[None]:
-    """An empty cache of compiled code: timed code is not what others may find under the same key."""
-    before = os.environ.get("CALIBRATE_CACHE")
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["CALIBRATE_CACHE"] = folder
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ["CALIBRATE_CACHE"]
-            else:
-                os.environ["CALIBRATE_CACHE"] = before
+def genn(precision: Precision, *, on_cpu: bool = False) -> GeNN:
+    simulator = GeNN(dt_ms=0.1, precision=precision)
+    if on_cpu:
+        simulator._device = "single_threaded_cpu"
+    return simulator
 
 
-@dataclass(frozen=True, kw_only=True)
-class Kernels:
-    """Device time of a batch, and the bytes that its kernels move at least.
-
-    seconds  by kernel; wall_s: of the host, from the first step to the last
-    events   synaptic ones, in all members
-    memory   of the device, in use; empty on the CPU
-    """
-
-    batch_size: int
-    seconds: dict[str, float]
-    wall_s: float
-    events: float
-    neuron_bytes: float
-    memory: str
-
-    @property
-    def moved_bytes(self) -> dict[str, float]:
-        return {"neuron_update": self.neuron_bytes, "presynaptic_update": self.events * EVENT_BYTES}
+# --- what is found, each in a process of its own ------------------------------------------------------
 
 
-def neuron_bytes(network: Network) -> int:
-    """Bytes that one step of all neurons of a network moves."""
-    return sum(
-        population.size
-        * (NEURON_BYTES + PROJECTION_BYTES * sum(p.target == population.name for p in network.projections))
-        for population in network.populations
-    )
-
-
-def outdegrees(network: Network) -> dict[str, float]:
-    """Synapses of a neuron of each population, expected."""
+def machine() -> Values:
+    """The machine, and whether GeNN uses its GPU."""
+    obstacle = simulators.gpu_obstacle("genn")
     return {
-        population.name: sum(
-            network.expected_synapses(p) for p in network.projections if p.source == population.name
-        )
-        / population.size
-        for population in network.populations
+        "python": platform.python_version(),
+        "cores": len(os.sched_getaffinity(0)),
+        "driver": kernels.device(),
+        "gpus": [asdict(one) for one in cuda.devices()],
+        "compiler": cuda.compiler(),
+        "on_gpu": simulators.on_gpu("genn"),
+        "obstacle": str(obstacle or ""),
     }
 
 
-def timed(
-    given: dict[str, Any], size: int, *, duration_ms: float, precision: Precision = "single"
-) -> Kernels:
-    """Time a batch of `size` networks by kernel, after 200 ms."""
+def compiled(given: dict[str, Any], size: int, precision: Precision) -> Values:
+    """Compile a network for batches of `size`: the cache has it then."""
+    began = time.monotonic()
     network = ei_clustered.network(given)
-    with (
-        own_cache(),
-        TimedGenn(dt_ms=0.1, precision=precision).prepare(
-            network, batch_size=size, recording=Recording(), wiring_seed=1
-        ) as prepared,
-    ):
-        prepared.load(batch.members(given, size), 0)
-        prepared.advance(200.0)
-        prepared.measure()
-        model = prepared._model
-        before = {name: getattr(model, f"{name}_time") for name in KERNELS}
-        started = time.perf_counter()
-        prepared.advance(duration_ms)
-        wall_s = time.perf_counter() - started
-        seconds = {name: getattr(model, f"{name}_time") - before[name] for name in KERNELS}
-        found = [seen for seen in prepared.observe() if isinstance(seen, Observation)]
-        memory = device("memory.used")
-    reach = outdegrees(network)
-    events = sum(float(seen.totals(kind).sum()) * reach[kind] for seen in found for kind in reach)
-    steps = round(duration_ms / 0.1)
-    return Kernels(
-        batch_size=size,
-        seconds=seconds,
-        wall_s=wall_s,
-        events=events,
-        neuron_bytes=float(neuron_bytes(network)) * steps * size,
-        memory=memory,
+    genn(precision).prepare(network, batch_size=size, recording=Recording(), wiring_seed=1)
+    return {"size": size, "precision": precision, "s": round(time.monotonic() - began, 1)}
+
+
+def observed(
+    simulator: GeNN, network: Network, batch: Sequence[Member], size: int, *, duration_ms: float
+) -> tuple[list[Observation], Values]:
+    """What networks show in batches of `size`, and what each phase took in all (s)."""
+    clock, took = time.perf_counter(), dict[str, float]()
+
+    def mark(phase: str) -> None:
+        nonlocal clock
+        now = time.perf_counter()
+        took[phase] = round(took.get(phase, 0.0) + now - clock, 3)
+        clock = now
+
+    found: list[Observation | SimulationFailure] = []
+    with simulator.prepare(network, batch_size=size, recording=Recording(), wiring_seed=1) as prepared:
+        mark("prepare")
+        for first in range(0, len(batch), size):
+            prepared.load(batch[first : first + size], 0)
+            mark("load again" if first else "load")
+            prepared.advance(200.0)
+            mark("warm-up")
+            prepared.measure()
+            mark("measure")
+            prepared.advance(duration_ms)
+            mark("advance")
+            found += prepared.observe()
+            mark("observe")
+    for one in found:
+        if isinstance(one, SimulationFailure):
+            raise RuntimeError(one.reason)
+    shown = [one for one in found if isinstance(one, Observation)]
+    for one in shown:
+        pack(one, compression=0)
+    mark("pack")
+    return shown, took
+
+
+def right(precision: Precision, size: int, duration_ms: float) -> Values:
+    """Members that are equal, bin by bin and neuron by neuron: in a batch, in other slots, on the CPU."""
+    network, batch = ei_clustered.network(SMALL), members(SMALL, MEMBERS)
+
+    def of(given: list[Member], at_once: int, **where: bool) -> list[Observation]:
+        return observed(genn(precision, **where), network, given, at_once, duration_ms=duration_ms)[0]
+
+    alone, together, cpu = of(batch, 1), of(batch, size), of(batch, 1, on_cpu=True)
+    mirrored = of(batch[::-1], size)[::-1]
+    return {
+        "of": len(batch),
+        "batch_is_alone": sum(map(equal, together, alone)),
+        "in_other_slots": sum(map(equal, together, mirrored)),
+        "gpu_is_cpu": sum(map(equal, together, cpu)),
+        "spikes": [int(sum(one.neuron_totals.sum() for one in part)) for part in (together, cpu)],
+    }
+
+
+def small_targets(size: int, duration_ms: float) -> Values:
+    """45 neurons onto 60, almost all to all: GeNN's own code would lose input where spikes come together."""
+    populations = (
+        Population(name="S", size=45, neuron="iaf_psc_exp"),
+        Population(name="T", size=60, neuron="iaf_psc_exp"),
     )
+    projection = Projection(source="S", target="T", rule=Bernoulli(0.9), delay_ms=1.0, receptor="ex")
+    network = Network(populations=populations, projections=(projection,))
+    batch = [
+        Member(
+            values=NetworkValues(
+                neurons={"S": {"I_e": 400.0 + k / size}, "T": {"I_e": 300.0}},
+                weights={projection.name: 20.0},
+                initial=dict.fromkeys("ST", UniformPotential(-70.0, -56.0)),
+            ),
+            seed=k,
+        )
+        for k in range(size)
+    ]
+    together, _ = observed(genn("double"), network, batch, size, duration_ms=duration_ms)
+    part = range(0, size, max(size // MEMBERS, 1))
+    cpu, _ = observed(
+        genn("double", on_cpu=True), network, [batch[k] for k in part], 1, duration_ms=duration_ms
+    )
+    same = sum(equal(together[k], one) for k, one in zip(part, cpu, strict=True))
+    return {"of": len(cpu), "gpu_is_cpu": same, "spikes": int(sum(one.neuron_totals.sum() for one in cpu))}
 
 
-def print_kernels(found: list[Kernels], *, bytes_per_s: float) -> None:
-    """A line for every kernel that took any time, in Markdown."""
-    print(f"\nbandwidth: {bytes_per_s / 1e9:.1f} GB/s; synaptic events move {EVENT_BYTES} bytes each")
-    print("\n| batch size | kernel | s | of the wall time | GB/s | of the bandwidth | 10^9 events / s |")
-    print("|---|---|---|---|---|---|---|")
-    for one in found:
-        for name, seconds in one.seconds.items():
-            if seconds > 0.001 * one.wall_s:
-                moved = one.moved_bytes.get(name, 0.0) / seconds
-                events = f"{one.events / seconds / 1e9:.3g}" if name == "presynaptic_update" else ""
-                print(
-                    f"| {one.batch_size} | {name} | {seconds:.2f} | {100 * seconds / one.wall_s:.0f} % "
-                    f"| {moved / 1e9:.3g} | {100 * moved / bytes_per_s:.2g} % | {events} |"
-                )
-        rest = one.wall_s - sum(one.seconds.values())
-        share = f"{100 * rest / one.wall_s:.0f} %"
-        print(f"| {one.batch_size} | the rest: host, launches | {rest:.2f} | {share} | | | |")
-    for one in found:
-        if one.memory:
-            print(f"\ndevice memory in use, batch of {one.batch_size}: {one.memory}")
+def speed(neurons: int, size: int, duration_ms: float) -> Values:
+    """Time of a step and of the host's phases, of one batch after another that was loaded before."""
+    given = large(neurons)
+    network, batch = ei_clustered.network(given), members(given, size)
+    shown, took = observed(genn("single"), network, [*batch, *batch], size, duration_ms=duration_ms)
+    steps = 2 * round(duration_ms / 0.1)
+    totals = float(sum(one.neuron_totals.sum() for one in shown))
+    return {
+        "size": size,
+        "us_per_step": round(took["advance"] / steps * 1e6, 2),
+        "us_per_step_and_member": round(took["advance"] / steps / size * 1e6, 3),
+        "rate_hz": round(totals / len(shown) / network.n_neurons / duration_ms * 1000, 3),
+        "phases_s": took,
+        "device": kernels.device("memory.used,clocks.sm"),
+    }
 
 
-def device(properties: str = "name,memory.total,driver_version") -> str:
-    """What the driver says of the GPU; empty where there is none."""
-    query = ["nvidia-smi", f"--query-gpu={properties}", "--format=csv,noheader"]
-    try:
-        return subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
+def scanned(number: int, size: int | None, network: dict[str, float], duration_ms: float) -> Values:
+    """Points of the published scan, and what all of them would take from the rate after the start."""
+    points = schmitt2023.reference()
+    if number < len(points):
+        # Points that are silent are cheap and tell nothing: a small part is of those that are compared.
+        points = spread([row for row in points if schmitt2023.compared(row)], number)
+    found = schmitt2023.scan(points, backend="genn", size=size, network=network, duration_ms=duration_ms)
+    whole_s = found.start_s + (found.took_s - found.start_s) * SCAN_POINTS / found.points
+    return {**asdict(found), "extrapolated_s": round(whole_s, 1)}
 
 
 def spread(rows: list[dict[str, float]], number: int) -> list[dict[str, float]]:
@@ -180,56 +197,103 @@ def spread(rows: list[dict[str, float]], number: int) -> list[dict[str, float]]:
     return [rows[k] for k in np.unique(np.linspace(0, len(rows) - 1, number).round().astype(int))]
 
 
-def scan(number: int, *, backend: str = "genn") -> None:
-    """Simulate points of the published scan, and say what all of them would take."""
-    points = schmitt2023.reference()
-    if number < len(points):
-        # Points that are silent are cheap and tell nothing: a small part is of those that are compared.
-        points = spread([row for row in points if schmitt2023.compared(row)], number)
-    print(f"\nthe published scan, {len(points)} of its {SCAN_POINTS} points")
-    took = schmitt2023.scan(points, backend=backend)
-    whole = took * SCAN_POINTS / len(points)
+def by_kernel(neurons: int, size: int, duration_ms: float) -> Values:
+    """Device time by kernel, which to measure takes some itself."""
+    found = kernels.timed(large(neurons), size, duration_ms=duration_ms)
+    copied = bandwidth.gpu_copy() if simulators.on_gpu("genn") else bandwidth.measure(1)["triad"]
+    return {**asdict(found), "moved_bytes": found.moved_bytes, "bandwidth": copied}
+
+
+def nest(neurons: int) -> Values:
+    """The same network in NEST, on one core."""
+    middle = {**large(neurons), "I_th_E": 2.25, "I_th_I": 1.3}
+    build_s, wire_s, factor, rate_hz, _, _ = realtime.measure("nest", "double", middle, 0.5)
+    return {"build_s": build_s + wire_s, "s_per_biological_s": factor, "rate_hz": rate_hz}
+
+
+# --- in order of value --------------------------------------------------------------------------------
+
+
+def examine(facts: Facts, *, on_gpu: bool, small: bool, sizes: list[int], with_nest: bool) -> None:
+    """Find all facts, as far as the time goes."""
+    neurons, duration_ms = (1000, 100.0) if small else (25_000, 1000.0)
+    # The CPU back end takes batches of one.
+    size = MEMBERS if on_gpu else 1
+    sizes = ([4, 1, 8] if small else sizes) if on_gpu else [1]
+    first, *others = sizes
+    if "compiled" not in facts.found:
+        jobs: list[tuple[Any, ...]] = [(SMALL, s, p) for p in ("double", "single") for s in {1, size}]
+        jobs += [(large(neurons), s, "single") for s in sizes]
+        facts.add("compiled", {"all": all_apart(compiled, jobs, timeout_s=facts.left_s)})
+    for precision in ("double", "single"):
+        facts.find(f"right, {precision}", right, precision, size, duration_ms, takes_s=20.0)
+    many = (16 if small else 400) if on_gpu else 1
+    facts.find("right, small targets", small_targets, many, duration_ms, takes_s=20.0)
+    facts.find(f"speed at {first}", speed, neurons, first, duration_ms, takes_s=20.0)
+    network = {**schmitt2023.NETWORK, **large(neurons)}
+    number, length_ms = (6, 500.0) if small else (100, 9000.0)
+    facts.find("scan", scanned, number, first, network, length_ms, takes_s=5.0 if small else 90.0)
+    facts.find(f"kernels at {first}", by_kernel, neurons, first, duration_ms, takes_s=5.0 if small else 60.0)
+    for other in others:
+        short_ms = duration_ms if other <= 160 else 400.0
+        facts.find(f"speed at {other}", speed, neurons, other, short_ms, takes_s=30.0)
+    if with_nest:
+        facts.find("NEST", nest, neurons, takes_s=150.0)
+
+
+def print_tables(found: dict[str, Values]) -> None:
+    """What a file of facts holds, in Markdown."""
+    for name in ("machine", "right, double", "right, single", "right, small targets", "scan", "NEST"):
+        if name in found:
+            shown = ", ".join(f"{key} {value}" for key, value in found[name].items() if key != "t")
+            print(f"{name}: {shown}\n")
+    speeds = [values for name, values in found.items() if name.startswith("speed at")]
     print(
-        f"{SCAN_POINTS} points extrapolated from these, starting included: {whole / 60:.0f} min; published: "
-        "NEST 765 min, GeNN one at a time 74 min (A6000), in batches of 40 38 min"
+        "| batch size | step us | of each member us | rate Hz | load again s | observe s | pack s | device |"
     )
+    print("|---|---|---|---|---|---|---|---|")
+    for one in sorted(speeds, key=lambda values: int(values["size"])):
+        phases = one["phases_s"]
+        print(
+            f"| {one['size']} | {one['us_per_step']} | {one['us_per_step_and_member']} | {one['rate_hz']} "
+            f"| {phases.get('load again', 0.0)} | {phases['observe'] / 2:.3f} | {phases['pack'] / 2:.3f} "
+            f"| {one['device']} |"
+        )
+    for name, values in found.items():
+        if name.startswith("kernels at"):
+            fields = ("batch_size", "seconds", "wall_s", "events", "neuron_bytes", "memory")
+            one = kernels.Kernels(**{field: values[field] for field in fields})
+            kernels.print_kernels([one], bytes_per_s=values["bandwidth"])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rehearse", action="store_true", help="on the CPU, with small sizes")
-    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 8, 40, 160, 400])
-    parser.add_argument("--kernel-sizes", type=int, nargs="+", default=[1, 40, 160])
-    parser.add_argument("--neurons", type=int, help="default: 25,000, in a rehearsal 2,000")
-    parser.add_argument("--duration-ms", type=float, default=2000.0)
-    parser.add_argument("--points", type=int, help="of the scan (default: 100, in a rehearsal 2; 0: none)")
-    parser.add_argument("--no-nest", action="store_true", help="leave out NEST's line")
+    parser.add_argument("--budget-s", type=float, default=480.0, help="what does not fit into it is left out")
+    parser.add_argument("--out", type=Path, default=Path("gpu_facts.jsonl"), help="file of facts")
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[40, 1, 160, 400, 24, 80])
+    parser.add_argument("--rehearse", action="store_true", help="in small, on the CPU too")
+    parser.add_argument("--nest", action="store_true", help="measure NEST, too, which takes two minutes")
+    parser.add_argument("--show", type=Path, help="print tables of a file of facts, and find nothing")
     options = parser.parse_args()
-    on_gpu = simulators.on_gpu("genn")
-    if not on_gpu and not options.rehearse:
-        raise SystemExit(
-            "GeNN has no CUDA device here: --rehearse runs all of it on the CPU, with small sizes"
-        )
-    sizes, kernel_sizes = (options.batch_sizes, options.kernel_sizes) if on_gpu else ([1], [1])
-    neurons = options.neurons or (2000 if options.rehearse else 25_000)
-    print(f"device: {device() or 'the CPU'}\n")
-    batch.check(max(sizes))
-    batch.timings(sizes, neurons=neurons, duration_ms=options.duration_ms)
-    given = {"N_E": neurons * 4 // 5, "N_I": neurons // 5, "N_Q": 20, "J_E+": 2.75}
-    if not options.no_nest:
-        middle = {**given, "I_th_E": 2.25, "I_th_I": 1.3}
-        build, wire, factor, rate, _, _ = realtime.measure("nest", "double", middle, 0.5)
-        print(
-            f"\nNEST, one core: {build + wire:.1f} s to build, {factor:.3f} s per biological s, {rate:.2f} Hz"
-        )
-    found = [timed(given, size, duration_ms=options.duration_ms) for size in kernel_sizes]
-    bytes_per_s = bandwidth.gpu_copy() if on_gpu else None
-    print_kernels(found, bytes_per_s=bytes_per_s or bandwidth.measure(1)["triad"])
-    number = options.points if options.points is not None else (2 if options.rehearse else 100)
-    if number:
-        scan(number)
+    if options.show:
+        print_tables(Facts(options.show, budget_s=0.0).found)
+        return
+    facts = Facts(options.out, budget_s=options.budget_s)
+    facts.find("machine", machine, takes_s=0.0)
+    there = facts.found.get("machine", {})
+    if not there.get("on_gpu") and not options.rehearse:
+        why = there.get("obstacle") or "no CUDA device, or no PyGeNN"
+        raise SystemExit(f"GeNN uses no GPU here ({why}): --rehearse runs all of it on the CPU, in small")
+    examine(
+        facts,
+        on_gpu=bool(there.get("on_gpu")),
+        small=options.rehearse,
+        sizes=options.batch_sizes,
+        with_nest=options.nest,
+    )
+    print(json.dumps({"end": round(options.budget_s - facts.left_s, 1)}))
 
 
 if __name__ == "__main__":

@@ -13,12 +13,14 @@ import argparse
 import csv
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from calibrate.objective import find_statistic
+from calibrate.network import find_model
 from calibrate.observation import SimulationFailure
-from calibrate.pool import Pool
+from calibrate.panel import panel
+from calibrate.pool import PER_GPU, Pool, cores
 from calibrate.simulators import batch_size, choose, on_gpu
 from calibrate.worker import Candidate, Outcome, Setup, Timing
 
@@ -37,32 +39,68 @@ def compared(row: dict[str, float]) -> bool:
     return row["I_th_I_rheobase"] >= 1.1 and row["nest_E_hz"] >= 1.0
 
 
-def scan(points: Sequence[dict[str, float]], *, backend: str, slots: int | None = None) -> float:
-    """Simulate points of the reference and print each beside it; the seconds that all took together.
+@dataclass(frozen=True, kw_only=True)
+class Scan:
+    """What a part of the scan took, with compiling and drawing the graph, and how many points agree.
 
-    Points are simulated in batches where the backend takes any; compiling and drawing the graph count.
+    start_s  until the first batch was about to be simulated
+    within   of the `judged` points: both rates within 15 % of NEST's published ones
     """
-    setup = Setup(model="ei_clustered", backend=backend, batch_size=batch_size(backend))
-    timing = Timing(warmup_ms=1000.0, duration_ms=9000.0)
+
+    took_s: float
+    start_s: float
+    points: int
+    judged: int
+    within: int
+    slots: int
+    batch_size: int
+
+
+def scan(
+    points: Sequence[dict[str, float]],
+    *,
+    backend: str,
+    slots: int | None = None,
+    size: int | None = None,
+    network: Mapping[str, float] = NETWORK,
+    duration_ms: float = 9000.0,
+) -> Scan:
+    """Simulate points of the reference, score them with the panel, and print each beside it.
+
+    size  of batches, where the backend takes any (default: what it takes by default)
+    """
+    layout = find_model("ei_clustered").network(network).layout
+    slots = slots or (PER_GPU if on_gpu(backend) else cores())
+    setup = Setup(
+        model="ei_clustered",
+        backend=backend,
+        batch_size=size or batch_size(backend),
+        statistics=panel(layout),
+        scorers=max(cores() // slots, 1) if on_gpu(backend) else 0,
+    )
+    timing = Timing(warmup_ms=1000.0, duration_ms=duration_ms)
     candidates = [
         Candidate(
             uuid=str(number),
-            parameters={**NETWORK, "I_th_E": row["I_th_E_rheobase"], "I_th_I": row["I_th_I_rheobase"]},
+            parameters={**network, "I_th_E": row["I_th_E_rheobase"], "I_th_I": row["I_th_I_rheobase"]},
             seed=number,
         )
         for number, row in enumerate(points)
     ]
-    rates = {kind: find_statistic(f"rate_{kind}") for kind in "EI"}
     print("| I_th_E | I_th_I | published E | ours E | ratio | published I | ours I | ratio | s / bio s |")
     print("|---|---|---|---|---|---|---|---|---|")
     within = judged = 0
+    start_s = math.inf
+    started = time.perf_counter()
 
     def show(outcome: Outcome) -> None:
-        nonlocal within, judged
-        if isinstance(outcome.result, SimulationFailure):
-            raise SystemExit(outcome.result.reason)
+        nonlocal within, judged, start_s
+        if isinstance(outcome.result, SimulationFailure) or outcome.measured is None:
+            raise SystemExit(str(outcome.result))
+        spent_s = outcome.wall_s + outcome.scoring_s
+        start_s = min(start_s, time.perf_counter() - started - spent_s)
         row = points[int(outcome.uuid)]
-        ours = {kind: rate(outcome.result).value for kind, rate in rates.items()}
+        ours = {kind: outcome.measured.estimates[f"rate_{kind}"].value for kind in "EI"}
         published = {kind: row[f"nest_{kind}_hz"] for kind in "EI"}
         ratio = {kind: ours[kind] / published[kind] if published[kind] else math.nan for kind in "EI"}
         if compared(row):
@@ -71,17 +109,24 @@ def scan(points: Sequence[dict[str, float]], *, backend: str, slots: int | None 
         print(
             f"| {row['I_th_E_rheobase']:.2f} | {row['I_th_I_rheobase']:.2f} "
             + "".join(f"| {published[k]:.3f} | {ours[k]:.3f} | {ratio[k]:.3f} " for k in "EI")
-            + f"| {outcome.wall_s / 10 / setup.batch_size:.2f} |",
+            + f"| {outcome.wall_s / (1 + duration_ms / 1000) / setup.batch_size:.2f} |",
             flush=True,
         )
 
-    started = time.perf_counter()
-    with Pool(setup, timing, slots=slots or (1 if on_gpu(backend) else None)) as pool:
+    with Pool(setup, timing, slots=slots) as pool:
         pool.run(candidates, progress=show)
-    took = time.perf_counter() - started
+    took_s = time.perf_counter() - started
     print(f"\n{within} of {judged} points within 15 % of NEST's published rates, both populations;")
-    print(f"{took:.0f} s on {pool.slots} processes, {setup.batch_size} at once in each")
-    return took
+    print(f"{took_s:.0f} s on {slots} processes, {setup.batch_size} at once in each")
+    return Scan(
+        took_s=took_s,
+        start_s=max(start_s, 0.0),
+        points=len(points),
+        judged=judged,
+        within=within,
+        slots=slots,
+        batch_size=setup.batch_size,
+    )
 
 
 def main() -> None:

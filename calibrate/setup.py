@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from calibrate.neurons import own_neuron_models
 from calibrate.pool import PER_GPU, Pool, cores, slots_for
 from calibrate.simulators import cuda
 from calibrate.simulators.base import Recording
-from calibrate.simulators.footprint import Footprint, footprint
+from calibrate.simulators.footprint import CONTEXT_BYTES, PROCESS_BYTES, SHARE, Footprint, footprint
 from calibrate.study import Study
 from calibrate.worker import Setup
 
@@ -74,11 +75,14 @@ def most_that_fit(study: Study, *, processes: int = 1) -> int:
         return most
     if processes > 1 and most_that_fit(study):
         return 0
+    if needs.most(free_bytes=free_bytes, host_free_bytes=math.inf):
+        where, needed, free = "of memory", PROCESS_BYTES + needs.host_bytes, host_free_bytes
+    else:
+        where, free = f"on the GPU ({least.name})", free_bytes
+        needed = CONTEXT_BYTES + needs.shared_bytes + needs.member_bytes
     raise SimulatorError(
-        f"one network needs about {(needs.shared_bytes + needs.member_bytes) / 2**30:.1f} GiB on the GPU "
-        f"({least.name}, {free_bytes / 2**30:.1f} GiB free) beside GeNN's code, and "
-        f"{needs.host_bytes / 2**30:.1f} GiB of the computer's memory ({host_free_bytes / 2**30:.1f} GiB "
-        "free): use fewer neurons, or end what takes the memory"
+        f"one network needs about {needed / SHARE / 2**30:.1f} GiB {where}, with what GeNN needs itself, and "
+        f"{free / 2**30:.1f} GiB are free: use fewer neurons, or end what takes the memory"
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import bandwidth, brian, gpu, own, plain_nest, published_genn, throughput
+from benchmarks import bandwidth, brian, host, kernels, own, plain_nest, published_genn, throughput
 from benchmarks.__main__ import SUITE, summary
+from benchmarks.facts import Facts
 from benchmarks.plain_nest import Settings, Simulate
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.objective import find_statistic
@@ -117,13 +120,13 @@ def test_synaptic_events_are_spikes_times_targets():
     # 1200 E neurons reach .2 x 1200 + .5 x 300, 300 I neurons of twice the rate .5 x 1500.
     assert found == pytest.approx(1200 * 390 + 2 * 300 * 750)
     network = ei_clustered.network({"N_E": 1200, "N_I": 300, "N_Q": 6})
-    assert gpu.outdegrees(network)["I"] == pytest.approx(750, rel=0.01)
+    assert kernels.outdegrees(network)["I"] == pytest.approx(750, rel=0.01)
 
 
 def test_memory_has_a_bandwidth():
     found = bandwidth.measure(1, size_bytes=1 << 22)
     assert min(found.values()) > 1e7
-    if gpu.device() == "":
+    if kernels.device() == "":
         assert bandwidth.gpu_copy() is None
 
 
@@ -131,12 +134,80 @@ def test_memory_has_a_bandwidth():
 def test_kernels_are_timed_without_touching_the_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("CALIBRATE_CACHE", str(tmp_path / "cache"))
     given = {"N_E": 240, "N_I": 60, "N_Q": 3, "connectivity": "fixed_indegree", "J_E+": 2.0}
-    found = gpu.timed(given, 1, duration_ms=100.0)
+    found = kernels.timed(given, 1, duration_ms=100.0)
     assert 0 < found.seconds["neuron_update"] < found.wall_s
     assert 0 < sum(found.seconds.values()) <= found.wall_s
     assert found.events > 0
     assert not (tmp_path / "cache").exists()
     assert os.environ["CALIBRATE_CACHE"] == str(tmp_path / "cache")
+
+
+def test_the_hosts_part_of_a_batch_counts_every_spike_in_narrow_integers():
+    found = host.measure(members=8, neurons=2000, duration_ms=1000.0)
+    # In each of 1000 bins, 3 of 1600 neurons of E and 1 of 400 of I.
+    assert found["spikes"] == 8 * 1000 * 4
+    bytes_of_counts = 8 * (2000 * 20 + 40 * 1000)
+    assert bytes_of_counts < 1e6 * found["sent MB"] < 1.2 * bytes_of_counts + 8 * 2000 * 8 * 8
+
+
+# --- facts --------------------------------------------------------------------------------------------
+
+
+def a_fact(number: int) -> dict[str, Any]:
+    print("not for the terminal")
+    return {"doubled": 2 * number}
+
+
+def a_failure() -> dict[str, Any]:
+    raise ValueError("it is wrong")
+
+
+def a_death() -> dict[str, Any]:
+    print("backend.cc: 12: cuda runtime error 2: out of memory", flush=True)
+    os._exit(1)
+
+
+def a_long_time() -> dict[str, Any]:
+    time.sleep(60)
+    return {}
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_facts_are_written_as_they_come_and_failures_are_facts_too(tmp_path, capfd):
+    path = tmp_path / "facts.jsonl"
+    facts = Facts(path, budget_s=120.0)
+    facts.find("one", a_fact, 21, takes_s=1.0)
+    assert lines(path)[0]["doubled"] == 42
+    facts.find("wrong", a_failure, takes_s=1.0)
+    facts.find("dead", a_death, takes_s=1.0)
+    facts.find("two", a_fact, 1, takes_s=1.0)
+    found = lines(path)
+    assert [line["fact"] for line in found] == ["one", "wrong", "dead", "two"]
+    assert "ValueError: it is wrong" in found[1]["failed"]
+    assert "cuda runtime error 2: out of memory" in found[2]["failed"]
+    assert "not for the terminal" not in capfd.readouterr().out
+
+
+def test_facts_that_are_there_are_not_found_again_but_failures_are(tmp_path):
+    path = tmp_path / "facts.jsonl"
+    path.write_text('{"fact": "one", "doubled": 3}\n{"fact": "two", "failed": "why"}\n')
+    facts = Facts(path, budget_s=60.0)
+    facts.find("one", a_fact, 21, takes_s=1.0)
+    facts.find("two", a_fact, 21, takes_s=1.0)
+    assert facts.found["one"]["doubled"] == 3
+    assert facts.found["two"]["doubled"] == 42
+
+
+def test_facts_keep_to_their_time(tmp_path):
+    path = tmp_path / "facts.jsonl"
+    facts = Facts(path, budget_s=6.0)
+    facts.find("long", a_long_time, takes_s=1.0)
+    facts.find("one", a_fact, 21, takes_s=1.0)
+    (line,) = lines(path)
+    assert line["failed"] == "it took too long"
 
 
 @pytest.mark.parametrize("name", SUITE)
@@ -147,7 +218,7 @@ def test_every_benchmark_says_in_a_sentence_what_it_does(name):
 
 def test_the_suite_names_all_benchmarks():
     files = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
-    assert files == {*SUITE, "__init__", "__main__"}
+    assert files == {*SUITE, "__init__", "__main__", "facts"}
 
 
 def test_own_study_has_the_plain_scripts_search_space(tmp_path):

@@ -6,6 +6,9 @@ import importlib
 import importlib.util
 import json
 import os
+import subprocess
+import sys
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -142,6 +145,27 @@ def test_without_pygenn_a_gpu_is_of_no_use(monkeypatch):
     assert check.detail.startswith("H100 (80.0 GiB free), H100 (80.0 GiB free)")
 
 
+def test_a_runtime_that_is_newer_than_the_driver_is_said_in_its_own_words(tmp_path):
+    assert cuda.runtime_obstacle() is None
+    code = """
+    int cudaGetDeviceCount(int *number) { *number = 0; return 35; }
+    const char *cudaGetErrorString(int error) { return "driver version is insufficient"; }
+    """
+    (tmp_path / "runtime.c").write_text(code)
+    library = tmp_path / "libcudart.so.13"
+    subprocess.run(["gcc", "-shared", "-o", library, tmp_path / "runtime.c"], check=True)
+    # In another process: this one would keep it.
+    script = f"""
+    import ctypes
+    from calibrate.simulators import cuda
+    ctypes.CDLL({str(library)!r})
+    print(cuda.runtime_obstacle())
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("CUDA says: driver version is insufficient; the driver must be as new")
+
+
 @pytest.mark.usefixtures("gpu")
 def test_an_unset_cuda_path_is_said_with_the_folder_to_set(toolkit, monkeypatch):
     monkeypatch.delenv("CUDA_PATH")
@@ -246,11 +270,11 @@ def batch(size: int) -> tuple[str, str]:
 
 
 def test_memory_that_is_full_is_one_line_before_anything_is_built(small_gpu):
-    with pytest.raises(SimulatorError, match=r"needs about .* GiB on the GPU \(H100, 0\.0 GiB free"):
+    with pytest.raises(SimulatorError, match=r"needs about 0\.7 GiB on the GPU \(H100\).* 0\.0 GiB are free"):
         pool_for(small_gpu(0))
     with pytest.raises(SimulatorError, match="one network needs"):
         sized(small_gpu(0))
-    with pytest.raises(SimulatorError, match=r"GiB of the computer's memory \(0\.1 GiB free\)"):
+    with pytest.raises(SimulatorError, match=r"0\.3 GiB of memory, .* 0\.1 GiB are free"):
         pool_for(small_gpu(80 * GIB, host=0.1 * GIB))
 
 

@@ -27,7 +27,9 @@ def run(
     trials: Annotated[
         int | None, typer.Option(help="Number of trials in all, instead of the study's.")
     ] = None,
-    slots: Annotated[int | None, typer.Option(min=1, help="Processes (default: one a core).")] = None,
+    slots: Annotated[
+        int | None, typer.Option(min=1, help="Processes (default: one per core, two per GPU).")
+    ] = None,
     pool: PoolEngine = None,
     address: Address = None,
     new: Annotated[

@@ -39,7 +39,9 @@ def validate(
     exact: Annotated[
         bool, typer.Option("--exact", help="Compare spike trains on one graph, in double precision.")
     ] = False,
-    slots: Annotated[int | None, typer.Option(min=1, help="Processes (default: one a core).")] = None,
+    slots: Annotated[
+        int | None, typer.Option(min=1, help="Processes (default: one per core, two per GPU).")
+    ] = None,
     pool: PoolEngine = None,
     address: Address = None,
     backend: Backend = None,

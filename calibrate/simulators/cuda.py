@@ -122,6 +122,32 @@ def _free_bytes(driver: ctypes.CDLL, handle: ctypes.c_int) -> int:
     return 0 if failed else free.value
 
 
+def runtime_obstacle() -> Obstacle | None:
+    """Why the CUDA runtime that this process has loaded cannot use the driver; None where it can."""
+    library = _loaded("libcudart")
+    if library is None:
+        return None
+    runtime, number = ctypes.CDLL(library), ctypes.c_int(0)
+    error = runtime.cudaGetDeviceCount(ctypes.byref(number))
+    if not error:
+        return None
+    runtime.cudaGetErrorString.restype = ctypes.c_char_p
+    said = runtime.cudaGetErrorString(error).decode(errors="replace")
+    return Obstacle(
+        f"CUDA says: {said}",
+        "the driver must be as new as PyGeNN's toolkit: update it, or build PyGeNN with an older toolkit",
+    )
+
+
+def _loaded(name: str) -> str | None:
+    """The file of a library that this process has loaded (Linux)."""
+    try:
+        lines = Path("/proc/self/maps").read_text().splitlines()
+    except OSError:
+        return None
+    return next((line.split()[-1] for line in lines if f"/{name}" in line), None)
+
+
 # --- what compiles for them ---------------------------------------------------------------------------
 
 

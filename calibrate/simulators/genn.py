@@ -52,7 +52,7 @@ def gpu_obstacle() -> Obstacle | None:
                 f"PyGeNN's CUDA back end does not load ({error})",
                 "let LD_LIBRARY_PATH name the folder of this library, such as $CUDA_PATH/lib64",
             )
-    return cuda.toolkit()
+    return cuda.runtime_obstacle() or cuda.toolkit()
 
 
 def uses_gpu() -> bool:

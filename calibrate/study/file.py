@@ -109,8 +109,8 @@ class SimulationSection(Section):
         default=None,
         ge=1,
         le=MANY,
-        description="networks that one process simulates at once (default: on a GPU, what fits and is "
-        "fastest; else 1)",
+        description="networks that one process simulates at once, on a GPU up to 1023 (default: there, what "
+        "its cache and memory hold, or what is fastest; else 1)",
     )
     precision: Literal["single", "double"] = Field(
         default="single", description="of the numbers in the simulator, where it has a choice"
