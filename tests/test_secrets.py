@@ -211,10 +211,10 @@ def test_what_holds_no_password_is_shown_as_it_is():
 JUSTIFIED = {
     ("calibrate/worker.py", "pickle.loads"),  # from the pipe of the process that started it
     ("calibrate/dask_pool.py", "pickle.loads"),  # in a Dask message, itself a pickle: docs/cluster.md
-    ("calibrate/pool.py", "cloudpickle.dumps"),  # into that pipe
+    ("calibrate/slot.py", "cloudpickle.dumps"),  # into that pipe
     ("calibrate/scorers.py", "pickle.loads"),  # from the process that started it, as above
     ("calibrate/scorers.py", "cloudpickle.dumps"),
-    ("calibrate/pool.py", "cloudpickle.register_pickle_by_value"),
+    ("calibrate/slot.py", "cloudpickle.register_pickle_by_value"),
 }
 RUNS_CODE = (
     "pickle",
