@@ -201,7 +201,8 @@ def by_kernel(neurons: int, size: int, duration_ms: float) -> Values:
     """Device time by kernel, which to measure takes some itself."""
     found = kernels.timed(large(neurons), size, duration_ms=duration_ms)
     copied = bandwidth.gpu_copy() if simulators.on_gpu("genn") else bandwidth.measure(1)["triad"]
-    return {**asdict(found), "moved_bytes": found.moved_bytes, "bandwidth": copied}
+    steps = round(duration_ms / 0.1)
+    return {**asdict(found), "steps": steps, "moved_bytes": found.moved_bytes, "bandwidth": copied}
 
 
 def nest(neurons: int) -> Values:
@@ -264,6 +265,10 @@ def print_tables(found: dict[str, Values]) -> None:
             fields = ("batch_size", "seconds", "wall_s", "events", "neuron_bytes", "memory")
             one = kernels.Kernels(**{field: values[field] for field in fields})
             kernels.print_kernels([one], bytes_per_s=values["bandwidth"])
+            untimed = found.get(f"speed at {one.batch_size}")
+            if untimed:
+                rest_us = untimed["us_per_step"] - 1e6 * sum(one.seconds.values()) / values["steps"]
+                print(f"\nof a step that is not timed, spike lists and launches: {rest_us:.1f} us")
 
 
 def main() -> None:

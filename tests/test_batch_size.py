@@ -15,6 +15,7 @@ from calibrate.errors import SimulatorError
 from calibrate.setup import footprint_of
 from calibrate.simulators import cuda
 from calibrate.simulators.footprint import CONTEXT_BYTES, SHARE, Footprint
+from calibrate.slot import Slot
 from calibrate.study import Study
 from small_study import small_study
 
@@ -155,3 +156,22 @@ def test_throughput_is_measured_in_a_process_of_its_own_and_is_0_where_nothing_r
     assert found.took_s > 0
     broken = small_study(tmp_path, ('"J+" = 2', '"J+" = 2\nwrong_above = 0.0'))
     assert batch_size._throughput(broken, 3).networks_per_s == 0.0
+
+
+def test_a_size_that_the_back_end_dies_of_is_one_process_and_one_answer(tmp_path, monkeypatch):
+    study, started, spawn = small_study(tmp_path), [], Slot._spawn
+    dying = """
+if "calibrate.pool" not in sys.modules:
+    from calibrate.simulators import poisson
+    poisson.Poisson.prepare = lambda *_, **__: os._exit(1)
+"""
+    with (tmp_path / "tiny.py").open("a") as model:
+        model.write(dying)
+
+    def counted(slot: Slot) -> None:
+        started.append(slot)
+        spawn(slot)
+
+    monkeypatch.setattr(Slot, "_spawn", counted)
+    assert batch_size._throughput(study, 32).networks_per_s == 0.0
+    assert len(started) == 2  # the one that died, and the one in its place
