@@ -235,7 +235,12 @@ class _Run:
         if stage is None:
             elsewhere = self._store.elsewhere()
             if not elsewhere:
-                return "grid"
+                # Another run may have told its last candidates since this one heard of the others.
+                before = self._done
+                self._hear()
+                if self._done > before or any(self._waiting.values()):
+                    return None
+                return "grid" if self._study.sampler.name == "grid" else "trials"
             self._doing, self._expected = "waiting", elsewhere
             self._send_progress()
             time.sleep(WAIT_S)

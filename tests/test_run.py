@@ -492,3 +492,41 @@ def test_one_network_is_simulated_with_the_parameters_asked_for(tmp_path):
 def test_a_simulation_that_fails_says_why(tmp_path):
     with pytest.raises(SimulatorError, match="the simulation failed: RuntimeError: the plug-in is broken"):
         simulate(small_study(tmp_path, WRONG), {"I_E": 3.0})
+
+
+class Beside(Shelf):
+    """A store that another run shares, which has asked the last four candidates and tells them late."""
+
+    def __init__(self, others: Sequence[FrozenTrial], simulations: Sequence[Simulation]) -> None:
+        super().__init__()
+        self._others, self._simulations, self._told = others, simulations, False
+
+    def claim(self, wanted: Sequence[Claim]) -> Sequence[Claim]:  # noqa: ARG002
+        return [Claim(index=index) for index in range(4, 8)]
+
+    def elsewhere(self) -> int:
+        self._told = True
+        self.kept += self._simulations
+        return 0
+
+    def news(self) -> tuple[list[FrozenTrial], list[Simulation]]:
+        if not self._told:
+            return super().news()
+        self._told = False
+        return list(self._others), []
+
+
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_what_another_run_tells_between_asking_and_looking_is_heard(tmp_path, seed):
+    study = small_study(tmp_path, ("seed = 3", f"seed = {seed}"))
+    alone = Shelf()
+    whole = run(study, pool=Bench(), store=alone)
+    others = [trial for trial in alone.trials if trial.user_attrs["index"] >= 4]
+    assert len(others) == 4
+    uuids = {trial.user_attrs["uuid"] for trial in others}
+    store = Beside(others, [kept for kept in alone.kept if kept.uuid in uuids])
+    found = run(study, pool=Bench(), store=store)
+    assert (found.complete, found.stopped) == (8, "trials")
+    assert found.best is not None
+    assert whole.best is not None
+    assert found.best.loss == whole.best.loss

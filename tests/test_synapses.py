@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from calibrate import simulators, wiring
+from calibrate.errors import SimulatorError
 from calibrate.network import (
     Bernoulli,
     Distributed,
@@ -26,6 +27,7 @@ from calibrate.network import (
 from calibrate.observation import Observation
 from calibrate.simulators import nest_plasticity
 from calibrate.simulators.base import Member, Prepared, Recording, simulate
+from calibrate.simulators.genn_code import Build, check_size
 from conftest import both
 
 MEMBRANES = both("nest", "genn")
@@ -80,6 +82,7 @@ def driven(**changes: Any) -> tuple[Network, Values]:
         {"weight_cv": 0.8},
         {"delay_ms": UniformDelay(0.1, 3.0)},
         {"weight_cv": 0.5, "delay_ms": UniformDelay(1.5, 6.0)},
+        {"delay_ms": UniformDelay(20.0, 40.0)},  # more steps than 8 bits hold
         {"rule": UniformIndegree(2, 9)},
         {"rule": UniformIndegree(1, 30), "weight_cv": 1.0},
     ],
@@ -91,6 +94,13 @@ def test_nest_and_genn_give_the_same_spikes_where_synapses_differ(changes):
     assert (nest.totals("cells") > 0).mean() > 0.5
     assert raster(nest) == raster(genn)
     np.testing.assert_allclose(nest.depolarisation, genn.depolarisation, rtol=1e-8)
+
+
+def test_delays_of_more_steps_than_genn_numbers_are_refused():
+    network, _ = driven(delay_ms=UniformDelay(1.0, 6554.0))
+    made = Build.of(network, dt_ms=0.1, batch_size=1, precision="single", record_spikes=False)
+    with pytest.raises(SimulatorError, match=r"up to 65,540 steps of 0\.1 ms; GeNN takes up to 65,535"):
+        check_size(made)
 
 
 def test_weights_are_log_normal_with_mean_one_and_the_given_variation():

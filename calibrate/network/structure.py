@@ -15,7 +15,6 @@ from calibrate.plasticity import plasticity_rule
 # What 32 bits can number, and what can be listed.
 MOST_NEURONS = 2**31 - 1
 MOST_CLUSTERS = 10_000
-MOST_DELAY_STEPS = 255  # of a synapse that has a delay of its own
 
 Part = Literal["all", "within", "between"]
 

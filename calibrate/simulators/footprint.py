@@ -12,6 +12,7 @@ from calibrate.simulators.base import Precision, Recording
 from calibrate.simulators.genn_code import constants, row_length
 from calibrate.simulators.genn_counters import RING
 from calibrate.simulators.genn_monitor import MONITOR_STATE
+from calibrate.simulators.genn_synapses import delay_bytes
 
 # Of the free memory, what batches may take. The rest is for what the estimate leaves out: fragments, kernels.
 SHARE = 0.8
@@ -81,7 +82,7 @@ def footprint(
             member += room * scalar + 8 * source.size
             shared += 4 * room  # synapses by target
         else:
-            shared += room * (scalar * (projection.weight_cv > 0) + spread)
+            shared += room * (scalar * (projection.weight_cv > 0) + spread * delay_bytes(projection, dt_ms))
     member += hot
     return Footprint(
         shared_bytes=shared,

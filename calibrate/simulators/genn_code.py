@@ -92,8 +92,17 @@ class Build:
 
 
 def check_size(build: Build) -> None:
-    """SimulatorError where a batch has more plastic weights than GeNN's 32-bit index can number."""
+    """SimulatorError where a batch has more than GeNN's code can number.
+
+    Plastic weights have an index of 32 bits, delays of single synapses 16 bits.
+    """
     for projection, length in zip(build.network.projections, build.row_lengths, strict=True):
+        longest = delay_steps(projection.longest_delay_ms, build.dt_ms)
+        if isinstance(projection.delay_ms, UniformDelay) and longest >= 2**16:
+            raise SimulatorError(
+                f"{projection.name} has delays of up to {longest:,} steps of {build.dt_ms:g} ms; GeNN takes "
+                f"up to {2**16 - 1:,} where each synapse has its own: choose a larger dt_ms or shorter delays"
+            )
         synapses = build.network.population(projection.source).size * length
         if projection.plasticity is not None and synapses * build.batch_size >= 2**32:
             raise SimulatorError(

@@ -30,6 +30,11 @@ def modulation_name(projection: Projection) -> str:
     return f"modulation_{projection.name}"
 
 
+def delay_bytes(projection: Projection, dt_ms: float) -> int:
+    """Bytes that hold the delay of a synapse in steps, where each has its own."""
+    return 1 if delay_steps(projection.longest_delay_ms, dt_ms) < 2**8 else 2
+
+
 def add_projection(
     pygenn: ModuleType,
     model: Any,
@@ -53,7 +58,7 @@ def add_projection(
         "SPARSE",
         groups[projection.source],
         groups[projection.target],
-        _synapse(pygenn, model, projection, groups[projection.target]),
+        _synapse(pygenn, model, projection, groups[projection.target], dt_ms=dt_ms),
         pygenn.init_postsynaptic(kept(model, arrival), {}, {"weight": 0.0}),
         pygenn.init_sparse_connectivity(rule, {}),
     )
@@ -70,7 +75,7 @@ def add_projection(
     order_spikes(pygenn, synapses, row_length=row_length, targets=targets)
 
 
-def _synapse(pygenn: ModuleType, model: Any, projection: Projection, target: Any) -> Any:
+def _synapse(pygenn: ModuleType, model: Any, projection: Projection, target: Any, *, dt_ms: float) -> Any:
     """What a spike does to a synapse, and through it."""
     if projection.plasticity is not None:
         return _plastic_synapse(
@@ -80,7 +85,8 @@ def _synapse(pygenn: ModuleType, model: Any, projection: Projection, target: Any
     if not weights and not delays:
         return pygenn.init_weight_update("StaticPulseConstantWeight", {"g": 1.0})
     fixed = pygenn.VarAccess.READ_ONLY
-    variables = [("g", "scalar", fixed)] * weights + [("d", "uint8_t", fixed)] * delays
+    width = delay_bytes(projection, dt_ms)
+    variables = [("g", "scalar", fixed)] * weights + [("d", f"uint{8 * width}_t", fixed)] * delays
     weight = "g" if weights else "1.0"
     snippet = pygenn.create_weight_update_model(
         "distributed",
