@@ -53,7 +53,7 @@ def described(study: Study, trial: FrozenTrial, simulations: Sequence[Simulation
     """A complete trial and its candidate's simulations, for people."""
     simulations = searched(study, simulations)
     if not simulations:
-        raise StoreError(f"trial {trial.number} has no simulation in the database, which was damaged")
+        raise StoreError(f"the database has no simulation of trial {trial.number}: its rows were removed")
     estimates = estimates_of(study, simulations)
     fresh = [
         simulation.estimates

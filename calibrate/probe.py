@@ -6,15 +6,10 @@ import sqlite3
 import tempfile
 from pathlib import Path
 
-import psutil
 from sqlalchemy import URL
 
 from calibrate.errors import StoreError
 from calibrate.store import database
-
-NETWORK_FILE_SYSTEMS = (
-    "nfs", "cifs", "smb", "afs", "lustre", "gpfs", "beegfs", "ceph", "gluster", "9p", "fuse.sshfs"
-)  # fmt: skip
 
 
 def write_sqlite(path: Path, url: URL) -> None:
@@ -53,11 +48,3 @@ def write(url: URL) -> None:
             connection.exec_driver_sql("DROP TABLE calibrate_doctor")
     finally:
         engine.dispose()
-
-
-def network_file_system(folder: Path) -> str:
-    """The type of the file system of `folder` where that is on another machine, else an empty text."""
-    mounts = {Path(mount.mountpoint): mount.fstype for mount in psutil.disk_partitions(all=True)}
-    place = next((parent for parent in (folder, *folder.parents) if parent in mounts), None)
-    kind = mounts[place] if place else ""
-    return kind if kind.startswith(NETWORK_FILE_SYSTEMS) else ""

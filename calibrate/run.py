@@ -173,9 +173,9 @@ class _Run:
         return Result(
             best=self._best,
             front=[self._described(trial) for trial in self._search.front] if self._study.pareto else [],
-            complete=self._count(TrialState.COMPLETE),
-            failed=self._count(TrialState.FAIL),
-            infeasible=self._infeasible,
+            complete=self._search.count(TrialState.COMPLETE),
+            failed=self._search.count(TrialState.FAIL),
+            infeasible=self._search.infeasible,
             added=self._added,
             stopped=stopped,
             others=others,
@@ -416,18 +416,11 @@ class _Run:
     def _described(self, trial: FrozenTrial) -> Best:
         return described(self._study, trial, self._store.simulations(str(trial.user_attrs[UUID])))
 
-    @property
-    def _infeasible(self) -> int:
-        return sum(any(v > 0 for v in trial.constraints.values()) for trial in self._search.trials)
-
-    def _count(self, state: TrialState) -> int:
-        return sum(trial.state == state for trial in self._search.trials)
-
     def _send_progress(self) -> None:
         self._progress(
             Progress(
                 done=self._done,
-                failed=self._count(TrialState.FAIL),
+                failed=self._search.count(TrialState.FAIL),
                 total=self._limit,
                 doing=self._doing,
                 batch=self._expected,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -135,6 +136,10 @@ class Search:
         self._distributions = {name: distribution(domain) for name, domain in space.items()}
         self._strategy = STRATEGIES[type(sampler)](sampler, space, seed)
         self._told: list[FrozenTrial] = []
+        self._best: FrozenTrial | None = None
+        self._counts: Counter[TrialState] = Counter()
+        self._infeasible = 0
+        self._next_number = 0
         self._indices: set[int] = set()  # of the told and the open ones
         self._adopted: set[int] = set()  # those of them that were taken over from another study
         self._study: optuna.Study | None = None
@@ -154,7 +159,17 @@ class Search:
 
     @property
     def best(self) -> FrozenTrial | None:
-        return best_of(self._told)
+        """The feasible trial of lowest loss, the first of equals; None where there is none."""
+        return self._best
+
+    def count(self, state: TrialState) -> int:
+        """Number of finished trials in `state`."""
+        return self._counts[state]
+
+    @property
+    def infeasible(self) -> int:
+        """Number of finished trials that break a constraint."""
+        return self._infeasible
 
     @property
     def front(self) -> list[FrozenTrial]:
@@ -216,8 +231,7 @@ class Search:
 
         mirror  keeps them and numbers them; by default they are numbered as they are told
         """
-        first = max((trial.number for trial in self._told), default=-1) + 1
-        trials = [self._frozen(answer, first + k) for k, answer in enumerate(answers)]
+        trials = [self._frozen(answer, self._next_number + k) for k, answer in enumerate(answers)]
         if mirror is not None:
             for trial, number in zip(trials, mirror(trials), strict=True):
                 trial.number = number
@@ -228,6 +242,12 @@ class Search:
     def _take(self, trial: FrozenTrial) -> None:
         index = int(trial.user_attrs.get(INDEX, -1))
         self._told.append(trial)
+        # Kept as they come, since they are asked for with every outcome of a batch.
+        self._next_number = max(self._next_number, trial.number + 1)
+        self._counts[trial.state] += 1
+        self._infeasible += any(value > 0 for value in trial.constraints.values())
+        if is_feasible(trial) and (self._best is None or _rank(trial) < _rank(self._best)):
+            self._best = trial
         self._indices.add(index)
         if ORIGIN in trial.user_attrs:
             self._adopted.add(index)

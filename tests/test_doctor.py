@@ -15,11 +15,14 @@ from pathlib import Path
 import pytest
 from cuda_driver import H100, install
 
-from calibrate import doctor, probe, simulators
+from calibrate import doctor, simulators
 from calibrate.cli.commands import execute
 from calibrate.errors import SimulatorError
+from calibrate.observation import SimulationFailure
 from calibrate.pool import Pool
 from calibrate.simulators.cuda import Obstacle
+from calibrate.store import database
+from calibrate.worker import Outcome
 
 NAMES = [
     "Python", "NEST", "GeNN", "GPU", "database", "PostgreSQL", "Optuna", "PyTorch", "cache folder", "machine"
@@ -88,9 +91,25 @@ def test_nest_really_simulates_in_another_process(folder, capfd, monkeypatch):
 def test_genn_compiles_and_leaves_nothing_behind(folder):
     check = doctor._genn(fast=False)
     assert check.state == "ok"
+    assert check.remedy == ""
     assert "compiled and simulated a tiny network" in check.detail
     assert files(folder) == []
     assert os.environ["CALIBRATE_CACHE"] == str(folder / "cache")
+
+
+@pytest.mark.parametrize(
+    ("device", "found", "said"),
+    [("cpu", [True], False), ("cpu", [False], True), ("cpu", [True, False], True), ("cuda", [False], False)],
+)
+def test_a_genn_whose_loops_are_not_known_is_said_to_be_slower(monkeypatch, device, found, said):
+    def simulated(_: str, rewritten: list[bool]) -> Outcome:
+        rewritten += found
+        return Outcome(uuid="", result=SimulationFailure(""), backend={"version": "6", "device": device})
+
+    with_module(monkeypatch, "pygenn")
+    monkeypatch.setattr(doctor.genn_cache, "compiler", lambda: "g++")
+    monkeypatch.setattr(doctor, "_simulated", simulated)
+    assert ("other code" in doctor._genn(fast=False).remedy) is said
 
 
 def test_json_is_all_there_is_on_standard_output():
@@ -239,7 +258,7 @@ def test_sqlite_on_a_network_file_system_is_warned_of(capfd, monkeypatch, folder
     assert check["state"] == "ok"
     assert "network file system, nfs4" in check["detail"]
     assert "PostgreSQL" in check["remedy"]
-    assert probe.network_file_system(Path("/usr")) == ""
+    assert database.network_file_system(Path("/usr")) == ""
 
 
 def test_optional_packages_are_found_or_optional(capfd, monkeypatch):

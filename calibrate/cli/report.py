@@ -45,8 +45,10 @@ def report(
         messages = errors()
         results = read_results(read(study, {"simulation.backend": backend}, searched=False), storage=storage)
         path = to or study.with_name(f"{results.study.name}.html")
-        if path.is_dir() or not path.parent.is_dir():
-            raise CalibrateError(f"cannot write the report {path}: it is, or lies in, no such file or folder")
+        if path.is_dir():
+            raise CalibrateError(f"cannot write the report {path}: it is a folder")
+        if not path.parent.is_dir():
+            raise CalibrateError(f"cannot write the report {path}: the folder {path.parent} does not exist")
         from calibrate.report import (  # matplotlib takes half a second
             make_report,
             write_figures,

@@ -29,7 +29,7 @@ def show(
 ) -> None:
     """Show what a study has found so far, during a run too; nothing is changed."""
     with output(json_) as (emit, console):
-        results = read_results(read(study, {"simulation.backend": backend}), storage=storage)
+        results = read_results(read(study, {"simulation.backend": backend}, searched=False), storage=storage)
         chosen = results.best if trial is None else results.trial(trial)
         if json_:
             asked = {"trial": best_json(chosen)} if trial is not None and chosen is not None else {}

@@ -46,7 +46,9 @@ def stats(
     repeats: Annotated[int, typer.Option(min=2, help="Number of bootstrap samples.")] = REPEATS,
     write: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write the [[objectives]] of a study that aims at these values."),
+        typer.Option(
+            metavar="FILE", help="Write the \\[\\[objectives]] of a study that aims at these values."
+        ),
     ] = None,
     sampled: Annotated[
         bool,

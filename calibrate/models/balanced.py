@@ -26,4 +26,5 @@ balanced = Model(
     make_network=make_network,
     make_values=make_values,
     doc="Random balanced network of excitatory and inhibitory neurons",
+    cites="balanced",
 )

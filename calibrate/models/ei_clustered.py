@@ -317,4 +317,5 @@ ei_clustered = Model(
     make_network=make_network,
     make_values=make_values,
     doc="Cortical E/I clustered attractor network (Rostami et al. 2024)",
+    cites="clusters",
 )

@@ -202,4 +202,5 @@ litwin_kumar_doiron = Model(
     make_network=make_network,
     make_values=make_values,
     doc="Balanced network with excitatory clusters (Litwin-Kumar & Doiron 2012)",
+    cites="slow_dynamics",
 )

@@ -72,6 +72,7 @@ class Model:
 
     network  complete parameters -> Network; raises ModelError where rules across parameters are broken
     values   (network, complete parameters) -> Values; likewise
+    cites    what a paper that uses it should cite, in full; or a key of calibrate's own references
     """
 
     name: str
@@ -79,6 +80,7 @@ class Model:
     make_network: Callable[[Parameters], Network]
     make_values: Callable[[Network, Parameters], Values]
     doc: str = ""
+    cites: str = ""
 
     def parameter(self, name: str) -> Parameter:
         for parameter in self.parameters:

@@ -67,6 +67,7 @@ IAF_PSC_EXP = register(
     NeuronModel(
         name="iaf_psc_exp",
         doc="Leaky integrate-and-fire neuron with exponential synaptic currents",
+        exact=True,
         parameters=(
             *_MEMBRANE,
             NeuronParameter("tau_syn_ex", "ms", 2.0, "decay of excitatory currents", above=0.0),
@@ -123,6 +124,7 @@ def _beta_settings(p: Parameters) -> dict[str, object]:
 IAF_PSC_BETA = register(
     NeuronModel(
         name="iaf_psc_beta",
+        exact=True,
         doc=(
             "Leaky integrate-and-fire neuron whose synaptic currents rise and decay: a weight is the peak of "
             "exp(-t / tau_decay) - exp(-t / tau_rise)"

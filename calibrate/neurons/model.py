@@ -114,6 +114,7 @@ class NeuronModel:
     refractory   parameter with the longest time that a neuron rests after a spike (ms)
     threshold    parameter with the potential at which a spike is registered (mV)
     ordered      pairs of parameters of which the first must be below the second
+    exact        whether a step solves the equations exactly, as far as the neuron does not fire in it
 
     Every model has the parameters C_m, E_L, V_th, V_reset and I_e, and tau_m or g_L.
     """
@@ -128,6 +129,7 @@ class NeuronModel:
     refractory: str = "t_ref"
     threshold: str = "V_th"
     ordered: tuple[tuple[str, str], ...] = (("V_reset", "V_th"),)
+    exact: bool = False
 
     def complete(self, given: Parameters) -> dict[str, Number]:
         """All parameters, defaults filled in; ModelError for one that the model does not have."""

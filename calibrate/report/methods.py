@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 
+from calibrate.neurons import neuron_model
 from calibrate.reading import Results
 from calibrate.verdict import Verdict
 
@@ -42,25 +43,36 @@ def methods(results: Results, verdict: Verdict | None) -> tuple[str, list[Refere
                 cited.append(key)
         return "[" + ", ".join(str(cited.index(key) + 1) for key in keys) + "]"
 
-    own = study.file.model.name not in ("ei_clustered", "balanced")
-    kind = "the network model" if own else f"the network model {study.file.model.name}"
-    source = "" if own else f" {cite('clusters' if study.file.model.name == 'ei_clustered' else 'balanced')}"
+    if study.model.cites and study.model.cites not in known:  # a model of one's own, which says it in full
+        known[study.model.cites] = {"text": study.model.cites, "doi": ""}
+    source = f" {cite(study.model.cites)}" if study.model.cites else ""
     sizes = ", ".join(f"{p.size:,} {p.name}" for p in study.network.populations)
     free, targets = list(study.space), [objective.name for objective in study.objectives]
     simulator = {"genn": "GeNN", "nest": "NEST", "poisson": "independent Poisson neurons"}
     backend = study.simulation.backend
+    neurons = [neuron_model(population.neuron) for population in study.network.populations]
+    exact = backend != "poisson" and all(neuron.exact for neuron in neurons)
+    robust = [objective.name for objective in study.objectives if objective.robust]
     sentences = [
-        f"{_count(len(free), 'parameter')} of {kind}{source} ({sizes} neurons in the middle of the ranges) "
+        f"{_count(len(free), 'parameter')} of the network model {study.model.name}{source} "
+        f"({sizes} neurons in the middle of the ranges) "
         f"{'was' if len(free) == 1 else 'were'} calibrated ({_listed(free)}) with calibrate {_version()}, "
         f"which searches with Optuna {version('optuna')} {cite('optuna')}.",
         f"Parameter sets were proposed by {SAMPLERS[study.sampler.name]} and simulated in "
         f"{simulator[backend]}{f' {cite(backend)}' if backend in known else ''} with a time step of "
         f"{study.simulation.dt_ms:g} ms"
-        + (f" by exact integration {cite('exact')}" if backend != "poisson" else "")
+        + (f" by exact integration {cite('exact')}" if exact else "")
         + f", for {study.simulation.duration_ms / 1000:g} s after {study.simulation.warmup_ms / 1000:g} s.",
         f"The loss was the {'' if len(targets) == 1 else 'weighted mean of the '}squared deviation"
         f"{'' if len(targets) == 1 else 's'} of {_listed(targets)} from the target"
-        f"{'' if len(targets) == 1 else 's'}, in units of the tolerances (table of targets).",
+        f"{'' if len(targets) == 1 else 's'}, in units of the tolerances (table of targets)"
+        + (
+            f"; beyond the tolerance it grew linearly {cite('huber')}"
+            f"{'' if len(robust) == len(targets) else f' for {_listed(robust)}'}"
+            if robust
+            else ""
+        )
+        + ".",
     ]
     replicates = study.replicates
     if replicates.graphs > 1:

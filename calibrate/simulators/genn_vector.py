@@ -70,6 +70,11 @@ def _split(found: re.Match[str]) -> str:
     return _SPLIT.format(block=_BLOCK, **found.groupdict())
 
 
+def is_rewritten(code: Path) -> bool:
+    """Whether a loop in a folder of generated code was rewritten: another GeNN may generate others."""
+    return "spiked[i - first]" in (code / "neuronUpdate.cc").read_text()
+
+
 def rewrite(code: Path) -> None:
     """Rewrite the loops in a folder of generated code; those that look otherwise stay as they are."""
     path = code / "neuronUpdate.cc"

@@ -85,8 +85,16 @@ def parsed(url: str, folder: Path) -> URL:
     return found.set(database=str(path))
 
 
-# Where several computers may see one file, and locks and memory maps cannot be relied on.
-NETWORK = ("nfs", "cifs", "smb", "afs", "lustre", "gpfs", "beegfs", "ceph", "glusterfs", "fuse.sshfs", "9p")
+# Where several computers may see one file, and locks and memory maps cannot be relied on. Some of them are
+# mounted by FUSE, and then have a prefix.
+_NETWORK = ("nfs", "cifs", "smb", "afs", "lustre", "gpfs", "beegfs", "ceph", "gluster", "sshfs", "9p")
+
+
+def network_file_system(path: Path) -> str:
+    """The type of the file system of `path` if that is on another machine, else an empty text."""
+    mounts = [mount for mount in psutil.disk_partitions(all=True) if path.is_relative_to(mount.mountpoint)]
+    kind = max(mounts, key=lambda mount: len(mount.mountpoint)).fstype.lower() if mounts else ""
+    return kind if kind.removeprefix("fuse.").startswith(_NETWORK) else ""
 
 
 def warning(url: URL) -> str | None:
@@ -94,9 +102,8 @@ def warning(url: URL) -> str | None:
     if not is_sqlite(url):
         return None
     path = Path(str(url.database)).absolute()
-    mounts = [one for one in psutil.disk_partitions(all=True) if path.is_relative_to(one.mountpoint)]
-    kind = max(mounts, key=lambda one: len(one.mountpoint)).fstype.lower() if mounts else ""
-    if not kind.startswith(NETWORK):
+    kind = network_file_system(path)
+    if not kind:
         return None
     return (
         f"{path.name} lies on a network file system ({kind}), where SQLite may lock or lose data: "
