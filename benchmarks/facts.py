@@ -18,19 +18,34 @@ from calibrate.slot import last_error
 
 Values = dict[str, Any]
 
+# A fact may take so many times as long as it is expected to.
+PATIENCE = 4.0
+
 
 class Facts:
     """A file of JSON lines, one for each fact: its name, what was found, and when (s after the start).
 
-    What the file holds already is not found again, but for what failed.
+    What the file holds already is not found again, except for what failed. All its facts are of one `place`:
+    SystemExit for a file of another.
     """
 
-    def __init__(self, path: Path, *, budget_s: float) -> None:
+    def __init__(self, path: Path, *, budget_s: float, place: Values | None = None) -> None:
         self._path, self._began, self._budget_s = path, time.monotonic(), budget_s
         self.found: dict[str, Values] = {}
-        if path.exists():
-            lines = (json.loads(line) for line in path.read_text().splitlines() if line.strip())
-            self.found = {line.pop("fact"): line for line in lines if "failed" not in line}
+        for line in path.read_text().splitlines() if path.exists() else ():
+            try:
+                fact = json.loads(line)
+            except ValueError:  # cut off where the machine was taken away
+                continue
+            if "failed" not in fact:
+                self.found[fact.pop("fact")] = fact
+        if place is None:
+            return
+        before = {key: value for key, value in self.found.get("place", {}).items() if key != "t"}
+        if before and before != place:
+            raise SystemExit(f"{path} holds facts of another place ({before}): name another file with --out")
+        if not before:
+            self.add("place", place)
 
     @property
     def left_s(self) -> float:
@@ -39,18 +54,19 @@ class Facts:
 
     def add(self, name: str, values: Values) -> None:
         """Write a fact, to the disk at once, and print it."""
-        self.found[name] = values
+        if "failed" not in values:
+            self.found[name] = values
         line = json.dumps({"fact": name, **values, "t": round(time.monotonic() - self._began, 1)})
         print(line, flush=True)
         with self._path.open("a") as file:
-            file.write(line + "\n")
+            file.write(f"\n{line}\n")  # on a line of its own, also after one that was cut off
             file.flush()
             os.fsync(file.fileno())
 
     def find(self, name: str, function: Callable[..., Values], *given: Any, takes_s: float) -> None:
         """Add what `function` returns in a process of its own, or why it does not.
 
-        takes_s  what it needs of the time budget; with less left it is not begun
+        takes_s  what it needs of the time budget: with less left it is not begun, and it gets some times more
         """
         if name in self.found:
             return
@@ -58,12 +74,9 @@ class Facts:
             print(json.dumps({"no time left for": name}), flush=True)
             return
         try:
-            values = apart(function, *given, timeout_s=self.left_s)
+            self.add(name, apart(function, *given, timeout_s=min(self.left_s, PATIENCE * takes_s)))
         except RuntimeError as error:
             self.add(name, {"failed": str(error)})
-            del self.found[name]
-        else:
-            self.add(name, values)
 
 
 def apart(function: Callable[..., Values], *given: Any, timeout_s: float) -> Values:
@@ -106,6 +119,7 @@ def _collected(running: list[tuple[Any, Connection, Path]], ends: float) -> Iter
                 process.join(10)
                 printed = log.read_text(errors="replace") if log.exists() else ""
                 found = {"failed": f"its process died ({process.exitcode}): {last_error(printed)}"}
+        process.join(5)  # it removes what it has left in temporary folders
         process.kill()
         process.join()
         yield found

@@ -29,7 +29,7 @@ import numpy as np
 
 from benchmarks import bandwidth, kernels, realtime, schmitt2023
 from benchmarks.batch import equal, members
-from benchmarks.facts import Facts, Values, all_apart
+from benchmarks.facts import Facts, Values, all_apart, apart
 from calibrate import simulators
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.network import Bernoulli, Network, Population, Projection, UniformPotential
@@ -74,12 +74,12 @@ def machine() -> Values:
     }
 
 
-def compiled(given: dict[str, Any], size: int, precision: Precision) -> Values:
+def compiled(network: Network, size: int, precision: Precision, on_cpu: bool = False) -> Values:
     """Compile a network for batches of `size`: the cache has it then."""
     began = time.monotonic()
-    network = ei_clustered.network(given)
-    genn(precision).prepare(network, batch_size=size, recording=Recording(), wiring_seed=1)
-    return {"size": size, "precision": precision, "s": round(time.monotonic() - began, 1)}
+    simulator = genn(precision, on_cpu=on_cpu)
+    simulator.prepare(network, batch_size=size, recording=Recording(), wiring_seed=1)
+    return {"size": size, "precision": precision, "cpu": on_cpu, "s": round(time.monotonic() - began, 1)}
 
 
 def observed(
@@ -136,19 +136,21 @@ def right(precision: Precision, size: int, duration_ms: float) -> Values:
     }
 
 
-def small_targets(size: int, duration_ms: float) -> Values:
-    """45 neurons onto 60, almost all to all: GeNN's own code would lose input where spikes come together."""
-    populations = (
-        Population(name="S", size=45, neuron="iaf_psc_exp"),
-        Population(name="T", size=60, neuron="iaf_psc_exp"),
-    )
+def small_network() -> Network:
+    """45 neurons onto 60, almost all to all."""
+    populations = Population(name="S", size=45), Population(name="T", size=60)
     projection = Projection(source="S", target="T", rule=Bernoulli(0.9), delay_ms=1.0, receptor="ex")
-    network = Network(populations=populations, projections=(projection,))
+    return Network(populations=populations, projections=(projection,))
+
+
+def small_targets(size: int, duration_ms: float) -> Values:
+    """Whether the small network loses input where spikes come together, as GeNN's own code for it would."""
+    network = small_network()
     batch = [
         Member(
             values=NetworkValues(
                 neurons={"S": {"I_e": 400.0 + k / size}, "T": {"I_e": 300.0}},
-                weights={projection.name: 20.0},
+                weights={network.projections[0].name: 20.0},
                 initial=dict.fromkeys("ST", UniformPotential(-70.0, -56.0)),
             ),
             seed=k,
@@ -182,13 +184,17 @@ def speed(neurons: int, size: int, duration_ms: float) -> Values:
 
 
 def scanned(number: int, size: int | None, network: dict[str, float], duration_ms: float) -> Values:
-    """Points of the published scan, and what all of them would take from the rate after the start."""
+    """Points of the published scan, and what all of them would take: the start once, and each batch as here.
+
+    As in a study, two processes take turns on a GPU and statistics are computed; nothing is stored.
+    """
     points = schmitt2023.reference()
     if number < len(points):
         # Points that are silent are cheap and tell nothing: a small part is of those that are compared.
         points = spread([row for row in points if schmitt2023.compared(row)], number)
     found = schmitt2023.scan(points, backend="genn", size=size, network=network, duration_ms=duration_ms)
-    whole_s = found.start_s + (found.took_s - found.start_s) * SCAN_POINTS / found.points
+    batches, all_batches = (-(-number // found.batch_size) for number in (found.points, SCAN_POINTS))
+    whole_s = found.start_s + (found.took_s - found.start_s) * all_batches / batches
     return {**asdict(found), "extrapolated_s": round(whole_s, 1)}
 
 
@@ -222,13 +228,23 @@ def examine(facts: Facts, *, on_gpu: bool, small: bool, sizes: list[int], with_n
     size = MEMBERS if on_gpu else 1
     sizes = ([4, 1, 8] if small else sizes) if on_gpu else [1]
     first, *others = sizes
+    many = (16 if small else 400) if on_gpu else 1
     if "compiled" not in facts.found:
-        jobs: list[tuple[Any, ...]] = [(SMALL, s, p) for p in ("double", "single") for s in {1, size}]
-        jobs += [(large(neurons), s, "single") for s in sizes]
-        facts.add("compiled", {"all": all_apart(compiled, jobs, timeout_s=facts.left_s)})
+        clustered = ei_clustered.network(SMALL)
+        jobs: list[tuple[Any, ...]] = [
+            (clustered, s, p) for p in ("double", "single") for s in sorted({1, size})
+        ]
+        jobs += [(ei_clustered.network(large(neurons)), s, "single") for s in sizes]
+        jobs.append((small_network(), many, "double"))
+        if on_gpu:
+            jobs += [(clustered, 1, p, True) for p in ("double", "single")] + [
+                (small_network(), 1, "double", True)
+            ]
+        found = all_apart(compiled, jobs, timeout_s=0.6 * facts.left_s)
+        failed = [one["failed"] for one in found if "failed" in one]
+        facts.add("compiled", {"all": found, **({"failed": failed[0]} if failed else {})})
     for precision in ("double", "single"):
         facts.find(f"right, {precision}", right, precision, size, duration_ms, takes_s=20.0)
-    many = (16 if small else 400) if on_gpu else 1
     facts.find("right, small targets", small_targets, many, duration_ms, takes_s=20.0)
     facts.find(f"speed at {first}", speed, neurons, first, duration_ms, takes_s=20.0)
     network = {**schmitt2023.NETWORK, **large(neurons)}
@@ -285,15 +301,19 @@ def main() -> None:
     if options.show:
         print_tables(Facts(options.show, budget_s=0.0).found)
         return
-    facts = Facts(options.out, budget_s=options.budget_s)
-    facts.find("machine", machine, takes_s=0.0)
-    there = facts.found.get("machine", {})
-    if not there.get("on_gpu") and not options.rehearse:
-        why = there.get("obstacle") or "no CUDA device, or no PyGeNN"
+    try:
+        there = apart(machine, timeout_s=60.0)
+    except RuntimeError as error:
+        raise SystemExit(f"this machine cannot be asked: {error}") from None
+    if not there["on_gpu"] and not options.rehearse:
+        why = there["obstacle"] or "no CUDA device, or no PyGeNN"
         raise SystemExit(f"GeNN uses no GPU here ({why}): --rehearse runs all of it on the CPU, in small")
+    place = {"gpus": [one["name"] for one in there["gpus"]], "rehearsed": options.rehearse}
+    facts = Facts(options.out, budget_s=options.budget_s, place=place)
+    facts.add("machine", there)
     examine(
         facts,
-        on_gpu=bool(there.get("on_gpu")),
+        on_gpu=bool(there["on_gpu"]),
         small=options.rehearse,
         sizes=options.batch_sizes,
         with_nest=options.nest,

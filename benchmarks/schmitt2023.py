@@ -20,7 +20,7 @@ from pathlib import Path
 from calibrate.network import find_model
 from calibrate.observation import SimulationFailure
 from calibrate.panel import panel
-from calibrate.pool import PER_GPU, Pool, cores
+from calibrate.pool import Pool, cores, slots_for
 from calibrate.simulators import batch_size, choose, on_gpu
 from calibrate.worker import Candidate, Outcome, Setup, Timing
 
@@ -70,7 +70,7 @@ def scan(
     size  of batches, where the backend takes any (default: what it takes by default)
     """
     layout = find_model("ei_clustered").network(network).layout
-    slots = slots or (PER_GPU if on_gpu(backend) else cores())
+    slots = slots or slots_for(backend, find_model("ei_clustered").network(network))
     setup = Setup(
         model="ei_clustered",
         backend=backend,
@@ -132,7 +132,7 @@ def scan(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--points", type=int, help="only the first N points")
-    parser.add_argument("--slots", type=int, help="processes (default: one per core)")
+    parser.add_argument("--slots", type=int, help="processes (default: one per core, two per GPU)")
     parser.add_argument("--backend", default="genn")
     arguments = parser.parse_args()
     points = [row for row in reference() if compared(row)][: arguments.points]

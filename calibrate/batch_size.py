@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from calibrate import simulators
 from calibrate.errors import SimulatorError
 from calibrate.observation import SimulationFailure
-from calibrate.pool import PER_GPU, Pool, slots_for
+from calibrate.pool import Pool, slots_for
 from calibrate.setup import footprint_of, most_that_fit, setup_of
 from calibrate.simulators import cuda, genn_cache
 from calibrate.simulators.footprint import Footprint
@@ -25,12 +25,11 @@ GAIN = 1.1
 # What is simulated to measure a batch size, once to warm up and once to measure (ms).
 PROBE_MS = 200.0
 
-# Members step fastest while all that a step goes through lies in the L2 cache, beside part of the graph.
+# Stepping is fastest while the state of all members fits into the L2 cache, beside part of the graph.
 CACHE_SHARE = 0.8
 
 # A sampler that learns from results is to learn so many times at least in a study.
 LESSONS = 8
-LEARNING_NOTHING = ("grid", "qmc", "random")
 
 
 def first_size(needs: Footprint, *, l2_bytes: int, most: int) -> int:
@@ -55,17 +54,22 @@ def fastest(
     if 2 * size > most:
         return size
     reached = throughput(size)
-    while 2 * size <= most and worth(reached) and (doubled := throughput(2 * size)) >= GAIN * reached > 0:
+    while (
+        reached > 0
+        and 2 * size <= most
+        and worth(reached)
+        and (doubled := throughput(2 * size)) >= GAIN * reached
+    ):
         size, reached = 2 * size, doubled
     return size
 
 
-def sized(study: Study, say: Callable[[str], None] = lambda _: None) -> Study:
+def sized(study: Study, say: Callable[[str], None] = lambda _: None, *, slots: int | None = None) -> Study:
     """`study` with a batch size for the GPU here, where it names none and simulates on one.
 
-    It must name a simulator, not "auto". What fits into the device's L2 cache is the first size. Where the
-    study is long enough to gain by it, larger ones are compiled and tried; what was found is kept beside the
-    compiled code. A sampler that learns from results gets no larger batches than let it learn.
+    It must name a simulator, not "auto". What fits into the device's L2 cache is the first size. If the study
+    is long enough to gain from it, larger ones are compiled and tried; what was found is kept beside the
+    compiled code. Batches are small enough for a sampler that learns from results to do so.
 
     Raises SimulatorError where not one network fits into memory.
     """
@@ -75,7 +79,7 @@ def sized(study: Study, say: Callable[[str], None] = lambda _: None) -> Study:
     if not simulators.on_gpu(simulation.backend):
         return study
     device = cuda.devices()[0]
-    first, most = _first_and_most(study, device)
+    first, most = _first_and_most(study, device, slots)
     known = _Known(study, device)
 
     def throughput(size: int) -> float:
@@ -86,7 +90,7 @@ def sized(study: Study, say: Callable[[str], None] = lambda _: None) -> Study:
 
     def worth(networks_per_s: float) -> bool:
         """Whether the study gains more by a size that just pays than trying it takes."""
-        if study.trials is None or not networks_per_s:
+        if study.trials is None:
             return True
         stage, took_s = study.stages[-1], max(found.took_s for found in known.found.values())
         probes = study.trials * study.replicates.graphs * (stage.warmup_ms + stage.duration_ms) / PROBE_MS
@@ -99,24 +103,23 @@ def sized(study: Study, say: Callable[[str], None] = lambda _: None) -> Study:
 
 def untried(study: Study) -> int:
     """The batch size that `sized` begins with, for a study that simulates on a GPU."""
-    return _first_and_most(study, cuda.devices()[0])[0]
+    return _first_and_most(study, cuda.devices()[0], None)[0]
 
 
-def _first_and_most(study: Study, device: cuda.Device) -> tuple[int, int]:
-    fit = most_that_fit(study, processes=PER_GPU) or most_that_fit(study)
-    most = min(fit, simulators.LARGEST_BATCH, _most_for_sampler(study))
+def _first_and_most(study: Study, device: cuda.Device, slots: int | None) -> tuple[int, int]:
+    slots = slots or slots_for(study.simulation.backend, study.network)
+    fit = most_that_fit(study, processes=-(-slots // cuda.count())) or most_that_fit(study)
+    most = min(fit, cuda.LARGEST_BATCH, _most_for_sampler(study, slots))
     return first_size(footprint_of(study), l2_bytes=device.l2_bytes, most=most), most
 
 
-def _most_for_sampler(study: Study) -> int:
+def _most_for_sampler(study: Study, slots: int) -> int:
     """The largest batches that a study's number of trials and its sampler have a use for."""
     if study.trials is None:
-        return simulators.LARGEST_BATCH
-    slots = slots_for(study.simulation.backend, study.network)
-    if study.sampler.name in LEARNING_NOTHING:
+        return cuda.LARGEST_BATCH
+    if not study.sampler.learns:
         return max(-(-study.trials // slots), 1)
-    usual = min(simulators.GPU_BATCH_SIZE, -(-study.trials // slots))
-    return max(study.trials // (slots * LESSONS), usual, 1)
+    return max(study.trials // (slots * LESSONS), 1)
 
 
 @dataclass(frozen=True)
@@ -161,9 +164,13 @@ class _Known:
 
     def keep(self, size: int, measured: _Measured) -> None:
         self.found[size] = measured
+        if not measured.networks_per_s:  # it may work another time
+            return
         known = self._all()
         known[self._key] = {
-            str(size): (one.networks_per_s, one.took_s) for size, one in sorted(self.found.items())
+            str(size): (one.networks_per_s, one.took_s)
+            for size, one in sorted(self.found.items())
+            if one.networks_per_s
         }
         with contextlib.suppress(OSError):  # it is found again then
             self._path.parent.mkdir(parents=True, exist_ok=True)

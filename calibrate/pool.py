@@ -33,10 +33,10 @@ from calibrate.worker import Candidate, Outcome, Setup, Timing, failures
 PATIENCE = 20.0
 SHORTEST_PATIENCE_S = 600.0
 
-# What a process does of which any member of its batch would let it die.
+# What a process does that is the same for all members of its batch.
 DOING: Mapping[Phase | None, str] = {
+    "starting": "it started",
     "building": "it built the network",
-    "waiting": "it waited for the device",
     "loading": "it loaded the network",
 }
 
@@ -75,8 +75,9 @@ def pinning(slots: int) -> Sequence[int | None]:
     return mine if slots == len(mine) > 1 else [None] * slots
 
 
-# Of those that share a GPU, one simulates while the other observes and scores.
-PER_GPU = 2
+def processes_per_gpu() -> int:
+    """Two, of which one simulates while the other observes and scores; one if a GPU takes no more."""
+    return 1 if any(device.exclusive for device in cuda.devices(with_memory=False)) else 2
 
 
 def slots_for(backend: str, network: Network) -> int:
@@ -85,7 +86,7 @@ def slots_for(backend: str, network: Network) -> int:
     Raises SimulatorError if not even one fits.
     """
     if simulators.on_gpu(backend):
-        return PER_GPU * cuda.count()
+        return processes_per_gpu() * cuda.count()
     available = psutil.virtual_memory().available
     each = simulators.memory_bytes(backend, network)
     if each > available:
@@ -137,7 +138,7 @@ class Pool:
         self._folder = Path(tempfile.mkdtemp(prefix="calibrate-"))
         logs = [self._folder / f"slot{number}.log" for number in range(self.slots)]
         if simulators.on_gpu(self.setup.backend):
-            self._devices = cuda.count()
+            self._devices = min(cuda.count(), self.slots)
             self._slots = [self._on_gpu(log, number % self._devices) for number, log in enumerate(logs)]
         else:
             self._slots = [
@@ -159,7 +160,14 @@ class Pool:
         for slot in self._slots:
             slot.stop()
         self._slots = []
-        if self._folder is not None and not self.keeps_logs:
+        if self._folder is None:
+            return
+        for entry in self._folder.glob("*"):
+            if (
+                entry.is_dir()
+            ):  # what the slots' processes left, which were not asked whether they had finished
+                shutil.rmtree(entry, ignore_errors=True)
+        if not self.keeps_logs:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
@@ -189,11 +197,17 @@ class Pool:
         arrived: list[Outcome] = []
         while queue or busy:
             while queue and idle:
+                batch = queue.popleft()
+                if (reason := deaths.verdict(batch)) is not None:
+                    arrived += failures(batch, reason)
+                    continue
                 slot = idle.popleft()
-                slot.submit(queue.popleft(), timing)
+                slot.submit(batch, timing)
                 busy.append(slot)
             # Not before: whatever is done with them, no slot waits for it.
             _hand_over(arrived, found, progress)
+            if not busy:  # all that was left was given up
+                break
             limit_s = self._limit_s(timing)
             ready = wait([slot.connection for slot in busy], timeout=_until_late(busy, limit_s))
             for slot in [slot for slot in busy if slot.connection in ready or _is_late(slot, limit_s)]:
@@ -237,7 +251,7 @@ class Pool:
         cause, of_itself = slot.last_words(), slot.died_of_itself
         slot.replace()
         if phase in DOING or _OF_CUDA.search(cause):
-            # Whoever of the batch is tried alone would be built and loaded in the same way.
+            # Each member by itself would be built and loaded in the same way.
             again = [] if of_itself else deaths.once_more(batch)
             reason = f"the simulator's process died while {DOING.get(phase, 'it simulated')}"
         else:
@@ -245,7 +259,9 @@ class Pool:
             reason = "the simulator's process died of it more than once"
         if again:
             return [], again
-        return failures(batch, self._explained(reason, cause, slot.log), wall_s=took_s), []
+        reason = self._explained(reason, cause, slot.log)
+        deaths.give_up(batch, reason)
+        return failures(batch, reason, wall_s=took_s), []
 
     def _explained(self, reason: str, cause: str, log: Path) -> str:
         """A reason with the process's last words; its log is kept."""

@@ -57,7 +57,6 @@ class Scorers:
                 initializer=_begin,
                 initargs=(cloudpickle.dumps(self._statistics), os.getpid()),
             )
-        # Counts in 64 bits are ten times as large as in the narrowest type.
         futures = [self._executor.submit(_score_packed, pack(one, compression=0)) for one in observations]
         return [future.result() for future in futures]
 

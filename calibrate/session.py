@@ -24,7 +24,7 @@ from calibrate.pool import slots_for
 from calibrate.result import Result
 from calibrate.run import run, tell
 from calibrate.search import candidate_seed
-from calibrate.setup import pool_for
+from calibrate.setup import pool_for, warnings_of
 from calibrate.store import Store, check_origins, find, named, on_latest_backend, storage_url
 from calibrate.study import Study
 from calibrate.validation import chosen, validate_trials
@@ -72,9 +72,9 @@ def run_study(
         ready = place.study
         if study.simulation.backend == "auto":
             shown.say(f"Simulating with {ready.simulation.backend}.")
-        for warning in (*ready.warnings, *simulators.warnings(ready.simulation.backend)):
+        for warning in warnings_of(ready):
             shown.say(f"warning: {warning}")
-        pool = pool_for(sized(ready, shown.say), slots=slots, scored=True, say=shown.say)
+        pool = pool_for(sized(ready, shown.say, slots=slots), slots=slots, scored=True, say=shown.say)
         origins = [ready.prior.study, place.predecessor if adopt else None]
         wanted = list(dict.fromkeys(name for name in origins if name))
         check_origins(ready, url, wanted)  # before the study begins

@@ -12,10 +12,17 @@ from calibrate import simulators
 from calibrate.dask_pool import Cluster, DaskPool
 from calibrate.errors import SimulatorError, StudyError
 from calibrate.neurons import own_neuron_models
-from calibrate.pool import PER_GPU, Pool, cores, slots_for
+from calibrate.pool import Pool, cores, processes_per_gpu, slots_for
 from calibrate.simulators import cuda
 from calibrate.simulators.base import Recording
-from calibrate.simulators.footprint import CONTEXT_BYTES, PROCESS_BYTES, SHARE, Footprint, footprint
+from calibrate.simulators.footprint import (
+    CONTEXT_BYTES,
+    PROCESS_BYTES,
+    SCORER_BYTES,
+    SHARE,
+    Footprint,
+    footprint,
+)
 from calibrate.study import Study
 from calibrate.worker import Setup
 
@@ -69,14 +76,19 @@ def most_that_fit(study: Study, *, processes: int = 1) -> int:
     least = min(devices, key=lambda device: device.free_bytes)
     free_bytes, host_free_bytes = least.free_bytes, psutil.virtual_memory().available
     most = needs.most(
-        free_bytes=free_bytes, host_free_bytes=host_free_bytes, processes=processes, gpus=len(devices)
+        free_bytes=free_bytes,
+        host_free_bytes=host_free_bytes,
+        processes=processes,
+        gpus=len(devices),
+        scorers=cores(),
     )
     if most:
         return most
     if processes > 1 and most_that_fit(study):
         return 0
     if needs.most(free_bytes=free_bytes, host_free_bytes=math.inf):
-        where, needed, free = "of memory", PROCESS_BYTES + needs.host_bytes, host_free_bytes
+        needed = PROCESS_BYTES + needs.shared_bytes + needs.host_bytes + cores() * SCORER_BYTES
+        where, free = "of memory", host_free_bytes
     else:
         where, free = f"on the GPU ({least.name})", free_bytes
         needed = CONTEXT_BYTES + needs.shared_bytes + needs.member_bytes
@@ -95,15 +107,25 @@ def room_on_gpus(study: Study, size: int, *, slots: int | None = None) -> tuple[
     Raises SimulatorError where the study's batch size does not fit, or not even one network.
     """
     gpus = cuda.count()
-    shares = range(PER_GPU, 0, -1) if slots is None else [-(-slots // gpus)]
+    shares = range(processes_per_gpu(), 0, -1) if slots is None else [-(-slots // gpus)]
     for processes in shares:
         most = most_that_fit(study, processes=processes)
         if most >= size or (study.simulation.batch_size is None and most):
             return min(size, most), slots or processes * gpus
+    if not most:
+        raise SimulatorError(
+            f"memory is too short for {slots} processes on {gpus} GPU{'s' * (gpus > 1)}: use fewer --slots"
+        )
     raise SimulatorError(
         f"{size} networks at once do not fit into memory, on the GPU or beside it, but {most} do: choose a "
         "smaller [simulation] batch_size"
     )
+
+
+def warnings_of(study: Study) -> list[str]:
+    """All warnings about a study that is about to run here; it must name a simulator."""
+    here = [] if study.file.pool.on_cluster else simulators.warnings(study.simulation.backend)
+    return [*study.warnings, *here]
 
 
 def pool_for(

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from multiprocessing import Pipe
 from pathlib import Path
 
@@ -39,10 +40,9 @@ def _interrupts_ignored() -> Iterator[None]:
 
 
 def last_error(printed: str) -> str:
-    """The last line that tells of an error, else the last one of all; empty where there is none."""
-    lines = [line.strip() for line in printed.splitlines() if line.strip()]
-    errors = [line for line in lines if _ERROR.search(line)]
-    return (errors or lines or [""])[-1]
+    """The last line that tells of an error; empty if none does."""
+    lines = (line.strip() for line in reversed(printed.splitlines()))
+    return next((line for line in lines if _ERROR.search(line)), "")
 
 
 _ERROR = re.compile(r"error|fatal|assert|what\(\)|cannot|failed|killed", re.IGNORECASE)
@@ -71,7 +71,10 @@ class Slot:
         turns: Path | None = None,
     ) -> None:
         self._setup, self.log, self._core, self._turns = packed(setup), log, core, turns
-        self._environment = os.environ if gpu is None else {**os.environ, **cuda.alone(gpu)}
+        folder = log.with_suffix("")
+        folder.mkdir(exist_ok=True)
+        # It is killed in the end, so that others must remove what it leaves.
+        self._environment = {**os.environ, "TMPDIR": str(folder), **({} if gpu is None else cuda.alone(gpu))}
         self._spawn()
 
     def _spawn(self) -> None:
@@ -136,7 +139,7 @@ class Slot:
         return (time.monotonic() if self._waits_since is None else self._waits_since) - self._began
 
     def last_words(self) -> str:
-        """What its process printed of errors last, since it began its batch; empty if it printed nothing."""
+        """The last error that its process printed since it began its batch; empty if it printed none."""
         with self.log.open("rb") as log:
             log.seek(self._printed)
             return last_error(log.read().decode(errors="replace"))
@@ -180,12 +183,22 @@ TRIES = 2
 GUILTY = 4
 
 
+@dataclass
+class _Tally:
+    """Deaths of a batch and its parts, the most that there may be, and why it was given up."""
+
+    most: int
+    deaths: int = 0
+    reason: str | None = None
+
+
 class Deaths:
-    """What is tried again after processes died of batches, within one run of a pool."""
+    """What is tried again after processes died during batches, within one run of a pool."""
 
     def __init__(self) -> None:
-        # By candidate: deaths, and the most that there may be, of the batch that it was in at first.
-        self._tallies: dict[tuple[str, int], list[int]] = {}
+        self._tallies: dict[
+            tuple[str, int], _Tally
+        ] = {}  # by candidate, of the batch that it was in at first
         self._alone: Counter[tuple[str, int]] = Counter()
 
     def once_more(self, batch: Sequence[Candidate]) -> Sequence[Sequence[Candidate]]:
@@ -194,13 +207,24 @@ class Deaths:
         return [batch] if self._alone[batch[0].key] < TRIES else []
 
     def in_parts(self, batch: Sequence[Candidate]) -> Sequence[Sequence[Candidate]]:
-        """Its halves, or one candidate once more; none where that was tried, or too many died on the way."""
+        """Its halves, or one candidate once more; none if that was tried, or too many died on the way."""
         if batch[0].key not in self._tallies:
-            tally = [0, TRIES + GUILTY * math.ceil(math.log2(len(batch)))]
+            tally = _Tally(TRIES + GUILTY * math.ceil(math.log2(len(batch))))
             self._tallies.update((candidate.key, tally) for candidate in batch)
         tally = self._tallies[batch[0].key]
-        tally[0] += 1
-        if tally[0] > tally[1]:
+        tally.deaths += 1
+        if tally.deaths > tally.most:
             return []
         half = len(batch) // 2
         return [batch[:half], batch[half:]] if half else self.once_more(batch)
+
+    def give_up(self, batch: Sequence[Candidate], reason: str) -> None:
+        """Say why a batch is not tried again; if too many died, no part of the first one is."""
+        tally = self._tallies.get(batch[0].key)
+        if tally is not None and tally.deaths > tally.most:
+            tally.reason = reason
+
+    def verdict(self, batch: Sequence[Candidate]) -> str | None:
+        """Why a batch that waits is not tried; None: it is."""
+        tally = self._tallies.get(batch[0].key)
+        return None if tally is None else tally.reason

@@ -179,11 +179,14 @@ class Worker:
             results: Sequence[Observation | SimulationFailure]
             try:
                 started = time.perf_counter()
-                self._tell("building")
+                # Where a batch holds several networks, what one of them dies of is not the others' fault.
+                tell = self._tell if len(batches) == 1 else self._tell_of_waiting
+                tell("building")
                 prepared = self._prepare(network)
+                tell("simulating")
                 build_s = time.perf_counter() - started
                 started = time.perf_counter()
-                loop, turn = self._setup.loop, Turn(self._turns, tell=self._tell)
+                loop, turn = self._setup.loop, Turn(self._turns, tell=tell)
                 results = (simulate if loop is None else partial(simulate_in_loop, loop=loop))(
                     prepared,
                     [member for _, member in batch],
@@ -216,6 +219,9 @@ class Worker:
                     backend=backend,
                 )
         return [outcomes[candidate.uuid] for candidate in candidates]
+
+    def _tell_of_waiting(self, phase: Phase) -> None:
+        self._tell("waiting" if phase == "waiting" else "simulating")
 
     def _score(self, results: Sequence[Observation | SimulationFailure]) -> Mapping[int, Scored]:
         """The statistics of the observations among these results, by their place."""
@@ -300,9 +306,11 @@ def serve(descriptor: int, parent: int, core: int | None = None, turns: str | No
         while True:
             batch, timing = connection.recv()
             try:
-                worker = worker or Worker(
-                    pickle.loads(setup), turns=Path(turns) if turns else None, tell=connection.send
-                )
+                if worker is None:
+                    connection.send("starting")
+                    place = Path(turns) if turns else None
+                    worker = Worker(pickle.loads(setup), turns=place, tell=connection.send)
+                    connection.send("simulating")
             except Exception as error:
                 connection.send(failures(batch, _reason(error)))
             else:

@@ -44,7 +44,8 @@ class Driver:
     def cuDeviceGetAttribute(self, value: Any, which: int, handle: Any) -> int:  # noqa: N802
         device = self.devices[handle.value]
         major, minor = map(int, device.capability.split("."))
-        value._obj.value = {38: device.l2_bytes, 75: major, 76: minor}[which]
+        mode = 3 if device.exclusive else 0
+        value._obj.value = {20: mode, 38: device.l2_bytes, 75: major, 76: minor}[which]
         return 0
 
     def cuDevicePrimaryCtxRetain(self, _: Any, handle: Any) -> int:  # noqa: N802

@@ -45,6 +45,9 @@ def test_it_never_exceeds_what_fits_and_then_nothing_is_tried():
 
 
 def test_a_size_that_does_not_work_ends_the_search():
+    tried: list[int] = []
+    assert fastest(lambda size: tried.append(size) or 0.0, first=40, most=1000) == 40
+    assert tried == [40]
     assert fastest(lambda size: size if size < 100 else 0.0, first=40, most=1000) == 80
     assert fastest(lambda _: 0.0, first=40, most=1000) == 40
 
@@ -122,11 +125,25 @@ def test_a_study_that_cannot_gain_by_it_searches_nothing(gpu, tmp_path):
     assert gpu == [40, 80, 160, 320]
 
 
-def test_a_sampler_that_learns_gets_batches_that_let_it_learn(gpu, tmp_path):
-    assert sized(long_study(tmp_path, trials=400, sampler="tpe")).simulation.batch_size == 40
+@pytest.mark.parametrize(("trials", "size"), [(10, 1), (100, 6), (400, 25), (700, 40)])
+def test_a_sampler_that_learns_gets_to_see_results_eight_times(gpu, tmp_path, trials, size):
+    assert sized(long_study(tmp_path, trials=trials, sampler="tpe")).simulation.batch_size == size
+    assert trials / (2 * size) >= 5  # two processes; a tenth of a study of ten
     assert gpu == []
+
+
+def test_it_gets_larger_batches_in_longer_studies(gpu, tmp_path):
     assert sized(long_study(tmp_path, trials=1600, sampler="tpe")).simulation.batch_size == 80
-    assert gpu == [40, 80]  # in eight rounds of two batches each, no more than 100
+    assert gpu == [40, 80]  # no more than 100
+
+
+def test_a_size_that_fails_is_tried_again_another_time_and_no_larger_one_before(gpu, tmp_path, monkeypatch):
+    works = batch_size._throughput
+    monkeypatch.setattr(batch_size, "_throughput", lambda *_: batch_size._Measured(0.0, 1.0))
+    assert sized(long_study(tmp_path)).simulation.batch_size == 40
+    monkeypatch.setattr(batch_size, "_throughput", works)
+    assert sized(long_study(tmp_path)).simulation.batch_size == 160
+    assert gpu == [40, 80, 160, 320]
 
 
 @pytest.mark.usefixtures("gpu")

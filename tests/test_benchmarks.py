@@ -173,7 +173,7 @@ def a_long_time() -> dict[str, Any]:
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in path.read_text().splitlines() if line]
 
 
 def test_facts_are_written_as_they_come_and_failures_are_facts_too(tmp_path, capfd):
@@ -181,6 +181,7 @@ def test_facts_are_written_as_they_come_and_failures_are_facts_too(tmp_path, cap
     facts = Facts(path, budget_s=120.0)
     facts.find("one", a_fact, 21, takes_s=1.0)
     assert lines(path)[0]["doubled"] == 42
+    assert path.read_text().endswith("}\n")
     facts.find("wrong", a_failure, takes_s=1.0)
     facts.find("dead", a_death, takes_s=1.0)
     facts.find("two", a_fact, 1, takes_s=1.0)
@@ -193,12 +194,21 @@ def test_facts_are_written_as_they_come_and_failures_are_facts_too(tmp_path, cap
 
 def test_facts_that_are_there_are_not_found_again_but_failures_are(tmp_path):
     path = tmp_path / "facts.jsonl"
-    path.write_text('{"fact": "one", "doubled": 3}\n{"fact": "two", "failed": "why"}\n')
+    path.write_text('{"fact": "one", "doubled": 3}\n{"fact": "two", "failed": "why"}\n{"fact": "thr')
     facts = Facts(path, budget_s=60.0)
     facts.find("one", a_fact, 21, takes_s=1.0)
     facts.find("two", a_fact, 21, takes_s=1.0)
     assert facts.found["one"]["doubled"] == 3
     assert facts.found["two"]["doubled"] == 42
+    assert Facts(path, budget_s=1.0).found.keys() == {"one", "two"}
+
+
+def test_facts_of_another_place_are_not_mixed(tmp_path):
+    path = tmp_path / "facts.jsonl"
+    Facts(path, budget_s=1.0, place={"gpu": "H100"}).add("one", {"doubled": 2})
+    assert "one" in Facts(path, budget_s=1.0, place={"gpu": "H100"}).found
+    with pytest.raises(SystemExit, match="of another place"):
+        Facts(path, budget_s=1.0, place={"gpu": "H200"})
 
 
 def test_facts_keep_to_their_time(tmp_path):

@@ -25,9 +25,9 @@ def test_what_fits_follows_from_the_memory_of_all_processes():
     needs = Footprint(shared_bytes=1e9, member_bytes=1e7, hot_bytes=1e6, host_bytes=2e7)
     assert needs.most(free_bytes=12e9, host_free_bytes=1e12) == int((0.8 * 12e9 - 0.6e9 - 1e9) / 1e7)
     assert needs.most(free_bytes=12e9, host_free_bytes=1e12, processes=2) == int((4.8e9 - 1.6e9) / 1e7)
-    assert needs.most(free_bytes=12e9, host_free_bytes=4e9) == int((3.2e9 - 0.3e9) / 2e7)
-    shared = {"processes": 2, "gpus": 2}
-    assert needs.most(free_bytes=12e9, host_free_bytes=4e9, **shared) == int((0.8e9 - 0.3e9) / 2e7)
+    assert needs.most(free_bytes=12e9, host_free_bytes=4e9) == int((3.2e9 - 0.3e9 - 1e9) / 2e7)
+    shared = {"processes": 2, "gpus": 2, "scorers": 4}
+    assert needs.most(free_bytes=12e9, host_free_bytes=10e9, **shared) == int((1.8e9 - 0.3e9 - 1e9) / 2e7)
     assert needs.most(free_bytes=1e9, host_free_bytes=1e12) == 0
 
 

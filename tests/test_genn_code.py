@@ -17,6 +17,7 @@ from cuda_driver import H100, install
 from scipy import stats
 
 from benchmarks.host import EmptyModel
+from calibrate import simulators
 from calibrate.errors import SimulatorError
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.models.larva import larva
@@ -224,8 +225,6 @@ def test_the_amount_of_code_does_not_grow_with_the_number_of_clusters(clusters):
 
 @pytest.mark.genn
 def test_compiled_code_is_used_again(tmp_path, monkeypatch):
-    from calibrate import simulators
-
     monkeypatch.setenv("CALIBRATE_CACHE", str(tmp_path))
     network = ei_clustered.network(SMALL)
     simulator = simulators.create("genn", dt_ms=0.1, precision="single")
@@ -298,7 +297,7 @@ def on_cuda(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CALIBRATE_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("NVCC_APPEND_FLAGS", raising=False)
     monkeypatch.setattr(genn, "_load_pygenn", lambda: SimpleNamespace(__version__="5.4.0"))
-    monkeypatch.setattr(genn, "uses_gpu", lambda: True)
+    monkeypatch.setattr(simulators, "on_gpu", lambda _: True)
     monkeypatch.setattr(genn, "PreparedGenn", lambda *_, **more: SimpleNamespace(**more))
     monkeypatch.setattr(cuda, "compiler", lambda: "release 13.0")
     install(monkeypatch, H100)
@@ -341,6 +340,13 @@ def test_code_for_a_gpu_is_prepared_in_a_copy_of_the_cached_folder(on_cuda, tmp_
     assert (other / "measured1").exists()
 
 
+def test_a_batch_that_genn_would_abort_on_is_refused(on_cuda):
+    made, model = on_cuda
+    with pytest.raises(SimulatorError, match="at most 1023 networks at once, not 1024"):
+        prepare(made(), batch_size=1024)
+    assert model.builds == []
+
+
 def test_a_copy_is_removed_with_its_network():
     folder = tempfile.TemporaryDirectory()
     made = build(SMALL, batch_size=4)
@@ -373,6 +379,6 @@ def test_code_for_a_cpu_depends_on_its_processor(monkeypatch):
     from calibrate.simulators import genn
 
     monkeypatch.setattr(genn, "_load_pygenn", lambda: SimpleNamespace(__version__="5.4.0"))
-    monkeypatch.setattr(genn, "uses_gpu", lambda: False)
+    monkeypatch.setattr(simulators, "on_gpu", lambda _: False)
     monkeypatch.setattr(genn_cache, "processor", lambda: "avx512f")
     assert "avx512f" in genn.GeNN(dt_ms=0.1, precision="single")._target()

@@ -21,7 +21,7 @@ from calibrate import doctor, simulators
 from calibrate.batch_size import sized
 from calibrate.cli.commands import execute
 from calibrate.errors import SimulatorError
-from calibrate.setup import footprint_of, pool_for
+from calibrate.setup import footprint_of, pool_for, warnings_of
 from calibrate.simulators import cuda, genn
 from calibrate.simulators.footprint import CONTEXT_BYTES, SHARE, Footprint
 from small_study import small_study, write_study
@@ -79,7 +79,6 @@ def gpu_check() -> doctor.Check:
 @pytest.mark.usefixtures("gpu")
 def test_a_gpu_that_everything_is_there_for_is_used():
     assert simulators.on_gpu("genn")
-    assert genn.uses_gpu()
     assert simulators.gpu_obstacle("genn") is None
     assert simulators.warnings("genn") == []
     assert simulators.batch_size("genn") == simulators.GPU_BATCH_SIZE
@@ -119,12 +118,11 @@ def test_a_back_end_that_does_not_load_is_said_with_the_loaders_own_error(monkey
     install(monkeypatch, H100)
     back_ends(monkeypatch, "single_threaded_cpu", error="libcudart.so.13: cannot open shared object file")
     assert not simulators.on_gpu("genn")
-    assert not genn.uses_gpu()
     assert simulators.batch_size("genn") == 1
     check = gpu_check()
     assert check.state == "broken"
     assert "libcudart.so.13: cannot open shared object file" in check.detail
-    assert "LD_LIBRARY_PATH" in check.remedy
+    assert "set LD_LIBRARY_PATH to its folder" in check.remedy
     assert "libcudart.so.13" in simulators.warnings("genn")[0]
 
 
@@ -235,12 +233,21 @@ def test_check_and_run_say_why_a_gpu_is_not_used(command, tmp_path, capfd, monke
     assert "warning: the GPU is not used: CUDA_PATH is not set; export CUDA_PATH=/opt/cuda" in said
 
 
-def test_doctor_puts_the_remedy_below(capfd, monkeypatch):
+def test_doctor_shows_the_reason_and_the_remedy(capfd, monkeypatch):
     install(monkeypatch, error=803)
     execute(["doctor", "--fast", "--json"])
     (check,) = [c for c in json.loads(capfd.readouterr().out)["checks"] if c["name"] == "GPU"]
     assert check["state"] == "broken"
-    assert "\n" not in check["detail"] + check["remedy"]
+    assert "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH" in check["detail"]
+    assert "nvidia-smi" in check["remedy"]
+
+
+@pytest.mark.usefixtures("unusable")
+def test_a_login_node_of_a_cluster_is_not_warned_of_its_own_gpu(tmp_path):
+    study = small_study(tmp_path)
+    assert len(warnings_of(study)) == 1
+    cluster = '[pool]\nengine = "dask"\naddress = "tcp://127.0.0.1:1"\n\n[budget]'
+    assert warnings_of(small_study(tmp_path, ("[budget]", cluster))) == []
 
 
 # --- memory -------------------------------------------------------------------------------------------
@@ -274,7 +281,7 @@ def test_memory_that_is_full_is_one_line_before_anything_is_built(small_gpu):
         pool_for(small_gpu(0))
     with pytest.raises(SimulatorError, match="one network needs"):
         sized(small_gpu(0))
-    with pytest.raises(SimulatorError, match=r"0\.3 GiB of memory, .* 0\.1 GiB are free"):
+    with pytest.raises(SimulatorError, match=r"GiB of memory, .* 0\.1 GiB are free"):
         pool_for(small_gpu(80 * GIB, host=0.1 * GIB))
 
 
@@ -296,3 +303,14 @@ def test_two_processes_share_each_gpu_or_one_where_memory_is_short(small_gpu):
     assert pool_for(small_gpu(1.0 * GIB)).slots == 1
     assert pool_for(small_gpu(80 * GIB), slots=1).slots == 1
     assert pool_for(small_gpu(80 * GIB), at_once=30).slots == 1
+    short = small_gpu(room_for(30, footprint_of(small_gpu(GIB))))
+    with pytest.raises(
+        SimulatorError, match="memory is too short for 4 processes on 1 GPU: use fewer --slots"
+    ):
+        pool_for(short, slots=4)
+
+
+def test_a_gpu_that_takes_one_process_gets_one(small_gpu, monkeypatch):
+    study = small_gpu(80 * GIB)
+    install(monkeypatch, H100, replace(H100, exclusive=True))
+    assert pool_for(study).slots == 2

@@ -155,12 +155,28 @@ def test_of_a_batch_whose_process_dies_only_the_candidate_that_it_dies_of_fails(
     assert len(started) == 1 + 4 + 2
 
 
+def test_of_a_batch_of_several_networks_the_others_outlive_one_that_cannot_be_built(tmp_path):
+    setup = doomed(tmp_path, where="Poisson.prepare", how=EXIT)
+    plugin = tmp_path / "plugin.py"
+    dies_of_one = """def die(self, network, before=poisson.Poisson.prepare, **given):
+    if network.n_neurons != 500:
+        return before(self, network, **given)"""
+    text = plugin.read_text().replace("def die(*_, **__):", dies_of_one)
+    plugin.write_text(text)
+    asked = candidates(*[1.0] * 4)
+    asked[1] = replace(asked[1], parameters={**SMALL, "N_E": 400, "N_I": 100, "N_Q": 2})
+    with Pool(setup, SHORT, slots=1) as pool:
+        found = pool.run(asked)
+        shutil.rmtree(pool.logs[0].parent)
+    assert [isinstance(outcome.result, SimulationFailure) for outcome in found] == [False, True, False, False]
+
+
 def test_of_a_batch_that_dies_whatever_is_left_of_it_the_search_for_the_guilty_ends(treacherous, monkeypatch):
     started = starts(monkeypatch)
     with Pool(replace(treacherous, batch_size=64), SHORT, slots=1) as pool:
         found = pool.run(candidates(*[13] * 64))
     assert all(isinstance(outcome.result, SimulationFailure) for outcome in found)
-    assert len(started) < 64
+    assert len(started) <= 1 + 2 + 4 * 6 + 1  # of 2 * 64 for all halves and all alone
 
 
 DOOMED = """
@@ -186,7 +202,12 @@ def doomed(folder: Path, *, where: str, how: str) -> Setup:
 
 
 @pytest.mark.parametrize(
-    ("where", "what"), [("Poisson.prepare", "built"), ("PreparedPoisson.load", "loaded")]
+    ("where", "what"),
+    [
+        ("Poisson.__init__", "it started"),
+        ("Poisson.prepare", "it built the network"),
+        ("PreparedPoisson.load", "it loaded the network"),
+    ],
 )
 def test_a_back_end_that_ends_its_process_fails_the_batch_once_with_the_cause(
     tmp_path, monkeypatch, where, what
@@ -198,7 +219,7 @@ def test_a_back_end_that_ends_its_process_fails_the_batch_once_with_the_cause(
     assert len(started) == 2
     (reason,) = {outcome.result.reason for outcome in found}
     cause = "fatal error: curand_kernel.h: No such file"
-    died = f"the simulator's process died while it {what} the network"
+    died = f"the simulator's process died while {what}"
     assert reason == f"{died}: {cause} (its output is in {log})"
     assert "compiling" in log.read_text()
     shutil.rmtree(log.parent)
@@ -231,7 +252,7 @@ def test_an_error_of_cuda_is_no_candidates_fault(tmp_path, monkeypatch):
     [
         ("", ""),
         ("\n  \n", ""),
-        ("one\ntwo\n", "two"),
+        ("one\ntwo\n", ""),
         ("make: *** [neuronUpdate.o] Error 1\nbye\n", "make: *** [neuronUpdate.o] Error 1"),
         ("a.cc:3: Assertion `x' failed.\nAborted\n", "a.cc:3: Assertion `x' failed."),
         (
@@ -478,20 +499,46 @@ def test_processes_that_share_a_gpu_simulate_by_turns_and_observe_meanwhile(shar
         outcomes = pool.run(candidates(*[1.0] * 12))
         found = told(pool)
     assert all(isinstance(outcome.result, Observation) for outcome in outcomes)
-    # Waiting for the other is no time of a simulation: 10 and 100 ms, 0.1 s of sleep for each, and observing.
-    assert all(0.4 <= outcome.wall_s < 0.55 for outcome in outcomes)
-    spans = []
-    for slot in found:
-        loads = [when for what, _, when in slot if what == "load"]
-        ends = [
-            [when for what, _, when in slot if what == "advanced"][k] for k in range(1, 2 * len(loads), 2)
-        ]
-        spans += list(zip(loads, ends, strict=True))
-    spans.sort()
+    # Waiting for the other is no time of a simulation: of six turns in a row, each knows only its own.
+    loads = [[when for what, _, when in slot if what == "load"] for slot in found]
+    ends = [[when for what, _, when in slot if what == "advanced"][1::2] for slot in found]
+    spans = sorted(
+        (*pair, number) for number in (0, 1) for pair in zip(loads[number], ends[number], strict=True)
+    )
     assert len(spans) == 6
-    assert all(end <= start for (_, end), (start, _) in pairwise(spans))
-    # One observes while the other simulates: so the device is never idle for as long as that takes.
-    assert max(start - end for (_, end), (start, _) in pairwise(spans)) < 0.15
+    whole_s = spans[-1][1] - spans[0][0]
+    assert all(outcome.wall_s < whole_s / 2 for outcome in outcomes)
+    assert all(end <= start for (_, end, _), (start, _, _) in pairwise(spans))
+    # While one observes the other has its turn.
+    observes = [[when for what, _, when in slot if what == "observe"] for slot in found]
+    assert any(
+        start <= when + 0.2 and end >= when for start, end, number in spans for when in observes[1 - number]
+    )
+
+
+def test_fewer_processes_than_gpus_get_whole_batches(shared, monkeypatch):
+    install(monkeypatch, *[H100] * 4)
+    with Pool(replace(shared, batch_size=8), SHORT, slots=1) as pool:
+        pool.run(candidates(*[1.0] * 8))
+        found = told(pool)
+    assert [what for what, _, _ in found[0]].count("load") == 1
+
+
+def test_what_a_killed_process_leaves_in_temporary_folders_is_removed(shared, monkeypatch):
+    install(monkeypatch, H100)
+    plugin = shared.folder / "plugin.py"
+    plugin.write_text(
+        plugin.read_text() + "\nimport tempfile\nprint('left', tempfile.mkdtemp(), 0, flush=True)\n"
+    )
+    with Pool(shared, SHORT, slots=1) as pool:
+        pool.run(candidates(1.0))
+        left = Path(pool.logs[0].read_text().split()[1])
+        assert left.exists()
+        pool.keeps_logs = True
+        logs = pool.logs
+    assert not left.exists()
+    assert logs[0].exists()
+    shutil.rmtree(logs[0].parent)
 
 
 def test_every_gpu_has_processes_of_its_own(shared, monkeypatch):
@@ -510,9 +557,11 @@ def test_every_gpu_has_processes_of_its_own(shared, monkeypatch):
 
 def test_to_wait_for_a_turn_does_not_count_as_time_of_a_batch(shared, monkeypatch):
     install(monkeypatch, H100)
+    plugin = shared.folder / "plugin.py"
+    plugin.write_text(plugin.read_text().replace("time.sleep(0.1)", "time.sleep(0.4)"))
     with Pool(shared, SHORT, slots=6, timeout_s=60.0) as pool:
         pool.run(candidates(*[1.0] * 12))  # they have begun
-        pool._timeout_s = 1.0  # of which a batch takes 0.4 s, after up to five others of 0.2 s each
+        pool._timeout_s = 3.0  # a batch takes 1 s, and the last one has waited for five turns of 0.8 s
         outcomes = pool.run(candidates(*[1.0] * 12))
     assert [outcome.result for outcome in outcomes if isinstance(outcome.result, SimulationFailure)] == []
 

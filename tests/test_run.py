@@ -530,3 +530,32 @@ def test_what_another_run_tells_between_asking_and_looking_is_heard(tmp_path, se
     assert found.best is not None
     assert whole.best is not None
     assert found.best.loss == whole.best.loss
+
+
+class Counting(Bench):
+    """A pool that writes down how many candidates it is asked at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at_once: list[int] = []
+
+    def run(self, candidates: Sequence[Candidate], **more: Any) -> list[Outcome]:
+        self.at_once.append(len(candidates))
+        return super().run(candidates, **more)
+
+
+def found_with(study: Study, batch_size: int) -> tuple[list[int], list[dict[str, Any]]]:
+    pool, shelf = Counting(), Shelf()
+    run(study, pool=pool, store=shelf, batch_size=batch_size)
+    return pool.at_once, [dict(trial.params) for trial in shelf.trials]
+
+
+def test_devices_that_take_batches_get_several_at_a_time_from_samplers_that_learn_nothing(tmp_path):
+    study = small_study(tmp_path, ("trials = 8", "trials = 40"))
+    assert found_with(study, 2)[0] == [16, 16, 8]
+    assert found_with(study, 1)[0] == [4] * 10
+    assert found_with(study, 2)[1] == found_with(study, 1)[1]
+    learns = small_study(tmp_path, ("trials = 8", "trials = 40"), ('name = "random"', 'name = "tpe"'))
+    assert found_with(learns, 2)[0] == [4] * 10
+    stops = small_study(tmp_path, ("trials = 8", "trials = 40\nplateau = 100"))
+    assert found_with(stops, 2)[0] == [4] * 10

@@ -366,7 +366,7 @@ def test_networks_with_noise_fire_alike_in_nest_and_genn():
 
 @pytest.mark.parametrize("name", MEMBRANES)
 def test_a_batch_that_does_not_fit_is_refused(name, monkeypatch):
-    monkeypatch.setattr("calibrate.simulators.genn.uses_gpu", lambda: False)
+    monkeypatch.setattr(simulators, "on_gpu", lambda _: False)
     simulator = simulators.create(name, dt_ms=0.1, precision="single")
     with pytest.raises(SimulatorError, match="one network at a time"):
         simulator.prepare(ei_clustered.network(SMALL), batch_size=2, recording=Recording(), wiring_seed=0)

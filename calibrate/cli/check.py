@@ -13,6 +13,7 @@ from calibrate.cli.options import Backend, Debug, Json, Storage, StudyPath
 from calibrate.cli.output import errors, output
 from calibrate.cost import estimate
 from calibrate.errors import SimulatorError
+from calibrate.setup import warnings_of
 from calibrate.store import storage_url
 from calibrate.study.code import code_of
 
@@ -32,14 +33,18 @@ def check(
             tables.print_line(messages, f"This study runs code: {', '.join(code)}")
         found = read(study, {"simulation.backend": backend})
         url = storage_url(found, storage)
-        tables.print_warnings(messages, found.warnings)
         try:
             ready = found.on(simulators.choose(found.simulation.backend))
-            tables.print_warnings(messages, simulators.warnings(ready.simulation.backend))
-            cost = estimate(ready, timed=not fast)
         except SimulatorError as error:
-            tables.print_warnings(messages, [str(error)])
+            tables.print_warnings(messages, [*found.warnings, str(error)])
             ready, cost = found, None
+        else:
+            tables.print_warnings(messages, warnings_of(ready))
+            cost = None
+            try:
+                cost = estimate(ready, timed=not fast)
+            except SimulatorError as error:
+                tables.print_warnings(messages, [str(error)])
         if json_:
             emit(tables.check_json(ready, cost))
             return

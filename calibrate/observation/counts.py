@@ -17,7 +17,7 @@ CountArray = NDArray[np.integer[Any]]
 
 def narrow(counts: CountArray) -> CountArray:
     """The same counts in the narrowest integer type that holds them all."""
-    if not counts.size:
+    if not counts.size or counts.dtype.kind not in "iu":
         return counts
     kind = np.result_type(np.min_scalar_type(counts.min()), np.min_scalar_type(counts.max()))
     return counts.astype(kind, copy=False)

@@ -39,22 +39,19 @@ def choose(backend: str) -> str:
 GPU_BATCH_SIZE = 40
 """Networks that a GPU simulates at once by default, as in the published scan (Schmitt et al. 2023)."""
 
-LARGEST_BATCH = 1023
-"""GeNN 5.4 holds batch sizes against a limit of the device that is another one's, of 1024, and aborts."""
-
 
 def on_gpu(backend: str) -> bool:
-    """Whether `backend` simulates on a GPU here: GeNN, where there is one that it can use."""
-    return _gpu_of(backend) and gpu_obstacle(backend) is None
+    """Whether `backend` simulates on a GPU here: GeNN, if there is one that it can use."""
+    return backend == "genn" and _has_pygenn() and cuda.count() > 0 and gpu_obstacle(backend) is None
 
 
 def gpu_obstacle(backend: str) -> Obstacle | None:
-    """Why `backend` does not use the GPU that there is here; None where it does, or there is none."""
+    """Why `backend` does not use the GPU that is here; None if it does, or there is none."""
     if backend != "genn":
         return None
     if not cuda.count():
         return cuda.driver_obstacle()
-    if not _gpu_of(backend):
+    if not _has_pygenn():
         return None
     from calibrate.simulators import genn
 
@@ -62,14 +59,13 @@ def gpu_obstacle(backend: str) -> Obstacle | None:
 
 
 def warnings(backend: str) -> list[str]:
-    """What there is to say of simulating with `backend` here: one line where a GPU is left unused."""
+    """Warnings about simulating with `backend` here: one if a GPU is left unused."""
     obstacle = gpu_obstacle(backend)
     return [f"the GPU is not used: {obstacle}"] if obstacle else []
 
 
-def _gpu_of(backend: str) -> bool:
-    """Whether `backend` is one for GPUs, is installed, and finds a GPU."""
-    return backend == "genn" and importlib.util.find_spec("pygenn") is not None and cuda.count() > 0
+def _has_pygenn() -> bool:
+    return importlib.util.find_spec("pygenn") is not None
 
 
 def batch_size(backend: str, wanted: int | None = None) -> int:
@@ -87,9 +83,9 @@ def batch_size(backend: str, wanted: int | None = None) -> int:
             f"{where}{why} simulates one network per process at a time, not {wanted}: leave out [simulation] "
             "batch_size; every core gets a process"
         )
-    if backend == "genn" and wanted > LARGEST_BATCH:
+    if backend == "genn" and wanted > cuda.LARGEST_BATCH:
         raise SimulatorError(
-            f"GeNN simulates at most {LARGEST_BATCH} networks at once, not {wanted}: choose a smaller "
+            f"GeNN simulates at most {cuda.LARGEST_BATCH} networks at once, not {wanted}: choose a smaller "
             "[simulation] batch_size"
         )
     return wanted

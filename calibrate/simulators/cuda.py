@@ -10,10 +10,14 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+LARGEST_BATCH = 1023
+"""GeNN 5.4 compares the batch size with the wrong limit of the device, 1024, and ends the process."""
+
 _NO_DEVICE = 100  # CUDA_ERROR_NO_DEVICE
 
-# Numbers of CUdevice_attribute.
-_L2_CACHE_SIZE, _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 38, 75, 76
+# Numbers of CUdevice_attribute, and a value of the first.
+_COMPUTE_MODE, _L2_CACHE_SIZE, _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 20, 38, 75, 76
+_EXCLUSIVE_PROCESS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,12 +26,14 @@ class Device:
 
     capability  compute capability, such as "9.0": code is compiled for it
     free_bytes  memory that nobody uses now; l2_bytes: size of its L2 cache
+    exclusive   whether it takes one process at a time, as its administrator can set
     """
 
     name: str
     capability: str
     free_bytes: int
     l2_bytes: int
+    exclusive: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,11 +72,15 @@ def driver_obstacle() -> Obstacle | None:
     )
 
 
-def devices() -> tuple[Device, ...]:
-    """The CUDA devices, in the order of CUDA_VISIBLE_DEVICES; none without a driver."""
+def devices(*, with_memory: bool = True) -> tuple[Device, ...]:
+    """The CUDA devices, in the order of CUDA_VISIBLE_DEVICES; none without a driver.
+
+    with_memory  whether to ask for the free memory, which takes a moment, and some of it; else it is 0
+    """
     driver = _driver()
-    found = count()
-    return tuple(_device(driver, number) for number in range(found)) if driver is not None else ()
+    if driver is None:
+        return ()
+    return tuple(_device(driver, number, with_memory=with_memory) for number in range(count()))
 
 
 def alone(number: int) -> dict[str, str]:
@@ -87,7 +97,7 @@ def _driver() -> ctypes.CDLL | None:
         return None
 
 
-def _device(driver: ctypes.CDLL, number: int) -> Device:
+def _device(driver: ctypes.CDLL, number: int, *, with_memory: bool) -> Device:
     handle = ctypes.c_int(0)
     name = ctypes.create_string_buffer(256)
     driver.cuDeviceGet(ctypes.byref(handle), number)
@@ -101,8 +111,9 @@ def _device(driver: ctypes.CDLL, number: int) -> Device:
     return Device(
         name=name.value.decode(errors="replace"),
         capability=f"{attribute(_CAPABILITY_MAJOR)}.{attribute(_CAPABILITY_MINOR)}",
-        free_bytes=_free_bytes(driver, handle),
+        free_bytes=_free_bytes(driver, handle) if with_memory else 0,
         l2_bytes=attribute(_L2_CACHE_SIZE),
+        exclusive=attribute(_COMPUTE_MODE) == _EXCLUSIVE_PROCESS,
     )
 
 
@@ -123,36 +134,37 @@ def _free_bytes(driver: ctypes.CDLL, handle: ctypes.c_int) -> int:
 
 
 def runtime_obstacle() -> Obstacle | None:
-    """Why the CUDA runtime that this process has loaded cannot use the driver; None where it can."""
-    library = _loaded("libcudart")
-    if library is None:
+    """Why the CUDA runtime in this process cannot use the driver; None if it can, or there is none."""
+    said = ""
+    for library in _loaded("libcudart"):  # PyTorch has one of its own
+        runtime, number = ctypes.CDLL(library), ctypes.c_int(0)
+        error = runtime.cudaGetDeviceCount(ctypes.byref(number))
+        if not error:
+            return None
+        runtime.cudaGetErrorString.restype = ctypes.c_char_p
+        said = runtime.cudaGetErrorString(error).decode(errors="replace")
+    if not said:
         return None
-    runtime, number = ctypes.CDLL(library), ctypes.c_int(0)
-    error = runtime.cudaGetDeviceCount(ctypes.byref(number))
-    if not error:
-        return None
-    runtime.cudaGetErrorString.restype = ctypes.c_char_p
-    said = runtime.cudaGetErrorString(error).decode(errors="replace")
     return Obstacle(
         f"CUDA says: {said}",
         "the driver must be as new as PyGeNN's toolkit: update it, or build PyGeNN with an older toolkit",
     )
 
 
-def _loaded(name: str) -> str | None:
-    """The file of a library that this process has loaded (Linux)."""
+def _loaded(name: str) -> list[str]:
+    """The files of libraries that this process has loaded whose name begins so (Linux)."""
     try:
         lines = Path("/proc/self/maps").read_text().splitlines()
     except OSError:
-        return None
-    return next((line.split()[-1] for line in lines if f"/{name}" in line), None)
+        return []
+    return list(dict.fromkeys(line.split(maxsplit=5)[-1] for line in lines if f"/{name}" in line))
 
 
 # --- what compiles for them ---------------------------------------------------------------------------
 
 
 def toolkit() -> Obstacle | None:
-    """What GeNN misses of the CUDA toolkit; None where all is there."""
+    """What GeNN lacks of the CUDA toolkit; None if all is there."""
     root = os.environ.get("CUDA_PATH")
     if not root:
         found = shutil.which("nvcc")
@@ -162,15 +174,13 @@ def toolkit() -> Obstacle | None:
         return Obstacle("CUDA_PATH is not set", "install the CUDA toolkit, then export CUDA_PATH=ITS_FOLDER")
     nvcc = Path(root) / "bin" / "nvcc"
     if not os.access(nvcc, os.X_OK):
-        return Obstacle(
-            f"there is no CUDA compiler {nvcc}", "let CUDA_PATH name the folder of a CUDA toolkit"
-        )
+        return Obstacle(f"there is no CUDA compiler {nvcc}", "set CUDA_PATH to the folder of a CUDA toolkit")
     if shutil.which("make") is None:
         return Obstacle("GeNN needs make, which is not installed", "sudo apt install make")
     if not _finds_curand(nvcc):
         return Obstacle(
             f"{nvcc} does not find the header curand_kernel.h, which GeNN's code includes",
-            "install the toolkit's cuRAND (libcurand-dev), or let CPATH name the header's folder",
+            "install the toolkit's cuRAND (libcurand-dev), or set CPATH to the folder of the header",
         )
     return None
 

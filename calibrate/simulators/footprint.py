@@ -17,9 +17,11 @@ from calibrate.simulators.genn_synapses import delay_bytes
 # Of the free memory, what batches may take. The rest is for what the estimate leaves out: fragments, kernels.
 SHARE = 0.8
 
-# Of each process: CUDA's context with GeNN's code on the device, Python with its libraries on the host.
+# Each process has CUDA's context with GeNN's code on the device, and Python with its libraries on the host;
+# so have the processes that compute statistics.
 CONTEXT_BYTES = 6e8
 PROCESS_BYTES = 3e8
+SCORER_BYTES = 2e8
 
 _MONITOR_BYTES = sum(8 if kind == "double" else 4 for kind in MONITOR_STATE.values())
 _COUNT_BYTES = 4  # of spikes and numbers of neurons
@@ -29,7 +31,7 @@ _COUNT_BYTES = 4  # of spikes and numbers of neurons
 class Footprint:
     """Estimated memory of a batch (bytes).
 
-    shared_bytes  on the device, for all members: the graph
+    shared_bytes  for all members, on the device and in GeNN's copy on the host: the graph
     member_bytes  on the device, of each member; hot_bytes: of these, what every step goes through
     host_bytes    of the process that simulates, of each member
     """
@@ -39,10 +41,22 @@ class Footprint:
     hot_bytes: float
     host_bytes: float
 
-    def most(self, *, free_bytes: float, host_free_bytes: float, processes: int = 1, gpus: int = 1) -> int:
-        """Members of a batch that fit where `processes` share each of `gpus` devices; 0 if not one fits."""
+    def most(
+        self,
+        *,
+        free_bytes: float,
+        host_free_bytes: float,
+        processes: int = 1,
+        gpus: int = 1,
+        scorers: int = 0,
+    ) -> int:
+        """Members of a batch that fit if `processes` share each of `gpus` devices; 0 if not one fits.
+
+        scorers  processes in all that compute statistics
+        """
         on_device = SHARE * free_bytes / processes - CONTEXT_BYTES - self.shared_bytes
-        on_host = SHARE * host_free_bytes / (processes * gpus) - PROCESS_BYTES
+        of_each = (SHARE * host_free_bytes - scorers * SCORER_BYTES) / (processes * gpus)
+        on_host = of_each - PROCESS_BYTES - self.shared_bytes
         return max(int(min(on_device / self.member_bytes, on_host / self.host_bytes)), 0)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from calibrate import simulators
 from calibrate.errors import SimulatorError
 from calibrate.network import Network
 from calibrate.simulators import cuda, genn_cache, genn_vector
@@ -50,14 +51,10 @@ def gpu_obstacle() -> Obstacle | None:
         except ImportError as error:
             return Obstacle(
                 f"PyGeNN's CUDA back end does not load ({error})",
-                "let LD_LIBRARY_PATH name the folder of this library, such as $CUDA_PATH/lib64",
+                "if a library is missing, set LD_LIBRARY_PATH to its folder, such as $CUDA_PATH/lib64; "
+                "else install PyGeNN again",
             )
     return cuda.runtime_obstacle() or cuda.toolkit()
-
-
-def uses_gpu() -> bool:
-    """Whether GeNN simulates on a GPU in this process: the driver shows one, and nothing is in the way."""
-    return cuda.count() > 0 and gpu_obstacle() is None
 
 
 class GeNN:
@@ -66,7 +63,7 @@ class GeNN:
     def __init__(self, *, dt_ms: float, precision: Precision) -> None:
         self._pygenn = _load_pygenn()
         self._dt_ms, self._precision = dt_ms, precision
-        self._device = "cuda" if uses_gpu() else "single_threaded_cpu"
+        self._device = "cuda" if simulators.on_gpu("genn") else "single_threaded_cpu"
 
     def prepare(
         self, network: Network, *, batch_size: int, recording: Recording, wiring_seed: int
@@ -74,6 +71,10 @@ class GeNN:
         on_gpu = self._device == "cuda"
         if not on_gpu and batch_size != 1:
             raise SimulatorError(f"GeNN on the CPU simulates one network at a time, not {batch_size}")
+        if batch_size > cuda.LARGEST_BATCH:
+            raise SimulatorError(
+                f"GeNN simulates at most {cuda.LARGEST_BATCH} networks at once, not {batch_size}"
+            )
         build = Build.of(
             network,
             dt_ms=self._dt_ms,
@@ -100,7 +101,7 @@ class GeNN:
     def _target(self) -> tuple[str, ...]:
         """What, beside the network, its compiled code depends on."""
         if self._device == "cuda":
-            device = cuda.devices()[0]
+            device = cuda.devices(with_memory=False)[0]
             flags = [os.environ.get(f"NVCC_{place}_FLAGS", "") for place in ("PREPEND", "APPEND")]
             return "cuda", device.name, device.capability, cuda.compiler(), genn_cache.compiler(), *flags
         return self._device, genn_cache.compiler(), genn_cache.processor()

@@ -21,13 +21,13 @@ def kept(model: Any, snippet: Any) -> Any:
 _LARGEST_BLOCK, _WARP = 128, 32
 
 
-def order_spikes(pygenn: ModuleType, synapses: Any, *, row_length: int, targets: int) -> None:
+def avoid_shared_memory_race(pygenn: ModuleType, synapses: Any, *, row_length: int, targets: int) -> None:
     """Give every spike one thread where GeNN's own choice would lose input on a GPU.
 
-    By default a thread has a place in the rows, and takes one spike after another. For targets that fit into
-    a block of threads, GeNN 5.4 then adds up their input in memory that the block shares, without atomics.
-    Warps of a block do not wait for one another: with rows longer than a warp, two of them may be at two
-    spikes, and add to the same target.
+    By default each thread handles one position in the rows and loops over the spikes. If the targets fit into
+    a block of threads, GeNN 5.4 adds up their input in memory that the block shares, without atomics. The
+    warps of a block do not wait for one another: if rows are longer than a warp, two warps may be at
+    different spikes and add to the same target.
     """
     if row_length > _WARP and targets <= _LARGEST_BLOCK:
         synapses.parallelism_hint = pygenn.ParallelismHint.PRESYNAPTIC

@@ -62,7 +62,7 @@ class BinReader:
 
     @property
     def span_steps(self) -> int:
-        """A step after so many steps the ring is full and must be read."""
+        """Steps that a ring covers: it must be read one step after they end."""
         return RING * self._bin_steps
 
     def make_room(self) -> None:

@@ -10,10 +10,10 @@ from calibrate.neurons import delay_steps
 from calibrate.plasticity import PlasticityRule, plasticity_rule
 from calibrate.simulators.genn_connectivity import (
     CONNECTIVITY_SETTINGS,
+    avoid_shared_memory_race,
     connectivity,
     every_pair,
     kept,
-    order_spikes,
 )
 
 PULSE = "injectCurrent(inSyn); inSyn = 0.0;"
@@ -72,7 +72,7 @@ def add_projection(
         synapses.axonal_delay_steps = longest
     synapses.post_target_var = f"in_{projection.receptor}"
     targets = network.population(projection.target).size
-    order_spikes(pygenn, synapses, row_length=row_length, targets=targets)
+    avoid_shared_memory_race(pygenn, synapses, row_length=row_length, targets=targets)
 
 
 def _synapse(pygenn: ModuleType, model: Any, projection: Projection, target: Any, *, dt_ms: float) -> Any:
@@ -157,4 +157,4 @@ def add_modulation(
     synapses.axonal_delay_steps = 1
     synapses.post_target_var = f"in_{name}"
     targets = network.population(projection.target).size
-    order_spikes(pygenn, synapses, row_length=targets, targets=targets)
+    avoid_shared_memory_race(pygenn, synapses, row_length=targets, targets=targets)

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Literal, Self
 
-Phase = Literal["building", "waiting", "loading", "simulating"]
-"""What is done with a batch: its network is built, it waits for the device, is loaded, and simulated."""
+Phase = Literal["starting", "building", "waiting", "loading", "simulating"]
+"""What a process does: start, build a batch's network, wait for the device, load it, or all the rest."""
 
 
 class Turn:

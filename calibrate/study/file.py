@@ -26,7 +26,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -334,7 +334,13 @@ class PriorSection(Section):
     )
 
 
-class Tpe(Section):
+class SamplerSection(Section):
+    """[sampler]: how parameter sets are proposed; `learns` tells whether that depends on results."""
+
+    learns: ClassVar[bool] = True
+
+
+class Tpe(SamplerSection):
     """[sampler] name = "tpe": tree-structured Parzen estimator, after space-filling points."""
 
     name: Literal["tpe"] = Field(default="tpe", description="the sampler")
@@ -350,25 +356,31 @@ class Tpe(Section):
     multivariate: bool = Field(default=True, description="whether parameters are modelled jointly")
 
 
-class Random(Section):
+class Random(SamplerSection):
     """[sampler] name = "random": independent random points."""
+
+    learns: ClassVar[bool] = False
 
     name: Literal["random"] = Field(default="random", description="the sampler")
 
 
-class Grid(Section):
+class Grid(SamplerSection):
     """[sampler] name = "grid": every combination of the parameters' steps, points and choices, once."""
+
+    learns: ClassVar[bool] = False
 
     name: Literal["grid"] = Field(default="grid", description="the sampler")
 
 
-class Qmc(Section):
+class Qmc(SamplerSection):
     """[sampler] name = "qmc": space-filling (Sobol) points throughout."""
+
+    learns: ClassVar[bool] = False
 
     name: Literal["qmc"] = Field(default="qmc", description="the sampler")
 
 
-class Nsga2(Section):
+class Nsga2(SamplerSection):
     """[sampler] name = "nsga2": genetic algorithm, after a population of space-filling points."""
 
     name: Literal["nsga2"] = Field(default="nsga2", description="the sampler")
@@ -377,7 +389,7 @@ class Nsga2(Section):
     )
 
 
-class Cmaes(Section):
+class Cmaes(SamplerSection):
     """[sampler] name = "cmaes": covariance matrix adaptation, after space-filling points; no choices."""
 
     name: Literal["cmaes"] = Field(default="cmaes", description="the sampler")
@@ -395,7 +407,7 @@ class Cmaes(Section):
     )
 
 
-class Gp(Section):
+class Gp(SamplerSection):
     """[sampler] name = "gp": Gaussian process, after space-filling points; for a few hundred trials."""
 
     name: Literal["gp"] = Field(default="gp", description="the sampler")
