@@ -64,11 +64,11 @@ from .scaling import Scaling as Scaling
 from .scaling import scale as scale
 from .selftest import SelfTest as SelfTest
 from .selftest import selftest as selftest
-from .session import Simulated as Simulated
 from .session import Validation as Validation
 from .session import run_study as run_study
-from .session import simulate as simulate
 from .session import validate as validate
+from .single import Simulated as Simulated
+from .single import simulate as simulate
 from .study import Study as Study
 from .study import make_study as make_study
 from .study import read_study as read_study

@@ -20,7 +20,7 @@ from calibrate.looseness import Looseness, looseness
 from calibrate.observation import Observation
 from calibrate.record import Simulation
 from calibrate.search import INDEX, ORIGIN, UUID, best_of, front_of, is_feasible, loss_of
-from calibrate.session import Simulated, simulate
+from calibrate.single import Simulated, simulate
 from calibrate.store import Reader, find, storage_url
 from calibrate.study import Study
 

@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import optuna
 
 from calibrate import simulators
 from calibrate.batch_size import sized
-from calibrate.best import finite
 from calibrate.display import Display, display
-from calibrate.errors import SimulatorError, StoreError, StudyError
+from calibrate.errors import StoreError, StudyError
 from calibrate.interrupt import Interrupt
 from calibrate.objective import Estimate
-from calibrate.observation import Observation, SimulationFailure
-from calibrate.panel import measure
-from calibrate.pool import slots_for
+from calibrate.observation import Observation
 from calibrate.result import Result
 from calibrate.run import run, tell
-from calibrate.search import candidate_seed
 from calibrate.setup import pool_for, warnings_of
 from calibrate.store import Store, check_origins, find, named, on_latest_backend, storage_url
 from calibrate.study import Study
 from calibrate.validation import chosen, validate_trials
 from calibrate.verdict import Verdict
-from calibrate.worker import Candidate
 
 
 def run_study(
@@ -79,7 +72,7 @@ def run_study(
         wanted = list(dict.fromkeys(name for name in origins if name))
         check_origins(ready, url, wanted)  # before the study begins
         shown.start(ready.name)
-        with Store(ready, url, say=shown.say) as store:
+        with Store(ready, url, say=shown.say, draw=_draw) as store:
             if store.warning is not None:
                 shown.say(f"warning: {store.warning}")
             with pool:
@@ -119,6 +112,12 @@ def run_study(
                 if verdicts is None
                 else replace(result, validation=verdicts)
             )
+
+
+def _draw(study: Study, observation: Observation, estimates: Mapping[str, Estimate]) -> Mapping[str, bytes]:
+    from calibrate.figures.activity import activity_files  # matplotlib takes half a second
+
+    return activity_files(study, observation, estimates)
 
 
 def rescore(study: Study, *, storage: str | None = None, say: Callable[[str], None] = print) -> str:
@@ -204,66 +203,3 @@ def _errors_of_optuna_only() -> Iterator[None]:
         yield
     finally:
         optuna.logging.set_verbosity(before)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Simulated:
-    """One simulated network.
-
-    parameters   of the network, as the study and the caller name them
-    seed         of the initial state and random input; the wiring has the study's
-    simulator    its own description: name, version, device, precision
-    wall_s       time of the simulation; build_s: of building the network before it
-    """
-
-    parameters: Mapping[str, Any]
-    seed: int
-    simulator: Mapping[str, str]
-    wall_s: float
-    build_s: float
-    observation: Observation
-    estimates: Mapping[str, Estimate]
-
-    @property
-    def statistics(self) -> dict[str, float | None]:
-        """The statistics by name, None where one is undefined."""
-        return {name: finite(found.value) for name, found in self.estimates.items()}
-
-
-def simulate(
-    study: Study,
-    parameters: Mapping[str, Any] | None = None,
-    *,
-    spikes: bool = True,
-    graph: int = 0,
-    index: int = 0,
-) -> Simulated:
-    """Simulate one network of `study`, in a process of its own; nothing goes to a database.
-
-    parameters  to set, free or fixed ones; other free ones are in the middle of their ranges
-    spikes      whether to keep every spike, for rasters
-    graph       number of the realisation of its connectivity
-    index       of the candidate in its study, which keys the initial state and random input
-
-    Raises ModelError for parameters that the model refuses, SimulatorError where the simulation fails.
-    """
-    study = study.on(simulators.choose(study.simulation.backend))
-    complete = study.parameters(parameters or {})
-    network = study.model.network(complete)
-    study.model.values(network, complete)
-    slots_for(study.simulation.backend, network)  # it may be larger than the one in the middle
-    seed = candidate_seed(study.simulation_seed, index, graph)
-    candidate = Candidate(uuid=str(uuid.uuid4()), parameters=complete, seed=seed, realisation=graph)
-    with pool_for(study.locally, slots=1, at_once=1, spikes=spikes) as pool:
-        (outcome,) = pool.run([candidate])
-        if isinstance(outcome.result, SimulationFailure):
-            raise SimulatorError(f"the simulation failed: {outcome.result.reason}")
-    return Simulated(
-        parameters=complete,
-        seed=seed,
-        simulator=outcome.backend,
-        wall_s=outcome.wall_s,
-        build_s=outcome.build_s,
-        observation=outcome.observation,
-        estimates=measure(outcome.observation, study.statistics),
-    )

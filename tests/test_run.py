@@ -28,8 +28,9 @@ from calibrate.record import Simulation
 from calibrate.result import Progress, Result, as_json
 from calibrate.run import run
 from calibrate.search import Claim, candidate_seed
-from calibrate.session import run_study, simulate
+from calibrate.session import run_study
 from calibrate.setup import setup_of
+from calibrate.single import simulate
 from calibrate.store import Store, storage_url
 from calibrate.study import Study
 from calibrate.worker import Candidate, Outcome, Timing

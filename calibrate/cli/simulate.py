@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from calibrate import session
+from calibrate import single
 from calibrate.best import reached
 from calibrate.cli import tables
 from calibrate.cli.given import read, with_simulator
@@ -17,7 +17,7 @@ from calibrate.cli.output import FailedError, errors, output
 from calibrate.errors import CalibrateError, SimulatorError
 from calibrate.findings import up_states_of
 from calibrate.reading import read_results
-from calibrate.session import Simulated
+from calibrate.single import Simulated
 from calibrate.study import Study
 
 
@@ -70,7 +70,7 @@ def simulate(
         if middle and not quiet:
             tables.print_line(messages, f"In the middle of their ranges: {tables.assignments(middle)}")
         try:
-            simulated = session.simulate(ready, given, spikes=figure is not None, graph=graph, index=index)
+            simulated = single.simulate(ready, given, spikes=figure is not None, graph=graph, index=index)
         except SimulatorError as error:
             raise FailedError(str(error)) from error
         if figure is not None:

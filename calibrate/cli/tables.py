@@ -19,7 +19,7 @@ from calibrate.objective import Estimate
 from calibrate.reading import Results
 from calibrate.result import Reason, Result
 from calibrate.score import Summary
-from calibrate.session import Simulated
+from calibrate.single import Simulated
 from calibrate.study import Study
 
 _REASONS: Mapping[Reason, str] = {

@@ -6,19 +6,20 @@ import io
 import json
 import mimetypes
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 from optuna.artifacts import ArtifactMeta, FileSystemArtifactStore
 
 from calibrate.errors import StoreError
-from calibrate.findings import up_states_of
 from calibrate.objective import Estimate
 from calibrate.observation import Observation
 from calibrate.store import database
-from calibrate.store.rows import statistics_json
 from calibrate.study import Study
+
+# What is kept of a trial that people will look at: files by name, of its study, activity and statistics.
+Draw = Callable[[Study, Observation, Mapping[str, Estimate]], Mapping[str, bytes]]
 
 # What Optuna puts before an artifact's id in system attributes.
 PREFIX = "artifacts:"
@@ -52,17 +53,6 @@ def keep(folder: Path, files: Mapping[str, bytes]) -> dict[str, str]:
     except OSError as error:
         raise StoreError(f"cannot write into {folder}: {error.strerror}") from None
     return attributes
-
-
-def pictures(study: Study, observation: Observation, estimates: Mapping[str, Estimate]) -> dict[str, bytes]:
-    """What is kept of a trial that people will look at: its activity and its statistics."""
-    from calibrate.raster import raster_figure, rates_figure  # matplotlib takes half a second
-    from calibrate.style import png
-
-    draw = rates_figure if observation.spikes is None else raster_figure
-    figure = draw(observation, up_states=up_states_of(study, observation))
-    table = json.dumps(statistics_json(estimates), indent=1)
-    return {"activity.png": png(figure), "statistics.json": table.encode()}
 
 
 class Gallery:

@@ -45,14 +45,22 @@ class Store:
 
     Several may, on several computers: `news` and `claim` make the process one of the study's coordinators.
 
-    say  is told when the database's server has to be waited for
+    say   is told when the database's server has to be waited for
+    draw  makes the files that are kept of a trial that becomes the best; None: nothing is
 
     Entering it raises StoreError, and changes nothing, where the study in the database differs from this
     one, and where the database cannot be used.
     """
 
-    def __init__(self, study: Study, url: str, *, say: Callable[[str], None] = lambda _: None) -> None:
-        self._study = study
+    def __init__(
+        self,
+        study: Study,
+        url: str,
+        *,
+        say: Callable[[str], None] = lambda _: None,
+        draw: artifacts.Draw | None = None,
+    ) -> None:
+        self._study, self._draw = study, draw
         self.say = say
         self._url = database.parsed(url, Path.cwd())
         self._folder = database.folder(self._url, study.folder)
@@ -172,12 +180,14 @@ class Store:
 
     def illustrate(self, uuid: str) -> None:
         """Keep pictures of a candidate, as artifacts of its trial, which is to be told: then it is final."""
+        if self._draw is None or not self._study.storage.observations:
+            return
         stage = len(self._study.stages)
         found = next((s for s in self.simulations(uuid) if s.stage == stage and not s.failed), None)
-        if found is None or not self._study.storage.observations:
+        if found is None:
             return
         shown = self.observation(uuid, stage=stage, realisation=found.realisation)
-        files = artifacts.pictures(self._study, shown, found.estimates)
+        files = self._draw(self._study, shown, found.estimates)
         self._artifacts[uuid] = artifacts.keep(artifacts.folder_in(self._folder, self._study.name), files)
 
     @patient

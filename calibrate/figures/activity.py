@@ -1,0 +1,24 @@
+"""The activity of a trial, as files for Optuna's dashboard."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from calibrate.findings import up_states_of
+from calibrate.objective import Estimate
+from calibrate.observation import Observation
+from calibrate.raster import raster_figure, rates_figure
+from calibrate.store.rows import statistics_json
+from calibrate.study import Study
+from calibrate.style import png
+
+
+def activity_files(
+    study: Study, observation: Observation, estimates: Mapping[str, Estimate]
+) -> dict[str, bytes]:
+    """A picture of what a network showed, and its statistics, by file name."""
+    draw = rates_figure if observation.spikes is None else raster_figure
+    figure = draw(observation, up_states=up_states_of(study, observation))
+    table = json.dumps(statistics_json(estimates), indent=1)
+    return {"activity.png": png(figure), "statistics.json": table.encode()}
