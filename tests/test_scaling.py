@@ -291,7 +291,7 @@ def test_time_and_memory_grow_with_the_size(backend, tmp_path):
         '[[objectives]]\nstatistic = "rate_E"\ntarget = 6.5\ntolerance = 1.0\n'
         "[simulation]\nduration_ms = 4000\n[budget]\ntrials = 1\n"
     )
-    found = scale(read_study(path, searched=False), [600, 6000], backends=[backend], duration_ms=500)
+    found = scale(read_study(path, searched=False), [600, 6000], backends=[backend], duration_ms=2000)
     small, large = found.measurements
     assert (small.neurons, small.synapses) == (600, 110_880)
     assert (large.neurons, large.synapses) == (6000, 11_088_000)
