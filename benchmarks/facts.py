@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from calibrate.slot import last_error
+from calibrate.simulation.slot import last_error
 
 Values = dict[str, Any]
 

@@ -35,10 +35,10 @@ from calibrate.models.ei_clustered import ei_clustered
 from calibrate.network import Bernoulli, Network, Population, Projection, UniformPotential
 from calibrate.network import Values as NetworkValues
 from calibrate.observation import Observation, SimulationFailure
-from calibrate.packing import pack
-from calibrate.simulators import cuda
+from calibrate.observation.packing import pack
 from calibrate.simulators.base import Member, Precision, Recording
-from calibrate.simulators.genn import GeNN
+from calibrate.simulators.genn import cuda
+from calibrate.simulators.genn.simulator import GeNN
 
 SCAN_POINTS = 1600
 SMALL: dict[str, Any] = {"connectivity": "fixed_indegree", "N_E": 240, "N_I": 60, "N_Q": 3, "J_E+": 2.0}

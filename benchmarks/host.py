@@ -24,12 +24,12 @@ from benchmarks import batch
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.network import Network
 from calibrate.observation import Observation
-from calibrate.packing import pack
+from calibrate.observation.packing import pack
 from calibrate.simulators.base import Recording
-from calibrate.simulators.genn_batch import PreparedGenn
-from calibrate.simulators.genn_code import Build
-from calibrate.simulators.genn_counters import RING, counters_name
-from calibrate.simulators.genn_monitor import MONITOR_STATE, monitor_name
+from calibrate.simulators.genn.batch import PreparedGenn
+from calibrate.simulators.genn.code import Build
+from calibrate.simulators.genn.counters import RING, counters_name
+from calibrate.simulators.genn.monitor import MONITOR_STATE, monitor_name
 
 RATE_HZ = 2.0
 

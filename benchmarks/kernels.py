@@ -25,8 +25,8 @@ from calibrate.models.ei_clustered import ei_clustered
 from calibrate.network import Network
 from calibrate.observation import Observation
 from calibrate.simulators.base import Precision, Recording
-from calibrate.simulators.genn import GeNN
-from calibrate.simulators.genn_code import Build
+from calibrate.simulators.genn.code import Build
+from calibrate.simulators.genn.simulator import GeNN
 
 KERNELS = ("neuron_update", "presynaptic_update", "postsynaptic_update", "synapse_dynamics")
 

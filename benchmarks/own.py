@@ -20,11 +20,11 @@ import optuna
 from benchmarks import plain_nest
 from benchmarks.plain_nest import RANGES, TARGETS, Settings
 from calibrate import Study, make_study, read_results, simulators
-from calibrate.pool import Pool
-from calibrate.run import run
-from calibrate.setup import setup_of
+from calibrate.calibration.loop import run
+from calibrate.calibration.study_pool import setup_of
+from calibrate.simulation.local_pool import Pool
+from calibrate.simulation.worker import Candidate, Timing
 from calibrate.store import Store
-from calibrate.worker import Candidate, Timing
 
 
 def study_of(

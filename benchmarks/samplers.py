@@ -23,14 +23,14 @@ from pathlib import Path
 import optuna
 
 from calibrate import simulators
+from calibrate.calibration.loop import run
+from calibrate.calibration.result import Progress
+from calibrate.calibration.study_pool import setup_of
 from calibrate.errors import CalibrateError
-from calibrate.pool import Pool
-from calibrate.result import Progress
-from calibrate.run import run
-from calibrate.setup import setup_of
+from calibrate.simulation.local_pool import Pool
+from calibrate.simulation.worker import Candidate, Outcome, Timing
 from calibrate.store import Store, storage_url
 from calibrate.study import Study, read_study
-from calibrate.worker import Candidate, Outcome, Timing
 
 SAMPLERS = ("tpe", "cmaes", "nsga2", "gp", "qmc", "random", "grid")
 COLUMNS = ("study", "sampler", "batch", "seed", "met", "trials", "minutes", "loss")

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from calibrate.network import find_model
+from calibrate.objective.panel import panel
 from calibrate.observation import SimulationFailure
-from calibrate.panel import panel
-from calibrate.pool import Pool, cores, slots_for
+from calibrate.simulation.local_pool import Pool, cores, slots_for
+from calibrate.simulation.worker import Candidate, Outcome, Setup, Timing
 from calibrate.simulators import batch_size, choose, on_gpu
-from calibrate.worker import Candidate, Outcome, Setup, Timing
 
 NETWORK = {"N_E": 20000, "N_I": 5000, "N_Q": 20, "J_E+": 2.75, "R_J": 0.75}
 

@@ -22,13 +22,13 @@ from typing import Any
 from tqdm import tqdm
 
 from calibrate import Best, Model, Network, Study, Values, find_model, make_study
-from calibrate.best import reached
-from calibrate.case import Case
-from calibrate.record import Simulation
-from calibrate.score import combined
-from calibrate.search import Proposal
-from calibrate.setup import pool_for
-from calibrate.verdict import Verdict, judge
+from calibrate.calibration.search.search import Proposal
+from calibrate.calibration.study_pool import pool_for
+from calibrate.calibration.trials.candidate import Case
+from calibrate.calibration.trials.score import combined
+from calibrate.calibration.trials.simulation import Simulation
+from calibrate.calibration.trials.summary import reached
+from calibrate.calibration.validation.verdict import Verdict, judge
 
 TRUTH = {"I_th_E": 2.13, "I_th_I": 1.24, "J_E+": 3.0, "R_J": 0.75}
 REPLICATES = (4, 6, 8, 12, 16, 24, 48)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from calibrate.simulators import cuda
+from calibrate.simulators.genn import cuda
 
 GIB = 2**30
 H100 = cuda.Device(name="H100", capability="9.0", free_bytes=80 * GIB, l2_bytes=50 * 2**20)

@@ -16,7 +16,7 @@ from calibrate.errors import ModelError
 from calibrate.network import Model, Network, Parameter, Population, UniformPotential, Values
 
 def _make_trouble(p):
-    if "calibrate.pool" in sys.modules:  # the process that runs the study
+    if "calibrate.simulation.local_pool" in sys.modules:  # the process that runs the study
         return
     time.sleep(p["pause_s"])
     if p["I_E"] > p["deadly_above"]:

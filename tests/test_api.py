@@ -75,7 +75,7 @@ def test_every_public_name_can_be_imported_and_says_what_it_is():
 
 def test_the_processes_that_simulate_load_no_optuna_and_no_sql():
     code = (
-        "import sys, calibrate, calibrate.worker; "
+        "import sys, calibrate, calibrate.simulation.worker; "
         "print([m for m in ('optuna', 'sqlalchemy', 'pandas', 'rich', 'pydantic') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"

@@ -11,12 +11,12 @@ import optuna
 import pytest
 from test_run import Bench, Shelf
 
-from calibrate.asking import Asking
-from calibrate.run import run
-from calibrate.search import Answer, Claim, Search
+from calibrate.calibration.loop import run
+from calibrate.calibration.search.ahead import Asking
+from calibrate.calibration.search.search import Answer, Claim, Search
+from calibrate.simulation.worker import Candidate, Outcome, Timing
 from calibrate.study import Cmaes, Nsga2, Random, Sampler, Study, Tpe
 from calibrate.study.space import Domain, Range
-from calibrate.worker import Candidate, Outcome, Timing
 from small_study import small_study
 
 SQUARE: dict[str, Domain] = {f"x{k}": Range(low=0.0, high=1.0) for k in range(3)}

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from cuda_driver import H100, install
 
-from calibrate import batch_size, simulators
-from calibrate.batch_size import fastest, first_size, sized
+from calibrate import simulators
+from calibrate.calibration.cost import batch_size
+from calibrate.calibration.cost.batch_size import fastest, first_size, sized
+from calibrate.calibration.study_pool import footprint_of
 from calibrate.errors import SimulatorError
-from calibrate.setup import footprint_of
-from calibrate.simulators import cuda
-from calibrate.simulators.footprint import CONTEXT_BYTES, SHARE, Footprint
-from calibrate.slot import Slot
+from calibrate.simulation.slot import Slot
+from calibrate.simulators.genn import cuda
+from calibrate.simulators.genn.footprint import CONTEXT_BYTES, SHARE, Footprint
 from calibrate.study import Study
 from small_study import small_study
 
@@ -178,7 +179,7 @@ def test_throughput_is_measured_in_a_process_of_its_own_and_is_0_where_nothing_r
 def test_a_size_that_the_back_end_dies_of_is_one_process_and_one_answer(tmp_path, monkeypatch):
     study, started, spawn = small_study(tmp_path), [], Slot._spawn
     dying = """
-if "calibrate.pool" not in sys.modules:
+if "calibrate.simulation.local_pool" not in sys.modules:
     from calibrate.simulators import poisson
     poisson.Poisson.prepare = lambda *_, **__: os._exit(1)
 """

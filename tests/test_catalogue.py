@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from calibrate import plugins
-from calibrate.catalogue import allowed
 from calibrate.cli.commands import execute
 from calibrate.errors import PluginError
 from calibrate.network import Parameter, find_model
 from calibrate.objective import find_statistic
+from calibrate.tasks.catalogue import allowed
 from small_study import MODEL, STATISTIC
 
 
@@ -148,8 +148,8 @@ def test_one_that_cannot_be_loaded_does_not_hide_the_others(capsys, monkeypatch)
     def broken(name, *_, **__):
         raise PluginError(f"cannot load {name}")
 
-    monkeypatch.setattr("calibrate.catalogue.find_model", broken)
-    monkeypatch.setattr("calibrate.catalogue.find_statistic", broken)
+    monkeypatch.setattr("calibrate.tasks.catalogue.find_model", broken)
+    monkeypatch.setattr("calibrate.tasks.catalogue.find_statistic", broken)
     for command, name in (("models", "balanced"), ("objectives", "rate")):
         assert f"cannot load {name}" in printed(capsys, command)
         found = json.loads(printed(capsys, command, "--json"))[command]

@@ -16,19 +16,19 @@ import pytest
 
 from calibrate import testing
 from calibrate.cli.commands import execute
-from calibrate.closed_loop import Loop, run_loop, simulate_in_loop
-from calibrate.closed_loop.delayed_response import DelayedResponse
 from calibrate.errors import CalibrateError, ModelError, ObjectiveError, PluginError, StudyError
-from calibrate.live import run_loop as run_study_loop
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.objective import find_statistic
 from calibrate.observation import Episode, Observation, SimulationFailure
-from calibrate.reading import read_results
-from calibrate.session import run_study
+from calibrate.results.results import read_results
 from calibrate.simulators import create
 from calibrate.simulators.base import Member, Recording
+from calibrate.simulators.closed_loop import Loop, run_loop, simulate_in_loop
+from calibrate.simulators.closed_loop.delayed_response import DelayedResponse
 from calibrate.store import archive
 from calibrate.study import read_study
+from calibrate.tasks.loop import run_loop as run_study_loop
+from calibrate.tasks.run import run_study
 from conftest import SMALL, both
 from small_study import small_study, write_study
 

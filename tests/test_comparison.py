@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from calibrate import Observation, ObservationError, StudyError, find_statistic, measure, observe_trains
-from calibrate.comparison import during, of_clusters
 from calibrate.errors import ObjectiveError
+from calibrate.objective.derived import during, of_clusters
 from calibrate.observation import parts
 from small_study import small_study
 from spike_trains import gamma_trains

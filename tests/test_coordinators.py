@@ -19,14 +19,14 @@ import pytest
 from sqlalchemy import create_engine, text
 from test_run import Bench
 
+from calibrate.calibration.loop import run
+from calibrate.calibration.search.search import Answer, Claim, Search
+from calibrate.calibration.trials.simulation import Simulation
 from calibrate.errors import StoreError
-from calibrate.record import Simulation
-from calibrate.run import run
-from calibrate.search import Answer, Claim, Search
-from calibrate.session import run_study
 from calibrate.store import Store, coordinators, runs_of
 from calibrate.store.coordinators import place
 from calibrate.study import Study, read_study
+from calibrate.tasks.run import run_study
 from postgres import Server, needs_postgres
 from small_study import small_study, write_study
 
@@ -161,7 +161,7 @@ def test_a_run_that_beats_stays_alive_however_long_it_simulates(study, url, impa
 def test_a_run_whose_process_is_gone_from_this_computer_is_dead_at_once(study, url):
     script = f"""
 import os, signal
-from calibrate.search import Claim
+from calibrate.calibration.search.search import Claim
 from calibrate.store import Store
 from calibrate.study import read_study
 with Store(read_study({str(study.path)!r}), {url!r}) as store:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from calibrate import cost
-from calibrate.cost import estimate
+from calibrate.calibration.cost import estimate as cost
+from calibrate.calibration.cost.estimate import estimate
 from calibrate.observation import SimulationFailure
-from calibrate.worker import Candidate, Outcome, Timing
+from calibrate.simulation.worker import Candidate, Outcome, Timing
 from small_study import small_study
 
 STAGE = (

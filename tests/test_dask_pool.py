@@ -15,17 +15,17 @@ import optuna
 import psutil
 import pytest
 
-from calibrate import dask_pool
+from calibrate.calibration.study_pool import setup_of
 from calibrate.cli.commands import execute
-from calibrate.dask_pool import Cluster, DaskPool
 from calibrate.errors import SimulatorError, StoreError, StudyError
-from calibrate.pool import Pool
-from calibrate.reading import read_results
-from calibrate.session import run_study
-from calibrate.setup import setup_of
+from calibrate.results.results import read_results
+from calibrate.simulation import dask_pool
+from calibrate.simulation.dask_pool import Cluster, DaskPool
+from calibrate.simulation.local_pool import Pool
+from calibrate.simulation.worker import Candidate, Outcome
 from calibrate.store import storage_url
 from calibrate.study import Study, read_study
-from calibrate.worker import Candidate, Outcome
+from calibrate.tasks.run import run_study
 from small_study import small_study, write_study
 
 distributed = pytest.importorskip("distributed")

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from calibrate.best import Best, Reached
-from calibrate.display import Notebook, Nothing, Plain, Terminal, display, drawn, duration, gauge
-from calibrate.result import Progress
+from calibrate.calibration.result import Progress
+from calibrate.calibration.trials.summary import Best, Reached
+from calibrate.tasks.display import Notebook, Nothing, Plain, Terminal, display, drawn, duration, gauge
 
 
 def target(reached: float | None, **more: Any) -> Reached:

@@ -26,7 +26,7 @@ from calibrate import plugins
 from calibrate.cli.commands import app
 from calibrate.neurons import BUILT_IN
 from calibrate.study import read_study
-from calibrate.study.file import StudyFile
+from calibrate.study.file.sections import StudyFile
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

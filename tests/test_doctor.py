@@ -15,14 +15,15 @@ from pathlib import Path
 import pytest
 from cuda_driver import H100, install
 
-from calibrate import doctor, simulators
+from calibrate import simulators
 from calibrate.cli.commands import execute
 from calibrate.errors import SimulatorError
 from calibrate.observation import SimulationFailure
-from calibrate.pool import Pool
-from calibrate.simulators.cuda import Obstacle
+from calibrate.simulation.local_pool import Pool
+from calibrate.simulation.worker import Outcome
+from calibrate.simulators.genn.cuda import Obstacle
 from calibrate.store import database
-from calibrate.worker import Outcome
+from calibrate.tasks import doctor
 
 NAMES = [
     "Python", "NEST", "GeNN", "GPU", "database", "PostgreSQL", "Optuna", "PyTorch", "cache folder", "machine"

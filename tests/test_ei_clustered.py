@@ -11,7 +11,7 @@ from calibrate.errors import ModelError
 from calibrate.models.balanced import balanced
 from calibrate.models.ei_clustered import PARAMETERS, ei_clustered, weights
 from calibrate.network import Distributed, PoissonInput
-from calibrate.wiring import draw
+from calibrate.network.wiring import draw
 
 LARGE = {"N_E": 4000, "N_I": 1000, "N_Q": 20}
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from calibrate.equivalence import (
+from calibrate.calibration.validation.paired_tests import (
     discordant,
     distance,
     holm,

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from calibrate import Observation, ObservationError, simulators, wiring
-from calibrate.exactness import compare_spikes
+from calibrate import Observation, ObservationError, simulators
+from calibrate.calibration.validation.spike_trains import compare_spikes
 from calibrate.models.ei_clustered import ei_clustered
+from calibrate.network import wiring
+from calibrate.network.wiring import Connections
 from calibrate.observation import Accumulator, Layout, Spikes
 from calibrate.simulators.base import Member, Recording, simulate
-from calibrate.wiring import Connections
 from conftest import SMALL, both
 
 NAMES = ("NEST", "GeNN")

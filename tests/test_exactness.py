@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from calibrate import simulators, wiring
+from calibrate import simulators
 from calibrate.models.ei_clustered import ei_clustered
+from calibrate.network import wiring
 from calibrate.observation import Observation
 from calibrate.simulators.base import Member, Recording, simulate
 from conftest import METASTABLE

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from calibrate import ObservationError, Results, StudyError, read_results, run_study
-from calibrate.agreement import Agreement, Side
+from calibrate.calibration.validation.agreement import Agreement, Side
+from calibrate.calibration.validation.verdict import Verdict
 from calibrate.figures import (
     distributions_figure,
     front_figure,
@@ -19,8 +20,7 @@ from calibrate.figures import (
     slices_figure,
     verdict_figure,
 )
-from calibrate.style import INK, svg
-from calibrate.verdict import Verdict
+from calibrate.figures.style import INK, svg
 from small_study import small_study
 
 

@@ -10,8 +10,8 @@ from calibrate.models.ei_clustered import ei_clustered
 from calibrate.models.larva import larva
 from calibrate.network import Model
 from calibrate.simulators.base import Member, Recording
-from calibrate.simulators.footprint import Footprint, footprint
-from calibrate.simulators.genn_counters import counters_name
+from calibrate.simulators.genn.counters import counters_name
+from calibrate.simulators.genn.footprint import Footprint, footprint
 
 LARGE: dict[str, Any] = {"N_E": 20_000, "N_I": 5_000, "N_Q": 20, "J_E+": 2.75}
 SCAN: dict[str, Any] = {"recording": Recording(), "duration_ms": 10_000.0, "dt_ms": 0.1}
@@ -60,7 +60,7 @@ def test_host_memory_is_that_of_observing():
     ],
 )
 def test_a_members_memory_is_that_of_genns_arrays(model: Model, given: dict[str, Any], precision: Any):
-    from calibrate.simulators.genn import GeNN
+    from calibrate.simulators.genn.simulator import GeNN
 
     network = model.network(given)
     with GeNN(dt_ms=0.1, precision=precision).prepare(

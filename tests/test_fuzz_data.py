@@ -21,13 +21,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from test_fuzz import assert_answers_in_its_own_words, call, thorough
 
-from calibrate.catalogue import statistics
 from calibrate.cli.commands import execute
 from calibrate.errors import CalibrateError, RecordingError, StoreError
 from calibrate.objective import Estimate, Statistic
 from calibrate.observation import Layout, Observation, Presentation, observe_spikes
-from calibrate.recording import read_recording
+from calibrate.observation.recording import read_recording
 from calibrate.store import archive
+from calibrate.tasks.catalogue import statistics
 from small_study import write_study
 
 LAYOUT = Layout.of([("E", 6, 2), ("I", 2, 1)])

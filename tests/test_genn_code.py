@@ -22,12 +22,14 @@ from calibrate.errors import SimulatorError
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.models.larva import larva
 from calibrate.network import Bernoulli, Network, Plasticity, Population, Projection
+from calibrate.network.wiring import draw
 from calibrate.neurons import IAF_PSC_EXP, Number
-from calibrate.simulators import cuda, genn_cache, genn_code
 from calibrate.simulators.base import Recording
-from calibrate.simulators.genn_batch import PreparedGenn
-from calibrate.simulators.genn_code import Build, assemble, check_size, row_length
-from calibrate.wiring import draw
+from calibrate.simulators.genn import cache as genn_cache
+from calibrate.simulators.genn import code as genn_code
+from calibrate.simulators.genn import cuda
+from calibrate.simulators.genn.batch import PreparedGenn
+from calibrate.simulators.genn.code import Build, assemble, check_size, row_length
 from conftest import SMALL
 
 
@@ -292,7 +294,7 @@ class Compiling:
 @pytest.fixture
 def on_cuda(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Makes GeNN objects that compile for an H100, and the models that they build."""
-    from calibrate.simulators import genn
+    from calibrate.simulators.genn import simulator as genn
 
     monkeypatch.setenv("CALIBRATE_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("NVCC_APPEND_FLAGS", raising=False)
@@ -376,7 +378,7 @@ def test_code_for_a_gpu_depends_on_the_device_and_its_compiler_alone(on_cuda, tm
 
 
 def test_code_for_a_cpu_depends_on_its_processor(monkeypatch):
-    from calibrate.simulators import genn
+    from calibrate.simulators.genn import simulator as genn
 
     monkeypatch.setattr(genn, "_load_pygenn", lambda: SimpleNamespace(__version__="5.4.0"))
     monkeypatch.setattr(simulators, "on_gpu", lambda _: False)

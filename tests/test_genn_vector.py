@@ -10,8 +10,8 @@ import pytest
 from calibrate import simulators
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.observation import Observation, Spikes
-from calibrate.simulators import genn_vector
 from calibrate.simulators.base import Member, Recording, simulate
+from calibrate.simulators.genn import cpu_loops as genn_vector
 from conftest import SMALL
 
 

@@ -17,13 +17,15 @@ import psutil
 import pytest
 from cuda_driver import GIB, H100, install
 
-from calibrate import doctor, simulators
-from calibrate.batch_size import sized
+from calibrate import simulators
+from calibrate.calibration.cost.batch_size import sized
+from calibrate.calibration.study_pool import footprint_of, pool_for, warnings_of
 from calibrate.cli.commands import execute
 from calibrate.errors import SimulatorError
-from calibrate.setup import footprint_of, pool_for, warnings_of
-from calibrate.simulators import cuda, genn
-from calibrate.simulators.footprint import CONTEXT_BYTES, SHARE, Footprint
+from calibrate.simulators.genn import cuda
+from calibrate.simulators.genn import simulator as genn
+from calibrate.simulators.genn.footprint import CONTEXT_BYTES, SHARE, Footprint
+from calibrate.tasks import doctor
 from small_study import small_study, write_study
 
 FIND_SPEC, IMPORT = importlib.util.find_spec, importlib.import_module

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from calibrate.study import file
+from calibrate.study.file import sections as file
 from calibrate.study.json_schema import json_schema
 from small_study import STUDY
 

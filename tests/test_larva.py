@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from calibrate import simulators, wiring
+from calibrate import simulators
 from calibrate.errors import ModelError
 from calibrate.models.larva import ODOURS, larva, protocol, protocol_ms
+from calibrate.network import wiring
 from calibrate.observation import Observation
 from calibrate.simulators.base import Member, Recording, simulate
 from conftest import both

@@ -11,8 +11,8 @@ import pytest
 from calibrate import StudyError, read_results, run_study
 from calibrate.cli.commands import execute
 from calibrate.figures import map_figure
-from calibrate.maps import parameter_map
-from calibrate.regimes import REGIMES, regime
+from calibrate.results.maps import parameter_map
+from calibrate.results.regimes import REGIMES, regime
 from small_study import small_study
 
 GRID = (

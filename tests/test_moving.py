@@ -15,7 +15,7 @@ from optuna_dashboard.artifact._backend import list_trial_artifacts
 
 from calibrate import StoreError, read_results, read_study, run_study, validate
 from calibrate.cli.commands import execute
-from calibrate.dashboard import hang
+from calibrate.report.dashboard import hang
 from calibrate.store import Gallery, Store, copy_study, storage_url
 from small_study import small_study
 

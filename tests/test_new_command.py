@@ -17,11 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calibrate import plugins, suggestions
+from calibrate import plugins
 from calibrate.cli.commands import execute
 from calibrate.errors import ModelError
 from calibrate.network import Model, Parameter, find_model
-from calibrate.study import read_study
+from calibrate.study import read_study, suggestions
 from small_study import MODEL, STATISTIC
 
 READY = [

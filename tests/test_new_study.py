@@ -17,11 +17,11 @@ import pytest
 from optuna.trial import FrozenTrial
 from test_run import Bench
 
+from calibrate.calibration.loop import run
+from calibrate.calibration.result import Result
 from calibrate.cli.commands import execute
 from calibrate.errors import StoreError
 from calibrate.objective import Estimate
-from calibrate.result import Result
-from calibrate.run import run
 from calibrate.store import Adopted, Store, check_origins, named, schema, storage_url
 from calibrate.study import Study, read_study
 from small_study import small_study, write_study

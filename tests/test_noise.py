@@ -6,10 +6,10 @@ import math
 
 import pytest
 
-from calibrate.cost import estimate
+from calibrate.calibration.cost.estimate import estimate
 from calibrate.errors import StudyError
 from calibrate.objective import Spread, find_statistic
-from calibrate.session import run_study
+from calibrate.tasks.run import run_study
 from small_study import small_study
 
 

@@ -19,7 +19,7 @@ from calibrate.observation import (
     observe_spikes,
     steps,
 )
-from calibrate.packing import pack
+from calibrate.observation.packing import pack
 
 LAYOUT = Layout.of([("E", 6, 3), ("I", 2, 1)])
 N_STEPS = 1200  # of .5 ms

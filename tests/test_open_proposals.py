@@ -10,7 +10,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial
 
-from calibrate.search import Answer, Proposal, Search
+from calibrate.calibration.search.search import Answer, Proposal, Search
 from calibrate.study import Cmaes, Nsga2, Qmc, Random, Sampler, Tpe
 from calibrate.study.space import Choice, Domain, Range
 

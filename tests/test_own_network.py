@@ -10,9 +10,9 @@ import pytest
 from calibrate import simulators
 from calibrate.network import find_model
 from calibrate.observation import Observation
-from calibrate.pool import Pool
+from calibrate.simulation.local_pool import Pool
+from calibrate.simulation.worker import Candidate, Setup, Timing
 from calibrate.simulators.base import Member, Recording, simulate
-from calibrate.worker import Candidate, Setup, Timing
 from conftest import both
 
 HERE = Path(__file__).parent

@@ -13,11 +13,11 @@ import pytest
 from optuna.trial import FrozenTrial
 from test_run import Bench, Shelf
 
-from calibrate.result import as_json
-from calibrate.run import run
-from calibrate.score import INFEASIBLE
-from calibrate.session import run_study
+from calibrate.calibration.loop import run
+from calibrate.calibration.result import as_json
+from calibrate.calibration.trials.score import INFEASIBLE
 from calibrate.study import Study, read_study
+from calibrate.tasks.run import run_study
 from small_study import small_study
 
 PARETO = ("seed = 3", "seed = 3\npareto = true")

@@ -9,11 +9,11 @@ import pytest
 
 from benchmarks.validation import ERRORS, TRUTH, simulated, study_of
 from calibrate import Best
-from calibrate.best import reached
-from calibrate.record import Simulation
-from calibrate.score import combined
-from calibrate.study.file import ValidationSection
-from calibrate.verdict import Verdict, judge
+from calibrate.calibration.trials.score import combined
+from calibrate.calibration.trials.simulation import Simulation
+from calibrate.calibration.trials.summary import reached
+from calibrate.calibration.validation.verdict import Verdict, judge
+from calibrate.study.file.sections import ValidationSection
 
 pytestmark = [pytest.mark.genn, pytest.mark.slow]
 

@@ -23,9 +23,9 @@ from calibrate.errors import PluginError, SimulatorError
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.network import find_model
 from calibrate.observation import Observation, SimulationFailure
-from calibrate.pool import Pool, batched, pinning, slots_for
-from calibrate.slot import Slot, last_error
-from calibrate.worker import Candidate, Outcome, Setup, Timing
+from calibrate.simulation.local_pool import Pool, batched, pinning, slots_for
+from calibrate.simulation.slot import Slot, last_error
+from calibrate.simulation.worker import Candidate, Outcome, Setup, Timing
 from conftest import SMALL
 
 QUICK = Setup(model="ei_clustered", backend="poisson")
@@ -269,7 +269,7 @@ def test_without_a_limit_of_its_own_a_simulation_may_take_many_times_the_slowest
     treacherous, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("calibrate.pool.SHORTEST_PATIENCE_S", 3.0)
+    monkeypatch.setattr("calibrate.simulation.local_pool.SHORTEST_PATIENCE_S", 3.0)
     with Pool(treacherous, SHORT, slots=1) as pool:
         (quick,) = pool.run(candidates(1))
         began = time.monotonic()
@@ -332,8 +332,8 @@ def test_processes_end_with_their_parent(tmp_path):
     script = textwrap.dedent(
         f"""
         from pathlib import Path
-        from calibrate.pool import Pool
-        from calibrate.worker import Candidate, Setup, Timing
+        from calibrate.simulation.local_pool import Pool
+        from calibrate.simulation.worker import Candidate, Setup, Timing
         if __name__ == "__main__":
             setup = Setup(model="plugin.py:model", folder=Path({str(tmp_path)!r}), backend="poisson")
             with Pool(setup, Timing(warmup_ms=10.0, duration_ms=100.0), slots=2) as pool:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from calibrate.errors import CalibrateError, ObservationError
+from calibrate.figures.raster import raster_figure
+from calibrate.figures.style import COLOURS, check_path, save
 from calibrate.observation import Layout, Observation, observe_spikes
-from calibrate.raster import raster_figure
-from calibrate.style import COLOURS, check_path, save
 
 
 def observation(*sizes: tuple[str, int, int], bin_ms: float = 1.0, rate: float = 0.01) -> Observation:
@@ -85,5 +85,5 @@ def test_a_place_where_no_figure_can_be_is_refused(tmp_path):
 
 
 def test_a_figure_needs_no_display_and_no_global_state():
-    code = "import sys, calibrate.raster; sys.exit('matplotlib.pyplot' in sys.modules)"
+    code = "import sys, calibrate.figures.raster; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

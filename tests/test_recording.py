@@ -14,15 +14,15 @@ from calibrate import (
     Recording,
     RecordingError,
     StudyError,
-    bootstrap,
     find_statistic,
     observe_trains,
     read_recording,
     read_study,
     run_study,
 )
-from calibrate.comparison import distance_to, subsampled
 from calibrate.errors import ObjectiveError, ObservationError
+from calibrate.objective import resampling as bootstrap
+from calibrate.objective.derived import distance_to, subsampled
 from small_study import small_study
 from spike_trains import gamma_trains, poisson_trains
 

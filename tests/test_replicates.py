@@ -17,15 +17,15 @@ from optuna.trial import FrozenTrial
 from test_run import Bench, Shelf
 from test_stages import CONSTRAINT, STAGE, Dies, doubled
 
+from calibrate.calibration.loop import CONFIRMED_BELOW, run
+from calibrate.calibration.result import Progress, as_json
+from calibrate.calibration.search.search import candidate_seed
+from calibrate.calibration.trials.score import score
+from calibrate.calibration.trials.simulation import Simulation
 from calibrate.observation import Observation, SimulationFailure
-from calibrate.record import Simulation
-from calibrate.result import Progress, as_json
-from calibrate.run import CONFIRMED_BELOW, run
-from calibrate.score import score
-from calibrate.search import candidate_seed
+from calibrate.simulation.worker import Candidate
 from calibrate.store import Store, storage_url
 from calibrate.study import Study
-from calibrate.worker import Candidate
 from small_study import small_study
 
 

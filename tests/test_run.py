@@ -21,19 +21,19 @@ import psutil
 import pytest
 from optuna.trial import FrozenTrial
 
+from calibrate.calibration.loop import run
+from calibrate.calibration.result import Progress, Result, as_json
+from calibrate.calibration.search.search import Claim, candidate_seed
+from calibrate.calibration.single import simulate
+from calibrate.calibration.study_pool import setup_of
+from calibrate.calibration.trials.simulation import Simulation
 from calibrate.errors import SimulatorError
 from calibrate.observation import Layout, Observation, SimulationFailure, observe_spikes
-from calibrate.pool import Pool
-from calibrate.record import Simulation
-from calibrate.result import Progress, Result, as_json
-from calibrate.run import run
-from calibrate.search import Claim, candidate_seed
-from calibrate.session import run_study
-from calibrate.setup import setup_of
-from calibrate.single import simulate
+from calibrate.simulation.local_pool import Pool
+from calibrate.simulation.worker import Candidate, Outcome, Timing
 from calibrate.store import Store, storage_url
 from calibrate.study import Study
-from calibrate.worker import Candidate, Outcome, Timing
+from calibrate.tasks.run import run_study
 from small_study import small_study, write_study
 
 LAYOUT = Layout.of([("E", 40, 2), ("I", 10, 1)])
@@ -470,7 +470,9 @@ def _workers_of(coordinator: subprocess.Popen[bytes]) -> list[int]:
 
     def both() -> bool:
         children = psutil.Process(coordinator.pid).children()
-        workers[:] = [child.pid for child in children if "calibrate.worker" in " ".join(child.cmdline())]
+        workers[:] = [
+            child.pid for child in children if "calibrate.simulation.worker" in " ".join(child.cmdline())
+        ]
         return len(workers) == 2
 
     _wait(both)

@@ -12,8 +12,8 @@ import numpy as np
 import optuna
 import pytest
 
+from calibrate.calibration.search.search import Answer, Proposal, Search, distribution
 from calibrate.errors import StudyError
-from calibrate.search import Answer, Proposal, Search, distribution
 from calibrate.study import Cmaes, Gp, Nsga2, Qmc, Random, Tpe
 from calibrate.study.space import Choice, Domain, Range
 from small_study import small_study
@@ -167,7 +167,7 @@ def test_cmaes_refuses_choices_in_one_line(tmp_path):
 
 
 def test_a_gaussian_process_without_pytorch_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setattr("calibrate.study.checks.importlib.util.find_spec", lambda name: None)  # noqa: ARG005
+    monkeypatch.setattr("calibrate.study.rules.common.importlib.util.find_spec", lambda name: None)  # noqa: ARG005
     with pytest.raises(StudyError) as error:
         small_study(tmp_path, ('"random"', '"gp"'))
     message = str(error.value)

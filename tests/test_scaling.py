@@ -13,16 +13,17 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from calibrate import measurement, scale, simulators
+from calibrate import scale, simulators
+from calibrate.calibration.cost import measurement
+from calibrate.calibration.cost.measurement import Measurement, Omitted
+from calibrate.calibration.cost.scaling import Scaling, growth_of, power_law
 from calibrate.cli.commands import execute
 from calibrate.errors import StudyError
 from calibrate.figures import scaling_figure
-from calibrate.measurement import Measurement, Omitted
 from calibrate.models.ei_clustered import ei_clustered
-from calibrate.scaling import Scaling, growth_of, power_law
-from calibrate.sizes import size_steps, sizes_for
+from calibrate.network.sizes import size_steps, sizes_for
+from calibrate.simulation.worker import Candidate, Outcome, Timing
 from calibrate.study import Study, read_study
-from calibrate.worker import Candidate, Outcome, Timing
 from conftest import METASTABLE, both
 
 MODEL = """
@@ -317,8 +318,9 @@ def test_what_does_not_fit_into_the_memory_or_fails_is_left_out_and_the_rest_mea
 
 
 def test_a_simulation_that_fails_is_left_out_with_its_reason(study, tmp_path):
-    raising = ("def make_values(network, p):", "def make_values(network, p):\n    import sys\n    "
-               "if 'calibrate.pool' not in sys.modules: raise RuntimeError('it broke')")  # fmt: skip
+    before = "def make_values(network, p):"
+    elsewhere = "\n    import sys\n    if 'calibrate.simulation.local_pool' not in sys.modules:"
+    raising = before, f"{before}{elsewhere}\n        raise RuntimeError('it broke')"
     (tmp_path / "sized.py").write_text(MODEL.replace(*raising))
     found = scale(read_study(study), [600], backends=["poisson"])
     assert found.measurements == ()
@@ -365,7 +367,7 @@ def test_all_simulators_that_are_here_are_measured_by_default(study, monkeypatch
             raise simulators.SimulatorError(f"{name} is not installed")
         return name
 
-    monkeypatch.setattr("calibrate.scaling.measure", measure)
+    monkeypatch.setattr("calibrate.calibration.cost.scaling.measure", measure)
     monkeypatch.setattr(simulators, "choose", lambda name: name)
     scale(read_study(study), [600, 1200])
     assert seen == [("genn", 600), ("genn", 1200), ("nest", 600), ("nest", 1200)]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from calibrate.calibration.trials.score import INFEASIBLE, Summary, combined, score, summary, weighted
+from calibrate.calibration.trials.simulation import Simulation
 from calibrate.objective import Constraint, Estimate, find_statistic
-from calibrate.record import Simulation
-from calibrate.score import INFEASIBLE, Summary, combined, score, summary, weighted
 from calibrate.study import Study
 from small_study import small_study
 

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import FrozenTrial, TrialState
 
-from calibrate import samplers
+from calibrate.calibration.search import strategies as samplers
+from calibrate.calibration.search.search import Answer, Proposal, Search, candidate_seed, distribution
 from calibrate.errors import StudyError
-from calibrate.search import Answer, Proposal, Search, candidate_seed, distribution
 from calibrate.study import Grid, Random, Tpe
 from calibrate.study.space import Choice, Domain, Range, grid_point, grid_size
 

@@ -209,12 +209,15 @@ def test_what_holds_no_password_is_shown_as_it_is():
 
 # What turns bytes into objects or text into code: where, and why it may.
 JUSTIFIED = {
-    ("calibrate/worker.py", "pickle.loads"),  # from the pipe of the process that started it
-    ("calibrate/dask_pool.py", "pickle.loads"),  # in a Dask message, itself a pickle: docs/cluster.md
-    ("calibrate/slot.py", "cloudpickle.dumps"),  # into that pipe
-    ("calibrate/scorers.py", "pickle.loads"),  # from the process that started it, as above
-    ("calibrate/scorers.py", "cloudpickle.dumps"),
-    ("calibrate/slot.py", "cloudpickle.register_pickle_by_value"),
+    ("calibrate/simulation/worker.py", "pickle.loads"),  # from the pipe of the process that started it
+    (
+        "calibrate/simulation/dask_pool.py",
+        "pickle.loads",
+    ),  # in a Dask message, itself a pickle: docs/cluster.md
+    ("calibrate/simulation/slot.py", "cloudpickle.dumps"),  # into that pipe
+    ("calibrate/simulation/evaluators.py", "pickle.loads"),  # from the process that started it, as above
+    ("calibrate/simulation/evaluators.py", "cloudpickle.dumps"),
+    ("calibrate/simulation/slot.py", "cloudpickle.register_pickle_by_value"),
 }
 RUNS_CODE = (
     "pickle",

@@ -23,7 +23,7 @@ from calibrate.network import (
 )
 from calibrate.observation import IntervalMoments, Observation, SimulationFailure, observe_spikes
 from calibrate.simulators.base import Member, Prepared, Recording, simulate
-from calibrate.simulators.genn_batch import PreparedGenn
+from calibrate.simulators.genn.batch import PreparedGenn
 from conftest import SMALL, both
 
 ALL = both("nest", "genn", "poisson")

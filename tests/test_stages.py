@@ -12,12 +12,12 @@ import pytest
 from optuna.trial import FrozenTrial
 from test_run import Bench, Shelf
 
-from calibrate.record import Simulation
-from calibrate.result import Progress, Result
-from calibrate.run import run
-from calibrate.score import INFEASIBLE
+from calibrate.calibration.loop import run
+from calibrate.calibration.result import Progress, Result
+from calibrate.calibration.trials.score import INFEASIBLE
+from calibrate.calibration.trials.simulation import Simulation
+from calibrate.simulation.worker import Candidate, Outcome, Timing
 from calibrate.study import Study
-from calibrate.worker import Candidate, Outcome, Timing
 from small_study import small_study
 
 CONSTRAINT = '[[constraints]]\nstatistic = "rate_E"\nmax = 10.0\n'

@@ -17,14 +17,14 @@ import pytest
 from optuna.trial import TrialState
 from sqlalchemy import Connection, event, text
 
+from calibrate.calibration.search.search import Answer, Search
+from calibrate.calibration.trials.simulation import Simulation
 from calibrate.errors import StoreError
 from calibrate.objective import Estimate, find_statistic
 from calibrate.observation import Layout, Observation, observe_spikes
-from calibrate.record import Simulation
-from calibrate.search import Answer, Search
-from calibrate.session import run_study
 from calibrate.store import Store, archive, schema, storage_url
 from calibrate.study import Study, read_study
+from calibrate.tasks.run import run_study
 from small_study import small_study
 
 LAYOUT = Layout.of([("E", 4, 2), ("I", 2, 1)])

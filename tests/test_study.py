@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from calibrate.errors import StudyError
 from calibrate.objective import Interval, Value
 from calibrate.study import Cmaes, Grid, Random, Tpe, differences, read_study
-from calibrate.study.problems import key_lines
+from calibrate.study.file.problems import key_lines
 from calibrate.study.space import Choice, Range
 from small_study import STUDY, small_study, write_study
 

@@ -9,9 +9,9 @@ import pytest
 
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.observation import Observation
-from calibrate.pool import Pool
+from calibrate.simulation.local_pool import Pool
+from calibrate.simulation.worker import Candidate, Setup, Timing
 from calibrate.study import read_study
-from calibrate.worker import Candidate, Setup, Timing
 from conftest import SMALL
 from small_study import write_study
 

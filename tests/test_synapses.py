@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from calibrate import simulators, wiring
+from calibrate import simulators
 from calibrate.errors import SimulatorError
 from calibrate.network import (
     Bernoulli,
@@ -23,11 +23,12 @@ from calibrate.network import (
     UniformIndegree,
     UniformPotential,
     Values,
+    wiring,
 )
 from calibrate.observation import Observation
-from calibrate.simulators import nest_plasticity
 from calibrate.simulators.base import Member, Prepared, Recording, simulate
-from calibrate.simulators.genn_code import Build, check_size
+from calibrate.simulators.genn.code import Build, check_size
+from calibrate.simulators.nest import plasticity as nest_plasticity
 from conftest import both
 
 MEMBRANES = both("nest", "genn")

@@ -17,8 +17,8 @@ from optuna_dashboard import get_note, save_note
 
 from calibrate import SimulatorError, StoreError, StudyError, read_results, read_study, run_study
 from calibrate.cli.commands import execute
-from calibrate.session import validate
 from calibrate.store import Reader, storage_url
+from calibrate.tasks.run import validate
 from small_study import small_study, write_study
 
 FEW = ("[replicates]", "[validation]\nreplicates = 4\n\n[replicates]")
@@ -347,7 +347,7 @@ def test_exact_mode_on_the_command_line(tmp_path, capfd):
 
 
 def test_without_a_second_simulator_nest_is_never_confirmed(tmp_path, monkeypatch):
-    from calibrate import validation
+    from calibrate.calibration.validation import validate as validation
 
     study = balanced(tmp_path, "nest")
     monkeypatch.setattr(validation, "find_spec", lambda _: None)

@@ -13,8 +13,15 @@ import numpy as np
 import pytest
 
 from calibrate import Best, Estimate, Reached, Study
-from calibrate.record import Simulation
-from calibrate.verdict import SpikesCompared, Verdict, as_json, exactly, from_json, judge
+from calibrate.calibration.trials.simulation import Simulation
+from calibrate.calibration.validation.verdict import (
+    SpikesCompared,
+    Verdict,
+    as_json,
+    exactly,
+    from_json,
+    judge,
+)
 from small_study import small_study
 
 NAMES = ("NEST 3", "GeNN 5")

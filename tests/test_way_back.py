@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from calibrate import Estimate, Observation, make_study
+from calibrate.calibration.study_pool import setup_of
 from calibrate.objective import Objective, Value
-from calibrate.panel import measure
-from calibrate.pool import Pool
-from calibrate.setup import setup_of
-from calibrate.worker import Candidate
+from calibrate.objective.panel import measure
+from calibrate.simulation.local_pool import Pool
+from calibrate.simulation.worker import Candidate
 from conftest import SMALL
 
 # Of the drive at the target; below 0.47 no neuron reaches its threshold.

@@ -19,8 +19,8 @@ from calibrate.network import (
     UniformPotential,
     Values,
 )
+from calibrate.network.wiring import draw, initial_potential, neuron_parameters, pcg4d
 from calibrate.neurons import neuron_model
-from calibrate.wiring import draw, initial_potential, neuron_parameters, pcg4d
 
 RULES = (Bernoulli, FixedIndegree)
 

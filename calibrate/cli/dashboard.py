@@ -30,7 +30,7 @@ def dashboard(
     found = read(study, {"simulation.backend": backend}, searched=False)
     url = storage_url(found, storage)
     ready = find(found, url)
-    from calibrate.dashboard import serve  # matplotlib takes half a second
+    from calibrate.report.dashboard import serve  # matplotlib takes half a second
 
     messages = errors()
     serve(

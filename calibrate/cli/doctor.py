@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from calibrate import doctor as checks
 from calibrate.cli import tables
 from calibrate.cli.options import Debug, Json, Storage
 from calibrate.cli.output import FailedError, errors, output
-from calibrate.doctor import Check
 from calibrate.store import database
 from calibrate.store.naming import ENVIRONMENT
+from calibrate.tasks import doctor as checks
+from calibrate.tasks.doctor import Check
 
 _STYLES = {"ok": "green", "optional": "dim", "missing": "yellow", "broken": "red"}
 

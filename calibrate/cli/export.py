@@ -14,7 +14,7 @@ from calibrate.cli.options import Backend, Debug, Json, Storage, StudyPath
 from calibrate.cli.output import output
 from calibrate.cli.show import results_json
 from calibrate.errors import CalibrateError
-from calibrate.reading import Results, read_results
+from calibrate.results.results import Results, read_results
 
 
 def export(

@@ -14,17 +14,17 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from calibrate.best import finite, reached
+from calibrate.calibration.trials.summary import finite, reached
 from calibrate.cli import tables
 from calibrate.cli.given import read, with_simulator
 from calibrate.cli.given import settings as given_settings
 from calibrate.cli.options import Backend, Debug, Json, Quiet, Seed, Storage, StudyPath
 from calibrate.cli.output import FailedError, errors, output
-from calibrate.closed_loop import LoopProgress
 from calibrate.errors import CalibrateError, SimulatorError
-from calibrate.live import Looped, run_loop
-from calibrate.reading import read_results
+from calibrate.results.results import read_results
+from calibrate.simulators.closed_loop import LoopProgress
 from calibrate.study import Study
+from calibrate.tasks.loop import Looped, run_loop
 
 
 def loop(

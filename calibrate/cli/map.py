@@ -11,7 +11,7 @@ from calibrate.cli import tables
 from calibrate.cli.given import read
 from calibrate.cli.options import Backend, Debug, Json, Storage, StudyPath
 from calibrate.cli.output import output
-from calibrate.reading import read_results
+from calibrate.results.results import read_results
 
 
 def map_(
@@ -40,8 +40,10 @@ def map_(
     with output(json_) as (emit, console):
         results = read_results(read(study, {"simulation.backend": backend}, searched=False), storage=storage)
         path = to or study.with_name(f"{results.study.name}_map.png")
-        from calibrate import style  # matplotlib takes half a second
-        from calibrate.figures import map_figure
+        from calibrate.figures import (
+            map_figure,
+            style,  # matplotlib takes half a second
+        )
 
         style.check_path(path)
         names = statistic or [objective.name for objective in results.study.objectives]

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from calibrate import catalogue
 from calibrate.cli import tables
 from calibrate.cli.listing import print_listing
 from calibrate.cli.options import Debug, Json
 from calibrate.cli.output import output
 from calibrate.errors import CalibrateError
 from calibrate.network import Model, Parameter, find_model
+from calibrate.tasks import catalogue
 
 
 def models(

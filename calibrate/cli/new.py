@@ -13,17 +13,17 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from calibrate import draft
-from calibrate import suggestions as suggest
 from calibrate.cli import tables
 from calibrate.cli.listing import print_listing
 from calibrate.cli.models import default
 from calibrate.cli.options import Debug, Json
 from calibrate.cli.output import errors, output
-from calibrate.draft import Aim, Draft
 from calibrate.errors import CalibrateError, StudyError
 from calibrate.network import Model, Parameter, find_model
-from calibrate.suggestions import Search
+from calibrate.study import draft
+from calibrate.study import suggestions as suggest
+from calibrate.study.draft import Aim, Draft
+from calibrate.study.suggestions import Search
 
 
 def new(

@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from calibrate import catalogue
 from calibrate.cli import tables
 from calibrate.cli.listing import print_listing
 from calibrate.cli.options import Debug, Json
 from calibrate.cli.output import output
 from calibrate.errors import CalibrateError
 from calibrate.objective import Statistic, find_statistic
+from calibrate.tasks import catalogue
 
 
 def objectives(

@@ -12,7 +12,7 @@ from calibrate.cli.given import read
 from calibrate.cli.options import Backend, Debug, Json, Quiet, Storage, StudyPath
 from calibrate.cli.output import FailedError, errors, output
 from calibrate.errors import CalibrateError, SimulatorError
-from calibrate.reading import read_results
+from calibrate.results.results import read_results
 
 
 def report(

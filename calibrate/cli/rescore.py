@@ -7,8 +7,8 @@ from calibrate.cli.given import read
 from calibrate.cli.options import Backend, Debug, Json, Quiet, Storage, StudyPath
 from calibrate.cli.output import FailedError, errors, output
 from calibrate.cli.show import results_json
-from calibrate.reading import read_results
-from calibrate.session import rescore as score_again
+from calibrate.results.results import read_results
+from calibrate.tasks.run import rescore as score_again
 
 
 def rescore(

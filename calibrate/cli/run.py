@@ -9,14 +9,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from calibrate.calibration.result import Result, as_json
 from calibrate.cli import tables
 from calibrate.cli.given import read
 from calibrate.cli.options import Address, Backend, Debug, Json, PoolEngine, Quiet, Seed, Storage, StudyPath
 from calibrate.cli.output import INTERRUPTED, FailedError, StoppedError, errors, output
 from calibrate.cli.verdicts import print_verdict
-from calibrate.display import display
-from calibrate.result import Result, as_json
-from calibrate.session import run_study
+from calibrate.tasks.display import display
+from calibrate.tasks.run import run_study
 
 
 def run(

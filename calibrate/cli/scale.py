@@ -9,13 +9,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from calibrate import scaling
+from calibrate.calibration.cost import scaling
+from calibrate.calibration.cost.scaling import SIZES, Growth, Scaling
 from calibrate.cli import tables
 from calibrate.cli.given import read
 from calibrate.cli.given import settings as given_settings
 from calibrate.cli.options import Debug, Json, Quiet, Seed, StudyPath
 from calibrate.cli.output import FailedError, errors, output
-from calibrate.scaling import SIZES, Growth, Scaling
 
 
 def scale(
@@ -63,8 +63,10 @@ def scale(
     with output(json_) as (emit, console):
         found = read(study, {"study.seed": seed}, searched=False)
         if figure is not None:
-            from calibrate import style  # matplotlib takes half a second
-            from calibrate.figures import scaling_figure
+            from calibrate.figures import (
+                scaling_figure,
+                style,  # matplotlib takes half a second
+            )
 
             style.check_path(figure)
         messages = errors()

@@ -12,10 +12,10 @@ from calibrate.cli import tables
 from calibrate.cli.given import read, settings
 from calibrate.cli.options import Address, Backend, Debug, Json, PoolEngine, Quiet, Seed, Storage, StudyPath
 from calibrate.cli.output import INTERRUPTED, FailedError, StoppedError, errors, output
-from calibrate.display import display
 from calibrate.errors import SimulatorError
-from calibrate.selftest import SelfTest, as_json
-from calibrate.selftest import selftest as test_study
+from calibrate.tasks.display import display
+from calibrate.tasks.selftest import SelfTest, as_json
+from calibrate.tasks.selftest import selftest as test_study
 
 
 def selftest(

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from calibrate.best import best_json
+from calibrate.calibration.trials.summary import best_json
+from calibrate.calibration.validation.verdict import as_json as verdict_json
 from calibrate.cli import tables
 from calibrate.cli.given import read
 from calibrate.cli.options import Backend, Debug, Json, Storage, StudyPath
 from calibrate.cli.output import output
 from calibrate.cli.verdicts import print_verdict
-from calibrate.reading import Results, read_results
-from calibrate.verdict import as_json as verdict_json
+from calibrate.results.results import Results, read_results
 
 
 def show(

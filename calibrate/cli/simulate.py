@@ -7,17 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
-from calibrate import single
-from calibrate.best import reached
+from calibrate.calibration import single
+from calibrate.calibration.single import Simulated
+from calibrate.calibration.trials.findings import up_states_of
+from calibrate.calibration.trials.summary import reached
 from calibrate.cli import tables
 from calibrate.cli.given import read, with_simulator
 from calibrate.cli.given import settings as given_settings
 from calibrate.cli.options import Backend, Debug, Json, Quiet, Seed, Storage, StudyPath
 from calibrate.cli.output import FailedError, errors, output
 from calibrate.errors import CalibrateError, SimulatorError
-from calibrate.findings import up_states_of
-from calibrate.reading import read_results
-from calibrate.single import Simulated
+from calibrate.results.results import read_results
 from calibrate.study import Study
 
 
@@ -60,7 +60,7 @@ def simulate(
         found = read(study, changes, searched=False)
         given |= given_settings(found, settings or [])
         if figure is not None:
-            from calibrate import raster, style  # matplotlib takes half a second
+            from calibrate.figures import raster, style  # matplotlib takes half a second
 
             style.check_path(figure)
         messages = errors()

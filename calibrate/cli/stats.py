@@ -12,15 +12,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from calibrate.best import finite
-from calibrate.bootstrap import REPEATS, Bootstrapped, bootstrap
+from calibrate.calibration.trials.summary import finite
 from calibrate.cli import tables
 from calibrate.cli.options import Debug, Json, Quiet
 from calibrate.cli.output import errors, output
 from calibrate.errors import CalibrateError
 from calibrate.objective import find_statistic
-from calibrate.recording import Recording, read_recording
-from calibrate.study.recorded import ERRORS
+from calibrate.objective.resampling import REPEATS, Bootstrapped, bootstrap
+from calibrate.observation.recording import Recording, read_recording
+from calibrate.study.rules.recording import ERRORS
 
 
 def stats(

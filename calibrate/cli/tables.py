@@ -10,17 +10,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from calibrate.best import Best, Reached, finite
-from calibrate.cost import Cost
-from calibrate.display import duration
-from calibrate.looseness import Looseness
+from calibrate.calibration.cost.estimate import Cost
+from calibrate.calibration.result import Reason, Result
+from calibrate.calibration.single import Simulated
+from calibrate.calibration.trials.score import Summary
+from calibrate.calibration.trials.summary import Best, Reached, finite
 from calibrate.masking import printable
 from calibrate.objective import Estimate
-from calibrate.reading import Results
-from calibrate.result import Reason, Result
-from calibrate.score import Summary
-from calibrate.single import Simulated
+from calibrate.results.looseness import Looseness
+from calibrate.results.results import Results
 from calibrate.study import Study
+from calibrate.tasks.display import duration
 
 _REASONS: Mapping[Reason, str] = {
     "trials": "all trials of its budget are done",

@@ -6,15 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
-from calibrate import session
+from calibrate.calibration.validation.verdict import as_json
 from calibrate.cli.given import read
 from calibrate.cli.options import Address, Backend, Debug, Json, PoolEngine, Quiet, Storage, StudyPath
 from calibrate.cli.output import INTERRUPTED, FailedError, StoppedError, errors, output
 from calibrate.cli.verdicts import print_verdict
-from calibrate.display import display
 from calibrate.errors import CalibrateError, SimulatorError
-from calibrate.session import Validation
-from calibrate.verdict import as_json
+from calibrate.tasks import run as session
+from calibrate.tasks.display import display
+from calibrate.tasks.run import Validation
 
 
 def validate(

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from calibrate.agreement import Agreement, Side
+from calibrate.calibration.validation.agreement import Agreement, Side
+from calibrate.calibration.validation.verdict import Verdict
 from calibrate.cli.tables import print_line
-from calibrate.verdict import Verdict
 
 _STYLES = {
     "confirmed": "green",

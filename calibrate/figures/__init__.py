@@ -3,10 +3,10 @@
 from calibrate.figures.distributions import distributions_figure
 from calibrate.figures.looseness import looseness_figure
 from calibrate.figures.maps import map_figure
+from calibrate.figures.raster import raster_figure, rates_figure
 from calibrate.figures.scaling import scaling_figure
 from calibrate.figures.search import front_figure, history_figure, importance_figure, slices_figure
 from calibrate.figures.verdict import verdict_figure
-from calibrate.raster import raster_figure, rates_figure
 
 __all__ = [
     "distributions_figure",

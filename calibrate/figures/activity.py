@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from calibrate.findings import up_states_of
+from calibrate.calibration.trials.findings import up_states_of
+from calibrate.figures.raster import raster_figure, rates_figure
+from calibrate.figures.style import png
 from calibrate.objective import Estimate
 from calibrate.observation import Observation
-from calibrate.raster import raster_figure, rates_figure
 from calibrate.store.rows import statistics_json
 from calibrate.study import Study
-from calibrate.style import png
 
 
 def activity_files(

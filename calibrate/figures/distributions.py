@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from calibrate.errors import ObservationError
+from calibrate.figures.style import COLOURS, MISSED, new_figure, styled
 from calibrate.objective import Estimate, Value
+from calibrate.objective.panel import measure
 from calibrate.observation import Observation
-from calibrate.panel import measure
-from calibrate.reading import Results
-from calibrate.style import COLOURS, MISSED, new_figure, styled
+from calibrate.results.results import Results
 
 KINDS = ("rate", "cv", "dwell_time")
 MOST_A_ROW = 3

@@ -5,9 +5,9 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from calibrate.errors import StudyError
-from calibrate.reading import Results
+from calibrate.figures.style import COLOURS, FAINT, MISSED, new_figure, styled
+from calibrate.results.results import Results
 from calibrate.study.space import Range
-from calibrate.style import COLOURS, FAINT, MISSED, new_figure, styled
 
 
 @styled

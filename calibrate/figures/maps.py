@@ -10,10 +10,10 @@ import matplotlib.patheffects as effects
 import numpy as np
 from matplotlib.figure import Figure
 
-from calibrate.maps import Map, parameter_map
-from calibrate.reading import Results
-from calibrate.regimes import REGIMES
-from calibrate.style import INK, new_figure, styled
+from calibrate.figures.style import INK, new_figure, styled
+from calibrate.results.maps import Map, parameter_map
+from calibrate.results.regimes import REGIMES
+from calibrate.results.results import Results
 
 MOST_A_ROW = 3
 MOST_POINTS = 2000
@@ -25,8 +25,8 @@ HIGHEST_LOSS = 100.0
 def map_figure(results: Results, x: str, y: str, statistics: Sequence[str]) -> Figure:
     """Statistics over two free parameters, side by side, with the boundaries between regimes.
 
-    A grid study is drawn exactly; others by `calibrate.maps.parameter_map`, with a point for every trial and
-    nothing where none is near. A target is a dashed line; the best trial a star.
+    A grid study is drawn exactly; others by `calibrate.results.maps.parameter_map`, with a point for every
+    trial and nothing where none is near. A target is a dashed line; the best trial a star.
 
     statistics  names, or "loss"
 

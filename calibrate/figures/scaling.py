@@ -10,10 +10,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
+from calibrate.calibration.cost.measurement import Measurement
+from calibrate.calibration.cost.scaling import Growth, PowerLaw, Scaling
 from calibrate.errors import StudyError
-from calibrate.measurement import Measurement
-from calibrate.scaling import Growth, PowerLaw, Scaling
-from calibrate.style import COLOURS, FAINT, new_figure, styled
+from calibrate.figures.style import COLOURS, FAINT, new_figure, styled
 
 GIB = 2**30
 # Beyond the sizes measured, fits are drawn to the real-time limit where that is no farther than this.

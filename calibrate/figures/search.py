@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from calibrate.errors import StudyError
+from calibrate.figures.style import COLOURS, FAINT, INK, MISSED, new_figure, styled
 from calibrate.objective import Interval, Value
-from calibrate.reading import Results
-from calibrate.style import COLOURS, FAINT, INK, MISSED, new_figure, styled
+from calibrate.results.results import Results
 
 LOWEST_LOSS = 1e-3
 MOST_ROWS = 6

@@ -6,9 +6,9 @@ import math
 
 from matplotlib.figure import Figure
 
+from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import StudyError
-from calibrate.style import COLOURS, FAINT, MISSED, new_figure, styled
-from calibrate.verdict import Verdict
+from calibrate.figures.style import COLOURS, FAINT, MISSED, new_figure, styled
 
 FARTHEST = 3.0
 

@@ -9,8 +9,8 @@ from typing import Literal
 
 from calibrate.errors import ModelError, did_you_mean
 from calibrate.neurons import neuron_model
+from calibrate.neurons.plasticity import plasticity_rule
 from calibrate.observation import Layout
-from calibrate.plasticity import plasticity_rule
 
 # What 32 bits can number, and what can be listed.
 MOST_NEURONS = 2**31 - 1
@@ -79,7 +79,7 @@ class UniformDelay:
 
 @dataclass(frozen=True)
 class Plasticity:
-    """Synapses that change by a rule of `calibrate.plasticity`.
+    """Synapses that change by a rule of `calibrate.neurons.plasticity`.
 
     modulator  population whose spikes take part as the third factor
     part       which of them reach a target neuron: those of its own cluster, of other clusters, or all

@@ -10,8 +10,8 @@ from numbers import Integral, Real
 from calibrate.errors import ModelError, ObservationError, did_you_mean
 from calibrate.network.structure import Network, Population, Projection
 from calibrate.neurons import neuron_model
+from calibrate.neurons.plasticity import plasticity_rule
 from calibrate.observation import steps
-from calibrate.plasticity import plasticity_rule
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 
+from calibrate.calibration.validation.verdict import Verdict
 from calibrate.neurons import neuron_model
-from calibrate.reading import Results
-from calibrate.verdict import Verdict
+from calibrate.results.results import Results
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import jinja2
 
+from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import CalibrateError
-from calibrate.reading import Results
+from calibrate.figures.style import save
 from calibrate.report import sections
 from calibrate.report.methods import Reference, methods
 from calibrate.report.sections import Picture, Section
-from calibrate.style import save
-from calibrate.verdict import Verdict
+from calibrate.results.results import Results
 
 
 @dataclass(frozen=True, kw_only=True)

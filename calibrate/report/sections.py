@@ -10,7 +10,9 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from calibrate.best import Best
+from calibrate.calibration.trials.findings import up_states_of
+from calibrate.calibration.trials.summary import Best
+from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import CalibrateError, StoreError
 from calibrate.figures import (
     distributions_figure,
@@ -24,12 +26,10 @@ from calibrate.figures import (
     slices_figure,
     verdict_figure,
 )
-from calibrate.findings import up_states_of
-from calibrate.maps import main_axes
+from calibrate.figures.style import svg
 from calibrate.observation import Observation
-from calibrate.reading import Results
-from calibrate.style import svg
-from calibrate.verdict import Verdict
+from calibrate.results.maps import main_axes
+from calibrate.results.results import Results
 
 PACKAGES = ("calibrate-snn", "optuna", "numpy", "scipy", "nest-simulator", "pygenn")
 

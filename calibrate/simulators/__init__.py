@@ -6,9 +6,9 @@ import importlib.util
 
 from calibrate.errors import SimulatorError, did_you_mean
 from calibrate.network import Network
-from calibrate.simulators import cuda
 from calibrate.simulators.base import Precision, Simulator
-from calibrate.simulators.cuda import Obstacle
+from calibrate.simulators.genn import cuda
+from calibrate.simulators.genn.cuda import Obstacle
 
 NAMES = ("genn", "nest", "poisson")
 
@@ -53,7 +53,7 @@ def gpu_obstacle(backend: str) -> Obstacle | None:
         return cuda.driver_obstacle()
     if not _has_pygenn():
         return None
-    from calibrate.simulators import genn
+    from calibrate.simulators.genn import simulator as genn
 
     return genn.gpu_obstacle()
 
@@ -106,11 +106,11 @@ def memory_bytes(backend: str, network: Network) -> float:
 def create(backend: str, *, dt_ms: float, precision: Precision) -> Simulator:
     """The simulator `backend` ("genn", "nest", "poisson"), for this process."""
     if backend == "genn":
-        from calibrate.simulators.genn import GeNN
+        from calibrate.simulators.genn.simulator import GeNN
 
         return GeNN(dt_ms=dt_ms, precision=precision)
     if backend == "nest":
-        from calibrate.simulators.nest import Nest
+        from calibrate.simulators.nest.simulator import Nest
 
         return Nest(dt_ms=dt_ms)
     if backend == "poisson":

@@ -11,14 +11,14 @@ from typing import Any
 from sqlalchemy import Row
 
 from calibrate.errors import CalibrateError, ObjectiveError, StoreError, did_you_mean
-from calibrate.panel import measure
+from calibrate.objective.panel import measure
 from calibrate.store import archive, database
 from calibrate.store.naming import begun
 from calibrate.store.rows import statistics_json
 from calibrate.study import Grid, Study, differences
 from calibrate.study.expressions import Expression
-from calibrate.study.file import ReplicatesSection
-from calibrate.study.parameters import with_derived
+from calibrate.study.file.sections import ReplicatesSection
+from calibrate.study.rules.parameters import with_derived
 
 # What may differ: the search, not what a simulation shows.
 _SAME = ("model", "simulation", "stimuli", "files")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from calibrate.errors import StoreError
 from calibrate.observation import Observation
-from calibrate.packing import Packed, pack
+from calibrate.observation.packing import Packed, pack
 
 
 def folder_in(base: Path, study: str) -> Path:

@@ -20,8 +20,8 @@ from typing import Any
 import psutil
 from sqlalchemy import Connection, Engine, Row, delete, func, select, update
 
+from calibrate.calibration.search.search import Claim
 from calibrate.errors import StoreError
-from calibrate.search import Claim
 from calibrate.store.database import writing
 from calibrate.store.schema import CLAIM, COORDINATOR, SIMULATION, STUDY
 

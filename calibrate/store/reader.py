@@ -10,9 +10,10 @@ from typing import Any, Self
 from optuna.trial import FrozenTrial
 from sqlalchemy import ColumnElement, Select, inspect, literal, select
 
+from calibrate.calibration.trials.simulation import Simulation
+from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import StoreError
 from calibrate.observation import Observation
-from calibrate.record import Simulation
 from calibrate.store import archive, database
 from calibrate.store.naming import begun, namesakes
 from calibrate.store.rows import simulation_of
@@ -20,7 +21,6 @@ from calibrate.store.schema import SIMULATION, STUDY
 from calibrate.store.soundness import check_trials
 from calibrate.store.verdicts import verdicts_of
 from calibrate.study import Study, differences
-from calibrate.verdict import Verdict
 
 
 def find(study: Study, url: str) -> Study:

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from calibrate.calibration.trials.simulation import Simulation
 from calibrate.objective import Estimate
-from calibrate.record import Simulation
 from calibrate.store.soundness import check_simulation
 
 

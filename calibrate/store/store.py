@@ -21,10 +21,11 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from sqlalchemy import Connection, delete, func, select, update
 
+from calibrate.calibration.search.search import INDEX, UUID, Claim
+from calibrate.calibration.trials.simulation import Simulation
+from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import StoreError
 from calibrate.observation import Observation
-from calibrate.record import Simulation
-from calibrate.search import INDEX, UUID, Claim
 from calibrate.store import adoption, archive, artifacts, database, schema, verdicts
 from calibrate.store.adoption import Adopted
 from calibrate.store.coordinators import Coordinator, living
@@ -34,7 +35,6 @@ from calibrate.store.rows import columns_of, simulation_of
 from calibrate.store.schema import SIMULATION, STUDY
 from calibrate.store.soundness import check_trials
 from calibrate.study import Study, differences
-from calibrate.verdict import Verdict
 
 # Where Optuna keeps what the values of trials are called.
 METRIC_NAMES = "study:metric_names"

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import optuna
 from sqlalchemy import Connection, inspect, select
 
+from calibrate.calibration.validation.verdict import Verdict, as_json, from_json
 from calibrate.store.schema import STUDY, VERDICT
-from calibrate.verdict import Verdict, as_json, from_json
 
 # What is ours in a note that people write too.
 _BEGIN, _END = "<!-- calibrate: validation -->", "<!-- end of validation -->"

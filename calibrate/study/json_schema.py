@@ -16,14 +16,14 @@ from typing import Any
 from calibrate import plugins
 from calibrate.network import Model, find_model
 from calibrate.objective import find_statistic
-from calibrate.study.file import LISTS, TABLES, StudyFile
+from calibrate.study.file.sections import LISTS, TABLES, StudyFile
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 VALUE: dict[str, Any] = {"type": ["number", "string", "boolean", "array"]}
 
 
 def json_schema() -> dict[str, Any]:
-    """A JSON schema (Draft 2020-12) of study files, made of the models in `calibrate.study.file`."""
+    """A JSON schema (Draft 2020-12) of study files, made of the models in `calibrate.study.file.sections`."""
     schema = _plain(StudyFile.model_json_schema())
     tables: dict[str, dict[str, Any]] = schema["properties"]
     kinds: dict[str, dict[str, Any]] = schema["$defs"]

@@ -14,18 +14,19 @@ import tomli_w
 from calibrate.errors import StudyError
 from calibrate.masking import without_password, without_passwords
 from calibrate.network import Model, find_model
+from calibrate.objective.panel import panel
 from calibrate.observation import Needs
-from calibrate.panel import panel
-from calibrate.study import checks, noise, parameters, symmetry, targets
-from calibrate.study.file import AnySampler, Cmaes, DerivedParameter, FreeParameter, Tpe
-from calibrate.study.looped import check_loop
-from calibrate.study.own import plain
-from calibrate.study.problems import Place, Problems, key_lines, syntax_problem
-from calibrate.study.protocol import stimuli as stimuli_of
-from calibrate.study.recorded import recorded
+from calibrate.study.file.problems import Place, Problems, key_lines, syntax_problem
+from calibrate.study.file.sections import AnySampler, Cmaes, DerivedParameter, FreeParameter, Tpe
+from calibrate.study.file.tables import read_tables
+from calibrate.study.python_objects import plain
+from calibrate.study.rules import common as checks
+from calibrate.study.rules import noise, parameters, symmetry, targets
+from calibrate.study.rules.loop import check_loop
+from calibrate.study.rules.recording import recorded
+from calibrate.study.rules.stimuli import stimuli as stimuli_of
 from calibrate.study.space import Range, Space
 from calibrate.study.study import Study
-from calibrate.study.tables import read_tables
 
 
 def read_study(

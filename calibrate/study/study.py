@@ -10,13 +10,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from calibrate.closed_loop import Loop
 from calibrate.network import Model, Network, Stimulus
 from calibrate.objective import Constraint, Objective, Statistic
 from calibrate.observation import Needs
-from calibrate.study import parameters
+from calibrate.simulation.worker import Timing
+from calibrate.simulators.closed_loop import Loop
 from calibrate.study.expressions import Expression
-from calibrate.study.file import (
+from calibrate.study.file.sections import (
     RECORDING,
     AnySampler,
     BudgetSection,
@@ -30,9 +30,9 @@ from calibrate.study.file import (
     StudyFile,
     ValidationSection,
 )
-from calibrate.study.own import digest as digest_of
+from calibrate.study.python_objects import digest as digest_of
+from calibrate.study.rules import parameters
 from calibrate.study.space import Space, grid_size
-from calibrate.worker import Timing
 
 # So far from those of the search that more of these do not reach them.
 VALIDATION_GRAPHS_FROM = 1000
@@ -45,7 +45,7 @@ class Study:
     path        the study file
     text        what it says, without the password of its database
     name        of the study in the database
-    file        its tables (`calibrate.study.file`)
+    file        its tables (`calibrate.study.file.sections`)
     model       the network model
     fixed       fixed parameters, as the model takes them
     derived     parameters that follow from others, each after those it depends on

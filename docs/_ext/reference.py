@@ -1,6 +1,6 @@
 """The generated part of the documentation: a line `<!-- generated: NAME ... -->` in a page becomes Markdown.
 
-keys TABLE          the keys of a table of the study file, from `calibrate.study.file`
+keys TABLE          the keys of a table of the study file, from `calibrate.study.file.sections`
 samplers            every sampler with its options
 statistics, models  what is installed, from entry points and docstrings
 neurons, plasticity  the neuron models and plasticity rules, with their parameters
@@ -24,9 +24,9 @@ from calibrate import plugins
 from calibrate.cli.commands import app as command_line
 from calibrate.network import Model, Parameter, find_model
 from calibrate.neurons import BUILT_IN
+from calibrate.neurons.plasticity import RULES
 from calibrate.objective import Statistic, find_statistic
-from calibrate.plasticity import RULES
-from calibrate.study import file
+from calibrate.study.file import sections
 from calibrate.study.json_schema import json_schema
 
 if TYPE_CHECKING:
@@ -77,10 +77,10 @@ def generated(what: str) -> str:
 
 
 SECTIONS = {
-    **file.TABLES,
-    **file.LISTS,
-    "free": file.FreeParameter,
-    "derived": file.DerivedParameter,
+    **sections.TABLES,
+    **sections.LISTS,
+    "free": sections.FreeParameter,
+    "derived": sections.DerivedParameter,
 }
 
 
@@ -89,14 +89,14 @@ def keys(table: str) -> Iterator[str]:
 
 
 def samplers() -> Iterator[str]:
-    for name, section in file.SAMPLERS.items():
+    for name, section in sections.SAMPLERS.items():
         what = (inspect.getdoc(section) or "").partition(": ")[2]
         yield f"### `{name}`\n\n{prose(what[0].upper() + what[1:])}\n"
         if len(section.model_fields) > 1:
             yield from _keys(section, without="name")
 
 
-def _keys(section: type[file.Section], *, without: str = "") -> Iterator[str]:
+def _keys(section: type[sections.Section], *, without: str = "") -> Iterator[str]:
     described = json_schema()["$defs"][section.__name__]
     rows = []
     for name, field in section.model_fields.items():

@@ -1,0 +1,100 @@
+"""What a study will cost on this machine: memory, and time by simulating a little of it."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, replace
+
+from calibrate import simulators
+from calibrate.calibration.cost.batch_size import untried
+from calibrate.calibration.study_pool import footprint_of, room_on_gpus, setup_of
+from calibrate.observation import SimulationFailure
+from calibrate.simulation.local_pool import Pool, slots_for
+from calibrate.simulation.worker import Candidate, Timing
+from calibrate.simulators.genn import cuda
+from calibrate.simulators.genn.footprint import PROCESS_BYTES
+from calibrate.study import Study
+
+# So much of a network is simulated, at least; that costs seconds where a trial costs minutes.
+SAMPLE_MS = 200.0
+SHARE = 0.05
+PATIENCE_S = 120.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """An estimate for one study on this machine.
+
+    neurons, synapses  of one network
+    memory_bytes       of one process
+    slots, batch_size  processes, and networks that each simulates at once
+    build_s            building a network, once per process and graph (compilation apart)
+    trial_s            one trial: all its stages and graphs, where it passes them all; None: not known
+    total_s            all trials; None: not known, or no number of trials is given
+    note               why something is not known
+    """
+
+    neurons: int
+    synapses: int
+    memory_bytes: float
+    slots: int
+    batch_size: int
+    build_s: float | None = None
+    trial_s: float | None = None
+    total_s: float | None = None
+    note: str = ""
+
+
+def estimate(study: Study, *, timed: bool = True) -> Cost:
+    """The cost of `study`, which must name a simulator.
+
+    Times are from simulating a little on all slots at once, unless `timed` is false. The network is the one
+    in the middle of the ranges; one that fires more takes longer. Raises SimulatorError where not even one
+    network fits into the memory.
+    """
+    simulation, network = study.simulation, study.network
+    size, gpus = simulators.batch_size(simulation.backend, simulation.batch_size), 0
+    if simulators.on_gpu(simulation.backend):
+        size, slots = room_on_gpus(study, simulation.batch_size or untried(study))
+        memory_bytes = PROCESS_BYTES + size * footprint_of(study).host_bytes
+        gpus = cuda.count()
+    else:
+        slots = slots_for(simulation.backend, network)
+        memory_bytes = simulators.memory_bytes(simulation.backend, network)
+    structure = Cost(
+        neurons=network.n_neurons,
+        synapses=round(sum(network.expected_synapses(projection) for projection in network.projections)),
+        memory_bytes=memory_bytes,
+        slots=slots,
+        batch_size=size,
+    )
+    # Processes that share a GPU take turns on it.
+    return _timed(study, structure, turns=slots / (gpus or slots)) if timed else structure
+
+
+def _timed(study: Study, structure: Cost, *, turns: float) -> Cost:
+    needs = study.needs.bin_ms or 1.0
+    sample_ms = max(SAMPLE_MS, SHARE * study.simulation.duration_ms)
+    whole = needs * max(round(sample_ms / needs), 1)
+    n = structure.slots * structure.batch_size
+    parameters = study.parameters({})
+    candidates = [Candidate(uuid=str(uuid.uuid4()), parameters=parameters, seed=k) for k in range(n)]
+    setup = setup_of(study, batch_size=structure.batch_size)
+    sample = Timing(warmup_ms=0.0, duration_ms=whole)
+    with Pool(setup, sample, slots=structure.slots, timeout_s=PATIENCE_S) as pool:
+        outcomes = pool.run(candidates)
+    failed = [outcome.result for outcome in outcomes if isinstance(outcome.result, SimulationFailure)]
+    if failed:
+        return replace(structure, note=f"time is not known: {failed[0].reason}")
+    per_ms = turns * max(outcome.wall_s for outcome in outcomes) / whole
+    full, replicates = study.stages[-1], study.replicates
+    lengths = [stage.warmup_ms + stage.duration_ms for stage in study.stages[:-1]]
+    lengths += [full.warmup_ms + full.duration_ms] * replicates.graphs
+    trial_s = per_ms * sum(lengths)
+    build_s = max(outcome.build_s for outcome in outcomes)
+    total_s = None
+    if study.trials is not None:
+        batches = -(-study.trials // n)
+        fresh = -(-replicates.fresh // structure.slots) * per_ms * (full.warmup_ms + full.duration_ms)
+        total_s = build_s + batches * trial_s + fresh
+    return replace(structure, build_s=build_s, trial_s=trial_s, total_s=total_s)

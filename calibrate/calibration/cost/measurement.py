@@ -1,0 +1,156 @@
+"""What one network costs: the time to build and to simulate it, and the memory of its process."""
+
+from __future__ import annotations
+
+import statistics
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from calibrate.calibration.study_pool import setup_of
+from calibrate.errors import SimulatorError
+from calibrate.network import Network
+from calibrate.observation import SimulationFailure
+from calibrate.simulation.local_pool import Pool, slots_for
+from calibrate.simulation.worker import Candidate, Outcome, Timing
+from calibrate.study import Study
+
+# Before the measurement, until the onset of activity is over.
+SETTLING_MS = 200.0
+# A measurement takes about so long, but simulates no shorter and no longer time than these.
+WALL_S = 5.0
+SHORTEST_MS, LONGEST_MS = 500.0, 10_000.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """Batches of `batch_size` networks of one size, simulated in a process of their own.
+
+    synapses      of one network; expected, where pairs are connected at random
+    build_s       time until the first simulation: code, wiring, the simulator's own structures
+    duration_ms   simulated time; walls_s: what it took, for each repeat
+    rate_hz       mean over all neurons during that time
+    memory_bytes  largest resident memory of the process (on a GPU, that of the device is not in it)
+    simulator     its own description: name, version, device, precision
+    """
+
+    backend: str
+    batch_size: int
+    neurons: int
+    synapses: int
+    build_s: float
+    duration_ms: float
+    walls_s: tuple[float, ...]
+    rate_hz: float
+    memory_bytes: int
+    simulator: Mapping[str, str]
+
+    @property
+    def factors(self) -> tuple[float, ...]:
+        """Real-time factors: wall time of the batch per simulated time, for each repeat."""
+        return tuple(1000 * wall_s / self.duration_ms for wall_s in self.walls_s)
+
+    @property
+    def real_time_factor(self) -> float:
+        """The median of `factors`."""
+        return statistics.median(self.factors)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Omitted:
+    """A size that was not measured, and why."""
+
+    backend: str
+    batch_size: int
+    neurons: int
+    reason: str
+
+
+def measure(
+    study: Study,
+    parameters: Mapping[str, Any],
+    *,
+    batch_size: int = 1,
+    duration_ms: float | None = None,
+    repeats: int = 1,
+) -> Measurement | Omitted:
+    """Simulate the network with these complete `parameters` in a new process; `study` names its simulator.
+
+    Every repeat is the same simulation. It begins with the settling that is simulated by itself before, so
+    that their difference in time is that of the measurement: without loading, onset and readout.
+    """
+    backend, network = study.simulation.backend, study.model.network(parameters)
+
+    def omitted(reason: str) -> Omitted:
+        return Omitted(backend=backend, batch_size=batch_size, neurons=network.n_neurons, reason=reason)
+
+    try:
+        slots_for(backend, network)
+        setup = replace(setup_of(study, batch_size=batch_size), stimuli=())
+        bin_ms = setup.recording.bin_ms
+        settling_ms = _whole(SETTLING_MS, bin_ms)
+        settling = Timing(warmup_ms=0.0, duration_ms=settling_ms)
+        candidates = [
+            Candidate(uuid=str(uuid.uuid4()), parameters=parameters, seed=k) for k in range(batch_size)
+        ]
+        with Pool(setup, settling, slots=1) as pool:
+            first = _completed(pool, candidates, settling)[0]
+            settled = _completed(pool, candidates, settling)[0]
+            if duration_ms is None:
+                duration_ms = WALL_S / settled.wall_s * settling_ms
+                duration_ms = min(max(duration_ms, SHORTEST_MS), LONGEST_MS)
+            whole = Timing(warmup_ms=settling_ms, duration_ms=_whole(duration_ms, bin_ms))
+            runs = [_completed(pool, candidates, whole) for _ in range(repeats)]
+            memory_bytes = _peak_bytes(pool.processes[0])
+    except SimulatorError as error:
+        return omitted(str(error))
+    walls_s = tuple(outcomes[0].wall_s - settled.wall_s for outcomes in runs)
+    if min(walls_s) <= 0:
+        return omitted(f"{whole.duration_ms:g} ms are too short to be timed")
+    return Measurement(
+        backend=backend,
+        batch_size=batch_size,
+        neurons=network.n_neurons,
+        synapses=synapses(network),
+        build_s=max(first.build_s + first.wall_s - settled.wall_s, 0.0),
+        duration_ms=whole.duration_ms,
+        walls_s=walls_s,
+        rate_hz=_mean_rate_hz(runs[0]),
+        memory_bytes=memory_bytes,
+        simulator=first.backend,
+    )
+
+
+def synapses(network: Network) -> int:
+    """The number of synapses; expected, where pairs are connected at random."""
+    return round(sum(network.expected_synapses(projection) for projection in network.projections))
+
+
+def _whole(duration_ms: float, bin_ms: float) -> float:
+    return bin_ms * max(round(duration_ms / bin_ms), 1)
+
+
+def _completed(pool: Pool, candidates: Sequence[Candidate], timing: Timing) -> list[Outcome]:
+    outcomes = pool.run(candidates, timing=timing)
+    for outcome in outcomes:
+        if isinstance(outcome.result, SimulationFailure):
+            raise SimulatorError(outcome.result.reason)
+    return outcomes
+
+
+def _mean_rate_hz(outcomes: Sequence[Outcome]) -> float:
+    found = [one.observation for one in outcomes]
+    return statistics.fmean(1000 * float(one.neuron_totals.mean()) / one.duration_ms for one in found)
+
+
+def _peak_bytes(pid: int) -> int:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:  # not Linux: what it has now, with the network still in it
+        return int(psutil.Process(pid).memory_info().rss)
+    (peak,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
+    return 1024 * int(peak)

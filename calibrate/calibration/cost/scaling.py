@@ -1,0 +1,221 @@
+"""Growth of simulation time and memory with the size of the network, on this machine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibrate import simulators
+from calibrate.calibration.cost.measurement import Measurement, Omitted, measure, synapses
+from calibrate.errors import SimulatorError, StudyError
+from calibrate.network import Network
+from calibrate.network.sizes import sizes_for
+from calibrate.study import Study
+
+SIZES = (1_500, 3_000, 6_000, 12_500, 25_000)
+"""Numbers of neurons that are measured by default."""
+
+# Beyond, a fit says nothing.
+LARGEST = 1e9
+
+
+@dataclass(frozen=True, kw_only=True)
+class PowerLaw:
+    """y = coefficient n^exponent, for n neurons.
+
+    error  standard error of the exponent, from the scatter about the fit; None for two points
+
+    As a text it is "n^1.87 ± 0.03".
+    """
+
+    coefficient: float
+    exponent: float
+    error: float | None
+
+    def at(self, neurons: NDArray[np.float64]) -> NDArray[np.float64]:
+        """y for numbers of neurons."""
+        return self.coefficient * neurons**self.exponent
+
+    def __str__(self) -> str:
+        error = "(two sizes: no error)" if self.error is None else f"± {self.error:.2f}"
+        return f"n^{self.exponent:.2f} {error}"
+
+
+def power_law(neurons: Sequence[float], y: Sequence[float]) -> PowerLaw | None:
+    """The power law through the points by least squares of logarithms; None for fewer than two."""
+    if len(neurons) < 2:
+        return None
+    from scipy.stats import linregress  # for those who need it
+
+    line = linregress([math.log(n) for n in neurons], [math.log(value) for value in y])
+    error = float(line.stderr) if len(neurons) > 2 else None
+    return PowerLaw(coefficient=math.exp(line.intercept), exponent=float(line.slope), error=error)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Growth:
+    """How one simulator grows with the number of neurons, in batches of one size.
+
+    time               of the real-time factor
+    memory             of the memory of its process, in bytes
+    real_time_neurons  largest network that runs in real time, by the fit; None: it has no limit there
+    extrapolated       whether that lies outside of the sizes that were measured
+    """
+
+    backend: str
+    batch_size: int
+    time: PowerLaw
+    memory: PowerLaw
+    real_time_neurons: float | None
+    extrapolated: bool
+
+
+def growth_of(measurements: Sequence[Measurement]) -> tuple[Growth, ...]:
+    """The growth of each simulator and batch size that was measured with at least two sizes."""
+    found = []
+    for backend, batch_size in dict.fromkeys((one.backend, one.batch_size) for one in measurements):
+        points = [one for one in measurements if (one.backend, one.batch_size) == (backend, batch_size)]
+        neurons = [one.neurons for one in points]
+        time = power_law(neurons, [one.real_time_factor for one in points])
+        memory = power_law(neurons, [one.memory_bytes for one in points])
+        if time is None or memory is None:
+            continue
+        limit = None
+        if time.exponent > 0:
+            log_limit = -math.log(time.coefficient) / time.exponent
+            limit = math.exp(log_limit) if log_limit < math.log(LARGEST) else None
+        found.append(
+            Growth(
+                backend=backend,
+                batch_size=batch_size,
+                time=time,
+                memory=memory,
+                real_time_neurons=limit,
+                extrapolated=limit is not None and not min(neurons) <= limit <= max(neurons),
+            )
+        )
+    return tuple(found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scaling:
+    """What was measured of the networks of `study`.
+
+    notes        sizes that were rounded
+    interrupted  whether it was stopped before all sizes were measured
+    """
+
+    study: str
+    measurements: tuple[Measurement, ...]
+    omitted: tuple[Omitted, ...]
+    growth: tuple[Growth, ...]
+    notes: tuple[str, ...]
+    interrupted: bool
+
+
+def scale(
+    study: Study,
+    sizes: Sequence[int] = SIZES,
+    *,
+    backends: Sequence[str] = (),
+    batch_sizes: Sequence[int] = (1,),
+    parameters: Mapping[str, Any] | None = None,
+    duration_ms: float | None = None,
+    repeats: int = 1,
+    say: Callable[[str], None] = lambda _: None,
+) -> Scaling:
+    """Simulate the network of `study` in several sizes, each in a process of its own, and fit how it grows.
+
+    All populations are scaled together, stimuli of the protocol are left out, and what is recorded is what
+    the study's statistics need. A size that does not fit into the free memory, or fails, is omitted. Ctrl-C
+    stops at once and keeps what was measured.
+
+    sizes        total numbers of neurons
+    backends     "genn", "nest", "poisson"; by default GeNN and NEST, where they are installed
+    batch_sizes  networks simulated at once; more than one on a GPU only
+    parameters   to set, free or fixed ones; other free ones are in the middle of their ranges
+    duration_ms  simulated time, rounded to the bins of the recording; by default what takes some seconds
+    repeats      of each measurement
+    say          is told what is measured next
+
+    Raises StudyError for a size that cannot be made and what else makes no sense, SimulatorError for
+    a simulator that is not here.
+    """
+    if min((*sizes, *batch_sizes, repeats)) < 1 or (duration_ms is not None and not duration_ms > 0):
+        raise StudyError("sizes, batch sizes, repeats and the duration must be above 0")
+    chosen = dict.fromkeys(simulators.choose(name) for name in backends) or _installed()
+    for backend in chosen:
+        if max(batch_sizes) > 1 and backend != "poisson" and not simulators.on_gpu(backend):
+            raise StudyError(
+                f"{backend} simulates one network at a time here, not {max(batch_sizes)}: "
+                "batches are for GeNN on a GPU"
+            )
+    networks, notes = _networks(study, sizes, parameters or {})
+    found: list[Measurement | Omitted] = []
+    interrupted = False
+    try:
+        for backend in chosen:
+            for batch_size in sorted(set(batch_sizes)):
+                for complete, network in networks:
+                    batch = f" in batches of {batch_size}" if batch_size > 1 else ""
+                    say(f"{backend}: {network.n_neurons:,} neurons{batch}, {synapses(network):,} synapses")
+                    one = measure(
+                        study.on(backend),
+                        complete,
+                        batch_size=batch_size,
+                        duration_ms=duration_ms,
+                        repeats=repeats,
+                    )
+                    found.append(one)
+    except KeyboardInterrupt:
+        interrupted = True
+    measurements = tuple(one for one in found if isinstance(one, Measurement))
+    return Scaling(
+        study=study.name,
+        measurements=measurements,
+        omitted=tuple(one for one in found if isinstance(one, Omitted)),
+        growth=growth_of(measurements),
+        notes=notes,
+        interrupted=interrupted,
+    )
+
+
+def _installed() -> list[str]:
+    found = []
+    for name in ("genn", "nest"):
+        try:
+            found.append(simulators.choose(name))
+        except SimulatorError:
+            continue
+    return found or [simulators.choose("auto")]  # which says what to install
+
+
+def _networks(
+    study: Study, sizes: Sequence[int], given: Mapping[str, Any]
+) -> tuple[list[tuple[dict[str, Any], Network]], tuple[str, ...]]:
+    """Complete parameters and network of each size, the smallest first, and notes on those rounded."""
+    found: dict[int, tuple[dict[str, Any], Network]] = {}
+    notes = []
+    for neurons in sorted(set(sizes)):
+        resized = {**given, **sizes_for(study.model, study.parameters(given), neurons)}
+        complete = study.parameters(resized)
+        network = study.model.network(complete)
+        study.model.values(network, complete)
+        found[network.n_neurons] = complete, network
+        if network.n_neurons != neurons:
+            notes.append(
+                f"{neurons:,} neurons do not divide into these populations and clusters: "
+                f"{network.n_neurons:,} instead"
+            )
+    return list(found.values()), tuple(notes)
+
+
+def as_json(found: Scaling) -> dict[str, Any]:
+    """What was measured, as JSON has it."""
+    measured = [{**asdict(one), "real_time_factor": one.real_time_factor} for one in found.measurements]
+    return {**asdict(found), "measurements": measured}

@@ -1,0 +1,451 @@
+"""The loop of a study: ask, simulate stage by stage, keep what was seen, tell the losses.
+
+It knows the pool and the store by protocol only: no simulator, no SQL.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid as uuids
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from optuna.trial import FrozenTrial, TrialState
+
+from calibrate.calibration.result import Doing, Progress, Reason, Result, Times
+from calibrate.calibration.search.ahead import Asking
+from calibrate.calibration.search.search import ORIGIN, UUID, Answer, Claim, Proposal, Search
+from calibrate.calibration.trials.candidate import Case, cases
+from calibrate.calibration.trials.findings import answer, described
+from calibrate.calibration.trials.score import score, worst_violations
+from calibrate.calibration.trials.simulation import Simulation
+from calibrate.calibration.trials.summary import Best
+from calibrate.errors import ModelError, SimulatorError, StudyError
+from calibrate.simulation.worker import Candidate, Outcome, Timing, failures
+from calibrate.study import Study
+
+# So many failures in a row, or two batches of them, end a run: something is wrong that trying does not mend.
+FAILURES_IN_A_ROW = 10
+
+# A candidate that would be the best is confirmed on further graphs only where its loss is below this, two
+# tolerances off in the mean: noise is about one tolerance, so that far from the targets it decides nothing.
+CONFIRMED_BELOW = 4.0
+
+# Batches for each process that one step of a study has, where that is no loss: see `_Run`.
+ROUNDS = 4
+
+# Where all that is left is asked by other runs, so long passes until the next look (s).
+WAIT_S = 1.0
+
+
+class Simulates(Protocol):
+    """What the loop needs of a pool."""
+
+    @property
+    def capacity(self) -> int:
+        """Candidates that are simulated at once."""
+
+    def run(
+        self,
+        candidates: Sequence[Candidate],
+        *,
+        timing: Timing | None = None,
+        progress: Callable[[Outcome], None] = ...,
+    ) -> list[Outcome]:
+        """Outcomes in the order of `candidates`; `progress` is called with each as soon as it is known."""
+
+
+class Remembers(Protocol):
+    """What the loop needs of a store."""
+
+    def news(self) -> tuple[list[FrozenTrial], list[Simulation]]:
+        """Since the last call, of runs before or beside this one: their finished trials, and simulations of
+        candidates that no trial tells of, which are this run's from now on."""
+
+    def claim(self, wanted: Sequence[Claim]) -> Sequence[Claim]:
+        """Take candidates for this run; returns what others have taken, maybe some of these."""
+
+    def elsewhere(self) -> int:
+        """Number of candidates that other runs have asked and not told yet."""
+
+    def leave(self) -> bool:
+        """Ask no more, and give back what was claimed; returns whether other runs go on."""
+
+    def record(self, simulation: Simulation) -> None:
+        """Keep a simulation, as soon as it is known."""
+
+    def illustrate(self, uuid: str) -> None:
+        """Keep pictures of a candidate that will be told next."""
+
+    def mirror(self, trials: Sequence[FrozenTrial]) -> Sequence[int]:
+        """Keep finished trials, in this order, unless their UUID is known; returns their numbers."""
+
+    def simulations(self, uuid: str) -> list[Simulation]:
+        """All simulations of a candidate, without observations."""
+
+
+def run(
+    study: Study,
+    *,
+    pool: Simulates,
+    store: Remembers,
+    progress: Callable[[Progress], None] = lambda _: None,
+    interrupted: Callable[[], bool] = lambda: False,
+    started: float | None = None,
+    batch_size: int = 1,
+) -> Result:
+    """Run `study` until its budget is used; what earlier runs found counts, and what others find meanwhile.
+
+    interrupted  asked between batches: whether to stop
+    started      time.monotonic() when the run began, if that was before this call
+    batch_size   candidates of one graph that `pool` simulates together, in the time of one
+
+    Raises SimulatorError when one simulation after another fails, StoreError when the store does.
+    """
+    return _Run(study, pool, store, progress, interrupted, started, batch_size).run()
+
+
+def tell(study: Study, *, store: Remembers) -> int:
+    """Make trials of the candidates that `store` holds the last simulations of and no trial tells of.
+
+    Returns how many; nothing is simulated. What still lacks a simulation is left to the next run.
+    """
+    trials, untold = store.news()
+    n_values = len(study.objectives) if study.pareto else 1
+    search = Search(study.space, study.sampler, seed=study.seed, n_values=n_values)
+    search.restore(trials)
+    last, graphs = len(study.stages), range(study.replicates.graphs)
+    done = [
+        case
+        for case in cases(untold)
+        if case.failure is not None or {found.realisation for found in case.known(last)} >= set(graphs)
+    ]
+    search.reopen([case.proposal for case in done])
+    search.tell([answer(study, case) for case in done], mirror=store.mirror)
+    return len(done)
+
+
+class _Run:
+    def __init__(
+        self,
+        study: Study,
+        pool: Simulates,
+        store: Remembers,
+        progress: Callable[[Progress], None],
+        interrupted: Callable[[], bool],
+        started: float | None,
+        batch_size: int,
+    ) -> None:
+        self._study, self._pool, self._store = study, pool, store
+        self._limit, self._progress, self._interrupted = study.trials, progress, interrupted
+        self._started = time.monotonic() if started is None else started
+        self._batch_size = batch_size
+        n_values = len(study.objectives) if study.pareto else 1
+        self._search = Search(study.space, study.sampler, seed=study.seed, n_values=n_values)
+        self._asking = Asking(
+            self._search, trials=self._limit, claim=store.claim, ahead=study.file.pool.ask_ahead
+        )
+        self._times = Times()
+        self._last = len(study.stages)
+        # Cases by the stage that they wait for, in the order in which they were asked.
+        self._waiting: dict[int, list[Case]] = {stage: [] for stage in range(1, self._last + 1)}
+        self._doing: Doing = "simulating"
+        self._expected = self._returned = 0
+        self._best: Best | None = None
+        self._done = self._added = self._in_a_row = 0  # trials taken over from another study are not counted
+        self._last_failure: str | None = None
+        self._first_batch = True
+        # At the end of each step, devices wait until the last batch is stored, told and followed by the next.
+        # A sampler that learns nothing misses nothing if that comes more seldom.
+        waits = batch_size > 1 and not study.sampler.learns
+        self._rounds = ROUNDS if waits and study.budget.loss is None and study.budget.plateau is None else 1
+
+    def run(self) -> Result:
+        self._search.enqueue(self._study.prior.points)
+        self._hear()
+        self._times.starting_s = time.monotonic() - self._started
+        stopped: Reason | None = None
+        while stopped is None:
+            self._send_progress()
+            stopped = self._finished() or self._step()
+            if stopped is None:
+                self._hear()
+        # The run that ends last has seen all trials.
+        others = self._store.leave()
+        if stopped != "interrupted" and not others:
+            self._show_on_fresh_graphs()
+        self._times.asking_s += self._asking.waited_s
+        self._times.wall_s = time.monotonic() - self._started
+        return Result(
+            best=self._best,
+            front=[self._described(trial) for trial in self._search.front] if self._study.pareto else [],
+            complete=self._search.count(TrialState.COMPLETE),
+            failed=self._search.count(TrialState.FAIL),
+            infeasible=self._search.infeasible,
+            added=self._added,
+            stopped=stopped,
+            others=others,
+            last_failure=self._last_failure,
+            times=self._times,
+        )
+
+    def _hear(self) -> None:
+        """Learn what runs before or beside this one found, and go on with what they left."""
+        began = time.monotonic()
+        trials, untold = self._store.news()
+        self._times.storing_s += time.monotonic() - began
+        self._search.restore(trials)
+        self._done += sum(ORIGIN not in trial.user_attrs for trial in trials)
+        found = cases(untold)
+        self._search.reopen([case.proposal for case in found])
+        out = []
+        for case in found:
+            stage = max(simulation.stage for simulation in case.simulations)
+            if stage < self._last and self._is_out(case):
+                out.append(case)
+            else:
+                self._waiting[min(stage + 1, self._last)].append(case)
+        self._tell(out)
+        self._update_best()
+
+    def _finished(self) -> Reason | None:
+        budget = self._study.budget
+        # What an earlier run had asked is told first, even where the budget is smaller now.
+        if self._limit is not None and self._done >= self._limit and not any(self._waiting.values()):
+            return "trials"
+        if self._best is not None and budget.loss is not None and self._best.loss <= budget.loss:
+            return "loss"
+        if budget.plateau is not None and self._since_best >= budget.plateau:
+            return "plateau"
+        if budget.wall_s is not None and time.monotonic() - self._started >= budget.wall_s:
+            return "wall_s"
+        return "interrupted" if self._interrupted() else None
+
+    @property
+    def _since_best(self) -> int:
+        """Trials of this study since the best one; all of them where there is none."""
+        best = -1 if self._best is None else self._best.number
+        return sum(ORIGIN not in trial.user_attrs and trial.number > best for trial in self._search.trials)
+
+    # --- one batch ----------------------------------------------------------------------------------
+
+    def _step(self) -> Reason | None:
+        """One batch; a reason to stop where there is nothing left to ask."""
+        n = self._pool.capacity * self._rounds
+        stage = next((k for k in reversed(self._waiting) if len(self._waiting[k]) >= n), None)
+        if stage is None:
+            self._waiting[1] += _new_cases(self._asking.ask(n - len(self._waiting[1]), batch=n))
+            # Where no more can be asked, the early stages go first, so that the late ones still fill up.
+            order = list(self._waiting) if len(self._waiting[1]) < n else [1]
+            stage = next((k for k in order if self._waiting[k]), None)
+        if stage is None:
+            elsewhere = self._store.elsewhere()
+            if not elsewhere:
+                # Another run may have told its last candidates since this one heard of the others.
+                before = self._done
+                self._hear()
+                if self._done > before or any(self._waiting.values()):
+                    return None
+                return "grid" if self._study.sampler.name == "grid" else "trials"
+            self._doing, self._expected = "waiting", elsewhere
+            self._send_progress()
+            time.sleep(WAIT_S)
+            self._expected = 0
+            return None
+        batch, self._waiting[stage] = self._waiting[stage][:n], self._waiting[stage][n:]
+        graphs = range(1 if stage < self._last else self._study.replicates.graphs)
+        doing: Doing = "screening" if stage < self._last else "simulating"
+        with self._asking.meanwhile(n - len(self._waiting[1]), batch=n) as proposals:
+            self._simulate(batch, stage, graphs, doing)
+        self._waiting[1] += _new_cases(proposals)
+        if stage < self._last:
+            passed = [case for case in batch if not self._is_out(case)]
+            self._waiting[stage + 1] += passed
+            if passed:
+                self._in_a_row = 0  # they work, although they are told later
+            self._tell([case for case in batch if case not in passed])
+        else:
+            self._confirm(batch)
+            self._tell(batch)
+        self._check_failures()
+        return None
+
+    def _is_out(self, case: Case) -> bool:
+        if case.failure is not None:
+            return True
+        return any(worst_violations(self._study, case.simulations).values())
+
+    def _confirm(self, batch: Sequence[Case]) -> None:
+        """Simulate would-be best candidates on further graphs, until the best one of all has been."""
+        replicates, study = self._study.replicates, self._study
+        graphs = range(replicates.graphs, replicates.graphs + replicates.confirm)
+        if not graphs:
+            return
+        # A batch takes as long whatever is in it: it is filled with rivals rather than left part empty.
+        at_once = max(1, self._pool.capacity // len(graphs), self._batch_size)
+        # What an earlier run has begun to confirm is confirmed on all of them.
+        confirmed = [
+            case
+            for case in batch
+            if case.origin is None
+            and case.failure is None
+            and any(found.realisation in graphs for found in case.known(self._last))
+        ]
+        self._simulate(confirmed, self._last, graphs, "confirming")
+        while True:
+            losses = {
+                case.uuid: found.loss
+                for case in batch
+                if case.failure is None and (found := score(study, case.simulations)).feasible
+            }
+            best = [losses[case.uuid] for case in confirmed if case.uuid in losses]
+            if self._best is not None:
+                best.append(self._best.loss)
+            bar = min([CONFIRMED_BELOW, *best])
+            rivals = [c for c in batch if c not in confirmed and losses.get(c.uuid, bar) < bar]
+            if not rivals:
+                return
+            chosen = sorted(rivals, key=lambda case: losses[case.uuid])[:at_once]
+            self._simulate(chosen, self._last, graphs, "confirming")
+            confirmed += chosen
+
+    def _show_on_fresh_graphs(self) -> None:
+        """Simulate the best on graphs that the search never saw."""
+        if self._best is None or not self._study.fresh_graphs:
+            return
+        trial = next(found for found in self._search.trials if found.number == self._best.number)
+        case = cases(self._store.simulations(str(trial.user_attrs[UUID])))[0]
+        self._simulate([case], self._last, self._study.fresh_graphs, "on fresh graphs")
+        self._best = self._described(trial)
+        self._send_progress()
+
+    # --- simulating ---------------------------------------------------------------------------------
+
+    def _simulate(self, batch: Sequence[Case], stage: int, graphs: Sequence[int], doing: Doing) -> None:
+        """Simulate what is not known yet of these cases, and keep it."""
+        by_uuid = {case.uuid: case for case in batch}
+        candidates: list[Candidate] = []
+        for case in batch:
+            try:
+                candidates += case.candidates(self._study, stage, graphs)
+            except (ModelError, StudyError) as error:
+                refused = Candidate(uuid=case.uuid, parameters={}, seed=0, realisation=graphs[0])
+                self._keep(case, failures([refused], str(error))[0], stage)
+        if not candidates:
+            return
+        elsewhere = self._times.scoring_s + self._times.storing_s
+        began = time.monotonic()
+        self._doing, self._expected, self._returned = doing, len(candidates), 0
+
+        def keep(outcome: Outcome) -> None:
+            self._keep(by_uuid[outcome.uuid], outcome, stage)
+            self._returned += 1
+            self._send_progress()
+
+        self._send_progress()
+        outcomes = self._pool.run(candidates, timing=self._study.stages[stage - 1], progress=keep)
+        self._expected = self._returned = 0
+        elapsed = time.monotonic() - began - (self._times.scoring_s + self._times.storing_s - elsewhere)
+        starting = 0.0
+        if self._first_batch:
+            # What the first batch took beyond its simulations: processes, networks, compilation.
+            rounds = -(-len(candidates) // self._pool.capacity)
+            slowest = max(outcome.wall_s + outcome.scoring_s for outcome in outcomes)
+            starting = max(elapsed - rounds * slowest, 0.0)
+            self._first_batch = False
+        scoring = (elapsed - starting) * _share_of_scoring(outcomes)
+        self._times.starting_s += starting
+        self._times.scoring_s += scoring
+        self._times.simulating_s += elapsed - starting - scoring
+
+    def _keep(self, case: Case, outcome: Outcome, stage: int) -> None:
+        began = time.monotonic()
+        simulation = case.simulation(self._study, outcome, stage)
+        scored = time.monotonic()
+        self._store.record(simulation)
+        case.simulations.append(replace(simulation, observation=None))
+        self._times.scoring_s += scored - began
+        self._times.storing_s += time.monotonic() - scored
+
+    # --- telling ------------------------------------------------------------------------------------
+
+    def _tell(self, finished: Sequence[Case]) -> None:
+        if not finished:
+            return
+        answers = [answer(self._study, case) for case in finished]
+        began = time.monotonic()
+        self._illustrate(answers)
+        self._times.storing_s += time.monotonic() - began
+        stored_s = 0.0
+
+        def mirror(trials: Sequence[FrozenTrial]) -> Sequence[int]:
+            nonlocal stored_s
+            began = time.monotonic()
+            numbers = self._store.mirror(trials)
+            stored_s = time.monotonic() - began
+            return numbers
+
+        began = time.monotonic()
+        self._search.tell(answers, mirror=mirror)
+        self._times.asking_s += time.monotonic() - began - stored_s
+        self._times.storing_s += stored_s
+        for case in finished:
+            self._added += not case.resumed
+            self._done += case.origin is None
+            self._in_a_row = self._in_a_row + 1 if case.failure is not None else 0
+            self._last_failure = case.failure or self._last_failure
+        self._update_best()
+
+    def _illustrate(self, answers: Sequence[Answer]) -> None:
+        """Keep pictures of what becomes the best, while that can still be done."""
+        good = [
+            one for one in answers if one.loss is not None and max(one.constraints.values(), default=0) <= 0
+        ]
+        best = min(good, key=lambda one: one.loss or 0.0, default=None)
+        if best is not None and (self._best is None or (best.loss or 0.0) < self._best.loss):
+            self._store.illustrate(str(best.attributes[UUID]))
+
+    def _check_failures(self) -> None:
+        if self._in_a_row >= max(FAILURES_IN_A_ROW, 2 * self._pool.capacity):
+            raise SimulatorError(
+                f"the last {self._in_a_row} simulations failed, so the run stopped; "
+                f"the last reason: {self._last_failure}"
+            )
+
+    # --- what is known ------------------------------------------------------------------------------
+
+    def _update_best(self) -> None:
+        trial = self._search.best
+        if trial is not None and (self._best is None or self._best.number != trial.number):
+            self._best = self._described(trial)
+
+    def _described(self, trial: FrozenTrial) -> Best:
+        return described(self._study, trial, self._store.simulations(str(trial.user_attrs[UUID])))
+
+    def _send_progress(self) -> None:
+        self._progress(
+            Progress(
+                done=self._done,
+                failed=self._search.count(TrialState.FAIL),
+                total=self._limit,
+                doing=self._doing,
+                batch=self._expected,
+                returned=self._returned,
+                added=self._added,
+                elapsed_s=time.monotonic() - self._started,
+                starting_s=self._times.starting_s,
+                best=self._best,
+                last_failure=self._last_failure,
+            )
+        )
+
+
+def _new_cases(proposals: Sequence[Proposal]) -> list[Case]:
+    return [Case(str(uuids.uuid4()), proposal) for proposal in proposals]
+
+
+def _share_of_scoring(outcomes: Sequence[Outcome]) -> float:
+    """The part of the time of the processes that simulate in which they computed statistics."""
+    scoring_s = sum(outcome.scoring_s for outcome in outcomes)
+    return scoring_s / max(scoring_s + sum(one.wall_s + one.build_s for one in outcomes), 1e-9)

@@ -1,0 +1,118 @@
+"""What a run has found, and how far it is: the data that displays, JSON and reports are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from calibrate.calibration.trials.summary import Best, best_json
+from calibrate.calibration.validation.verdict import Verdict
+from calibrate.calibration.validation.verdict import as_json as verdict_json
+
+
+@dataclass(kw_only=True)
+class Times:
+    """Where the time of a run went, in seconds.
+
+    starting    until the first batch simulates: worker processes, networks, compilation
+    simulating  batches, from handing them out to the last outcome
+    asking      the sampler; scoring: statistics; storing: the database and the observations' files
+    """
+
+    starting_s: float = 0.0
+    simulating_s: float = 0.0
+    asking_s: float = 0.0
+    scoring_s: float = 0.0
+    storing_s: float = 0.0
+    wall_s: float = 0.0
+
+
+Reason = Literal["trials", "loss", "plateau", "wall_s", "grid", "interrupted"]
+Doing = Literal["screening", "simulating", "confirming", "on fresh graphs", "waiting"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a study has found so far, earlier runs included; `times` and `added` are of this run.
+
+    name        of the study in its database, `storage` (a URL without password)
+    front       of a Pareto study: the trials that no other beats in every objective, by loss
+    validation  verdicts on the best, where the study asks for them
+    others      whether other runs of the study went on when this one ended; the last shows the best on fresh
+                graphs and validates it
+    complete    trials that did not fail, `infeasible` of which break a constraint
+    """
+
+    name: str = ""
+    storage: str = ""
+    validation: Sequence[Verdict] = ()
+    best: Best | None
+    front: Sequence[Best] = ()
+    complete: int
+    failed: int
+    infeasible: int = 0
+    added: int
+    stopped: Reason
+    others: bool = False
+    last_failure: str | None
+    times: Times
+
+    @property
+    def trials(self) -> dict[str, int]:
+        return {
+            "complete": self.complete,
+            "failed": self.failed,
+            "infeasible": self.infeasible,
+            "added": self.added,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where a run stands: sent whenever something happened.
+
+    done      finished trials, of `total` (None: no limit); `failed` of them failed
+    doing     what the simulations are for
+    batch     simulations that are going on; `returned` of them are back
+    added     trials of this run; elapsed_s: its time, starting_s: the part before its first batch simulated
+    """
+
+    done: int
+    failed: int
+    total: int | None
+    doing: Doing = "simulating"
+    batch: int
+    returned: int
+    added: int
+    elapsed_s: float
+    starting_s: float
+    best: Best | None
+    last_failure: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replicated:
+    """Where a validation is: simulations `done` of `total` in a simulator, `new` of them in `elapsed_s`."""
+
+    simulator: str
+    done: int
+    new: int
+    total: int
+    elapsed_s: float
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """A result as `calibrate run --json` prints it; `front` for a Pareto study."""
+    printed: dict[str, Any] = {
+        "best": best_json(result.best) if result.best else None,
+        "trials": result.trials,
+        "time": asdict(result.times),
+        "stopped": result.stopped,
+        "others": result.others,
+    }
+    if result.front:
+        printed["front"] = [best_json(best) for best in result.front]
+    if result.validation:
+        printed["validation"] = [verdict_json(verdict) for verdict in result.validation]
+    return printed

@@ -1,0 +1,61 @@
+"""Asking: when a run asks its search for candidates, before a batch or while the one before it simulates."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from calibrate.calibration.search.search import Claim, Proposal, Search
+
+
+class Asking:
+    """Asks `search` for batches.
+
+    trials  as many candidates may be asked in all; None: no limit
+    claim   takes candidates for this run; returns what other runs have taken
+    ahead   whether `meanwhile` asks. Then no batch knows the results of the one before it, which may simulate
+            while it is asked; nor where that has ended, as after an interruption: so what is asked depends on
+            no timing
+    """
+
+    def __init__(
+        self,
+        search: Search,
+        *,
+        trials: int | None,
+        claim: Callable[[Sequence[Claim]], Sequence[Claim]],
+        ahead: bool = False,
+    ) -> None:
+        self._search, self._trials, self._claim, self._ahead = search, trials, claim, ahead
+        self.waited_s = 0.0  # in which nothing else went on
+
+    def ask(self, n: int, *, batch: int) -> list[Proposal]:
+        """Up to `n` proposals, where `batch` candidates are simulated at once."""
+        began = time.monotonic()
+        found = self._proposals(n, batch)
+        self.waited_s += time.monotonic() - began
+        return found
+
+    @contextmanager
+    def meanwhile(self, n: int, *, batch: int) -> Iterator[list[Proposal]]:
+        """Ask while the body runs: what it gives holds up to `n` proposals then, none without `ahead`.
+
+        The body must not use the search, nor tell anything.
+        """
+        found: list[Proposal] = []
+        if not self._ahead or n <= 0:
+            yield found
+            return
+        # Leaving it waits for the thread, after an exception too.
+        with ThreadPoolExecutor(1, thread_name_prefix="asking") as thread:
+            asked = thread.submit(self._proposals, n, batch)
+            yield found
+            began = time.monotonic()
+            found += asked.result()
+            self.waited_s += time.monotonic() - began
+
+    def _proposals(self, n: int, batch: int) -> list[Proposal]:
+        lag = batch if self._ahead else 0
+        return self._search.ask(n, trials=self._trials, claim=self._claim, lag=lag) if n > 0 else []

@@ -1,0 +1,413 @@
+"""Search: which parameter sets to try next, from an Optuna study in memory.
+
+What is asked depends on the told trials, the study's seed and the candidates' indices only, so a study that
+is stopped between batches and resumed goes on as if it had not been.
+"""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from calibrate.calibration.search.strategies import SAMPLER_BRANCH, STRATEGIES, branch_seed
+from calibrate.study import Sampler
+from calibrate.study.space import Domain, Range, Space
+
+# User attributes of a trial. A trial of several values has its loss as an attribute.
+UUID, INDEX, LOSS, FEASIBLE, ORIGIN = "uuid", "index", "loss", "feasible", "origin"
+
+
+def candidate_seed(seed: int, index: int, realisation: int = 0) -> int:
+    """Seed of candidate number `index` on graph number `realisation`, below 2^32."""
+    return branch_seed(seed, 0, index, realisation) if realisation else branch_seed(seed, 0, index)
+
+
+def distribution(domain: Domain) -> BaseDistribution:
+    """Optuna's description of `domain`."""
+    if not isinstance(domain, Range):
+        return CategoricalDistribution(domain.values)
+    low, high = domain.ends
+    if domain.integer:
+        return IntDistribution(int(low), int(high), log=domain.log, step=int(domain.step or 1))
+    return FloatDistribution(low, high, log=domain.log, step=domain.step)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A candidate's index that one run of a study takes, so that no other one asks it.
+
+    parameters  the values of parameters that are known of it
+    adopted     whether it was taken over from another study
+    """
+
+    index: int
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    adopted: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """A parameter set to try: values of the free parameters; `index` keys the candidate's seed."""
+
+    index: int
+    parameters: Mapping[str, Any]
+    asked: datetime
+    adopted: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What became of a proposal, and what its trial carries.
+
+    loss         finite; None: it failed
+    values       what the trial shows instead, where each objective counts by itself: the loss of each
+    constraints  by name, above 0 where the constraint is broken
+    """
+
+    proposal: Proposal
+    loss: float | None
+    values: Sequence[float] = ()
+    constraints: Mapping[str, float] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def loss_of(trial: FrozenTrial) -> float:
+    """The loss of a complete trial: its value, or of several values what they come to."""
+    return float(trial.user_attrs[LOSS] if len(trial.values) > 1 else trial.values[0])
+
+
+def is_feasible(trial: FrozenTrial) -> bool:
+    """Whether a trial is complete and keeps all constraints."""
+    return trial.state == TrialState.COMPLETE and all(value <= 0 for value in trial.constraints.values())
+
+
+def by_loss(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    """Complete trials, the lowest loss first, of equals the first trial."""
+    return sorted(trials, key=_rank)
+
+
+def _rank(trial: FrozenTrial) -> tuple[float, int]:
+    return loss_of(trial), trial.number
+
+
+def best_of(trials: Iterable[FrozenTrial]) -> FrozenTrial | None:
+    """The feasible trial of lowest loss, the first of equals; None where there is none."""
+    feasible = [trial for trial in trials if is_feasible(trial)]
+    return min(feasible, key=_rank, default=None)
+
+
+def front_of(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    """The feasible trials that no other one beats in every value (Pareto), by loss."""
+    feasible = [trial for trial in trials if is_feasible(trial)]
+    if not feasible:
+        return []
+    values = np.array([trial.values for trial in feasible])
+    beaten = [bool(((values <= own).all(axis=1) & (values < own).any(axis=1)).any()) for own in values]
+    front = [trial for trial, out in zip(feasible, beaten, strict=True) if not out]
+    return by_loss(front)
+
+
+def _granted(wanted: Sequence[Claim]) -> Sequence[Claim]:  # noqa: ARG001
+    """The claims of other runs, where there are none."""
+    return ()
+
+
+class Search:
+    """Proposes parameter sets in `space`, and learns what became of them."""
+
+    def __init__(self, space: Space, sampler: Sampler, *, seed: int, n_values: int = 1) -> None:
+        self._seed, self._n_values = seed, n_values
+        self._distributions = {name: distribution(domain) for name, domain in space.items()}
+        self._strategy = STRATEGIES[type(sampler)](sampler, space, seed)
+        self._told: list[FrozenTrial] = []
+        self._best: FrozenTrial | None = None
+        self._counts: Counter[TrialState] = Counter()
+        self._infeasible = 0
+        self._next_number = 0
+        self._indices: set[int] = set()  # of the told and the open ones
+        self._adopted: set[int] = set()  # those of them that were taken over from another study
+        self._study: optuna.Study | None = None
+        self._is_whole = True  # whether that study has all trials that were told then
+        self._draw: Callable[[], dict[str, Any]] | None = None
+        self._seen: Sequence[FrozenTrial] = ()  # the told trials that the batch that is asked knows
+        self._late: Mapping[int, Mapping[str, Any]] = {}  # parameters of the others, by index
+        self._has_view = False  # whether the study in memory is up to date for the batch that is asked
+        self._open: dict[int, Proposal] = {}  # asked and not told yet, by index
+        self._running: dict[int, int] = {}  # trial number in the study in memory, by candidate index
+        self._points: Sequence[Mapping[str, Any]] = ()  # points to try first
+
+    @property
+    def trials(self) -> Sequence[FrozenTrial]:
+        """Finished trials, as they became known."""
+        return self._told
+
+    @property
+    def best(self) -> FrozenTrial | None:
+        """The feasible trial of lowest loss, the first of equals; None where there is none."""
+        return self._best
+
+    def count(self, state: TrialState) -> int:
+        """Number of finished trials in `state`."""
+        return self._counts[state]
+
+    @property
+    def infeasible(self) -> int:
+        """Number of finished trials that break a constraint."""
+        return self._infeasible
+
+    @property
+    def front(self) -> list[FrozenTrial]:
+        return front_of(self._told)
+
+    def restore(self, trials: Sequence[FrozenTrial]) -> None:
+        """Take in finished trials of other runs, earlier ones or such as go on beside this one."""
+        for trial in trials:
+            if trial.state.is_finished():
+                self._take(trial)
+
+    def reopen(self, proposals: Sequence[Proposal]) -> None:
+        """Take in proposals of other runs that will be told here: their indices are not asked again."""
+        self._open |= {proposal.index: proposal for proposal in proposals}
+        self._indices.update(proposal.index for proposal in proposals)
+        self._adopted.update(proposal.index for proposal in proposals if proposal.adopted)
+
+    def enqueue(self, points: Sequence[Mapping[str, Any]]) -> None:
+        """Ask these points next, unless they were asked; a parameter they do not name is space-filling."""
+        self._points = points
+
+    def ask(
+        self,
+        n: int,
+        *,
+        trials: int | None = None,
+        claim: Callable[[Sequence[Claim]], Sequence[Claim]] = _granted,
+        lag: int = 0,
+    ) -> list[Proposal]:
+        """Up to `n` proposals, with the lowest indices that are free; fewer where the points run out.
+
+        trials  as many candidates may be asked in all, those that were adopted not counted
+        claim   takes these candidates; returns what other runs have taken, which is not asked
+        lag     as many indices before the first of these count as not told yet
+        """
+        elsewhere: dict[int, Claim] = {}
+        ours: list[Claim] = []
+        while len(ours) < n and (wanted := self._free(n - len(ours), trials, ours, elsewhere)):
+            elsewhere |= {taken.index: taken for taken in claim(wanted)}
+            ours += [one for one in wanted if one.index not in elsewhere]
+        now = datetime.now()
+        proposals: list[Proposal] = []
+        self._look(min((one.index for one in ours), default=0), lag)
+        self._draw, self._has_view = None, False
+        for one in ours:
+            parameters = self._next(one.index, one.parameters)
+            proposals.append(Proposal(index=one.index, parameters=parameters, asked=now))
+            self._open[one.index] = proposals[-1]
+        self._indices.update(proposal.index for proposal in proposals)
+        return proposals
+
+    def tell(
+        self,
+        answers: Sequence[Answer],
+        *,
+        mirror: Callable[[Sequence[FrozenTrial]], Sequence[int]] | None = None,
+    ) -> list[FrozenTrial]:
+        """Finish trials, in this order; returns them as they may be kept, without the sampler's own notes.
+
+        mirror  keeps them and numbers them; by default they are numbered as they are told
+        """
+        trials = [self._frozen(answer, self._next_number + k) for k, answer in enumerate(answers)]
+        if mirror is not None:
+            for trial, number in zip(trials, mirror(trials), strict=True):
+                trial.number = number
+        for trial in trials:
+            self._take(trial)
+        return trials
+
+    def _take(self, trial: FrozenTrial) -> None:
+        index = int(trial.user_attrs.get(INDEX, -1))
+        self._told.append(trial)
+        # Kept as they come, since they are asked for with every outcome of a batch.
+        self._next_number = max(self._next_number, trial.number + 1)
+        self._counts[trial.state] += 1
+        self._infeasible += any(value > 0 for value in trial.constraints.values())
+        if is_feasible(trial) and (self._best is None or _rank(trial) < _rank(self._best)):
+            self._best = trial
+        self._indices.add(index)
+        if ORIGIN in trial.user_attrs:
+            self._adopted.add(index)
+        self._open.pop(index, None)
+        self._finish(trial, self._running.pop(index, None))
+
+    def _free(
+        self, n: int, trials: int | None, ours: Sequence[Claim], elsewhere: Mapping[int, Claim]
+    ) -> list[Claim]:
+        """Up to `n` claims of the lowest indices that nobody has, the points that nobody asked in them."""
+        used = self._indices | elsewhere.keys() | {one.index for one in ours}
+        adopted = self._adopted | {one.index for one in elsewhere.values() if one.adopted}
+        free: list[int] = []
+        asked = 0
+        for index in range(sys.maxsize if self._strategy.size is None else self._strategy.size):
+            if len(free) == n or (trials is not None and asked >= trials):
+                break
+            asked += index not in adopted
+            if index not in used:
+                free.append(index)
+        points = self._unasked([*ours, *elsewhere.values()]) if self._points else []
+        return [
+            Claim(index=index, parameters=points[k] if k < len(points) else {})
+            for k, index in enumerate(free)
+        ]
+
+    def _unasked(self, elsewhere: Sequence[Claim]) -> list[Mapping[str, Any]]:
+        """The points to try first that neither this search nor these claims have."""
+        told = [(int(trial.user_attrs.get(INDEX, -1)), trial.params) for trial in self._told]
+        waiting = [(index, proposal.parameters) for index, proposal in self._open.items()]
+        others = [(one.index, one.parameters) for one in elsewhere if one.index not in self._indices]
+        by_index = sorted([*told, *waiting, *others], key=lambda one: one[0])
+        asked = [parameters for _, parameters in by_index]
+        unasked = []
+        for point in self._points:
+            # One candidate stands for one point, so that {x = 1} is asked although {x = 1, y = 2} was.
+            number = next((k for k, found in enumerate(asked) if point.items() <= found.items()), None)
+            if number is None:
+                unasked.append(point)
+            else:
+                del asked[number]
+        if not unasked and not others:
+            self._points = ()
+        return unasked
+
+    def _look(self, first: int, lag: int) -> None:
+        """Decide which told trials the batch whose first index is `first` knows."""
+        by_index = {int(trial.user_attrs.get(INDEX, -1)): trial for trial in self._told} if lag else {}
+        late = [k for k in range(first - lag, first) if k in by_index and k not in self._adopted]
+        self._late = {index: by_index[index].params for index in late}
+        hidden = {by_index[index].number for index in late}
+        self._seen = [trial for trial in self._told if trial.number not in hidden] if hidden else self._told
+
+    def _next(self, index: int, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        strategy = self._strategy
+        if wanted or (strategy.sampler is None and not self._can_draw(index)):
+            return {**strategy.points(index), **wanted}
+        if strategy.propose is not None:
+            if self._draw is None:
+                seed = branch_seed(self._seed, SAMPLER_BRANCH, index)
+                self._draw = strategy.propose(self._replayed(), seed)
+            return self._draw()
+        assert strategy.sampler is not None  # or there would be points only
+        if not self._has_view or self._study is None:
+            self._has_view = True
+            self._study = self._view(strategy.sampler(branch_seed(self._seed, SAMPLER_BRANCH, index)))
+        # A sampler that knows too few results has nothing to go by.
+        if index < strategy.startup or self._complete < strategy.least:
+            parameters = strategy.points(index)
+            self._add_running(index, parameters)
+            return parameters
+        trial = self._study.ask(self._distributions)
+        self._running[index] = trial.number
+        return dict(trial.params)
+
+    def _can_draw(self, index: int) -> bool:
+        propose, startup = self._strategy.propose, self._strategy.startup
+        return propose is not None and index >= startup and self._complete > 0
+
+    def _add_running(self, index: int, parameters: Mapping[str, Any]) -> None:
+        assert self._study is not None
+        trial = create_trial(
+            state=TrialState.RUNNING, params=dict(parameters), distributions=self._distributions
+        )
+        self._study.add_trial(trial)
+        self._running[index] = len(self._study.get_trials(deepcopy=False)) - 1
+
+    def _view(self, sampler: BaseSampler) -> optuna.Study:
+        """The study in memory that `sampler` sees, with a limited number of trials."""
+        limit, notes = self._strategy.history, self._strategy.notes
+        whole = len(self._told) <= limit and len(self._seen) == len(self._told)
+        if self._study is not None and self._is_whole and whole and not self._open and not notes:
+            self._study.sampler = sampler
+            return self._study
+        study = optuna.create_study(sampler=sampler, directions=["minimize"] * self._n_values)
+        remembered = self._remembered(limit)
+        if notes:
+            remembered = [copy.copy(trial) for trial in remembered]
+            for trial in remembered:
+                trial.system_attrs = {**trial.system_attrs, **notes}  # constraints are there too
+        study.add_trials(remembered)
+        self._study, self._is_whole = study, whole
+        self._running.clear()
+        running = {**{index: proposal.parameters for index, proposal in self._open.items()}, **self._late}
+        for index in sorted(running):
+            self._add_running(index, running[index])
+        return study
+
+    @property
+    def _complete(self) -> int:
+        return sum(trial.state == TrialState.COMPLETE for trial in self._seen)
+
+    def _replayed(self) -> list[tuple[int, Mapping[str, Any], float | None]]:
+        """Index, parameters and loss (None: failed) of the trials that are seen, by index."""
+        told = [
+            (
+                int(t.user_attrs.get(INDEX, -1)),
+                t.params,
+                loss_of(t) if t.state == TrialState.COMPLETE else None,
+            )
+            for t in self._seen
+        ]
+        return sorted(told, key=lambda trial: trial[0])
+
+    def _remembered(self, limit: int) -> list[FrozenTrial]:
+        if len(self._seen) <= limit:
+            return list(self._seen)
+        complete = [trial for trial in self._seen if trial.state == TrialState.COMPLETE]
+        best = sorted(complete, key=lambda trial: (loss_of(trial), trial.number))[: limit // 2]
+        chosen = {trial.number for trial in best}
+        latest = [trial for trial in reversed(complete) if trial.number not in chosen]
+        chosen |= {trial.number for trial in latest[: limit - len(best)]}
+        return [trial for trial in complete if trial.number in chosen]
+
+    def _finish(self, trial: FrozenTrial, number: int | None) -> None:
+        if self._study is None:
+            return
+        if number is None:
+            self._study.add_trial(trial)
+        elif trial.state == TrialState.FAIL:
+            self._study.tell(number, state=TrialState.FAIL)
+        elif trial.constraints:
+            self._study = None  # only a trial that is added can carry them: the next view has it
+        else:
+            self._study.tell(number, trial.values)
+
+    def _frozen(self, answer: Answer, number: int) -> FrozenTrial:
+        trial = create_trial(
+            state=TrialState.FAIL if answer.loss is None else TrialState.COMPLETE,
+            values=None if answer.loss is None else list(answer.values) or [answer.loss],
+            params=dict(answer.proposal.parameters),
+            distributions=self._distributions,
+            user_attrs={INDEX: answer.proposal.index, **answer.attributes},
+            constraints=dict(answer.constraints),
+        )
+        if len(answer.values) > 1:
+            trial.user_attrs[LOSS] = answer.loss
+        if answer.constraints:
+            # Optuna's dashboard does not look at constraints.
+            trial.user_attrs[FEASIBLE] = all(value <= 0 for value in answer.constraints.values())
+        trial.number = number
+        trial.datetime_start = answer.proposal.asked
+        return trial

@@ -1,0 +1,216 @@
+"""Samplers: how each of them proposes, one strategy by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from optuna import Study
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, TPESampler
+from optuna.trial import FrozenTrial
+
+from calibrate.study import Cmaes, Gp, Grid, Nsga2, Qmc, Random, Sampler, Tpe
+from calibrate.study.space import Range, Space, grid_point, grid_size
+
+# Branches of the study's seed; candidates have branch 0.
+SAMPLER_BRANCH, _POINTS_BRANCH = 1, 2
+
+
+def branch_seed(study_seed: int, *key: int) -> int:
+    """The seed of `key` in the study, below 2^32."""
+    return int(np.random.SeedSequence(study_seed, spawn_key=key).generate_state(1)[0])
+
+
+Points = Callable[[int], dict[str, Any]]
+# Index, parameters and loss (None: it failed) of a told trial.
+Told = tuple[int, Mapping[str, Any], float | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strategy:
+    """How a sampler proposes.
+
+    points   the point of each candidate index, for points that do not depend on results
+    size     number of points there are; None: no end
+    startup  so many candidates take their point even if there is a sampler
+    sampler  from a seed, Optuna's sampler; None where `points` are all there is
+    propose  instead of a sampler: from the told trials by index, and a seed, what draws the proposals
+    history  number of trials that the sampler looks at
+    least    so many trials must be complete before the sampler is asked
+    notes    what the sampler expects among the system attributes of every told trial, which are not stored
+    """
+
+    points: Points
+    size: int | None = None
+    startup: int = 0
+    sampler: Callable[[int], BaseSampler] | None = None
+    propose: Callable[[Sequence[Told], int], Callable[[], dict[str, Any]]] | None = None
+    history: int = 1000
+    least: int = 1
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+class _BatchTpe(TPESampler):
+    """Optuna's TPE for the proposals of one batch: each trial's values are looked up once, not at every ask.
+
+    Should Optuna name this method otherwise, proposals stay the same and take longer.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._rows: dict[tuple[int, tuple[str, ...]], list[float]] = {}
+
+    def _get_internal_repr(
+        self, trials: list[FrozenTrial], search_space: dict[str, BaseDistribution], study: Study
+    ) -> dict[str, np.ndarray]:
+        names = tuple(search_space)
+        rows = []
+        for trial in trials:
+            row = self._rows.get((trial.number, names))
+            if row is None:
+                found = super()._get_internal_repr([trial], search_space, study)
+                row = [float(value) for values in found.values() for value in values]
+                if len(row) == len(names):
+                    self._rows[trial.number, names] = row
+            if row:
+                rows.append(row)
+        columns = np.array(rows).reshape(-1, len(names)).T
+        return dict(zip(names, columns, strict=True))
+
+
+def _tpe(options: Sampler, space: Space, seed: int) -> Strategy:
+    assert isinstance(options, Tpe)
+
+    def sampler(batch_seed: int) -> BaseSampler:
+        return _BatchTpe(
+            n_startup_trials=0,
+            n_ei_candidates=options.candidates,
+            multivariate=options.multivariate,
+            constant_liar=True,
+            seed=batch_seed,
+        )
+
+    return Strategy(
+        points=_sobol(space, seed), startup=options.startup, sampler=sampler, history=options.history
+    )
+
+
+def _random(options: Sampler, space: Space, seed: int) -> Strategy:  # noqa: ARG001
+    def points(index: int) -> dict[str, Any]:
+        random = np.random.default_rng(branch_seed(seed, _POINTS_BRANCH, index))
+        return {name: domain.at(random.random()) for name, domain in space.items()}
+
+    return Strategy(points=points)
+
+
+def _grid(options: Sampler, space: Space, seed: int) -> Strategy:  # noqa: ARG001
+    return Strategy(points=lambda index: grid_point(space, index), size=grid_size(space))
+
+
+def _qmc(options: Sampler, space: Space, seed: int) -> Strategy:  # noqa: ARG001
+    return Strategy(points=_sobol(space, seed))
+
+
+def _nsga2(options: Sampler, space: Space, seed: int) -> Strategy:
+    assert isinstance(options, Nsga2)
+
+    def sampler(batch_seed: int) -> BaseSampler:
+        return NSGAIISampler(population_size=options.population, seed=batch_seed)
+
+    # Optuna notes each trial's generation, and takes as parents the best of the generations before. As the
+    # best survive, that is the best of all told trials: with all of them in generation 0, the next one has
+    # them as parents whatever was noted.
+    return Strategy(
+        points=_sobol(space, seed),
+        startup=options.population,
+        sampler=sampler,
+        history=max(1000, 2 * options.population),
+        least=options.population,
+        notes={NSGAIISampler._get_generation_key(): 0},
+    )
+
+
+def _gp(options: Sampler, space: Space, seed: int) -> Strategy:
+    assert isinstance(options, Gp)
+
+    def sampler(batch_seed: int) -> BaseSampler:
+        return GPSampler(n_startup_trials=0, seed=batch_seed)
+
+    return Strategy(
+        points=_sobol(space, seed), startup=options.startup, sampler=sampler, history=options.history
+    )
+
+
+def _cmaes(options: Sampler, space: Space, seed: int) -> Strategy:
+    assert isinstance(options, Cmaes)
+    ranges = {name: domain for name, domain in space.items() if isinstance(domain, Range)}
+    population = options.population or 4 + math.floor(3 * math.log(max(len(ranges), 1)))
+
+    def propose(told: Sequence[Told], batch_seed: int) -> Callable[[], dict[str, Any]]:
+        from cmaes import CMA
+
+        def cube(parameters: Mapping[str, Any]) -> np.ndarray:
+            return np.array([domain.quantile(parameters[name]) for name, domain in ranges.items()])
+
+        points = [trial for trial in told if trial[0] < options.startup]
+        rest = [trial for trial in told if trial[0] >= options.startup]
+        while rest and all(loss is None for _, _, loss in points):
+            points.append(rest.pop(0))  # space-filling as well: nothing was known yet
+        best = min((trial for trial in points if trial[2] is not None), key=_loss)
+        bounds = np.tile([0.0, 1.0], (len(ranges), 1))
+        evolution = CMA(
+            mean=np.clip(cube(best[1]), 0.0, 1.0),
+            sigma=0.2,
+            bounds=bounds,
+            seed=batch_seed,
+            population_size=population,
+        )
+        # Failed ones count as the worst, so that generations stay what was asked together.
+        for first in range(0, len(rest) - population + 1, population):
+            generation = rest[first : first + population]
+            if any(loss is not None for _, _, loss in generation):
+                evolution.tell([(cube(trial[1]), _loss(trial)) for trial in generation])
+
+        def draw() -> dict[str, Any]:
+            # 1 itself is no quantile of a step.
+            drawn = zip(ranges.items(), evolution.ask(), strict=True)
+            return {name: domain.at(min(float(u), 1 - 1e-9)) for (name, domain), u in drawn}
+
+        return draw
+
+    return Strategy(points=_sobol(space, seed), startup=options.startup, propose=propose)
+
+
+def _loss(trial: Told) -> float:
+    return math.inf if trial[2] is None else trial[2]
+
+
+def _sobol(space: Space, seed: int) -> Points:
+    from scipy.stats import qmc  # takes a second to import
+
+    def points(index: int) -> dict[str, Any]:
+        sequence = qmc.Sobol(len(space), scramble=True, rng=branch_seed(seed, _POINTS_BRANCH))
+        cube = sequence.fast_forward(index).random(1)[0] if index else sequence.random(1)[0]
+        # Scrambling may round up to 1.
+        return {
+            name: domain.at(min(float(u), 1 - 1e-9))
+            for (name, domain), u in zip(space.items(), cube, strict=True)
+        }
+
+    return points
+
+
+# A sampler is one entry here and its options in `calibrate.study.file.sections`.
+STRATEGIES: Mapping[type[Sampler], Callable[[Sampler, Space, int], Strategy]] = {
+    Tpe: _tpe,
+    Random: _random,
+    Grid: _grid,
+    Qmc: _qmc,
+    Nsga2: _nsga2,
+    Cmaes: _cmaes,
+    Gp: _gp,
+}

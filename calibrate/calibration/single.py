@@ -1,0 +1,83 @@
+"""One simulation of one network of a study."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from calibrate import simulators
+from calibrate.calibration.search.search import candidate_seed
+from calibrate.calibration.study_pool import pool_for
+from calibrate.calibration.trials.summary import finite
+from calibrate.errors import SimulatorError
+from calibrate.objective import Estimate
+from calibrate.objective.panel import measure
+from calibrate.observation import Observation, SimulationFailure
+from calibrate.simulation.local_pool import slots_for
+from calibrate.simulation.worker import Candidate
+from calibrate.study import Study
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simulated:
+    """One simulated network.
+
+    parameters   of the network, as the study and the caller name them
+    seed         of the initial state and random input; the wiring has the study's
+    simulator    its own description: name, version, device, precision
+    wall_s       time of the simulation; build_s: of building the network before it
+    """
+
+    parameters: Mapping[str, Any]
+    seed: int
+    simulator: Mapping[str, str]
+    wall_s: float
+    build_s: float
+    observation: Observation
+    estimates: Mapping[str, Estimate]
+
+    @property
+    def statistics(self) -> dict[str, float | None]:
+        """The statistics by name, None where one is undefined."""
+        return {name: finite(found.value) for name, found in self.estimates.items()}
+
+
+def simulate(
+    study: Study,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    spikes: bool = True,
+    graph: int = 0,
+    index: int = 0,
+) -> Simulated:
+    """Simulate one network of `study`, in a process of its own; nothing goes to a database.
+
+    parameters  to set, free or fixed ones; other free ones are in the middle of their ranges
+    spikes      whether to keep every spike, for rasters
+    graph       number of the realisation of its connectivity
+    index       of the candidate in its study, which keys the initial state and random input
+
+    Raises ModelError for parameters that the model refuses, SimulatorError where the simulation fails.
+    """
+    study = study.on(simulators.choose(study.simulation.backend))
+    complete = study.parameters(parameters or {})
+    network = study.model.network(complete)
+    study.model.values(network, complete)
+    slots_for(study.simulation.backend, network)  # it may be larger than the one in the middle
+    seed = candidate_seed(study.simulation_seed, index, graph)
+    candidate = Candidate(uuid=str(uuid.uuid4()), parameters=complete, seed=seed, realisation=graph)
+    with pool_for(study.locally, slots=1, at_once=1, spikes=spikes) as pool:
+        (outcome,) = pool.run([candidate])
+        if isinstance(outcome.result, SimulationFailure):
+            raise SimulatorError(f"the simulation failed: {outcome.result.reason}")
+    return Simulated(
+        parameters=complete,
+        seed=seed,
+        simulator=outcome.backend,
+        wall_s=outcome.wall_s,
+        build_s=outcome.build_s,
+        observation=outcome.observation,
+        estimates=measure(outcome.observation, study.statistics),
+    )

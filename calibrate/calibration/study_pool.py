@@ -1,0 +1,172 @@
+"""From a study to the processes that simulate its networks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import psutil
+
+from calibrate import simulators
+from calibrate.errors import SimulatorError, StudyError
+from calibrate.neurons import own_neuron_models
+from calibrate.simulation.dask_pool import Cluster, DaskPool
+from calibrate.simulation.local_pool import Pool, cores, processes_per_gpu, slots_for
+from calibrate.simulation.worker import Setup
+from calibrate.simulators.base import Recording
+from calibrate.simulators.genn import cuda
+from calibrate.simulators.genn.footprint import (
+    CONTEXT_BYTES,
+    PROCESS_BYTES,
+    SCORER_BYTES,
+    SHARE,
+    Footprint,
+    footprint,
+)
+from calibrate.study import Study
+
+WINDOW_MS = 50.0
+BIN_MS = 1.0
+
+
+def setup_of(study: Study, *, batch_size: int = 1, spikes: bool = False) -> Setup:
+    """How the networks of `study` are simulated; it must name a simulator, not "auto"."""
+    simulation, needs = study.simulation, study.needs
+    given = study.file.model.name in study.own
+    return Setup(
+        model=study.model if given else study.file.model.name,
+        folder=study.folder.resolve(),
+        neurons=own_neuron_models() if given else (),
+        backend=simulation.backend,
+        precision=simulation.precision,
+        dt_ms=simulation.dt_ms,
+        recording=Recording(
+            bin_ms=needs.bin_ms or BIN_MS,
+            window_ms=needs.window_ms or WINDOW_MS,
+            spikes=needs.spikes or spikes,
+        ),
+        wiring_seed=study.simulation_seed,
+        batch_size=batch_size,
+        stimuli=study.stimuli,
+        loop=study.loop,
+    )
+
+
+def footprint_of(study: Study) -> Footprint:
+    """The memory of a batch of `study` on a GPU."""
+    simulation = study.simulation
+    return footprint(
+        study.network,
+        dt_ms=simulation.dt_ms,
+        precision=simulation.precision,
+        recording=setup_of(study).recording,
+        duration_ms=max(stage.duration_ms for stage in study.stages),
+    )
+
+
+def most_that_fit(study: Study, *, processes: int = 1) -> int:
+    """Networks of `study` at once that fit into the memory of every GPU here, and of the host.
+
+    processes  that share each GPU: 0 may be the answer for more than one
+
+    Raises SimulatorError where not even one fits.
+    """
+    devices, needs = cuda.devices(), footprint_of(study)
+    least = min(devices, key=lambda device: device.free_bytes)
+    free_bytes, host_free_bytes = least.free_bytes, psutil.virtual_memory().available
+    most = needs.most(
+        free_bytes=free_bytes,
+        host_free_bytes=host_free_bytes,
+        processes=processes,
+        gpus=len(devices),
+        scorers=cores(),
+    )
+    if most:
+        return most
+    if processes > 1 and most_that_fit(study):
+        return 0
+    if needs.most(free_bytes=free_bytes, host_free_bytes=math.inf):
+        needed = PROCESS_BYTES + needs.shared_bytes + needs.host_bytes + cores() * SCORER_BYTES
+        where, free = "of memory", host_free_bytes
+    else:
+        where, free = f"on the GPU ({least.name})", free_bytes
+        needed = CONTEXT_BYTES + needs.shared_bytes + needs.member_bytes
+    raise SimulatorError(
+        f"one network needs about {needed / SHARE / 2**30:.1f} GiB {where}, with what GeNN needs itself, and "
+        f"{free / 2**30:.1f} GiB are free: use fewer neurons, or end what takes the memory"
+    )
+
+
+def room_on_gpus(study: Study, size: int, *, slots: int | None = None) -> tuple[int, int]:
+    """The batch size, and the number of processes, that the GPUs here have the memory for.
+
+    The size is `size`, or less where the study names none. The processes are `slots`, by default two for each
+    GPU, or one where memory is short.
+
+    Raises SimulatorError where the study's batch size does not fit, or not even one network.
+    """
+    gpus = cuda.count()
+    shares = range(processes_per_gpu(), 0, -1) if slots is None else [-(-slots // gpus)]
+    for processes in shares:
+        most = most_that_fit(study, processes=processes)
+        if most >= size or (study.simulation.batch_size is None and most):
+            return min(size, most), slots or processes * gpus
+    if not most:
+        raise SimulatorError(
+            f"memory is too short for {slots} processes on {gpus} GPU{'s' * (gpus > 1)}: use fewer --slots"
+        )
+    raise SimulatorError(
+        f"{size} networks at once do not fit into memory, on the GPU or beside it, but {most} do: choose a "
+        "smaller [simulation] batch_size"
+    )
+
+
+def warnings_of(study: Study) -> list[str]:
+    """All warnings about a study that is about to run here; it must name a simulator."""
+    here = [] if study.file.pool.on_cluster else simulators.warnings(study.simulation.backend)
+    return [*study.warnings, *here]
+
+
+def pool_for(
+    study: Study,
+    *,
+    slots: int | None = None,
+    at_once: int | None = None,
+    spikes: bool = False,
+    scored: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> Pool | DaskPool:
+    """The pool that simulates networks of `study`, which must name a simulator, not "auto".
+
+    slots    processes, by default what cores and memory allow
+    at_once  networks that will be asked for at once, so that no larger batch is prepared
+    spikes   whether to keep every spike
+    scored   whether the processes that simulate compute the study's statistics, too
+    say      is told what a cluster is waited for
+
+    Raises SimulatorError where not one network fits into memory, StudyError for slots on a cluster.
+    """
+    simulation, section = study.simulation, study.file.pool
+    size = simulators.batch_size(simulation.backend, simulation.batch_size)
+    size = size if at_once is None else min(size, at_once)
+    setup = setup_of(study, batch_size=size, spikes=spikes)
+    on_gpu = simulators.on_gpu(simulation.backend)
+    if scored:
+        setup = replace(setup, statistics=study.statistics, scorers=cores() if on_gpu else 0)
+    if section.on_cluster:
+        if slots is not None:
+            raise StudyError("the workers of a Dask cluster are its slots: leave out --slots (slots)")
+        cluster = Cluster(address=section.address or "", resources=section.resources, wait_s=section.wait_s)
+        timing, timeout_s = study.stages[-1], simulation.timeout_s
+        return DaskPool(setup, timing, cluster=cluster, timeout_s=timeout_s, say=say)
+    if on_gpu:
+        size, most = room_on_gpus(study, size, slots=slots)
+        slots = most if at_once is None else min(most, -(-at_once // size))
+        setup = replace(setup, batch_size=size, scorers=max(setup.scorers // slots, 1) if scored else 0)
+    return Pool(
+        setup,
+        study.stages[-1],
+        slots=slots or slots_for(simulation.backend, study.network),
+        timeout_s=simulation.timeout_s,
+    )

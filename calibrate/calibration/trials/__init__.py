@@ -1,0 +1,1 @@
+"""Candidates, their simulations, and what they come to."""

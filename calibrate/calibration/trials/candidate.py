@@ -1,0 +1,110 @@
+"""A case: a candidate between being asked and being told, and the simulations that it still needs."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from calibrate.calibration.search.search import Proposal, candidate_seed
+from calibrate.calibration.trials.simulation import Simulation
+from calibrate.errors import ObjectiveError
+from calibrate.objective import Estimate
+from calibrate.objective.panel import measured
+from calibrate.observation import SimulationFailure
+from calibrate.simulation.worker import Candidate, Outcome
+from calibrate.study import Study
+
+
+@dataclass
+class Case:
+    """A candidate that a run has not told yet.
+
+    simulations  what is known of it, of this run or an earlier one
+    resumed      whether an earlier run asked it
+    """
+
+    uuid: str
+    proposal: Proposal
+    simulations: list[Simulation] = field(default_factory=list)
+    resumed: bool = False
+
+    @property
+    def origin(self) -> str | None:
+        """The study that it was taken over from."""
+        return next((found.origin for found in self.simulations), None)
+
+    @property
+    def failure(self) -> str | None:
+        """Why one of its simulations failed; None if none did."""
+        return next((found.reason for found in self.simulations if found.failed), None)
+
+    def known(self, stage: int) -> list[Simulation]:
+        """Its simulations of a stage, by graph."""
+        return sorted((s for s in self.simulations if s.stage == stage), key=lambda s: s.realisation)
+
+    def candidates(self, study: Study, stage: int, graphs: Iterable[int]) -> list[Candidate]:
+        """What is left to simulate on these graphs in a stage. Raises StudyError or ModelError."""
+        done = {found.realisation for found in self.known(stage)}
+        parameters = study.parameters(self.proposal.parameters)
+        return [
+            Candidate(
+                uuid=self.uuid,
+                parameters=parameters,
+                seed=candidate_seed(study.simulation_seed, self.proposal.index, graph),
+                realisation=graph,
+            )
+            for graph in graphs
+            if graph not in done
+        ]
+
+    def simulation(self, study: Study, outcome: Outcome, stage: int) -> Simulation:
+        """The record of an outcome with its statistics; failed, too, where one that is judged raises.
+
+        Stages beyond those of the study are of its validation, and as long as the last.
+        """
+        result, reason = outcome.result, None
+        estimates: Mapping[str, Estimate] = {}
+        last = len(study.stages)
+        judged = study.judged if stage >= last else study.constraints
+        if isinstance(result, SimulationFailure):
+            reason = result.reason
+        else:
+            found = outcome.measured or measured(outcome.observation, study.statistics)
+            try:
+                found.check(one.name for one in judged)
+                estimates = found.estimates
+            except ObjectiveError as error:
+                reason = str(error)
+        return Simulation(
+            uuid=self.uuid,
+            index=self.proposal.index,
+            parameters=self.proposal.parameters,
+            seed=candidate_seed(study.simulation_seed, self.proposal.index, outcome.realisation),
+            stage=stage,
+            realisation=outcome.realisation,
+            backend=outcome.backend,
+            duration_ms=study.stages[min(stage, last) - 1].duration_ms,
+            wall_s=outcome.wall_s,
+            host=socket.gethostname(),
+            finished=datetime.now(UTC),
+            reason=reason,
+            estimates=estimates,
+            observation=None if isinstance(result, SimulationFailure) else result,
+        )
+
+
+def cases(simulations: Sequence[Simulation]) -> list[Case]:
+    """The candidates of earlier runs that these simulations are of, by index."""
+    found: dict[str, Case] = {}
+    for simulation in simulations:
+        proposal = Proposal(
+            index=simulation.index,
+            parameters=simulation.parameters,
+            asked=datetime.now(),
+            adopted=simulation.origin is not None,
+        )
+        case = found.setdefault(simulation.uuid, Case(simulation.uuid, proposal, resumed=True))
+        case.simulations.append(simulation)
+    return sorted(found.values(), key=lambda case: case.proposal.index)

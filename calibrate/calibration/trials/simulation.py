@@ -1,0 +1,54 @@
+"""Simulation: the record of one simulated candidate, whatever keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from calibrate.objective import Estimate
+from calibrate.observation import Observation
+from calibrate.observation.packing import Packed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simulation:
+    """What one simulation was given and what it showed.
+
+    uuid         of the candidate
+    index        the candidate's number in its study's run; its seed is keyed by it
+    parameters   values of the study's free parameters
+    seed         of the initial state and random input
+    stage        of the study
+    realisation  number of the graph
+    backend      the simulator's description: name, version, device, precision
+    duration_ms  length of the measurement, without the warm-up
+    wall_s       time that it took; networks of one batch share it
+    host         name of the computer
+    finished     when, with time zone
+    reason       why it failed; None where it did not
+    estimates    the statistics, by name
+    origin       the study it was taken over from; None where it is this study's own
+    observation  None where it failed, or was not kept
+    """
+
+    uuid: str
+    index: int
+    parameters: Mapping[str, Any]
+    seed: int
+    stage: int = 1
+    realisation: int = 0
+    backend: Mapping[str, str]
+    duration_ms: float
+    wall_s: float
+    host: str
+    finished: datetime
+    reason: str | None = None
+    estimates: Mapping[str, Estimate] = field(default_factory=dict)
+    observation: Observation | Packed | None = None
+    origin: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        return self.reason is not None

@@ -1,0 +1,138 @@
+"""A trial for people: its parameters, and its targets against the values that were reached."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from calibrate.calibration.trials.score import Summary, combined, summary
+from calibrate.objective import Estimate, Value
+from calibrate.study import Study
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reached:
+    """A target against the value that was reached (None where it is undefined).
+
+    reached, met  in the trial, as the mean over the graphs of the search
+    fresh         mean and standard deviation on graphs that the search never saw; None: there are none
+    fresh_met     whether that mean meets the target
+    """
+
+    name: str
+    target: float | tuple[float, float]
+    tolerance: float
+    reached: float | None
+    met: bool
+    unit: str
+    note: str
+    fresh: Summary | None = None
+    fresh_met: bool | None = None
+
+    @property
+    def aim(self) -> str:
+        """The target for a reader: 5 ± 0.5, or 1 to 2."""
+        if isinstance(self.target, tuple):
+            return f"{self.target[0]:g} to {self.target[1]:g}"
+        return f"{self.target:g} ± {self.tolerance:g}"
+
+    def __str__(self) -> str:
+        value = "undefined" if self.reached is None else f"{self.reached:.4g}"
+        text = f"{value} {self.unit}".rstrip() + f" (target {self.aim}, {'met' if self.met else 'not met'}"
+        if self.fresh is not None:
+            spread = "" if math.isnan(self.fresh.sd) else f" ± {self.fresh.sd:.2g}"
+            text += f"; fresh graphs {self.fresh.mean:.4g}{spread}"
+        return text + ")"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Best:
+    """A trial: the one of lowest loss, or one of a Pareto front.
+
+    params      the free parameters; parameters: all that the study names
+    loss        the mean over `graphs` graphs
+    statistics  their means over these graphs
+    fresh       mean and standard deviation of the statistics on graphs that the search never saw
+    """
+
+    number: int
+    params: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+    loss: float
+    graphs: int
+    statistics: Mapping[str, float | None]
+    targets: Sequence[Reached]
+    fresh: Mapping[str, Summary] = field(default_factory=dict)
+
+    @property
+    def all_met(self) -> bool:
+        return all(target.met for target in self.targets)
+
+    def __str__(self) -> str:
+        met = sum(target.met for target in self.targets)
+        over = f" over {self.graphs} graphs" if self.graphs > 1 else ""
+        lines = [f"trial {self.number}: loss {self.loss:.4g}{over}, {met} of {len(self.targets)} targets met"]
+        width = max((len(name) for name in [*self.params, *(t.name for t in self.targets)]), default=0)
+        for target in self.targets:
+            lines.append(f"  {target.name:<{width}} {target}")
+        for name, value in self.params.items():
+            lines.append(
+                f"  {name:<{width}} = {value:.6g}"
+                if isinstance(value, float)
+                else f"  {name:<{width}} = {value}"
+            )
+        return "\n".join(lines)
+
+    def _repr_pretty_(self, printer: Any, _: bool) -> None:
+        printer.text(str(self))  # what notebooks show
+
+
+def reached(
+    study: Study, estimates: Mapping[str, Estimate], fresh: Sequence[Mapping[str, Estimate]] = ()
+) -> list[Reached]:
+    """Each target of `study` against its statistic among `estimates`, and among those of `fresh` graphs."""
+    found = []
+    of_fresh = combined(fresh) if fresh else {}
+    for objective in study.objectives:
+        name, target = objective.name, objective.target
+        estimate = estimates.get(name, Estimate(math.nan, note="not known"))
+        found.append(
+            Reached(
+                name=name,
+                target=target.value if isinstance(target, Value) else (target.low, target.high),
+                tolerance=target.tolerance,
+                reached=finite(estimate.value),
+                met=objective.met(estimate),
+                unit=objective.statistic.unit,
+                note=estimate.note,
+                fresh=summary([graph[name] for graph in fresh]) if fresh else None,
+                fresh_met=objective.met(of_fresh[name]) if fresh else None,
+            )
+        )
+    return found
+
+
+def best_json(best: Best) -> dict[str, Any]:
+    """A trial as JSON has it."""
+    printed = asdict(best)
+    for target in printed["targets"]:
+        for key in ("unit", "note", "fresh", "fresh_met"):
+            del target[key]
+    printed["fresh"] = None
+    if best.fresh:
+        printed["fresh"] = {
+            "graphs": next(iter(best.fresh.values())).graphs,
+            "statistics": {
+                name: {"mean": finite(found.mean), "sd": finite(found.sd)}
+                for name, found in best.fresh.items()
+            },
+            "met": {target.name: target.fresh_met for target in best.targets},
+        }
+    return printed
+
+
+def finite(value: float) -> float | None:
+    """`value`, or None where it is not a finite number, as JSON has it."""
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,193 @@
+"""The verdict on a trial: what its network shows on fresh graphs, in NEST and in a second simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
+
+from calibrate.calibration.trials.simulation import Simulation
+from calibrate.calibration.trials.summary import Best
+from calibrate.calibration.validation.agreement import (
+    FEWEST_PAIRS,
+    Agreement,
+    Estimates,
+    Shift,
+    agreements,
+    shifts,
+)
+from calibrate.objective import Estimate
+from calibrate.study import Study
+
+Word = Literal["confirmed", "not_confirmed", "undecided", "targets_met", "targets_not_met"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpikesCompared:
+    """The spike trains of one graph in both simulators, in double precision.
+
+    identical_ms  until when they are the same, from the start of the simulation
+    spikes        of the reference in `duration_ms`
+    first         the first spike that only one of them has; None: there is none
+    """
+
+    graph: int
+    identical_ms: float
+    duration_ms: float
+    spikes: int
+    first: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What validation found of a trial.
+
+    verdict     confirmed: all statistics with objectives are equivalent in both simulators, and NEST meets
+                every target that the trial met; not_confirmed: not so, for the `reasons`; undecided: `needed`
+                replicates would decide (None: more than 10,000); targets_met and targets_not_met: there was
+                one simulator only
+    simulators  the reference, NEST where it is here, and the second one
+    power       probability, at least, that two identical simulators are found equivalent in all
+    failures    reasons of failed simulations, and how often
+    spikes      of exact mode, which compares spike trains instead of statistics
+    finished    ISO time
+    """
+
+    trial: int
+    verdict: Word
+    reasons: tuple[str, ...]
+    simulators: tuple[str, ...]
+    replicates: int
+    duration_ms: float
+    finished: str
+    needed: int | None = None
+    power: float | None = None
+    failures: Mapping[str, int]
+    statistics: tuple[Agreement, ...] = ()
+    distributions: tuple[Shift, ...] = ()
+    spikes: tuple[SpikesCompared, ...] = ()
+
+    @property
+    def exact(self) -> bool:
+        """Whether spike trains were compared."""
+        return bool(self.spikes)
+
+    @property
+    def good(self) -> bool:
+        return self.verdict in ("confirmed", "targets_met")
+
+    @property
+    def differing(self) -> list[str]:
+        """Names of statistics that differ by more than chance, however little, with a target or without."""
+        return [row.name for row in self.statistics if row.differs]
+
+    @property
+    def words(self) -> str:
+        """The verdict for a reader."""
+        one_simulator = self.verdict in ("targets_met", "targets_not_met")
+        return self.verdict.replace("_", " ") + (" on fresh seeds" if one_simulator else "")
+
+    def __str__(self) -> str:
+        return f"trial {self.trial}: {self.words}" + (f": {'; '.join(self.reasons)}" if self.reasons else "")
+
+
+_ADAPTER: TypeAdapter[Verdict] = TypeAdapter(Verdict)
+
+
+def as_json(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as JSON has it; numbers that are not known are null."""
+    printed: dict[str, Any] = _ADAPTER.dump_python(verdict, mode="json")
+    return printed
+
+
+def from_json(content: Mapping[str, Any]) -> Verdict:
+    """The verdict that `as_json` made this of."""
+    return _ADAPTER.validate_python(content)
+
+
+def judge(
+    study: Study,
+    trial: Best,
+    reference: Sequence[Simulation],
+    other: Sequence[Simulation] | None,
+    *,
+    simulators: Sequence[str],
+    finished: str,
+    samples: tuple[Estimates, Estimates] | None = None,
+) -> Verdict:
+    """The verdict on `trial` from its simulations by the reference, and by a second simulator if one is here.
+
+    Both are on the same graphs, in the same order; graphs on which one of them failed are left out. `samples`
+    are estimates of both sides that carry samples, for the distributions.
+    """
+    kept = [k for k, one in enumerate(reference) if not one.failed and not (other and other[k].failed)]
+    rows = agreements(
+        study,
+        {target.name: target for target in trial.targets},
+        [reference[k].estimates for k in kept],
+        None if other is None else [other[k].estimates for k in kept],
+    )
+    word, why = _judged(study, rows, pairs=len(kept), paired=other is not None)
+    judged = [row for row in rows if row.margin is not None]
+    needed = [row.needed for row in judged if row.decision == "undecided"]
+    known = [n for n in needed if n is not None]
+    reasons = [found.reason for found in [*reference, *(other or ())] if found.reason is not None]
+    return Verdict(
+        trial=trial.number,
+        verdict=word,
+        reasons=tuple(why),
+        simulators=tuple(simulators),
+        replicates=len(reference),
+        duration_ms=reference[0].duration_ms,
+        finished=finished,
+        needed=max(known) if word == "undecided" and known and len(known) == len(needed) else None,
+        # Bonferroni's bound: how the statistics hang together is not known.
+        power=max(0.0, 1 - sum(1 - (row.power or 0.0) for row in judged)) if judged else None,
+        failures={reason: reasons.count(reason) for reason in dict.fromkeys(reasons)},
+        statistics=tuple(rows),
+        distributions=tuple(shifts(study, *samples)) if samples else (),
+    )
+
+
+def exactly(
+    trial: Best, compared: Sequence[SpikesCompared], *, simulators: Sequence[str], finished: str
+) -> Verdict:
+    """The verdict on `trial` from its spike trains: confirmed where all of them are identical."""
+    apart = [one for one in compared if one.first is not None]
+    return Verdict(
+        trial=trial.number,
+        verdict="not_confirmed" if apart else "confirmed",
+        reasons=tuple(
+            f"graph {one.graph}: identical for {one.identical_ms:g} ms, then {one.first}" for one in apart
+        ),
+        simulators=tuple(simulators),
+        replicates=len(compared),
+        duration_ms=compared[0].duration_ms,
+        finished=finished,
+        failures={},
+        spikes=tuple(compared),
+    )
+
+
+def _judged(study: Study, rows: Sequence[Agreement], *, pairs: int, paired: bool) -> tuple[Word, list[str]]:
+    if paired and pairs < FEWEST_PAIRS:
+        return "undecided", [f"{pairs} pairs of simulations completed, and it takes {FEWEST_PAIRS}"]
+    # What the trial did not meet itself, a second simulator need not meet to confirm it.
+    missed = [row.missed for row in rows if row.met is False and (row.claimed or not paired)]
+    means = {row.name: row.reference.mean for row in rows}
+    for constraint in study.constraints:
+        mean = means[constraint.name]
+        if mean is not None and constraint.violation(Estimate(mean)):
+            missed.append(f"{constraint.name} is {mean:.4g}, which breaks its constraint")
+    if not paired:
+        return ("targets_not_met" if missed else "targets_met"), missed
+    apart = [row.apart for row in rows if row.decision == "different"]
+    if apart or missed:
+        return "not_confirmed", [*apart, *missed]
+    open_ = [row for row in rows if row.decision == "undecided"]
+    return ("undecided" if open_ else "confirmed"), [
+        f"{row.name} may differ by its tolerance ({row.needed or 'more than 10,000'} replicates would tell)"
+        for row in open_
+    ]

@@ -1,0 +1,160 @@
+"""The raster of a network, sorted by cluster, over the rates of its clusters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from calibrate.errors import ObservationError
+from calibrate.figures.style import COLOURS, INK, new_figure, styled
+from calibrate.observation import Observation, UpStates
+
+MOST_ROWS = 2000
+BIN_MS = 5.0
+SMOOTHING_MS = 25.0
+
+
+@styled
+def raster_figure(observation: Observation, *, up_states: UpStates | None = None) -> Figure:
+    """A raster of all spikes, neurons ordered by population and cluster, over the rate of each cluster.
+
+    Time in s from the start of the measurement; rates in Hz, in bins of about 5 ms, smoothed with a Gaussian
+    of 25 ms. Stimuli are shaded.
+
+    up_states  of the first population, to be outlined among the rates
+
+    Raises ObservationError if the observation holds no spikes.
+    """
+    if observation.spikes is None:
+        raise ObservationError("a raster needs the spikes, and this observation holds counts only")
+    figure = new_figure(8, 6)
+    raster, rates = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+    _draw_raster(raster, observation)
+    _finish(figure, rates, observation, up_states)
+    return figure
+
+
+@styled
+def rates_figure(observation: Observation, *, up_states: UpStates | None = None) -> Figure:
+    """The rate of each cluster over time, as in `raster_figure`; it needs no spikes."""
+    figure = new_figure(8, 2.6)
+    _finish(figure, figure.subplots(), observation, up_states)
+    return figure
+
+
+def _finish(figure: Figure, rates: Any, observation: Observation, up_states: UpStates | None) -> None:
+    layout = observation.layout
+    if len(layout.groups) > len(layout.populations):
+        image = _draw_rate_map(rates, observation)
+        figure.colorbar(image, ax=rates, label="rate (Hz)", pad=0.01)
+        if up_states is not None:
+            _outline(rates, up_states)
+    else:
+        _draw_rates(rates, observation)
+    for shown in observation.presentations:
+        rates.axvspan(
+            shown.start_ms / 1000, shown.stop_ms / 1000, ymin=0.98, color=INK, linewidth=0, label="_stimulus"
+        )
+    rates.set_xlabel("time (s)")
+    rates.set_xlim(0, observation.duration_ms / 1000)
+
+
+def _outline(axes: Any, found: UpStates) -> None:
+    """Boxes around the up-states: every cluster of the first population is a row."""
+    for cluster, start, stop in zip(found.cluster, found.start, found.stop, strict=True):
+        box = (start * found.bin_ms / 1000, cluster - 0.45)
+        width = (stop - start) * found.bin_ms / 1000
+        axes.add_patch(Rectangle(box, width, 0.9, fill=False, edgecolor="white", linewidth=1.0))
+
+
+def _draw_raster(axes: Any, observation: Observation) -> None:
+    spikes, layout = observation.spikes, observation.layout
+    assert spikes is not None  # checked by the caller
+    every = -(-layout.n_neurons // MOST_ROWS)
+    time_s = (spikes.step + 1) * observation.dt_ms / 1000
+    size = 72 * 4 / (layout.n_neurons / every)  # a marker as high as a row, within reason
+    for colour, population in zip(_colours(observation), layout.populations, strict=True):
+        rows = layout.neurons_of(population)
+        chosen = (spikes.neuron >= rows.start) & (spikes.neuron < rows.stop) & (spikes.neuron % every == 0)
+        axes.plot(
+            time_s[chosen],
+            spikes.neuron[chosen],
+            linestyle="none",
+            marker="|",
+            markersize=min(max(size, 1.0), 6.0),
+            markeredgewidth=0.5,
+            color=colour,
+            rasterized=True,
+        )
+    for group in layout.groups[1:]:
+        axes.axhline(group.start - 0.5, color="0.8", linewidth=0.4, zorder=0)
+    _label_populations(axes, observation, [layout.neurons_of(name) for name in layout.populations])
+    axes.set_ylabel("neuron" if every == 1 else f"neuron (1 in {every} shown)")
+    axes.set_ylim(-0.5, layout.n_neurons - 0.5)
+
+
+def _draw_rate_map(axes: Any, observation: Observation) -> Any:
+    layout, bin_ms = observation.layout, _bin_ms(observation)
+    rates = np.concatenate([_rates(observation, population) for population in layout.populations])
+    image = axes.imshow(
+        rates,
+        aspect="auto",
+        origin="lower",
+        interpolation="nearest",
+        cmap="cividis",
+        vmin=0,
+        extent=(0, rates.shape[1] * bin_ms / 1000, -0.5, len(layout.groups) - 0.5),
+    )
+    _label_populations(axes, observation, [layout.groups_of(name) for name in layout.populations])
+    axes.set_ylabel("cluster")
+    return image
+
+
+def _draw_rates(axes: Any, observation: Observation) -> None:
+    bin_ms = _bin_ms(observation)
+    for colour, population in zip(_colours(observation), observation.layout.populations, strict=True):
+        rates = _rates(observation, population)[0]
+        axes.plot((np.arange(rates.size) + 0.5) * bin_ms / 1000, rates, color=colour, label=population)
+    axes.set_ylabel("rate (Hz)")
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, loc="upper right")
+
+
+def _rates(observation: Observation, population: str) -> NDArray[np.float64]:
+    """Smoothed rate of each cluster of `population` (Hz), shape (clusters, bins)."""
+    bin_ms = _bin_ms(observation)
+    counts = observation.group_counts(population, bin_ms)
+    rates = counts / observation.group_sizes(population)[:, None] / (bin_ms / 1000)
+    width = SMOOTHING_MS / bin_ms
+    reach = min(int(4 * width), (rates.shape[1] - 1) // 2)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
+    # Less of the kernel lies within the measurement near its ends.
+    inside = np.convolve(np.ones(rates.shape[1]), kernel, mode="same")
+    return np.array([np.convolve(row, kernel, mode="same") / inside for row in rates])
+
+
+def _bin_ms(observation: Observation) -> float:
+    return observation.bin_ms * max(round(BIN_MS / observation.bin_ms), 1)
+
+
+def _colours(observation: Observation) -> list[str]:
+    return [COLOURS[k % len(COLOURS)] for k in range(len(observation.layout.populations))]
+
+
+def _label_populations(axes: Any, observation: Observation, rows: list[slice]) -> None:
+    for colour, population, span in zip(
+        _colours(observation), observation.layout.populations, rows, strict=True
+    ):
+        middle = (span.start + span.stop - 1) / 2
+        axes.text(
+            -0.01, middle, population, color=colour, fontweight="bold", ha="right", va="center",
+            transform=axes.get_yaxis_transform(),
+        )  # fmt: skip
+    for span in rows[1:]:
+        axes.axhline(span.start - 0.5, color="0.3", linewidth=0.8)
+    axes.set_yticks([])
+    axes.yaxis.labelpad = 18

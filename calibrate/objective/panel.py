@@ -1,0 +1,91 @@
+"""The panel: the statistics that are computed for every simulation, whatever the study asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from calibrate.errors import ObjectiveError
+from calibrate.objective.statistics import Estimate, Statistic, find_statistic
+from calibrate.observation import Layout, Observation
+
+OF_POPULATIONS = (
+    "rate",
+    "rate_sd",
+    "silent_fraction",
+    "cv",
+    "cv2",
+    "lv",
+    "lvr",
+    "fano",
+    "correlation",
+    "synchrony",
+    "locking",
+)
+OF_CLUSTERS = ("dwell_time", "active_clusters", "switching_rate")
+
+
+def panel(layout: Layout) -> tuple[Statistic, ...]:
+    """The statistics of every population, named as in `rate_E`, and those of clusters.
+
+    A statistic of clusters has its plain name for the population that it looks at by default.
+    """
+    statistics = [
+        find_statistic(f"{name}_{population}") for population in layout.populations for name in OF_POPULATIONS
+    ]
+    for population in layout.populations:
+        rows = layout.groups_of(population)
+        for name in OF_CLUSTERS if rows.stop - rows.start > 1 else ():
+            found = find_statistic(f"{name}_{population}")
+            plain = find_statistic(name).options.get("population") == population
+            statistics.append(replace(found, name=name) if plain else found)
+    return tuple(statistics)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """The statistics of an observation.
+
+    estimates  by name of the statistic; undefined, with a note, where one raised an exception
+    raised     what those raised, by name
+    """
+
+    estimates: Mapping[str, Estimate]
+    raised: Mapping[str, str] = field(default_factory=dict)
+
+    def check(self, required: Iterable[str]) -> None:
+        """Raise ObjectiveError where a statistic raised whose name is among `required`."""
+        for name in required:
+            if name in self.raised:
+                raise ObjectiveError(self.raised[name])
+
+
+def measured(observation: Observation, statistics: Sequence[Statistic]) -> Measured:
+    """Each statistic's estimate, those of statistics that raise among them."""
+    estimates: dict[str, Estimate] = {}
+    raised: dict[str, str] = {}
+    for statistic in statistics:
+        try:
+            estimates[statistic.name] = statistic(observation)
+        except Exception as error:
+            reason = f"statistic {statistic.name} raised {type(error).__name__}: {error}"
+            estimates[statistic.name] = Estimate(float("nan"), note=reason)
+            raised[statistic.name] = " ".join(reason.split())
+    return Measured(estimates=estimates, raised=raised)
+
+
+def measure(
+    observation: Observation,
+    statistics: Sequence[Statistic | str] | None = None,
+    *,
+    required: frozenset[str] = frozenset(),
+) -> dict[str, Estimate]:
+    """Each statistic's estimate by name; undefined, with a note, where one raises an exception.
+
+    statistics  objects or names such as "cv2_E"; by default the panel
+    required    names of those that must not raise: ObjectiveError names the one that does
+    """
+    chosen = panel(observation.layout) if statistics is None else statistics
+    found = measured(observation, [find_statistic(one) if isinstance(one, str) else one for one in chosen])
+    found.check(required)
+    return dict(found.estimates)

@@ -1,0 +1,110 @@
+"""How well a recording fixes its statistics: the bootstrap over time, and over neurons."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibrate.errors import RecordingError
+from calibrate.objective.panel import measure, panel
+from calibrate.objective.statistics import Estimate, Statistic
+from calibrate.observation import Needs
+from calibrate.observation.recording import Recording
+
+REPEATS = 200
+FEWEST_BLOCKS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bootstrapped:
+    """A statistic of a recording.
+
+    estimate  of the whole recording
+    error     standard error; nan where the statistic is defined in fewer than half of the bootstrap samples
+    defined   the share of them in which it is
+    """
+
+    statistic: Statistic
+    estimate: Estimate
+    error: float
+    defined: float
+
+
+def bootstrap(
+    recording: Recording,
+    statistics: Sequence[Statistic] | None = None,
+    *,
+    repeats: int = REPEATS,
+    block_ms: float | None = None,
+    dt_ms: float = 0.1,
+    seed: int = 0,
+) -> list[Bootstrapped]:
+    """Statistics of a recording with bootstrap errors.
+
+    Each sample is as many blocks of time as the recording has, drawn with replacement and put one after
+    another (Kuensch 1989), all units together, so that correlations between them stay. Intervals across a
+    seam are not real: blocks should be long against them, and against dwell times. Where a statistic is a
+    mean over neurons, that these are a sample adds its variance, SD^2 / N. Chance that is neither shared over
+    time nor by neuron counts in both: for independent neurons the error is too large by sqrt(2) (Owen 2007,
+    The pigeonhole bootstrap).
+
+    statistics  by default the panel
+    block_ms    length of a block; by default a twentieth of the recording, at least 1 s
+
+    Raises RecordingError for a recording of fewer than 5 blocks.
+    """
+    chosen = panel(recording.observe(dt_ms=dt_ms).layout) if statistics is None else statistics
+    needs = Needs.merge(statistic.needs for statistic in chosen)
+    widths = {"bin_ms": needs.bin_ms or 1.0, "window_ms": needs.window_ms or 50.0}
+    block = max(recording.duration_ms / 20, 1000.0) if block_ms is None else block_ms
+    # Whole bins and windows, so that none lies across a seam.
+    unit = max(widths.values())
+    block = max(round(block / unit), 1) * unit
+    blocks = int(recording.duration_ms / block + 1e-9)
+    if blocks < FEWEST_BLOCKS:
+        raise RecordingError(
+            f"{recording.duration_ms / 1000:g} s are {blocks} blocks of {block / 1000:g} s, and a bootstrap "
+            f"takes at least {FEWEST_BLOCKS}"
+        )
+    whole = measure(recording.observe(dt_ms=dt_ms, **widths), chosen)
+    random = np.random.default_rng(seed)
+    values = np.full((len(chosen), repeats), math.nan)
+    for repeat in range(repeats):
+        drawn = _resampled(recording, random.integers(blocks, size=blocks), block)
+        found = measure(drawn.observe(dt_ms=dt_ms, **widths), chosen)
+        for row, statistic in enumerate(chosen):
+            estimate = found[statistic.name]
+            values[row, repeat] = math.nan if estimate.lower_bound else estimate.value
+    return [
+        _summed(statistic, whole[statistic.name], row) for statistic, row in zip(chosen, values, strict=True)
+    ]
+
+
+def _resampled(recording: Recording, blocks: NDArray[np.int64], block_ms: float) -> Recording:
+    trains = {
+        population: [_joined(times - recording.start_ms, blocks, block_ms) for times in units]
+        for population, units in recording.trains.items()
+    }
+    return replace(recording, trains=trains, start_ms=0.0, stop_ms=block_ms * blocks.size)
+
+
+def _joined(times: NDArray[np.float64], blocks: NDArray[np.int64], block_ms: float) -> NDArray[np.float64]:
+    edges = np.searchsorted(times, np.arange(blocks.max() + 2) * block_ms, side="right")
+    pieces = [
+        times[edges[block] : edges[block + 1]] + (place - block) * block_ms
+        for place, block in enumerate(blocks)
+    ]
+    return np.concatenate(pieces)
+
+
+def _summed(statistic: Statistic, estimate: Estimate, values: NDArray[np.float64]) -> Bootstrapped:
+    found = values[np.isfinite(values)]
+    share, error = found.size / values.size, math.nan
+    if share >= 0.5 and found.size > 1:
+        of_neurons = estimate.error if statistic.per_neuron and math.isfinite(estimate.error) else 0.0
+        error = math.hypot(float(found.std(ddof=1)), of_neurons)
+    return Bootstrapped(statistic=statistic, estimate=estimate, error=error, defined=share)

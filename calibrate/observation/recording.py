@@ -1,0 +1,291 @@
+"""Recordings: spike times from anywhere, as the observation that statistics are computed of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from numpy.typing import ArrayLike, NDArray
+
+from calibrate.errors import ObservationError, RecordingError
+from calibrate.observation import Group, Layout, Observation, observe_spikes
+from calibrate.observation.packing import check_size
+
+# Times of a simulation are whole steps, but for rounding.
+_ROUNDING = 1e-6
+# Ten thousand years: what lies beyond is no time, and no whole number of steps.
+_LATEST_MS = 3e14
+
+Trains = Sequence[ArrayLike] | Mapping[str, Sequence[ArrayLike]]
+Clusters = int | Sequence[int] | Mapping[str, int | Sequence[int]]
+
+
+def observe_trains(
+    trains: Trains,
+    *,
+    duration_ms: float,
+    start_ms: float = 0.0,
+    clusters: Clusters = 1,
+    dt_ms: float = 0.1,
+    bin_ms: float = 1.0,
+    window_ms: float = 50.0,
+) -> Observation:
+    """The observation of recorded spike trains, for every statistic that simulated networks have.
+
+    trains       times of the spikes of each neuron (ms), a list of arrays; or such a list by population.
+                 A plain list is of population "E".
+    duration_ms  length of what is looked at, which begins after start_ms: spikes with
+                 start_ms < t <= start_ms + duration_ms count, as in a simulation
+    clusters     how many clusters of equal size the neurons of a population form, one after another; or the
+                 size of each; for several populations by name
+    dt_ms        resolution: no neuron fires twice in so short a time
+    bin_ms       width of the bins of cluster counts; window_ms: of the windows of neurons' counts
+
+    Raises ObservationError for times that are not finite, two spikes of a neuron within `dt_ms`, sizes that
+    do not fit, and widths that are not whole steps.
+    """
+    populations = dict(trains) if isinstance(trains, Mapping) else {"E": trains}
+    groups: list[Group] = []
+    step: list[NDArray[np.int64]] = []
+    first = 0
+    for name, neurons in populations.items():
+        wanted = clusters.get(name, 1) if isinstance(clusters, Mapping) else clusters
+        start = first
+        for number, size in enumerate(_sizes(name, len(neurons), wanted)):
+            groups.append(Group(name, number, start, start + size))
+            start += size
+        step += [_steps(f"neuron {n} of {name}", train, start_ms, dt_ms) for n, train in enumerate(neurons)]
+        first += len(neurons)
+    neuron = np.repeat(np.arange(first), [train.size for train in step])
+    all_steps = np.concatenate(step) if step else np.zeros(0, np.int64)
+    inside = (all_steps >= 0) & (all_steps < round(duration_ms / dt_ms))
+    return observe_spikes(
+        all_steps[inside],
+        neuron[inside],
+        Layout(tuple(groups)),
+        dt_ms=dt_ms,
+        duration_ms=duration_ms,
+        bin_ms=bin_ms,
+        window_ms=window_ms,
+    )
+
+
+def _sizes(name: str, neurons: int, clusters: int | Sequence[int]) -> list[int]:
+    if isinstance(clusters, int):
+        if clusters < 1 or neurons % clusters or not neurons:
+            raise ObservationError(f"{neurons} neurons of {name} do not divide into {clusters} clusters")
+        return [neurons // clusters] * clusters
+    if sum(clusters) != neurons or min(clusters, default=0) < 1:
+        raise ObservationError(f"clusters of {list(clusters)} are not the {neurons} neurons of {name}")
+    return list(clusters)
+
+
+def _steps(whose: str, train: ArrayLike, start_ms: float, dt_ms: float) -> NDArray[np.int64]:
+    """The step that each spike happened in: number k ends (k + 1) dt after the start."""
+    times: NDArray[Any] = np.asarray(train, dtype=float).ravel()
+    if not np.isfinite(times).all():
+        raise ObservationError(f"{whose} has a spike at a time that is no number")
+    found: NDArray[np.int64] = (np.ceil((times - start_ms) / dt_ms - _ROUNDING) - 1).astype(np.int64)
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """Spike trains of recorded units.
+
+    trains    times of the spikes of each unit (ms, ascending), by population
+    clusters  sizes of the clusters that its units form, one after another, by population
+    start_ms  what is looked at begins after this, and ends at stop_ms
+    """
+
+    trains: Mapping[str, Sequence[NDArray[np.float64]]]
+    start_ms: float
+    stop_ms: float
+    clusters: Mapping[str, Sequence[int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.stop_ms > self.start_ms:
+            raise RecordingError(f"nothing lies between {self.start_ms:g} and {self.stop_ms:g} ms")
+        trains = [train for units in self.trains.values() for train in units if len(train)]
+        times = [self.start_ms, self.stop_ms, *(time for train in trains for time in (train[0], train[-1]))]
+        if not np.abs(times).max() < _LATEST_MS:
+            raise RecordingError(f"holds a time beyond {_LATEST_MS:g} ms, which is none of a recording")
+        if not any(len(trains) for trains in self.trains.values()):
+            raise RecordingError("there is no unit")
+
+    @property
+    def duration_ms(self) -> float:
+        return self.stop_ms - self.start_ms
+
+    @property
+    def units(self) -> int:
+        return sum(len(trains) for trains in self.trains.values())
+
+    def observe(self, *, dt_ms: float = 0.1, bin_ms: float = 1.0, window_ms: float = 50.0) -> Observation:
+        """Its observation; a last piece shorter than a bin is left out. Raises ObservationError."""
+        duration_ms = int(self.duration_ms / bin_ms + _ROUNDING) * bin_ms
+        rows = sum(len(sizes) for sizes in self.clusters.values()) or len(self.trains)
+        size = 16 * self.duration_ms * (rows / bin_ms + self.units / window_ms)
+        if size > psutil.virtual_memory().available:
+            raise RecordingError(
+                f"lasts {self.duration_ms / 1000:g} s: its counts take {size / 1e9:.3g} GB of memory"
+            )
+        return observe_trains(
+            self.trains,
+            start_ms=self.start_ms,
+            duration_ms=duration_ms,
+            clusters=self.clusters,
+            dt_ms=dt_ms,
+            bin_ms=bin_ms,
+            window_ms=window_ms,
+        )
+
+
+def read_recording(
+    path: Path | str,
+    *,
+    population: str = "E",
+    start_ms: float | None = None,
+    duration_ms: float | None = None,
+) -> Recording:
+    """The recording in a file.
+
+    .csv  a row per spike, with the columns time_ms (or time_s) and unit, and, if wanted, population and
+          cluster of the unit. A row without a time names a unit that did not fire.
+    .npz  arrays of these names, one element per spike; start_ms and stop_ms, if wanted, as numbers
+    .nwb and the other formats that the package neo reads: its spike trains, which may carry "population" and
+          "cluster" as annotations
+
+    population   name of the units' population where the file gives none
+    start_ms     what is looked at begins after this; by default where the file says, else at 0
+    duration_ms  how long that is; by default up to where the file says, else up to the last spike
+
+    Raises RecordingError in one line. Nothing is unpickled.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise RecordingError(f"{path}: there is no such recording")
+    readers = {".csv": _read_csv, ".npz": _read_npz}
+    try:
+        found = readers.get(path.suffix.lower(), _read_neo)(path)
+        return _recording(found, population, start_ms, duration_ms)
+    except RecordingError as error:
+        raise RecordingError(f"{path}: {error}") from None
+    except Exception as error:  # of whatever reads damaged bytes
+        what = " ".join(str(error).split()) or type(error).__name__
+        raise RecordingError(f"{path}: is not a recording that can be read: {what}") from error
+
+
+@dataclass
+class _Table:
+    """Spikes one by one: time (nan: the unit did not fire), unit, population, cluster."""
+
+    time_ms: NDArray[np.float64]
+    unit: NDArray[Any]
+    population: NDArray[Any] | None = None
+    cluster: NDArray[Any] | None = None
+    start_ms: float | None = None
+    stop_ms: float | None = None
+
+
+def _recording(
+    table: _Table, population: str, start_ms: float | None, duration_ms: float | None
+) -> Recording:
+    if not (table.unit.shape == table.time_ms.shape and table.time_ms.ndim == 1):
+        raise RecordingError("needs one unit for every spike time")
+    start = start_ms if start_ms is not None else table.start_ms or 0.0
+    times = table.time_ms[~np.isnan(table.time_ms)]
+    if not np.isfinite(times).all():
+        raise RecordingError("holds a spike time that is infinite")
+    last = table.stop_ms if table.stop_ms is not None else float(times.max(initial=start))
+    stop = last if duration_ms is None else start + duration_ms
+    names, first, unit = np.unique(table.unit, return_index=True, return_inverse=True)
+    order = np.argsort(unit, kind="stable")
+    pieces = np.split(table.time_ms[order], np.cumsum(np.bincount(unit, minlength=names.size))[:-1])
+    members: dict[str, list[tuple[Any, NDArray[np.float64]]]] = {}
+    for number, times in enumerate(pieces):
+        whose = population if table.population is None else str(table.population[first[number]])
+        cluster = 0 if table.cluster is None else table.cluster[first[number]]
+        members.setdefault(whose, []).append((cluster, np.sort(times[~np.isnan(times)])))
+    clusters = {}
+    for whose, units in members.items():
+        units.sort(key=lambda member: member[0])  # stable: within a cluster by name of the unit
+        labels = [cluster for cluster, _ in units]
+        clusters[whose] = [labels.count(cluster) for cluster in dict.fromkeys(labels)]
+    trains = {whose: [times for _, times in units] for whose, units in members.items()}
+    return Recording(trains=trains, clusters=clusters, start_ms=start, stop_ms=stop)
+
+
+def _read_csv(path: Path) -> _Table:
+    import pandas as pd
+
+    frame = pd.read_csv(path, skipinitialspace=True)
+    columns = {name: frame[name].to_numpy() for name in frame.columns}
+    return _table(columns)
+
+
+def _read_npz(path: Path) -> _Table:
+    check_size(path)
+    with np.load(path, allow_pickle=False) as arrays:
+        return _table(dict(arrays))
+
+
+def _table(columns: Mapping[str, NDArray[Any]]) -> _Table:
+    factor = {name: scale for name, scale in (("time_ms", 1.0), ("time_s", 1000.0)) if name in columns}
+    if len(factor) != 1 or "unit" not in columns:
+        raise RecordingError(f"needs time_ms (or time_s) and unit, and has {', '.join(columns) or 'nothing'}")
+    ((name, scale),) = factor.items()
+    for given in (column for column in (name, "start_ms", "stop_ms") if column in columns):
+        if columns[given].dtype.kind == "c":
+            raise RecordingError(f"{given} holds complex numbers")
+    return _Table(
+        time_ms=np.asarray(columns[name], dtype=float) * scale,
+        unit=np.asarray(columns["unit"]),
+        population=columns.get("population"),
+        cluster=columns.get("cluster"),
+        start_ms=float(columns["start_ms"]) if "start_ms" in columns else None,
+        stop_ms=float(columns["stop_ms"]) if "stop_ms" in columns else None,
+    )
+
+
+def _read_neo(path: Path) -> _Table:
+    if path.suffix.lower() in (".pkl", ".pickle"):
+        raise RecordingError("a pickle can hold any code and is not read: save it as NWB, NPZ or CSV")
+    try:
+        import neo
+    except ImportError:
+        raise RecordingError("needs the package neo: pip install 'calibrate-snn[recordings]'") from None
+    try:
+        blocks = neo.io.get_io(str(path)).read()
+    except Exception as error:  # of any of its many readers
+        what = " ".join(str(error).split()) or type(error).__name__
+        raise RecordingError(f"neo cannot read it: {what}") from error
+    segments = [segment for block in blocks for segment in block.segments if segment.spiketrains]
+    if len(segments) != 1:
+        raise RecordingError(f"holds {len(segments)} segments with spike trains: save the one to look at")
+    trains = list(segments[0].spiketrains)
+    tables = []
+    for number, train in enumerate(trains):
+        times = np.asarray(train.rescale("ms").magnitude, dtype=float)
+        times = times if times.size else np.array([np.nan])
+        whose = {name: train.annotations.get(name) for name in ("population", "cluster")}
+        tables.append((times, np.full(times.size, number), whose))
+
+    def column(name: str) -> NDArray[Any] | None:
+        values = [(whose[name], times.size) for times, _, whose in tables]
+        if any(value is None for value, _ in values):
+            return None
+        return np.concatenate([np.full(size, value) for value, size in values])
+
+    return _Table(
+        time_ms=np.concatenate([times for times, _, _ in tables]),
+        unit=np.concatenate([unit for _, unit, _ in tables]),
+        population=column("population"),
+        cluster=column("cluster"),
+        start_ms=float(min(train.t_start.rescale("ms") for train in trains)),
+        stop_ms=float(max(train.t_stop.rescale("ms") for train in trains)),
+    )

@@ -1,0 +1,149 @@
+"""Optuna's dashboard on a study: its database, the pictures of its trials, and figures of ours."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from matplotlib.figure import Figure
+
+from calibrate.calibration.trials.findings import up_states_of
+from calibrate.errors import CalibrateError, StoreError
+from calibrate.figures import (
+    history_figure,
+    importance_figure,
+    looseness_figure,
+    map_figure,
+    raster_figure,
+    slices_figure,
+    verdict_figure,
+)
+from calibrate.figures.style import png
+from calibrate.results.maps import main_axes
+from calibrate.results.results import Results
+from calibrate.store import Gallery, runs_of
+from calibrate.study import Study
+
+RASTER = "raster.png"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+FIRST_PORT = 8080
+PORTS = 20
+
+
+def study_figures(results: Results) -> dict[str, bytes]:
+    """Figures of a study for its page in the dashboard, by file name; those that it has enough trials for."""
+    names = [objective.name for objective in results.study.objectives][:5]
+    draw: dict[str, Callable[[], Figure]] = {
+        "history": lambda: history_figure(results),
+        "slices": lambda: slices_figure(results),
+        "importance": lambda: importance_figure(results),
+        "looseness": lambda: looseness_figure(results),
+    }
+    axes = main_axes(results)
+    if axes is not None:
+        draw["map"] = lambda: map_figure(results, *axes, ["loss", *names])
+    verdict = next((v for v in reversed(results.verdicts) if not v.exact and len(v.simulators) > 1), None)
+    if verdict is not None:
+        draw["validation"] = lambda: verdict_figure(verdict)
+    found = {}
+    for name, figure in draw.items() if results.counts["complete"] else ():
+        try:
+            found[f"{name}.png"] = png(figure())
+        except CalibrateError:
+            continue  # too few trials for it
+    return found
+
+
+def hang(results: Results, gallery: Gallery, *, simulate: bool, say: Callable[[str], None]) -> None:
+    """Add figures of the study, and the raster of its best trial if that has none yet.
+
+    simulate  whether the best network may be simulated once more for it, since a search keeps no spikes
+    """
+    gallery.add(study_figures(results))
+    best = results.best
+    if best is None or not simulate or gallery.has(best.number, RASTER):
+        return
+    say(f"Simulating trial {best.number} once more, for its raster.")
+    try:
+        shown = results.simulate(best.number).observation
+    except CalibrateError as error:
+        say(f"It has no raster: {error}")
+        return
+    figure = raster_figure(shown, up_states=up_states_of(results.study, shown))
+    gallery.add_to_trial(best.number, {RASTER: png(figure)})
+
+
+def serve(
+    study: Study,
+    url: str,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    browser: bool = True,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Serve Optuna's dashboard on the database of a study until it is interrupted.
+
+    Figures of the study and the raster of its best trial are added before. A run may be going on: then
+    nothing is simulated.
+
+    host, port  to listen on; by default the first free port from 8080 on, of this machine alone
+    browser     whether to open it in one
+
+    Raises StoreError where the database cannot be used or the port is taken.
+    """
+    from optuna.artifacts import FileSystemArtifactStore
+    from optuna_dashboard import wsgi
+
+    gallery = Gallery(study, url)
+    app = wsgi(gallery.storage, artifact_store=FileSystemArtifactStore(gallery.folder))
+    with _server(app, host, port) as server:
+        hang(Results(study, url), gallery, simulate=not runs_of(study, url), say=say)
+        address = f"http://{host}:{server.server_port}/dashboard/studies/{gallery.study_id}"
+        if host not in LOOPBACK:
+            say(f"warning: everybody who reaches {host} can see and change this study")
+        say(f"Optuna's dashboard: {address} (Ctrl-C ends it)")
+        if browser:
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            say("Closed.")
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+    # So that one that was closed a moment ago does not keep the port.
+    allow_reuse_address = True
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def _server(app: Any, host: str, port: int | None) -> WSGIServer:
+    ports = range(FIRST_PORT, FIRST_PORT + PORTS) if port is None else [port]
+    reason = ""
+    for one in ports:
+        try:
+            if _taken(host, one):
+                reason = "it is in use"
+                continue
+            return make_server(host, one, app, server_class=_Server, handler_class=_Quiet)
+        except OSError as error:
+            reason = error.strerror or str(error)
+    which = f"port {ports[0]}" if len(ports) == 1 else f"ports {ports[0]} to {ports[-1]}"
+    raise StoreError(f"cannot listen on {host}, {which}: {reason}; choose another with --port")
+
+
+def _taken(host: str, port: int) -> bool:
+    """Whether somebody listens there already: with an address that is reused, binding would succeed."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return port != 0 and probe.connect_ex((host, port)) == 0

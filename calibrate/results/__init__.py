@@ -1,0 +1,1 @@
+"""What a stored study says: its trials, importance, looseness, maps, regimes."""

@@ -1,0 +1,47 @@
+"""Importance: which parameters the loss depends on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from calibrate.calibration.search.search import loss_of
+from calibrate.study import Study
+
+FEWEST_TRIALS = 10
+# The time grows with their square.
+MOST_TRIALS = 500
+_LOWEST_LOSS = 1e-3
+
+
+def importances(study: Study, trials: Sequence[FrozenTrial]) -> dict[str, float]:
+    """The share of the variance of ln(loss) that each parameter explains by itself, the largest first.
+
+    By a random forest (fANOVA, Hutter, Hoos & Leyton-Brown 2014). Logarithms, since the losses of networks
+    far off would otherwise be all that there is to explain. Empty for fewer than 10 complete trials or two
+    parameters.
+    """
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    complete = complete[:: -(-len(complete) // MOST_TRIALS) or 1]
+    if len(complete) < FEWEST_TRIALS or len(study.space) < 2:
+        return {}
+    plain = [
+        optuna.trial.create_trial(
+            params=trial.params,
+            distributions=trial.distributions,
+            value=math.log(max(loss_of(trial), _LOWEST_LOSS)),
+        )
+        for trial in complete
+    ]
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        view = optuna.create_study()
+        view.add_trials(plain)
+        evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+        return dict(optuna.importance.get_param_importances(view, evaluator=evaluator))
+    finally:
+        optuna.logging.set_verbosity(before)

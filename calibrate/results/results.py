@@ -1,0 +1,297 @@
+"""What a study has found, read back from its database: for people, for notebooks, for figures."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.trial import FrozenTrial, TrialState
+
+from calibrate.calibration.search.search import INDEX, ORIGIN, UUID, best_of, front_of, is_feasible, loss_of
+from calibrate.calibration.single import Simulated, simulate
+from calibrate.calibration.trials.findings import described, searched
+from calibrate.calibration.trials.simulation import Simulation
+from calibrate.calibration.trials.summary import Best
+from calibrate.errors import StoreError, StudyError
+from calibrate.observation import Observation
+from calibrate.results.importance import importances
+from calibrate.results.looseness import Looseness, looseness
+from calibrate.store import Reader, find, storage_url
+from calibrate.study import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """When a study ran, and what it took.
+
+    begun, last  when its first simulation, and its last, ended
+    simulations  how many there were;  simulated_s: the time processes took for them (one of a batch, once)
+    """
+
+    begun: datetime | None
+    last: datetime | None
+    simulations: int
+    simulated_s: float
+
+
+class Results:
+    """All that a study has found, as it was when this was read.
+
+    study     with the name, and the simulator, that it has in its database
+    storage   the database's URL, without its password
+    verdicts  the latest of each trial that was validated, by trial; of exact mode apart
+    """
+
+    def __init__(self, study: Study, url: str) -> None:
+        self.study = study
+        self._reader = Reader(study, url)
+        with self._reader as reader:
+            self._trials = reader.trials()
+            self._simulations = reader.simulations()
+            self.verdicts = reader.verdicts()
+        self.storage = self._reader.shown_url
+
+    @cached_property
+    def best(self) -> Best | None:
+        """The trial of lowest loss that breaks no constraint; of a Pareto study, of lowest weighted loss."""
+        found = best_of(self._trials)
+        return None if found is None else self._described(found)
+
+    @cached_property
+    def front(self) -> list[Best]:
+        """Of a Pareto study, the trials that no other one beats in every objective."""
+        return [self._described(trial) for trial in front_of(self._trials)] if self.study.pareto else []
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Trials by state: complete, `infeasible` of which break a constraint, and failed.
+
+        `taken_over` of them all come from another study.
+        """
+        complete = [trial for trial in self._trials if trial.state == TrialState.COMPLETE]
+        return {
+            "complete": len(complete),
+            "failed": len(self._trials) - len(complete),
+            "infeasible": sum(not is_feasible(trial) for trial in complete),
+            "taken_over": sum(ORIGIN in trial.user_attrs for trial in self._trials),
+        }
+
+    @property
+    def failures(self) -> dict[str, int]:
+        """Reasons of failures, and how often each was given."""
+        reasons = [str(t.user_attrs["reason"]) for t in self._trials if "reason" in t.user_attrs]
+        return {reason: reasons.count(reason) for reason in dict.fromkeys(reasons)}
+
+    @property
+    def spent(self) -> Spent:
+        ends = [simulation.finished for simulation in self._own]
+        # Members of a batch share their time, to the last digit.
+        times = {(simulation.host, simulation.wall_s) for simulation in self._own}
+        return Spent(
+            begun=min(ends, default=None),
+            last=max(ends, default=None),
+            simulations=len(ends),
+            simulated_s=sum(wall_s for _, wall_s in times),
+        )
+
+    @cached_property
+    def looseness(self) -> Looseness | None:
+        """How well the targets fix the parameters; None where there are too few trials to say."""
+        fit = [trial for trial in self._trials if is_feasible(trial)]
+        found = [self._described(trial).targets for trial in fit]
+        deviations = [
+            [
+                math.nan if t.reached is None else o.target.deviation(t.reached, o.statistic.scale)
+                for o, t in zip(self.study.objectives, targets, strict=True)
+            ]
+            for targets in found
+        ]
+        shape = (len(fit), len(self.study.objectives))
+        losses = np.array([loss_of(trial) for trial in fit])
+        return looseness(
+            self.study, [trial.params for trial in fit], np.array(deviations).reshape(shape), losses
+        )
+
+    @cached_property
+    def importances(self) -> dict[str, float]:
+        """The share of the variance of ln(loss) that each parameter explains, the largest first (fANOVA).
+
+        Empty where fewer than 10 trials are complete, or one parameter is free.
+        """
+        return importances(self.study, self._trials)
+
+    @property
+    def losses(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Of a Pareto study: losses of feasible trials, shape (trials, objectives); which are its front."""
+        fit = [trial for trial in self._trials if is_feasible(trial)]
+        front = {trial.number for trial in front_of(fit)}
+        values = np.array([trial.values for trial in fit], dtype=float)
+        return values, np.array([trial.number in front for trial in fit], dtype=bool)
+
+    @property
+    def simulators(self) -> list[str]:
+        """The simulators that it ran in, as they call themselves."""
+        keys = ("name", "version", "device", "precision")
+        found = [s.backend for s in self._simulations if not s.failed]
+        texts = (" ".join(one.get(key, "") for key in keys) for one in found)
+        return list(dict.fromkeys(text.strip() for text in texts))
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """A row per trial, by number: state, loss, whether feasible, graphs, parameters, statistics.
+
+        Free parameters are columns under their names, statistics too (means over graphs, NaN where
+        undefined); where a statistic has the name of a parameter, it ends in "_reached".
+        """
+        import pandas as pd
+
+        rows = [
+            self._row(trial, self._by_uuid.get(str(trial.user_attrs[UUID]), [])) for trial in self._trials
+        ]
+        columns = ["number", "state", "loss", "feasible", "graphs", *self.study.space]
+        frame = pd.DataFrame(rows, columns=None if rows else columns)
+        return frame.set_index("number")
+
+    @cached_property
+    def simulations(self) -> pd.DataFrame:
+        """A row per simulation, as they ended: trial, stage, graph, seed, times, simulator, statistics."""
+        import pandas as pd
+
+        numbers = {str(trial.user_attrs[UUID]): trial.number for trial in self._trials}
+        return pd.DataFrame(
+            [
+                {
+                    "trial": numbers.get(simulation.uuid),
+                    "stage": simulation.stage,
+                    "graph": simulation.realisation,
+                    "seed": simulation.seed,
+                    "backend": simulation.backend.get("name"),
+                    "duration_ms": simulation.duration_ms,
+                    "wall_s": simulation.wall_s,
+                    "host": simulation.host,
+                    "finished": simulation.finished,
+                    "reason": simulation.reason,
+                    **{name: found.value for name, found in simulation.estimates.items()},
+                }
+                for simulation in self._simulations
+            ]
+        )
+
+    @cached_property
+    def statistics(self) -> pd.DataFrame:
+        """A row per simulation and statistic: trial, stage, graph, statistic, value, error, support, note."""
+        import pandas as pd
+
+        numbers = {str(trial.user_attrs[UUID]): trial.number for trial in self._trials}
+        rows = [
+            (
+                numbers.get(simulation.uuid),
+                simulation.stage,
+                simulation.realisation,
+                name,
+                found.value,
+                found.error,
+                found.support,
+                found.note,
+            )
+            for simulation in self._simulations
+            for name, found in simulation.estimates.items()
+        ]
+        columns = ["trial", "stage", "graph", "statistic", "value", "error", "support", "note"]
+        return pd.DataFrame(rows, columns=columns)
+
+    def trial(self, number: int) -> Best:
+        """A complete trial: parameters, targets, statistics. Raises StudyError."""
+        trial = self._numbered(number)
+        if trial.state != TrialState.COMPLETE:
+            raise StudyError(f"trial {number} failed: {trial.user_attrs.get('reason', 'no reason is known')}")
+        return self._described(trial)
+
+    def candidate(self, number: int) -> tuple[dict[str, Any], int]:
+        """Free parameters of trial `number`, and the index that keys its initial state and random input.
+
+        Raises StudyError where there is no such trial, or it was simulated with another study's seed.
+        """
+        trial = self._numbered(number)
+        origin = trial.user_attrs.get(ORIGIN)
+        if origin is not None:
+            raise StudyError(f"trial {number} was taken over from study '{origin}': simulate it there")
+        return dict(trial.params), int(trial.user_attrs[INDEX])
+
+    def simulate(self, number: int, *, graph: int = 0, spikes: bool = True) -> Simulated:
+        """Simulate trial `number` once more: on the same simulator and machine, the same spikes.
+
+        graph  number of the realisation of its connectivity; the first ones are those of the search
+        """
+        parameters, index = self.candidate(number)
+        return simulate(self.study, parameters, spikes=spikes, graph=graph, index=index)
+
+    def observation(self, number: int, *, graph: int = 0) -> Observation:
+        """What trial `number` showed on one graph in the full simulation. Raises StudyError, StoreError."""
+        uuid = str(self._numbered(number).user_attrs[UUID])
+        found = [
+            s
+            for s in searched(self.study, self._simulations)
+            if s.uuid == uuid and s.realisation == graph and not s.failed
+        ]
+        if not found:
+            simulations = searched(self.study, self._simulations)
+            graphs = sorted({s.realisation for s in simulations if s.uuid == uuid and not s.failed})
+            known = ", ".join(map(str, graphs)) or "none"
+            raise StoreError(f"trial {number} was not simulated on graph {graph}; there are {known}")
+        with self._reader as reader:
+            return reader.observation(max(found, key=lambda simulation: simulation.stage))
+
+    @cached_property
+    def _by_uuid(self) -> dict[str, list[Simulation]]:
+        """Simulations by candidate."""
+        found: dict[str, list[Simulation]] = {}
+        for simulation in self._simulations:
+            found.setdefault(simulation.uuid, []).append(simulation)
+        return found
+
+    @property
+    def _own(self) -> list[Simulation]:
+        return [simulation for simulation in self._simulations if simulation.origin is None]
+
+    def _numbered(self, number: int) -> FrozenTrial:
+        for trial in self._trials:
+            if trial.number == number:
+                return trial
+        there = f"there are 0 to {len(self._trials) - 1}" if self._trials else "there are none yet"
+        raise StudyError(f"study '{self.study.name}' has no trial {number}: {there}")
+
+    def _described(self, trial: FrozenTrial) -> Best:
+        return described(self.study, trial, self._by_uuid.get(str(trial.user_attrs[UUID]), []))
+
+    def _row(self, trial: FrozenTrial, simulations: list[Simulation]) -> dict[str, Any]:
+        complete = trial.state == TrialState.COMPLETE
+        row = {
+            "number": trial.number,
+            "state": "complete" if complete else "failed",
+            "loss": loss_of(trial) if complete else float("nan"),
+            "feasible": is_feasible(trial),
+            "graphs": trial.user_attrs.get("graphs"),
+            **trial.params,
+        }
+        if complete and simulations:
+            for name, value in self._described(trial).statistics.items():
+                row[f"{name}_reached" if name in row else name] = float("nan") if value is None else value
+        return row
+
+
+def read_results(study: Study, *, storage: str | None = None) -> Results:
+    """What `study` has found so far. Its database is not changed, and a run may be writing to it.
+
+    Raises StoreError where it has not begun, or was changed after it began.
+    """
+    url = storage_url(study, storage)
+    return Results(find(study, url), url)

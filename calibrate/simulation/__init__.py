@@ -1,0 +1,1 @@
+"""Many simulations: what a process is asked, processes, and pools of them."""

@@ -1,0 +1,269 @@
+"""The pool on a Dask cluster: the workers of a scheduler simulate, on as many computers as there are.
+
+A worker stands for one core or one GPU. In it a local pool of a single process simulates, so that whatever
+`calibrate.simulation.local_pool` guarantees holds there too: time-outs, processes that die and are replaced,
+simulators' output in a log; and Dask's own heartbeat never waits for a simulator. Batches of workers that are
+lost Dask brings to others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Any, Self
+
+from calibrate.errors import CalibrateError, SimulatorError
+from calibrate.simulation.local_pool import Pool, batched
+from calibrate.simulation.slot import packed
+from calibrate.simulation.worker import Candidate, Outcome, Setup, Timing, failures
+
+CONNECT_S = 30.0
+
+# Between two looks at workers that are awaited.
+LOOK_S = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """Where the workers are.
+
+    address    of the scheduler ("tcp://host:8786"), or its scheduler file (.json)
+    resources  that a worker must declare, and a batch takes of it, such as {"GPU": 1}
+    wait_s     how long to wait for the first worker
+    """
+
+    address: str
+    resources: Mapping[str, float]
+    wait_s: float = 600.0
+
+
+class DaskPool:
+    """Simulates candidates on the workers of a Dask cluster. Use it as a context manager.
+
+    timing     of a simulation where `run` is given none
+    timeout_s  see `calibrate.simulation.local_pool.Pool`
+    say        is told what is waited for
+
+    Entering it raises SimulatorError where the scheduler cannot be reached, no worker comes in time, or one
+    has other versions of Python or calibrate.
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        timing: Timing,
+        *,
+        cluster: Cluster,
+        timeout_s: float | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.setup, self.timing = setup, timing
+        self._cluster, self._timeout_s, self._say = cluster, timeout_s, say
+        self._packed = packed(setup)
+        self._key = hashlib.sha256(self._packed).hexdigest()
+        self._client: Any = None
+
+    @property
+    def slots(self) -> int:
+        """Number of workers, which may change while a run goes on; at least 1."""
+        return max(1, len(self._workers()))
+
+    @property
+    def capacity(self) -> int:
+        """Candidates that are simulated at once: workers times batch size."""
+        return self.slots * self.batch_size
+
+    @property
+    def batch_size(self) -> int:
+        """Candidates of one graph that are simulated together."""
+        return self.setup.batch_size
+
+    def __enter__(self) -> Self:
+        try:
+            from distributed import Client
+        except ImportError as error:
+            remedy = "pip install 'calibrate-snn[cluster]'"
+            raise SimulatorError(f"a Dask cluster needs Dask ({error}): {remedy}") from None
+        address = self._cluster.address
+        if address.endswith(".json") and not Path(address).is_file():
+            raise SimulatorError(f"there is no scheduler file {address}: the Dask scheduler writes it")
+        where = {"scheduler_file": address} if address.endswith(".json") else {"address": address}
+        try:
+            self._client = Client(**where, timeout=CONNECT_S, set_as_default=False)
+        except (OSError, TimeoutError, ValueError) as error:
+            # Dask's messages tell of coroutines.
+            what = str(error).splitlines()[0] if isinstance(error, ValueError) else "it does not answer"
+            raise SimulatorError(
+                f"no Dask scheduler could be reached at {address} within {CONNECT_S:.0f} s: {what}"
+            ) from None
+        try:
+            self._await_workers()
+            self._compare_versions()
+        except BaseException:
+            self._client.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            # What simulates there for this run ends with it; a cluster that is gone has ended it already.
+            self._client.run(_close, self._key, workers=self._workers(), on_error="ignore")
+        except Exception as gone:
+            self._say(f"the Dask cluster could not be told that the run ended: {type(gone).__name__}")
+        finally:
+            self._client.close()
+
+    def run(
+        self,
+        candidates: Sequence[Candidate],
+        *,
+        timing: Timing | None = None,
+        progress: Callable[[Outcome], None] = lambda _: None,
+    ) -> list[Outcome]:
+        """Simulate `candidates`, each on its graph; outcomes come back in their order.
+
+        `progress` is called with each outcome as soon as it is known. Of a batch that Dask gives up, because
+        too many workers were lost with it, each candidate is tried once more by itself, then reported failed.
+        """
+        from distributed import as_completed
+
+        timing = timing or self.timing
+        batches = batched(candidates, batch_size=self.setup.batch_size, devices=self.slots)
+        pending: dict[Any, Sequence[Candidate]] = {self._submit(batch, timing): batch for batch in batches}
+        found: dict[tuple[str, int], Outcome] = {}
+        given_up: set[tuple[str, int]] = set()
+        completed = as_completed(list(pending), loop=self._client.loop)
+        try:
+            for future in completed:
+                batch = pending.pop(future)
+                outcomes = self._outcomes(future, batch, last=all(c.key in given_up for c in batch))
+                if outcomes is None:
+                    given_up.update(candidate.key for candidate in batch)
+                    for candidate in batch:
+                        again = self._submit([candidate], timing)
+                        pending[again] = [candidate]
+                        completed.add(again)
+                    continue
+                for outcome in outcomes:
+                    found[outcome.key] = outcome
+                    progress(outcome)
+        finally:
+            for future in pending:
+                future.cancel()
+        return [found[candidate.key] for candidate in candidates]
+
+    def _submit(self, batch: Sequence[Candidate], timing: Timing) -> Any:
+        return self._client.submit(
+            _simulate,
+            self._packed,
+            self._key,
+            list(batch),
+            timing,
+            self._timeout_s,
+            pure=False,
+            resources=dict(self._cluster.resources) or None,
+        )
+
+    def _outcomes(self, future: Any, batch: Sequence[Candidate], *, last: bool) -> list[Outcome] | None:
+        """What became of a batch; None: its workers were lost, and its candidates can be tried alone."""
+        from distributed.scheduler import KilledWorker
+
+        try:
+            outcomes: list[Outcome] = future.result()
+        except KilledWorker:
+            reason = "the workers of the Dask cluster that simulated it were lost, one after another"
+            return failures(batch, reason) if last else None
+        except CalibrateError:
+            raise
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}"
+            raise SimulatorError(f"the Dask cluster at {self._cluster.address} failed: {what}") from error
+        return outcomes
+
+    def _workers(self) -> list[str]:
+        """The addresses of the workers that have what a batch takes."""
+        known = self._client.scheduler_info(n_workers=-1)["workers"]
+        return [
+            address
+            for address, worker in known.items()
+            if all(worker["resources"].get(name, 0) >= n for name, n in self._cluster.resources.items())
+        ]
+
+    def _await_workers(self) -> None:
+        began = time.monotonic()
+        asked = ", ".join(f"{name}={n:g}" for name, n in self._cluster.resources.items())
+        what = f"a worker with {asked}" if asked else "a worker"
+        while not self._workers():
+            if time.monotonic() - began > self._cluster.wait_s:
+                raise SimulatorError(
+                    f"the Dask scheduler at {self._cluster.address} had no worker after "
+                    f"{self._cluster.wait_s:g} s: start some with 'dask worker'; {what} is needed"
+                )
+            if time.monotonic() - began < LOOK_S:
+                self._say(f"waiting for {what} of the Dask cluster at {self._cluster.address}")
+            time.sleep(LOOK_S)
+
+    def _compare_versions(self) -> None:
+        own = _versions()
+        try:
+            there = self._client.run(_versions, workers=self._workers())
+        except Exception as error:
+            raise SimulatorError(
+                f"workers of the Dask cluster cannot import calibrate ({error}): give them this environment"
+            ) from None
+        for worker, found in there.items():
+            for name, here in own.items():
+                if found[name] != here:
+                    raise SimulatorError(
+                        f"the Dask worker {worker} has {name} {found[name]}, and here it is {here}: "
+                        "use the same environment"
+                    )
+
+
+# --- in the workers -----------------------------------------------------------------------------------
+
+# The pool of the run that this worker serves, by the hash of its setup.
+_pools: dict[str, Pool] = {}
+_lock = Lock()
+
+
+def _simulate(
+    setup: bytes, key: str, batch: Sequence[Candidate], timing: Timing, timeout_s: float | None
+) -> list[Outcome]:
+    """Simulate a batch in this worker, in a process of its own that stays for the next one."""
+    with _lock:  # a worker of several threads is of no more use than one of one
+        if key not in _pools:
+            for other in list(_pools):
+                _pools.pop(other).__exit__(None, None, None)
+            # Pickled by the run that asks; Dask's own messages are pickles too.
+            _pools[key] = Pool(pickle.loads(setup), timing, slots=1, timeout_s=timeout_s).__enter__()
+        return _pools[key].run(batch, timing=timing)
+
+
+def _close(key: str) -> None:
+    """End what simulates for a run, even in the middle."""
+    pool = _pools.pop(key, None)
+    if pool is not None:
+        pool.__exit__(None, None, None)
+
+
+def _versions() -> dict[str, str]:
+    try:
+        own = version("calibrate-snn")
+    except PackageNotFoundError:
+        own = "not installed"
+    # Candidates are pickled for the same minor version of Python.
+    return {"calibrate": own, "Python": ".".join(platform.python_version_tuple()[:2])}

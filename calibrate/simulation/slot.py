@@ -1,0 +1,230 @@
+"""A slot: one process that keeps a prepared simulator, the pipe to it, and the log of what it prints."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from pathlib import Path
+
+import cloudpickle
+
+from calibrate import plugins
+from calibrate.errors import ModelError
+from calibrate.simulation.worker import FOR_THE_COORDINATOR, Candidate, Outcome, Setup, Timing
+from calibrate.simulators.genn import cuda
+from calibrate.simulators.turn import Phase
+
+
+@contextlib.contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may change, and only it receives, signals
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in FOR_THE_COORDINATOR}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def last_error(printed: str) -> str:
+    """The last line that tells of an error; empty if none does."""
+    lines = (line.strip() for line in reversed(printed.splitlines()))
+    return next((line for line in lines if _ERROR.search(line)), "")
+
+
+_ERROR = re.compile(r"error|fatal|assert|what\(\)|cannot|failed|killed", re.IGNORECASE)
+
+
+class DiedError(Exception):
+    """A slot's process ended although nobody told it to."""
+
+
+class Slot:
+    """One process and the pipe to it; replaced as a whole when the process dies.
+
+    log      where it prints
+    core     that it stays on
+    gpu      number of the one that it sees
+    turns    file by whose lock it takes turns on it
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        log: Path,
+        *,
+        core: int | None = None,
+        gpu: int | None = None,
+        turns: Path | None = None,
+    ) -> None:
+        self._setup, self.log, self._core, self._turns = packed(setup), log, core, turns
+        folder = log.with_suffix("")
+        folder.mkdir(exist_ok=True)
+        # It is killed in the end, so that others must remove what it leaves.
+        self._environment = {**os.environ, "TMPDIR": str(folder), **({} if gpu is None else cuda.alone(gpu))}
+        self._spawn()
+
+    def _spawn(self) -> None:
+        # Not by multiprocessing: it would run the user's script again in every process.
+        self.connection, theirs = Pipe()
+        code = (
+            f"import sys; sys.path[:] = {sys.path!r}; "
+            "from calibrate.simulation.worker import serve; "
+            f"serve({theirs.fileno()}, {os.getpid()}, {self._core}, {self._turns and str(self._turns)!r})"
+        )
+        # What it ignores of signals it inherits, until it has set its own.
+        with self.log.open("ab") as log, _interrupts_ignored():
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", code],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[theirs.fileno()],
+                env=self._environment,
+            )
+        # With no other writer left, a process that dies while it sends ends the message.
+        theirs.close()
+        with contextlib.suppress(OSError):  # it died at once: the first batch will tell
+            self.connection.send_bytes(self._setup)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def submit(self, batch: Sequence[Candidate], timing: Timing) -> None:
+        self.batch: Sequence[Candidate] = batch
+        self.phase: Phase | None = None
+        self._printed = self.log.stat().st_size
+        self._began = time.monotonic()
+        self._waits_since: float | None = None
+        try:
+            self.connection.send((batch, timing))
+        except OSError:  # it died while it had nothing to do
+            self.replace()
+            self.connection.send((batch, timing))
+
+    def receive(self) -> list[Outcome] | None:
+        """The outcomes of its batch, or None: it told of a phase. Raises DiedError.
+
+        Its connection must be ready.
+        """
+        try:
+            message: list[Outcome] | Phase = self.connection.recv()
+        except (EOFError, OSError):
+            raise DiedError from None
+        if not isinstance(message, str):
+            return message
+        self.phase, now = message, time.monotonic()
+        if self._waits_since is not None:
+            self._began += now - self._waits_since
+        self._waits_since = now if message == "waiting" else None
+        return None
+
+    @property
+    def busy_s(self) -> float:
+        """How long it has been at its batch; to wait for a turn does not count."""
+        return (time.monotonic() if self._waits_since is None else self._waits_since) - self._began
+
+    def last_words(self) -> str:
+        """The last error that its process printed since it began its batch; empty if it printed none."""
+        with self.log.open("rb") as log:
+            log.seek(self._printed)
+            return last_error(log.read().decode(errors="replace"))
+
+    @property
+    def died_of_itself(self) -> bool:
+        """Whether the process, which has closed its pipe, ended without being killed from outside."""
+        try:
+            return self._process.wait(timeout=5) not in (-signal.SIGKILL, -signal.SIGTERM)
+        except subprocess.TimeoutExpired:  # it is stuck, and will be killed
+            return True
+
+    def replace(self) -> None:
+        self.stop()
+        self._spawn()
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self.connection.close()
+
+
+def packed(setup: Setup) -> bytes:
+    """A setup for other processes. Raises ModelError where it cannot travel."""
+    # What no other process can import travels by value: a notebook's functions, and those of plug-in files.
+    for name, module in list(sys.modules.items()):
+        if name.startswith(plugins.FILE_MODULE):
+            cloudpickle.register_pickle_by_value(module)
+    try:
+        content: bytes = cloudpickle.dumps(setup)
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        raise ModelError(f"the model cannot be sent to the processes that simulate it: {what}") from error
+    return content
+
+
+# A process may die for reasons of its own once; what it dies of twice is not tried again.
+TRIES = 2
+
+# To find one guilty candidate takes a death for every halving; so many are looked for.
+GUILTY = 4
+
+
+@dataclass
+class _Tally:
+    """Deaths of a batch and its parts, the most that there may be, and why it was given up."""
+
+    most: int
+    deaths: int = 0
+    reason: str | None = None
+
+
+class Deaths:
+    """What is tried again after processes died during batches, within one run of a pool."""
+
+    def __init__(self) -> None:
+        self._tallies: dict[
+            tuple[str, int], _Tally
+        ] = {}  # by candidate, of the batch that it was in at first
+        self._alone: Counter[tuple[str, int]] = Counter()
+
+    def once_more(self, batch: Sequence[Candidate]) -> Sequence[Sequence[Candidate]]:
+        """The batch as it is, unless that was tried already; then none."""
+        self._alone[batch[0].key] += 1
+        return [batch] if self._alone[batch[0].key] < TRIES else []
+
+    def in_parts(self, batch: Sequence[Candidate]) -> Sequence[Sequence[Candidate]]:
+        """Its halves, or one candidate once more; none if that was tried, or too many died on the way."""
+        if batch[0].key not in self._tallies:
+            tally = _Tally(TRIES + GUILTY * math.ceil(math.log2(len(batch))))
+            self._tallies.update((candidate.key, tally) for candidate in batch)
+        tally = self._tallies[batch[0].key]
+        tally.deaths += 1
+        if tally.deaths > tally.most:
+            return []
+        half = len(batch) // 2
+        return [batch[:half], batch[half:]] if half else self.once_more(batch)
+
+    def give_up(self, batch: Sequence[Candidate], reason: str) -> None:
+        """Say why a batch is not tried again; if too many died, no part of the first one is."""
+        tally = self._tallies.get(batch[0].key)
+        if tally is not None and tally.deaths > tally.most:
+            tally.reason = reason
+
+    def verdict(self, batch: Sequence[Candidate]) -> str | None:
+        """Why a batch that waits is not tried; None: it is."""
+        tally = self._tallies.get(batch[0].key)
+        return None if tally is None else tally.reason

@@ -1,0 +1,81 @@
+"""Compiled GeNN code in the user's cache folder, safe under several processes.
+
+Code is built in a temporary folder under a lock and renamed when it is whole, so that what has a name is
+complete, and a process that is killed while it compiles leaves only rubbish behind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import filelock
+import platformdirs
+
+from calibrate.errors import SimulatorError
+
+
+def folder() -> Path:
+    """Where compiled code lives: CALIBRATE_CACHE, else the user's cache folder."""
+    chosen = os.environ.get("CALIBRATE_CACHE")
+    return Path(chosen) if chosen else platformdirs.user_cache_path("calibrate") / "genn"
+
+
+def compiler() -> str:
+    """Name and version of the C++ compiler; raises SimulatorError if there is none."""
+    command = os.environ.get("CXX", "g++").split()
+    try:
+        shown = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise SimulatorError(f"GeNN needs a C++ compiler, and {command[0]} does not run: {error}") from error
+    if shutil.which("make") is None:
+        raise SimulatorError("GeNN needs make, which is not installed")
+    return shown.stdout.partition("\n")[0]
+
+
+def digest(*parts: str) -> str:
+    """Key of a build: the parts given, the machine's architecture and all source text that makes the code."""
+    found = hashlib.sha256()
+    for part in (*parts, platform.machine()):
+        found.update(part.encode() + b"\0")
+    here = Path(__file__).parent
+    for source in (*sorted(here.glob("*.py")), here.parent.parent / "network" / "wiring.py"):
+        found.update(source.read_bytes())
+    return found.hexdigest()[:32]
+
+
+def processor() -> str:
+    """What the processor can do: code is compiled for the very one, and machines may share a cache."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+
+
+def built(key: str, build: Callable[[Path], None]) -> Path:
+    """The folder with the code of `key`; made by `build` in a temporary folder if it is not there yet."""
+    root = folder()
+    ready = root / key
+    if ready.is_dir():
+        return ready
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(root / f"{key}.lock"):
+            if not ready.is_dir():
+                temporary = Path(tempfile.mkdtemp(prefix=f"{key}.", dir=root))
+                try:
+                    build(temporary)
+                    temporary.rename(ready)
+                except BaseException:
+                    shutil.rmtree(temporary, ignore_errors=True)
+                    raise
+    except OSError as error:
+        raise SimulatorError(f"compiled code cannot be kept in {root}: {error}") from error
+    return ready

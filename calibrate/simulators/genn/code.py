@@ -1,0 +1,207 @@
+"""The GeNN code of a network: everything that a compilation depends on, and nothing else.
+
+Synapses carry unit weight; the weight sits in the postsynaptic model, where every member of a batch has its
+own. So all members share one connectivity, and none of a candidate's values is compiled in. Only where
+weights differ between synapses, or change, does a synapse have a part of its own, `g`, by which the weight is
+multiplied. The neuron receives the weights that arrive in a step; what follows from them over time is in its
+own equations.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from calibrate.errors import SimulatorError
+from calibrate.network import (
+    Bernoulli,
+    Network,
+    Population,
+    Projection,
+    UniformDelay,
+    UniformIndegree,
+)
+from calibrate.neurons import NeuronModel, Number, delay_steps, neuron_model
+from calibrate.neurons.plasticity import plasticity_rule
+from calibrate.simulators.genn.monitor import add_monitor
+from calibrate.simulators.genn.noise import add_noise
+from calibrate.simulators.genn.synapses import (
+    OWN_SPIKE,
+    OWN_SPIKE_RESET,
+    OWN_SPIKE_STEP,
+    add_modulation,
+    add_projection,
+    modulation_name,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """What is compiled: the same Build is the same code.
+
+    row_lengths  room for synapses per source neuron, for each projection; a graph may need less
+    """
+
+    network: Network
+    dt_ms: float
+    batch_size: int
+    precision: str
+    record_spikes: bool
+    row_lengths: tuple[int, ...]
+
+    @classmethod
+    def of(
+        cls, network: Network, *, dt_ms: float, batch_size: int, precision: str, record_spikes: bool
+    ) -> Build:
+        """The Build of a network, from which the numbers of its wiring tier are removed."""
+        lengths = tuple(row_length(network, projection) for projection in network.projections)
+        return cls(
+            network=network,
+            dt_ms=dt_ms,
+            batch_size=batch_size,
+            precision=precision,
+            record_spikes=record_spikes,
+            row_lengths=lengths,
+        )
+
+    def text(self) -> str:
+        """All that the code depends on, as text: models, sizes and rules without probabilities."""
+        parts: list[object] = [self.dt_ms, self.batch_size, self.precision, self.record_spikes]
+        for population in self.network.populations:
+            model = neuron_model(population.neuron)
+            code = model.genn
+            distributed = sorted(population.distributed)
+            parts += [population.name, population.size, population.clusters, distributed]
+            parts += [population.noise, population.noise_shape]
+            parts += [code.sim_code, code.threshold, code.reset_code, sorted(code.state.items())]
+            parts += [sorted(constants(model, population, self.dt_ms).items()), sorted(code.integers)]
+            parts += [model.receptors]
+        for projection, length in zip(self.network.projections, self.row_lengths, strict=True):
+            parts += [projection.name, type(projection.rule).__name__, projection.receptor, length]
+            parts += [projection.weight_cv > 0, isinstance(projection.delay_ms, UniformDelay)]
+            parts += [delay_steps(projection.longest_delay_ms, self.dt_ms), projection.plasticity]
+            if projection.plasticity is not None:
+                rule = plasticity_rule(projection.plasticity.rule)
+                parts += [rule.modulated_code, rule.postsynaptic_code]
+        return "\n".join(str(part) for part in parts)
+
+
+def check_size(build: Build) -> None:
+    """SimulatorError where a batch has more than GeNN's code can number.
+
+    Plastic weights have an index of 32 bits, delays of single synapses 16 bits.
+    """
+    for projection, length in zip(build.network.projections, build.row_lengths, strict=True):
+        longest = delay_steps(projection.longest_delay_ms, build.dt_ms)
+        if isinstance(projection.delay_ms, UniformDelay) and longest >= 2**16:
+            raise SimulatorError(
+                f"{projection.name} has delays of up to {longest:,} steps of {build.dt_ms:g} ms; GeNN takes "
+                f"up to {2**16 - 1:,} where each synapse has its own: choose a larger dt_ms or shorter delays"
+            )
+        synapses = build.network.population(projection.source).size * length
+        if projection.plasticity is not None and synapses * build.batch_size >= 2**32:
+            raise SimulatorError(
+                f"{projection.name} has up to {synapses:,} plastic synapses in each of {build.batch_size} "
+                "networks, more than GeNN can number: choose a smaller [simulation] batch_size"
+            )
+
+
+def row_length(network: Network, projection: Projection) -> int:
+    """Room for the synapses of one source: exceeded once in 10^9 graphs.
+
+    Rounded up in steps of 4 %, so that nearby probabilities share their code.
+    """
+    source, target = network.population(projection.source), network.population(projection.target)
+    reach = target.size
+    if projection.part == "within":
+        reach = target.cluster_size
+    elif projection.part == "between":
+        reach = target.size - target.cluster_size
+    if reach == 0:
+        return 1
+    if isinstance(projection.rule, UniformIndegree):
+        probability = min(1.0, projection.rule.high / max(source.size - (source.name == target.name), 1))
+    elif isinstance(projection.rule, Bernoulli):
+        probability = projection.rule.probability
+    else:
+        # Every target takes round(p n) of n sources, of which there are n - 1 without itself.
+        n = source.cluster_size
+        probability = min(1.0, projection.rule.indegree(n) / max(n - (source.name == target.name), 1))
+    bound = stats.binom.isf(1e-9 / source.size, reach, probability)
+    fine = 2 ** (1 / 16)
+    return min(reach, max(1, math.ceil(fine ** math.ceil(math.log(max(bound, 1), fine)))))
+
+
+def constants(model: NeuronModel, population: Population, dt_ms: float) -> dict[str, bool]:
+    """Names of the constants that the neuron code reads -> whether each neuron has its own.
+
+    Found by trying: a constant is per neuron if it is an array when the distributed parameters are.
+    """
+    values: dict[str, Number] = {p.name: p.default for p in model.parameters}
+    for name in population.distributed:
+        values[name] = np.full(2, values[name])
+    found = {name: np.ndim(value) > 0 for name, value in model.genn.constants(values, dt_ms).items()}
+    found["I_e"] = True  # stimuli reach single clusters
+    return found
+
+
+def assemble(pygenn: ModuleType, model: Any, build: Build) -> None:
+    """Add the populations and projections of `build` to an empty GeNN model."""
+    model.dt = build.dt_ms
+    model.batch_size = build.batch_size
+    model.default_narrow_sparse_ind_enabled = True
+    network = build.network
+    groups = {p.name: _add_population(pygenn, model, build, p) for p in network.populations}
+    for projection in network.projections:
+        if projection.plasticity is not None:
+            add_modulation(pygenn, model, network, projection, projection.plasticity, groups)
+    for projection, length in zip(network.projections, build.row_lengths, strict=True):
+        add_projection(
+            pygenn, model, network, projection, dt_ms=build.dt_ms, row_length=length, groups=groups
+        )
+    first_neuron = 0
+    for population in network.populations:
+        add_monitor(pygenn, model, population, groups[population.name])
+        if population.noise:
+            add_noise(pygenn, model, population, groups[population.name], first_neuron)
+        first_neuron += population.size
+
+
+def _add_population(pygenn: ModuleType, model: Any, build: Build, population: Population) -> Any:
+    neuron = neuron_model(population.neuron)
+    code, access = neuron.genn, pygenn.VarAccess
+    variables: list[tuple[Any, ...]] = [(name, kind) for name, kind in code.state.items()]
+    for name, per_neuron in constants(neuron, population, build.dt_ms).items():
+        kind = "unsigned int" if name in code.integers else "scalar"
+        own = access.READ_ONLY_DUPLICATE if per_neuron else access.READ_ONLY_SHARED_NEURON
+        variables.append((name, kind, own))
+    modulations = [
+        modulation_name(projection)
+        for projection in build.network.projections
+        if projection.plasticity is not None and projection.target == population.name
+    ]
+    variables += [(name, "scalar") for name in modulations]
+    receive = "".join(f"{name} = in_{name};\n" for name in modulations)
+    reset = code.reset_code
+    if modulations:
+        variables += [(name, "scalar") for name in OWN_SPIKE]
+        receive += OWN_SPIKE_STEP
+        reset += OWN_SPIKE_RESET
+    snippet = pygenn.create_neuron_model(
+        neuron.name,
+        vars=variables,
+        sim_code=receive + code.sim_code,
+        threshold_condition_code=code.threshold,
+        reset_code=reset,
+        additional_input_vars=[(f"in_{name}", "scalar", 0.0) for name in (*neuron.receptors, *modulations)],
+        auto_refractory_required=False,
+    )
+    initial = {variable[0]: 0 for variable in variables}
+    group = model.add_neuron_population(population.name, population.size, snippet, {}, initial)
+    group.spike_recording_enabled = build.record_spikes
+    return group

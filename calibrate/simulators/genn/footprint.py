@@ -1,0 +1,116 @@
+"""Memory of a batch in GeNN on a GPU: what lies on the device, and what of it the host works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from calibrate.network import Network, UniformDelay
+from calibrate.neurons import delay_steps, neuron_model
+from calibrate.simulators.base import Precision, Recording
+from calibrate.simulators.genn.code import constants, row_length
+from calibrate.simulators.genn.counters import RING
+from calibrate.simulators.genn.monitor import MONITOR_STATE
+from calibrate.simulators.genn.synapses import delay_bytes
+
+# Of the free memory, what batches may take. The rest is for what the estimate leaves out: fragments, kernels.
+SHARE = 0.8
+
+# Each process has CUDA's context with GeNN's code on the device, and Python with its libraries on the host;
+# so have the processes that compute statistics.
+CONTEXT_BYTES = 6e8
+PROCESS_BYTES = 3e8
+SCORER_BYTES = 2e8
+
+_MONITOR_BYTES = sum(8 if kind == "double" else 4 for kind in MONITOR_STATE.values())
+_COUNT_BYTES = 4  # of spikes and numbers of neurons
+
+
+@dataclass(frozen=True, kw_only=True)
+class Footprint:
+    """Estimated memory of a batch (bytes).
+
+    shared_bytes  for all members, on the device and in GeNN's copy on the host: the graph
+    member_bytes  on the device, of each member; hot_bytes: of these, what every step goes through
+    host_bytes    of the process that simulates, of each member
+    """
+
+    shared_bytes: float
+    member_bytes: float
+    hot_bytes: float
+    host_bytes: float
+
+    def most(
+        self,
+        *,
+        free_bytes: float,
+        host_free_bytes: float,
+        processes: int = 1,
+        gpus: int = 1,
+        scorers: int = 0,
+    ) -> int:
+        """Members of a batch that fit if `processes` share each of `gpus` devices; 0 if not one fits.
+
+        scorers  processes in all that compute statistics
+        """
+        on_device = SHARE * free_bytes / processes - CONTEXT_BYTES - self.shared_bytes
+        of_each = (SHARE * host_free_bytes - scorers * SCORER_BYTES) / (processes * gpus)
+        on_host = of_each - PROCESS_BYTES - self.shared_bytes
+        return max(int(min(on_device / self.member_bytes, on_host / self.host_bytes)), 0)
+
+
+def footprint(
+    network: Network, *, dt_ms: float, precision: Precision, recording: Recording, duration_ms: float
+) -> Footprint:
+    """The memory of a batch of `network`, and of observing it for `duration_ms`."""
+    scalar = 4 if precision == "single" else 8
+    hot, member, shared = 0.0, 0.0, 0.0
+    for population in network.populations:
+        model = neuron_model(population.neuron)
+        state = sum(scalar if kind == "scalar" else _COUNT_BYTES for kind in model.genn.state.values())
+        own = sum(scalar for of_each in constants(model, population, dt_ms).values() if of_each)
+        noise = 2 * scalar * len(model.receptors) if population.noise else 0
+        if population.noise_shape > 1:
+            noise += _COUNT_BYTES * len(model.receptors)
+        hot += population.size * (state + own + noise)
+        # A spike is kept for as many steps as the longest delay of a projection needs, and for this one.
+        delays = [
+            delay_steps(p.longest_delay_ms, dt_ms)
+            for p in network.projections
+            if p.source == population.name and not isinstance(p.delay_ms, UniformDelay)
+        ]
+        member += population.size * (_MONITOR_BYTES + _COUNT_BYTES * (max(delays, default=0) + 1))
+        member += _COUNT_BYTES * population.clusters * RING
+        if recording.spikes:
+            member += population.size / 8 * recording.bin_ms / dt_ms
+    for projection in network.projections:
+        source, target = network.population(projection.source), network.population(projection.target)
+        room = source.size * row_length(network, projection)
+        hot += scalar * target.size
+        spread = isinstance(projection.delay_ms, UniformDelay)
+        if spread:
+            member += scalar * target.size * (delay_steps(projection.longest_delay_ms, dt_ms) + 1)
+        shared += room * (2 if target.size <= 2**16 else 4) + _COUNT_BYTES * source.size
+        if projection.plasticity is not None:
+            member += room * scalar + 8 * source.size
+            shared += 4 * room  # synapses by target
+        else:
+            shared += room * (scalar * (projection.weight_cv > 0) + spread * delay_bytes(projection, dt_ms))
+    member += hot
+    return Footprint(
+        shared_bytes=shared,
+        member_bytes=member,
+        hot_bytes=hot,
+        host_bytes=member + _observation_bytes(network, recording, duration_ms),
+    )
+
+
+def _observation_bytes(network: Network, recording: Recording, duration_ms: float) -> float:
+    """Of one member: counts as they are read, as its observation keeps them, and packed for the scorers."""
+    layout = network.layout
+    windows = layout.n_neurons * duration_ms / recording.window_ms
+    bins = len(layout.groups) * duration_ms / recording.bin_ms
+    count = np.dtype(np.uint8).itemsize if recording.window_ms <= 255 else 2
+    # Bins are added up in 64 bits; of each neuron, there are its moments and its potential.
+    return 3 * count * windows + (4 + 8 + 8 + 3 * 2) * bins + 12 * 8 * layout.n_neurons

@@ -1,0 +1,175 @@
+"""GeNN: a batch of networks at once on a CUDA device, or one on a core."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from calibrate import simulators
+from calibrate.errors import SimulatorError
+from calibrate.network import Network
+from calibrate.simulators.base import Precision, Recording
+from calibrate.simulators.genn import cache as genn_cache
+from calibrate.simulators.genn import cpu_loops as genn_vector
+from calibrate.simulators.genn import cuda
+from calibrate.simulators.genn.batch import PreparedGenn
+from calibrate.simulators.genn.code import Build, assemble, check_size
+from calibrate.simulators.genn.cuda import Obstacle
+
+
+def _load_pygenn() -> ModuleType:
+    try:
+        import pygenn
+    except ImportError as error:
+        raise SimulatorError(
+            f"PyGeNN cannot be imported ({error}): GeNN's documentation says how to install it"
+        ) from error
+    return pygenn  # type: ignore[no-any-return]
+
+
+def gpu_obstacle() -> Obstacle | None:
+    """Why GeNN cannot use the GPUs that the driver shows; None where it can.
+
+    Raises SimulatorError where PyGeNN itself cannot be imported.
+    """
+    pygenn = _load_pygenn()
+    if "cuda" not in pygenn.genn_model.backend_modules:
+        # PyGeNN leaves out in silence whatever back end does not load.
+        if importlib.util.find_spec("pygenn.cuda_backend") is None:
+            remedy = "set CUDA_PATH and install PyGeNN again, as its documentation says"
+            return Obstacle("PyGeNN was built without CUDA", remedy)
+        try:
+            importlib.import_module("pygenn.cuda_backend")
+        except ImportError as error:
+            return Obstacle(
+                f"PyGeNN's CUDA back end does not load ({error})",
+                "if a library is missing, set LD_LIBRARY_PATH to its folder, such as $CUDA_PATH/lib64; "
+                "else install PyGeNN again",
+            )
+    return cuda.runtime_obstacle() or cuda.toolkit()
+
+
+class GeNN:
+    """The GeNN code generator (https://genn-team.github.io): CUDA where there is a device, else one core."""
+
+    def __init__(self, *, dt_ms: float, precision: Precision) -> None:
+        self._pygenn = _load_pygenn()
+        self._dt_ms, self._precision = dt_ms, precision
+        self._device = "cuda" if simulators.on_gpu("genn") else "single_threaded_cpu"
+
+    def prepare(
+        self, network: Network, *, batch_size: int, recording: Recording, wiring_seed: int
+    ) -> PreparedGenn:
+        on_gpu = self._device == "cuda"
+        if not on_gpu and batch_size != 1:
+            raise SimulatorError(f"GeNN on the CPU simulates one network at a time, not {batch_size}")
+        if batch_size > cuda.LARGEST_BATCH:
+            raise SimulatorError(
+                f"GeNN simulates at most {cuda.LARGEST_BATCH} networks at once, not {batch_size}"
+            )
+        build = Build.of(
+            network,
+            dt_ms=self._dt_ms,
+            batch_size=batch_size,
+            precision=self._precision,
+            record_spikes=recording.spikes,
+        )
+        check_size(build)
+        target = self._target()
+        folder = genn_cache.built(
+            genn_cache.digest(build.text(), self._pygenn.__version__, *target),
+            lambda path: self._compile(build, path),
+        )
+        model = self._model(build)
+        if not on_gpu:
+            model.build(str(folder), never_rebuild=True)
+            return PreparedGenn(model, build, recording, wiring_seed)
+        # GeNN measures its kernels again and writes there what it found, whether it is to build or not.
+        copied = tempfile.TemporaryDirectory(prefix="calibrate-genn-")
+        shutil.copytree(folder, copied.name, dirs_exist_ok=True)
+        model.build(copied.name, never_rebuild=True)
+        return PreparedGenn(model, build, recording, wiring_seed, folder=copied)
+
+    def _target(self) -> tuple[str, ...]:
+        """What, beside the network, its compiled code depends on."""
+        if self._device == "cuda":
+            device = cuda.devices(with_memory=False)[0]
+            flags = [os.environ.get(f"NVCC_{place}_FLAGS", "") for place in ("PREPEND", "APPEND")]
+            return "cuda", device.name, device.capability, cuda.compiler(), genn_cache.compiler(), *flags
+        return self._device, genn_cache.compiler(), genn_cache.processor()
+
+    def describe(self) -> dict[str, str]:
+        return {
+            "name": "genn",
+            "version": str(self._pygenn.__version__),
+            "device": "cuda" if self._device == "cuda" else "cpu",
+            "precision": self._precision,
+        }
+
+    def _model(self, build: Build) -> Any:
+        single = self._precision == "single"
+        model = self._pygenn.GeNNModel(
+            "float" if single else "double",
+            "network",
+            backend=self._device,
+            time_precision="double",
+            # Fast mathematics would round double precision otherwise than NEST does, and let a CPU's
+            # compiler take an undefined potential for a spike.
+            optimize_code=single and self._device == "cuda",
+        )
+        assemble(self._pygenn, model, build)
+        return model
+
+    def _compile(self, build: Build, folder: Path) -> None:
+        try:
+            if self._device == "cuda":
+                self._compile_for_gpu(build, folder)
+            else:
+                self._compile_for_cpu(build, folder)
+        except Exception as error:
+            raise SimulatorError(f"GeNN could not compile this network: {error}") from error
+
+    def _compile_for_gpu(self, build: Build, folder: Path) -> None:
+        flags = os.environ.get("NVCC_APPEND_FLAGS", "")
+        if self._precision == "double":
+            flags += " -fmad=false"  # as on the CPU: a fused operation rounds otherwise than NEST's two
+        with _environment("NVCC_APPEND_FLAGS", flags.strip()):
+            self._model(build).build(str(folder), always_rebuild=True)
+
+    def _compile_for_cpu(self, build: Build, folder: Path) -> None:
+        flags = "-O3 -march=native -fno-math-errno -fno-trapping-math"
+        flags += " -ffp-contract=fast" if self._precision == "single" else " -ffp-contract=off"
+        if platform.machine() in ("x86_64", "AMD64"):
+            # Wider vectors leave most of a small population to the scalar rest of the loop.
+            flags += " -mprefer-vector-width=256"
+        # GeNN is left to generate only: what it generates is rewritten before it is compiled.
+        with _environment("CXX", "true"):
+            self._model(build).build(str(folder), always_rebuild=True)
+        code = folder / "network_CODE"
+        genn_vector.rewrite(code)
+        with _environment("CXX", f"{os.environ.get('CXX', 'g++')} {flags}"):
+            jobs = f"-j{len(os.sched_getaffinity(0))}"
+            subprocess.run(["make", "--silent", jobs, "-C", str(code)], check=True)
+
+
+@contextlib.contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before

@@ -1,0 +1,1 @@
+"""NEST: a network in its kernel."""

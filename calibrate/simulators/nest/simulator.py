@@ -1,0 +1,388 @@
+"""NEST: one network at a time, one thread per process; re-weighted in place between candidates."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibrate.errors import SimulatorError
+from calibrate.network import Network, Population, Projection, UniformDelay, Values, wiring
+from calibrate.neurons import Number, delay_steps, neuron_model
+from calibrate.observation import (
+    Accumulator,
+    FloatArray,
+    IntArray,
+    Layout,
+    Observation,
+    SimulationFailure,
+    steps,
+)
+from calibrate.simulators.base import Member, Recording
+from calibrate.simulators.nest import plasticity as nest_plasticity
+from calibrate.simulators.nest.plasticity import Connections, PlasticSynapses
+
+# Between candidates the network falls silent: out of reach of any input. Synaptic currents decay by e^-10 per
+# step, so that they are exactly 0 after 75 steps; conductances can be set.
+_UNREACHABLE_MV = 1e12
+_SILENT_TAU_STEPS = 0.1
+_SILENT_STEPS = 100
+
+# Spikes are taken over in pieces, so that a runaway network does not fill the memory.
+_PIECE_MS = 1000.0
+
+
+def _load_nest() -> Any:
+    os.environ.setdefault("PYNEST_QUIET", "1")
+    try:
+        import nest
+    except ImportError as error:
+        raise SimulatorError(f"NEST cannot be imported ({error}): `pip install nest-simulator`") from error
+    nest.verbosity = nest.VerbosityLevel.ERROR
+    return nest
+
+
+class Nest:
+    """The NEST simulator (https://nest-simulator.org), double precision."""
+
+    def __init__(self, *, dt_ms: float) -> None:
+        self._nest = _load_nest()
+        self._dt_ms = dt_ms
+
+    def prepare(
+        self, network: Network, *, batch_size: int, recording: Recording, wiring_seed: int
+    ) -> PreparedNest:
+        if batch_size != 1:
+            raise SimulatorError(f"NEST simulates one network at a time, not a batch of {batch_size}")
+        return PreparedNest(self._nest, network, recording, wiring_seed, self._dt_ms)
+
+    def describe(self) -> dict[str, str]:
+        return {
+            "name": "nest",
+            "version": str(self._nest.__version__),
+            "device": "cpu",
+            "precision": "double",
+        }
+
+
+class PreparedNest:
+    """A network in NEST's kernel, of which there is one per process; see `Nest`."""
+
+    def __init__(
+        self, nest: Any, network: Network, recording: Recording, wiring_seed: int, dt_ms: float
+    ) -> None:
+        self._nest, self._network, self._recording = nest, network, recording
+        self.layout: Layout = network.layout
+        self._parameters: dict[str, dict[str, Number]] = {}
+        self._wiring_seed, self._dt_ms = wiring_seed, dt_ms
+        self._realisation: int | None = None
+        self._nodes: dict[str, Any] = {}
+        self._generators: dict[str, Any] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._nest.ResetKernel()
+        self._realisation = None
+
+    # --- building -----------------------------------------------------------------------------------
+
+    def _build(self, realisation: int) -> None:
+        nest = self._nest
+        nest.ResetKernel()
+        nest.resolution = self._dt_ms
+        nest.local_num_threads = 1
+        nest.overwrite_files = True
+        self._nodes = {population.name: self._create(population) for population in self._network.populations}
+        self._recorder = nest.Create("spike_recorder")
+        self._factors: dict[str, tuple[Connections, NDArray[np.float64]]] = {}
+        self._plastic: dict[str, tuple[Connections, PlasticSynapses]] = {}
+        self._single: list[tuple[Projection, wiring.Connections]] = []
+        for projection in self._network.projections:
+            self._connect(projection, realisation)
+        self._generators = {}
+        for population in self._network.populations:
+            nest.Connect(self._nodes[population.name], self._recorder)
+            if population.noise:
+                self._generators[population.name] = self._connect_noise(population)
+        if self._single:
+            self._find_single_synapses(realisation)
+        self._realisation = realisation
+
+    def _create(self, population: Population) -> Any:
+        model = neuron_model(population.neuron)
+        # Ports are there from the beginning: a neuron that has connections cannot get more.
+        defaults = model.nest.settings({p.name: p.default for p in model.parameters})
+        lists = {name: value for name, value in defaults.items() if isinstance(value, list)}
+        return self._nest.Create(model.nest.model, population.size, lists)
+
+    def _connect(self, projection: Projection, realisation: int) -> None:
+        nest = self._nest
+        drawn = wiring.draw(self._network, projection, wiring_seed=self._wiring_seed, realisation=realisation)
+        graph = {"wiring_seed": self._wiring_seed, "realisation": realisation}
+        delays = None
+        if isinstance(projection.delay_ms, UniformDelay):
+            steps_each = wiring.synapse_delays(projection, drawn, dt_ms=self._dt_ms, **graph)
+            delays = steps_each.astype(np.float64) * self._dt_ms
+        single = projection.weight_cv > 0 or projection.plasticity is not None
+        for name, port, _ in self._synapse_models(projection):
+            settings = {"delay": delay_steps(projection.longest_delay_ms, self._dt_ms) * self._dt_ms}
+            # A weight of a whole projection is kept once, and set at once.
+            nest.CopyModel("static_synapse" if single else "static_synapse_hom_w", name, settings)
+            self._connect_synapses(projection, drawn, name, port, delays)
+        if single and drawn.targets.size:
+            self._single.append((projection, drawn))
+
+    def _find_single_synapses(self, realisation: int) -> None:
+        """Synapses with weights of their own, once NEST has sorted them, as it does before it simulates."""
+        self._nest.Prepare()
+        self._nest.Cleanup()
+        graph = {"wiring_seed": self._wiring_seed, "realisation": realisation}
+        for projection, drawn in self._single:
+            for name, _, _ in self._synapse_models(projection):
+                connections = Connections(self._nest, name, drawn)
+                if projection.plasticity is None:
+                    factors = wiring.weight_factors(projection, drawn, **graph)
+                    self._factors[name] = connections, factors
+                else:
+                    synapses = PlasticSynapses(self._network, projection, drawn, dt_ms=self._dt_ms)
+                    self._plastic[name] = connections, synapses
+
+    def _connect_synapses(
+        self,
+        projection: Projection,
+        drawn: wiring.Connections,
+        name: str,
+        port: int,
+        delays_ms: NDArray[np.float64] | None,
+    ) -> None:
+        first_source = int(self._nodes[projection.source][0].global_id)
+        first_target = int(self._nodes[projection.target][0].global_id)
+        sources = drawn.sources
+        for start in range(0, sources.size, 1 << 24):  # bounds the memory of the 64-bit copies
+            piece = slice(start, start + (1 << 24))
+            synapses: dict[str, Any] = {"synapse_model": name, "receptor_type": port}
+            if delays_ms is not None:
+                synapses["delay"] = delays_ms[piece]
+            self._nest.Connect(
+                sources[piece].astype(np.int64) + first_source,
+                drawn.targets[piece].astype(np.int64) + first_target,
+                "one_to_one",
+                synapses,
+            )
+
+    def _connect_noise(self, population: Population) -> Any:
+        """One generator for each cluster, which gives every target a train of its own."""
+        nest, nodes = self._nest, self._nodes[population.name]
+        if population.noise_shape == 1:
+            generators = nest.Create("poisson_generator", population.clusters)
+        else:
+            shape = {"n_proc": 1, "gamma_shape": population.noise_shape}
+            generators = nest.Create("gamma_sup_generator", population.clusters, shape)
+        model = neuron_model(population.neuron)
+        ports = {port.number for receptor in model.receptors for port in model.ports(receptor)}
+        size = population.cluster_size
+        for port in sorted(ports):
+            name = _noise_synapse(population.name, port)
+            nest.CopyModel("static_synapse_hom_w", name, {"delay": self._dt_ms})
+            for cluster, generator in enumerate(generators):
+                inside = nodes[cluster * size : (cluster + 1) * size]
+                synapses = {"synapse_model": name, "receptor_type": port}
+                nest.Connect(generator, inside, "all_to_all", synapses)
+        return generators
+
+    def _synapse_models(self, projection: Projection) -> list[tuple[str, int, Number]]:
+        """Name, port and factor of the weight of each of NEST's synapses that one of a projection takes."""
+        target = self._network.population(projection.target)
+        ports = neuron_model(target.neuron).ports(projection.receptor)
+        parameters = self._parameters.get(target.name, {})
+        names = [projection.name, *(f"{projection.name}_{k}" for k in range(1, len(ports)))]
+        return [
+            (name, port.number, port.factor(parameters) if parameters else 1.0)
+            for name, port in zip(names, ports, strict=True)
+        ]
+
+    # --- running ------------------------------------------------------------------------------------
+
+    def load(self, members: Sequence[Member], realisation: int) -> None:
+        if len(members) != 1:
+            raise SimulatorError(f"NEST simulates one network at a time, not {len(members)}")
+        if realisation != self._realisation:
+            self._build(realisation)
+        else:
+            self._silence()
+        values, seed = members[0].values, members[0].seed
+        self._nest.rng_seed = 1 + wiring.key("nest", seed)[0] % (2**31 - 2)
+        self._parameters = {
+            population.name: wiring.neuron_parameters(
+                population, values, wiring_seed=self._wiring_seed, realisation=realisation
+            )
+            for population in self._network.populations
+        }
+        self._set_neurons(values, seed)
+        self._driven = np.zeros(len(self.layout.groups))
+        self._set_weights(values)
+        self._now = 0
+        self._origin = round(self._nest.biological_time / self._dt_ms)
+        self.measure()
+
+    def _silence(self) -> None:
+        """Clear whatever the last candidate left: spikes in flight, currents, refractoriness, noise."""
+        longest = 0
+        for population in self._network.populations:
+            model = neuron_model(population.neuron)
+            if population.name in self._generators:
+                self._generators[population.name].rate = 0.0
+            still = dict.fromkeys(model.nest.fading, _SILENT_TAU_STEPS * self._dt_ms)
+            still |= {"I_e": 0.0, "V_th": _UNREACHABLE_MV, model.threshold: _UNREACHABLE_MV}
+            self._set(population, {**self._parameters[population.name], **still})
+            longest = max(
+                longest,
+                round(float(np.max(self._parameters[population.name][model.refractory])) / self._dt_ms),
+            )
+        travel = max(
+            (delay_steps(p.longest_delay_ms, self._dt_ms) for p in self._network.projections), default=1
+        )
+        self._nest.Simulate((longest + travel + _SILENT_STEPS) * self._dt_ms)
+        self._recorder.n_events = 0
+
+    def _set(self, population: Population, parameters: dict[str, Number]) -> None:
+        """Give a population parameters of its neuron model; one number for all, or one for each."""
+        model, nodes = neuron_model(population.neuron), self._nodes[population.name]
+        nodes.set(_as_nest_takes_them(model.nest.settings(parameters), population.size))
+
+    def _set_neurons(self, values: Values, seed: int) -> None:
+        for population in self._network.populations:
+            parameters = self._parameters[population.name]
+            self._set(population, parameters)
+            start = wiring.initial_potential(population, values, parameters, seed=seed)
+            state = dict.fromkeys(neuron_model(population.neuron).nest.state, 0.0)
+            self._nodes[population.name].set({**state, "V_m": start.tolist()})
+
+    def _set_weights(self, values: Values) -> None:
+        for projection in self._network.projections:
+            weight = values.weights[projection.name]
+            for name, _, factor in self._synapse_models(projection):
+                if name in self._factors:
+                    connections, factors = self._factors[name]
+                    connections.set_weights(weight * factor * factors)
+                elif name in self._plastic:
+                    connections, synapses = self._plastic[name]
+                    synapses.start(projection, values, port_factor=float(factor))
+                    connections.set_weights(synapses.port_weights)
+                elif not projection.weight_cv and projection.plasticity is None:
+                    self._nest.SetDefaults(name, {"weight": weight * factor})
+        for name, generators in self._generators.items():
+            noise = values.noise[name]
+            self._set_noise_weights(self._network.population(name), noise.weight)
+            self._check_noise(self._network.population(name), noise.rate_hz)
+            generators.rate = noise.rate_hz
+
+    def _set_noise_weights(self, population: Population, weight: float) -> None:
+        model = neuron_model(population.neuron)
+        for receptor in model.receptors:
+            for port in model.ports(receptor):
+                # Ports of the receptor that the sign of the weight does not mean stay silent.
+                meant = port.number == 0 or (weight < 0) == (receptor == "in")
+                factor = port.factor(self._parameters[population.name]) if meant else 0.0
+                name = _noise_synapse(population.name, port.number)
+                self._nest.SetDefaults(name, {"weight": weight * factor})
+
+    def _check_noise(self, population: Population, rate_hz: float) -> None:
+        chance = rate_hz * population.noise_shape * self._dt_ms / 1000
+        if population.noise_shape > 1 and chance > 1:
+            raise SimulatorError(
+                f"gamma input of {rate_hz:g} Hz and shape {population.noise_shape} is too fast for NEST's "
+                f"steps of {self._dt_ms:g} ms: use a smaller rate with a larger weight"
+            )
+
+    def advance(self, duration_ms: float) -> None:
+        left = steps(duration_ms, self._dt_ms, "an advance")
+        piece_ms = nest_plasticity.INTERVAL_MS if self._plastic else _PIECE_MS
+        piece_steps = max(1, round(piece_ms / self._dt_ms))
+        while left > 0:
+            piece = min(left, piece_steps)
+            self._nest.Simulate(piece * self._dt_ms)
+            self._now += piece
+            left -= piece
+            events = self._recorder.events
+            stamp = np.rint(np.asarray(events["times"]) / self._dt_ms).astype(np.int64)
+            step = stamp - 1 - self._origin
+            neuron = np.asarray(events["senders"], dtype=np.int64) - 1
+            self._accumulator.add(step - self._measured_from, neuron, self._now - self._measured_from)
+            for connections, synapses in self._plastic.values():
+                if synapses.update(step, neuron, self._now):
+                    connections.set_weights(synapses.port_weights)
+            group = np.searchsorted(self.layout.boundaries, neuron, side="right") - 1
+            self._counted += np.bincount(group, minlength=self._counted.size)
+            self._recorder.n_events = 0
+
+    def measure(self) -> None:
+        self._measured_from = self._now
+        self._counted = np.zeros(len(self.layout.groups), dtype=np.int64)
+        self._accumulator = Accumulator(
+            self.layout,
+            dt_ms=self._dt_ms,
+            bin_ms=self._recording.bin_ms,
+            window_ms=self._recording.window_ms,
+            keep_spikes=self._recording.spikes,
+        )
+
+    def drive(self, member: int, currents_pA: FloatArray) -> None:
+        if member != 0:
+            raise SimulatorError("NEST simulates one network at a time")
+        for population in self._network.populations:
+            rows = self.layout.groups_of(population.name)
+            if not np.array_equal(currents_pA[rows], self._driven[rows]):
+                base = np.broadcast_to(self._parameters[population.name]["I_e"], population.size)
+                added = np.repeat(currents_pA[rows], population.cluster_size)
+                self._nodes[population.name].set(I_e=(base + added).tolist())
+        self._driven = np.array(currents_pA, dtype=float)
+
+    def drive_rates(self, member: int, rates_hz: FloatArray) -> None:
+        if member != 0:
+            raise SimulatorError("NEST simulates one network at a time")
+        for name, generators in self._generators.items():
+            rates = rates_hz[self.layout.groups_of(name)]
+            if not np.isnan(rates).all():
+                self._check_noise(self._network.population(name), float(rates.max()))
+                generators.set(rate=rates.tolist())
+
+    def weights(self, name: str) -> NDArray[np.float64]:
+        """The weights of a plastic projection as they are now, in the order of `wiring.draw`.
+
+        Shape (1, n_synapses), in the unit of its receptor.
+        """
+        return self._plastic[name][1].weights[np.newaxis]
+
+    def counted(self) -> IntArray:
+        return self._counted[np.newaxis].copy()
+
+    def observe(self) -> list[Observation | SimulationFailure]:
+        return [self._accumulator.finish(self._depolarisation())]
+
+    def _depolarisation(self) -> NDArray[np.float64]:
+        relative = []
+        for population in self._network.populations:
+            parameters = self._parameters[population.name]
+            potential = np.asarray(self._nodes[population.name].get("V_m"), dtype=float)
+            threshold = parameters[neuron_model(population.neuron).threshold]
+            gap = np.asarray(threshold) - parameters["V_reset"]
+            relative.append(np.atleast_1d((potential - parameters["V_reset"]) / gap))
+        return self.layout.group_means(np.concatenate(relative))
+
+
+def _noise_synapse(population: str, port: int) -> str:
+    return f"noise_{population}_{port}"
+
+
+def _as_nest_takes_them(settings: Mapping[str, Any], size: int) -> dict[str, Any]:
+    """A number for all neurons, or one for each; then lists, which are of ports, are for each too."""
+    numbers = {n: np.asarray(v, dtype=float) for n, v in settings.items() if not isinstance(v, list)}
+    each = any(value.ndim for value in numbers.values())
+    lists = {n: [v] * size if each else v for n, v in settings.items() if isinstance(v, list)}
+    return {**{name: value.tolist() for name, value in numbers.items()}, **lists}

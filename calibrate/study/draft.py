@@ -1,0 +1,249 @@
+"""A study file for a model, with every table explained, for those who begin."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shlex
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from calibrate.errors import StudyError
+from calibrate.network import Model, Parameter
+from calibrate.objective import Objective, Statistic, Value, find_statistic
+from calibrate.study import Study, make_study
+from calibrate.study.file.sections import (
+    SAMPLERS,
+    BudgetSection,
+    ReplicatesSection,
+    Section,
+    SimulationSection,
+    StorageSection,
+    StudySection,
+)
+from calibrate.study.reading import default_sampler
+from calibrate.study.rules import noise
+from calibrate.study.space import Choice, Range
+from calibrate.study.suggestions import Search
+
+WARMUP_MS, DURATION_MS = 500.0, 4000.0
+# A tolerance that needs more is refused.
+MOST_GRAPHS = 20
+# Where comments begin.
+COLUMN = 44
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aim:
+    """A target of the study; `replace` where it only holds the place of the user's own."""
+
+    statistic: str
+    target: float
+    tolerance: float | None = None
+    replace: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """What a new study file says.
+
+    reference  the model, as the file names it
+    free       the free parameters, as in the file
+    aims       empty: a rate of every population, for the user to replace
+    name       of the study, where it is not the file's
+    """
+
+    path: Path
+    reference: str
+    model: Model
+    free: Mapping[str, Search]
+    aims: Sequence[Aim] = ()
+    name: str | None = None
+
+    def write(self) -> Study:
+        """Write the file, unless its study breaks a rule or the file is there; returns the study."""
+        text = self.text
+        tables = tomllib.loads(text)
+        study = make_study(
+            tables.pop("study").get("name", "study"),
+            model=tables.pop("model")["name"],
+            folder=self.path.parent,
+            **tables,
+        )
+        try:
+            with self.path.open("x", encoding="utf-8") as file:
+                file.write(text)
+        except FileExistsError:
+            raise StudyError(already_there(self.path)) from None
+        except OSError as error:
+            raise StudyError(f"{self.path}: cannot be written: {error.strerror}") from None
+        return study
+
+    @property
+    def text(self) -> str:
+        """The study file."""
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        file = shlex.quote(str(self.path))
+        doc = " ".join(self.model.doc.split())
+        yield f"# A study of {self.model.name}{f': {doc}' if doc else ''}."
+        yield "#"
+        yield f"#     calibrate check {file}    says what is wrong with this file, and what the study costs"
+        yield f"#     calibrate run {file}      runs the study; the same again goes on with it"
+        yield "#"
+        yield "# Lines that begin with # do nothing. Most show a setting with the value that it has anyway,"
+        yield "# or ... where it has none: take the # away to change it."
+        yield ""
+        yield from _table("study", StudySection, {"name": self.name} if self.name else {})
+        yield "[model]"
+        yield _line("name", self.reference, "an installed model, or your own: FILE.py:NAME")
+        yield ""
+        yield "[parameters]"
+        yield "# Free: the study searches these, between low and high or among the choices. Where equal"
+        yield "# ratios should be equally likely, add log = true."
+        for name, search in self.free.items():
+            parameter = self.model.parameter(name)
+            default = "" if parameter.default is None else f"; default {_toml(parameter.default)}"
+            yield _line(name, search, f"{_about(parameter)}{default}")
+        yield "#"
+        yield '# Fixed: all others. One that follows from others is written { expression = "N_E / 4" }.'
+        for parameter in self.model.parameters:
+            if parameter.name not in self.free:
+                yield _line(parameter.name, parameter.default, _about(parameter), shown_only=True)
+        yield ""
+        times = {"backend": "auto", "warmup_ms": WARMUP_MS, "duration_ms": DURATION_MS}
+        yield "# One trial: a simulation that warms up and is then measured. A longer one is less noisy."
+        yield from _table("simulation", SimulationSection, times)
+        aims = self._complete_aims()
+        yield "# What the activity should show; `calibrate objectives` lists the statistics. The loss of an"
+        yield "# objective is its squared distance from the target in tolerances, that of a trial their mean."
+        for aim in aims:
+            yield from self._objective(aim)
+        yield "# Bounds that a network must keep, whatever its loss, are written so:"
+        yield "# [[constraints]]"
+        yield _line("statistic", aims[0].statistic, "any statistic", shown_only=True)
+        yield _line("max", 60.0, "in its unit; also: min", shown_only=True)
+        yield ""
+        yield "# All trials have the same random graph. One that would be the best is first tried on others."
+        replicates = self._replicates(aims)
+        if replicates:
+            yield "# On fewer graphs, a tolerance would be below the noise of a trial."
+        yield from _table("replicates", ReplicatesSection, replicates)
+        yield "[sampler]"
+        yield _line("name", self._sampler, f"how points are proposed: {', '.join(SAMPLERS)}")
+        yield ""
+        yield "# When to stop, whatever comes first. It may change while the study goes on."
+        yield from _table("budget", BudgetSection, {"trials": max(100, 40 * len(self.free))})
+        yield "# Where the results go."
+        yield from _table("storage", StorageSection, {})
+
+    def _objective(self, aim: Aim) -> Iterator[str]:
+        unit = self._found_statistic(aim).unit
+        yield "[[objectives]]"
+        yield _line("statistic", aim.statistic, self._found_statistic(aim).summary.rstrip("."))
+        whose = "REPLACE this by the value that you want; " if aim.replace else ""
+        yield _line("target", aim.target, f"{whose}{unit or 'no unit'}")
+        yield _line("tolerance", aim.tolerance, "deviation that still counts as reached")
+        yield _line("weight", 1.0, "of its loss in the mean", shown_only=True)
+        yield _line("source", "", "where the target comes from", shown_only=True)
+        yield ""
+
+    def _found_statistic(self, aim: Aim) -> Statistic:
+        return find_statistic(aim.statistic, folder=self.path.parent)
+
+    @property
+    def _start(self) -> dict[str, Any]:
+        """A point of the search."""
+        return {
+            name: search["choices"][0] if "choices" in search else search["low"]
+            for name, search in self.free.items()
+        }
+
+    def _error(self, aim: Aim) -> float:
+        """Standard error of the statistic in one trial on one graph; 0 where it is not known."""
+        statistic, size = self._found_statistic(aim), abs(aim.target) or 1.0
+        objective = Objective(statistic=statistic, target=Value(aim.target, size / 2))
+        network = self.model.network(self._start)
+        return noise.standard_error(objective, network, duration_ms=DURATION_MS, graphs=1) or 0.0
+
+    def _complete_aims(self) -> list[Aim]:
+        if not self.aims:
+            populations = self.model.network(self._start).populations
+            rates = {
+                population.name: (8.0, 1.5) if population.name == "I" else (5.0, 1.0)
+                for population in populations
+            }
+            return [
+                Aim(statistic=f"rate_{name}", target=target, tolerance=tolerance, replace=True)
+                for name, (target, tolerance) in rates.items()
+            ]
+        return [aim if aim.tolerance is not None else self._with_tolerance(aim) for aim in self.aims]
+
+    def _with_tolerance(self, aim: Aim) -> Aim:
+        """A fifth of the target, or the noise of a trial where that is more, up to half of it."""
+        size = abs(aim.target)
+        if not size:
+            raise StudyError(
+                f"{aim.statistic}: a target of 0 needs a tolerance: {aim.statistic}=0+-TOLERANCE"
+            )
+        tolerance = min(max(0.2 * size, 1.05 * self._error(aim)), 0.5 * size)
+        return Aim(statistic=aim.statistic, target=aim.target, tolerance=float(f"{tolerance:.2g}"))
+
+    def _replicates(self, aims: Sequence[Aim]) -> dict[str, int]:
+        """So many graphs that no tolerance is below the noise of a trial, within reason."""
+        shares = [self._error(aim) / aim.tolerance for aim in aims if aim.tolerance]
+        graphs = math.ceil(max(shares, default=0.0) ** 2)
+        return {"graphs": graphs} if 1 < graphs <= MOST_GRAPHS else {}
+
+    @property
+    def _sampler(self) -> str:
+        space = {
+            name: Choice(values=tuple(search["choices"]))
+            if "choices" in search
+            else Range(low=search["low"], high=search["high"])
+            for name, search in self.free.items()
+        }
+        return default_sampler(space, pareto=False).name
+
+
+def already_there(path: Path) -> str:
+    """Why a study file is not written."""
+    return f"{path} is there already and is never overwritten: name another file with -o"
+
+
+def beside(reference: str, folder: Path) -> str:
+    """`FILE.py:NAME` of the current folder, as a study file in `folder` names it; other names as they are."""
+    file, colon, name = reference.rpartition(":")
+    return f"{os.path.relpath(file, folder)}{colon}{name}" if file.endswith(".py") else reference
+
+
+def _table(name: str, section: type[Section], written: Mapping[str, Any]) -> Iterator[str]:
+    """A table with all its keys: those `written`, and comments that show the defaults of the rest."""
+    yield f"[{name}]"
+    for key, field in section.model_fields.items():
+        value = written.get(key, field.default)
+        yield _line(key, value, field.description or "", shown_only=key not in written)
+    yield ""
+
+
+def _line(key: str, value: object, comment: str, *, shown_only: bool = False) -> str:
+    bare = key.replace("_", "").replace("-", "").isalnum() and key.isascii()
+    setting = f"{key if bare else json.dumps(key)} = {'...' if value is None else _toml(value)}"
+    return f"{'# ' * shown_only + setting:<{COLUMN - 2}}  # {' '.join(comment.split())}"
+
+
+def _about(parameter: Parameter) -> str:
+    return f"{parameter.unit}: {parameter.doc}" if parameter.unit else parameter.doc
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{key} = {_toml(item)}' for key, item in value.items())} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False)  # numbers, texts, true and false are as in JSON

@@ -1,0 +1,80 @@
+"""Rules of a study file that go across its tables, and how a broken one becomes a problem."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from calibrate.errors import CalibrateError, did_you_mean
+from calibrate.study.file.problems import Place, Problems, listed
+from calibrate.study.file.sections import StudyFile
+from calibrate.study.space import Choice, Space
+
+Result = TypeVar("Result")
+
+
+def attempt(
+    problems: Problems, place: Place, call: Callable[..., Result], *args: Any, remedy: str = ""
+) -> Result | None:
+    """What `call(*args)` returns; None, and a problem at `place`, where it raises."""
+    try:
+        return call(*args)
+    except CalibrateError as error:
+        problems.add_error(place, error, remedy)
+    except OSError as error:  # a name that no file can have
+        problems.add(place, f"cannot be read: {error.strerror or error}", None, remedy)
+    except Exception as error:
+        problems.add(place, f"raised {type(error).__name__}: {error}", None, remedy)
+    return None
+
+
+def check_sampler(problems: Problems, file: StudyFile, space: Space) -> None:
+    """The sampler must be installed, and able to search `space`."""
+    place = ("sampler", "name")
+    if file.sampler.name == "gp" and importlib.util.find_spec("torch") is None:
+        problems.add(place, "needs PyTorch", "gp", 'run pip install "calibrate-snn[gp]"')
+    if file.sampler.name == "cmaes":
+        for name, domain in space.items():
+            if isinstance(domain, Choice):
+                rule, remedy = "has choices, which cmaes cannot search", "fix it, or use tpe or nsga2"
+                problems.add(("parameters", name), rule, None, remedy)
+        if file.study.pareto:
+            rule, remedy = "minimises one loss, and the study seeks a front", "use tpe, nsga2 or gp"
+            problems.add(place, rule, "cmaes", remedy)
+
+
+def check_prior(problems: Problems, file: StudyFile, space: Space) -> None:
+    """Points to try first must lie in the ranges; a grid tries its own points only."""
+    if file.sampler.name == "grid" and (file.prior.points or file.prior.study):
+        problems.add(
+            ("prior",), "is of no use to a grid, which tries every point itself", None, "leave it out"
+        )
+    for number, point in enumerate(file.prior.points, start=1):
+        place = ("prior", "points")
+        if not point:
+            problems.add(place, f"point {number} names no parameter", None, f"there are {listed(space)}")
+        for name, value in point.items():
+            if name not in space:
+                rule = f"point {number} names {name}, which is not free{did_you_mean(name, space)}"
+                problems.add(place, rule, None, f"free are {listed(space)}")
+            elif not space[name].contains(value):
+                problems.add(place, f"point {number} has {name} outside its range", value, "move it inside")
+            elif isinstance(value, float) and getattr(space[name], "integer", False):
+                rule = f"point {number} has {name}, which is a whole number"
+                problems.add(place, rule, value, f"write {value:.0f}")
+
+
+def check_pool(problems: Problems, file: StudyFile) -> None:
+    """A cluster has an address."""
+    if file.pool.engine == "dask" and file.pool.address is None:
+        remedy = 'write address = "tcp://HOST:8786", or a scheduler file'
+        problems.add(("pool",), "names a Dask cluster without its address", None, remedy)
+
+
+def check_budget(problems: Problems, file: StudyFile) -> None:
+    """A study must be able to end; the grid ends by itself."""
+    budget = file.budget
+    ends = (budget.trials, budget.wall_s, budget.plateau)
+    if file.sampler.name != "grid" and all(end is None for end in ends):
+        problems.add(("budget",), "has no end", None, "add trials = ... (or wall_s = ..., in seconds)")

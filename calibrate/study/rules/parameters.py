@@ -1,0 +1,248 @@
+"""The rules of [parameters]: ranges, expressions, and what the model says of them together."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from calibrate.errors import CalibrateError, ModelError, StudyError, did_you_mean
+from calibrate.network import Model, Network, Parameter, check_stimuli
+from calibrate.study.expressions import Expression, ordered
+from calibrate.study.file.problems import Problems, listed, name_in
+from calibrate.study.file.sections import DerivedParameter, FreeParameter
+from calibrate.study.rules.common import attempt
+from calibrate.study.space import Choice, Domain, Range, Space, grid_size
+
+# All corners of up to 8 ranges; of more, those where one parameter leaves the middle and some at random.
+MOST_CORNERS = 256
+RANDOM_CORNERS = 64
+
+
+def check_fixed(problems: Problems, model: Model, fixed: Mapping[str, Any]) -> dict[str, Any]:
+    """The fixed parameters as the model takes them."""
+    checked = {}
+    for name, value in fixed.items():
+        parameter = _known(problems, model, name)
+        if parameter is None:
+            continue
+        try:
+            checked[name] = parameter.checked(value)
+        except ModelError as error:
+            problems.add_error(("parameters", name), error, f"it is: {parameter.doc}")
+        except OverflowError:
+            rule = "is too large for a number"
+            problems.add(("parameters", name), rule, value, f"it is: {parameter.doc}")
+    return checked
+
+
+def _known(problems: Problems, model: Model, name: str) -> Parameter | None:
+    names = [parameter.name for parameter in model.parameters]
+    if name in names:
+        return model.parameter(name)
+    rule = f"is not a parameter of {model.name}{did_you_mean(name, names)}"
+    problems.add(("parameters", name), rule, None, f"it has {listed(names)}")
+    return None
+
+
+def domains(
+    problems: Problems, model: Model, free: Mapping[str, FreeParameter], *, grid: bool
+) -> dict[str, Domain]:
+    """The values that each free parameter may take; `grid` where the study's sampler is the grid."""
+    space: dict[str, Domain] = {}
+    for name, wanted in free.items():
+        parameter = _known(problems, model, name)
+        if parameter is None:
+            continue
+        before = len(problems.found)
+        found = _choice if wanted.choices is not None else _range
+        domain = found(problems, parameter, wanted)
+        if isinstance(domain, Range):
+            _check_for_grid(problems, name, domain, grid=grid)
+        if domain is not None and len(problems.found) == before:
+            space[name] = domain
+    if grid and len(space) == len(free) and space:
+        attempt(problems, ("sampler",), _check_grid_size, space)
+    return space
+
+
+def _check_for_grid(problems: Problems, name: str, domain: Range, *, grid: bool) -> None:
+    place = ("parameters", name)
+    if domain.points is not None and not grid:
+        problems.add(place, "points belong to the grid sampler", None, "leave them out, or use step")
+    elif domain.points is not None and domain.step is not None:
+        problems.add(place, "has step and points", None, "keep one of them")
+    elif grid:
+        attempt(problems, place, getattr, domain, "grid", remedy="add step = ... or points = ...")
+
+
+def _check_grid_size(space: Space) -> None:
+    if (size := grid_size(space)) > 10_000_000:
+        raise StudyError(f"a grid of {size} points is never finished; take fewer parameters or larger steps")
+
+
+def _choice(problems: Problems, parameter: Parameter, wanted: FreeParameter) -> Choice | None:
+    place = ("parameters", parameter.name)
+    others = wanted.model_fields_set - {"choices"}
+    if others:
+        problems.add(place, f"has choices and {listed(sorted(others))}", None, "keep choices, or the range")
+    values = []
+    for value in wanted.choices or ():
+        if isinstance(value, list | dict):
+            problems.add(place, "choices must be numbers, texts or true and false", value)
+            return None
+        checked = attempt(problems, place, parameter.checked, value)
+        values.append(checked)
+    if len(set(values)) < len(values) and None not in values:
+        problems.add(place, "names a choice twice", wanted.choices, "leave one out")
+    return Choice(values=tuple(value for value in values if value is not None))
+
+
+def _range(problems: Problems, parameter: Parameter, wanted: FreeParameter) -> Range | None:
+    name = parameter.name
+    place = ("parameters", name)
+    if parameter.kind not in (int, float):
+        example = ", ".join(f'"{choice}"' for choice in parameter.choices) or "..., ..."
+        problems.add(place, "has no range, only choices", None, f"write {name} = {{choices = [{example}]}}")
+        return None
+    if wanted.low is None or wanted.high is None:
+        missing = "low" if wanted.low is None else "high"
+        problems.add(place, f"needs {missing}", None, f"write {name} = {{low = ..., high = ...}}")
+        return None
+    low, high, step = wanted.low, wanted.high, wanted.step
+    if not low < high:
+        remedy = "low must be below high; to fix the parameter, give it one value"
+        problems.add(place, f"has an empty range, low = {low:g}, high = {high:g}", None, remedy)
+        return None
+    if wanted.log and low <= 0:
+        problems.add(place, "on a log scale needs low above 0", low, "raise low, or leave log out")
+    if wanted.log and step is not None:
+        problems.add(place, "has log and step", None, "keep one of them")
+    integer = parameter.kind is int or wanted.type == "int"
+    if parameter.kind is int and wanted.type == "float":
+        problems.add(place, "is a whole number", 'type = "float"', "leave type out")
+    if integer and not all(value is None or float(value).is_integer() for value in (low, high, step)):
+        problems.add(place, "takes whole numbers: low, high and step must be so", None, "round them")
+        return None
+    if step is not None and step > high - low:
+        problems.add(place, "has a step longer than its range", step, "take a smaller step")
+    for end in (low, high):
+        value = int(end) if integer else end
+        attempt(problems, place, parameter.checked, value)
+    return Range(
+        low=int(low) if integer else float(low),
+        high=int(high) if integer else float(high),
+        step=step if step is None or not integer else int(step),
+        log=wanted.log,
+        integer=integer,
+        points=wanted.points,
+    )
+
+
+def middle(space: Space) -> dict[str, Any]:
+    """The free parameters in the middle of their ranges."""
+    return {name: domain.midpoint for name, domain in space.items()}
+
+
+def corners(space: Space) -> Iterator[dict[str, Any]]:
+    """Points at the ends of the ranges: all of them, or a sample where they are many."""
+    ends = {name: domain.ends for name, domain in space.items()}
+    if math.prod(len(values) for values in ends.values()) <= MOST_CORNERS:
+        for values in itertools.product(*ends.values()):
+            yield dict(zip(ends, values, strict=True))
+        return
+    for side in (0, -1):
+        yield {name: values[side] for name, values in ends.items()}
+    for name, values in ends.items():
+        for value in values:
+            yield {**middle(space), name: value}
+    random = np.random.default_rng(0)
+    for _ in range(RANDOM_CORNERS):
+        yield {name: values[random.integers(len(values))] for name, values in ends.items()}
+
+
+def with_derived(model: Model, given: Mapping[str, Any], derived: Mapping[str, Expression]) -> dict[str, Any]:
+    """`given` parameters and the derived ones that it does not name.
+
+    Expressions may use any parameter of the model; those that are not given have their default. Raises
+    StudyError where an expression has no value, ModelError where the model refuses it.
+    """
+    complete = dict(given)
+    for name, expression in derived.items():
+        if name in given:
+            continue
+        used = {}
+        for other in expression.names:
+            value = complete.get(other, model.parameter(other).default)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise StudyError(f"{name} = {expression.text}: {other} is {value!r}, not a number")
+            used[other] = value
+        try:
+            complete[name] = model.parameter(name).checked(expression(used))
+        except (ModelError, StudyError) as error:
+            raise type(error)(f"{name} = {expression.text}: {error}") from None
+    return complete
+
+
+def derived(
+    problems: Problems, model: Model, formulas: Mapping[str, DerivedParameter]
+) -> dict[str, Expression]:
+    """The expressions, each after those it depends on."""
+    found: dict[str, Expression] = {}
+    for name, formula in formulas.items():
+        place = ("parameters", name)
+        parameter = _known(problems, model, name)
+        expression = attempt(problems, place, Expression, formula.expression)
+        if parameter is None or expression is None:
+            continue
+        if parameter.kind not in (int, float):
+            problems.add(place, "takes no expression: it is no number", None, "give it a value, or choices")
+            continue
+        known = [other.name for other in model.parameters]
+        unknown = sorted(expression.names - set(known))
+        for other in unknown:
+            rule = f"expression names {other}, no parameter of {model.name}{did_you_mean(other, known)}"
+            problems.add(place, rule, None, f"it has {listed(known)}")
+        if not unknown:
+            found[name] = expression
+    return attempt(problems, ("parameters",), ordered, found) or {}
+
+
+def check_model_rules(
+    problems: Problems,
+    model: Model,
+    fixed: Mapping[str, Any],
+    space: Space,
+    formulas: Mapping[str, Expression],
+    dt_ms: float,
+) -> Network | None:
+    """The network in the middle of the ranges; a problem where the model refuses it, or one at their ends."""
+    network = None
+    for point in itertools.chain([middle(space)], corners(space)):
+        try:
+            given = with_derived(model, {**fixed, **point}, formulas)
+            made = model.network(given)
+            check_stimuli(model.values(made, given), dt_ms)
+        except CalibrateError as error:
+            rule = str(error)
+            derived_one = rule.partition(" = ")[0]
+            name = derived_one if derived_one in formulas else name_in(rule, [*space, *fixed, *formulas])
+            place = ("parameters", name) if name else ("parameters",)
+            remedy = "change the values"
+            if point:
+                remedy = f"so at {_at(point)}; {'narrow the ranges' if network else remedy}"
+            problems.add(place, f"breaks a rule of {model.name}: {rule}", None, remedy)
+            break
+        except Exception as error:
+            rule = f"its code raised {type(error).__name__}: {error}"
+            problems.add(("model", "name"), rule, None, f"mend it{f'; so at {_at(point)}' if point else ''}")
+            break
+        network = network or made
+    return network
+
+
+def _at(point: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} = {round(v, 6) if isinstance(v, float) else v}" for name, v in point.items())

@@ -1,0 +1,250 @@
+"""The rules of [[objectives]], [[constraints]] and [[stages]]: statistics, and times that fit them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from calibrate.errors import did_you_mean
+from calibrate.network import Network
+from calibrate.objective import Constraint, Interval, Needs, Objective, Statistic, Value, find_statistic
+from calibrate.objective.derived import distance_to, during, of_clusters, subsampled
+from calibrate.observation import steps
+from calibrate.study.file.problems import Place, Problems, listed
+from calibrate.study.file.sections import (
+    RECORDING,
+    ConstraintSection,
+    ObjectiveSection,
+    StatisticSection,
+    StudyFile,
+)
+from calibrate.study.rules.common import attempt
+from calibrate.study.rules.recording import Recorded
+
+# Statistics that a study was given in Python, by reference.
+Own = Mapping[str, object]
+
+
+def objectives(
+    problems: Problems,
+    sections: Sequence[ObjectiveSection],
+    network: Network,
+    recorded: Recorded,
+    own: Own,
+) -> tuple[Objective, ...]:
+    """The objectives, their statistics found and their populations there."""
+    made: list[Objective] = []
+    for number, section in enumerate(sections):
+        objective = _objective(problems, section, network, recorded, own, ("objectives", number))
+        if objective is None:
+            continue
+        if objective.name in [other.name for other in made]:
+            remedy = 'give one of them its own: name = "..."'
+            problems.add(("objectives", number), "has the name of an earlier one", objective.name, remedy)
+        made.append(objective)
+    return tuple(made)
+
+
+def _objective(
+    problems: Problems,
+    section: ObjectiveSection,
+    network: Network,
+    recorded: Recorded,
+    own: Own,
+    place: Place,
+) -> Objective | None:
+    statistic = _statistic(problems, section, network, recorded.folder, own, place)
+    if statistic is None:
+        return None
+    aims = {
+        "a target": section.target,
+        "an interval": section.interval,
+        "a distribution": section.distribution,
+    }
+    given = [name for name, value in aims.items() if value is not None]
+    if len(given) != 1:
+        rule = f"has {' and '.join(given)}" if given else "needs a target"
+        remedy = "write target = VALUE, interval = [LOW, HIGH] or distribution = FILE"
+        problems.add(place, rule, None, remedy)
+        return None
+    if section.tolerance is None and section.target != RECORDING:
+        problems.add(
+            place, "tolerance is missing", None, "add tolerance = ...: the deviation that still counts"
+        )
+        return None
+    if section.target == RECORDING or section.distribution == RECORDING:
+        population = statistic.options.get("population")
+        if recorded.recording is not None and population not in (None, *recorded.recording.trains):
+            rule = f"looks at population {population}, which the recording does not have"
+            problems.add(place, rule, None, f"it has {listed(recorded.recording.trains)}")
+            return None
+    return attempt(problems, place, _made, section, statistic, recorded)
+
+
+def _statistic(
+    problems: Problems,
+    section: StatisticSection,
+    network: Network,
+    folder: Path,
+    own: Own,
+    place: Place,
+) -> Statistic | None:
+    """The statistic that a section names, under the section's own name if it has one."""
+    statistic = attempt(
+        problems,
+        (*place, "statistic"),
+        lambda: find_statistic(section.statistic, section.options, folder=folder, own=own),
+    )
+    if statistic is None:
+        return None
+    population, there = statistic.options.get("population"), network.layout.populations
+    if population is not None and population not in there:
+        rule = f"looks at a population that is not there{did_you_mean(str(population), there)}"
+        problems.add((*place, "statistic"), rule, population, f"there are {listed(there)}")
+    clusters = [g.cluster for g in network.layout.groups if g.population == population]
+    for cluster in section.clusters or ():
+        if clusters and cluster not in clusters:
+            rule = f"names a cluster that {population} does not have"
+            problems.add((*place, "clusters"), rule, cluster, f"it has 0 to {len(clusters) - 1}")
+            return None
+    if section.clusters is not None:
+        statistic = attempt(problems, (*place, "clusters"), of_clusters, statistic, section.clusters)
+    if statistic is not None and section.during_ms is not None:
+        statistic = during(statistic, *section.during_ms)
+    return statistic and replace(statistic, name=section.name or statistic.name)
+
+
+def constraints(
+    problems: Problems, sections: Sequence[ConstraintSection], network: Network, folder: Path, own: Own
+) -> tuple[Constraint, ...]:
+    """The constraints, their statistics found and their populations there."""
+    made: list[Constraint] = []
+    for number, section in enumerate(sections):
+        place: Place = ("constraints", number)
+        statistic = _statistic(problems, section, network, folder, own, place)
+        if statistic is None:
+            continue
+        low = -math.inf if section.min is None else section.min
+        high = math.inf if section.max is None else section.max
+        constraint = attempt(problems, place, partial(Constraint, statistic=statistic, low=low, high=high))
+        if constraint is None:
+            continue
+        if constraint.name in [other.name for other in made]:
+            remedy = 'give one of them its own: name = "..."'
+            problems.add(place, "has the name of an earlier one", constraint.name, remedy)
+        made.append(constraint)
+    return tuple(made)
+
+
+def check_names(
+    problems: Problems, objectives: Sequence[Objective], constraints: Sequence[Constraint]
+) -> None:
+    """An objective and a constraint of one name must be of one statistic."""
+    own = {objective.name: objective.statistic for objective in objectives}
+    for number, constraint in enumerate(constraints):
+        statistic = own.get(constraint.name, constraint.statistic)
+        if (statistic.function, statistic.options) != (
+            constraint.statistic.function,
+            constraint.statistic.options,
+        ):
+            rule = "has the name of an objective, but other options or another statistic"
+            remedy = 'give one of them its own: name = "..."'
+            problems.add(("constraints", number), rule, constraint.name, remedy)
+
+
+def _made(section: ObjectiveSection, statistic: Statistic, recorded: Recorded) -> Objective:
+    target: Value | Interval
+    simulated = statistic
+    if section.neurons is not None:
+        simulated = subsampled(statistic, neurons=section.neurons, samples=section.samples)
+    if section.distribution is not None:
+        reference = recorded.distribution(statistic, section.distribution)
+        simulated = distance_to(simulated, reference, section.distance)
+        target = Value(0.0, section.tolerance or 0.0, section.source)
+    elif section.interval is not None:
+        target = Interval(section.interval[0], section.interval[1], section.tolerance or 0.0, section.source)
+    elif isinstance(section.target, str):
+        target = recorded.target(statistic, section.tolerance, section.source)
+    else:
+        target = Value(section.target or 0.0, section.tolerance or 0.0, section.source)
+    return Objective(
+        statistic=simulated, target=target, weight=section.weight, robust=section.loss == "robust"
+    )
+
+
+def check_times(problems: Problems, file: StudyFile, needs: Needs) -> None:
+    """Durations and the statistics' bins must be whole numbers of time steps, and fit one another."""
+    simulation = file.simulation
+    dt = simulation.dt_ms
+    if abs(dt * 1000 - round(dt * 1000)) > 1e-9 or dt < 0.001:
+        problems.add(("simulation", "dt_ms"), "must be a whole number of microseconds", dt, "round it")
+        return
+    for width in (needs.bin_ms, needs.window_ms):
+        if width is not None:
+            remedy = "choose a dt_ms that divides 1 ms, or other widths"
+            attempt(problems, ("simulation", "dt_ms"), steps, width, dt, "a bin", remedy=remedy)
+    _check_length(problems, ("simulation",), simulation.warmup_ms, simulation.duration_ms, dt, needs)
+    _check_parts(problems, file, needs)
+    longer = file.validation.duration_ms
+    if longer is not None and longer < simulation.duration_ms:
+        rule = f"must not be shorter than that of [simulation], {simulation.duration_ms:g} ms"
+        problems.add(("validation", "duration_ms"), rule, longer, "leave it out, or choose a longer one")
+    elif longer is not None:
+        _check_length(problems, ("validation",), simulation.warmup_ms, longer, dt, needs)
+    for number, stage in enumerate(file.stages):
+        warmup_ms = simulation.warmup_ms if stage.warmup_ms is None else stage.warmup_ms
+        _check_length(problems, ("stages", number), warmup_ms, stage.duration_ms, dt, needs)
+
+
+def _check_parts(problems: Problems, file: StudyFile, needs: Needs) -> None:
+    """Parts of the measurement that objectives and constraints look at must lie in it, in whole steps."""
+    simulation = file.simulation
+    sections: list[tuple[Place, StatisticSection]] = [
+        *((("objectives", k), one) for k, one in enumerate(file.objectives)),
+        *((("constraints", k), one) for k, one in enumerate(file.constraints)),
+    ]
+    for place, section in sections:
+        if section.during_ms is None:
+            continue
+        start, stop = section.during_ms
+        if not 0 <= start < stop <= simulation.duration_ms:
+            rule = f"must lie between 0 and {simulation.duration_ms:g} ms, the earlier time first"
+            problems.add((*place, "during_ms"), rule, section.during_ms, "change it, or duration_ms")
+            continue
+        attempt(problems, (*place, "during_ms"), steps, start, simulation.dt_ms, "a time")
+        whole = needs.bin_ms or simulation.dt_ms
+        attempt(problems, (*place, "during_ms"), steps, stop - start, whole, "a part")
+
+
+def _check_length(
+    problems: Problems, place: Place, warmup_ms: float, duration_ms: float, dt_ms: float, needs: Needs
+) -> None:
+    attempt(problems, (*place, "warmup_ms"), steps, warmup_ms, dt_ms, "a time")
+    whole = attempt(problems, (*place, "duration_ms"), steps, duration_ms, dt_ms, "a time")
+    if needs.bin_ms is not None and whole is not None:
+        bins = duration_ms / needs.bin_ms
+        if not math.isclose(bins, round(bins), rel_tol=1e-9, abs_tol=1e-9) or round(bins) < 1:
+            rule = f"must be a multiple of the {needs.bin_ms:g} ms bins that the statistics need"
+            problems.add((*place, "duration_ms"), rule, duration_ms, "round it")
+
+
+def check_stages(problems: Problems, file: StudyFile, constraints: Sequence[Constraint]) -> None:
+    """Stages grow longer up to the full simulation, and there is a constraint that they can judge."""
+    if not file.stages:
+        return
+    if not any(constraint.statistic.screens for constraint in constraints):
+        rule = "judge nothing: there is no constraint that a short simulation can judge"
+        remedy = 'add [[constraints]] on rate, synchrony or locking, such as statistic = "rate_E", max = 60.0'
+        problems.add(("stages",), rule, None, remedy)
+    lengths = [*(stage.duration_ms for stage in file.stages), file.simulation.duration_ms]
+    for number, (shorter, longer) in enumerate(itertools.pairwise(lengths)):
+        if not shorter < longer:
+            after = "the next stage" if number + 2 < len(lengths) else "[simulation] duration_ms"
+            rule = f"must be shorter than {after}, {longer:g} ms"
+            problems.add(
+                ("stages", number, "duration_ms"), rule, shorter, "shorten it, or leave the stage out"
+            )

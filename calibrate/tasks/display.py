@@ -1,0 +1,316 @@
+"""How a run is shown while it goes on: live on a terminal and in a notebook, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol, Self
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from calibrate.calibration.result import Doing, Progress, Replicated
+from calibrate.calibration.trials.summary import Best, Reached
+
+_DOING: Mapping[Doing, str] = {
+    "screening": "screening",
+    "simulating": "simulating",
+    "confirming": "confirming what may be the best, simulations left:",
+    "on fresh graphs": "simulating the best on fresh graphs, left:",
+    "waiting": "other runs of this study are simulating the rest:",
+}
+
+# Not more than one plain line in this time, except the last, and not more drawings in a notebook.
+PLAIN_INTERVAL_S = 5.0
+NOTEBOOK_INTERVAL_S = 0.5
+
+# A gauge reaches so many tolerances to either side of its target, two characters each.
+GAUGE_REACH = 4
+
+
+class Display(Protocol):
+    """Shows a run or a validation. A context manager, called with each `Progress` after `start`."""
+
+    def start(self, name: str) -> None: ...
+
+    def say(self, line: str) -> None: ...
+
+    def __call__(self, progress: Progress) -> None: ...
+
+    def replicated(self, progress: Replicated) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def display(console: Console | None = None, *, quiet: bool = False) -> Display:
+    """The display for `console`, by default that of standard error or of the notebook."""
+    if quiet:
+        return Nothing()
+    console = console or Console(stderr=True)
+    if console.is_jupyter:
+        return Notebook()
+    return Terminal(console) if console.is_terminal else Plain(console)
+
+
+class Nothing:
+    """Shows nothing."""
+
+    _name = ""
+
+    def start(self, name: str) -> None:
+        self._name = name
+
+    def say(self, line: str) -> None:
+        pass
+
+    def __call__(self, progress: Progress) -> None:
+        pass
+
+    def replicated(self, progress: Replicated) -> None:
+        pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+class Plain(Nothing):
+    """One line for some of the batches."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._shown = -PLAIN_INTERVAL_S
+        self._last = self._waiting = ""
+
+    def say(self, line: str) -> None:
+        self._console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.batch:
+            return
+        self._show(f"{self._name}: {summary(progress)}")
+
+    def replicated(self, progress: Replicated) -> None:
+        self._show(f"{self._name}: {of_replicates(progress)}")
+        if progress.done == progress.total:
+            self._print()
+
+    def _show(self, line: str) -> None:
+        self._waiting = line
+        if time.monotonic() - self._shown >= PLAIN_INTERVAL_S:
+            self._print()
+
+    def __exit__(self, *_: object) -> None:
+        self._print()
+
+    def _print(self) -> None:
+        if self._waiting != self._last:
+            self.say(self._waiting)
+            self._last, self._shown = self._waiting, time.monotonic()
+
+
+class Terminal(Nothing):
+    """A bar, the state of the search, and its targets, redrawn in place."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress: Progress | Replicated | None = None
+        self._received = time.monotonic()
+        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=4, transient=True)
+
+    def start(self, name: str) -> None:
+        super().start(name)
+        self._live.start()
+
+    def say(self, line: str) -> None:
+        self._console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+    def __call__(self, progress: Progress) -> None:
+        self._progress, self._received = progress, time.monotonic()
+
+    def replicated(self, progress: Replicated) -> None:
+        self._progress, self._received = progress, time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def _render(self) -> RenderableType:
+        since_s = time.monotonic() - self._received
+        return drawn(self._name, self._progress, since_s=since_s, width=self._console.width)
+
+
+class Notebook(Nothing):
+    """The same below the cell that runs the study."""
+
+    def __init__(self) -> None:
+        self._shown = -NOTEBOOK_INTERVAL_S
+        self._progress: Progress | Replicated | None = None
+        self._handle: Any = None
+
+    def say(self, line: str) -> None:
+        print(line)
+
+    def start(self, name: str) -> None:
+        super().start(name)
+        show: Any = importlib.import_module("IPython.display").display  # where a notebook runs, it is there
+        self._handle = show(drawn(name, None), display_id=True)
+
+    def __call__(self, progress: Progress) -> None:
+        self._show(progress)
+
+    def replicated(self, progress: Replicated) -> None:
+        self._show(progress)
+
+    def _show(self, progress: Progress | Replicated) -> None:
+        self._progress = progress
+        if time.monotonic() - self._shown >= NOTEBOOK_INTERVAL_S:
+            self._update()
+
+    def __exit__(self, *_: object) -> None:
+        self._update()
+
+    def _update(self) -> None:
+        if self._handle is not None:
+            self._handle.update(drawn(self._name, self._progress))
+            self._shown = time.monotonic()
+
+
+def drawn(
+    name: str, progress: Progress | Replicated | None, *, since_s: float = 0.0, width: int = 100
+) -> Table:
+    """A run as a drawing: how far it is, its best trial against the targets, what is simulating."""
+    rows = Table.grid()
+    if progress is None:
+        rows.add_row(Text(f"{name}: starting"))
+        return rows
+    if isinstance(progress, Replicated):
+        rows.add_row(_line(name, progress.done, progress.total, width, of_replicates(progress)))
+        return rows
+    total = progress.total
+    telling = progress.returned if progress.doing == "simulating" else 0
+    done = progress.done + (telling if total is not None else 0)
+    rows.add_row(_line(name, done, total, width, _counted(progress), _pace(progress)))
+    best = progress.best
+    if best is None:
+        rows.add_row(Text("no trial complete yet", style="dim"))
+    else:
+        met = sum(target.met for target in best.targets)
+        over = f" over {best.graphs} graphs" if best.graphs > 1 else ""
+        title = f"best: trial {best.number}, loss {best.loss:.4g}{over}"
+        rows.add_row(Text(f"{title}, {met} of {len(best.targets)} targets met"))
+        rows.add_row(_targets(best, width))
+    if progress.failed and progress.last_failure:
+        rows.add_row(Text(f"{progress.failed} failed, the last: {progress.last_failure}", style="yellow"))
+    waiting = progress.batch - progress.returned
+    doing = f"{_DOING[progress.doing]} {waiting}" if waiting else ""
+    rows.add_row(Text(doing + (f" for {since_s:.0f} s" if waiting and since_s >= 1 else ""), style="dim"))
+    return rows
+
+
+def _line(name: str, done: int, total: int | None, width: int, text: str, aside: str = "") -> Table:
+    """A name, a bar, and words."""
+    line = Table.grid(padding=(0, 1))
+    bar = ProgressBar(
+        total=total,
+        completed=done,
+        width=min(30, max(width - 60, 10)),
+        pulse=total is None,
+        complete_style="cyan",
+        finished_style="cyan",
+    )
+    line.add_row(Text(name, style="bold"), bar, Text(text), Text(aside, style="dim"))
+    return line
+
+
+def _targets(best: Best, width: int) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for target in best.targets:
+        style = "green" if target.met else "red"
+        row = [
+            Text(f"{'✓' if target.met else '✗'} {target.name}", style),
+            Text("undefined" if target.reached is None else f"{target.reached:.3g}", justify="right"),
+            Text(target.unit, "dim"),
+            Text(f"target {target.aim}", "dim"),
+        ]
+        table.add_row(*row, *([Text(gauge(target), style)] if width >= 72 else []))
+    return table
+
+
+def gauge(target: Reached) -> str:
+    """Where the value lies: ····[·●··]···· with the tolerance in brackets; ◀ and ▶ beyond the scale."""
+    track = ["·"] * (4 * GAUGE_REACH + 1)
+    middle = 2 * GAUGE_REACH
+    track[middle - 2], track[middle + 2] = "[", "]"
+    if target.reached is None:
+        return "".join(track)
+    if isinstance(target.target, tuple):
+        low, high = target.target
+        deviation = 2 * (target.reached - (low + high) / 2) / (high - low)
+    else:
+        deviation = (target.reached - target.target) / target.tolerance
+    if abs(deviation) > GAUGE_REACH:
+        track[0 if deviation < 0 else -1] = "◀" if deviation < 0 else "▶"
+    else:
+        # Never on a bracket: inside where the target is met, outside where not.
+        steps = round(2 * abs(deviation))
+        steps = min(steps, 1) if target.met else max(steps, 3)
+        track[middle + (steps if deviation > 0 else -steps)] = "●"
+    return "".join(track)
+
+
+def summary(progress: Progress) -> str:
+    """The state of a run in one line."""
+    parts = [_counted(progress)]
+    best = progress.best
+    if best is not None:
+        met = sum(target.met for target in best.targets)
+        parts.append(
+            f"best loss {best.loss:.4g} (trial {best.number}), {met}/{len(best.targets)} targets met"
+        )
+    if progress.failed:
+        parts.append(f"{progress.failed} failed")
+    if pace := _pace(progress):
+        parts.append(pace)
+    return ", ".join(parts)
+
+
+def of_replicates(progress: Replicated) -> str:
+    """The state of a validation in one line."""
+    text = f"validating in {progress.simulator}, {progress.done}/{progress.total} simulations"
+    if progress.new and progress.done < progress.total:
+        left_s = (progress.total - progress.done) * progress.elapsed_s / progress.new
+        text += f", {duration(left_s)} left"
+    return text
+
+
+def _counted(progress: Progress) -> str:
+    return f"{progress.done} trials" if progress.total is None else f"{progress.done}/{progress.total} trials"
+
+
+def _pace(progress: Progress) -> str:
+    simulating_s = progress.elapsed_s - progress.starting_s
+    if not progress.added or simulating_s <= 0:
+        return ""
+    rate = progress.added / simulating_s
+    text = f"{60 * rate:.3g}/min"
+    if progress.total is not None and progress.done < progress.total:
+        text += f", {duration((progress.total - progress.done) / rate)} left"
+    return text
+
+
+def duration(seconds: float) -> str:
+    """A time for a reader: 40 s, 3 min 20 s, 2 h 05 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

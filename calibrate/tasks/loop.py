@@ -1,0 +1,129 @@
+"""Live: one network of a study in its closed loop, against the clock."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from calibrate import simulators
+from calibrate.calibration.search.search import candidate_seed
+from calibrate.calibration.study_pool import setup_of
+from calibrate.errors import ModelError, SimulatorError, StudyError
+from calibrate.objective import Estimate
+from calibrate.objective.panel import measure
+from calibrate.observation import Observation, SimulationFailure, steps
+from calibrate.simulation.local_pool import slots_for
+from calibrate.simulators.base import Member
+from calibrate.simulators.closed_loop import Deadline, LoopProgress, LoopRun
+from calibrate.simulators.closed_loop import run_loop as run_network
+from calibrate.study import Study
+from calibrate.tasks.interrupt import Interrupt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looped:
+    """A network that was in its loop.
+
+    parameters  of the network, as the study and the caller name them
+    simulator   its own description: name, version, device, precision
+    build_s     time until the network stood, before the first interval
+    """
+
+    run: LoopRun
+    parameters: Mapping[str, Any]
+    simulator: Mapping[str, str]
+    build_s: float
+    observation: Observation
+    estimates: Mapping[str, Estimate]
+
+
+def run_loop(
+    study: Study,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    deadline: Deadline | None = None,
+    graph: int = 0,
+    index: int = 0,
+    progress: Callable[[LoopProgress], None] = lambda _: None,
+    interrupted: Callable[[], bool] | None = None,
+) -> Looped:
+    """Run one network of `study` in its closed loop for the length of its measurement, in this process.
+
+    parameters   to set, free or fixed ones; other free ones are in the middle of their ranges
+    deadline     "wait", "hold" or "skip" where the network is late, instead of what the study says
+    graph        number of the realisation of its connectivity
+    index        of the candidate in its study, which keys the initial state and random input
+    progress     told of the latencies several times a second
+    interrupted  asked then: whether to stop with what there is; by default Ctrl-C asks
+
+    Raises StudyError where the study has no [loop], ModelError for parameters that the model refuses, and
+    SimulatorError where the simulation fails.
+    """
+    loop, section = study.loop, study.file.loop
+    if loop is None or section is None:
+        raise StudyError(f"{study.path}: has no closed loop: add [loop] with an environment")
+    ready = study.on(simulators.choose(study.simulation.backend))
+    complete = ready.parameters(parameters or {})
+    network = ready.model.network(complete)
+    values = ready.model.values(network, complete)
+    if values.stimuli:
+        raise ModelError("a network in a closed loop is stimulated by its environment: leave out stimuli")
+    simulation, setup = ready.simulation, setup_of(ready)
+    slots_for(simulation.backend, network)  # whether it fits into memory
+    intervals = steps(simulation.duration_ms, loop.interval_ms, "the measurement")
+    member = Member(values=values, seed=candidate_seed(ready.simulation_seed, index, graph))
+    with Interrupt.unless(interrupted) as stop:
+        began = time.perf_counter()
+        with _output_in_a_log():
+            simulator = simulators.create(
+                simulation.backend, dt_ms=simulation.dt_ms, precision=simulation.precision
+            )
+            prepared = simulator.prepare(
+                network, batch_size=1, recording=setup.recording, wiring_seed=ready.simulation_seed
+            )
+        with prepared:
+            with _output_in_a_log():
+                prepared.load([member], graph)
+            build_s = time.perf_counter() - began
+            run = run_network(
+                prepared,
+                member,
+                loop=loop,
+                realisation=graph,
+                warmup_ms=simulation.warmup_ms,
+                intervals=intervals,
+                deadline=deadline or section.deadline,
+                progress=progress,
+                interrupted=stop,
+            )
+    if isinstance(run.observation, SimulationFailure):
+        raise SimulatorError(f"the simulation failed: {run.observation.reason}")
+    return Looped(
+        run=run,
+        parameters=complete,
+        simulator=simulator.describe(),
+        build_s=build_s,
+        observation=run.observation,
+        estimates=measure(run.observation, ready.statistics),
+    )
+
+
+@contextlib.contextmanager
+def _output_in_a_log() -> Iterator[None]:
+    """What simulators and compilers print to file descriptor 1 does not reach standard output."""
+    sys.stdout.flush()
+    with tempfile.TemporaryFile() as log:
+        before = os.dup(1)
+        os.dup2(log.fileno(), 1)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            os.dup2(before, 1)
+            os.close(before)

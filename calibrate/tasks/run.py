@@ -1,0 +1,205 @@
+"""What a study needs to run, put together: its pool, its store, the loop; or one simulation of it."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import optuna
+
+from calibrate import simulators
+from calibrate.calibration.cost.batch_size import sized
+from calibrate.calibration.loop import run, tell
+from calibrate.calibration.result import Result
+from calibrate.calibration.study_pool import pool_for, warnings_of
+from calibrate.calibration.validation.validate import chosen, validate_trials
+from calibrate.calibration.validation.verdict import Verdict
+from calibrate.errors import StoreError, StudyError
+from calibrate.objective import Estimate
+from calibrate.observation import Observation
+from calibrate.store import Store, check_origins, find, named, on_latest_backend, storage_url
+from calibrate.study import Study
+from calibrate.tasks.display import Display, display
+from calibrate.tasks.interrupt import Interrupt
+
+
+def run_study(
+    study: Study,
+    *,
+    storage: str | None = None,
+    slots: int | None = None,
+    new: bool = False,
+    adopt: bool = False,
+    progress: bool | Display = True,
+    interrupted: Callable[[], bool] | None = None,
+) -> Result:
+    """Run `study`, or go on with it: what its database holds counts.
+
+    storage      URL of the database; by default OPTUNA_STORAGE, else what the study says
+    slots        processes, by default what cores and memory allow
+    new          begin another study where this one was changed after it began
+    adopt        with `new`, take over the earlier trials that lie inside the ranges
+    progress     whether to show it, on a terminal, in a notebook or as lines; or what shows it
+    interrupted  asked between batches: whether to stop. By default Ctrl-C stops after the batch, and a second
+                 one at once.
+
+    Other runs of the study, on this computer or others, may go on at the same time with the same database:
+    they share the budget, and each learns between batches what the others found.
+
+    Raises StudyError, StoreError where the database cannot be used, and SimulatorError where no simulation
+    works.
+    """
+    started = time.monotonic()
+    if not study.space:
+        remedy = "give one a range: NAME = {low = ..., high = ...}"
+        raise StudyError(f"{study.path}: no parameter is free; {remedy}")
+    if adopt and not new:
+        raise StudyError("trials are taken over into a new study: --import (adopt) goes with --new")
+    shown = progress if not isinstance(progress, bool) else display(quiet=not progress)
+    with Interrupt.unless(interrupted) as stop, _errors_of_optuna_only(), shown:
+        url = storage_url(study, storage)
+        ready = study.on(simulators.choose(study.simulation.backend))
+        place = named(ready, url, new=new)
+        ready = place.study
+        if study.simulation.backend == "auto":
+            shown.say(f"Simulating with {ready.simulation.backend}.")
+        for warning in warnings_of(ready):
+            shown.say(f"warning: {warning}")
+        pool = pool_for(sized(ready, shown.say, slots=slots), slots=slots, scored=True, say=shown.say)
+        origins = [ready.prior.study, place.predecessor if adopt else None]
+        wanted = list(dict.fromkeys(name for name in origins if name))
+        check_origins(ready, url, wanted)  # before the study begins
+        shown.start(ready.name)
+        with Store(ready, url, say=shown.say, draw=_draw) as store:
+            if store.warning is not None:
+                shown.say(f"warning: {store.warning}")
+            with pool:
+                for name in wanted:
+                    shown.say(store.adopt(name).describe(name))
+                result = run(
+                    ready,
+                    pool=pool,
+                    store=store,
+                    progress=shown,
+                    interrupted=stop,
+                    started=started,
+                    batch_size=pool.batch_size,
+                )
+            result = replace(result, name=ready.name, storage=store.shown_url)
+            if result.others:
+                shown.say(
+                    "Another run of this study goes on; the last one to end shows the best on fresh graphs."
+                )
+            if (
+                not ready.validation.at_end
+                or result.best is None
+                or result.stopped == "interrupted"
+                or result.others
+            ):
+                return result
+            verdicts = validate_trials(
+                ready,
+                chosen(ready, store.trials()),
+                store=store,
+                slots=slots,
+                progress=shown.replicated,
+                interrupted=stop,
+            )
+            return (
+                replace(result, stopped="interrupted")
+                if verdicts is None
+                else replace(result, validation=verdicts)
+            )
+
+
+def _draw(study: Study, observation: Observation, estimates: Mapping[str, Estimate]) -> Mapping[str, bytes]:
+    from calibrate.figures.activity import activity_files  # matplotlib takes half a second
+
+    return activity_files(study, observation, estimates)
+
+
+def rescore(study: Study, *, storage: str | None = None, say: Callable[[str], None] = print) -> str:
+    """Score the stored simulations of `study` again, after objectives, constraints or weights were changed.
+
+    They become trials of another study in the same database, which a run goes on with; nothing is simulated.
+    `say` is told what came of it. Returns the study's name.
+
+    Raises StoreError where nothing was changed, or something that simulations depend on.
+    """
+    url = storage_url(study, storage)
+    place = named(on_latest_backend(study, url), url, new=True)
+    if place.predecessor is None:
+        raise StoreError(f"there is no earlier study '{study.name}' to score again: run it first")
+    check_origins(place.study, url, [place.predecessor])
+    with _errors_of_optuna_only(), Store(place.study, url) as store:
+        say(store.adopt(place.predecessor).describe(place.predecessor))
+        tell(place.study, store=store)
+    return place.study.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """Verdicts on trials of study `name` in the database `storage` (a URL without password), the best first.
+
+    interrupted  whether it was stopped before there were any
+    """
+
+    name: str
+    storage: str
+    verdicts: Sequence[Verdict]
+    interrupted: bool = False
+
+
+def validate(
+    study: Study,
+    trials: Sequence[int] = (),
+    *,
+    exact: bool = False,
+    storage: str | None = None,
+    slots: int | None = None,
+    progress: bool | Display = True,
+    interrupted: Callable[[], bool] | None = None,
+) -> Validation:
+    """Simulate trials of `study` on fresh graphs in NEST and in a second simulator, and judge them.
+
+    How many trials, graphs and how long: [validation] of the study. Verdicts and simulations are kept in its
+    database, and what an earlier validation simulated is used again.
+
+    trials       numbers of trials instead of the best
+    exact        compare spike trains on one graph, in double precision, instead of statistics
+    progress     whether to show it; or what shows it
+    interrupted  asked between batches: whether to stop; by default Ctrl-C asks
+
+    Raises StudyError, StoreError where the study has not begun, and SimulatorError where a
+    simulator is not here or no simulation in one completes.
+    """
+    url = storage_url(study, storage)
+    shown = progress if not isinstance(progress, bool) else display(quiet=not progress)
+    ready = find(study, url)
+    with Interrupt.unless(interrupted) as stop, _errors_of_optuna_only(), shown, Store(ready, url) as store:
+        found = chosen(ready, store.trials(), trials)
+        shown.start(ready.name)
+        verdicts = validate_trials(
+            ready,
+            found,
+            store=store,
+            exact=exact,
+            slots=slots,
+            progress=shown.replicated,
+            interrupted=stop,
+        )
+        return Validation(
+            name=ready.name, storage=store.shown_url, verdicts=verdicts or (), interrupted=verdicts is None
+        )
+
+
+@contextlib.contextmanager
+def _errors_of_optuna_only() -> Iterator[None]:
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)

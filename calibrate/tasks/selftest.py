@@ -1,0 +1,244 @@
+"""Self-test: does a study find a network that is known to be there?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from calibrate import simulators
+from calibrate.calibration.search.search import Proposal
+from calibrate.calibration.study_pool import pool_for
+from calibrate.calibration.trials.candidate import Case
+from calibrate.calibration.trials.findings import estimates_of
+from calibrate.calibration.trials.score import worst_violations
+from calibrate.calibration.trials.simulation import Simulation
+from calibrate.calibration.trials.summary import Best, Reached
+from calibrate.errors import ModelError, SimulatorError, StudyError
+from calibrate.network.wiring import key
+from calibrate.objective import Estimate, Interval, Objective, Value
+from calibrate.results.looseness import Looseness
+from calibrate.results.results import read_results
+from calibrate.store import storage_url
+from calibrate.study import Study
+from calibrate.study.file.sections import BudgetSection, ObjectiveSection, PriorSection, ValidationSection
+from calibrate.study.space import Range
+from calibrate.tasks.display import Display
+from calibrate.tasks.run import run_study
+
+GRAPHS = 10
+"""Graphs whose mean activity is the target."""
+
+ATTEMPTS = 20
+# Not so near to the ends of the ranges that half of what is as good lies outside.
+MARGIN = 0.2
+# Far from those of candidates, so that nobody shares its initial states.
+INDEX = 2**31
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recovered:
+    """A free parameter: of the known network, and as it was found.
+
+    off        distance of the two, as a share of the range; None: a choice
+    low, high  from where to where it can move until the loss has grown by 1; None: too few trials to say
+    """
+
+    name: str
+    truth: Any
+    found: Any
+    off: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelfTest:
+    """What a study found that aims at the activity of a known network.
+
+    name        of the study in the database `storage` (a URL without password)
+    best        its best trial; targets are those of the known network
+    parameters  recovered or not: other ones may do as well, see `looseness`
+    met         whether all targets are met: on graphs that the search never saw, if it shows any
+    """
+
+    name: str
+    storage: str
+    truth: Mapping[str, Any]
+    best: Best
+    trials: int
+    parameters: Sequence[Recovered]
+    looseness: Looseness | None
+    met: bool
+
+
+def selftest(
+    study: Study,
+    truth: Mapping[str, Any] | None = None,
+    *,
+    storage: str | None = None,
+    slots: int | None = None,
+    progress: bool | Display = True,
+    say: Callable[[str], None] = lambda _: None,
+    interrupted: Callable[[], bool] | None = None,
+) -> SelfTest | None:
+    """Pick a network inside the search space of `study`, take its activity for the targets, and calibrate.
+
+    Statistics, tolerances, sampler and number of trials are those of the study; it is kept in the same
+    database under a name of its own, and goes on where it was stopped. None where it was interrupted.
+
+    truth  free parameters of the known network; others are drawn from the middle of their ranges, by the
+           study's seed
+    say    is told which network that is
+
+    Raises StudyError where no network with all statistics is found, and otherwise as `run_study`.
+    """
+    study = study.on(simulators.choose(study.simulation.backend))
+    if not study.space:
+        raise StudyError(f"{study.path}: no parameter is free")
+    known, estimates = _network(study, dict(truth or {}), slots)
+    say(f"The network to be found: {', '.join(f'{name} = {value:.6g}' for name, value in known.items())}")
+    aimed = _aimed(study, estimates)
+    url = storage_url(study, storage)  # where its name says, not that of the self-test
+    result = run_study(aimed, storage=url, slots=slots, progress=progress, interrupted=interrupted)
+    if result.stopped == "interrupted":
+        return None
+    if result.best is None:
+        raise SimulatorError("no trial completed that keeps all constraints")
+    results = read_results(aimed, storage=url)
+    best = results.best
+    assert best is not None  # as in the result
+    return SelfTest(
+        name=result.name,
+        storage=result.storage,
+        truth=known,
+        best=best,
+        trials=result.complete + result.failed,
+        parameters=[_recovered(study, name, known[name], best, results.looseness) for name in study.space],
+        looseness=results.looseness,
+        met=all(_met(target) for target in best.targets),
+    )
+
+
+def as_json(found: SelfTest) -> dict[str, Any]:
+    """A self-test as JSON has it."""
+    return {
+        "name": found.name,
+        "storage": found.storage,
+        "met": found.met,
+        "trials": found.trials,
+        "truth": dict(found.truth),
+        "parameters": [asdict(one) for one in found.parameters],
+        "statistics": [
+            {
+                "name": target.name,
+                "truth": target.target,
+                "tolerance": target.tolerance,
+                "reached": target.reached,
+                "fresh": asdict(target.fresh) if target.fresh else None,
+                "met": _met(target),
+            }
+            for target in found.best.targets
+        ],
+        "looseness": asdict(found.looseness) if found.looseness else None,
+    }
+
+
+def _met(target: Reached) -> bool:
+    return target.met if target.fresh_met is None else target.fresh_met
+
+
+def _network(
+    study: Study, given: Mapping[str, Any], slots: int | None
+) -> tuple[dict[str, Any], Mapping[str, Estimate]]:
+    """Free parameters of a network whose statistics are all defined, and what they are over its graphs."""
+    for name, value in given.items():
+        if name not in study.space:
+            raise StudyError(f"{name} is not free in {study.path}")
+        if not study.space[name].contains(value):
+            raise StudyError(f"{name} = {value} is outside of its range in {study.path}")
+    random = np.random.default_rng(key("selftest", study.seed))
+    with pool_for(study.locally, slots=slots) as pool:
+        for _ in range(ATTEMPTS):
+            quantiles = random.uniform(MARGIN, 1 - MARGIN, size=len(study.space))
+            drawn = {
+                name: domain.at(u) for (name, domain), u in zip(study.space.items(), quantiles, strict=True)
+            }
+            known = {**drawn, **given}
+            case = Case("truth", Proposal(index=INDEX, parameters=known, asked=datetime.now(UTC)))
+            last = len(study.stages)
+            try:
+                candidates = case.candidates(study, last, study.validation_graphs(GRAPHS))
+            except (ModelError, StudyError):
+                continue
+            outcomes = pool.run(candidates, timing=study.stages[-1])
+            found = [case.simulation(study, outcome, last) for outcome in outcomes]
+            if _usable(study, found):
+                seen = [replace(one, realisation=0) for one in found]  # as if they were of the search
+                return known, estimates_of(study, seen)
+    raise StudyError(
+        f"none of {ATTEMPTS} networks drawn from the ranges of {study.path} has all statistics of its "
+        "objectives and keeps its constraints: narrow the ranges, or name one with --set"
+    )
+
+
+def _usable(study: Study, found: Sequence[Simulation]) -> bool:
+    if any(simulation.failed for simulation in found) or any(worst_violations(study, found).values()):
+        return False
+    estimates = [simulation.estimates[one.name] for simulation in found for one in study.objectives]
+    return all(estimate.defined and not estimate.lower_bound for estimate in estimates)
+
+
+def _aimed(study: Study, estimates: Mapping[str, Estimate]) -> Study:
+    """`study` with the values of the known network for targets, under a name of its own."""
+    objectives = tuple(
+        replace(one, target=_target(one, _rounded(float(estimates[one.name].value))))
+        for one in study.objectives
+    )
+    sections = [
+        _section(section, objective)
+        for section, objective in zip(study.file.objectives, objectives, strict=True)
+    ]
+    budget = study.budget
+    if budget.trials is not None:  # all of them: the more, the better is known how loose the parameters are
+        budget = BudgetSection(trials=budget.trials, wall_s=budget.wall_s)
+    changes = {
+        "objectives": sections,
+        "budget": budget,
+        "prior": PriorSection(),
+        "validation": ValidationSection(),
+    }
+    aimed = replace(study, file=study.file.model_copy(update=changes), objectives=objectives)
+    return replace(aimed, name=f"{study.name}-selftest-{aimed.digest[:8]}")
+
+
+def _target(objective: Objective, value: float) -> Value:
+    tolerance = objective.target.tolerance
+    if objective.statistic.scale == "log":  # ratios are compared, so tolerances are ratios too
+        before = objective.target
+        tolerance *= value / (before.high if isinstance(before, Interval) else before.value)
+    return Value(value, _rounded(tolerance), source="a known network")
+
+
+def _rounded(value: float) -> float:
+    """To four digits, as a target is written."""
+    return float(f"{value:.4g}")
+
+
+def _section(section: ObjectiveSection, objective: Objective) -> ObjectiveSection:
+    target = objective.target
+    assert isinstance(target, Value)
+    changes = {"target": target.value, "tolerance": target.tolerance, "interval": None}
+    return section.model_copy(update=changes)
+
+
+def _recovered(study: Study, name: str, truth: Any, best: Best, loose: Looseness | None) -> Recovered:
+    domain, found = study.space[name], best.params[name]
+    if not isinstance(domain, Range):
+        return Recovered(name=name, truth=truth, found=found, off=None)
+    low, high = loose.parameters.get(name, (None, None)) if loose else (None, None)
+    off = abs(domain.quantile(found) - domain.quantile(truth))
+    return Recovered(name=name, truth=truth, found=found, off=off, low=low, high=high)
