@@ -11,7 +11,9 @@ from calibrate.observation import Observation
 _SPREAD = {"fixed_indegree": Spread(within=0.01), "bernoulli": Spread(within=0.01, between=0.04)}
 
 
-@statistic(unit="Hz", needs=Needs(), screens=True, sample="rate of each neuron", spread=_SPREAD)
+@statistic(
+    unit="Hz", needs=Needs(), screens=True, sample="rate of each neuron", per_neuron=True, spread=_SPREAD
+)
 def rate(observation: Observation, *, population: str = "E") -> Estimate:
     """Mean firing rate of the neurons of a population.
 

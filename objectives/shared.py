@@ -54,7 +54,7 @@ def _of_dimensions(neurons: int, window_ms: float, factors: int, min_hz: float, 
     return _analysis(neurons, window_ms, factors, min_hz, explained)
 
 
-@statistic(unit="%", needs=_of_shared, sample="shared variance of each neuron")
+@statistic(unit="%", needs=_of_shared, sample="shared variance of each neuron", per_neuron=True)
 def shared_variance(
     observation: Observation,
     *,

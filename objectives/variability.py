@@ -34,7 +34,7 @@ def _windows(window_ms: float, min_count: float) -> Needs:
     return Needs(window_ms=window_ms)
 
 
-@statistic(needs=_intervals, sample="CV of each neuron")
+@statistic(needs=_intervals, sample="CV of each neuron", per_neuron=True)
 def cv(observation: Observation, *, population: str = "E", min_intervals: int = 10) -> Estimate:
     """Coefficient of variation of the inter-spike intervals, averaged over neurons.
 
@@ -64,7 +64,7 @@ def cv(observation: Observation, *, population: str = "E", min_intervals: int = 
     )
 
 
-@statistic(needs=_intervals, sample="CV2 of each neuron", spread=_SPREAD_OF_CV2)
+@statistic(needs=_intervals, sample="CV2 of each neuron", per_neuron=True, spread=_SPREAD_OF_CV2)
 def cv2(observation: Observation, *, population: str = "E", min_intervals: int = 2) -> Estimate:
     """Local coefficient of variation CV2 of inter-spike intervals, averaged over neurons.
 
@@ -91,7 +91,7 @@ def cv2(observation: Observation, *, population: str = "E", min_intervals: int =
     )
 
 
-@statistic(needs=_intervals, sample="LV of each neuron")
+@statistic(needs=_intervals, sample="LV of each neuron", per_neuron=True)
 def lv(observation: Observation, *, population: str = "E", min_intervals: int = 2) -> Estimate:
     """Local variation LV of inter-spike intervals, averaged over neurons.
 
@@ -118,7 +118,7 @@ def lv(observation: Observation, *, population: str = "E", min_intervals: int = 
     )
 
 
-@statistic(needs=_refractory, sample="LvR of each neuron")
+@statistic(needs=_refractory, sample="LvR of each neuron", per_neuron=True)
 def lvr(
     observation: Observation, *, population: str = "E", min_intervals: int = 2, refractory_ms: float = 5.0
 ) -> Estimate:
@@ -176,7 +176,7 @@ def isi(observation: Observation, *, population: str = "E") -> Estimate:
     return Estimate.mean_of(intervals)
 
 
-@statistic(needs=_windows, sample="Fano factor of each neuron", spread=_SPREAD_OF_FANO)
+@statistic(needs=_windows, sample="Fano factor of each neuron", per_neuron=True, spread=_SPREAD_OF_FANO)
 def fano(
     observation: Observation, *, population: str = "E", window_ms: float = 400.0, min_count: float = 1.0
 ) -> Estimate:

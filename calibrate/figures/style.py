@@ -17,7 +17,7 @@ from calibrate.errors import CalibrateError
 
 # Okabe & Ito's colours, told apart with every kind of colour vision; one per population, in order.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MET, MISSED = COLOURS[0], COLOURS[1]
+MISSED = COLOURS[1]
 
 # Of text and axes. A page replaces it by its own colour of text, so that figures follow light and dark.
 INK = "#21262b"

@@ -110,8 +110,8 @@ class Statistic:
     scale     "log" where deviations are ratios (durations), else "linear"
     options   keyword arguments of `function`, defaults included
     screens   whether a simulation of a second can judge it
-    sample    what the sample of its estimates holds, "... of each neuron" where that is one value of each;
-              "" where there is none
+    sample    what the sample of its estimates holds; "" where there is none
+    per_neuron  whether it is a mean over neurons, each of which has a value in that sample
     spread    its spread by the kind of connectivity ("fixed_indegree", "bernoulli"), where that is known
     """
 
@@ -123,13 +123,9 @@ class Statistic:
     options: Mapping[str, Any]
     screens: bool = False
     sample: str = ""
+    per_neuron: bool = False
     spread: Mapping[str, Spread] = field(default_factory=dict)
     _needs_rule: Needs | Callable[..., Needs] = field(repr=False)
-
-    @property
-    def per_neuron(self) -> bool:
-        """Whether it is a mean over neurons."""
-        return self.sample.endswith("of each neuron")
 
     @property
     def summary(self) -> str:
@@ -176,14 +172,16 @@ def statistic(
     name: str | None = None,
     screens: bool = False,
     sample: str = "",
+    per_neuron: bool = False,
     spread: Mapping[str, Spread] | None = None,
 ) -> Callable[[Callable[..., float | Estimate]], Statistic]:
     """Make a statistic of a function `f(observation, *, option=default, ...)` to a float or Estimate.
 
     `needs` may be a function of some of the options, named as its arguments. It is called whenever options
     are bound, and raises ObjectiveError for values that they cannot have. `screens` says that a simulation of
-    a second can judge it; `sample` what its estimates are means of, where they carry it; `spread` how much it
-    varies: tolerances below its standard error are refused.
+    a second can judge it; `sample` what its estimates are means of, where they carry it; `per_neuron` that
+    this is a value of each neuron; `spread` how much it varies: tolerances below its standard error are
+    refused.
     """
 
     def decorate(function: Callable[..., float | Estimate]) -> Statistic:
@@ -201,6 +199,7 @@ def statistic(
             options=options,
             screens=screens,
             sample=sample,
+            per_neuron=per_neuron,
             spread=spread or {},
             _needs_rule=needs,
         )

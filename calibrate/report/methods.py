@@ -11,6 +11,7 @@ from importlib.resources import files
 from calibrate.calibration.validation.verdict import Verdict
 from calibrate.neurons import neuron_model
 from calibrate.results.results import Results
+from calibrate.simulators.backends import BACKENDS
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,6 @@ def methods(results: Results, verdict: Verdict | None) -> tuple[str, list[Refere
     source = f" {cite(study.model.cites)}" if study.model.cites else ""
     sizes = ", ".join(f"{p.size:,} {p.name}" for p in study.network.populations)
     free, targets = list(study.space), [objective.name for objective in study.objectives]
-    simulator = {"genn": "GeNN", "nest": "NEST", "poisson": "independent Poisson neurons"}
     backend = study.simulation.backend
     neurons = [neuron_model(population.neuron) for population in study.network.populations]
     exact = backend != "poisson" and all(neuron.exact for neuron in neurons)
@@ -59,8 +59,8 @@ def methods(results: Results, verdict: Verdict | None) -> tuple[str, list[Refere
         f"{'was' if len(free) == 1 else 'were'} calibrated ({_listed(free)}) with calibrate {_version()}, "
         f"which searches with Optuna {version('optuna')} {cite('optuna')}.",
         f"Parameter sets were proposed by {SAMPLERS[study.sampler.name]} and simulated in "
-        f"{simulator[backend]}{f' {cite(backend)}' if backend in known else ''} with a time step of "
-        f"{study.simulation.dt_ms:g} ms"
+        f"{BACKENDS[backend].in_methods}{f' {cite(backend)}' if backend in known else ''} with a time step "
+        f"of {study.simulation.dt_ms:g} ms"
         + (f" by exact integration {cite('exact')}" if exact else "")
         + f", for {study.simulation.duration_ms / 1000:g} s after {study.simulation.warmup_ms / 1000:g} s.",
         f"The loss was the {'' if len(targets) == 1 else 'weighted mean of the '}squared deviation"

@@ -12,7 +12,6 @@ from calibrate.network import Network, RateStimulus, Stimulus, Values
 from calibrate.observation import FloatArray, IntArray, Layout, Observation, SimulationFailure
 from calibrate.simulators.turn import Turn
 
-Backend = Literal["auto", "genn", "nest", "poisson"]
 Precision = Literal["single", "double"]
 
 

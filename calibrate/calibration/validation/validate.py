@@ -26,12 +26,11 @@ from calibrate.objective import Estimate, find_statistic
 from calibrate.objective.panel import measure
 from calibrate.observation import Observation
 from calibrate.simulation.worker import Outcome
+from calibrate.simulators.backends import BACKENDS
 from calibrate.study import Study
 
 # Of the distribution of one network so many values are kept, evenly over their ranks.
 MOST_VALUES = 20_000
-
-NAMES = {"nest": "NEST", "genn": "GeNN", "poisson": "Poisson"}
 
 
 class Keeps(Protocol):
@@ -176,7 +175,7 @@ class _Side:
             elapsed_s = time.monotonic() - began
             progress(
                 Replicated(
-                    simulator=NAMES[self.backend],
+                    simulator=BACKENDS[self.backend].title,
                     done=known + done,
                     new=done,
                     total=total,
@@ -208,7 +207,9 @@ class _Side:
         """A case's simulations on these graphs, in their order. Raises SimulatorError where all failed."""
         found = [simulation for simulation in case.known(self.stage) if simulation.realisation in graphs]
         if all(simulation.failed for simulation in found):
-            raise SimulatorError(f"no simulation in {NAMES[self.backend]} completed: {found[0].reason}")
+            raise SimulatorError(
+                f"no simulation in {BACKENDS[self.backend].title} completed: {found[0].reason}"
+            )
         return found
 
 
@@ -225,7 +226,7 @@ def _described(simulations: Sequence[Simulation]) -> str:
     backend = next(simulation.backend for simulation in simulations if not simulation.failed)
     parts = [backend.get(key, "") for key in ("version", "device", "precision")]
     name = backend.get("name", "")
-    return " ".join(part for part in (NAMES.get(name, name), *parts) if part)
+    return " ".join(part for part in (BACKENDS[name].title if name in BACKENDS else name, *parts) if part)
 
 
 def _compare(
@@ -284,7 +285,7 @@ def _thinned(simulation: Simulation) -> dict[str, Estimate]:
 
 def _check_exact(study: Study, sides: Sequence[_Side], found: Sequence[Case]) -> None:
     if len(sides) < 2:
-        only = NAMES[sides[0].backend]
+        only = BACKENDS[sides[0].backend].title
         raise SimulatorError(f"exact mode compares NEST and GeNN, and only {only} can simulate this here")
     for case in found:
         parameters = study.parameters(case.proposal.parameters)
@@ -310,7 +311,7 @@ def _compare_exactly(
         shown, same = (
             store.observation(case.uuid, stage=one.stage, realisation=one.realisation) for one in (a, b)
         )
-        names = (NAMES[sides[0].backend], NAMES[sides[1].backend])
+        names = (BACKENDS[sides[0].backend].title, BACKENDS[sides[1].backend].title)
         compared.append(compare_spikes(shown, same, graph=a.realisation, names=names))
     return exactly(
         described(study, trial, case.simulations),
