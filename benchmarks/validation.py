@@ -24,7 +24,7 @@ from tqdm import tqdm
 from calibrate import Best, Model, Network, Study, Values, find_model, make_study
 from calibrate.calibration.search.search import Proposal
 from calibrate.calibration.study_pool import pool_for
-from calibrate.calibration.trials.candidate import Case
+from calibrate.calibration.trials.case import Case
 from calibrate.calibration.trials.score import combined
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.trials.summary import reached

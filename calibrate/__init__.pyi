@@ -1,13 +1,13 @@
 # The public surface: what is named here is imported from its module when it is first used.
-from .calibration.cost.measurement import Measurement as Measurement
-from .calibration.cost.measurement import Omitted as Omitted
-from .calibration.cost.scaling import Growth as Growth
-from .calibration.cost.scaling import PowerLaw as PowerLaw
-from .calibration.cost.scaling import Scaling as Scaling
-from .calibration.cost.scaling import scale as scale
+from .calibration.resources.measurement import Measurement as Measurement
+from .calibration.resources.measurement import Omitted as Omitted
+from .calibration.resources.scaling import Growth as Growth
+from .calibration.resources.scaling import PowerLaw as PowerLaw
+from .calibration.resources.scaling import Scaling as Scaling
+from .calibration.resources.scaling import scale as scale
 from .calibration.result import Result as Result
-from .calibration.single import Simulated as Simulated
-from .calibration.single import simulate as simulate
+from .calibration.single_simulation import Simulated as Simulated
+from .calibration.single_simulation import simulate as simulate
 from .calibration.trials.summary import Best as Best
 from .calibration.trials.summary import Reached as Reached
 from .calibration.validation.verdict import Verdict as Verdict

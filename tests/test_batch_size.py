@@ -10,8 +10,8 @@ import pytest
 from cuda_driver import H100, install
 
 from calibrate import simulators
-from calibrate.calibration.cost import batch_size
-from calibrate.calibration.cost.batch_size import fastest, first_size, sized
+from calibrate.calibration.resources import batch_size
+from calibrate.calibration.resources.batch_size import fastest, first_size, sized
 from calibrate.calibration.study_pool import footprint_of
 from calibrate.errors import SimulatorError
 from calibrate.simulation.slot import Slot

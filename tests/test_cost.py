@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from calibrate.calibration.cost import estimate as cost
-from calibrate.calibration.cost.estimate import estimate
+from calibrate.calibration.resources import estimate as cost
+from calibrate.calibration.resources.estimate import estimate
 from calibrate.observation import SimulationFailure
 from calibrate.simulation.worker import Candidate, Outcome, Timing
 from small_study import small_study

@@ -18,7 +18,7 @@ import pytest
 from cuda_driver import GIB, H100, install
 
 from calibrate import simulators
-from calibrate.calibration.cost.batch_size import sized
+from calibrate.calibration.resources.batch_size import sized
 from calibrate.calibration.study_pool import footprint_of, pool_for, warnings_of
 from calibrate.cli.commands import execute
 from calibrate.errors import SimulatorError

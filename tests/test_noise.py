@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from calibrate.calibration.cost.estimate import estimate
+from calibrate.calibration.resources.estimate import estimate
 from calibrate.errors import StudyError
 from calibrate.objective import Spread, find_statistic
 from calibrate.tasks.run import run_study

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from calibrate import scale, simulators
-from calibrate.calibration.cost import measurement
-from calibrate.calibration.cost.measurement import Measurement, Omitted
-from calibrate.calibration.cost.scaling import Scaling, growth_of, power_law
+from calibrate.calibration.resources import measurement
+from calibrate.calibration.resources.measurement import Measurement, Omitted
+from calibrate.calibration.resources.scaling import Scaling, growth_of, power_law
 from calibrate.cli.commands import execute
 from calibrate.errors import StudyError
 from calibrate.figures import scaling_figure
@@ -367,7 +367,7 @@ def test_all_simulators_that_are_here_are_measured_by_default(study, monkeypatch
             raise simulators.SimulatorError(f"{name} is not installed")
         return name
 
-    monkeypatch.setattr("calibrate.calibration.cost.scaling.measure", measure)
+    monkeypatch.setattr("calibrate.calibration.resources.scaling.measure", measure)
     monkeypatch.setattr(simulators, "choose", lambda name: name)
     scale(read_study(study), [600, 1200])
     assert seen == [("genn", 600), ("genn", 1200), ("nest", 600), ("nest", 1200)]

@@ -13,14 +13,14 @@ import pytest
 
 from calibrate.calibration.search.search import Proposal
 from calibrate.calibration.study_pool import setup_of
-from calibrate.calibration.trials.candidate import Case
+from calibrate.calibration.trials.case import Case
 from calibrate.errors import SimulatorError
 from calibrate.objective import find_statistic
 from calibrate.objective.panel import measured
 from calibrate.observation import Layout, Observation, SimulationFailure, observe_spikes
 from calibrate.observation.packing import Packed, pack
-from calibrate.simulation.evaluators import Scorers
 from calibrate.simulation.local_pool import Pool
+from calibrate.simulation.scorers import Scorers
 from calibrate.simulation.worker import Candidate, Outcome
 from small_study import small_study
 
@@ -72,7 +72,7 @@ from calibrate.objective import Needs, statistic
 @statistic(needs=Needs())
 def deadly(observation):
     "Ends the process that scores, where the study is not run."
-    if "calibrate.simulation.evaluators" in __import__("sys").modules and os.getpid() != {pid}:
+    if "calibrate.simulation.scorers" in __import__("sys").modules and os.getpid() != {pid}:
         os.kill(os.getpid(), 9)
     return 0.0
 """

@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from calibrate.calibration.result import Doing, Progress, Reason, Result, Times
 from calibrate.calibration.search.ahead import Asking
 from calibrate.calibration.search.search import ORIGIN, UUID, Answer, Claim, Proposal, Search
-from calibrate.calibration.trials.candidate import Case, cases
+from calibrate.calibration.trials.case import Case, cases
 from calibrate.calibration.trials.findings import answer, described
 from calibrate.calibration.trials.score import score, worst_violations
 from calibrate.calibration.trials.simulation import Simulation

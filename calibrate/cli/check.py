@@ -7,15 +7,15 @@ from typing import Annotated
 import typer
 
 from calibrate import simulators
-from calibrate.calibration.cost.estimate import estimate
+from calibrate.calibration.resources.estimate import estimate
 from calibrate.calibration.study_pool import warnings_of
 from calibrate.cli import tables
-from calibrate.cli.given import hidden, read
+from calibrate.cli.arguments import hidden, read
 from calibrate.cli.options import Backend, Debug, Json, Storage, StudyPath
 from calibrate.cli.output import errors, output
 from calibrate.errors import SimulatorError
 from calibrate.store import storage_url
-from calibrate.study.file.named_code import code_of
+from calibrate.study.file.user_code import code_of
 
 
 def check(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from calibrate.cli import tables
-from calibrate.cli.given import hidden, read
+from calibrate.cli.arguments import hidden, read
 from calibrate.cli.options import Backend, Debug, Json, Storage, StudyPath
 from calibrate.cli.output import output
 from calibrate.store import copy_study, find, storage_url

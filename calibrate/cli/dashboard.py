@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from calibrate.cli import tables
-from calibrate.cli.given import read
+from calibrate.cli.arguments import read
 from calibrate.cli.options import Backend, Debug, Storage, StudyPath
 from calibrate.cli.output import errors
 from calibrate.store import find, storage_url

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from calibrate.cli import tables
-from calibrate.cli.given import read
+from calibrate.cli.arguments import read
 from calibrate.cli.options import Backend, Debug, Json, Storage, StudyPath
 from calibrate.cli.output import output
 from calibrate.cli.show import results_json

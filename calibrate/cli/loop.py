@@ -16,8 +16,8 @@ from rich.text import Text
 
 from calibrate.calibration.trials.summary import finite, reached
 from calibrate.cli import tables
-from calibrate.cli.given import read, with_simulator
-from calibrate.cli.given import settings as given_settings
+from calibrate.cli.arguments import read, with_simulator
+from calibrate.cli.arguments import settings as given_settings
 from calibrate.cli.options import Backend, Debug, Json, Quiet, Seed, Storage, StudyPath
 from calibrate.cli.output import FailedError, errors, output
 from calibrate.errors import CalibrateError, SimulatorError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from calibrate.cli import tables
-from calibrate.cli.given import read
+from calibrate.cli.arguments import read
 from calibrate.cli.options import Backend, Debug, Json, Quiet, Storage, StudyPath
 from calibrate.cli.output import FailedError, errors, output
 from calibrate.cli.show import results_json

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from calibrate.calibration.result import Result, as_json
 from calibrate.cli import tables
-from calibrate.cli.given import read
+from calibrate.cli.arguments import read
 from calibrate.cli.options import Address, Backend, Debug, Json, PoolEngine, Quiet, Seed, Storage, StudyPath
 from calibrate.cli.output import INTERRUPTED, FailedError, StoppedError, errors, output
 from calibrate.cli.verdicts import print_verdict

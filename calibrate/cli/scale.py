@@ -9,11 +9,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from calibrate.calibration.cost import scaling
-from calibrate.calibration.cost.scaling import SIZES, Growth, Scaling
+from calibrate.calibration.resources import scaling
+from calibrate.calibration.resources.scaling import SIZES, Growth, Scaling
 from calibrate.cli import tables
-from calibrate.cli.given import read
-from calibrate.cli.given import settings as given_settings
+from calibrate.cli.arguments import read
+from calibrate.cli.arguments import settings as given_settings
 from calibrate.cli.options import Debug, Json, Quiet, Seed, StudyPath
 from calibrate.cli.output import FailedError, errors, output
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from calibrate.cli import tables
-from calibrate.cli.given import read, settings
+from calibrate.cli.arguments import read, settings
 from calibrate.cli.options import Address, Backend, Debug, Json, PoolEngine, Quiet, Seed, Storage, StudyPath
 from calibrate.cli.output import INTERRUPTED, FailedError, StoppedError, errors, output
 from calibrate.errors import SimulatorError

@@ -10,7 +10,7 @@ import typer
 from calibrate.calibration.trials.summary import best_json
 from calibrate.calibration.validation.verdict import as_json as verdict_json
 from calibrate.cli import tables
-from calibrate.cli.given import read
+from calibrate.cli.arguments import read
 from calibrate.cli.options import Backend, Debug, Json, Storage, StudyPath
 from calibrate.cli.output import output
 from calibrate.cli.verdicts import print_verdict

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from calibrate.calibration import single
-from calibrate.calibration.single import Simulated
+from calibrate.calibration import single_simulation
+from calibrate.calibration.single_simulation import Simulated
 from calibrate.calibration.trials.findings import up_states_of
 from calibrate.calibration.trials.summary import reached
 from calibrate.cli import tables
-from calibrate.cli.given import read, with_simulator
-from calibrate.cli.given import settings as given_settings
+from calibrate.cli.arguments import read, with_simulator
+from calibrate.cli.arguments import settings as given_settings
 from calibrate.cli.options import Backend, Debug, Json, Quiet, Seed, Storage, StudyPath
 from calibrate.cli.output import FailedError, errors, output
 from calibrate.errors import CalibrateError, SimulatorError
@@ -70,7 +70,9 @@ def simulate(
         if middle and not quiet:
             tables.print_line(messages, f"In the middle of their ranges: {tables.assignments(middle)}")
         try:
-            simulated = single.simulate(ready, given, spikes=figure is not None, graph=graph, index=index)
+            simulated = single_simulation.simulate(
+                ready, given, spikes=figure is not None, graph=graph, index=index
+            )
         except SimulatorError as error:
             raise FailedError(str(error)) from error
         if figure is not None:

@@ -20,7 +20,7 @@ from calibrate.errors import CalibrateError
 from calibrate.objective import find_statistic
 from calibrate.objective.resampling import REPEATS, Bootstrapped, bootstrap
 from calibrate.observation.recording import Recording, read_recording
-from calibrate.study.rules.recording import ERRORS
+from calibrate.study.rules.recorded_targets import ERRORS
 
 
 def stats(

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from calibrate.calibration.cost.estimate import Cost
+from calibrate.calibration.resources.estimate import Cost
 from calibrate.calibration.result import Reason, Result
-from calibrate.calibration.single import Simulated
+from calibrate.calibration.single_simulation import Simulated
 from calibrate.calibration.trials.score import Summary
 from calibrate.calibration.trials.summary import Best, Reached, finite
 from calibrate.masking import printable

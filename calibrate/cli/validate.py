@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from calibrate.calibration.validation.verdict import as_json
-from calibrate.cli.given import read
+from calibrate.cli.arguments import read
 from calibrate.cli.options import Address, Backend, Debug, Json, PoolEngine, Quiet, Storage, StudyPath
 from calibrate.cli.output import INTERRUPTED, FailedError, StoppedError, errors, output
 from calibrate.cli.verdicts import print_verdict

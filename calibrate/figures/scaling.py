@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
-from calibrate.calibration.cost.measurement import Measurement
-from calibrate.calibration.cost.scaling import Growth, PowerLaw, Scaling
+from calibrate.calibration.resources.measurement import Measurement
+from calibrate.calibration.resources.scaling import Growth, PowerLaw, Scaling
 from calibrate.errors import StudyError
 from calibrate.figures.style import COLOURS, FAINT, new_figure, styled
 

@@ -22,8 +22,8 @@ from calibrate.objective import Statistic
 from calibrate.objective.panel import Measured
 from calibrate.observation import Observation, Presentation, SimulationFailure
 from calibrate.observation.packing import Packed
-from calibrate.simulation.evaluators import Scored, Scorers
 from calibrate.simulation.lifetime import end_with
+from calibrate.simulation.scorers import Scored, Scorers
 from calibrate.simulators.base import Member, Precision, Prepared, Recording, Simulator, simulate
 from calibrate.simulators.closed_loop import Loop, simulate_in_loop
 from calibrate.simulators.turn import Phase, Turn

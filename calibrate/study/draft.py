@@ -26,7 +26,7 @@ from calibrate.study.file.sections import (
     StudySection,
 )
 from calibrate.study.reading import default_sampler
-from calibrate.study.rules import noise
+from calibrate.study.rules import tolerances
 from calibrate.study.space import Choice, Range
 from calibrate.study.suggestions import Search
 
@@ -169,7 +169,7 @@ class Draft:
         statistic, size = self._found_statistic(aim), abs(aim.target) or 1.0
         objective = Objective(statistic=statistic, target=Value(aim.target, size / 2))
         network = self.model.network(self._start)
-        return noise.standard_error(objective, network, duration_ms=DURATION_MS, graphs=1) or 0.0
+        return tolerances.standard_error(objective, network, duration_ms=DURATION_MS, graphs=1) or 0.0
 
     def _complete_aims(self) -> list[Aim]:
         if not self.aims:

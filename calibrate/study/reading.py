@@ -21,9 +21,9 @@ from calibrate.study.file.sections import AnySampler, Cmaes, DerivedParameter, F
 from calibrate.study.file.tables import read_tables
 from calibrate.study.python_objects import plain
 from calibrate.study.rules import common as checks
-from calibrate.study.rules import noise, parameters, symmetry, targets
-from calibrate.study.rules.loop import check_loop
-from calibrate.study.rules.recording import recorded
+from calibrate.study.rules import parameters, symmetry, targets, tolerances
+from calibrate.study.rules.closed_loop import check_loop
+from calibrate.study.rules.recorded_targets import recorded
 from calibrate.study.rules.stimuli import stimuli as stimuli_of
 from calibrate.study.space import Range, Space
 from calibrate.study.study import Study
@@ -129,7 +129,7 @@ def _study(
     problems = Problems()
     study = _checked(problems, path, text, tables, own)
     if study is not None and searched and not problems.found:
-        noise.check(problems, study.file, study.objectives, study.network)
+        tolerances.check(problems, study.file, study.objectives, study.network)
     if study is None or problems.found:
         # A study that was made in Python has no lines.
         where = str(path) if lines else path.stem

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import optuna
 
 from calibrate import simulators
-from calibrate.calibration.cost.batch_size import sized
 from calibrate.calibration.loop import run, tell
+from calibrate.calibration.resources.batch_size import sized
 from calibrate.calibration.result import Result
 from calibrate.calibration.study_pool import pool_for, warnings_of
 from calibrate.calibration.validation.validate import chosen, validate_trials

@@ -12,7 +12,7 @@ import numpy as np
 from calibrate import simulators
 from calibrate.calibration.search.search import Proposal
 from calibrate.calibration.study_pool import pool_for
-from calibrate.calibration.trials.candidate import Case
+from calibrate.calibration.trials.case import Case
 from calibrate.calibration.trials.findings import estimates_of
 from calibrate.calibration.trials.score import worst_violations
 from calibrate.calibration.trials.simulation import Simulation

@@ -16,7 +16,7 @@ from calibrate import simulators
 from calibrate.calibration.result import Replicated
 from calibrate.calibration.search.search import UUID, best_of, by_loss, front_of, is_feasible
 from calibrate.calibration.study_pool import pool_for
-from calibrate.calibration.trials.candidate import Case, cases
+from calibrate.calibration.trials.case import Case, cases
 from calibrate.calibration.trials.findings import described
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.validation.spike_trains import compare_spikes

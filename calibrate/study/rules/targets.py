@@ -23,7 +23,7 @@ from calibrate.study.file.sections import (
     StudyFile,
 )
 from calibrate.study.rules.common import attempt
-from calibrate.study.rules.recording import Recorded
+from calibrate.study.rules.recorded_targets import Recorded
 
 # Statistics that a study was given in Python, by reference.
 Own = Mapping[str, object]

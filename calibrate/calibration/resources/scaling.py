@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibrate import simulators
-from calibrate.calibration.cost.measurement import Measurement, Omitted, measure, synapses
+from calibrate.calibration.resources.measurement import Measurement, Omitted, measure, synapses
 from calibrate.errors import SimulatorError, StudyError
 from calibrate.network import Network
 from calibrate.network.sizes import sizes_for

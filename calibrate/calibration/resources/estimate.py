@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass, replace
 
 from calibrate import simulators
-from calibrate.calibration.cost.batch_size import untried
+from calibrate.calibration.resources.batch_size import untried
 from calibrate.calibration.study_pool import footprint_of, room_on_gpus, setup_of
 from calibrate.observation import SimulationFailure
 from calibrate.simulation.local_pool import Pool, slots_for
