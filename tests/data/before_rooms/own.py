@@ -4,7 +4,7 @@ from calibrate.errors import ModelError
 from calibrate.models.balanced import balanced
 from calibrate.network import Model, Network, Parameter, Population, UniformPotential, Values
 from calibrate.neurons import neuron_model
-from calibrate.objective.statistics import Estimate, Needs, statistic
+from calibrate.objective import Estimate, Needs, statistic
 from calibrate.observation import up_states
 
 
