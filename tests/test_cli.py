@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from calibrate import simulators
-from calibrate.cli.commands import execute
+from calibrate.cli.commands import app, execute
 from small_study import write_study
 
 ONE_BREACH_EACH = {
@@ -185,7 +185,7 @@ def test_a_run_in_which_nothing_completes_fails(tmp_path, capfd):
         (["show", "small.toml"], "holds no study 'small' yet: run it first"),
         (["show", "small.toml", "--trial", "1"], "holds no study 'small' yet: run it first"),
         (["simulate", "small.toml", "--trial", "1"], "holds no study 'small' yet: run it first"),
-        (["simulate", "small.toml", "--trial", "1", "--seed", "1"], "leave out --seed, or --trial"),
+        (["simulate", "small.toml", "--trial", "1", "--seed", "1"], "cannot be combined with --trial"),
         (["simulate", "small.toml", "--figure", "x.doc"], "cannot tell the type of figure from 'x.doc'"),
         (["simulate", "small.toml", "--figure", "no/x.png"], "there is no folder no"),
         (["simulate", "small.toml", "--duration-ms", "0.5"], "duration_ms"),
@@ -396,3 +396,20 @@ def test_ctrl_c_twice_stops_at_once_and_keeps_what_had_finished(tmp_path):
     assert "Traceback" not in err
     done = calibrate("run", "small.toml", "--trials", "1", "--json", "--quiet")
     assert json.loads(done.stdout)["trials"]["complete"] >= 2
+
+
+@pytest.mark.parametrize("command", sorted(name.name or "" for name in app.registered_commands))
+def test_help_is_printed_as_it_was_written(command, capfd, monkeypatch):
+    """Rich takes brackets for markup and leaves them out."""
+    monkeypatch.setenv("COLUMNS", "200")
+    assert execute([command, "--help"]) == 0
+    out = capfd.readouterr().out
+    assert f"calibrate {command}" in out
+    assert "[]" not in out
+    assert "\\[" not in out
+
+
+def test_stats_help_names_the_tables_that_it_writes(capfd, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    execute(["stats", "--help"])
+    assert "the [[objectives]] of a study" in " ".join(capfd.readouterr().out.split())

@@ -208,7 +208,7 @@ def test_files_are_named_as_seen_from_the_study(tmp_path):
         (["balanced", "--free", "s", "--objective", "rate_E=nan"], "write NAME=TARGET or"),
         (["balanced", "--free", "s", "--objective", "rate_E=5+-0.001"], "below the standard error of rate_E"),
         (["balanced", "--free", "s", "--objective", "rate_E=0"], "a target of 0 needs a tolerance"),
-        (["balanced", "--free", "s", "--objective", "rate_X=5"], "looks at a population that is not there"),
+        (["balanced", "--free", "s", "--objective", "rate_X=5"], "refers to an unknown population"),
         (["balanced", "--free", "s", "--objective", "rat_E=5"], "there is no 'rat_E'"),
         (["balanced", "--free", "s", "--objective", "rate_E=5+-0"], "tolerance"),
         (["balanced", "--free", "s", "-o", "no/x.toml"], "there is no folder no"),

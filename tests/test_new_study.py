@@ -160,7 +160,7 @@ def test_studies_whose_names_only_begin_alike_are_left_alone(tmp_path):
 
 def test_taking_over_belongs_to_a_new_study(tmp_path, capfd):
     path = write_study(tmp_path)
-    assert "goes with --new" in refused(capfd, "run", str(path), "--import")
+    assert "requires --new" in refused(capfd, "run", str(path), "--import")
     assert not Path("small.db").exists()
 
 
@@ -296,7 +296,7 @@ def test_trials_that_were_simulated_otherwise_are_refused_and_nothing_is_begun(
     before = names()
     path = write_study(tmp_path, change)
     line = refused(capfd, "run", str(path), "--new", "--import", "--slots", "1", "--quiet")
-    assert re.search(f"trials of study 'small' were simulated otherwise: .*{message}", line)
+    assert re.search(f"trials of study 'small' were simulated with different settings: .*{message}", line)
     assert names() == before
     assert execute(["run", str(path), "--new", "--slots", "1", "--quiet", "--trials", "1"]) == 0
 
@@ -314,7 +314,9 @@ def test_the_code_of_the_model_counts_and_that_of_a_statistic_does_not(tmp_path,
     peaks = {trial.user_attrs["uuid"]: trial.user_attrs["peak"] for trial in trials("small")}
     assert all(t.user_attrs["peak"] == peaks[t.user_attrs["uuid"]] / 2 for t in taken(name))
     (tmp_path / "tiny.py").write_text((tmp_path / "tiny.py").read_text() + "\nnothing = 1\n")
-    with pytest.raises(StoreError, match=r"simulated otherwise: the code of tiny.py was changed"):
+    with pytest.raises(
+        StoreError, match=r"simulated with different settings: the code of tiny.py was changed"
+    ):
         went(read_study(study.path), new=True, origins=["small"])
 
 

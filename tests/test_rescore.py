@@ -106,7 +106,10 @@ def test_a_grid_keeps_its_points(tmp_path):
     ("change", "message"),
     [
         (("seed = 3", "seed = 3"), "has not changed"),
-        (("duration_ms = 2000", "duration_ms = 1000"), "were simulated otherwise: .*duration_ms was 2000"),
+        (
+            ("duration_ms = 2000", "duration_ms = 1000"),
+            "were simulated with different settings: .*duration_ms was 2000",
+        ),
     ],
 )
 def test_what_cannot_be_scored_again_is_refused_and_begins_nothing(tmp_path, change, message):

@@ -244,7 +244,7 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "expression without a value": (
         '"J+" = 2',
         '"J+" = { expression = "1 / (I_E - I_E)" }',
-        r":9: \[parameters\] J\+ .*1 / \(I_E - I_E\): it has no value here: float division by zero",
+        r":9: \[parameters\] J\+ .*1 / \(I_E - I_E\): it cannot be evaluated: float division by zero",
     ),
     "expression for a text": (
         '"J+" = 2',
@@ -296,7 +296,7 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "constraint on an unknown population": (
         "[budget]",
         '[[constraints]]\nstatistic = "rate_X"\nmax = 60\n\n[budget]',
-        r':33: \[constraints 1\] statistic looks at a population that is not there: "X"; there are E, I',
+        r':33: \[constraints 1\] statistic refers to an unknown population: "X"; there are E, I',
     ),
     "stage of broken steps": (
         "[budget]",
@@ -338,7 +338,7 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "prior study with a path": (
         "[budget]",
         '[prior]\nstudy = "a/b"\n\n[budget]',
-        r':33: \[prior\] study may hold letters.*: "a/b"',
+        r':33: \[prior\] study may contain only letters.*: "a/b"',
     ),
     "expression and a range": (
         '"J+" = 2',
@@ -370,7 +370,11 @@ BROKEN: dict[str, tuple[str, str, str]] = {
         '"random"\nstartup = 3',
         r":31: \[sampler\] startup is not a key",
     ),
-    "name of a study": ("seed = 3", 'name = "a/b"', r":2: \[study\] name may hold letters.*: \"a/b\""),
+    "name of a study": (
+        "seed = 3",
+        'name = "a/b"',
+        r":2: \[study\] name may contain only letters.*: \"a/b\"",
+    ),
     "rule at a corner": (
         "I_I = { low = 0.1, high = 4.0 }",
         "I_I = { low = 0.1, high = 8.0 }",

@@ -19,7 +19,10 @@ def dashboard(
         int | None, typer.Option(min=0, max=65535, help="Port (default: the first free one from 8080 on).")
     ] = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; others than this machine's own let everybody in.")
+        str,
+        typer.Option(
+            help="Address to listen on. Any but a loopback address gives everyone on the network access."
+        ),
     ] = "127.0.0.1",
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it in a browser.")] = True,
     backend: Backend = None,

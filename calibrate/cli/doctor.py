@@ -28,7 +28,7 @@ def doctor(
     json_: Json = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
-    """Say what works on this machine and what is missing; nothing is left behind."""
+    """Check what is installed and working on this machine. Leaves no files behind."""
     with output(json_) as (emit, console):
         asked = storage or os.environ.get(ENVIRONMENT)
         url = database.parsed(asked, Path.cwd()) if asked else None

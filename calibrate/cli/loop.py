@@ -31,7 +31,7 @@ def loop(
     study: StudyPath,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A parameter's value; as often as you like."),
+        typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter (repeatable)."),
     ] = None,
     trial: Annotated[
         int | None, typer.Option(min=0, help="The network of this trial of the study.", metavar="N")
@@ -44,7 +44,9 @@ def loop(
     ] = None,
     deadline: Annotated[
         str | None,
-        typer.Option(help="Where the network is late: wait, hold or skip, instead of what the study says."),
+        typer.Option(
+            help="What to do if the network misses a deadline: wait, hold or skip (overrides the study)."
+        ),
     ] = None,
     backend: Backend = None,
     storage: Storage = None,
@@ -59,7 +61,7 @@ def loop(
         index = 0
         if trial is not None:
             if seed is not None:
-                raise CalibrateError("a trial has its seed: leave out --seed, or --trial")
+                raise CalibrateError("--seed cannot be combined with --trial, which has its own seed")
             results = read_results(read(study, {}, searched=False), storage=storage)
             given, index = results.candidate(trial)
             backend = backend or results.study.simulation.backend

@@ -29,7 +29,7 @@ def objectives(
     json_: Json = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
-    """List the statistics that targets can be set for, or all about one."""
+    """List the available statistics, or describe one of them."""
     with output(json_) as (emit, console):
         if name is not None:
             statistic = find_statistic(name)

@@ -11,7 +11,9 @@ StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file
 Backend = Annotated[str | None, typer.Option(help="Simulator: auto, genn, nest or poisson.", metavar="NAME")]
 PoolEngine = Annotated[
     str | None,
-    typer.Option("--pool", help="What simulates: local processes, or a dask cluster.", metavar="local|dask"),
+    typer.Option(
+        "--pool", help="Where to run simulations: local processes or a Dask cluster.", metavar="local|dask"
+    ),
 ]
 Address = Annotated[
     str | None, typer.Option(help="The Dask scheduler's, or its scheduler file.", metavar="URL|FILE")

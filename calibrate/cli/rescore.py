@@ -19,7 +19,7 @@ def rescore(
     json_: Json = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
-    """Score what was simulated again, after targets or weights were changed; nothing is simulated."""
+    """Recompute the scores of stored simulations after targets or weights have changed; simulate nothing."""
     with output(json_) as (emit, console):
         found, messages = read(study, {"simulation.backend": backend}), errors()
 

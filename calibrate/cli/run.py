@@ -28,12 +28,13 @@ def run(
         int | None, typer.Option(help="Number of trials in all, instead of the study's.")
     ] = None,
     slots: Annotated[
-        int | None, typer.Option(min=1, help="Processes (default: one per core, two per GPU).")
+        int | None,
+        typer.Option(min=1, help="Number of worker processes (default: one per core, two per GPU)."),
     ] = None,
     pool: PoolEngine = None,
     address: Address = None,
     new: Annotated[
-        bool, typer.Option("--new", help="Begin another study where the file was changed since it began.")
+        bool, typer.Option("--new", help="Start a new study if the file has changed since the last run.")
     ] = False,
     import_: Annotated[
         bool, typer.Option("--import", help="With --new: take over earlier trials inside the new ranges.")
@@ -42,7 +43,7 @@ def run(
     json_: Json = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
-    """Run a study, or go on with it: what is in its database counts."""
+    """Run a study, or resume it from the results already in its database."""
     with output(json_) as (emit, console):
         found = read(
             study,

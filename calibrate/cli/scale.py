@@ -49,7 +49,7 @@ def scale(
     repeats: Annotated[int, typer.Option(min=1, help="Measurements of each size; medians count.")] = 1,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A parameter's value; as often as you like."),
+        typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter (repeatable)."),
     ] = None,
     seed: Seed = None,
     figure: Annotated[

@@ -32,7 +32,8 @@ def selftest(
         int | None, typer.Option(help="Number of trials in all, instead of the study's.")
     ] = None,
     slots: Annotated[
-        int | None, typer.Option(min=1, help="Processes (default: one per core, two per GPU).")
+        int | None,
+        typer.Option(min=1, help="Number of worker processes (default: one per core, two per GPU)."),
     ] = None,
     pool: PoolEngine = None,
     address: Address = None,

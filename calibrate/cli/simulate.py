@@ -25,7 +25,7 @@ def simulate(
     study: StudyPath,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A parameter's value; as often as you like."),
+        typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter (repeatable)."),
     ] = None,
     trial: Annotated[
         int | None, typer.Option(min=0, help="Simulate this trial of the study once more.", metavar="N")
@@ -52,7 +52,7 @@ def simulate(
         index = 0
         if trial is not None:
             if seed is not None:
-                raise CalibrateError("a trial has its seed: leave out --seed, or --trial")
+                raise CalibrateError("--seed cannot be combined with --trial, which has its own seed")
             results = read_results(read(study, {}, searched=False), storage=storage)
             given, index = results.candidate(trial)
             backend = backend or results.study.simulation.backend

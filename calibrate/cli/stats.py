@@ -38,7 +38,10 @@ def stats(
         float | None, typer.Option(metavar="MS", help="Where to begin (default: at its start).")
     ] = None,
     duration_ms: Annotated[
-        float | None, typer.Option(metavar="MS", help="How long to look at it (default: to its end).")
+        float | None,
+        typer.Option(
+            metavar="MS", help="Length of the analysed interval (default: to the end of the recording)."
+        ),
     ] = None,
     block_ms: Annotated[
         float | None, typer.Option(metavar="MS", help="Length of the blocks of time that are resampled.")

@@ -22,7 +22,7 @@ def validate(
     top: Annotated[
         int | None,
         typer.Option(
-            help="Validate so many of the best trials (default: 1, or the whole Pareto front).", metavar="K"
+            help="Number of best trials to validate (default: 1, or the whole Pareto front).", metavar="K"
         ),
     ] = None,
     trial: Annotated[
@@ -40,7 +40,8 @@ def validate(
         bool, typer.Option("--exact", help="Compare spike trains on one graph, in double precision.")
     ] = False,
     slots: Annotated[
-        int | None, typer.Option(min=1, help="Processes (default: one per core, two per GPU).")
+        int | None,
+        typer.Option(min=1, help="Number of worker processes (default: one per core, two per GPU)."),
     ] = None,
     pool: PoolEngine = None,
     address: Address = None,

@@ -131,7 +131,7 @@ def _checked(observation: Observation) -> Observation:
 def _number(given: Any) -> float:
     value = float(given)
     if not 0 < value < LONGEST_MS:
-        raise ObservationError(f"{value:g} is no length of time")
+        raise ObservationError(f"{value:g} is not a valid duration")
     return value
 
 

@@ -88,7 +88,7 @@ def _steps(whose: str, train: ArrayLike, start_ms: float, dt_ms: float) -> NDArr
     """The step that each spike happened in: number k ends (k + 1) dt after the start."""
     times: NDArray[Any] = np.asarray(train, dtype=float).ravel()
     if not np.isfinite(times).all():
-        raise ObservationError(f"{whose} has a spike at a time that is no number")
+        raise ObservationError(f"{whose} has a spike time that is not a number")
     found: NDArray[np.int64] = (np.ceil((times - start_ms) / dt_ms - _ROUNDING) - 1).astype(np.int64)
     return found
 
@@ -113,7 +113,7 @@ class Recording:
         trains = [train for units in self.trains.values() for train in units if len(train)]
         times = [self.start_ms, self.stop_ms, *(time for train in trains for time in (train[0], train[-1]))]
         if not np.abs(times).max() < _LATEST_MS:
-            raise RecordingError(f"holds a time beyond {_LATEST_MS:g} ms, which is none of a recording")
+            raise RecordingError(f"contains a time beyond {_LATEST_MS:g} ms, which cannot be a spike time")
         if not any(len(trains) for trains in self.trains.values()):
             raise RecordingError("there is no unit")
 

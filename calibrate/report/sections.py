@@ -337,7 +337,7 @@ def again(results: Results) -> Section:
     ]
     return Section(
         name="again",
-        title="Do it again",
+        title="Reproduce this study",
         text=[
             "With the study file below, the same seed and the same number of processes on the same simulator."
         ],

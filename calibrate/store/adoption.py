@@ -79,7 +79,9 @@ def origin_of(study: Study, name: str, found: Sequence[Row[Any]], database: str)
     for content in (old, new):
         content["files"] = {file: digest for file, digest in content["files"].items() if file == model_file}
     if changes := differences(old, new):
-        raise StoreError(f"the trials of study '{name}' were simulated otherwise: {'; '.join(changes)}")
+        raise StoreError(
+            f"the trials of study '{name}' were simulated with different settings: {'; '.join(changes)}"
+        )
     return others[name]
 
 

@@ -78,7 +78,7 @@ class Expression:
             value: float | int = _value(self._tree(), parameters)
             finite = math.isfinite(value)
         except (ArithmeticError, TypeError, ValueError) as error:
-            raise StudyError(f"it has no value here: {error}") from None
+            raise StudyError(f"it cannot be evaluated: {error}") from None
         if not finite:
             raise StudyError(f"it is {value} here")
         return value

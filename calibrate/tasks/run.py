@@ -56,7 +56,7 @@ def run_study(
         remedy = "give one a range: NAME = {low = ..., high = ...}"
         raise StudyError(f"{study.path}: no parameter is free; {remedy}")
     if adopt and not new:
-        raise StudyError("trials are taken over into a new study: --import (adopt) goes with --new")
+        raise StudyError("--import (adopt) requires --new: trials are taken over into a new study")
     shown = progress if not isinstance(progress, bool) else display(quiet=not progress)
     with Interrupt.unless(interrupted) as stop, _errors_of_optuna_only(), shown:
         url = storage_url(study, storage)

@@ -56,7 +56,7 @@ class DelayedResponse:
             if not value > 0:
                 raise CalibrateError(f"{name} must be above 0, not {value:g}")
         if not threshold_hz > 0 or min(pause_ms, delay_ms) < 0:
-            raise CalibrateError("threshold_hz must be above 0; pause_ms and delay_ms must not be below")
+            raise CalibrateError("threshold_hz must be positive; pause_ms and delay_ms must not be negative")
         self._choices = [np.array(clusters, dtype=int) for clusters in choices]
         self._current_pA, self._cue_pA = current_pA, cue_pA
         self._pause_ms, self._stimulus_ms, self._delay_ms = pause_ms, stimulus_ms, delay_ms

@@ -87,7 +87,7 @@ def syntax_problem(error: tomllib.TOMLDecodeError, text: str, file: str) -> str:
     found = re.search(r"\(at line (\d+), column \d+\)", str(error))
     line = int(found[1]) if found else text.count("\n") + 1
     what = re.sub(r"\s*\(at .*\)$", "", str(error))
-    remedy = 'texts need quotes, and so do keys with other signs: "J_E+"'
+    remedy = 'strings need quotes, and so do keys with special characters: "J_E+"'
     if "overwrite" in what or "twice" in what:
         remedy = "give each key and each table once"
     problem = Problem(("TOML",), f"not valid: {what}", None, remedy)
@@ -126,8 +126,8 @@ _RULES = {
     "finite_number": "must be a finite number",
     "string_type": "must be a text in quotes",
     "string_too_short": "must not be empty",
-    "string_too_long": "must have at most {max_length} letters",
-    "string_pattern_mismatch": "may hold letters, digits and _ . + - only",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_pattern_mismatch": "may contain only letters, digits and _ . + -",
     "bool_type": "must be true or false",
     "list_type": "must be a list [...]",
     "dict_type": "must be a table {{...}}",

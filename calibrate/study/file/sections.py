@@ -468,7 +468,7 @@ class ValidationSection(Section):
         default=None,
         ge=1,
         le=MANY,
-        description="so many of the best trials (default: 1, or the whole Pareto front)",
+        description="number of best trials to validate (default: 1, or the whole Pareto front)",
     )
     replicates: int = Field(
         default=24,

@@ -26,7 +26,7 @@ def read_tables(problems: Problems, tables: Mapping[str, Any]) -> StudyFile | No
     known = list(StudyFile.model_fields)
     for name in tables:
         if name not in known:
-            what = f"is not a table here{did_you_mean(name, known)}"
+            what = f"unknown table{did_you_mean(name, known)}"
             problems.add((name,), what, None, f"there are {listed(known)}")
     read: dict[str, Any] = {}
     for name, section in TABLES.items():

@@ -81,7 +81,7 @@ def _check_for_grid(problems: Problems, name: str, domain: Range, *, grid: bool)
 
 def _check_grid_size(space: Space) -> None:
     if (size := grid_size(space)) > 10_000_000:
-        raise StudyError(f"a grid of {size} points is never finished; take fewer parameters or larger steps")
+        raise StudyError(f"a grid of {size} points cannot be completed; use fewer parameters or larger steps")
 
 
 def _choice(problems: Problems, parameter: Parameter, wanted: FreeParameter) -> Choice | None:

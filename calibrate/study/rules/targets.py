@@ -103,7 +103,7 @@ def _statistic(
         return None
     population, there = statistic.options.get("population"), network.layout.populations
     if population is not None and population not in there:
-        rule = f"looks at a population that is not there{did_you_mean(str(population), there)}"
+        rule = f"refers to an unknown population{did_you_mean(str(population), there)}"
         problems.add((*place, "statistic"), rule, population, f"there are {listed(there)}")
     clusters = [g.cluster for g in network.layout.groups if g.population == population]
     for cluster in section.clusters or ():
