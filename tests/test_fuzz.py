@@ -26,7 +26,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from calibrate.cli.commands import execute
-from calibrate.study.file.sections import LISTS, SAMPLERS, TABLES, DerivedParameter, FreeParameter, Section
+from calibrate.study.file.base import Section
+from calibrate.study.file.samplers import SAMPLERS
+from calibrate.study.file.sections import LISTS, TABLES, DerivedParameter, FreeParameter
 from small_study import MODEL, STATISTIC, STUDY
 
 # More by hand, now and then: FUZZ=20 pytest -n 0 tests/test_fuzz.py

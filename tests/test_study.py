@@ -90,7 +90,7 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "syntax": ("seed = 3", "seed 3", r":2: \[TOML\] not valid: Expected '='"),
     "unquoted plus": ('"J+" = 2', "J+ = 2", r":9: \[TOML\] .*quotes"),
     "key twice": ("seed = 3", "seed = 3\nseed = 4", r":3: \[TOML\] .*overwrite"),
-    "unknown table": ("[budget]", "[budgets]", r":32: \[budgets\] is not a table.*'budget'"),
+    "unknown table": ("[budget]", "[budgets]", r":32: \[budgets\] unknown table.*'budget'"),
     "unknown key": ("duration_ms", "duration", r":16: \[simulation\] duration is not a key.*'duration_ms'"),
     "text for a number": ("dt_ms = 1.0", 'dt_ms = "1"', r':14: \[simulation\] dt_ms must be a number: "1"'),
     "number for a text": ('statistic = "rate_E"', "statistic = 3", r":19: .*statistic must be a text"),
@@ -156,7 +156,7 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "unknown population": (
         '"rate_E"',
         '"rate_X"',
-        r":19: \[objectives 1\] .*population that is not there: \"X\"",
+        r":19: \[objectives 1\] .*an unknown population: \"X\"",
     ),
     "unknown option": ('source = "a recording"', "options = {bin = 3}", r":19: .*rate has no option 'bin'"),
     "not a statistic": ('"rate_E"', '"statistics.py:thirteen"', r":19: .*is a int; decorate it"),

@@ -16,11 +16,11 @@ from calibrate.errors import StudyError
 from calibrate.network import Model, Parameter
 from calibrate.objective import Objective, Statistic, Value, find_statistic
 from calibrate.study import Study, make_study
+from calibrate.study.file.base import Section
+from calibrate.study.file.samplers import SAMPLERS
 from calibrate.study.file.sections import (
-    SAMPLERS,
     BudgetSection,
     ReplicatesSection,
-    Section,
     SimulationSection,
     StorageSection,
     StudySection,

@@ -17,7 +17,8 @@ from calibrate.network import Model, find_model
 from calibrate.objective.panel import panel
 from calibrate.observation import Needs
 from calibrate.study.file.problems import Place, Problems, key_lines, syntax_problem
-from calibrate.study.file.sections import AnySampler, Cmaes, DerivedParameter, FreeParameter, Tpe
+from calibrate.study.file.samplers import AnySampler, Cmaes, Tpe
+from calibrate.study.file.sections import DerivedParameter, FreeParameter
 from calibrate.study.file.tables import read_tables
 from calibrate.study.python_objects import plain
 from calibrate.study.rules import common as checks

@@ -16,11 +16,10 @@ from calibrate.observation import Needs
 from calibrate.simulation.worker import Timing
 from calibrate.simulators.closed_loop import Loop
 from calibrate.study.expressions import Expression
+from calibrate.study.file.samplers import AnySampler, Grid
 from calibrate.study.file.sections import (
     RECORDING,
-    AnySampler,
     BudgetSection,
-    Grid,
     ObjectiveSection,
     PoolSection,
     PriorSection,

@@ -26,7 +26,8 @@ from calibrate.network import Model, Parameter, find_model
 from calibrate.neurons import BUILT_IN
 from calibrate.neurons.plasticity import RULES
 from calibrate.objective import Statistic, find_statistic
-from calibrate.study.file import sections
+from calibrate.study.file import base, sections
+from calibrate.study.file.samplers import SAMPLERS
 from calibrate.study.json_schema import json_schema
 
 if TYPE_CHECKING:
@@ -89,14 +90,14 @@ def keys(table: str) -> Iterator[str]:
 
 
 def samplers() -> Iterator[str]:
-    for name, section in sections.SAMPLERS.items():
+    for name, section in SAMPLERS.items():
         what = (inspect.getdoc(section) or "").partition(": ")[2]
         yield f"### `{name}`\n\n{prose(what[0].upper() + what[1:])}\n"
         if len(section.model_fields) > 1:
             yield from _keys(section, without="name")
 
 
-def _keys(section: type[sections.Section], *, without: str = "") -> Iterator[str]:
+def _keys(section: type[base.Section], *, without: str = "") -> Iterator[str]:
     described = json_schema()["$defs"][section.__name__]
     rows = []
     for name, field in section.model_fields.items():

@@ -12,7 +12,8 @@ from pydantic_core import ErrorDetails
 
 from calibrate.errors import CalibrateError, did_you_mean
 from calibrate.masking import without_passwords
-from calibrate.study.file.sections import ObjectiveSection, Section, StimulusSection
+from calibrate.study.file.base import Section
+from calibrate.study.file.sections import ObjectiveSection, StimulusSection
 
 Place = tuple[str | int, ...]
 

@@ -26,27 +26,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)]
-
-
-# Beyond these, numbers are mistakes that would take all memory, or are no numbers to a computer's clock.
-MANY = 1_000_000
-MOST_TRIALS = 10_000_000
-LONGEST_MS = 1e12
-LONGEST_S = 1e9
+from calibrate.study.file.base import (
+    LONGEST_MS,
+    MANY,
+    MOST_TRIALS,
+    Count,
+    Duration,
+    Name,
+    Positive,
+    Seconds,
+    Section,
+    Several,
+    Time,
+)
+from calibrate.study.file.samplers import (
+    Sampler,
+    Tpe,
+)
 
 # What an objective says in place of numbers to mean those of the recording.
 RECORDING = "recording"
-
-
-class Section(BaseModel):
-    """A table of the study file: no keys but these, no conversion between types."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class StudySection(Section):
@@ -102,23 +105,17 @@ class SimulationSection(Section):
     warmup_ms: float = Field(
         default=1000.0, ge=0, le=LONGEST_MS, description="time before the measurement (ms)"
     )
-    duration_ms: float = Field(
-        default=10_000.0, gt=0, le=LONGEST_MS, description="length of the measurement (ms)"
-    )
-    batch_size: int | None = Field(
+    duration_ms: Duration = Field(default=10_000.0, description="length of the measurement (ms)")
+    batch_size: Count | None = Field(
         default=None,
-        ge=1,
-        le=MANY,
         description="networks that one process simulates at once, on a GPU up to 1023 (default: there, what "
         "its cache and memory hold, or what is fastest; else 1)",
     )
     precision: Literal["single", "double"] = Field(
         default="single", description="of the numbers in the simulator, where it has a choice"
     )
-    timeout_s: float | None = Field(
+    timeout_s: Seconds | None = Field(
         default=None,
-        gt=0,
-        le=LONGEST_S,
         description="a batch that takes longer is stopped and reported failed (s; default: 20 times the "
         "slowest so far, at least 600 s)",
     )
@@ -175,25 +172,20 @@ class ObjectiveSection(StatisticSection):
         default="wasserstein",
         description="between distributions: Wasserstein's, in the statistic's unit, or Kolmogorov-Smirnov's",
     )
-    tolerance: float | None = Field(
+    tolerance: Positive | None = Field(
         default=None,
-        gt=0,
         description="deviation that still counts as reached; needed for all but a recording",
     )
     loss: Literal["squared", "robust"] = Field(
         default="squared",
         description="robust: beyond the tolerance the loss grows linearly with the deviation (Huber)",
     )
-    neurons: int | None = Field(
+    neurons: Several | None = Field(
         default=None,
-        ge=2,
-        le=MANY,
         description="compute it from so many neurons of each population, drawn at random, as were recorded",
     )
-    samples: int = Field(
+    samples: Several = Field(
         default=20,
-        ge=2,
-        le=MANY,
         description="how often `neurons` are drawn; the statistic is the mean over the draws",
     )
     weight: float = Field(
@@ -217,9 +209,9 @@ class RecordingSection(Section):
     population: str = Field(
         default="E", min_length=1, description="name of the units' population, where the file gives none"
     )
-    start_ms: float | None = Field(default=None, description="where to begin (ms; default: at its start)")
+    start_ms: Duration | None = Field(default=None, description="where to begin (ms; default: at its start)")
     duration_ms: float | None = Field(
-        default=None, gt=0, le=LONGEST_MS, description="how long to look at it (ms; default: to its end)"
+        default=None, description="how long to look at it (ms; default: to its end)"
     )
 
 
@@ -249,20 +241,16 @@ class StimulusSection(Section):
     clusters: list[int] | Literal["each"] = Field(
         description='numbers of the clusters that receive it, from 0; or "each": one after another, in turn'
     )
-    current_pA: float = Field(description="the current (pA), beside the constant input")
-    duration_ms: float = Field(gt=0, le=LONGEST_MS, description="length of a presentation (ms)")
+    current_pA: Duration = Field(description="the current (pA), beside the constant input")
+    duration_ms: float = Field(description="length of a presentation (ms)")
     onsets_ms: list[float] | None = Field(
         default=None,
         min_length=1,
         description="when presentations begin (ms from the start of the measurement)",
     )
-    first_ms: float | None = Field(
-        default=None, ge=0, le=LONGEST_MS, description="instead: its first onset (ms),"
-    )
-    every_ms: float | None = Field(
-        default=None, gt=0, le=LONGEST_MS, description="the time between onsets (ms),"
-    )
-    repetitions: int | None = Field(default=None, ge=1, le=MANY, description="and the number of onsets")
+    first_ms: Time | None = Field(default=None, description="instead: its first onset (ms),")
+    every_ms: Duration | None = Field(default=None, description="the time between onsets (ms),")
+    repetitions: Count | None = Field(default=None, description="and the number of onsets")
 
 
 class LoopSection(Section):
@@ -274,8 +262,8 @@ class LoopSection(Section):
         "and step of a Gymnasium environment",
     )
     options: dict[str, Any] = Field(default_factory=dict, description="what the environment is made with")
-    interval_ms: float = Field(
-        default=10.0, gt=0, description="biological time from one exchange to the next (ms)"
+    interval_ms: Positive = Field(
+        default=10.0, description="biological time from one exchange to the next (ms)"
     )
     output: Literal["rates", "counts"] = Field(
         default="rates",
@@ -303,10 +291,8 @@ class LoopSection(Section):
 class ReplicatesSection(Section):
     """[replicates]: on how many graphs (realisations of the connectivity) a candidate is simulated."""
 
-    graphs: int = Field(
+    graphs: Count = Field(
         default=1,
-        ge=1,
-        le=MANY,
         description="fixed graphs on which every candidate is simulated; its loss is their mean",
     )
     confirm: int = Field(
@@ -334,107 +320,6 @@ class PriorSection(Section):
     )
 
 
-class SamplerSection(Section):
-    """[sampler]: how parameter sets are proposed; `learns` tells whether that depends on results."""
-
-    learns: ClassVar[bool] = True
-
-
-class Tpe(SamplerSection):
-    """[sampler] name = "tpe": tree-structured Parzen estimator, after space-filling points."""
-
-    name: Literal["tpe"] = Field(default="tpe", description="the sampler")
-    startup: int = Field(
-        default=16, ge=1, le=MANY, description="space-filling (Sobol) points before the estimator starts"
-    )
-    candidates: int = Field(
-        default=24, ge=1, le=MANY, description="points that the estimator compares for each proposal"
-    )
-    history: int = Field(
-        default=500, ge=2, le=MANY, description="trials that the estimator looks at: the best and the latest"
-    )
-    multivariate: bool = Field(default=True, description="whether parameters are modelled jointly")
-
-
-class Random(SamplerSection):
-    """[sampler] name = "random": independent random points."""
-
-    learns: ClassVar[bool] = False
-
-    name: Literal["random"] = Field(default="random", description="the sampler")
-
-
-class Grid(SamplerSection):
-    """[sampler] name = "grid": every combination of the parameters' steps, points and choices, once."""
-
-    learns: ClassVar[bool] = False
-
-    name: Literal["grid"] = Field(default="grid", description="the sampler")
-
-
-class Qmc(SamplerSection):
-    """[sampler] name = "qmc": space-filling (Sobol) points throughout."""
-
-    learns: ClassVar[bool] = False
-
-    name: Literal["qmc"] = Field(default="qmc", description="the sampler")
-
-
-class Nsga2(SamplerSection):
-    """[sampler] name = "nsga2": genetic algorithm, after a population of space-filling points."""
-
-    name: Literal["nsga2"] = Field(default="nsga2", description="the sampler")
-    population: int = Field(
-        default=20, ge=2, le=MANY, description="trials that parents are taken from: the best ones so far"
-    )
-
-
-class Cmaes(SamplerSection):
-    """[sampler] name = "cmaes": covariance matrix adaptation, after space-filling points; no choices."""
-
-    name: Literal["cmaes"] = Field(default="cmaes", description="the sampler")
-    startup: int = Field(
-        default=16,
-        ge=1,
-        le=MANY,
-        description="space-filling (Sobol) points, the best of which is the first mean",
-    )
-    population: int | None = Field(
-        default=None,
-        ge=3,
-        le=MANY,
-        description="trials of a generation (default: 4 + 3 ln(number of parameters))",
-    )
-
-
-class Gp(SamplerSection):
-    """[sampler] name = "gp": Gaussian process, after space-filling points; for a few hundred trials."""
-
-    name: Literal["gp"] = Field(default="gp", description="the sampler")
-    startup: int = Field(
-        default=16, ge=1, le=MANY, description="space-filling (Sobol) points before the process is fitted"
-    )
-    history: int = Field(
-        default=300,
-        ge=2,
-        le=MANY,
-        description="trials that the process is fitted to: the best and the latest",
-    )
-
-
-AnySampler = Tpe | Random | Grid | Qmc | Nsga2 | Cmaes | Gp
-Sampler = Annotated[AnySampler, Field(discriminator="name")]
-SAMPLERS: Mapping[str, type[AnySampler]] = {
-    "tpe": Tpe,
-    "random": Random,
-    "grid": Grid,
-    "qmc": Qmc,
-    "nsga2": Nsga2,
-    "cmaes": Cmaes,
-    "gp": Gp,
-}
-
-
 class BudgetSection(Section):
     """[budget]: when to stop, whatever comes first. It may change while a study goes on."""
 
@@ -444,15 +329,11 @@ class BudgetSection(Section):
         le=MOST_TRIALS,
         description="number of trials in all, those of earlier runs included",
     )
-    plateau: int | None = Field(
+    plateau: Count | None = Field(
         default=None,
-        ge=1,
-        le=MANY,
         description="stop after so many trials in a row none of which was the best so far",
     )
-    wall_s: float | None = Field(
-        default=None, gt=0, le=LONGEST_S, description="time that one run may take (s)"
-    )
+    wall_s: Seconds | None = Field(default=None, description="time that one run may take (s)")
     loss: float | None = Field(
         default=None, ge=0, description="stop when a trial has this loss or less; 1: a tolerance away"
     )
@@ -464,10 +345,8 @@ class ValidationSection(Section):
     at_end: bool = Field(
         default=False, description="true: `calibrate run` ends by validating, as `calibrate validate` does"
     )
-    top: int | None = Field(
+    top: Count | None = Field(
         default=None,
-        ge=1,
-        le=MANY,
         description="number of best trials to validate (default: 1, or the whole Pareto front)",
     )
     replicates: int = Field(
@@ -477,10 +356,8 @@ class ValidationSection(Section):
         description="graphs, each with its own seeds, on which both simulators simulate a trial; 24 show "
         "equivalence within one standard deviation with a power of 90 %",
     )
-    duration_ms: float | None = Field(
+    duration_ms: Duration | None = Field(
         default=None,
-        gt=0,
-        le=LONGEST_MS,
         description="length of the measurement (ms; default: that of [simulation])",
     )
 

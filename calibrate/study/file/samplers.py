@@ -1,0 +1,108 @@
+"""[sampler]: the samplers that a study file can name, with their options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from calibrate.study.file.base import (
+    MANY,
+    Count,
+    Section,
+    Several,
+)
+
+
+class SamplerSection(Section):
+    """[sampler]: how parameter sets are proposed; `learns` tells whether that depends on results."""
+
+    learns: ClassVar[bool] = True
+
+
+class Tpe(SamplerSection):
+    """[sampler] name = "tpe": tree-structured Parzen estimator, after space-filling points."""
+
+    name: Literal["tpe"] = Field(default="tpe", description="the sampler")
+    startup: Count = Field(default=16, description="space-filling (Sobol) points before the estimator starts")
+    candidates: Count = Field(default=24, description="points that the estimator compares for each proposal")
+    history: Several = Field(
+        default=500, description="trials that the estimator looks at: the best and the latest"
+    )
+    multivariate: bool = Field(default=True, description="whether parameters are modelled jointly")
+
+
+class Random(SamplerSection):
+    """[sampler] name = "random": independent random points."""
+
+    learns: ClassVar[bool] = False
+
+    name: Literal["random"] = Field(default="random", description="the sampler")
+
+
+class Grid(SamplerSection):
+    """[sampler] name = "grid": every combination of the parameters' steps, points and choices, once."""
+
+    learns: ClassVar[bool] = False
+
+    name: Literal["grid"] = Field(default="grid", description="the sampler")
+
+
+class Qmc(SamplerSection):
+    """[sampler] name = "qmc": space-filling (Sobol) points throughout."""
+
+    learns: ClassVar[bool] = False
+
+    name: Literal["qmc"] = Field(default="qmc", description="the sampler")
+
+
+class Nsga2(SamplerSection):
+    """[sampler] name = "nsga2": genetic algorithm, after a population of space-filling points."""
+
+    name: Literal["nsga2"] = Field(default="nsga2", description="the sampler")
+    population: Several = Field(
+        default=20, description="trials that parents are taken from: the best ones so far"
+    )
+
+
+class Cmaes(SamplerSection):
+    """[sampler] name = "cmaes": covariance matrix adaptation, after space-filling points; no choices."""
+
+    name: Literal["cmaes"] = Field(default="cmaes", description="the sampler")
+    startup: Count = Field(
+        default=16,
+        description="space-filling (Sobol) points, the best of which is the first mean",
+    )
+    population: int | None = Field(
+        default=None,
+        ge=3,
+        le=MANY,
+        description="trials of a generation (default: 4 + 3 ln(number of parameters))",
+    )
+
+
+class Gp(SamplerSection):
+    """[sampler] name = "gp": Gaussian process, after space-filling points; for a few hundred trials."""
+
+    name: Literal["gp"] = Field(default="gp", description="the sampler")
+    startup: Count = Field(
+        default=16, description="space-filling (Sobol) points before the process is fitted"
+    )
+    history: Several = Field(
+        default=300,
+        description="trials that the process is fitted to: the best and the latest",
+    )
+
+
+AnySampler = Tpe | Random | Grid | Qmc | Nsga2 | Cmaes | Gp
+Sampler = Annotated[AnySampler, Field(discriminator="name")]
+SAMPLERS: Mapping[str, type[AnySampler]] = {
+    "tpe": Tpe,
+    "random": Random,
+    "grid": Grid,
+    "qmc": Qmc,
+    "nsga2": Nsga2,
+    "cmaes": Cmaes,
+    "gp": Gp,
+}
