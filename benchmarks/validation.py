@@ -22,7 +22,7 @@ from typing import Any
 from tqdm import tqdm
 
 from calibrate import Best, Model, Network, Study, Values, find_model, make_study
-from calibrate.calibration.search.search import Proposal
+from calibrate.calibration.search.trials import Proposal
 from calibrate.calibration.study_pool import pool_for
 from calibrate.calibration.trials.case import Case
 from calibrate.calibration.trials.score import combined

@@ -12,7 +12,7 @@ import importlib.util
 import sys
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from pathlib import Path
 from types import ModuleType
 
@@ -101,3 +101,11 @@ def _from_file(where: str, folder: Path | None) -> ModuleType:
         del sys.modules[module_name]
         raise PluginError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
     return module
+
+
+def version_of(distribution: str) -> str | None:
+    """The version of an installed distribution; None if it is not installed, but only on the path."""
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None

@@ -13,7 +13,8 @@ from test_run import Bench, Shelf
 
 from calibrate.calibration.loop import run
 from calibrate.calibration.search.ahead import Asking
-from calibrate.calibration.search.search import Answer, Claim, Search
+from calibrate.calibration.search.search import Search
+from calibrate.calibration.search.trials import Answer, Claim
 from calibrate.simulation.worker import Candidate, Outcome, Timing
 from calibrate.study import Cmaes, Nsga2, Random, Sampler, Study, Tpe
 from calibrate.study.space import Domain, Range

@@ -20,7 +20,8 @@ from sqlalchemy import create_engine, text
 from test_run import Bench
 
 from calibrate.calibration.loop import run
-from calibrate.calibration.search.search import Answer, Claim, Search
+from calibrate.calibration.search.search import Search
+from calibrate.calibration.search.trials import Answer, Claim
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.errors import StoreError
 from calibrate.store import Store, coordinators, runs_of

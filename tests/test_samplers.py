@@ -12,7 +12,8 @@ import numpy as np
 import optuna
 import pytest
 
-from calibrate.calibration.search.search import Answer, Proposal, Search, distribution
+from calibrate.calibration.search.search import Search, distribution
+from calibrate.calibration.search.trials import Answer, Proposal
 from calibrate.errors import StudyError
 from calibrate.study import Cmaes, Gp, Nsga2, Qmc, Random, Tpe
 from calibrate.study.space import Choice, Domain, Range

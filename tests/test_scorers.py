@@ -11,7 +11,7 @@ import numpy as np
 import psutil
 import pytest
 
-from calibrate.calibration.search.search import Proposal
+from calibrate.calibration.search.trials import Proposal
 from calibrate.calibration.study_pool import setup_of
 from calibrate.calibration.trials.case import Case
 from calibrate.errors import SimulatorError

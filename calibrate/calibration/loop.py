@@ -6,83 +6,36 @@ It knows the pool and the store by protocol only: no simulator, no SQL.
 from __future__ import annotations
 
 import time
-import uuid as uuids
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 from optuna.trial import FrozenTrial, TrialState
 
+from calibrate.calibration.protocols import Remembers, Simulates
 from calibrate.calibration.result import Doing, Progress, Reason, Result, Times
 from calibrate.calibration.search.ahead import Asking
-from calibrate.calibration.search.search import ORIGIN, UUID, Answer, Claim, Proposal, Search
-from calibrate.calibration.trials.case import Case, cases
+from calibrate.calibration.search.search import Search
+from calibrate.calibration.search.trials import ORIGIN, UUID, Answer
+from calibrate.calibration.trials.case import Case, cases, new_cases
 from calibrate.calibration.trials.findings import answer, described
 from calibrate.calibration.trials.score import score, worst_violations
-from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.trials.summary import Best
 from calibrate.errors import ModelError, SimulatorError, StudyError
-from calibrate.simulation.worker import Candidate, Outcome, Timing, failures
+from calibrate.simulation.worker import Candidate, Outcome, failures
 from calibrate.study import Study
 
-# So many failures in a row, or two batches of them, end a run: something is wrong that trying does not mend.
+# Stop after this many consecutive failures, or two batches of them: retrying will not help.
 FAILURES_IN_A_ROW = 10
 
-# A candidate that would be the best is confirmed on further graphs only where its loss is below this, two
-# tolerances off in the mean: noise is about one tolerance, so that far from the targets it decides nothing.
+# A would-be best is confirmed on further graphs only if its loss is below this, two tolerances in the mean:
+# noise is about one tolerance, so that far from the targets it decides nothing.
 CONFIRMED_BELOW = 4.0
 
-# Batches for each process that one step of a study has, where that is no loss: see `_Run`.
+# Batches for each process in one step, if nothing is lost by asking for so many: see `_Run`.
 ROUNDS = 4
 
-# Where all that is left is asked by other runs, so long passes until the next look (s).
+# Polling interval (s) while the remaining trials are being run by others.
 WAIT_S = 1.0
-
-
-class Simulates(Protocol):
-    """What the loop needs of a pool."""
-
-    @property
-    def capacity(self) -> int:
-        """Candidates that are simulated at once."""
-
-    def run(
-        self,
-        candidates: Sequence[Candidate],
-        *,
-        timing: Timing | None = None,
-        progress: Callable[[Outcome], None] = ...,
-    ) -> list[Outcome]:
-        """Outcomes in the order of `candidates`; `progress` is called with each as soon as it is known."""
-
-
-class Remembers(Protocol):
-    """What the loop needs of a store."""
-
-    def news(self) -> tuple[list[FrozenTrial], list[Simulation]]:
-        """Since the last call, of runs before or beside this one: their finished trials, and simulations of
-        candidates that no trial tells of, which are this run's from now on."""
-
-    def claim(self, wanted: Sequence[Claim]) -> Sequence[Claim]:
-        """Take candidates for this run; returns what others have taken, maybe some of these."""
-
-    def elsewhere(self) -> int:
-        """Number of candidates that other runs have asked and not told yet."""
-
-    def leave(self) -> bool:
-        """Ask no more, and give back what was claimed; returns whether other runs go on."""
-
-    def record(self, simulation: Simulation) -> None:
-        """Keep a simulation, as soon as it is known."""
-
-    def illustrate(self, uuid: str) -> None:
-        """Keep pictures of a candidate that will be told next."""
-
-    def mirror(self, trials: Sequence[FrozenTrial]) -> Sequence[int]:
-        """Keep finished trials, in this order, unless their UUID is known; returns their numbers."""
-
-    def simulations(self, uuid: str) -> list[Simulation]:
-        """All simulations of a candidate, without observations."""
 
 
 def run(
@@ -235,7 +188,7 @@ class _Run:
         n = self._pool.capacity * self._rounds
         stage = next((k for k in reversed(self._waiting) if len(self._waiting[k]) >= n), None)
         if stage is None:
-            self._waiting[1] += _new_cases(self._asking.ask(n - len(self._waiting[1]), batch=n))
+            self._waiting[1] += new_cases(self._asking.ask(n - len(self._waiting[1]), batch=n))
             # Where no more can be asked, the early stages go first, so that the late ones still fill up.
             order = list(self._waiting) if len(self._waiting[1]) < n else [1]
             stage = next((k for k in order if self._waiting[k]), None)
@@ -258,7 +211,7 @@ class _Run:
         doing: Doing = "screening" if stage < self._last else "simulating"
         with self._asking.meanwhile(n - len(self._waiting[1]), batch=n) as proposals:
             self._simulate(batch, stage, graphs, doing)
-        self._waiting[1] += _new_cases(proposals)
+        self._waiting[1] += new_cases(proposals)
         if stage < self._last:
             passed = [case for case in batch if not self._is_out(case)]
             self._waiting[stage + 1] += passed
@@ -439,10 +392,6 @@ class _Run:
                 last_failure=self._last_failure,
             )
         )
-
-
-def _new_cases(proposals: Sequence[Proposal]) -> list[Case]:
-    return [Case(str(uuids.uuid4()), proposal) for proposal in proposals]
 
 
 def _share_of_scoring(outcomes: Sequence[Outcome]) -> float:

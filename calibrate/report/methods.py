@@ -5,11 +5,11 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 
 from calibrate.calibration.validation.verdict import Verdict
 from calibrate.neurons import neuron_model
+from calibrate.plugins import version_of
 from calibrate.results.results import Results
 from calibrate.simulators.backends import BACKENDS
 
@@ -56,8 +56,9 @@ def methods(results: Results, verdict: Verdict | None) -> tuple[str, list[Refere
     sentences = [
         f"{_count(len(free), 'parameter')} of the network model {study.model.name}{source} "
         f"({sizes} neurons in the middle of the ranges) "
-        f"{'was' if len(free) == 1 else 'were'} calibrated ({_listed(free)}) with calibrate {_version()}, "
-        f"which searches with Optuna {version('optuna')} {cite('optuna')}.",
+        f"{'was' if len(free) == 1 else 'were'} calibrated ({_listed(free)}) with calibrate "
+        f"{version_of('calibrate-snn') or '(not installed)'}, "
+        f"which searches with Optuna {version_of('optuna')} {cite('optuna')}.",
         f"Parameter sets were proposed by {SAMPLERS[study.sampler.name]} and simulated in "
         f"{BACKENDS[backend].in_methods}{f' {cite(backend)}' if backend in known else ''} with a time step "
         f"of {study.simulation.dt_ms:g} ms"
@@ -103,13 +104,6 @@ def methods(results: Results, verdict: Verdict | None) -> tuple[str, list[Refere
             f"{cite('tost')} with the tolerances as margins: {verdict.words}."
         )
     return " ".join(sentences), [Reference(**known[key]) for key in cited]
-
-
-def _version() -> str:
-    try:
-        return version("calibrate-snn")
-    except PackageNotFoundError:
-        return "(not installed)"
 
 
 def _count(n: int, noun: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -28,6 +27,7 @@ from calibrate.figures import (
 )
 from calibrate.figures.style import svg
 from calibrate.observation import Observation
+from calibrate.plugins import version_of
 from calibrate.results.maps import main_axes
 from calibrate.results.results import Results
 
@@ -330,7 +330,7 @@ def again(results: Results) -> Section:
     commands = [f"calibrate run {file}", f"calibrate validate {file}", f"calibrate report {file}"]
     if results.best is not None:
         commands.insert(1, f"calibrate simulate {file} --trial {results.best.number} --figure raster.png")
-    packages = {package: _version(package) for package in PACKAGES}
+    packages = {package: version_of(package) for package in PACKAGES}
     rows = [
         ["Python", platform.python_version()],
         *([name, found] for name, found in packages.items() if found),
@@ -344,13 +344,6 @@ def again(results: Results) -> Section:
         code="\n".join(commands),
         tables=[Table(caption="Versions that made this page", heads=["package", "version"], rows=rows)],
     )
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
 
 
 def _side(side: Any) -> str:

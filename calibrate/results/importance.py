@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from calibrate.calibration.search.search import loss_of
+from calibrate.calibration.search.trials import loss_of
 from calibrate.study import Study
 
 FEWEST_TRIALS = 10

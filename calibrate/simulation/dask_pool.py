@@ -14,13 +14,13 @@ import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
 from calibrate.errors import CalibrateError, SimulatorError
+from calibrate.plugins import version_of
 from calibrate.simulation.local_pool import Pool, batched
 from calibrate.simulation.slot import packed
 from calibrate.simulation.worker import Candidate, Outcome, Setup, Timing, failures
@@ -261,9 +261,6 @@ def _close(key: str) -> None:
 
 
 def _versions() -> dict[str, str]:
-    try:
-        own = version("calibrate-snn")
-    except PackageNotFoundError:
-        own = "not installed"
+    own = version_of("calibrate-snn") or "not installed"
     # Candidates are pickled for the same minor version of Python.
     return {"calibrate": own, "Python": ".".join(platform.python_version_tuple()[:2])}

@@ -20,10 +20,12 @@ from typing import Any
 import psutil
 from sqlalchemy import Connection, Engine, Row, delete, func, select, update
 
-from calibrate.calibration.search.search import Claim
+from calibrate.calibration.search.trials import Claim
 from calibrate.errors import StoreError
-from calibrate.store.database import writing
+from calibrate.store.database import connect, parsed, reported, writing
+from calibrate.store.naming import begun
 from calibrate.store.schema import CLAIM, COORDINATOR, SIMULATION, STUDY
+from calibrate.study import Study
 
 # Seconds between beats, and beats of one's own after which another that did not beat is dead.
 BEAT_S = 5.0
@@ -206,6 +208,19 @@ class Coordinator:
             beat, silent = self._silent.get(row.id, (row.beat, -1))
             self._silent[row.id] = row.beat, 0 if row.beat != beat else silent + 1
         self._dead = {row.id for row in others if is_gone(row) or self._silent[row.id][1] >= SILENT_BEATS}
+
+
+def runs_of(study: Study, url: str) -> list[str]:
+    """Where runs of `study` go on, as "process 12 on host"; nothing is changed."""
+    where = parsed(url, Path.cwd())
+    if not any(row.name == study.name for row in begun(where)):
+        return []
+    engine = connect(where)
+    try:
+        with reported(where):
+            return living(engine, study.name)
+    finally:
+        engine.dispose()
 
 
 def living(engine: Engine, study: str) -> list[str]:

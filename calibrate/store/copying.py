@@ -14,8 +14,8 @@ from calibrate.errors import StoreError
 from calibrate.masking import without_passwords
 from calibrate.store import archive, artifacts, database, schema
 from calibrate.store.artifacts import PREFIX_OF_TRIALS
+from calibrate.store.coordinators import runs_of
 from calibrate.store.schema import SIMULATION, STUDY, VERDICT
-from calibrate.store.store import runs_of
 from calibrate.study import Study
 
 

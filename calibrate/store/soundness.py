@@ -11,7 +11,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from calibrate.calibration.search.search import FEASIBLE, INDEX, LOSS, ORIGIN, UUID
+from calibrate.calibration.search.trials import FEASIBLE, INDEX, LOSS, ORIGIN, UUID
 
 _TEXTS = (str, type(None))
 

@@ -11,8 +11,6 @@ import contextlib
 import copy
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,16 +19,17 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from sqlalchemy import Connection, delete, func, select, update
 
-from calibrate.calibration.search.search import INDEX, UUID, Claim
+from calibrate.calibration.search.trials import INDEX, UUID, Claim
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import StoreError
 from calibrate.observation import Observation
+from calibrate.plugins import version_of
 from calibrate.store import adoption, archive, artifacts, database, schema, verdicts
 from calibrate.store.adoption import Adopted
-from calibrate.store.coordinators import Coordinator, living
+from calibrate.store.coordinators import Coordinator
 from calibrate.store.database import patient
-from calibrate.store.naming import begun, refusal
+from calibrate.store.naming import refusal
 from calibrate.store.rows import columns_of, simulation_of
 from calibrate.store.schema import SIMULATION, STUDY
 from calibrate.store.soundness import check_trials
@@ -378,35 +377,13 @@ class Store:
                 )
 
 
-def runs_of(study: Study, url: str) -> list[str]:
-    """Where runs of `study` go on, as "process 12 on host"; nothing is changed."""
-    where = database.parsed(url, Path.cwd())
-    if not any(row.name == study.name for row in begun(where)):
-        return []
-    engine = database.connect(where)
-    try:
-        with database.reported(where):
-            return living(engine, study.name)
-    finally:
-        engine.dispose()
-
-
 def _study_columns(study: Study) -> dict[str, Any]:
-    # The code may also be used without having been installed.
-    packages = [name for name in ("calibrate-snn", "optuna", "numpy") if _is_installed(name)]
+    versions = {name: version_of(name) for name in ("calibrate-snn", "optuna", "numpy")}
     return {
         "name": study.name,
         "digest": study.digest,
         "content": study.content,
         "text": study.text,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {package: version_of(package) for package in packages},
+        "versions": {name: version for name, version in versions.items() if version is not None},
     }
-
-
-def _is_installed(package: str) -> bool:
-    try:
-        version_of(package)
-    except PackageNotFoundError:
-        return False
-    return True

@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
 import psutil
 from sqlalchemy import URL
 
-from calibrate import simulators
+from calibrate import plugins, simulators
 from calibrate.errors import SimulatorError, StoreError
 from calibrate.network import find_model
 from calibrate.observation import SimulationFailure
@@ -106,10 +105,7 @@ def _there(module: str) -> bool:
 
 
 def _version(distribution: str) -> str:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return "of unknown version"
+    return plugins.version_of(distribution) or "of unknown version"
 
 
 def _python() -> Check:

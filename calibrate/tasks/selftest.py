@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from calibrate import simulators
-from calibrate.calibration.search.search import Proposal
+from calibrate.calibration.search.trials import Proposal
 from calibrate.calibration.study_pool import pool_for
 from calibrate.calibration.trials.case import Case
 from calibrate.calibration.trials.findings import estimates_of

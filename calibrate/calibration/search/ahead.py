@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from calibrate.calibration.search.search import Claim, Proposal, Search
+from calibrate.calibration.search.search import Search
+from calibrate.calibration.search.trials import Claim, Proposal
 
 
 class Asking:

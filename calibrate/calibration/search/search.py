@@ -9,12 +9,10 @@ from __future__ import annotations
 import copy
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 import optuna
 from optuna.distributions import (
     BaseDistribution,
@@ -26,11 +24,21 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from calibrate.calibration.search.strategies import SAMPLER_BRANCH, STRATEGIES, branch_seed
+from calibrate.calibration.search.trials import (
+    FEASIBLE,
+    INDEX,
+    LOSS,
+    ORIGIN,
+    Answer,
+    Claim,
+    Proposal,
+    front_of,
+    is_feasible,
+    loss_of,
+    rank,
+)
 from calibrate.study import Sampler
 from calibrate.study.space import Domain, Range, Space
-
-# User attributes of a trial. A trial of several values has its loss as an attribute.
-UUID, INDEX, LOSS, FEASIBLE, ORIGIN = "uuid", "index", "loss", "feasible", "origin"
 
 
 def candidate_seed(seed: int, index: int, realisation: int = 0) -> int:
@@ -46,81 +54,6 @@ def distribution(domain: Domain) -> BaseDistribution:
     if domain.integer:
         return IntDistribution(int(low), int(high), log=domain.log, step=int(domain.step or 1))
     return FloatDistribution(low, high, log=domain.log, step=domain.step)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """A candidate's index that one run of a study takes, so that no other one asks it.
-
-    parameters  the values of parameters that are known of it
-    adopted     whether it was taken over from another study
-    """
-
-    index: int
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    adopted: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Proposal:
-    """A parameter set to try: values of the free parameters; `index` keys the candidate's seed."""
-
-    index: int
-    parameters: Mapping[str, Any]
-    asked: datetime
-    adopted: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What became of a proposal, and what its trial carries.
-
-    loss         finite; None: it failed
-    values       what the trial shows instead, where each objective counts by itself: the loss of each
-    constraints  by name, above 0 where the constraint is broken
-    """
-
-    proposal: Proposal
-    loss: float | None
-    values: Sequence[float] = ()
-    constraints: Mapping[str, float] = field(default_factory=dict)
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-
-
-def loss_of(trial: FrozenTrial) -> float:
-    """The loss of a complete trial: its value, or of several values what they come to."""
-    return float(trial.user_attrs[LOSS] if len(trial.values) > 1 else trial.values[0])
-
-
-def is_feasible(trial: FrozenTrial) -> bool:
-    """Whether a trial is complete and keeps all constraints."""
-    return trial.state == TrialState.COMPLETE and all(value <= 0 for value in trial.constraints.values())
-
-
-def by_loss(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
-    """Complete trials, the lowest loss first, of equals the first trial."""
-    return sorted(trials, key=_rank)
-
-
-def _rank(trial: FrozenTrial) -> tuple[float, int]:
-    return loss_of(trial), trial.number
-
-
-def best_of(trials: Iterable[FrozenTrial]) -> FrozenTrial | None:
-    """The feasible trial of lowest loss, the first of equals; None where there is none."""
-    feasible = [trial for trial in trials if is_feasible(trial)]
-    return min(feasible, key=_rank, default=None)
-
-
-def front_of(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
-    """The feasible trials that no other one beats in every value (Pareto), by loss."""
-    feasible = [trial for trial in trials if is_feasible(trial)]
-    if not feasible:
-        return []
-    values = np.array([trial.values for trial in feasible])
-    beaten = [bool(((values <= own).all(axis=1) & (values < own).any(axis=1)).any()) for own in values]
-    front = [trial for trial, out in zip(feasible, beaten, strict=True) if not out]
-    return by_loss(front)
 
 
 def _granted(wanted: Sequence[Claim]) -> Sequence[Claim]:  # noqa: ARG001
@@ -246,7 +179,7 @@ class Search:
         self._next_number = max(self._next_number, trial.number + 1)
         self._counts[trial.state] += 1
         self._infeasible += any(value > 0 for value in trial.constraints.values())
-        if is_feasible(trial) and (self._best is None or _rank(trial) < _rank(self._best)):
+        if is_feasible(trial) and (self._best is None or rank(trial) < rank(self._best)):
             self._best = trial
         self._indices.add(index)
         if ORIGIN in trial.user_attrs:

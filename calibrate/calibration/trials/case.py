@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
+import uuid as uuids
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from calibrate.calibration.search.search import Proposal, candidate_seed
+from calibrate.calibration.search.search import candidate_seed
+from calibrate.calibration.search.trials import Proposal
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.errors import ObjectiveError
 from calibrate.objective import Estimate
@@ -108,3 +110,8 @@ def cases(simulations: Sequence[Simulation]) -> list[Case]:
         case = found.setdefault(simulation.uuid, Case(simulation.uuid, proposal, resumed=True))
         case.simulations.append(simulation)
     return sorted(found.values(), key=lambda case: case.proposal.index)
+
+
+def new_cases(proposals: Sequence[Proposal]) -> list[Case]:
+    """A case for each proposal, of which nothing is known yet."""
+    return [Case(str(uuids.uuid4()), proposal) for proposal in proposals]

@@ -7,7 +7,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from calibrate.calibration.search.search import ORIGIN, UUID, Answer, loss_of
+from calibrate.calibration.search.trials import ORIGIN, UUID, Answer, loss_of
 from calibrate.calibration.trials.case import Case
 from calibrate.calibration.trials.score import combined, score, summary
 from calibrate.calibration.trials.simulation import Simulation

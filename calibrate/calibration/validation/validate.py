@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from calibrate import simulators
 from calibrate.calibration.result import Replicated
-from calibrate.calibration.search.search import UUID, best_of, by_loss, front_of, is_feasible
+from calibrate.calibration.search.trials import UUID, best_of, by_loss, front_of, is_feasible
 from calibrate.calibration.study_pool import pool_for
 from calibrate.calibration.trials.case import Case, cases
 from calibrate.calibration.trials.findings import described
