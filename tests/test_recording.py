@@ -14,6 +14,7 @@ from calibrate import (
     Recording,
     RecordingError,
     StudyError,
+    bootstrap,
     find_statistic,
     observe_trains,
     read_recording,
@@ -21,7 +22,6 @@ from calibrate import (
     run_study,
 )
 from calibrate.errors import ObjectiveError, ObservationError
-from calibrate.objective import resampling as bootstrap
 from calibrate.objective.derived import distance_to, subsampled
 from small_study import small_study
 from spike_trains import gamma_trains, poisson_trains

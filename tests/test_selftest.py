@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from calibrate import StudyError, read_results
+from calibrate import StudyError, read_results, selftest
 from calibrate.cli.commands import execute
-from calibrate.tasks import selftest
 from small_study import small_study, write_study
 
 WITH_FRESH = ("fresh = 0", "fresh = 3")

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from calibrate import find_statistic, read_recording, read_study
+from calibrate import bootstrap, find_statistic, read_recording, read_study
 from calibrate.cli.commands import execute
-from calibrate.objective import resampling as bootstrap
 from small_study import write_study
 from test_recording import trains, written
 
