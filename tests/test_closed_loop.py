@@ -200,7 +200,7 @@ def test_the_task_draws_the_same_trials_from_the_same_seed():
         ({"choices": [[0]]}, "two or more"),
         ({"choices": [[0], [0, 1]]}, "one choice only"),
         ({"stimulus_ms": 0.0}, "stimulus_ms must be above 0"),
-        ({"threshold_hz": 0.0}, "threshold_hz must be above 0"),
+        ({"threshold_hz": 0.0}, "threshold_hz must be positive"),
         ({"delay_ms": -1.0}, "must not be negative"),
     ],
 )

@@ -59,7 +59,7 @@ def test_an_expression_holds_arithmetic_only(text):
     "text", ["9 ** 9 ** 9", "1 / (x - x)", "sqrt(-1)", "log(0)", "1e308 * 10", "(-8) ** 0.5"]
 )
 def test_an_expression_without_a_value_says_so_at_once(text):
-    with pytest.raises(StudyError, match="here"):
+    with pytest.raises(StudyError, match="cannot be evaluated"):
         Expression(text)({"x": 1})
 
 

@@ -209,8 +209,8 @@ class RecordingSection(Section):
     population: str = Field(
         default="E", min_length=1, description="name of the units' population, where the file gives none"
     )
-    start_ms: Duration | None = Field(default=None, description="where to begin (ms; default: at its start)")
-    duration_ms: float | None = Field(
+    start_ms: float | None = Field(default=None, description="where to begin (ms; default: at its start)")
+    duration_ms: Duration | None = Field(
         default=None, description="how long to look at it (ms; default: to its end)"
     )
 
@@ -241,8 +241,8 @@ class StimulusSection(Section):
     clusters: list[int] | Literal["each"] = Field(
         description='numbers of the clusters that receive it, from 0; or "each": one after another, in turn'
     )
-    current_pA: Duration = Field(description="the current (pA), beside the constant input")
-    duration_ms: float = Field(description="length of a presentation (ms)")
+    current_pA: float = Field(description="the current (pA), beside the constant input")
+    duration_ms: Duration = Field(description="length of a presentation (ms)")
     onsets_ms: list[float] | None = Field(
         default=None,
         min_length=1,
