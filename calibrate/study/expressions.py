@@ -80,7 +80,7 @@ class Expression:
         except (ArithmeticError, TypeError, ValueError) as error:
             raise StudyError(f"it cannot be evaluated: {error}") from None
         if not finite:
-            raise StudyError(f"it is {value} here")
+            raise StudyError(f"it cannot be evaluated: it is {value}")
         return value
 
 
