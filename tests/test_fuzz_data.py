@@ -388,15 +388,15 @@ def with_sql(folder: Path, content: bytes, statement: str, *values: object) -> b
     return path.read_bytes()
 
 
-@thorough(60)
-@given(st.sampled_from(COLUMNS), st.sampled_from(JUNK))
-def test_a_database_with_junk_in_a_column_costs_one_line(folder, database, column, junk):
+@thorough(100)
+@given(st.sampled_from(COLUMNS), st.sampled_from(JUNK), st.sampled_from(COMMANDS))
+def test_a_database_with_junk_in_a_column_costs_one_line(folder, database, column, junk, command):
     table, name = column
     try:
         content = with_sql(folder, database, f"UPDATE {table} SET {name} = ?", junk)
     except sqlite3.IntegrityError:
         return  # the database keeps it out
-    assert_every_command_answers(folder, content, COMMANDS)
+    assert_every_command_answers(folder, content, (command,))
 
 
 @pytest.mark.parametrize("table", TABLES)
