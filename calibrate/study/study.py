@@ -18,9 +18,7 @@ from calibrate.simulators.closed_loop import Loop
 from calibrate.study.expressions import Expression
 from calibrate.study.file.samplers import AnySampler, Grid
 from calibrate.study.file.sections import (
-    RECORDING,
     BudgetSection,
-    ObjectiveSection,
     PoolSection,
     PriorSection,
     ReplicatesSection,
@@ -29,6 +27,7 @@ from calibrate.study.file.sections import (
     StudyFile,
     ValidationSection,
 )
+from calibrate.study.file.targets import RECORDING, ObjectiveSection
 from calibrate.study.python_objects import digest as digest_of
 from calibrate.study.rules import parameters
 from calibrate.study.space import Space, grid_size

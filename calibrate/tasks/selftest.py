@@ -24,7 +24,8 @@ from calibrate.results.looseness import Looseness
 from calibrate.results.results import read_results
 from calibrate.store import storage_url
 from calibrate.study import Study
-from calibrate.study.file.sections import BudgetSection, ObjectiveSection, PriorSection, ValidationSection
+from calibrate.study.file.sections import BudgetSection, PriorSection, ValidationSection
+from calibrate.study.file.targets import ObjectiveSection
 from calibrate.study.space import Range
 from calibrate.tasks.display import Display
 from calibrate.tasks.run import run_study

@@ -1,6 +1,6 @@
 """The generated part of the documentation: a line `<!-- generated: NAME ... -->` in a page becomes Markdown.
 
-keys TABLE          the keys of a table of the study file, from `calibrate.study.file.sections`
+keys TABLE          the keys of a table of the study file, from `calibrate.study.file`
 samplers            every sampler with its options
 statistics, models  what is installed, from entry points and docstrings
 neurons, plasticity  the neuron models and plasticity rules, with their parameters

@@ -204,7 +204,7 @@ def _sobol(space: Space, seed: int) -> Points:
     return points
 
 
-# A sampler is one entry here and its options in `calibrate.study.file.sections`.
+# A sampler is one entry here and its options in `calibrate.study.file.samplers`.
 STRATEGIES: Mapping[type[Sampler], Callable[[Sampler, Space, int], Strategy]] = {
     Tpe: _tpe,
     Random: _random,

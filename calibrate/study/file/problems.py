@@ -13,7 +13,8 @@ from pydantic_core import ErrorDetails
 from calibrate.errors import CalibrateError, did_you_mean
 from calibrate.masking import without_passwords
 from calibrate.study.file.base import Section
-from calibrate.study.file.sections import ObjectiveSection, StimulusSection
+from calibrate.study.file.sections import StimulusSection
+from calibrate.study.file.targets import ObjectiveSection
 
 Place = tuple[str | int, ...]
 

@@ -11,7 +11,13 @@ from calibrate.errors import did_you_mean
 from calibrate.study.file.base import Section
 from calibrate.study.file.problems import Place, Problems, listed, problems_in
 from calibrate.study.file.samplers import SAMPLERS, Tpe
-from calibrate.study.file.sections import LISTS, TABLES, DerivedParameter, FreeParameter, StudyFile
+from calibrate.study.file.sections import (
+    LISTS,
+    TABLES,
+    DerivedParameter,
+    FreeParameter,
+    StudyFile,
+)
 
 
 def read_tables(problems: Problems, tables: Mapping[str, Any]) -> StudyFile | None:

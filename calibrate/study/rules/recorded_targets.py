@@ -14,7 +14,7 @@ from calibrate.objective import Statistic, Value
 from calibrate.objective.resampling import bootstrap
 from calibrate.observation.recording import Recording, read_recording
 from calibrate.study.file.problems import Problems
-from calibrate.study.file.sections import RECORDING, RecordingSection
+from calibrate.study.file.targets import RECORDING, RecordingSection
 from calibrate.study.rules.common import attempt
 
 # A target from a recording is met within so many of its bootstrap errors, unless a tolerance is given.

@@ -15,13 +15,8 @@ from calibrate.objective import Constraint, Interval, Needs, Objective, Statisti
 from calibrate.objective.derived import distance_to, during, of_clusters, subsampled
 from calibrate.observation import steps
 from calibrate.study.file.problems import Place, Problems, listed
-from calibrate.study.file.sections import (
-    RECORDING,
-    ConstraintSection,
-    ObjectiveSection,
-    StatisticSection,
-    StudyFile,
-)
+from calibrate.study.file.sections import StudyFile
+from calibrate.study.file.targets import RECORDING, ConstraintSection, ObjectiveSection, StatisticSection
 from calibrate.study.rules.common import attempt
 from calibrate.study.rules.recorded_targets import Recorded
 
