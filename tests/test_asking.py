@@ -11,6 +11,7 @@ import optuna
 import pytest
 from test_run import Bench, Shelf
 
+from calibrate.calibration.clock import Clock
 from calibrate.calibration.loop import run
 from calibrate.calibration.search.ahead import Asking
 from calibrate.calibration.search.search import Search
@@ -164,7 +165,7 @@ def test_the_same_seed_gives_the_same_trials_however_long_anything_takes(tmp_pat
 
 def test_asking_ahead_is_off_by_default(tmp_path):
     search = Search(SQUARE, Random(), seed=1)
-    asking = Asking(search, trials=None, claim=lambda _: [])
+    asking = Asking(search, trials=None, clock=Clock(), claim=lambda _: [])
     with asking.meanwhile(4, batch=4) as proposals:
         pass
     assert proposals == []
@@ -175,7 +176,8 @@ def test_what_goes_wrong_while_asking_ahead_is_raised_after_the_batch():
     def refused(_: Sequence[Claim]) -> Sequence[Claim]:
         raise OSError("the database is gone")
 
-    asking = Asking(Search(SQUARE, Random(), seed=1), trials=None, claim=refused, ahead=True)
+    search = Search(SQUARE, Random(), seed=1)
+    asking = Asking(search, trials=None, clock=Clock(), claim=refused, ahead=True)
     done = []
     with pytest.raises(OSError, match="gone"), asking.meanwhile(4, batch=4):
         done.append(True)

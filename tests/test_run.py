@@ -302,6 +302,18 @@ def test_the_time_is_accounted_for(tmp_path):
     assert shares == pytest.approx(times.wall_s, rel=0.05)
 
 
+def test_time_is_counted_once_though_a_run_stores_while_it_starts(tmp_path):
+    class Slow(Shelf):
+        def news(self) -> Any:
+            time.sleep(0.1)
+            return super().news()
+
+    times = run(small_study(tmp_path), pool=Bench(), store=Slow()).times
+    shares = times.starting_s + times.simulating_s + times.asking_s + times.scoring_s + times.storing_s
+    assert times.storing_s >= 0.3  # before the first batch and after each of two
+    assert shares <= times.wall_s
+
+
 def kept(folder: Path, query: str) -> list[tuple[Any, ...]]:
     with sqlite3.connect(folder / "small.db") as connection:
         return connection.execute(query).fetchall()

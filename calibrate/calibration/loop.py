@@ -11,8 +11,9 @@ from dataclasses import replace
 
 from optuna.trial import FrozenTrial, TrialState
 
+from calibrate.calibration.clock import Clock
 from calibrate.calibration.protocols import Remembers, Simulates
-from calibrate.calibration.result import Doing, Progress, Reason, Result, Times
+from calibrate.calibration.result import Doing, Progress, Reason, Result
 from calibrate.calibration.search.ahead import Asking
 from calibrate.calibration.search.search import Search
 from calibrate.calibration.search.trials import ORIGIN, UUID, Answer
@@ -92,14 +93,17 @@ class _Run:
     ) -> None:
         self._study, self._pool, self._store = study, pool, store
         self._limit, self._progress, self._interrupted = study.trials, progress, interrupted
-        self._started = time.monotonic() if started is None else started
+        self._clock = Clock(started)
         self._batch_size = batch_size
         n_values = len(study.objectives) if study.pareto else 1
         self._search = Search(study.space, study.sampler, seed=study.seed, n_values=n_values)
         self._asking = Asking(
-            self._search, trials=self._limit, claim=store.claim, ahead=study.file.pool.ask_ahead
+            self._search,
+            trials=self._limit,
+            clock=self._clock,
+            claim=store.claim,
+            ahead=study.file.pool.ask_ahead,
         )
-        self._times = Times()
         self._last = len(study.stages)
         # Cases by the stage that they wait for, in the order in which they were asked.
         self._waiting: dict[int, list[Case]] = {stage: [] for stage in range(1, self._last + 1)}
@@ -108,7 +112,6 @@ class _Run:
         self._best: Best | None = None
         self._done = self._added = self._in_a_row = 0  # trials taken over from another study are not counted
         self._last_failure: str | None = None
-        self._first_batch = True
         # At the end of each step, devices wait until the last batch is stored, told and followed by the next.
         # A sampler that learns nothing misses nothing if that comes more seldom.
         waits = batch_size > 1 and not study.sampler.learns
@@ -117,7 +120,7 @@ class _Run:
     def run(self) -> Result:
         self._search.enqueue(self._study.prior.points)
         self._hear()
-        self._times.starting_s = time.monotonic() - self._started
+        self._clock.has_started()
         stopped: Reason | None = None
         while stopped is None:
             self._send_progress()
@@ -128,8 +131,6 @@ class _Run:
         others = self._store.leave()
         if stopped != "interrupted" and not others:
             self._show_on_fresh_graphs()
-        self._times.asking_s += self._asking.waited_s
-        self._times.wall_s = time.monotonic() - self._started
         return Result(
             best=self._best,
             front=[self._described(trial) for trial in self._search.front] if self._study.pareto else [],
@@ -140,14 +141,13 @@ class _Run:
             stopped=stopped,
             others=others,
             last_failure=self._last_failure,
-            times=self._times,
+            times=self._clock.times,
         )
 
     def _hear(self) -> None:
         """Learn what runs before or beside this one found, and go on with what they left."""
-        began = time.monotonic()
-        trials, untold = self._store.news()
-        self._times.storing_s += time.monotonic() - began
+        with self._clock.counts("storing"):
+            trials, untold = self._store.news()
         self._search.restore(trials)
         self._done += sum(ORIGIN not in trial.user_attrs for trial in trials)
         found = cases(untold)
@@ -171,7 +171,7 @@ class _Run:
             return "loss"
         if budget.plateau is not None and self._since_best >= budget.plateau:
             return "plateau"
-        if budget.wall_s is not None and time.monotonic() - self._started >= budget.wall_s:
+        if budget.wall_s is not None and self._clock.elapsed_s >= budget.wall_s:
             return "wall_s"
         return "interrupted" if self._interrupted() else None
 
@@ -287,8 +287,6 @@ class _Run:
                 self._keep(case, failures([refused], str(error))[0], stage)
         if not candidates:
             return
-        elsewhere = self._times.scoring_s + self._times.storing_s
-        began = time.monotonic()
         self._doing, self._expected, self._returned = doing, len(candidates), 0
 
         def keep(outcome: Outcome) -> None:
@@ -297,29 +295,16 @@ class _Run:
             self._send_progress()
 
         self._send_progress()
-        outcomes = self._pool.run(candidates, timing=self._study.stages[stage - 1], progress=keep)
+        with self._clock.counts_batch(self._pool.capacity) as outcomes:
+            outcomes += self._pool.run(candidates, timing=self._study.stages[stage - 1], progress=keep)
         self._expected = self._returned = 0
-        elapsed = time.monotonic() - began - (self._times.scoring_s + self._times.storing_s - elsewhere)
-        starting = 0.0
-        if self._first_batch:
-            # What the first batch took beyond its simulations: processes, networks, compilation.
-            rounds = -(-len(candidates) // self._pool.capacity)
-            slowest = max(outcome.wall_s + outcome.scoring_s for outcome in outcomes)
-            starting = max(elapsed - rounds * slowest, 0.0)
-            self._first_batch = False
-        scoring = (elapsed - starting) * _share_of_scoring(outcomes)
-        self._times.starting_s += starting
-        self._times.scoring_s += scoring
-        self._times.simulating_s += elapsed - starting - scoring
 
     def _keep(self, case: Case, outcome: Outcome, stage: int) -> None:
-        began = time.monotonic()
-        simulation = case.simulation(self._study, outcome, stage)
-        scored = time.monotonic()
-        self._store.record(simulation)
+        with self._clock.counts("scoring"):
+            simulation = case.simulation(self._study, outcome, stage)
+        with self._clock.counts("storing"):
+            self._store.record(simulation)
         case.simulations.append(replace(simulation, observation=None))
-        self._times.scoring_s += scored - began
-        self._times.storing_s += time.monotonic() - scored
 
     # --- telling ------------------------------------------------------------------------------------
 
@@ -327,28 +312,20 @@ class _Run:
         if not finished:
             return
         answers = [answer(self._study, case) for case in finished]
-        began = time.monotonic()
-        self._illustrate(answers)
-        self._times.storing_s += time.monotonic() - began
-        stored_s = 0.0
-
-        def mirror(trials: Sequence[FrozenTrial]) -> Sequence[int]:
-            nonlocal stored_s
-            began = time.monotonic()
-            numbers = self._store.mirror(trials)
-            stored_s = time.monotonic() - began
-            return numbers
-
-        began = time.monotonic()
-        self._search.tell(answers, mirror=mirror)
-        self._times.asking_s += time.monotonic() - began - stored_s
-        self._times.storing_s += stored_s
+        with self._clock.counts("storing"):
+            self._illustrate(answers)
+        with self._clock.counts("asking"):
+            self._search.tell(answers, mirror=self._mirror)
         for case in finished:
             self._added += not case.resumed
             self._done += case.origin is None
             self._in_a_row = self._in_a_row + 1 if case.failure is not None else 0
             self._last_failure = case.failure or self._last_failure
         self._update_best()
+
+    def _mirror(self, trials: Sequence[FrozenTrial]) -> Sequence[int]:
+        with self._clock.counts("storing"):
+            return self._store.mirror(trials)
 
     def _illustrate(self, answers: Sequence[Answer]) -> None:
         """Keep pictures of what becomes the best, while that can still be done."""
@@ -386,15 +363,9 @@ class _Run:
                 batch=self._expected,
                 returned=self._returned,
                 added=self._added,
-                elapsed_s=time.monotonic() - self._started,
-                starting_s=self._times.starting_s,
+                elapsed_s=self._clock.elapsed_s,
+                starting_s=self._clock.starting_s,
                 best=self._best,
                 last_failure=self._last_failure,
             )
         )
-
-
-def _share_of_scoring(outcomes: Sequence[Outcome]) -> float:
-    """The part of the time of the processes that simulate in which they computed statistics."""
-    scoring_s = sum(outcome.scoring_s for outcome in outcomes)
-    return scoring_s / max(scoring_s + sum(one.wall_s + one.build_s for one in outcomes), 1e-9)

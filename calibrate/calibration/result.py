@@ -6,27 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from calibrate.calibration.clock import Times
 from calibrate.calibration.trials.summary import Best, best_json
 from calibrate.calibration.validation.verdict import Verdict
 from calibrate.calibration.validation.verdict import as_json as verdict_json
-
-
-@dataclass(kw_only=True)
-class Times:
-    """Where the time of a run went, in seconds.
-
-    starting    until the first batch simulates: worker processes, networks, compilation
-    simulating  batches, from handing them out to the last outcome
-    asking      the sampler; scoring: statistics; storing: the database and the observations' files
-    """
-
-    starting_s: float = 0.0
-    simulating_s: float = 0.0
-    asking_s: float = 0.0
-    scoring_s: float = 0.0
-    storing_s: float = 0.0
-    wall_s: float = 0.0
-
 
 Reason = Literal["trials", "loss", "plateau", "wall_s", "grid", "interrupted"]
 Doing = Literal["screening", "simulating", "confirming", "on fresh graphs", "waiting"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+from calibrate.calibration.clock import Clock
 from calibrate.calibration.search.search import Search
 from calibrate.calibration.search.trials import Claim, Proposal
 
@@ -15,6 +15,7 @@ class Asking:
     """Asks `search` for batches.
 
     trials  as many candidates may be asked in all; None: no limit
+    clock   counts the time in which a run only asks
     claim   takes candidates for this run; returns what other runs have taken
     ahead   whether `meanwhile` asks. Then no batch knows the results of the one before it, which may simulate
             while it is asked; nor where that has ended, as after an interruption: so what is asked depends on
@@ -26,18 +27,17 @@ class Asking:
         search: Search,
         *,
         trials: int | None,
+        clock: Clock,
         claim: Callable[[Sequence[Claim]], Sequence[Claim]],
         ahead: bool = False,
     ) -> None:
         self._search, self._trials, self._claim, self._ahead = search, trials, claim, ahead
-        self.waited_s = 0.0  # in which nothing else went on
+        self._clock = clock
 
     def ask(self, n: int, *, batch: int) -> list[Proposal]:
         """Up to `n` proposals, where `batch` candidates are simulated at once."""
-        began = time.monotonic()
-        found = self._proposals(n, batch)
-        self.waited_s += time.monotonic() - began
-        return found
+        with self._clock.counts("asking"):
+            return self._proposals(n, batch)
 
     @contextmanager
     def meanwhile(self, n: int, *, batch: int) -> Iterator[list[Proposal]]:
@@ -53,9 +53,8 @@ class Asking:
         with ThreadPoolExecutor(1, thread_name_prefix="asking") as thread:
             asked = thread.submit(self._proposals, n, batch)
             yield found
-            began = time.monotonic()
-            found += asked.result()
-            self.waited_s += time.monotonic() - began
+            with self._clock.counts("asking"):
+                found += asked.result()
 
     def _proposals(self, n: int, batch: int) -> list[Proposal]:
         lag = batch if self._ahead else 0
