@@ -26,6 +26,11 @@ from calibrate.simulators.base import Member, Recording, simulate
 SMALL: dict[str, Any] = {"connectivity": "fixed_indegree", "N_E": 1200, "N_I": 300, "N_Q": 6, "J_E+": 3.0}
 
 
+def large(neurons: int) -> dict[str, Any]:
+    """The network of the published scan, or a smaller one like it."""
+    return {"N_E": neurons * 4 // 5, "N_I": neurons // 5, "N_Q": 20, "J_E+": 2.75}
+
+
 def members(given: dict[str, Any], count: int) -> list[Member]:
     """Networks along the diagonal of the published scan, each with its own seed."""
     network = ei_clustered.network(given)
@@ -87,7 +92,7 @@ def check(largest: int) -> None:
 
 def timings(sizes: Sequence[int], *, neurons: int, duration_ms: float) -> None:
     """Print a line for each batch size of the published scan's network, in Markdown."""
-    given = {"N_E": neurons * 4 // 5, "N_I": neurons // 5, "N_Q": 20, "J_E+": 2.75}
+    given = large(neurons)
     print("\n| batch size | prepare s | simulate s | wall s per biological s and network | rate E Hz |")
     print("|---|---|---|---|---|")
     for size in sizes:

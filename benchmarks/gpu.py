@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import bandwidth, kernels, realtime, schmitt2023
-from benchmarks.batch import equal, members
+from benchmarks.batch import equal, large, members
 from benchmarks.facts import Facts, Values, all_apart, apart
 from calibrate import simulators
 from calibrate.models.ei_clustered import ei_clustered
@@ -43,11 +43,6 @@ from calibrate.simulators.genn.simulator import GeNN
 SCAN_POINTS = 1600
 SMALL: dict[str, Any] = {"connectivity": "fixed_indegree", "N_E": 240, "N_I": 60, "N_Q": 3, "J_E+": 2.0}
 MEMBERS = 8
-
-
-def large(neurons: int) -> dict[str, Any]:
-    """The network of the published scan, or a smaller one like it."""
-    return {"N_E": neurons * 4 // 5, "N_I": neurons // 5, "N_Q": 20, "J_E+": 2.75}
 
 
 def genn(precision: Precision, *, on_cpu: bool = False) -> GeNN:

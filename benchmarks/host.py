@@ -126,7 +126,7 @@ def peak_gb() -> float:
 
 def measure(*, members: int, neurons: int, duration_ms: float) -> dict[str, float]:
     """CPU seconds by phase, and the largest memory (GB)."""
-    given = {"N_E": neurons * 4 // 5, "N_I": neurons // 5, "N_Q": 20, "J_E+": 2.75}
+    given = batch.large(neurons)
     network, recording = ei_clustered.network(given), Recording()
     build = Build.of(network, dt_ms=0.1, batch_size=members, precision="single", record_spikes=False)
     bin_steps = round(recording.bin_ms / build.dt_ms)

@@ -10,12 +10,8 @@ of one, the loops are timed in place of the kernels.
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +21,7 @@ from calibrate.models.ei_clustered import ei_clustered
 from calibrate.network import Network
 from calibrate.observation import Observation
 from calibrate.simulators.base import Precision, Recording
+from calibrate.simulators.genn import cache
 from calibrate.simulators.genn.code import Build
 from calibrate.simulators.genn.simulator import GeNN
 
@@ -45,21 +42,6 @@ class TimedGenn(GeNN):
         model = super()._model(build)
         model.timing_enabled = True
         return model
-
-
-@contextmanager
-def own_cache() -> Iterator[None]:
-    """An empty cache of compiled code: timed code is not what others may find under the same key."""
-    before = os.environ.get("CALIBRATE_CACHE")
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["CALIBRATE_CACHE"] = folder
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ["CALIBRATE_CACHE"]
-            else:
-                os.environ["CALIBRATE_CACHE"] = before
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +91,7 @@ def timed(
     """Time a batch of `size` networks by kernel, after 200 ms."""
     network = ei_clustered.network(given)
     with (
-        own_cache(),
+        cache.elsewhere(),  # timed code is not what others may find under the same key
         TimedGenn(dt_ms=0.1, precision=precision).prepare(
             network, batch_size=size, recording=Recording(), wiring_seed=1
         ) as prepared,
@@ -179,7 +161,7 @@ def main() -> None:
     options = parser.parse_args()
     on_gpu = simulators.on_gpu("genn")
     print(f"device: {device() or 'the CPU'}")
-    given = {"N_E": options.neurons * 4 // 5, "N_I": options.neurons // 5, "N_Q": 20, "J_E+": 2.75}
+    given = batch.large(options.neurons)
     sizes = options.batch_sizes if on_gpu else [1]
     found = [timed(given, size, duration_ms=options.duration_ms) for size in sizes]
     bytes_per_s = bandwidth.gpu_copy() if on_gpu else None

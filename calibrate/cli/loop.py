@@ -18,7 +18,16 @@ from calibrate.calibration.trials.summary import finite, reached
 from calibrate.cli import tables
 from calibrate.cli.arguments import read, with_simulator
 from calibrate.cli.arguments import settings as given_settings
-from calibrate.cli.options import Backend, Debug, Json, Quiet, Seed, Storage, StudyPath
+from calibrate.cli.options import (
+    Backend,
+    Debug,
+    Json,
+    Quiet,
+    Seed,
+    Settings,
+    Storage,
+    StudyPath,
+)
 from calibrate.cli.output import FailedError, errors, output
 from calibrate.errors import CalibrateError, SimulatorError
 from calibrate.results.results import read_results
@@ -29,10 +38,7 @@ from calibrate.tasks.loop import Looped, run_loop
 
 def loop(
     study: StudyPath,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter (repeatable)."),
-    ] = None,
+    settings: Settings = None,
     trial: Annotated[
         int | None, typer.Option(min=0, help="The network of this trial of the study.", metavar="N")
     ] = None,

@@ -40,10 +40,7 @@ def map_(
     with output(json_) as (emit, console):
         results = read_results(read(study, {"simulation.backend": backend}, searched=False), storage=storage)
         path = to or study.with_name(f"{results.study.name}_map.png")
-        from calibrate.figures import (
-            map_figure,
-            style,  # matplotlib takes half a second
-        )
+        from calibrate.figures import map_figure, style  # matplotlib takes half a second
 
         style.check_path(path)
         names = statistic or [objective.name for objective in results.study.objectives]

@@ -18,6 +18,14 @@ PoolEngine = Annotated[
 Address = Annotated[
     str | None, typer.Option(help="The Dask scheduler's, or its scheduler file.", metavar="URL|FILE")
 ]
+Slots = Annotated[
+    int | None,
+    typer.Option(min=1, help="Number of worker processes (default: one per core, two per GPU)."),
+]
+Trials = Annotated[int | None, typer.Option(help="Number of trials in all, instead of the study's.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter (repeatable).")
+]
 Seed = Annotated[int | None, typer.Option(help="Seed, instead of the study's.")]
 Storage = Annotated[str | None, typer.Option(help="Database URL (also: OPTUNA_STORAGE).", metavar="URL")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress and no closing lines.")]

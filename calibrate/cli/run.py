@@ -12,7 +12,19 @@ from rich.console import Console
 from calibrate.calibration.result import Result, as_json
 from calibrate.cli import tables
 from calibrate.cli.arguments import read
-from calibrate.cli.options import Address, Backend, Debug, Json, PoolEngine, Quiet, Seed, Storage, StudyPath
+from calibrate.cli.options import (
+    Address,
+    Backend,
+    Debug,
+    Json,
+    PoolEngine,
+    Quiet,
+    Seed,
+    Slots,
+    Storage,
+    StudyPath,
+    Trials,
+)
 from calibrate.cli.output import INTERRUPTED, FailedError, StoppedError, errors, output
 from calibrate.cli.verdicts import print_verdict
 from calibrate.tasks.display import display
@@ -24,13 +36,8 @@ def run(
     backend: Backend = None,
     storage: Storage = None,
     seed: Seed = None,
-    trials: Annotated[
-        int | None, typer.Option(help="Number of trials in all, instead of the study's.")
-    ] = None,
-    slots: Annotated[
-        int | None,
-        typer.Option(min=1, help="Number of worker processes (default: one per core, two per GPU)."),
-    ] = None,
+    trials: Trials = None,
+    slots: Slots = None,
     pool: PoolEngine = None,
     address: Address = None,
     new: Annotated[

@@ -14,7 +14,14 @@ from calibrate.calibration.resources.scaling import SIZES, Growth, Scaling
 from calibrate.cli import tables
 from calibrate.cli.arguments import read
 from calibrate.cli.arguments import settings as given_settings
-from calibrate.cli.options import Debug, Json, Quiet, Seed, StudyPath
+from calibrate.cli.options import (
+    Debug,
+    Json,
+    Quiet,
+    Seed,
+    Settings,
+    StudyPath,
+)
 from calibrate.cli.output import FailedError, errors, output
 
 
@@ -47,10 +54,7 @@ def scale(
         ),
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Measurements of each size; medians count.")] = 1,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter (repeatable)."),
-    ] = None,
+    settings: Settings = None,
     seed: Seed = None,
     figure: Annotated[
         Path | None, typer.Option(help="Draw time and memory: .png, .pdf or .svg.", metavar="FILE")
@@ -63,10 +67,7 @@ def scale(
     with output(json_) as (emit, console):
         found = read(study, {"study.seed": seed}, searched=False)
         if figure is not None:
-            from calibrate.figures import (
-                scaling_figure,
-                style,  # matplotlib takes half a second
-            )
+            from calibrate.figures import scaling_figure, style  # matplotlib takes half a second
 
             style.check_path(figure)
         messages = errors()

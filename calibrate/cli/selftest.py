@@ -10,7 +10,19 @@ from rich.table import Table
 
 from calibrate.cli import tables
 from calibrate.cli.arguments import read, settings
-from calibrate.cli.options import Address, Backend, Debug, Json, PoolEngine, Quiet, Seed, Storage, StudyPath
+from calibrate.cli.options import (
+    Address,
+    Backend,
+    Debug,
+    Json,
+    PoolEngine,
+    Quiet,
+    Seed,
+    Slots,
+    Storage,
+    StudyPath,
+    Trials,
+)
 from calibrate.cli.output import INTERRUPTED, FailedError, StoppedError, errors, output
 from calibrate.errors import SimulatorError
 from calibrate.tasks.display import display
@@ -28,13 +40,8 @@ def selftest(
             help="A free parameter of the network to be found; others are drawn.",
         ),
     ] = None,
-    trials: Annotated[
-        int | None, typer.Option(help="Number of trials in all, instead of the study's.")
-    ] = None,
-    slots: Annotated[
-        int | None,
-        typer.Option(min=1, help="Number of worker processes (default: one per core, two per GPU)."),
-    ] = None,
+    trials: Trials = None,
+    slots: Slots = None,
     pool: PoolEngine = None,
     address: Address = None,
     backend: Backend = None,

@@ -14,7 +14,16 @@ from calibrate.calibration.trials.summary import reached
 from calibrate.cli import tables
 from calibrate.cli.arguments import read, with_simulator
 from calibrate.cli.arguments import settings as given_settings
-from calibrate.cli.options import Backend, Debug, Json, Quiet, Seed, Storage, StudyPath
+from calibrate.cli.options import (
+    Backend,
+    Debug,
+    Json,
+    Quiet,
+    Seed,
+    Settings,
+    Storage,
+    StudyPath,
+)
 from calibrate.cli.output import FailedError, errors, output
 from calibrate.errors import CalibrateError, SimulatorError
 from calibrate.results.results import read_results
@@ -23,10 +32,7 @@ from calibrate.study import Study
 
 def simulate(
     study: StudyPath,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter (repeatable)."),
-    ] = None,
+    settings: Settings = None,
     trial: Annotated[
         int | None, typer.Option(min=0, help="Simulate this trial of the study once more.", metavar="N")
     ] = None,

@@ -8,7 +8,17 @@ import typer
 
 from calibrate.calibration.validation.verdict import as_json
 from calibrate.cli.arguments import read
-from calibrate.cli.options import Address, Backend, Debug, Json, PoolEngine, Quiet, Storage, StudyPath
+from calibrate.cli.options import (
+    Address,
+    Backend,
+    Debug,
+    Json,
+    PoolEngine,
+    Quiet,
+    Slots,
+    Storage,
+    StudyPath,
+)
 from calibrate.cli.output import INTERRUPTED, FailedError, StoppedError, errors, output
 from calibrate.cli.verdicts import print_verdict
 from calibrate.errors import CalibrateError, SimulatorError
@@ -39,10 +49,7 @@ def validate(
     exact: Annotated[
         bool, typer.Option("--exact", help="Compare spike trains on one graph, in double precision.")
     ] = False,
-    slots: Annotated[
-        int | None,
-        typer.Option(min=1, help="Number of worker processes (default: one per core, two per GPU)."),
-    ] = None,
+    slots: Slots = None,
     pool: PoolEngine = None,
     address: Address = None,
     backend: Backend = None,

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,10 +84,15 @@ class Layout:
         """First neuron of every group, shape (n_groups,)."""
         return np.array([group.start for group in self.groups], dtype=np.int64)
 
+    def group_sums(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Sums of `values`, one per neuron along the last axis, over the neurons of every group."""
+        sums: NDArray[Any] = np.add.reduceat(values, self.boundaries, axis=-1)
+        return sums
+
     def group_means(self, values: FloatArray) -> FloatArray:
         """Means of `values`, one per neuron along the last axis, over the neurons of every group."""
         sizes = np.array([group.size for group in self.groups])
-        means: FloatArray = np.add.reduceat(values, self.boundaries, axis=-1) / sizes
+        means: FloatArray = self.group_sums(values) / sizes
         return means
 
     def groups_of(self, population: str) -> slice:

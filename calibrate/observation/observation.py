@@ -123,7 +123,7 @@ class Observation:
             counts = getattr(self, name)
             if counts.dtype.kind != "u" and np.any(counts < 0):
                 raise ObservationError(f"{name} holds a negative number of spikes")
-        by_group = np.add.reduceat(self.neuron_totals, self.layout.boundaries)
+        by_group = self.layout.group_sums(self.neuron_totals)
         if not np.array_equal(by_group, self.group_bins.sum(axis=1, dtype=np.int64)):
             raise ObservationError("the spikes counted per group and per neuron differ")
         for array in self._arrays():

@@ -22,7 +22,7 @@ def of_neurons(observation: Observation, neurons: IntArray) -> Observation:
         raise ObservationError("a sample of the neurons needs the spikes, and only counts were kept")
     number = np.full(observation.layout.n_neurons, -1, dtype=np.int64)
     number[neurons] = np.arange(len(neurons))
-    sizes = np.add.reduceat((number >= 0).astype(np.int64), observation.layout.boundaries)
+    sizes = observation.layout.group_sums((number >= 0).astype(np.int64))
     stops = np.cumsum(sizes)
     groups = [
         Group(group.population, group.cluster, int(stop - size), int(stop))

@@ -110,7 +110,7 @@ class Pool:
         self, setup: Setup, timing: Timing, *, slots: int | None = None, timeout_s: float | None = None
     ) -> None:
         self.setup, self.timing = setup, timing
-        self.slots = slots or len(psutil.Process().cpu_affinity())
+        self.slots = slots or cores()
         self._timeout_s = timeout_s
         self._slowest = 0.0  # of the batches that returned, time over simulated time
         self._slots: list[Slot] = []
@@ -163,9 +163,8 @@ class Pool:
         if self._folder is None:
             return
         for entry in self._folder.glob("*"):
-            if (
-                entry.is_dir()
-            ):  # what the slots' processes left, which were not asked whether they had finished
+            # What the slots' processes left, which were not asked whether they had finished.
+            if entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)
         if not self.keeps_logs:
             shutil.rmtree(self._folder, ignore_errors=True)

@@ -196,9 +196,8 @@ class Deaths:
     """What is tried again after processes died during batches, within one run of a pool."""
 
     def __init__(self) -> None:
-        self._tallies: dict[
-            tuple[str, int], _Tally
-        ] = {}  # by candidate, of the batch that it was in at first
+        # By candidate, of the batch that it was in at first.
+        self._tallies: dict[tuple[str, int], _Tally] = {}
         self._alone: Counter[tuple[str, int]] = Counter()
 
     def once_more(self, batch: Sequence[Candidate]) -> Sequence[Sequence[Candidate]]:

@@ -106,7 +106,7 @@ class PreparedPoisson:
             neuron = np.repeat(np.arange(rates.size), counts)
             step = np.concatenate([random.choice(n_steps, count, replace=False) for count in counts])
             accumulator.add(start + step.astype(np.int64), neuron, self._now)
-            self._counted[number] += np.add.reduceat(counts, self._network.layout.boundaries)
+            self._counted[number] += self._network.layout.group_sums(counts)
 
     def observe(self) -> list[Observation | SimulationFailure]:
         return [accumulator.finish() for accumulator in self._accumulators]

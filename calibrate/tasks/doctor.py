@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import platform
 import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -26,8 +24,7 @@ from calibrate.simulation.local_pool import Pool, slots_for
 from calibrate.simulation.slot import last_error
 from calibrate.simulation.worker import Candidate, Outcome, Setup, Timing
 from calibrate.simulators.genn import cache as genn_cache
-from calibrate.simulators.genn import cpu_loops as genn_vector
-from calibrate.simulators.genn import cuda
+from calibrate.simulators.genn import cpu_loops, cuda
 from calibrate.store import database, probe
 
 State = Literal["ok", "optional", "missing", "broken"]
@@ -166,33 +163,19 @@ def _simulated(backend: str, rewritten: list[bool] | None = None) -> Outcome:
     size = simulators.batch_size(backend)
     candidate = Candidate(uuid=str(uuid.uuid4()), parameters=TINY, seed=1)
     setup = Setup(model="balanced", backend=backend, batch_size=size)
-    with _cache_elsewhere() as cache, Pool(setup, TIMING, slots=1, timeout_s=PATIENCE_S[backend]) as pool:
+    with genn_cache.elsewhere() as cache, Pool(setup, TIMING, slots=1, timeout_s=PATIENCE_S[backend]) as pool:
         (outcome,) = pool.run([candidate])
         printed = last_error(pool.logs[0].read_text(errors="replace"))
         died = pool.keeps_logs
         pool.keeps_logs = False
         if rewritten is not None:
-            rewritten += [genn_vector.is_rewritten(code) for code in cache.glob("*/network_CODE")]
+            rewritten += [cpu_loops.is_rewritten(code) for code in cache.glob("*/network_CODE")]
     if isinstance(outcome.result, SimulationFailure):
         reason = outcome.result.reason
         if died:
             reason = f"its process died: {printed or 'it printed nothing'}"
         raise SimulatorError(" ".join(reason.split()))
     return outcome
-
-
-@contextmanager
-def _cache_elsewhere() -> Iterator[Path]:
-    """What GeNN compiles meanwhile goes to a folder that is removed."""
-    before = os.environ.get("CALIBRATE_CACHE")
-    with tempfile.TemporaryDirectory(prefix="calibrate-doctor-") as folder:
-        os.environ["CALIBRATE_CACHE"] = folder
-        try:
-            yield Path(folder)
-        finally:
-            del os.environ["CALIBRATE_CACHE"]
-            if before is not None:
-                os.environ["CALIBRATE_CACHE"] = before
 
 
 def _gpu() -> Check:

@@ -79,7 +79,7 @@ def sized(study: Study, say: Callable[[str], None] = lambda _: None, *, slots: i
         return study
     if not simulators.on_gpu(simulation.backend):
         return study
-    device = cuda.devices()[0]
+    device = cuda.devices(with_memory=False)[0]
     first, most = _first_and_most(study, device, slots)
     known = _Known(study, device)
 
@@ -104,7 +104,7 @@ def sized(study: Study, say: Callable[[str], None] = lambda _: None, *, slots: i
 
 def untried(study: Study) -> int:
     """The batch size that `sized` begins with, for a study that simulates on a GPU."""
-    return _first_and_most(study, cuda.devices()[0], None)[0]
+    return _first_and_most(study, cuda.devices(with_memory=False)[0], None)[0]
 
 
 def _first_and_most(study: Study, device: cuda.Device, slots: int | None) -> tuple[int, int]:

@@ -152,8 +152,7 @@ class PreparedGenn:
 
     def counted(self) -> IntArray:
         totals = self._read_monitors("n_spikes").astype(np.int64)
-        found: IntArray = np.add.reduceat(totals, self.layout.boundaries, axis=1)
-        return found
+        return self.layout.group_sums(totals)
 
     def _by_member(self, view: NDArray[Any]) -> NDArray[Any]:
         """A variable as (batch size, values): GeNN leaves out the first axis for a batch of one."""
@@ -194,7 +193,7 @@ class PreparedGenn:
         n_steps = self._model.timestep - self._measured_from
         layout = self._network.layout
         totals = self._read_monitors("n_spikes").astype(np.int64)
-        by_group = np.add.reduceat(totals, layout.boundaries, axis=1)
+        by_group = layout.group_sums(totals)
         bins = self._bins.counts(n_steps // self._bin_steps, by_group)
         moments = self._moments(totals)
         potential, depolarisation = self._potentials()

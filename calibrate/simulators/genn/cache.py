@@ -12,19 +12,31 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import filelock
 import platformdirs
 
 from calibrate.errors import SimulatorError
+from calibrate.simulators.genn.environment_variable import environment_variable
 
 
 def folder() -> Path:
     """Where compiled code lives: CALIBRATE_CACHE, else the user's cache folder."""
     chosen = os.environ.get("CALIBRATE_CACHE")
     return Path(chosen) if chosen else platformdirs.user_cache_path("calibrate") / "genn"
+
+
+@contextmanager
+def elsewhere() -> Iterator[Path]:
+    """Keep what is compiled meanwhile in an empty folder, which is removed."""
+    with (
+        tempfile.TemporaryDirectory(prefix="calibrate-cache-") as path,
+        environment_variable("CALIBRATE_CACHE", path),
+    ):
+        yield Path(path)
 
 
 def compiler() -> str:

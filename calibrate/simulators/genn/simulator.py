@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import importlib.util
 import os
@@ -10,7 +9,6 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,11 +18,11 @@ from calibrate.errors import SimulatorError
 from calibrate.network import Network
 from calibrate.simulators.base import Precision, Recording
 from calibrate.simulators.genn import cache as genn_cache
-from calibrate.simulators.genn import cpu_loops as genn_vector
-from calibrate.simulators.genn import cuda
+from calibrate.simulators.genn import cpu_loops, cuda
 from calibrate.simulators.genn.batch import PreparedGenn
 from calibrate.simulators.genn.code import Build, assemble, check_size
 from calibrate.simulators.genn.cuda import Obstacle
+from calibrate.simulators.genn.environment_variable import environment_variable
 
 
 def _load_pygenn() -> ModuleType:
@@ -143,7 +141,7 @@ class GeNN:
         flags = os.environ.get("NVCC_APPEND_FLAGS", "")
         if self._precision == "double":
             flags += " -fmad=false"  # as on the CPU: a fused operation rounds otherwise than NEST's two
-        with _environment("NVCC_APPEND_FLAGS", flags.strip()):
+        with environment_variable("NVCC_APPEND_FLAGS", flags.strip()):
             self._model(build).build(str(folder), always_rebuild=True)
 
     def _compile_for_cpu(self, build: Build, folder: Path) -> None:
@@ -153,23 +151,10 @@ class GeNN:
             # Wider vectors leave most of a small population to the scalar rest of the loop.
             flags += " -mprefer-vector-width=256"
         # GeNN is left to generate only: what it generates is rewritten before it is compiled.
-        with _environment("CXX", "true"):
+        with environment_variable("CXX", "true"):
             self._model(build).build(str(folder), always_rebuild=True)
         code = folder / "network_CODE"
-        genn_vector.rewrite(code)
-        with _environment("CXX", f"{os.environ.get('CXX', 'g++')} {flags}"):
+        cpu_loops.rewrite(code)
+        with environment_variable("CXX", f"{os.environ.get('CXX', 'g++')} {flags}"):
             jobs = f"-j{len(os.sched_getaffinity(0))}"
             subprocess.run(["make", "--silent", jobs, "-C", str(code)], check=True)
-
-
-@contextlib.contextmanager
-def _environment(name: str, value: str) -> Iterator[None]:
-    before = os.environ.get(name)
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
