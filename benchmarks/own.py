@@ -22,8 +22,8 @@ from benchmarks.plain_nest import RANGES, TARGETS, Settings
 from calibrate import Study, make_study, read_results, simulators
 from calibrate.calibration.loop import run
 from calibrate.calibration.study_pool import setup_of
+from calibrate.simulation.jobs import Job, Timing
 from calibrate.simulation.local_pool import Pool
-from calibrate.simulation.worker import Candidate, Timing
 from calibrate.store import Store
 
 
@@ -99,9 +99,7 @@ def search(
             Pool(setup_of(study, batch_size=batch_size), study.stages[-1], slots=processes) as pool,
         ):
             middle = {**study.parameters({}), **(dict(points[0]) if points else {})}
-            first = [
-                Candidate(uuid=str(number), parameters=middle, seed=number) for number in range(pool.capacity)
-            ]
+            first = [Job(uuid=str(number), parameters=middle, seed=number) for number in range(pool.capacity)]
             pool.run(first, timing=Timing(warmup_ms=0.0, duration_ms=50.0))
             begun = time.perf_counter()
             result = run(study, pool=pool, store=store)

@@ -27,8 +27,8 @@ from calibrate.calibration.loop import run
 from calibrate.calibration.result import Progress
 from calibrate.calibration.study_pool import setup_of
 from calibrate.errors import CalibrateError
+from calibrate.simulation.jobs import Job, Outcome, Timing
 from calibrate.simulation.local_pool import Pool
-from calibrate.simulation.worker import Candidate, Outcome, Timing
 from calibrate.store import Store, storage_url
 from calibrate.study import Study, read_study
 
@@ -45,7 +45,7 @@ class Batches:
 
     def run(
         self,
-        candidates: Sequence[Candidate],
+        candidates: Sequence[Job],
         *,
         timing: Timing | None = None,
         progress: Callable[[Outcome], None] = lambda _: None,

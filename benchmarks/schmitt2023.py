@@ -20,8 +20,8 @@ from pathlib import Path
 from calibrate.network import find_model
 from calibrate.objective.panel import panel
 from calibrate.observation import SimulationFailure
+from calibrate.simulation.jobs import Job, Outcome, Setup, Timing
 from calibrate.simulation.local_pool import Pool, cores, slots_for
-from calibrate.simulation.worker import Candidate, Outcome, Setup, Timing
 from calibrate.simulators import batch_size, choose, on_gpu
 
 NETWORK = {"N_E": 20000, "N_I": 5000, "N_Q": 20, "J_E+": 2.75, "R_J": 0.75}
@@ -80,7 +80,7 @@ def scan(
     )
     timing = Timing(warmup_ms=1000.0, duration_ms=duration_ms)
     candidates = [
-        Candidate(
+        Job(
             uuid=str(number),
             parameters={**network, "I_th_E": row["I_th_E_rheobase"], "I_th_I": row["I_th_I_rheobase"]},
             seed=number,

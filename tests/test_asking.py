@@ -16,7 +16,7 @@ from calibrate.calibration.loop import run
 from calibrate.calibration.search.ahead import Asking
 from calibrate.calibration.search.search import Search
 from calibrate.calibration.search.trials import Answer, Claim
-from calibrate.simulation.worker import Candidate, Outcome, Timing
+from calibrate.simulation.jobs import Job, Outcome, Timing
 from calibrate.study import Cmaes, Nsga2, Random, Sampler, Study, Tpe
 from calibrate.study.space import Domain, Range
 from small_study import small_study
@@ -102,7 +102,7 @@ class Slow(Bench):
 
     def run(
         self,
-        candidates: Sequence[Candidate],
+        candidates: Sequence[Job],
         *,
         timing: Timing | None = None,
         progress: Callable[[Outcome], None] = lambda _: None,

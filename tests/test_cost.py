@@ -10,7 +10,7 @@ import pytest
 from calibrate.calibration.resources import estimate as cost
 from calibrate.calibration.resources.estimate import estimate
 from calibrate.observation import SimulationFailure
-from calibrate.simulation.worker import Candidate, Outcome, Timing
+from calibrate.simulation.jobs import Job, Outcome, Timing
 from small_study import small_study
 
 STAGE = (
@@ -34,7 +34,7 @@ class Clock:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def run(self, candidates: Sequence[Candidate]) -> list[Outcome]:
+    def run(self, candidates: Sequence[Job]) -> list[Outcome]:
         assert self.timing.warmup_ms == 0.0
         wall_s = self.timing.duration_ms / 1000
         return [
@@ -81,7 +81,7 @@ def test_a_cost_without_times_simulates_nothing(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("_clock")
 def test_a_network_that_cannot_be_simulated_has_no_time_and_a_note_why(tmp_path, monkeypatch):
-    def fails(_: Clock, candidates: Sequence[Candidate]) -> list[Outcome]:
+    def fails(_: Clock, candidates: Sequence[Job]) -> list[Outcome]:
         return [Outcome(uuid=c.uuid, result=SimulationFailure("it broke")) for c in candidates]
 
     monkeypatch.setattr(Clock, "run", fails)

@@ -21,8 +21,8 @@ from calibrate.errors import SimulatorError, StoreError, StudyError
 from calibrate.results.results import read_results
 from calibrate.simulation import dask_pool
 from calibrate.simulation.dask_pool import Cluster, DaskPool
+from calibrate.simulation.jobs import Job, Outcome
 from calibrate.simulation.local_pool import Pool
-from calibrate.simulation.worker import Candidate, Outcome
 from calibrate.store import storage_url
 from calibrate.study import Study, read_study
 from calibrate.tasks.run import run_study
@@ -55,9 +55,9 @@ def pool_on(cluster: Any, study: Study, **changes: Any) -> DaskPool:
     return DaskPool(setup_of(study), study.stages[-1], cluster=where, **changes)
 
 
-def candidates(study: Study, n: int, **parameters: Any) -> list[Candidate]:
+def candidates(study: Study, n: int, **parameters: Any) -> list[Job]:
     return [
-        Candidate(
+        Job(
             uuid=str(k),
             parameters=study.parameters({"I_E": 0.5 + 0.1 * k, **parameters}),
             seed=k,

@@ -19,8 +19,8 @@ from calibrate import simulators
 from calibrate.cli.commands import execute
 from calibrate.errors import SimulatorError
 from calibrate.observation import SimulationFailure
+from calibrate.simulation.jobs import Outcome
 from calibrate.simulation.local_pool import Pool
-from calibrate.simulation.worker import Outcome
 from calibrate.simulators.genn.cuda import Obstacle
 from calibrate.store import database
 from calibrate.tasks import doctor

@@ -10,8 +10,8 @@ import pytest
 from calibrate import simulators
 from calibrate.network import find_model
 from calibrate.observation import Observation
+from calibrate.simulation.jobs import Job, Setup, Timing
 from calibrate.simulation.local_pool import Pool
-from calibrate.simulation.worker import Candidate, Setup, Timing
 from calibrate.simulators.base import Member, Recording, simulate
 from conftest import both
 
@@ -57,7 +57,7 @@ def test_it_runs_in_the_pool(backend):
     rates = []
     with Pool(setup, Timing(warmup_ms=0.0, duration_ms=200.0), slots=1) as pool:
         candidates = [
-            Candidate(uuid=str(drive), parameters={"drive": drive}, seed=1) for drive in (100.0, 300.0, 600.0)
+            Job(uuid=str(drive), parameters={"drive": drive}, seed=1) for drive in (100.0, 300.0, 600.0)
         ]
         for outcome in pool.run(candidates):
             assert isinstance(outcome.result, Observation)

@@ -23,9 +23,9 @@ from calibrate.errors import PluginError, SimulatorError
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.network import find_model
 from calibrate.observation import Observation, SimulationFailure
+from calibrate.simulation.jobs import Job, Outcome, Setup, Timing
 from calibrate.simulation.local_pool import Pool, batched, pinning, slots_for
 from calibrate.simulation.slot import Slot, last_error
-from calibrate.simulation.worker import Candidate, Outcome, Setup, Timing
 from conftest import SMALL
 
 QUICK = Setup(model="ei_clustered", backend="poisson")
@@ -64,9 +64,9 @@ model = Model(
 """
 
 
-def candidates(*strengths: float) -> list[Candidate]:
+def candidates(*strengths: float) -> list[Job]:
     return [
-        Candidate(uuid=f"candidate-{number}", parameters={**SMALL, "s": strength}, seed=number)
+        Job(uuid=f"candidate-{number}", parameters={**SMALL, "s": strength}, seed=number)
         for number, strength in enumerate(strengths)
     ]
 
@@ -101,7 +101,7 @@ def test_the_result_of_a_candidate_does_not_depend_on_slots_or_neighbours():
 
 def test_parameters_that_break_a_rule_fail_their_candidate_only():
     asked = candidates(1.0, 1.0)
-    asked[0] = Candidate(uuid="bad", parameters={**SMALL, "J_E+": 99.0}, seed=0)
+    asked[0] = Job(uuid="bad", parameters={**SMALL, "J_E+": 99.0}, seed=0)
     with Pool(QUICK, SHORT, slots=1) as pool:
         bad, good = pool.run(asked)
     assert isinstance(bad.result, SimulationFailure)
@@ -290,9 +290,7 @@ def test_a_process_that_dies_while_it_sends_its_result_is_replaced(treacherous):
 
 def test_candidates_of_several_graphs_come_back_each_with_its_graph():
     asked = [
-        Candidate(uuid=uuid, parameters=SMALL, seed=1, realisation=graph)
-        for uuid in ("a", "b")
-        for graph in (2, 0)
+        Job(uuid=uuid, parameters=SMALL, seed=1, realisation=graph) for uuid in ("a", "b") for graph in (2, 0)
     ]
     with Pool(QUICK, SHORT, slots=2) as pool:
         found = pool.run(asked, timing=Timing(warmup_ms=0.0, duration_ms=50.0))
@@ -333,14 +331,14 @@ def test_processes_end_with_their_parent(tmp_path):
         f"""
         from pathlib import Path
         from calibrate.simulation.local_pool import Pool
-        from calibrate.simulation.worker import Candidate, Setup, Timing
+        from calibrate.simulation.jobs import Job, Setup, Timing
         if __name__ == "__main__":
             setup = Setup(model="plugin.py:model", folder=Path({str(tmp_path)!r}), backend="poisson")
             with Pool(setup, Timing(warmup_ms=10.0, duration_ms=100.0), slots=2) as pool:
-                quick = [Candidate(uuid=str(k), parameters={SMALL!r}, seed=k) for k in range(2)]
+                quick = [Job(uuid=str(k), parameters={SMALL!r}, seed=k) for k in range(2)]
                 pool.run(quick)
                 print(*pool.processes, flush=True)
-                pool.run([Candidate(uuid="x", parameters={{**{SMALL!r}, "s": 14.0}}, seed=1)])
+                pool.run([Job(uuid="x", parameters={{**{SMALL!r}, "s": 14.0}}, seed=1)])
         """
     )
     (tmp_path / "script.py").write_text(script)

@@ -23,7 +23,7 @@ from calibrate.calibration.search.search import candidate_seed
 from calibrate.calibration.trials.score import score
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.observation import Observation, SimulationFailure
-from calibrate.simulation.worker import Candidate
+from calibrate.simulation.jobs import Job
 from calibrate.store import Store, storage_url
 from calibrate.study import Study
 from small_study import small_study
@@ -52,12 +52,12 @@ class Graphs(Bench):
         super().__init__()
         self._more, self._broken = more or {}, broken
 
-    def _simulate(self, candidate: Candidate) -> Observation | SimulationFailure:
+    def _simulate(self, candidate: Job) -> Observation | SimulationFailure:
         if candidate.realisation in self._broken:
             return SimulationFailure(f"graph {candidate.realisation} broke")
         current = candidate.parameters["I_E"] + self._more.get(candidate.realisation, 0.0)
         moved = {**candidate.parameters, "I_E": current}
-        return super()._simulate(Candidate(uuid=candidate.uuid, parameters=moved, seed=candidate.seed))
+        return super()._simulate(Job(uuid=candidate.uuid, parameters=moved, seed=candidate.seed))
 
 
 def of(shelf: Shelf, uuid: str) -> list[Simulation]:

@@ -30,8 +30,8 @@ from calibrate.calibration.study_pool import setup_of
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.errors import SimulatorError
 from calibrate.observation import Layout, Observation, SimulationFailure, observe_spikes
+from calibrate.simulation.jobs import Job, Outcome, Timing
 from calibrate.simulation.local_pool import Pool
-from calibrate.simulation.worker import Candidate, Outcome, Timing
 from calibrate.store import Store, storage_url
 from calibrate.study import Study
 from calibrate.tasks.run import run_study
@@ -93,14 +93,14 @@ class Bench:
 
     capacity = 4
 
-    def __init__(self, fail: Callable[[Candidate], bool] = lambda _: False, wall_s: float = 0.0) -> None:
+    def __init__(self, fail: Callable[[Job], bool] = lambda _: False, wall_s: float = 0.0) -> None:
         self._fail, self._wall_s = fail, wall_s
-        self.asked: list[Candidate] = []
+        self.asked: list[Job] = []
         self.timings: list[Timing] = []
 
     def run(
         self,
-        candidates: Sequence[Candidate],
+        candidates: Sequence[Job],
         *,
         timing: Timing | None = None,
         progress: Callable[[Outcome], None] = lambda _: None,
@@ -117,7 +117,7 @@ class Bench:
             progress(outcome)
         return outcomes
 
-    def _simulate(self, candidate: Candidate) -> Observation | SimulationFailure:
+    def _simulate(self, candidate: Job) -> Observation | SimulationFailure:
         if self._fail(candidate):
             return SimulationFailure("it broke")
         step, neuron = [], []
@@ -555,7 +555,7 @@ class Counting(Bench):
         super().__init__()
         self.at_once: list[int] = []
 
-    def run(self, candidates: Sequence[Candidate], **more: Any) -> list[Outcome]:
+    def run(self, candidates: Sequence[Job], **more: Any) -> list[Outcome]:
         self.at_once.append(len(candidates))
         return super().run(candidates, **more)
 

@@ -22,7 +22,7 @@ from calibrate.errors import StudyError
 from calibrate.figures import scaling_figure
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.network.sizes import size_steps, sizes_for
-from calibrate.simulation.worker import Candidate, Outcome, Timing
+from calibrate.simulation.jobs import Job, Outcome, Timing
 from calibrate.study import Study, read_study
 from conftest import METASTABLE, both
 
@@ -243,7 +243,7 @@ class Clock:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def run(self, candidates: Sequence[Candidate], *, timing: Timing) -> list[Outcome]:
+    def run(self, candidates: Sequence[Job], *, timing: Timing) -> list[Outcome]:
         once = 0.0 if self.wired else 10.0
         build_s = 0.0 if self.wired else 2.0
         self.wired = True

@@ -19,9 +19,9 @@ from calibrate.objective import find_statistic
 from calibrate.objective.panel import measured
 from calibrate.observation import Layout, Observation, SimulationFailure, observe_spikes
 from calibrate.observation.packing import Packed, pack
+from calibrate.simulation.jobs import Job, Outcome
 from calibrate.simulation.local_pool import Pool
 from calibrate.simulation.scorers import Scorers
-from calibrate.simulation.worker import Candidate, Outcome
 from small_study import small_study
 
 LAYOUT = Layout.of([("E", 40, 2), ("I", 10, 1)])
@@ -92,10 +92,9 @@ def test_slots_return_statistics_of_the_study_and_packed_observations(tmp_path, 
     study = small_study(tmp_path)
     setup = replace(setup_of(study, batch_size=batch_size), statistics=study.statistics, scorers=2)
     asked = [
-        Candidate(uuid=f"c{k}", parameters=study.parameters({"I_E": 1.0 + k, "I_I": 1.0}), seed=k)
-        for k in range(4)
+        Job(uuid=f"c{k}", parameters=study.parameters({"I_E": 1.0 + k, "I_I": 1.0}), seed=k) for k in range(4)
     ]
-    bad = Candidate(uuid="bad", parameters=study.parameters({"I_E": 9.0, "I_I": 9.0}), seed=0)
+    bad = Job(uuid="bad", parameters=study.parameters({"I_E": 9.0, "I_I": 9.0}), seed=0)
     with Pool(setup, study.stages[-1], slots=1) as pool:
         *found, failed = pool.run([*asked, bad])
     with Pool(replace(setup, statistics=None), study.stages[-1], slots=1) as pool:
@@ -115,7 +114,7 @@ def test_slots_return_statistics_of_the_study_and_packed_observations(tmp_path, 
 def test_statistics_of_a_users_file_travel_to_the_slots(tmp_path):
     study = small_study(tmp_path, ('statistic = "rate_E"', 'statistic = "statistics.py:peak"'))
     setup = replace(setup_of(study), statistics=study.statistics)
-    one = Candidate(uuid="c", parameters=study.parameters({"I_E": 2.0, "I_I": 1.0}), seed=1)
+    one = Job(uuid="c", parameters=study.parameters({"I_E": 2.0, "I_I": 1.0}), seed=1)
     with Pool(setup, study.stages[-1], slots=1) as pool:
         (outcome,) = pool.run([one])
     assert outcome.measured is not None
@@ -127,8 +126,7 @@ def test_processes_that_share_the_statistics_end_with_the_slot(tmp_path: Path):
     study = small_study(tmp_path)
     setup = replace(setup_of(study, batch_size=2), statistics=study.statistics, scorers=2)
     asked = [
-        Candidate(uuid=f"c{k}", parameters=study.parameters({"I_E": 1.0, "I_I": 1.0}), seed=k)
-        for k in range(2)
+        Job(uuid=f"c{k}", parameters=study.parameters({"I_E": 1.0, "I_I": 1.0}), seed=k) for k in range(2)
     ]
     with Pool(setup, study.stages[-1], slots=1) as pool:
         pool.run(asked)

@@ -16,7 +16,7 @@ from calibrate.calibration.loop import run
 from calibrate.calibration.result import Progress, Result
 from calibrate.calibration.trials.score import INFEASIBLE
 from calibrate.calibration.trials.simulation import Simulation
-from calibrate.simulation.worker import Candidate, Outcome, Timing
+from calibrate.simulation.jobs import Job, Outcome, Timing
 from calibrate.study import Study
 from small_study import small_study
 
@@ -49,13 +49,13 @@ def staged(
 class Batches(Bench):
     """A bench that notes what it simulated together."""
 
-    def __init__(self, fail: Callable[[Candidate], bool] = lambda _: False) -> None:
+    def __init__(self, fail: Callable[[Job], bool] = lambda _: False) -> None:
         super().__init__(fail)
         self.batches: list[tuple[Timing, list[str]]] = []
 
     def run(
         self,
-        candidates: Sequence[Candidate],
+        candidates: Sequence[Job],
         *,
         timing: Timing | None = None,
         progress: Callable[[Outcome], None] = lambda _: None,
@@ -253,7 +253,7 @@ def test_many_failures_end_no_run_in_which_networks_pass_the_short_stage(tmp_pat
 
     seen = Counter[str]()
 
-    def fail(candidate: Candidate) -> bool:
+    def fail(candidate: Job) -> bool:
         seen[candidate.uuid] += 1
         return seen[candidate.uuid] == 1 and len(seen) % 4 != 0  # three of four
 

@@ -9,7 +9,7 @@ import pytest
 
 from calibrate.cli.commands import execute
 from calibrate.errors import StudyError
-from calibrate.simulation.worker import Timing
+from calibrate.simulation.jobs import Timing
 from calibrate.study import Study, differences
 from small_study import small_study, write_study
 from test_study import BROKEN

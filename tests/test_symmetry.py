@@ -9,8 +9,8 @@ import pytest
 
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.observation import Observation
+from calibrate.simulation.jobs import Job, Setup, Timing
 from calibrate.simulation.local_pool import Pool
-from calibrate.simulation.worker import Candidate, Setup, Timing
 from calibrate.study import read_study
 from conftest import SMALL
 from small_study import write_study
@@ -76,7 +76,7 @@ def test_the_studies_that_come_along_have_none(path):
 def test_along_a_symmetry_the_spikes_are_the_same():
     points = [{}, {"C": 4.0}, {"E_L": -64.0, "V_r": -64.0, "V_th": -32.0}]
     asked = [
-        Candidate(uuid=str(k), parameters={**SMALL, "V_th": 16.0, **point}, seed=1)
+        Job(uuid=str(k), parameters={**SMALL, "V_th": 16.0, **point}, seed=1)
         for k, point in enumerate(points)
     ]
     with Pool(

@@ -9,8 +9,8 @@ from calibrate import Estimate, Observation, make_study
 from calibrate.calibration.study_pool import setup_of
 from calibrate.objective import Objective, Value
 from calibrate.objective.panel import measure
+from calibrate.simulation.jobs import Job
 from calibrate.simulation.local_pool import Pool
-from calibrate.simulation.worker import Candidate
 from conftest import SMALL
 
 # Of the drive at the target; below 0.47 no neuron reaches its threshold.
@@ -30,7 +30,7 @@ def test_from_silence_to_the_target_no_loss_rises_on_average(tmp_path):
         folder=tmp_path,
     )
     walk = [
-        Candidate(
+        Job(
             uuid=str(share),
             parameters={**SMALL, "I_th_E": share * SMALL["I_th_E"], "I_th_I": share * SMALL["I_th_I"]},
             seed=graph,

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from calibrate.simulation.worker import Outcome
+from calibrate.simulation.jobs import Outcome
 
 Activity = Literal["starting", "simulating", "asking", "scoring", "storing"]
 

@@ -22,7 +22,7 @@ from calibrate.calibration.trials.findings import answer, described
 from calibrate.calibration.trials.score import score, worst_violations
 from calibrate.calibration.trials.summary import Best
 from calibrate.errors import ModelError, SimulatorError, StudyError
-from calibrate.simulation.worker import Candidate, Outcome, failures
+from calibrate.simulation.jobs import Job, Outcome, failures
 from calibrate.study import Study
 
 # Stop after this many consecutive failures, or two batches of them: retrying will not help.
@@ -278,12 +278,12 @@ class _Run:
     def _simulate(self, batch: Sequence[Case], stage: int, graphs: Sequence[int], doing: Doing) -> None:
         """Simulate what is not known yet of these cases, and keep it."""
         by_uuid = {case.uuid: case for case in batch}
-        candidates: list[Candidate] = []
+        candidates: list[Job] = []
         for case in batch:
             try:
                 candidates += case.candidates(self._study, stage, graphs)
             except (ModelError, StudyError) as error:
-                refused = Candidate(uuid=case.uuid, parameters={}, seed=0, realisation=graphs[0])
+                refused = Job(uuid=case.uuid, parameters={}, seed=0, realisation=graphs[0])
                 self._keep(case, failures([refused], str(error))[0], stage)
         if not candidates:
             return

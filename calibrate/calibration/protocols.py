@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial
 
 from calibrate.calibration.search.trials import Claim
 from calibrate.calibration.trials.simulation import Simulation
-from calibrate.simulation.worker import Candidate, Outcome, Timing
+from calibrate.simulation.jobs import Job, Outcome, Timing
 
 
 class Simulates(Protocol):
@@ -21,7 +21,7 @@ class Simulates(Protocol):
 
     def run(
         self,
-        candidates: Sequence[Candidate],
+        candidates: Sequence[Job],
         *,
         timing: Timing | None = None,
         progress: Callable[[Outcome], None] = ...,

@@ -15,8 +15,8 @@ from calibrate.errors import SimulatorError
 from calibrate.objective import Estimate
 from calibrate.objective.panel import measure
 from calibrate.observation import Observation, SimulationFailure
+from calibrate.simulation.jobs import Job
 from calibrate.simulation.local_pool import slots_for
-from calibrate.simulation.worker import Candidate
 from calibrate.study import Study
 
 
@@ -67,7 +67,7 @@ def simulate(
     study.model.values(network, complete)
     slots_for(study.simulation.backend, network)  # it may be larger than the one in the middle
     seed = candidate_seed(study.simulation_seed, index, graph)
-    candidate = Candidate(uuid=str(uuid.uuid4()), parameters=complete, seed=seed, realisation=graph)
+    candidate = Job(uuid=str(uuid.uuid4()), parameters=complete, seed=seed, realisation=graph)
     with pool_for(study.locally, slots=1, at_once=1, spikes=spikes) as pool:
         (outcome,) = pool.run([candidate])
         if isinstance(outcome.result, SimulationFailure):

@@ -12,8 +12,8 @@ from calibrate import simulators
 from calibrate.errors import SimulatorError, StudyError
 from calibrate.neurons import own_neuron_models
 from calibrate.simulation.dask_pool import Cluster, DaskPool
+from calibrate.simulation.jobs import Setup
 from calibrate.simulation.local_pool import Pool, cores, processes_per_gpu, slots_for
-from calibrate.simulation.worker import Setup
 from calibrate.simulators.base import Recording
 from calibrate.simulators.genn import cuda
 from calibrate.simulators.genn.footprint import (

@@ -21,9 +21,9 @@ from typing import Any, Self
 
 from calibrate.errors import CalibrateError, SimulatorError
 from calibrate.plugins import version_of
+from calibrate.simulation.jobs import Job, Outcome, Setup, Timing, failures
 from calibrate.simulation.local_pool import Pool, batched
 from calibrate.simulation.slot import packed
-from calibrate.simulation.worker import Candidate, Outcome, Setup, Timing, failures
 
 CONNECT_S = 30.0
 
@@ -46,7 +46,7 @@ class Cluster:
 
 
 class DaskPool:
-    """Simulates candidates on the workers of a Dask cluster. Use it as a context manager.
+    """Simulates jobs on the workers of a Dask cluster. Use it as a context manager.
 
     timing     of a simulation where `run` is given none
     timeout_s  see `calibrate.simulation.local_pool.Pool`
@@ -78,12 +78,12 @@ class DaskPool:
 
     @property
     def capacity(self) -> int:
-        """Candidates that are simulated at once: workers times batch size."""
+        """Jobs that are simulated at once: workers times batch size."""
         return self.slots * self.batch_size
 
     @property
     def batch_size(self) -> int:
-        """Candidates of one graph that are simulated together."""
+        """Jobs of one graph that are simulated together."""
         return self.setup.batch_size
 
     def __enter__(self) -> Self:
@@ -128,21 +128,21 @@ class DaskPool:
 
     def run(
         self,
-        candidates: Sequence[Candidate],
+        jobs: Sequence[Job],
         *,
         timing: Timing | None = None,
         progress: Callable[[Outcome], None] = lambda _: None,
     ) -> list[Outcome]:
-        """Simulate `candidates`, each on its graph; outcomes come back in their order.
+        """Simulate `jobs`, each on its graph; outcomes come back in their order.
 
         `progress` is called with each outcome as soon as it is known. Of a batch that Dask gives up, because
-        too many workers were lost with it, each candidate is tried once more by itself, then reported failed.
+        too many workers were lost with it, each job is tried once more by itself, then reported failed.
         """
         from distributed import as_completed
 
         timing = timing or self.timing
-        batches = batched(candidates, batch_size=self.setup.batch_size, devices=self.slots)
-        pending: dict[Any, Sequence[Candidate]] = {self._submit(batch, timing): batch for batch in batches}
+        batches = batched(jobs, batch_size=self.setup.batch_size, devices=self.slots)
+        pending: dict[Any, Sequence[Job]] = {self._submit(batch, timing): batch for batch in batches}
         found: dict[tuple[str, int], Outcome] = {}
         given_up: set[tuple[str, int]] = set()
         completed = as_completed(list(pending), loop=self._client.loop)
@@ -151,10 +151,10 @@ class DaskPool:
                 batch = pending.pop(future)
                 outcomes = self._outcomes(future, batch, last=all(c.key in given_up for c in batch))
                 if outcomes is None:
-                    given_up.update(candidate.key for candidate in batch)
-                    for candidate in batch:
-                        again = self._submit([candidate], timing)
-                        pending[again] = [candidate]
+                    given_up.update(job.key for job in batch)
+                    for job in batch:
+                        again = self._submit([job], timing)
+                        pending[again] = [job]
                         completed.add(again)
                     continue
                 for outcome in outcomes:
@@ -163,9 +163,9 @@ class DaskPool:
         finally:
             for future in pending:
                 future.cancel()
-        return [found[candidate.key] for candidate in candidates]
+        return [found[job.key] for job in jobs]
 
-    def _submit(self, batch: Sequence[Candidate], timing: Timing) -> Any:
+    def _submit(self, batch: Sequence[Job], timing: Timing) -> Any:
         return self._client.submit(
             _simulate,
             self._packed,
@@ -177,8 +177,8 @@ class DaskPool:
             resources=dict(self._cluster.resources) or None,
         )
 
-    def _outcomes(self, future: Any, batch: Sequence[Candidate], *, last: bool) -> list[Outcome] | None:
-        """What became of a batch; None: its workers were lost, and its candidates can be tried alone."""
+    def _outcomes(self, future: Any, batch: Sequence[Job], *, last: bool) -> list[Outcome] | None:
+        """What became of a batch; None: its workers were lost, and its jobs can be tried alone."""
         from distributed.scheduler import KilledWorker
 
         try:
@@ -241,7 +241,7 @@ _lock = Lock()
 
 
 def _simulate(
-    setup: bytes, key: str, batch: Sequence[Candidate], timing: Timing, timeout_s: float | None
+    setup: bytes, key: str, batch: Sequence[Job], timing: Timing, timeout_s: float | None
 ) -> list[Outcome]:
     """Simulate a batch in this worker, in a process of its own that stays for the next one."""
     with _lock:  # a worker of several threads is of no more use than one of one
@@ -262,5 +262,5 @@ def _close(key: str) -> None:
 
 def _versions() -> dict[str, str]:
     own = version_of("calibrate-snn") or "not installed"
-    # Candidates are pickled for the same minor version of Python.
+    # Jobs are pickled for the same minor version of Python.
     return {"calibrate": own, "Python": ".".join(platform.python_version_tuple()[:2])}

@@ -23,8 +23,8 @@ import psutil
 from calibrate import simulators
 from calibrate.errors import SimulatorError
 from calibrate.network import Network
+from calibrate.simulation.jobs import Job, Outcome, Setup, Timing, failures
 from calibrate.simulation.slot import Deaths, DiedError, Slot
-from calibrate.simulation.worker import Candidate, Outcome, Setup, Timing, failures
 from calibrate.simulators.genn import cuda
 from calibrate.simulators.turn import Phase
 
@@ -40,21 +40,19 @@ DOING: Mapping[Phase | None, str] = {
     "loading": "it loaded the network",
 }
 
-# GeNN ends its process where CUDA reports an error, of which no candidate is guilty.
+# GeNN ends its process where CUDA reports an error, of which no job is guilty.
 _OF_CUDA = re.compile(r"cuda (driver|runtime) error", re.IGNORECASE)
 
 
-def batched(
-    candidates: Sequence[Candidate], *, batch_size: int, devices: int
-) -> Iterator[Sequence[Candidate]]:
+def batched(jobs: Sequence[Job], *, batch_size: int, devices: int) -> Iterator[Sequence[Job]]:
     """Batches of one graph each for `devices` that simulate at once.
 
     The graphs are in order, so that slots change theirs seldom.
     """
-    by_graph = sorted(candidates, key=lambda candidate: candidate.realisation)
-    for _, group in groupby(by_graph, key=lambda candidate: candidate.realisation):
+    by_graph = sorted(jobs, key=lambda job: job.realisation)
+    for _, group in groupby(by_graph, key=lambda job: job.realisation):
         members = list(group)
-        # Spread evenly: 5 candidates on 2 devices of batch size 4 are 3 + 2, not 4 + 1.
+        # Spread evenly: 5 jobs on 2 devices of batch size 4 are 3 + 2, not 4 + 1.
         size = max(min(batch_size, -(-len(members) // devices)), 1)
         for start in range(0, len(members), size):
             yield members[start : start + size]
@@ -98,7 +96,7 @@ def slots_for(backend: str, network: Network) -> int:
 
 
 class Pool:
-    """Simulates candidates on `slots` processes. Use it as a context manager.
+    """Simulates jobs on `slots` processes. Use it as a context manager.
 
     timing     of a simulation where `run` is given none
     slots      by default one per core; see `slots_for` where networks are large
@@ -121,12 +119,12 @@ class Pool:
 
     @property
     def capacity(self) -> int:
-        """Candidates that are simulated at once: slots times batch size."""
+        """Jobs that are simulated at once: slots times batch size."""
         return self.slots * self.batch_size
 
     @property
     def batch_size(self) -> int:
-        """Candidates of one graph that are simulated together."""
+        """Jobs of one graph that are simulated together."""
         return self.setup.batch_size
 
     @property
@@ -176,22 +174,22 @@ class Pool:
 
     def run(
         self,
-        candidates: Sequence[Candidate],
+        jobs: Sequence[Job],
         *,
         timing: Timing | None = None,
         progress: Callable[[Outcome], None] = lambda _: None,
     ) -> list[Outcome]:
-        """Simulate `candidates`, each on its graph; outcomes come back in their order.
+        """Simulate `jobs`, each on its graph; outcomes come back in their order.
 
         `progress` is called with each outcome as soon as it is known. A process that dies or takes too long
-        is replaced, and candidates of one that took too long are reported failed. Of one that died while it
+        is replaced, and jobs of one that took too long are reported failed. Of one that died while it
         built or loaded their network, or by CUDA's word, all fail. Otherwise they are tried again in halves,
         until it is known of which one it dies, which is tried twice by itself.
         """
         timing = timing or self.timing
         found: dict[tuple[str, int], Outcome] = {}
         deaths = Deaths()
-        queue = deque(batched(candidates, batch_size=self.setup.batch_size, devices=self._devices))
+        queue = deque(batched(jobs, batch_size=self.setup.batch_size, devices=self._devices))
         idle, busy = deque(self._slots), list[Slot]()
         arrived: list[Outcome] = []
         while queue or busy:
@@ -228,7 +226,7 @@ class Pool:
                 idle.append(slot)
                 arrived += outcomes
         _hand_over(arrived, found, progress)
-        return [found[candidate.key] for candidate in candidates]
+        return [found[job.key] for job in jobs]
 
     def _limit_s(self, timing: Timing) -> float | None:
         """How long a batch may take; None: for ever."""
@@ -244,8 +242,8 @@ class Pool:
         reason = f"the simulation took longer than {limit_s or 0:.6g} s and was stopped"
         return failures(slot.batch, reason, wall_s=took_s)
 
-    def _died(self, slot: Slot, deaths: Deaths) -> tuple[list[Outcome], Sequence[Sequence[Candidate]]]:
-        """After a process died: outcomes of candidates that it is given up with, and batches to try again."""
+    def _died(self, slot: Slot, deaths: Deaths) -> tuple[list[Outcome], Sequence[Sequence[Job]]]:
+        """After a process died: outcomes of jobs that it is given up with, and batches to try again."""
         batch, phase, took_s = slot.batch, slot.phase, slot.busy_s
         cause, of_itself = slot.last_words(), slot.died_of_itself
         slot.replace()

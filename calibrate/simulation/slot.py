@@ -21,7 +21,8 @@ import cloudpickle
 
 from calibrate import plugins
 from calibrate.errors import ModelError
-from calibrate.simulation.worker import FOR_THE_COORDINATOR, Candidate, Outcome, Setup, Timing
+from calibrate.simulation.jobs import Job, Outcome, Setup, Timing
+from calibrate.simulation.worker import FOR_THE_COORDINATOR
 from calibrate.simulators.genn import cuda
 from calibrate.simulators.turn import Phase
 
@@ -104,8 +105,8 @@ class Slot:
     def pid(self) -> int:
         return self._process.pid
 
-    def submit(self, batch: Sequence[Candidate], timing: Timing) -> None:
-        self.batch: Sequence[Candidate] = batch
+    def submit(self, batch: Sequence[Job], timing: Timing) -> None:
+        self.batch: Sequence[Job] = batch
         self.phase: Phase | None = None
         self._printed = self.log.stat().st_size
         self._began = time.monotonic()
@@ -179,7 +180,7 @@ def packed(setup: Setup) -> bytes:
 # A process may die for reasons of its own once; what it dies of twice is not tried again.
 TRIES = 2
 
-# To find one guilty candidate takes a death for every halving; so many are looked for.
+# To find one guilty job takes a death for every halving; so many are looked for.
 GUILTY = 4
 
 
@@ -196,20 +197,20 @@ class Deaths:
     """What is tried again after processes died during batches, within one run of a pool."""
 
     def __init__(self) -> None:
-        # By candidate, of the batch that it was in at first.
+        # By job, of the batch that it was in at first.
         self._tallies: dict[tuple[str, int], _Tally] = {}
         self._alone: Counter[tuple[str, int]] = Counter()
 
-    def once_more(self, batch: Sequence[Candidate]) -> Sequence[Sequence[Candidate]]:
+    def once_more(self, batch: Sequence[Job]) -> Sequence[Sequence[Job]]:
         """The batch as it is, unless that was tried already; then none."""
         self._alone[batch[0].key] += 1
         return [batch] if self._alone[batch[0].key] < TRIES else []
 
-    def in_parts(self, batch: Sequence[Candidate]) -> Sequence[Sequence[Candidate]]:
-        """Its halves, or one candidate once more; none if that was tried, or too many died on the way."""
+    def in_parts(self, batch: Sequence[Job]) -> Sequence[Sequence[Job]]:
+        """Its halves, or one job once more; none if that was tried, or too many died on the way."""
         if batch[0].key not in self._tallies:
             tally = _Tally(TRIES + GUILTY * math.ceil(math.log2(len(batch))))
-            self._tallies.update((candidate.key, tally) for candidate in batch)
+            self._tallies.update((job.key, tally) for job in batch)
         tally = self._tallies[batch[0].key]
         tally.deaths += 1
         if tally.deaths > tally.most:
@@ -217,13 +218,13 @@ class Deaths:
         half = len(batch) // 2
         return [batch[:half], batch[half:]] if half else self.once_more(batch)
 
-    def give_up(self, batch: Sequence[Candidate], reason: str) -> None:
+    def give_up(self, batch: Sequence[Job], reason: str) -> None:
         """Say why a batch is not tried again; if too many died, no part of the first one is."""
         tally = self._tallies.get(batch[0].key)
         if tally is not None and tally.deaths > tally.most:
             tally.reason = reason
 
-    def verdict(self, batch: Sequence[Candidate]) -> str | None:
+    def verdict(self, batch: Sequence[Job]) -> str | None:
         """Why a batch that waits is not tried; None: it is."""
         tally = self._tallies.get(batch[0].key)
         return None if tally is None else tally.reason

@@ -1,4 +1,4 @@
-"""What a slot's process does: it keeps a prepared simulator and runs batches of candidates in it."""
+"""What a slot's process does: it keeps a prepared simulator and runs batches of jobs in it."""
 
 from __future__ import annotations
 
@@ -8,119 +8,25 @@ import pickle
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 from calibrate import simulators
-from calibrate.errors import CalibrateError, SimulatorError
-from calibrate.network import Model, Network, RateStimulus, Stimulus, find_model, wiring
-from calibrate.neurons import NeuronModel, register
-from calibrate.objective import Statistic
-from calibrate.objective.panel import Measured
+from calibrate.errors import CalibrateError
+from calibrate.network import Network, RateStimulus, Stimulus, find_model, wiring
+from calibrate.neurons import register
 from calibrate.observation import Observation, Presentation, SimulationFailure
-from calibrate.observation.packing import Packed
+from calibrate.simulation.jobs import Job, Outcome, Setup, Timing, failures
 from calibrate.simulation.lifetime import end_with
 from calibrate.simulation.scorers import Scored, Scorers
-from calibrate.simulators.base import Member, Precision, Prepared, Recording, Simulator, simulate
-from calibrate.simulators.closed_loop import Loop, simulate_in_loop
+from calibrate.simulators.base import Member, Prepared, Simulator, simulate
+from calibrate.simulators.closed_loop import simulate_in_loop
 from calibrate.simulators.turn import Phase, Turn
 
 # Ctrl-C and a batch system's SIGTERM reach all processes of a run, and are the coordinator's to handle.
 FOR_THE_COORDINATOR = (signal.SIGINT, signal.SIGTERM)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setup:
-    """How every candidate of a study is simulated.
-
-    model       a model, or its name: installed, "package.module:Name" or "file.py:Name"
-    folder      where such a file is looked up
-    neurons     neuron models to register, of a model that is given itself
-    backend     "genn", "nest" or "poisson"
-    batch_size  candidates that one slot simulates at once
-    stimuli     currents beside those of the model, their times from the start of the measurement
-    loop        the closed loop that every network is in; None: none
-    statistics  computed where a network was simulated, whose observation then comes back packed; None:
-                observations come back as they are
-    scorers     processes beside a slot that share the statistics of a batch
-    """
-
-    model: str | Model
-    folder: Path | None = None
-    neurons: Sequence[NeuronModel] = ()
-    backend: str
-    precision: Precision = "single"
-    dt_ms: float = 0.1
-    recording: Recording = field(default_factory=Recording)
-    wiring_seed: int = 0
-    batch_size: int = 1
-    stimuli: tuple[Stimulus, ...] = ()
-    loop: Loop | None = None
-    statistics: tuple[Statistic, ...] | None = None
-    scorers: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Timing:
-    """How long a simulation runs before its measurement, and how long the measurement is."""
-
-    warmup_ms: float
-    duration_ms: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """A parameter set to simulate on graph number `realisation`: all its results carry its `uuid`."""
-
-    uuid: str
-    parameters: Mapping[str, Any]
-    seed: int
-    realisation: int = 0
-
-    @property
-    def key(self) -> tuple[str, int]:
-        return self.uuid, self.realisation
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What became of a candidate.
-
-    measured   its statistics, where the setup asks for them
-    build_s    time spent building the network (0 where it was there already)
-    wall_s     time of the simulation; members of one batch share it
-    scoring_s  time of the statistics and of packing; members of one batch share it
-    backend    the simulator's own description: name, version, device, precision
-    """
-
-    uuid: str
-    realisation: int = 0
-    result: Observation | Packed | SimulationFailure
-    measured: Measured | None = None
-    wall_s: float = 0.0
-    build_s: float = 0.0
-    scoring_s: float = 0.0
-    backend: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def key(self) -> tuple[str, int]:
-        return self.uuid, self.realisation
-
-    @property
-    def observation(self) -> Observation:
-        """What the network showed. Raises SimulatorError with the reason where its simulation failed."""
-        if isinstance(self.result, SimulationFailure):
-            raise SimulatorError(self.result.reason)
-        return self.result.unpack() if isinstance(self.result, Packed) else self.result
-
-
-def failures(batch: Sequence[Candidate], reason: str, *, wall_s: float = 0.0) -> list[Outcome]:
-    """The outcomes of candidates that all failed for one reason."""
-    failure = SimulationFailure(reason)
-    return [Outcome(uuid=c.uuid, realisation=c.realisation, result=failure, wall_s=wall_s) for c in batch]
 
 
 class Worker:
@@ -147,33 +53,33 @@ class Worker:
         self._network: Network | None = None
         self._prepared: Prepared | None = None
 
-    def run(self, candidates: Sequence[Candidate], timing: Timing) -> list[Outcome]:
-        """Simulate at most a batch of candidates of one graph; one that cannot run is an Outcome too."""
+    def run(self, jobs: Sequence[Job], timing: Timing) -> list[Outcome]:
+        """Simulate at most a batch of jobs of one graph; one that cannot run is an Outcome too."""
         backend = self._simulator.describe()
         outcomes: dict[str, Outcome] = {}
-        batches: dict[Network, list[tuple[Candidate, Member]]] = {}
-        for candidate in candidates:
+        batches: dict[Network, list[tuple[Job, Member]]] = {}
+        for job in jobs:
             try:
-                network = self._model.network(candidate.parameters)
-                values = self._model.values(network, candidate.parameters)
+                network = self._model.network(job.parameters)
+                values = self._model.values(network, job.parameters)
                 values = replace(values, stimuli=(*values.stimuli, *_shifted(self._setup.stimuli, timing)))
-                for population in network.populations:  # here, where a bad draw fails its candidate only
+                for population in network.populations:  # here, where a bad draw fails its job only
                     wiring.neuron_parameters(
                         population,
                         values,
                         wiring_seed=self._setup.wiring_seed,
-                        realisation=candidate.realisation,
+                        realisation=job.realisation,
                     )
             except Exception as error:
-                outcomes[candidate.uuid] = Outcome(
-                    uuid=candidate.uuid,
-                    realisation=candidate.realisation,
+                outcomes[job.uuid] = Outcome(
+                    uuid=job.uuid,
+                    realisation=job.realisation,
                     result=SimulationFailure(_reason(error)),
                     backend=backend,
                 )
             else:
-                member = Member(values=values, seed=candidate.seed)
-                batches.setdefault(network, []).append((candidate, member))
+                member = Member(values=values, seed=job.seed)
+                batches.setdefault(network, []).append((job, member))
         for network, batch in batches.items():
             build_s, wall_s = 0.0, 0.0
             results: Sequence[Observation | SimulationFailure]
@@ -190,7 +96,7 @@ class Worker:
                 results = (simulate if loop is None else partial(simulate_in_loop, loop=loop))(
                     prepared,
                     [member for _, member in batch],
-                    realisation=candidates[0].realisation,
+                    realisation=jobs[0].realisation,
                     warmup_ms=timing.warmup_ms,
                     duration_ms=timing.duration_ms,
                     turn=turn,
@@ -206,11 +112,11 @@ class Worker:
             started = time.perf_counter()
             scored = self._score(results)
             scoring_s = time.perf_counter() - started
-            for number, ((candidate, _), result) in enumerate(zip(batch, results, strict=True)):
+            for number, ((job, _), result) in enumerate(zip(batch, results, strict=True)):
                 found = scored.get(number)
-                outcomes[candidate.uuid] = Outcome(
-                    uuid=candidate.uuid,
-                    realisation=candidate.realisation,
+                outcomes[job.uuid] = Outcome(
+                    uuid=job.uuid,
+                    realisation=job.realisation,
                     result=result if found is None else found.observation,
                     measured=None if found is None else found.measured,
                     wall_s=wall_s,
@@ -218,7 +124,7 @@ class Worker:
                     scoring_s=scoring_s,
                     backend=backend,
                 )
-        return [outcomes[candidate.uuid] for candidate in candidates]
+        return [outcomes[job.uuid] for job in jobs]
 
     def _tell_of_waiting(self, phase: Phase) -> None:
         self._tell("waiting" if phase == "waiting" else "simulating")

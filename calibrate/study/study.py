@@ -13,7 +13,7 @@ from typing import Any
 from calibrate.network import Model, Network, Stimulus
 from calibrate.objective import Constraint, Objective, Statistic
 from calibrate.observation import Needs
-from calibrate.simulation.worker import Timing
+from calibrate.simulation.jobs import Timing
 from calibrate.simulators.closed_loop import Loop
 from calibrate.study.expressions import Expression
 from calibrate.study.file.samplers import AnySampler, Grid

@@ -20,9 +20,9 @@ from calibrate import plugins, simulators
 from calibrate.errors import SimulatorError, StoreError
 from calibrate.network import find_model
 from calibrate.observation import SimulationFailure
+from calibrate.simulation.jobs import Job, Outcome, Setup, Timing
 from calibrate.simulation.local_pool import Pool, slots_for
 from calibrate.simulation.slot import last_error
-from calibrate.simulation.worker import Candidate, Outcome, Setup, Timing
 from calibrate.simulators.genn import cache as genn_cache
 from calibrate.simulators.genn import cpu_loops, cuda
 from calibrate.store import database, probe
@@ -161,7 +161,7 @@ def _simulated(backend: str, rewritten: list[bool] | None = None) -> Outcome:
     rewritten  is told of all code that GeNN generated for a CPU whether its loops were rewritten
     """
     size = simulators.batch_size(backend)
-    candidate = Candidate(uuid=str(uuid.uuid4()), parameters=TINY, seed=1)
+    candidate = Job(uuid=str(uuid.uuid4()), parameters=TINY, seed=1)
     setup = Setup(model="balanced", backend=backend, batch_size=size)
     with genn_cache.elsewhere() as cache, Pool(setup, TIMING, slots=1, timeout_s=PATIENCE_S[backend]) as pool:
         (outcome,) = pool.run([candidate])

@@ -13,8 +13,8 @@ from calibrate import simulators
 from calibrate.calibration.study_pool import footprint_of, most_that_fit, setup_of
 from calibrate.errors import SimulatorError
 from calibrate.observation import SimulationFailure
+from calibrate.simulation.jobs import Job, Timing
 from calibrate.simulation.local_pool import Pool, slots_for
-from calibrate.simulation.worker import Candidate, Timing
 from calibrate.simulators.genn import cache as genn_cache
 from calibrate.simulators.genn import cuda
 from calibrate.simulators.genn.footprint import Footprint
@@ -138,7 +138,7 @@ def _throughput(study: Study, size: int) -> _Measured:
     bin_ms = setup.recording.bin_ms
     probe = Timing(warmup_ms=0.0, duration_ms=bin_ms * max(round(PROBE_MS / bin_ms), 1))
     parameters = study.parameters({})
-    candidates = [Candidate(uuid=str(uuid.uuid4()), parameters=parameters, seed=k) for k in range(size)]
+    candidates = [Job(uuid=str(uuid.uuid4()), parameters=parameters, seed=k) for k in range(size)]
     reached = 0.0
     with contextlib.suppress(SimulatorError), Pool(setup, probe, slots=1) as pool:
         first = pool.run(candidates)

@@ -9,8 +9,8 @@ from calibrate import simulators
 from calibrate.calibration.resources.batch_size import untried
 from calibrate.calibration.study_pool import footprint_of, room_on_gpus, setup_of
 from calibrate.observation import SimulationFailure
+from calibrate.simulation.jobs import Job, Timing
 from calibrate.simulation.local_pool import Pool, slots_for
-from calibrate.simulation.worker import Candidate, Timing
 from calibrate.simulators.genn import cuda
 from calibrate.simulators.genn.footprint import PROCESS_BYTES
 from calibrate.study import Study
@@ -78,7 +78,7 @@ def _timed(study: Study, structure: Cost, *, turns: float) -> Cost:
     whole = needs * max(round(sample_ms / needs), 1)
     n = structure.slots * structure.batch_size
     parameters = study.parameters({})
-    candidates = [Candidate(uuid=str(uuid.uuid4()), parameters=parameters, seed=k) for k in range(n)]
+    candidates = [Job(uuid=str(uuid.uuid4()), parameters=parameters, seed=k) for k in range(n)]
     setup = setup_of(study, batch_size=structure.batch_size)
     sample = Timing(warmup_ms=0.0, duration_ms=whole)
     with Pool(setup, sample, slots=structure.slots, timeout_s=PATIENCE_S) as pool:

@@ -15,8 +15,8 @@ from calibrate.calibration.study_pool import setup_of
 from calibrate.errors import SimulatorError
 from calibrate.network import Network
 from calibrate.observation import SimulationFailure
+from calibrate.simulation.jobs import Job, Outcome, Timing
 from calibrate.simulation.local_pool import Pool, slots_for
-from calibrate.simulation.worker import Candidate, Outcome, Timing
 from calibrate.study import Study
 
 # Before the measurement, until the onset of activity is over.
@@ -94,9 +94,7 @@ def measure(
         bin_ms = setup.recording.bin_ms
         settling_ms = _whole(SETTLING_MS, bin_ms)
         settling = Timing(warmup_ms=0.0, duration_ms=settling_ms)
-        candidates = [
-            Candidate(uuid=str(uuid.uuid4()), parameters=parameters, seed=k) for k in range(batch_size)
-        ]
+        candidates = [Job(uuid=str(uuid.uuid4()), parameters=parameters, seed=k) for k in range(batch_size)]
         with Pool(setup, settling, slots=1) as pool:
             first = _completed(pool, candidates, settling)[0]
             settled = _completed(pool, candidates, settling)[0]
@@ -134,7 +132,7 @@ def _whole(duration_ms: float, bin_ms: float) -> float:
     return bin_ms * max(round(duration_ms / bin_ms), 1)
 
 
-def _completed(pool: Pool, candidates: Sequence[Candidate], timing: Timing) -> list[Outcome]:
+def _completed(pool: Pool, candidates: Sequence[Job], timing: Timing) -> list[Outcome]:
     outcomes = pool.run(candidates, timing=timing)
     for outcome in outcomes:
         if isinstance(outcome.result, SimulationFailure):

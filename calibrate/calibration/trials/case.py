@@ -15,7 +15,7 @@ from calibrate.errors import ObjectiveError
 from calibrate.objective import Estimate
 from calibrate.objective.panel import measured
 from calibrate.observation import SimulationFailure
-from calibrate.simulation.worker import Candidate, Outcome
+from calibrate.simulation.jobs import Job, Outcome
 from calibrate.study import Study
 
 
@@ -46,12 +46,12 @@ class Case:
         """Its simulations of a stage, by graph."""
         return sorted((s for s in self.simulations if s.stage == stage), key=lambda s: s.realisation)
 
-    def candidates(self, study: Study, stage: int, graphs: Iterable[int]) -> list[Candidate]:
+    def candidates(self, study: Study, stage: int, graphs: Iterable[int]) -> list[Job]:
         """What is left to simulate on these graphs in a stage. Raises StudyError or ModelError."""
         done = {found.realisation for found in self.known(stage)}
         parameters = study.parameters(self.proposal.parameters)
         return [
-            Candidate(
+            Job(
                 uuid=self.uuid,
                 parameters=parameters,
                 seed=candidate_seed(study.simulation_seed, self.proposal.index, graph),

@@ -25,7 +25,7 @@ from calibrate.errors import SimulatorError, StoreError, StudyError
 from calibrate.objective import Estimate, find_statistic
 from calibrate.objective.panel import measure
 from calibrate.observation import Observation
-from calibrate.simulation.worker import Outcome
+from calibrate.simulation.jobs import Outcome
 from calibrate.simulators.backends import BACKENDS
 from calibrate.study import Study
 
