@@ -24,7 +24,7 @@ from tqdm import tqdm
 from calibrate import Best, Model, Network, Study, Values, find_model, make_study
 from calibrate.calibration.search.trials import Proposal
 from calibrate.calibration.study_pool import pool_for
-from calibrate.calibration.trials.case import Case
+from calibrate.calibration.trials.candidate import Candidate
 from calibrate.calibration.trials.score import combined
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.trials.summary import reached
@@ -87,15 +87,15 @@ def study_of(change: Change) -> Study:
 
 def simulated(study: Study, graphs: int, *, index: int, what: str) -> list[Simulation]:
     """The known network on so many graphs; `index` keys the initial states."""
-    case = Case(str(index), Proposal(index=index, parameters=TRUTH, asked=datetime.now(UTC)))
-    candidates = case.candidates(study, 1, study.validation_graphs(graphs))
+    candidate = Candidate(str(index), Proposal(index=index, parameters=TRUTH, asked=datetime.now(UTC)))
+    jobs = candidate.jobs(study, 1, study.validation_graphs(graphs))
     with pool_for(study) as pool, tqdm(total=graphs, desc=what) as bar:
         for start in range(0, graphs, 8 * pool.capacity):
-            for outcome in pool.run(candidates[start : start + 8 * pool.capacity]):
-                found = case.simulation(study, outcome, 1)
-                case.simulations.append(replace(found, observation=None))
+            for outcome in pool.run(jobs[start : start + 8 * pool.capacity]):
+                found = candidate.simulation(study, outcome, 1)
+                candidate.simulations.append(replace(found, observation=None))
                 bar.update()
-    return case.known(1)
+    return candidate.known(1)
 
 
 def verdicts(

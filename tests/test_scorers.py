@@ -13,7 +13,7 @@ import pytest
 
 from calibrate.calibration.search.trials import Proposal
 from calibrate.calibration.study_pool import setup_of
-from calibrate.calibration.trials.case import Case
+from calibrate.calibration.trials.candidate import Candidate
 from calibrate.errors import SimulatorError
 from calibrate.objective import find_statistic
 from calibrate.objective.panel import measured
@@ -60,9 +60,9 @@ def test_a_statistic_that_raises_is_undefined_with_a_note_and_fails_the_trial_wh
     (scored,) = Scorers(study.statistics).score([an_observation(0)])
     assert scored.measured.raised == {"broken": "statistic broken raised ZeroDivisionError: division by zero"}
     assert scored.measured.estimates["broken"].note == scored.measured.raised["broken"]
-    case = Case("u", Proposal(index=0, parameters={"I_E": 1.0, "I_I": 1.0}, asked=None))  # type: ignore[arg-type]
+    candidate = Candidate("u", Proposal(index=0, parameters={"I_E": 1.0, "I_I": 1.0}, asked=None))  # type: ignore[arg-type]
     outcome = Outcome(uuid="u", result=scored.observation, measured=scored.measured)
-    assert case.simulation(study, outcome, 1).reason == scored.measured.raised["broken"]
+    assert candidate.simulation(study, outcome, 1).reason == scored.measured.raised["broken"]
 
 
 DEADLY = """

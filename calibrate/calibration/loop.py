@@ -17,7 +17,7 @@ from calibrate.calibration.result import Doing, Progress, Reason, Result
 from calibrate.calibration.search.ahead import Asking
 from calibrate.calibration.search.search import Search
 from calibrate.calibration.search.trials import ORIGIN, UUID, Answer
-from calibrate.calibration.trials.case import Case, cases, new_cases
+from calibrate.calibration.trials.candidate import Candidate, create_candidates, gather_candidates
 from calibrate.calibration.trials.findings import answer, described
 from calibrate.calibration.trials.score import score, worst_violations
 from calibrate.calibration.trials.summary import Best
@@ -71,12 +71,13 @@ def tell(study: Study, *, store: Remembers) -> int:
     search.restore(trials)
     last, graphs = len(study.stages), range(study.replicates.graphs)
     done = [
-        case
-        for case in cases(untold)
-        if case.failure is not None or {found.realisation for found in case.known(last)} >= set(graphs)
+        candidate
+        for candidate in gather_candidates(untold)
+        if candidate.failure is not None
+        or {found.realisation for found in candidate.known(last)} >= set(graphs)
     ]
-    search.reopen([case.proposal for case in done])
-    search.tell([answer(study, case) for case in done], mirror=store.mirror)
+    search.reopen([candidate.proposal for candidate in done])
+    search.tell([answer(study, candidate) for candidate in done], mirror=store.mirror)
     return len(done)
 
 
@@ -105,8 +106,8 @@ class _Run:
             ahead=study.file.pool.ask_ahead,
         )
         self._last = len(study.stages)
-        # Cases by the stage that they wait for, in the order in which they were asked.
-        self._waiting: dict[int, list[Case]] = {stage: [] for stage in range(1, self._last + 1)}
+        # Candidates by the stage that they wait for, in the order in which they were asked.
+        self._waiting: dict[int, list[Candidate]] = {stage: [] for stage in range(1, self._last + 1)}
         self._doing: Doing = "simulating"
         self._expected = self._returned = 0
         self._best: Best | None = None
@@ -150,15 +151,15 @@ class _Run:
             trials, untold = self._store.news()
         self._search.restore(trials)
         self._done += sum(ORIGIN not in trial.user_attrs for trial in trials)
-        found = cases(untold)
-        self._search.reopen([case.proposal for case in found])
+        found = gather_candidates(untold)
+        self._search.reopen([candidate.proposal for candidate in found])
         out = []
-        for case in found:
-            stage = max(simulation.stage for simulation in case.simulations)
-            if stage < self._last and self._is_out(case):
-                out.append(case)
+        for candidate in found:
+            stage = max(simulation.stage for simulation in candidate.simulations)
+            if stage < self._last and self._is_out(candidate):
+                out.append(candidate)
             else:
-                self._waiting[min(stage + 1, self._last)].append(case)
+                self._waiting[min(stage + 1, self._last)].append(candidate)
         self._tell(out)
         self._update_best()
 
@@ -188,7 +189,7 @@ class _Run:
         n = self._pool.capacity * self._rounds
         stage = next((k for k in reversed(self._waiting) if len(self._waiting[k]) >= n), None)
         if stage is None:
-            self._waiting[1] += new_cases(self._asking.ask(n - len(self._waiting[1]), batch=n))
+            self._waiting[1] += create_candidates(self._asking.ask(n - len(self._waiting[1]), batch=n))
             # Where no more can be asked, the early stages go first, so that the late ones still fill up.
             order = list(self._waiting) if len(self._waiting[1]) < n else [1]
             stage = next((k for k in order if self._waiting[k]), None)
@@ -211,25 +212,25 @@ class _Run:
         doing: Doing = "screening" if stage < self._last else "simulating"
         with self._asking.meanwhile(n - len(self._waiting[1]), batch=n) as proposals:
             self._simulate(batch, stage, graphs, doing)
-        self._waiting[1] += new_cases(proposals)
+        self._waiting[1] += create_candidates(proposals)
         if stage < self._last:
-            passed = [case for case in batch if not self._is_out(case)]
+            passed = [candidate for candidate in batch if not self._is_out(candidate)]
             self._waiting[stage + 1] += passed
             if passed:
                 self._in_a_row = 0  # they work, although they are told later
-            self._tell([case for case in batch if case not in passed])
+            self._tell([candidate for candidate in batch if candidate not in passed])
         else:
             self._confirm(batch)
             self._tell(batch)
         self._check_failures()
         return None
 
-    def _is_out(self, case: Case) -> bool:
-        if case.failure is not None:
+    def _is_out(self, candidate: Candidate) -> bool:
+        if candidate.failure is not None:
             return True
-        return any(worst_violations(self._study, case.simulations).values())
+        return any(worst_violations(self._study, candidate.simulations).values())
 
-    def _confirm(self, batch: Sequence[Case]) -> None:
+    def _confirm(self, batch: Sequence[Candidate]) -> None:
         """Simulate would-be best candidates on further graphs, until the best one of all has been."""
         replicates, study = self._study.replicates, self._study
         graphs = range(replicates.graphs, replicates.graphs + replicates.confirm)
@@ -239,27 +240,27 @@ class _Run:
         at_once = max(1, self._pool.capacity // len(graphs), self._batch_size)
         # What an earlier run has begun to confirm is confirmed on all of them.
         confirmed = [
-            case
-            for case in batch
-            if case.origin is None
-            and case.failure is None
-            and any(found.realisation in graphs for found in case.known(self._last))
+            candidate
+            for candidate in batch
+            if candidate.origin is None
+            and candidate.failure is None
+            and any(found.realisation in graphs for found in candidate.known(self._last))
         ]
         self._simulate(confirmed, self._last, graphs, "confirming")
         while True:
             losses = {
-                case.uuid: found.loss
-                for case in batch
-                if case.failure is None and (found := score(study, case.simulations)).feasible
+                candidate.uuid: found.loss
+                for candidate in batch
+                if candidate.failure is None and (found := score(study, candidate.simulations)).feasible
             }
-            best = [losses[case.uuid] for case in confirmed if case.uuid in losses]
+            best = [losses[candidate.uuid] for candidate in confirmed if candidate.uuid in losses]
             if self._best is not None:
                 best.append(self._best.loss)
             bar = min([CONFIRMED_BELOW, *best])
             rivals = [c for c in batch if c not in confirmed and losses.get(c.uuid, bar) < bar]
             if not rivals:
                 return
-            chosen = sorted(rivals, key=lambda case: losses[case.uuid])[:at_once]
+            chosen = sorted(rivals, key=lambda candidate: losses[candidate.uuid])[:at_once]
             self._simulate(chosen, self._last, graphs, "confirming")
             confirmed += chosen
 
@@ -268,26 +269,26 @@ class _Run:
         if self._best is None or not self._study.fresh_graphs:
             return
         trial = next(found for found in self._search.trials if found.number == self._best.number)
-        case = cases(self._store.simulations(str(trial.user_attrs[UUID])))[0]
-        self._simulate([case], self._last, self._study.fresh_graphs, "on fresh graphs")
+        candidate = gather_candidates(self._store.simulations(str(trial.user_attrs[UUID])))[0]
+        self._simulate([candidate], self._last, self._study.fresh_graphs, "on fresh graphs")
         self._best = self._described(trial)
         self._send_progress()
 
     # --- simulating ---------------------------------------------------------------------------------
 
-    def _simulate(self, batch: Sequence[Case], stage: int, graphs: Sequence[int], doing: Doing) -> None:
-        """Simulate what is not known yet of these cases, and keep it."""
-        by_uuid = {case.uuid: case for case in batch}
-        candidates: list[Job] = []
-        for case in batch:
+    def _simulate(self, batch: Sequence[Candidate], stage: int, graphs: Sequence[int], doing: Doing) -> None:
+        """Simulate what is not known yet of these candidates, and keep it."""
+        by_uuid = {candidate.uuid: candidate for candidate in batch}
+        jobs: list[Job] = []
+        for candidate in batch:
             try:
-                candidates += case.candidates(self._study, stage, graphs)
+                jobs += candidate.jobs(self._study, stage, graphs)
             except (ModelError, StudyError) as error:
-                refused = Job(uuid=case.uuid, parameters={}, seed=0, realisation=graphs[0])
-                self._keep(case, failures([refused], str(error))[0], stage)
-        if not candidates:
+                refused = Job(uuid=candidate.uuid, parameters={}, seed=0, realisation=graphs[0])
+                self._keep(candidate, failures([refused], str(error))[0], stage)
+        if not jobs:
             return
-        self._doing, self._expected, self._returned = doing, len(candidates), 0
+        self._doing, self._expected, self._returned = doing, len(jobs), 0
 
         def keep(outcome: Outcome) -> None:
             self._keep(by_uuid[outcome.uuid], outcome, stage)
@@ -296,31 +297,31 @@ class _Run:
 
         self._send_progress()
         with self._clock.counts_batch(self._pool.capacity) as outcomes:
-            outcomes += self._pool.run(candidates, timing=self._study.stages[stage - 1], progress=keep)
+            outcomes += self._pool.run(jobs, timing=self._study.stages[stage - 1], progress=keep)
         self._expected = self._returned = 0
 
-    def _keep(self, case: Case, outcome: Outcome, stage: int) -> None:
+    def _keep(self, candidate: Candidate, outcome: Outcome, stage: int) -> None:
         with self._clock.counts("scoring"):
-            simulation = case.simulation(self._study, outcome, stage)
+            simulation = candidate.simulation(self._study, outcome, stage)
         with self._clock.counts("storing"):
             self._store.record(simulation)
-        case.simulations.append(replace(simulation, observation=None))
+        candidate.simulations.append(replace(simulation, observation=None))
 
     # --- telling ------------------------------------------------------------------------------------
 
-    def _tell(self, finished: Sequence[Case]) -> None:
+    def _tell(self, finished: Sequence[Candidate]) -> None:
         if not finished:
             return
-        answers = [answer(self._study, case) for case in finished]
+        answers = [answer(self._study, candidate) for candidate in finished]
         with self._clock.counts("storing"):
             self._illustrate(answers)
         with self._clock.counts("asking"):
             self._search.tell(answers, mirror=self._mirror)
-        for case in finished:
-            self._added += not case.resumed
-            self._done += case.origin is None
-            self._in_a_row = self._in_a_row + 1 if case.failure is not None else 0
-            self._last_failure = case.failure or self._last_failure
+        for candidate in finished:
+            self._added += not candidate.resumed
+            self._done += candidate.origin is None
+            self._in_a_row = self._in_a_row + 1 if candidate.failure is not None else 0
+            self._last_failure = candidate.failure or self._last_failure
         self._update_best()
 
     def _mirror(self, trials: Sequence[FrozenTrial]) -> Sequence[int]:

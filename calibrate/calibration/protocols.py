@@ -21,12 +21,12 @@ class Simulates(Protocol):
 
     def run(
         self,
-        candidates: Sequence[Job],
+        jobs: Sequence[Job],
         *,
         timing: Timing | None = None,
         progress: Callable[[Outcome], None] = ...,
     ) -> list[Outcome]:
-        """Outcomes in the order of `candidates`; `progress` is called with each as soon as it is known."""
+        """Outcomes in the order of `jobs`; `progress` is called with each as soon as it is known."""
 
 
 class Remembers(Protocol):

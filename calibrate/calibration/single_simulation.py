@@ -67,9 +67,9 @@ def simulate(
     study.model.values(network, complete)
     slots_for(study.simulation.backend, network)  # it may be larger than the one in the middle
     seed = candidate_seed(study.simulation_seed, index, graph)
-    candidate = Job(uuid=str(uuid.uuid4()), parameters=complete, seed=seed, realisation=graph)
+    job = Job(uuid=str(uuid.uuid4()), parameters=complete, seed=seed, realisation=graph)
     with pool_for(study.locally, slots=1, at_once=1, spikes=spikes) as pool:
-        (outcome,) = pool.run([candidate])
+        (outcome,) = pool.run([job])
         if isinstance(outcome.result, SimulationFailure):
             raise SimulatorError(f"the simulation failed: {outcome.result.reason}")
     return Simulated(

@@ -161,10 +161,10 @@ def _simulated(backend: str, rewritten: list[bool] | None = None) -> Outcome:
     rewritten  is told of all code that GeNN generated for a CPU whether its loops were rewritten
     """
     size = simulators.batch_size(backend)
-    candidate = Job(uuid=str(uuid.uuid4()), parameters=TINY, seed=1)
+    job = Job(uuid=str(uuid.uuid4()), parameters=TINY, seed=1)
     setup = Setup(model="balanced", backend=backend, batch_size=size)
     with genn_cache.elsewhere() as cache, Pool(setup, TIMING, slots=1, timeout_s=PATIENCE_S[backend]) as pool:
-        (outcome,) = pool.run([candidate])
+        (outcome,) = pool.run([job])
         printed = last_error(pool.logs[0].read_text(errors="replace"))
         died = pool.keeps_logs
         pool.keeps_logs = False

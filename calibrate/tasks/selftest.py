@@ -12,7 +12,7 @@ import numpy as np
 from calibrate import simulators
 from calibrate.calibration.search.trials import Proposal
 from calibrate.calibration.study_pool import pool_for
-from calibrate.calibration.trials.case import Case
+from calibrate.calibration.trials.candidate import Candidate
 from calibrate.calibration.trials.findings import estimates_of
 from calibrate.calibration.trials.score import worst_violations
 from calibrate.calibration.trials.simulation import Simulation
@@ -169,14 +169,14 @@ def _network(
                 name: domain.at(u) for (name, domain), u in zip(study.space.items(), quantiles, strict=True)
             }
             known = {**drawn, **given}
-            case = Case("truth", Proposal(index=INDEX, parameters=known, asked=datetime.now(UTC)))
+            candidate = Candidate("truth", Proposal(index=INDEX, parameters=known, asked=datetime.now(UTC)))
             last = len(study.stages)
             try:
-                candidates = case.candidates(study, last, study.validation_graphs(GRAPHS))
+                jobs = candidate.jobs(study, last, study.validation_graphs(GRAPHS))
             except (ModelError, StudyError):
                 continue
-            outcomes = pool.run(candidates, timing=study.stages[-1])
-            found = [case.simulation(study, outcome, last) for outcome in outcomes]
+            outcomes = pool.run(jobs, timing=study.stages[-1])
+            found = [candidate.simulation(study, outcome, last) for outcome in outcomes]
             if _usable(study, found):
                 seen = [replace(one, realisation=0) for one in found]  # as if they were of the search
                 return known, estimates_of(study, seen)

@@ -138,12 +138,12 @@ def _throughput(study: Study, size: int) -> _Measured:
     bin_ms = setup.recording.bin_ms
     probe = Timing(warmup_ms=0.0, duration_ms=bin_ms * max(round(PROBE_MS / bin_ms), 1))
     parameters = study.parameters({})
-    candidates = [Job(uuid=str(uuid.uuid4()), parameters=parameters, seed=k) for k in range(size)]
+    jobs = [Job(uuid=str(uuid.uuid4()), parameters=parameters, seed=k) for k in range(size)]
     reached = 0.0
     with contextlib.suppress(SimulatorError), Pool(setup, probe, slots=1) as pool:
-        first = pool.run(candidates)
+        first = pool.run(jobs)
         if not any(isinstance(outcome.result, SimulationFailure) for outcome in first):
-            outcomes = pool.run(candidates)
+            outcomes = pool.run(jobs)
             if not any(isinstance(outcome.result, SimulationFailure) for outcome in outcomes):
                 reached = size / max(outcome.wall_s for outcome in outcomes)
         pool.keeps_logs = False  # nobody is told of them

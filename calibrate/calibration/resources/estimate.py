@@ -78,11 +78,11 @@ def _timed(study: Study, structure: Cost, *, turns: float) -> Cost:
     whole = needs * max(round(sample_ms / needs), 1)
     n = structure.slots * structure.batch_size
     parameters = study.parameters({})
-    candidates = [Job(uuid=str(uuid.uuid4()), parameters=parameters, seed=k) for k in range(n)]
+    jobs = [Job(uuid=str(uuid.uuid4()), parameters=parameters, seed=k) for k in range(n)]
     setup = setup_of(study, batch_size=structure.batch_size)
     sample = Timing(warmup_ms=0.0, duration_ms=whole)
     with Pool(setup, sample, slots=structure.slots, timeout_s=PATIENCE_S) as pool:
-        outcomes = pool.run(candidates)
+        outcomes = pool.run(jobs)
     failed = [outcome.result for outcome in outcomes if isinstance(outcome.result, SimulationFailure)]
     if failed:
         return replace(structure, note=f"time is not known: {failed[0].reason}")

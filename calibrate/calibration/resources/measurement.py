@@ -94,15 +94,15 @@ def measure(
         bin_ms = setup.recording.bin_ms
         settling_ms = _whole(SETTLING_MS, bin_ms)
         settling = Timing(warmup_ms=0.0, duration_ms=settling_ms)
-        candidates = [Job(uuid=str(uuid.uuid4()), parameters=parameters, seed=k) for k in range(batch_size)]
+        jobs = [Job(uuid=str(uuid.uuid4()), parameters=parameters, seed=k) for k in range(batch_size)]
         with Pool(setup, settling, slots=1) as pool:
-            first = _completed(pool, candidates, settling)[0]
-            settled = _completed(pool, candidates, settling)[0]
+            first = _completed(pool, jobs, settling)[0]
+            settled = _completed(pool, jobs, settling)[0]
             if duration_ms is None:
                 duration_ms = WALL_S / settled.wall_s * settling_ms
                 duration_ms = min(max(duration_ms, SHORTEST_MS), LONGEST_MS)
             whole = Timing(warmup_ms=settling_ms, duration_ms=_whole(duration_ms, bin_ms))
-            runs = [_completed(pool, candidates, whole) for _ in range(repeats)]
+            runs = [_completed(pool, jobs, whole) for _ in range(repeats)]
             memory_bytes = _peak_bytes(pool.processes[0])
     except SimulatorError as error:
         return omitted(str(error))
@@ -132,8 +132,8 @@ def _whole(duration_ms: float, bin_ms: float) -> float:
     return bin_ms * max(round(duration_ms / bin_ms), 1)
 
 
-def _completed(pool: Pool, candidates: Sequence[Job], timing: Timing) -> list[Outcome]:
-    outcomes = pool.run(candidates, timing=timing)
+def _completed(pool: Pool, jobs: Sequence[Job], timing: Timing) -> list[Outcome]:
+    outcomes = pool.run(jobs, timing=timing)
     for outcome in outcomes:
         if isinstance(outcome.result, SimulationFailure):
             raise SimulatorError(outcome.result.reason)

@@ -8,7 +8,7 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from calibrate.calibration.search.trials import ORIGIN, UUID, Answer, loss_of
-from calibrate.calibration.trials.case import Case
+from calibrate.calibration.trials.candidate import Candidate
 from calibrate.calibration.trials.score import combined, score, summary
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.trials.summary import Best, finite, reached
@@ -72,20 +72,22 @@ def described(study: Study, trial: FrozenTrial, simulations: Sequence[Simulation
     )
 
 
-def answer(study: Study, case: Case) -> Answer:
-    """What is told of a case, and what its trial shows beside its parameters, as in Optuna's dashboard."""
-    attributes: dict[str, Any] = {UUID: case.uuid}
-    if case.origin is not None:
-        attributes[ORIGIN] = case.origin
-    if case.failure is not None:
-        return Answer(proposal=case.proposal, loss=None, attributes={**attributes, "reason": case.failure})
-    found = score(study, case.simulations)
-    estimates = estimates_of(study, case.simulations)
+def answer(study: Study, candidate: Candidate) -> Answer:
+    """What is told of a candidate, and what its trial shows besides its parameters in Optuna's dashboard."""
+    attributes: dict[str, Any] = {UUID: candidate.uuid}
+    if candidate.origin is not None:
+        attributes[ORIGIN] = candidate.origin
+    if candidate.failure is not None:
+        return Answer(
+            proposal=candidate.proposal, loss=None, attributes={**attributes, "reason": candidate.failure}
+        )
+    found = score(study, candidate.simulations)
+    estimates = estimates_of(study, candidate.simulations)
     attributes |= {one.name: finite(estimates[one.name].value) for one in study.judged}
-    stage = max(simulation.stage for simulation in case.simulations)
-    attributes |= {"stage": stage, "graphs": len(case.known(stage))}
+    stage = max(simulation.stage for simulation in candidate.simulations)
+    attributes |= {"stage": stage, "graphs": len(candidate.known(stage))}
     return Answer(
-        proposal=case.proposal,
+        proposal=candidate.proposal,
         loss=found.loss,
         values=found.losses if study.pareto else (),
         constraints=found.violations,

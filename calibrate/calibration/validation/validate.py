@@ -16,7 +16,7 @@ from calibrate import simulators
 from calibrate.calibration.result import Replicated
 from calibrate.calibration.search.trials import UUID, best_of, by_loss, front_of, is_feasible
 from calibrate.calibration.study_pool import pool_for
-from calibrate.calibration.trials.case import Case, cases
+from calibrate.calibration.trials.candidate import Candidate, gather_candidates
 from calibrate.calibration.trials.findings import described
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.validation.spike_trains import compare_spikes
@@ -104,7 +104,7 @@ def validate_trials(
     Raises SimulatorError where a simulator is not here, or no simulation in one completes.
     """
     sides = [_Side.of(study, backend, exact=exact) for backend in simulators_for(study)]
-    found = [cases(store.simulations(str(trial.user_attrs[UUID])))[0] for trial in trials]
+    found = [gather_candidates(store.simulations(str(trial.user_attrs[UUID])))[0] for trial in trials]
     if exact:
         _check_exact(study, sides, found)
     # Of spike trains, one graph is enough: they are the same or not.
@@ -115,7 +115,8 @@ def validate_trials(
             return None
     judge_one = _compare_exactly if exact else _compare
     verdicts = [
-        judge_one(study, trial, case, sides, graphs, store) for trial, case in zip(trials, found, strict=True)
+        judge_one(study, trial, candidate, sides, graphs, store)
+        for trial, candidate in zip(trials, found, strict=True)
     ]
     for verdict in verdicts:
         store.keep_verdict(verdict)
@@ -145,29 +146,29 @@ class _Side:
 
     def simulate(
         self,
-        found: Sequence[Case],
+        found: Sequence[Candidate],
         graphs: Sequence[int],
         store: Keeps,
         slots: int | None,
         progress: Callable[[Replicated], None],
         interrupted: Callable[[], bool],
     ) -> None:
-        """Simulate what is not known yet of these cases on these graphs, and keep it."""
+        """Simulate what is not known yet of these candidates on these graphs, and keep it."""
         duration_ms = self.study.simulation.duration_ms
-        for case in found:
-            store.discard(case.uuid, stage=self.stage, but_ms=duration_ms)
-            case.simulations[:] = [
+        for candidate in found:
+            store.discard(candidate.uuid, stage=self.stage, but_ms=duration_ms)
+            candidate.simulations[:] = [
                 one
-                for one in case.simulations
+                for one in candidate.simulations
                 if one.stage != self.stage or (one.duration_ms == duration_ms and not one.failed)
             ]
         left = [
-            candidate
+            job
             for graph in graphs
-            for case in found
-            for candidate in case.candidates(self.study, self.stage, [graph])
+            for candidate in found
+            for job in candidate.jobs(self.study, self.stage, [graph])
         ]
-        by_uuid = {case.uuid: case for case in found}
+        by_uuid = {candidate.uuid: candidate for candidate in found}
         total, began = len(found) * len(graphs), time.monotonic()
         known = total - len(left)
 
@@ -190,10 +191,12 @@ class _Side:
 
         def keep(outcome: Outcome) -> None:
             nonlocal returned
-            case = by_uuid[outcome.uuid]
-            simulation = case.simulation(self.study, outcome, self.stage)
+            candidate = by_uuid[outcome.uuid]
+            simulation = candidate.simulation(self.study, outcome, self.stage)
             store.record(simulation)
-            case.simulations.append(replace(simulation, observation=None, estimates=_thinned(simulation)))
+            candidate.simulations.append(
+                replace(simulation, observation=None, estimates=_thinned(simulation))
+            )
             returned += 1
             report(returned)
 
@@ -203,9 +206,9 @@ class _Side:
                 pool.run(left[:n], timing=self.study.stages[-1], progress=keep)
                 left = left[n:]
 
-    def known(self, case: Case, graphs: Sequence[int]) -> list[Simulation]:
-        """A case's simulations on these graphs, in their order. Raises SimulatorError where all failed."""
-        found = [simulation for simulation in case.known(self.stage) if simulation.realisation in graphs]
+    def known(self, candidate: Candidate, graphs: Sequence[int]) -> list[Simulation]:
+        """Its simulations on these graphs, in their order. Raises SimulatorError where all failed."""
+        found = [simulation for simulation in candidate.known(self.stage) if simulation.realisation in graphs]
         if all(simulation.failed for simulation in found):
             raise SimulatorError(
                 f"no simulation in {BACKENDS[self.backend].title} completed: {found[0].reason}"
@@ -232,16 +235,16 @@ def _described(simulations: Sequence[Simulation]) -> str:
 def _compare(
     study: Study,
     trial: FrozenTrial,
-    case: Case,
+    candidate: Candidate,
     sides: Sequence[_Side],
     graphs: Sequence[int],
     store: Keeps,
 ) -> Verdict:
-    known = [side.known(case, graphs) for side in sides]
+    known = [side.known(candidate, graphs) for side in sides]
     longer = sides[0].study
     return judge(
         longer,
-        described(study, trial, case.simulations),
+        described(study, trial, candidate.simulations),
         known[0],
         known[1] if len(known) > 1 else None,
         simulators=[_described(simulations) for simulations in known],
@@ -283,12 +286,12 @@ def _thinned(simulation: Simulation) -> dict[str, Estimate]:
     }
 
 
-def _check_exact(study: Study, sides: Sequence[_Side], found: Sequence[Case]) -> None:
+def _check_exact(study: Study, sides: Sequence[_Side], found: Sequence[Candidate]) -> None:
     if len(sides) < 2:
         only = BACKENDS[sides[0].backend].title
         raise SimulatorError(f"exact mode compares NEST and GeNN, and only {only} can simulate this here")
-    for case in found:
-        parameters = study.parameters(case.proposal.parameters)
+    for candidate in found:
+        parameters = study.parameters(candidate.proposal.parameters)
         if study.model.values(study.model.network(parameters), parameters).noise:
             raise StudyError(
                 "exact mode: the network has random input, which every simulator draws by itself"
@@ -298,23 +301,23 @@ def _check_exact(study: Study, sides: Sequence[_Side], found: Sequence[Case]) ->
 def _compare_exactly(
     study: Study,
     trial: FrozenTrial,
-    case: Case,
+    candidate: Candidate,
     sides: Sequence[_Side],
     graphs: Sequence[int],
     store: Keeps,
 ) -> Verdict:
-    reference, other = (side.known(case, graphs) for side in sides)
+    reference, other = (side.known(candidate, graphs) for side in sides)
     compared = []
     for a, b in zip(reference, other, strict=True):
         if reason := a.reason or b.reason:
             raise SimulatorError(f"a simulation failed: {reason}")
         shown, same = (
-            store.observation(case.uuid, stage=one.stage, realisation=one.realisation) for one in (a, b)
+            store.observation(candidate.uuid, stage=one.stage, realisation=one.realisation) for one in (a, b)
         )
         names = (BACKENDS[sides[0].backend].title, BACKENDS[sides[1].backend].title)
         compared.append(compare_spikes(shown, same, graph=a.realisation, names=names))
     return exactly(
-        described(study, trial, case.simulations),
+        described(study, trial, candidate.simulations),
         compared,
         simulators=[_described(reference), _described(other)],
         finished=_now(),

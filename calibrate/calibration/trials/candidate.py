@@ -1,4 +1,4 @@
-"""A case: a candidate between being asked and being told, and the simulations that it still needs."""
+"""A candidate: a parameter set between being asked and being told, and what it still needs."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from calibrate.study import Study
 
 
 @dataclass
-class Case:
-    """A candidate that a run has not told yet.
+class Candidate:
+    """A parameter set that a run has not told yet.
 
     simulations  what is known of it, of this run or an earlier one
     resumed      whether an earlier run asked it
@@ -46,7 +46,7 @@ class Case:
         """Its simulations of a stage, by graph."""
         return sorted((s for s in self.simulations if s.stage == stage), key=lambda s: s.realisation)
 
-    def candidates(self, study: Study, stage: int, graphs: Iterable[int]) -> list[Job]:
+    def jobs(self, study: Study, stage: int, graphs: Iterable[int]) -> list[Job]:
         """What is left to simulate on these graphs in a stage. Raises StudyError or ModelError."""
         done = {found.realisation for found in self.known(stage)}
         parameters = study.parameters(self.proposal.parameters)
@@ -97,9 +97,9 @@ class Case:
         )
 
 
-def cases(simulations: Sequence[Simulation]) -> list[Case]:
+def gather_candidates(simulations: Sequence[Simulation]) -> list[Candidate]:
     """The candidates of earlier runs that these simulations are of, by index."""
-    found: dict[str, Case] = {}
+    found: dict[str, Candidate] = {}
     for simulation in simulations:
         proposal = Proposal(
             index=simulation.index,
@@ -107,11 +107,11 @@ def cases(simulations: Sequence[Simulation]) -> list[Case]:
             asked=datetime.now(),
             adopted=simulation.origin is not None,
         )
-        case = found.setdefault(simulation.uuid, Case(simulation.uuid, proposal, resumed=True))
-        case.simulations.append(simulation)
-    return sorted(found.values(), key=lambda case: case.proposal.index)
+        candidate = found.setdefault(simulation.uuid, Candidate(simulation.uuid, proposal, resumed=True))
+        candidate.simulations.append(simulation)
+    return sorted(found.values(), key=lambda candidate: candidate.proposal.index)
 
 
-def new_cases(proposals: Sequence[Proposal]) -> list[Case]:
-    """A case for each proposal, of which nothing is known yet."""
-    return [Case(str(uuids.uuid4()), proposal) for proposal in proposals]
+def create_candidates(proposals: Sequence[Proposal]) -> list[Candidate]:
+    """A candidate for each proposal, of which nothing is known yet."""
+    return [Candidate(str(uuids.uuid4()), proposal) for proposal in proposals]
