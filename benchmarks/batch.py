@@ -21,7 +21,7 @@ from calibrate import simulators
 from calibrate.errors import SimulatorError
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.observation import Observation
-from calibrate.simulators.base import Member, Recording, simulate
+from calibrate.simulators.base import Member, RecordingPlan, simulate
 
 SMALL: dict[str, Any] = {"connectivity": "fixed_indegree", "N_E": 1200, "N_I": 300, "N_Q": 6, "J_E+": 3.0}
 
@@ -48,7 +48,7 @@ def observe(
     started = time.perf_counter()
     simulator = simulators.create(backend, dt_ms=0.1, precision="single")
     network = ei_clustered.network(given)
-    with simulator.prepare(network, batch_size=size, recording=Recording(), wiring_seed=1) as prepared:
+    with simulator.prepare(network, batch_size=size, recording=RecordingPlan(), wiring_seed=1) as prepared:
         prepared.load(batch[:size], 0)
         ready = time.perf_counter()
         found = []

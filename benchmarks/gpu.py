@@ -36,7 +36,7 @@ from calibrate.network import Bernoulli, Network, Population, Projection, Unifor
 from calibrate.network import Values as NetworkValues
 from calibrate.observation import Observation, SimulationFailure
 from calibrate.observation.packing import pack
-from calibrate.simulators.base import Member, Precision, Recording
+from calibrate.simulators.base import Member, Precision, RecordingPlan
 from calibrate.simulators.genn import cuda
 from calibrate.simulators.genn.simulator import GeNN
 
@@ -73,7 +73,7 @@ def compiled(network: Network, size: int, precision: Precision, on_cpu: bool = F
     """Compile a network for batches of `size`: the cache has it then."""
     began = time.monotonic()
     simulator = genn(precision, on_cpu=on_cpu)
-    simulator.prepare(network, batch_size=size, recording=Recording(), wiring_seed=1)
+    simulator.prepare(network, batch_size=size, recording=RecordingPlan(), wiring_seed=1)
     return {"size": size, "precision": precision, "cpu": on_cpu, "s": round(time.monotonic() - began, 1)}
 
 
@@ -90,7 +90,7 @@ def observed(
         clock = now
 
     found: list[Observation | SimulationFailure] = []
-    with simulator.prepare(network, batch_size=size, recording=Recording(), wiring_seed=1) as prepared:
+    with simulator.prepare(network, batch_size=size, recording=RecordingPlan(), wiring_seed=1) as prepared:
         mark("prepare")
         for first in range(0, len(batch), size):
             prepared.load(batch[first : first + size], 0)

@@ -25,7 +25,7 @@ from calibrate.models.ei_clustered import ei_clustered
 from calibrate.network import Network
 from calibrate.observation import Observation
 from calibrate.observation.packing import pack
-from calibrate.simulators.base import Recording
+from calibrate.simulators.base import RecordingPlan
 from calibrate.simulators.genn.batch import PreparedGenn
 from calibrate.simulators.genn.code import Build
 from calibrate.simulators.genn.counters import RING, counters_name
@@ -127,7 +127,7 @@ def peak_gb() -> float:
 def measure(*, members: int, neurons: int, duration_ms: float) -> dict[str, float]:
     """CPU seconds by phase, and the largest memory (GB)."""
     given = batch.large(neurons)
-    network, recording = ei_clustered.network(given), Recording()
+    network, recording = ei_clustered.network(given), RecordingPlan()
     build = Build.of(network, dt_ms=0.1, batch_size=members, precision="single", record_spikes=False)
     bin_steps = round(recording.bin_ms / build.dt_ms)
     model = EmptyModel(network, members, bin_steps=bin_steps, dt_ms=build.dt_ms)

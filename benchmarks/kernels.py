@@ -20,7 +20,7 @@ from calibrate import simulators
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.network import Network
 from calibrate.observation import Observation
-from calibrate.simulators.base import Precision, Recording
+from calibrate.simulators.base import Precision, RecordingPlan
 from calibrate.simulators.genn import cache
 from calibrate.simulators.genn.code import Build
 from calibrate.simulators.genn.simulator import GeNN
@@ -93,7 +93,7 @@ def timed(
     with (
         cache.elsewhere(),  # timed code is not what others may find under the same key
         TimedGenn(dt_ms=0.1, precision=precision).prepare(
-            network, batch_size=size, recording=Recording(), wiring_seed=1
+            network, batch_size=size, recording=RecordingPlan(), wiring_seed=1
         ) as prepared,
     ):
         prepared.load(batch.members(given, size), 0)

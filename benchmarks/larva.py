@@ -19,7 +19,7 @@ from calibrate import simulators
 from calibrate.models.larva import larva
 from calibrate.objective import find_statistic
 from calibrate.observation import Observation, Presentation
-from calibrate.simulators.base import Member, Recording, simulate
+from calibrate.simulators.base import Member, RecordingPlan, simulate
 
 REFERENCE = {"ORN": 65.4, "PN": 40.8, "LN": 15.1, "KC": 1.16, "APL": 29.6, "MBON": 102.0, "MBIN": 0.0}
 """Rates in ten seconds of the odour, before anything is learnt (Hz)."""
@@ -45,7 +45,7 @@ def main() -> None:
     network = larva.network(given)
     values = larva.values(network, given)
     simulator = simulators.create(arguments.backend, dt_ms=0.1, precision="single")
-    recording = Recording(bin_ms=BIN_MS, window_ms=BIN_MS)
+    recording = RecordingPlan(bin_ms=BIN_MS, window_ms=BIN_MS)
     with simulator.prepare(network, batch_size=1, recording=recording, wiring_seed=0) as prepared:
         member = Member(values=values, seed=arguments.seed)
         prepared.load([member], arguments.seed)

@@ -1,4 +1,4 @@
-"""calibrate itself on the trials of the other contenders: proposed, simulated, scored and stored by a run.
+"""calibrate itself on the trials of the other contenders: proposed, simulated, evaluated and stored by a run.
 
     python -m benchmarks.own --neurons 1500 --trials 8 --backend genn
 

@@ -16,7 +16,7 @@ import time
 from calibrate import simulators
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.observation import Observation
-from calibrate.simulators.base import Member, Precision, Recording
+from calibrate.simulators.base import Member, Precision, RecordingPlan
 
 
 def measure(
@@ -27,7 +27,7 @@ def measure(
     member = Member(values=ei_clustered.values(network, given), seed=1)
     simulator = simulators.create(backend, dt_ms=0.1, precision=precision)
     started = time.perf_counter()
-    with simulator.prepare(network, batch_size=1, recording=Recording(), wiring_seed=0) as prepared:
+    with simulator.prepare(network, batch_size=1, recording=RecordingPlan(), wiring_seed=0) as prepared:
         built = time.perf_counter()
         prepared.load([member], 0)
         wired = time.perf_counter()

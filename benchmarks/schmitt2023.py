@@ -76,7 +76,7 @@ def scan(
         backend=backend,
         batch_size=size or batch_size(backend),
         statistics=panel(layout),
-        scorers=max(cores() // slots, 1) if on_gpu(backend) else 0,
+        evaluators=max(cores() // slots, 1) if on_gpu(backend) else 0,
     )
     timing = Timing(warmup_ms=1000.0, duration_ms=duration_ms)
     candidates = [
@@ -95,12 +95,12 @@ def scan(
 
     def show(outcome: Outcome) -> None:
         nonlocal within, judged, start_s
-        if isinstance(outcome.result, SimulationFailure) or outcome.measured is None:
+        if isinstance(outcome.result, SimulationFailure) or outcome.evaluation is None:
             raise SystemExit(str(outcome.result))
         spent_s = outcome.wall_s + outcome.scoring_s
         start_s = min(start_s, time.perf_counter() - started - spent_s)
         row = points[int(outcome.uuid)]
-        ours = {kind: outcome.measured.estimates[f"rate_{kind}"].value for kind in "EI"}
+        ours = {kind: outcome.evaluation.estimates[f"rate_{kind}"].value for kind in "EI"}
         published = {kind: row[f"nest_{kind}_hz"] for kind in "EI"}
         ratio = {kind: ours[kind] / published[kind] if published[kind] else math.nan for kind in "EI"}
         if compared(row):

@@ -21,7 +21,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from calibrate import Best, Model, Network, Study, Values, find_model, make_study
+from calibrate import Model, Network, Study, TrialSummary, Values, find_model, make_study
 from calibrate.calibration.search.trials import Proposal
 from calibrate.calibration.study_pool import pool_for
 from calibrate.calibration.trials.candidate import Candidate
@@ -99,7 +99,7 @@ def simulated(study: Study, graphs: int, *, index: int, what: str) -> list[Simul
 
 
 def verdicts(
-    study: Study, best: Best, one: Sequence[Simulation], other: Sequence[Simulation], replicates: int
+    study: Study, best: TrialSummary, one: Sequence[Simulation], other: Sequence[Simulation], replicates: int
 ) -> list[Verdict]:
     """The verdicts of as many validations as there are graphs for."""
     return [
@@ -122,7 +122,9 @@ def main() -> None:
     study = study_of(ERRORS["none"])
     base = simulated(study, graphs, index=0, what="correct")
     targets = reached(study, combined([found.estimates for found in base]))
-    best = Best(number=0, params=TRUTH, parameters={}, loss=0.0, graphs=1, statistics={}, targets=targets)
+    best = TrialSummary(
+        number=0, params=TRUTH, parameters={}, loss=0.0, graphs=1, statistics={}, targets=targets
+    )
     print(
         "| planted error | replicates | validations | confirmed | not confirmed | undecided | differ at all |"
     )

@@ -10,6 +10,8 @@ from .calibration.single_simulation import Simulated as Simulated
 from .calibration.single_simulation import simulate as simulate
 from .calibration.trials.summary import Best as Best
 from .calibration.trials.summary import Reached as Reached
+from .calibration.trials.summary import TargetResult as TargetResult
+from .calibration.trials.summary import TrialSummary as TrialSummary
 from .calibration.validation.verdict import Verdict as Verdict
 from .errors import CalibrateError as CalibrateError
 from .errors import ModelError as ModelError

@@ -22,7 +22,7 @@ from calibrate.objective import find_statistic
 from calibrate.observation import Episode, Observation, SimulationFailure
 from calibrate.results.results import read_results
 from calibrate.simulators import create
-from calibrate.simulators.base import Member, Recording
+from calibrate.simulators.base import Member, RecordingPlan
 from calibrate.simulators.closed_loop import Loop, run_loop, simulate_in_loop
 from calibrate.simulators.closed_loop.delayed_response import DelayedResponse
 from calibrate.store import archive
@@ -118,7 +118,7 @@ def member(seed: int = 1, **parameters: Any) -> tuple[Any, Member]:
 def simulated(backend: str, loop: Loop, *, duration_ms: float = 1000.0, **parameters: Any) -> Observation:
     network, one = member(**parameters)
     simulator = create(backend, dt_ms=0.1, precision="double")
-    recording = Recording(spikes=True)
+    recording = RecordingPlan(spikes=True)
     with simulator.prepare(network, batch_size=1, recording=recording, wiring_seed=3) as prepared:
         (found,) = simulate_in_loop(
             prepared, [one], loop=loop, realisation=0, warmup_ms=100.0, duration_ms=duration_ms
@@ -303,7 +303,7 @@ def test_a_gymnasium_environment_is_an_environment(tmp_path):
     parameters = study.parameters({})
     one = Member(values=study.model.values(network, parameters), seed=1)
     with create("poisson", dt_ms=1.0, precision="single").prepare(
-        network, batch_size=2, recording=Recording(), wiring_seed=0
+        network, batch_size=2, recording=RecordingPlan(), wiring_seed=0
     ) as prepared:
         loop = replace(loop, output_population="E", input_population="E")
         first, second = simulate_in_loop(
@@ -331,7 +331,7 @@ class TwoNetworks:
         (tmp_path / "each.py").write_text(world)
         loop = Loop(environment="each.py:each", folder=tmp_path)
         with create("poisson", dt_ms=1.0, precision="single").prepare(
-            network, batch_size=2, recording=Recording(), wiring_seed=0
+            network, batch_size=2, recording=RecordingPlan(), wiring_seed=0
         ) as prepared:
             members = [Member(values=values, seed=seed) for seed in (1, 2)]
             return list(
@@ -368,7 +368,7 @@ def test_a_network_with_stimuli_of_its_own_is_in_no_loop(tmp_path):
     loop = Loop(environment="world.py:Recorder", folder=tmp_path)
     with (
         create("poisson", dt_ms=0.1, precision="single").prepare(
-            network, batch_size=1, recording=Recording(), wiring_seed=0
+            network, batch_size=1, recording=RecordingPlan(), wiring_seed=0
         ) as prepared,
         pytest.raises(ModelError, match="stimulated by its environment"),
     ):
@@ -398,7 +398,7 @@ def clocked(tmp_path: Path, deadline: Any, late: dict[int, float]) -> tuple[Any,
     one = Member(values=study.model.values(study.network, study.parameters({})), seed=1)
     loop = Loop(environment="world.py:Recorder", folder=tmp_path, interval_ms=40.0, output="counts")
     with create("poisson", dt_ms=1.0, precision="single").prepare(
-        study.network, batch_size=1, recording=Recording(), wiring_seed=0
+        study.network, batch_size=1, recording=RecordingPlan(), wiring_seed=0
     ) as prepared:
         found = run_loop(
             Slow(prepared, late),  # type: ignore[arg-type]

@@ -9,19 +9,19 @@ import pytest
 from rich.console import Console
 
 from calibrate.calibration.result import Progress
-from calibrate.calibration.trials.summary import Best, Reached
+from calibrate.calibration.trials.summary import TargetResult, TrialSummary
 from calibrate.tasks.display import Notebook, Nothing, Plain, Terminal, display, drawn, duration, gauge
 
 
-def target(reached: float | None, **more: Any) -> Reached:
+def target(reached: float | None, **more: Any) -> TargetResult:
     wanted = {"target": 10.0, "tolerance": 2.0, **more}
     middle = sum(wanted["target"]) / 2 if isinstance(wanted["target"], tuple) else wanted["target"]
     met = reached is not None and abs(reached - middle) <= wanted["tolerance"]
-    return Reached(name="rate_E", reached=reached, met=met, unit="Hz", note="", **wanted)
+    return TargetResult(name="rate_E", reached=reached, met=met, unit="Hz", note="", **wanted)
 
 
 def progress(**more: Any) -> Progress:
-    best = Best(
+    best = TrialSummary(
         number=7,
         params={"a": 1.5, "b": "x"},
         parameters={},

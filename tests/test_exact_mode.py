@@ -15,7 +15,7 @@ from calibrate.models.ei_clustered import ei_clustered
 from calibrate.network import wiring
 from calibrate.network.wiring import Connections
 from calibrate.observation import Accumulator, Layout, Spikes
-from calibrate.simulators.base import Member, Recording, simulate
+from calibrate.simulators.base import Member, RecordingPlan, simulate
 from conftest import SMALL, both
 
 NAMES = ("NEST", "GeNN")
@@ -33,7 +33,7 @@ def shown(backend: str, given: dict[str, Any], graph: int, *, seed: int = 5) -> 
     network = ei_clustered.network(parameters)
     member = Member(values=ei_clustered.values(network, parameters), seed=seed)
     simulator = simulators.create(backend, dt_ms=0.1, precision="double")
-    recording = Recording(spikes=True)
+    recording = RecordingPlan(spikes=True)
     with simulator.prepare(network, batch_size=1, recording=recording, wiring_seed=3) as prepared:
         found = simulate(prepared, [member], realisation=graph, warmup_ms=0.0, duration_ms=400.0)[0]
     assert isinstance(found, Observation)

@@ -11,7 +11,7 @@ from calibrate import simulators
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.network import wiring
 from calibrate.observation import Observation
-from calibrate.simulators.base import Member, Recording, simulate
+from calibrate.simulators.base import Member, RecordingPlan, simulate
 from conftest import METASTABLE
 
 pytestmark = [pytest.mark.genn, pytest.mark.slow]
@@ -46,7 +46,7 @@ def observe(name: str, given: dict[str, Any], *, realisation: int = 0) -> Observ
     network = ei_clustered.network(given)
     member = Member(values=ei_clustered.values(network, given), seed=5)
     simulator = simulators.create(name, dt_ms=0.1, precision="double")
-    recording = Recording(spikes=True)
+    recording = RecordingPlan(spikes=True)
     with simulator.prepare(network, batch_size=1, recording=recording, wiring_seed=3) as prepared:
         found = simulate(prepared, [member], realisation=realisation, warmup_ms=0.0, duration_ms=3000.0)[0]
     assert isinstance(found, Observation)
@@ -73,7 +73,7 @@ def test_genn_draws_the_graph_that_is_drawn_for_nest(connectivity):
     member = Member(values=ei_clustered.values(network, given), seed=5)
     simulator = simulators.create("genn", dt_ms=0.1, precision="double")
     with simulator.prepare(
-        network, batch_size=1, recording=Recording(spikes=True), wiring_seed=3
+        network, batch_size=1, recording=RecordingPlan(spikes=True), wiring_seed=3
     ) as prepared:
         for realisation in (0, 7):
             prepared.load([member], realisation)
@@ -89,7 +89,7 @@ def test_single_precision_keeps_the_statistics():
     network = ei_clustered.network(METASTABLE)
     for precision in rates:
         simulator = simulators.create("genn", dt_ms=0.1, precision=precision)  # type: ignore[arg-type]
-        with simulator.prepare(network, batch_size=1, recording=Recording(), wiring_seed=3) as prepared:
+        with simulator.prepare(network, batch_size=1, recording=RecordingPlan(), wiring_seed=3) as prepared:
             for seed in range(6):
                 member = Member(values=ei_clustered.values(network, METASTABLE), seed=seed)
                 found = simulate(prepared, [member], realisation=0, warmup_ms=500.0, duration_ms=4000.0)[0]

@@ -9,12 +9,12 @@ import pytest
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.models.larva import larva
 from calibrate.network import Model
-from calibrate.simulators.base import Member, Recording
+from calibrate.simulators.base import Member, RecordingPlan
 from calibrate.simulators.genn.counters import counters_name
 from calibrate.simulators.genn.footprint import Footprint, footprint
 
 LARGE: dict[str, Any] = {"N_E": 20_000, "N_I": 5_000, "N_Q": 20, "J_E+": 2.75}
-SCAN: dict[str, Any] = {"recording": Recording(), "duration_ms": 10_000.0, "dt_ms": 0.1}
+SCAN: dict[str, Any] = {"recording": RecordingPlan(), "duration_ms": 10_000.0, "dt_ms": 0.1}
 
 
 def of(given: dict[str, Any], **more: Any) -> Footprint:
@@ -26,7 +26,7 @@ def test_what_fits_follows_from_the_memory_of_all_processes():
     assert needs.most(free_bytes=12e9, host_free_bytes=1e12) == int((0.8 * 12e9 - 0.6e9 - 1e9) / 1e7)
     assert needs.most(free_bytes=12e9, host_free_bytes=1e12, processes=2) == int((4.8e9 - 1.6e9) / 1e7)
     assert needs.most(free_bytes=12e9, host_free_bytes=4e9) == int((3.2e9 - 0.3e9 - 1e9) / 2e7)
-    shared = {"processes": 2, "gpus": 2, "scorers": 4}
+    shared = {"processes": 2, "gpus": 2, "evaluators": 4}
     assert needs.most(free_bytes=12e9, host_free_bytes=10e9, **shared) == int((1.8e9 - 0.3e9 - 1e9) / 2e7)
     assert needs.most(free_bytes=1e9, host_free_bytes=1e12) == 0
 
@@ -64,7 +64,7 @@ def test_a_members_memory_is_that_of_genns_arrays(model: Model, given: dict[str,
 
     network = model.network(given)
     with GeNN(dt_ms=0.1, precision=precision).prepare(
-        network, batch_size=1, recording=Recording(), wiring_seed=1
+        network, batch_size=1, recording=RecordingPlan(), wiring_seed=1
     ) as prepared:
         prepared.load([Member(values=model.values(network, given), seed=1)], 0)
         genn = prepared._model

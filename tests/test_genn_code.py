@@ -24,7 +24,7 @@ from calibrate.models.larva import larva
 from calibrate.network import Bernoulli, Network, Plasticity, Population, Projection
 from calibrate.network.wiring import draw
 from calibrate.neurons import IAF_PSC_EXP, Number
-from calibrate.simulators.base import Recording
+from calibrate.simulators.base import RecordingPlan
 from calibrate.simulators.genn import cache as genn_cache
 from calibrate.simulators.genn import code as genn_code
 from calibrate.simulators.genn import cuda
@@ -233,7 +233,7 @@ def test_compiled_code_is_used_again(tmp_path, monkeypatch):
     took = []
     for _ in range(2):
         started = time.perf_counter()
-        simulator.prepare(network, batch_size=1, recording=Recording(), wiring_seed=0)
+        simulator.prepare(network, batch_size=1, recording=RecordingPlan(), wiring_seed=0)
         took.append(time.perf_counter() - started)
     assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 1
     assert np.diff([path.stat().st_mtime for path in tmp_path.iterdir() if path.is_dir()]).size == 0
@@ -315,7 +315,7 @@ def on_cuda(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def prepare(simulator: object, batch_size: int = 8) -> SimpleNamespace:
     network = ei_clustered.network(SMALL)
-    return simulator.prepare(network, batch_size=batch_size, recording=Recording(), wiring_seed=0)  # type: ignore[attr-defined]
+    return simulator.prepare(network, batch_size=batch_size, recording=RecordingPlan(), wiring_seed=0)  # type: ignore[attr-defined]
 
 
 def test_double_precision_is_not_contracted_on_a_gpu(on_cuda, monkeypatch):
@@ -353,7 +353,7 @@ def test_a_copy_is_removed_with_its_network():
     folder = tempfile.TemporaryDirectory()
     made = build(SMALL, batch_size=4)
     model = EmptyModel(made.network, 4, bin_steps=10, dt_ms=0.1)
-    with PreparedGenn(model, made, Recording(), 0, folder=folder):
+    with PreparedGenn(model, made, RecordingPlan(), 0, folder=folder):
         assert Path(folder.name).exists()
     assert not Path(folder.name).exists()
 

@@ -10,7 +10,7 @@ import pytest
 from calibrate import simulators
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.observation import Observation, Spikes
-from calibrate.simulators.base import Member, Recording, simulate
+from calibrate.simulators.base import Member, RecordingPlan, simulate
 from calibrate.simulators.genn import cpu_loops as genn_vector
 from conftest import SMALL
 
@@ -22,7 +22,7 @@ def spikes(cache: Path, monkeypatch: pytest.MonkeyPatch, precision: str) -> Spik
     simulator = simulators.create("genn", dt_ms=0.1, precision=precision)  # type: ignore[arg-type]
     if simulator.describe()["device"] != "cpu":
         pytest.skip("only a CPU's loop is split")
-    recording = Recording(spikes=True)
+    recording = RecordingPlan(spikes=True)
     with simulator.prepare(network, batch_size=1, recording=recording, wiring_seed=1) as prepared:
         found = simulate(prepared, [one], realisation=0, warmup_ms=50.0, duration_ms=400.0)[0]
     assert isinstance(found, Observation)

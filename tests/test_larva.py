@@ -16,7 +16,7 @@ from calibrate.errors import ModelError
 from calibrate.models.larva import ODOURS, larva, protocol, protocol_ms
 from calibrate.network import wiring
 from calibrate.observation import Observation
-from calibrate.simulators.base import Member, Recording, simulate
+from calibrate.simulators.base import Member, RecordingPlan, simulate
 from conftest import both
 
 NAIVE = {"protocol": "odour_only", "onset": 4000.0, "training": 8000.0, "test": 0.0}
@@ -30,7 +30,7 @@ def run(
     """Observations of graphs, with the weights from KC onto MBON+ and MBON- at the end, shape (72, 2)."""
     network = larva.network(given)
     simulator = simulators.create(name, dt_ms=0.1, precision="single")
-    recording = Recording(bin_ms=bin_ms, window_ms=bin_ms)
+    recording = RecordingPlan(bin_ms=bin_ms, window_ms=bin_ms)
     found = []
     with simulator.prepare(network, batch_size=1, recording=recording, wiring_seed=0) as prepared:
         for seed in seeds:

@@ -11,7 +11,7 @@ from calibrate import simulators
 from calibrate.errors import ModelError
 from calibrate.models.litwin_kumar_doiron import litwin_kumar_doiron, probabilities
 from calibrate.observation import Observation
-from calibrate.simulators.base import Member, Recording, simulate
+from calibrate.simulators.base import Member, RecordingPlan, simulate
 
 UNIFORM = {"R_EE": 1.0, "J_plus": 1.0}
 
@@ -57,7 +57,7 @@ def trials(given: dict[str, Any], n: int, *, duration_ms: float) -> list[Observa
     """Trials of one graph: other initial states."""
     network = litwin_kumar_doiron.network(given)
     simulator = simulators.create("genn", dt_ms=0.1, precision="single")
-    recording = Recording(bin_ms=5.0, window_ms=25.0)
+    recording = RecordingPlan(bin_ms=5.0, window_ms=25.0)
     members = [Member(values=litwin_kumar_doiron.values(network, given), seed=k) for k in range(n)]
     found = []
     with simulator.prepare(network, batch_size=1, recording=recording, wiring_seed=0) as prepared:

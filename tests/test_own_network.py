@@ -12,7 +12,7 @@ from calibrate.network import find_model
 from calibrate.observation import Observation
 from calibrate.simulation.jobs import Job, Setup, Timing
 from calibrate.simulation.local_pool import Pool
-from calibrate.simulators.base import Member, Recording, simulate
+from calibrate.simulators.base import Member, RecordingPlan, simulate
 from conftest import both
 
 HERE = Path(__file__).parent
@@ -22,7 +22,7 @@ def observe(name: str, given: dict[str, float]) -> Observation:
     model = find_model("own_network.py:inhibited", folder=HERE)
     network = model.network(given)
     simulator = simulators.create(name, dt_ms=0.1, precision="double")
-    recording = Recording(spikes=True)
+    recording = RecordingPlan(spikes=True)
     with simulator.prepare(network, batch_size=1, recording=recording, wiring_seed=1) as prepared:
         member = Member(values=model.values(network, given), seed=4)
         found = simulate(prepared, [member], realisation=0, warmup_ms=0.0, duration_ms=1000.0)[0]

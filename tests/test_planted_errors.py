@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.validation import ERRORS, TRUTH, simulated, study_of
-from calibrate import Best
+from calibrate import TrialSummary
 from calibrate.calibration.trials.score import combined
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.trials.summary import reached
@@ -28,7 +28,9 @@ def correct() -> list[Simulation]:
 def verdict(correct: list[Simulation], error: str) -> Verdict:
     study = study_of(ERRORS["none"])
     targets = reached(study, combined([found.estimates for found in correct]))
-    best = Best(number=0, params=TRUTH, parameters={}, loss=0.0, graphs=1, statistics={}, targets=targets)
+    best = TrialSummary(
+        number=0, params=TRUTH, parameters={}, loss=0.0, graphs=1, statistics={}, targets=targets
+    )
     other = simulated(study_of(ERRORS[error]), REPLICATES, index=1, what=error)
     return judge(study, best, other, correct, simulators=("wrong", "correct"), finished="")
 

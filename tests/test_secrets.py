@@ -215,8 +215,8 @@ JUSTIFIED = {
         "pickle.loads",
     ),  # in a Dask message, itself a pickle: docs/cluster.md
     ("calibrate/simulation/slot.py", "cloudpickle.dumps"),  # into that pipe
-    ("calibrate/simulation/scorers.py", "pickle.loads"),  # from the process that started it, as above
-    ("calibrate/simulation/scorers.py", "cloudpickle.dumps"),
+    ("calibrate/simulation/evaluators.py", "pickle.loads"),  # from the process that started it, as above
+    ("calibrate/simulation/evaluators.py", "cloudpickle.dumps"),
     ("calibrate/simulation/slot.py", "cloudpickle.register_pickle_by_value"),
 }
 RUNS_CODE = (

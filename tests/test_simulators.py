@@ -22,7 +22,7 @@ from calibrate.network import (
     Values,
 )
 from calibrate.observation import IntervalMoments, Observation, SimulationFailure, observe_spikes
-from calibrate.simulators.base import Member, Prepared, Recording, simulate
+from calibrate.simulators.base import Member, Prepared, RecordingPlan, simulate
 from calibrate.simulators.genn.batch import PreparedGenn
 from conftest import SMALL, both
 
@@ -35,12 +35,12 @@ def prepare(
     network: Network,
     *,
     precision: Any = "single",
-    recording: Recording | None = None,
+    recording: RecordingPlan | None = None,
     seed: int = 1,
 ) -> Prepared:
     simulator = simulators.create(name, dt_ms=0.1, precision=precision)
     return simulator.prepare(
-        network, batch_size=1, recording=recording or Recording(spikes=True), wiring_seed=seed
+        network, batch_size=1, recording=recording or RecordingPlan(spikes=True), wiring_seed=seed
     )
 
 
@@ -119,7 +119,7 @@ def test_seeds_and_graphs_change_the_result(name):
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize(("bin_ms", "window_ms"), [(1.0, 50.0), (0.1, 10.0), (2.0, 7.0), (5.0, 100.0)])
 def test_what_is_accumulated_is_what_the_raster_holds(name, bin_ms, window_ms):
-    recording = Recording(bin_ms=bin_ms, window_ms=window_ms, spikes=True)
+    recording = RecordingPlan(bin_ms=bin_ms, window_ms=window_ms, spikes=True)
     given = {**SMALL, "I_th_E": 4.0}
     with prepare(name, ei_clustered.network(given), recording=recording) as prepared:
         found = run(prepared, member(given))
@@ -233,7 +233,7 @@ def test_bins_are_the_same_however_many_rings_they_fill(duration_ms):
 def test_counters_alone_show_the_same_as_counters_beside_a_raster(name):
     with prepare(name, ei_clustered.network(SMALL)) as prepared:
         beside = run(prepared, member(SMALL))
-    with prepare(name, ei_clustered.network(SMALL), recording=Recording()) as prepared:
+    with prepare(name, ei_clustered.network(SMALL), recording=RecordingPlan()) as prepared:
         alone = run(prepared, member(SMALL))
     assert alone.spikes is None
     assert np.array_equal(alone.group_bins, beside.group_bins)
@@ -302,7 +302,7 @@ def test_noise_makes_free_membranes_fluctuate_as_campbell_says(name):
         initial={"E": UniformPotential(0.0, 0.0)},
         noise={"E": PoissonInput(rate_hz, weight)},
     )
-    with prepare(name, network, recording=Recording()) as prepared:
+    with prepare(name, network, recording=RecordingPlan()) as prepared:
         found = run(prepared, Member(values=values, seed=1), warmup_ms=0.0, duration_ms=300.0)
     mean = rate_hz / 1000 * weight * 20.0 * 3.0
     assert found.depolarisation[0] * 100.0 == pytest.approx(mean, rel=0.02)
@@ -320,7 +320,7 @@ def test_inhibitory_noise_lowers_the_membrane(name):
         initial={"E": UniformPotential(0.0, 0.0)},
         noise={"E": PoissonInput(1000.0, -0.02)},
     )
-    with prepare(name, network, recording=Recording()) as prepared:
+    with prepare(name, network, recording=RecordingPlan()) as prepared:
         found = run(prepared, Member(values=values, seed=1), warmup_ms=0.0, duration_ms=300.0)
     assert found.depolarisation[0] * 10.0 == pytest.approx(-0.02 * 20.0 * 2.0, rel=0.03)
 
@@ -339,7 +339,7 @@ def test_rare_noise_draws_no_burst_in_single_precision():
         initial={"E": UniformPotential(0.0, 0.0)},
         noise={"E": PoissonInput(10.0, 0.1)},
     )
-    with prepare("genn", network, recording=Recording()) as prepared:
+    with prepare("genn", network, recording=RecordingPlan()) as prepared:
         found = run(prepared, Member(values=values, seed=1), warmup_ms=0.0, duration_ms=2000.0)
     assert found.neuron_totals.sum() == 0
 
@@ -355,7 +355,7 @@ def test_networks_with_noise_fire_alike_in_nest_and_genn():
     }
     rates: dict[str, list[float]] = {"nest": [], "genn": []}
     for name, found in rates.items():
-        with prepare(name, ei_clustered.network(given), recording=Recording()) as prepared:
+        with prepare(name, ei_clustered.network(given), recording=RecordingPlan()) as prepared:
             for seed in range(5):
                 seen = run(prepared, member(given, seed), warmup_ms=100.0, duration_ms=1000.0)
                 found.append(float(seen.totals("E").mean()))
@@ -369,7 +369,7 @@ def test_a_batch_that_does_not_fit_is_refused(name, monkeypatch):
     monkeypatch.setattr(simulators, "on_gpu", lambda _: False)
     simulator = simulators.create(name, dt_ms=0.1, precision="single")
     with pytest.raises(SimulatorError, match="one network at a time"):
-        simulator.prepare(ei_clustered.network(SMALL), batch_size=2, recording=Recording(), wiring_seed=0)
+        simulator.prepare(ei_clustered.network(SMALL), batch_size=2, recording=RecordingPlan(), wiring_seed=0)
     with prepare(name, ei_clustered.network(SMALL)) as prepared, pytest.raises(SimulatorError):
         prepared.load([member(SMALL), member(SMALL)], 0)
 

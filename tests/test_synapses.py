@@ -26,7 +26,7 @@ from calibrate.network import (
     wiring,
 )
 from calibrate.observation import Observation
-from calibrate.simulators.base import Member, Prepared, Recording, simulate
+from calibrate.simulators.base import Member, Prepared, RecordingPlan, simulate
 from calibrate.simulators.genn.code import Build, check_size
 from calibrate.simulators.nest import plasticity as nest_plasticity
 from conftest import both
@@ -36,7 +36,7 @@ MEMBRANES = both("nest", "genn")
 
 def prepare(name: str, network: Network) -> Prepared:
     simulator = simulators.create(name, dt_ms=0.1, precision="double")
-    return simulator.prepare(network, batch_size=1, recording=Recording(spikes=True), wiring_seed=1)
+    return simulator.prepare(network, batch_size=1, recording=RecordingPlan(spikes=True), wiring_seed=1)
 
 
 def run(name: str, network: Network, values: Values, *, duration_ms: float = 300.0) -> Observation:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calibrate import Best, Estimate, Reached, Study
+from calibrate import Estimate, Study, TargetResult, TrialSummary
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.validation.verdict import (
     SpikesCompared,
@@ -44,9 +44,9 @@ def study(tmp_path: Path) -> Study:
     return replace(changed, statistics=tuple(one for one in changed.statistics if one.name in names))
 
 
-def trial(study: Study, *, missed: Sequence[str] = ()) -> Best:
+def trial(study: Study, *, missed: Sequence[str] = ()) -> TrialSummary:
     targets = [
-        Reached(
+        TargetResult(
             name=one.name,
             target=getattr(one.target, "value", 0.0),
             tolerance=one.target.tolerance,
@@ -57,7 +57,9 @@ def trial(study: Study, *, missed: Sequence[str] = ()) -> Best:
         )
         for one in study.objectives
     ]
-    return Best(number=7, params={}, parameters={}, loss=0.1, graphs=1, statistics={}, targets=targets)
+    return TrialSummary(
+        number=7, params={}, parameters={}, loss=0.1, graphs=1, statistics={}, targets=targets
+    )
 
 
 def side(n: int, **values: Values) -> list[Simulation]:

@@ -20,7 +20,7 @@ from calibrate.calibration.search.trials import ORIGIN, UUID, Answer
 from calibrate.calibration.trials.candidate import Candidate, create_candidates, gather_candidates
 from calibrate.calibration.trials.findings import answer, described
 from calibrate.calibration.trials.score import score, worst_violations
-from calibrate.calibration.trials.summary import Best
+from calibrate.calibration.trials.summary import TrialSummary
 from calibrate.errors import ModelError, SimulatorError, StudyError
 from calibrate.simulation.jobs import Job, Outcome, failures
 from calibrate.study import Study
@@ -110,7 +110,7 @@ class _Run:
         self._waiting: dict[int, list[Candidate]] = {stage: [] for stage in range(1, self._last + 1)}
         self._doing: Doing = "simulating"
         self._expected = self._returned = 0
-        self._best: Best | None = None
+        self._best: TrialSummary | None = None
         self._done = self._added = self._in_a_row = 0  # trials taken over from another study are not counted
         self._last_failure: str | None = None
         # At the end of each step, devices wait until the last batch is stored, told and followed by the next.
@@ -351,7 +351,7 @@ class _Run:
         if trial is not None and (self._best is None or self._best.number != trial.number):
             self._best = self._described(trial)
 
-    def _described(self, trial: FrozenTrial) -> Best:
+    def _described(self, trial: FrozenTrial) -> TrialSummary:
         return described(self._study, trial, self._store.simulations(str(trial.user_attrs[UUID])))
 
     def _send_progress(self) -> None:

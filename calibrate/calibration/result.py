@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from calibrate.calibration.clock import Times
-from calibrate.calibration.trials.summary import Best, best_json
+from calibrate.calibration.trials.summary import TrialSummary, summary_json
 from calibrate.calibration.validation.verdict import Verdict
 from calibrate.calibration.validation.verdict import as_json as verdict_json
 
@@ -30,8 +30,8 @@ class Result:
     name: str = ""
     storage: str = ""
     validation: Sequence[Verdict] = ()
-    best: Best | None
-    front: Sequence[Best] = ()
+    best: TrialSummary | None
+    front: Sequence[TrialSummary] = ()
     complete: int
     failed: int
     infeasible: int = 0
@@ -70,7 +70,7 @@ class Progress:
     added: int
     elapsed_s: float
     starting_s: float
-    best: Best | None
+    best: TrialSummary | None
     last_failure: str | None
 
 
@@ -88,14 +88,14 @@ class Replicated:
 def as_json(result: Result) -> dict[str, Any]:
     """A result as `calibrate run --json` prints it; `front` for a Pareto study."""
     printed: dict[str, Any] = {
-        "best": best_json(result.best) if result.best else None,
+        "best": summary_json(result.best) if result.best else None,
         "trials": result.trials,
         "time": asdict(result.times),
         "stopped": result.stopped,
         "others": result.others,
     }
     if result.front:
-        printed["front"] = [best_json(best) for best in result.front]
+        printed["front"] = [summary_json(best) for best in result.front]
     if result.validation:
         printed["validation"] = [verdict_json(verdict) for verdict in result.validation]
     return printed

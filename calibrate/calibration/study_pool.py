@@ -14,12 +14,12 @@ from calibrate.neurons import own_neuron_models
 from calibrate.simulation.dask_pool import Cluster, DaskPool
 from calibrate.simulation.jobs import Setup
 from calibrate.simulation.local_pool import Pool, cores, processes_per_gpu, slots_for
-from calibrate.simulators.base import Recording
+from calibrate.simulators.base import RecordingPlan
 from calibrate.simulators.genn import cuda
 from calibrate.simulators.genn.footprint import (
     CONTEXT_BYTES,
+    EVALUATOR_BYTES,
     PROCESS_BYTES,
-    SCORER_BYTES,
     SHARE,
     Footprint,
     footprint,
@@ -41,7 +41,7 @@ def setup_of(study: Study, *, batch_size: int = 1, spikes: bool = False) -> Setu
         backend=simulation.backend,
         precision=simulation.precision,
         dt_ms=simulation.dt_ms,
-        recording=Recording(
+        recording=RecordingPlan(
             bin_ms=needs.bin_ms or BIN_MS,
             window_ms=needs.window_ms or WINDOW_MS,
             spikes=needs.spikes or spikes,
@@ -80,14 +80,14 @@ def most_that_fit(study: Study, *, processes: int = 1) -> int:
         host_free_bytes=host_free_bytes,
         processes=processes,
         gpus=len(devices),
-        scorers=cores(),
+        evaluators=cores(),
     )
     if most:
         return most
     if processes > 1 and most_that_fit(study):
         return 0
     if needs.most(free_bytes=free_bytes, host_free_bytes=math.inf):
-        needed = PROCESS_BYTES + needs.shared_bytes + needs.host_bytes + cores() * SCORER_BYTES
+        needed = PROCESS_BYTES + needs.shared_bytes + needs.host_bytes + cores() * EVALUATOR_BYTES
         where, free = "of memory", host_free_bytes
     else:
         where, free = f"on the GPU ({least.name})", free_bytes
@@ -134,7 +134,7 @@ def pool_for(
     slots: int | None = None,
     at_once: int | None = None,
     spikes: bool = False,
-    scored: bool = False,
+    evaluated: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> Pool | DaskPool:
     """The pool that simulates networks of `study`, which must name a simulator, not "auto".
@@ -142,7 +142,7 @@ def pool_for(
     slots    processes, by default what cores and memory allow
     at_once  networks that will be asked for at once, so that no larger batch is prepared
     spikes   whether to keep every spike
-    scored   whether the processes that simulate compute the study's statistics, too
+    evaluated   whether the processes that simulate compute the study's statistics, too
     say      is told what a cluster is waited for
 
     Raises SimulatorError where not one network fits into memory, StudyError for slots on a cluster.
@@ -152,8 +152,8 @@ def pool_for(
     size = size if at_once is None else min(size, at_once)
     setup = setup_of(study, batch_size=size, spikes=spikes)
     on_gpu = simulators.on_gpu(simulation.backend)
-    if scored:
-        setup = replace(setup, statistics=study.statistics, scorers=cores() if on_gpu else 0)
+    if evaluated:
+        setup = replace(setup, statistics=study.statistics, evaluators=cores() if on_gpu else 0)
     if section.on_cluster:
         if slots is not None:
             raise StudyError("the workers of a Dask cluster are its slots: leave out --slots (slots)")
@@ -163,7 +163,9 @@ def pool_for(
     if on_gpu:
         size, most = room_on_gpus(study, size, slots=slots)
         slots = most if at_once is None else min(most, -(-at_once // size))
-        setup = replace(setup, batch_size=size, scorers=max(setup.scorers // slots, 1) if scored else 0)
+        setup = replace(
+            setup, batch_size=size, evaluators=max(setup.evaluators // slots, 1) if evaluated else 0
+        )
     return Pool(
         setup,
         study.stages[-1],

@@ -23,7 +23,7 @@ from calibrate.network import Model, Parameter, find_model
 from calibrate.study import draft
 from calibrate.study import suggestions as suggest
 from calibrate.study.draft import Aim, Draft
-from calibrate.study.suggestions import Search
+from calibrate.study.suggestions import SearchRange
 
 
 def new(
@@ -97,7 +97,7 @@ def _check_place(path: Path) -> None:
         raise StudyError(f"there is no folder {path.parent} for {path.name}; create it first")
 
 
-def _summary(searches: dict[str, Search]) -> str:
+def _summary(searches: dict[str, SearchRange]) -> str:
     return "; ".join(f"{name} {suggest.described(search)}" for name, search in searches.items())
 
 
@@ -121,7 +121,7 @@ def _finite(text: str) -> float:
     return number
 
 
-def _search(model: Model, text: str) -> tuple[str, Search]:
+def _search(model: Model, text: str) -> tuple[str, SearchRange]:
     """A parameter and its values from --free NAME[=LOW:HIGH]."""
     name, equals, ends = text.partition("=")
     try:
@@ -131,7 +131,7 @@ def _search(model: Model, text: str) -> tuple[str, Search]:
         raise CalibrateError(f"--free {text}: {error}") from None
 
 
-def _suggested(model: Model, parameter: Parameter) -> Search:
+def _suggested(model: Model, parameter: Parameter) -> SearchRange:
     if parameter not in suggest.searchable(model):
         raise CalibrateError(f"{parameter.name} cannot be searched: it is no number and has no choices")
     found = suggest.suggestion(model, parameter)
@@ -143,7 +143,7 @@ def _suggested(model: Model, parameter: Parameter) -> Search:
     return found
 
 
-def _between(model: Model, parameter: Parameter, ends: str) -> Search:
+def _between(model: Model, parameter: Parameter, ends: str) -> SearchRange:
     low, _, high = ends.partition(":")
     try:
         numbers = float(low), float(high)
@@ -152,7 +152,7 @@ def _between(model: Model, parameter: Parameter, ends: str) -> Search:
     return suggest.between(model, parameter, *numbers)
 
 
-def _ask(console: Console, model: Model) -> dict[str, Search]:
+def _ask(console: Console, model: Model) -> dict[str, SearchRange]:
     """The free parameters and their ranges, from the user."""
     offered = suggest.searchable(model)
     ranges = {parameter.name: suggest.suggestion(model, parameter) for parameter in offered}
@@ -161,7 +161,7 @@ def _ask(console: Console, model: Model) -> dict[str, Search]:
         found = ranges[parameter.name]
         rows.append((str(number), parameter.name, suggest.described(found) if found else "-", parameter.doc))
     print_listing(console, ("", "parameter", "suggested range", ""), rows, right=0)
-    searches: dict[str, Search] = {}
+    searches: dict[str, SearchRange] = {}
     for parameter in _ask_which(console, offered, suggest.handful(model)):
         suggested = ranges[parameter.name]
         if parameter.kind in (int, float):
@@ -185,7 +185,9 @@ def _ask_which(console: Console, offered: Sequence[Parameter], usual: Sequence[s
         tables.print_line(console, f"There is no {', '.join(unknown)}." if unknown else "Name at least one.")
 
 
-def _ask_range(console: Console, model: Model, parameter: Parameter, suggested: Search | None) -> Search:
+def _ask_range(
+    console: Console, model: Model, parameter: Parameter, suggested: SearchRange | None
+) -> SearchRange:
     usual = f"default {default(parameter)}" if parameter.default is not None else parameter.unit
     usual = f" ({usual})" if usual else ""
     empty = f", Enter for {suggest.described(suggested)}" if suggested else ""

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from calibrate.calibration.trials.summary import best_json
+from calibrate.calibration.trials.summary import summary_json
 from calibrate.calibration.validation.verdict import as_json as verdict_json
 from calibrate.cli import tables
 from calibrate.cli.arguments import read
@@ -32,7 +32,7 @@ def show(
         results = read_results(read(study, {"simulation.backend": backend}, searched=False), storage=storage)
         chosen = results.best if trial is None else results.trial(trial)
         if json_:
-            asked = {"trial": best_json(chosen)} if trial is not None and chosen is not None else {}
+            asked = {"trial": summary_json(chosen)} if trial is not None and chosen is not None else {}
             emit(results_json(results) | asked)
         else:
             tables.print_results(console, results, chosen)
@@ -48,7 +48,7 @@ def results_json(results: Results) -> dict[str, Any]:
         "name": results.study.name,
         "storage": results.storage,
         "trials": results.counts,
-        "best": best_json(results.best) if results.best else None,
+        "best": summary_json(results.best) if results.best else None,
         "failures": results.failures,
         "time": {
             "begun": spent.begun and spent.begun.isoformat(),
@@ -62,5 +62,5 @@ def results_json(results: Results) -> dict[str, Any]:
     if results.verdicts:
         printed["validation"] = [verdict_json(verdict) for verdict in results.verdicts]
     if results.study.pareto:
-        printed["front"] = [best_json(best) for best in results.front]
+        printed["front"] = [summary_json(best) for best in results.front]
     return printed

@@ -14,7 +14,7 @@ from calibrate.calibration.resources.estimate import Cost
 from calibrate.calibration.result import Reason, Result
 from calibrate.calibration.single_simulation import Simulated
 from calibrate.calibration.trials.score import Summary
-from calibrate.calibration.trials.summary import Best, Reached, finite
+from calibrate.calibration.trials.summary import TargetResult, TrialSummary, finite
 from calibrate.masking import printable
 from calibrate.objective import Estimate
 from calibrate.results.looseness import Looseness
@@ -61,7 +61,7 @@ def print_result(console: Console, study: Study, result: Result) -> None:
     print_line(console, f"Time: {duration(times.wall_s)} ({parts})")
 
 
-def print_results(console: Console, results: Results, chosen: Best | None) -> None:
+def print_results(console: Console, results: Results, chosen: TrialSummary | None) -> None:
     """What a study has found: trials by state, one of them against the targets, when and how long it ran."""
     counts, spent = results.counts, results.spent
     details = [
@@ -94,7 +94,7 @@ def print_results(console: Console, results: Results, chosen: Best | None) -> No
     print_line(console, f"Results: {results.storage}")
 
 
-def print_looseness(console: Console, best: Best, found: Looseness) -> None:
+def print_looseness(console: Console, best: TrialSummary, found: Looseness) -> None:
     """How far the parameters can move from the best ones."""
     table = Table()
     table.add_column("parameter")
@@ -110,7 +110,7 @@ def print_looseness(console: Console, best: Best, found: Looseness) -> None:
     print_line(console, f"  from a linear fit to {found.trials} trials, which {explained}")
 
 
-def print_best(console: Console, best: Best) -> None:
+def print_best(console: Console, best: TrialSummary) -> None:
     """The best trial: targets and parameters."""
     total, met = len(best.targets), sum(target.met for target in best.targets)
     over = f" over {best.graphs} graphs" if best.graphs > 1 else ""
@@ -136,7 +136,7 @@ def print_best(console: Console, best: Best) -> None:
     print_line(console, f"Best parameters: {assignments(best.params)}")
 
 
-def _met(target: Reached) -> Text:
+def _met(target: TargetResult) -> Text:
     text = _yes(target.met)
     if target.fresh_met is not None and target.fresh_met != target.met:
         text = Text.assemble(text, ", fresh graphs: ", _yes(target.fresh_met))
@@ -153,7 +153,7 @@ def _spread(found: Summary) -> str:
     return f"{found.mean:.4g}" if math.isnan(found.sd) else f"{found.mean:.4g} ± {found.sd:.2g}"
 
 
-def print_front(console: Console, study: Study, front: Sequence[Best]) -> None:
+def print_front(console: Console, study: Study, front: Sequence[TrialSummary]) -> None:
     """The Pareto front: a row per trial, its targets' values, and its parameters."""
     table = Table(title=f"Pareto front: {len(front)} trials", title_justify="left", title_style="bold")
     table.add_column("trial", justify="right")
@@ -224,7 +224,7 @@ def print_check(console: Console, study: Study, cost: Cost | None, *, database: 
 
 
 def print_simulated(
-    console: Console, simulated: Simulated, targets: Sequence[Reached], units: Mapping[str, str]
+    console: Console, simulated: Simulated, targets: Sequence[TargetResult], units: Mapping[str, str]
 ) -> None:
     """The panel of one simulation, with the study's targets beside it, and where it was simulated."""
     print_statistics(console, simulated.estimates, targets, units)
@@ -239,7 +239,7 @@ def print_simulated(
 def print_statistics(
     console: Console,
     estimates: Mapping[str, Estimate],
-    targets: Sequence[Reached],
+    targets: Sequence[TargetResult],
     units: Mapping[str, str],
 ) -> None:
     """The panel of one simulation, with the study's targets beside it."""

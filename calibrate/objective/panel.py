@@ -43,7 +43,7 @@ def panel(layout: Layout) -> tuple[Statistic, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class Evaluation:
     """The statistics of an observation.
 
     estimates  by name of the statistic; undefined, with a note, where one raised an exception
@@ -60,7 +60,7 @@ class Measured:
                 raise ObjectiveError(self.raised[name])
 
 
-def measured(observation: Observation, statistics: Sequence[Statistic]) -> Measured:
+def evaluate(observation: Observation, statistics: Sequence[Statistic]) -> Evaluation:
     """Each statistic's estimate, those of statistics that raise among them."""
     estimates: dict[str, Estimate] = {}
     raised: dict[str, str] = {}
@@ -71,7 +71,7 @@ def measured(observation: Observation, statistics: Sequence[Statistic]) -> Measu
             reason = f"statistic {statistic.name} raised {type(error).__name__}: {error}"
             estimates[statistic.name] = Estimate(float("nan"), note=reason)
             raised[statistic.name] = " ".join(reason.split())
-    return Measured(estimates=estimates, raised=raised)
+    return Evaluation(estimates=estimates, raised=raised)
 
 
 def measure(
@@ -86,6 +86,6 @@ def measure(
     required    names of those that must not raise: ObjectiveError names the one that does
     """
     chosen = panel(observation.layout) if statistics is None else statistics
-    found = measured(observation, [find_statistic(one) if isinstance(one, str) else one for one in chosen])
+    found = evaluate(observation, [find_statistic(one) if isinstance(one, str) else one for one in chosen])
     found.check(required)
     return dict(found.estimates)

@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from calibrate.calibration.trials.findings import up_states_of
-from calibrate.calibration.trials.summary import Best
+from calibrate.calibration.trials.summary import TrialSummary
 from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import CalibrateError, StoreError
 from calibrate.figures import (
@@ -99,7 +99,7 @@ def targets(results: Results) -> Section:
     )
 
 
-def _values(results: Results, best: Best) -> Table:
+def _values(results: Results, best: TrialSummary) -> Table:
     units = {name: results.study.model.parameter(name).unit for name in best.parameters}
     rows = [
         [name, _shown(value), units[name], "searched" if name in best.params else "as given"]
@@ -148,7 +148,7 @@ def activity(results: Results, simulate: bool, say: Callable[[str], None]) -> Se
 
 
 def _observation(
-    results: Results, best: Best, simulate: bool, say: Callable[[str], None]
+    results: Results, best: TrialSummary, simulate: bool, say: Callable[[str], None]
 ) -> Observation | None:
     kept = _kept(results, best)
     if kept and (kept[0].spikes is not None or not simulate):
@@ -159,7 +159,7 @@ def _observation(
     return results.simulate(best.number).observation
 
 
-def _kept(results: Results, best: Best) -> list[Observation]:
+def _kept(results: Results, best: TrialSummary) -> list[Observation]:
     found = []
     for graph in range(best.graphs):
         try:

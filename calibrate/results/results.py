@@ -16,7 +16,7 @@ from calibrate.calibration.search.trials import INDEX, ORIGIN, UUID, best_of, fr
 from calibrate.calibration.single_simulation import Simulated, simulate
 from calibrate.calibration.trials.findings import described, searched
 from calibrate.calibration.trials.simulation import Simulation
-from calibrate.calibration.trials.summary import Best
+from calibrate.calibration.trials.summary import TrialSummary
 from calibrate.errors import StoreError, StudyError
 from calibrate.observation import Observation
 from calibrate.results.importance import importances
@@ -60,13 +60,13 @@ class Results:
         self.storage = self._reader.shown_url
 
     @cached_property
-    def best(self) -> Best | None:
+    def best(self) -> TrialSummary | None:
         """The trial of lowest loss that breaks no constraint; of a Pareto study, of lowest weighted loss."""
         found = best_of(self._trials)
         return None if found is None else self._described(found)
 
     @cached_property
-    def front(self) -> list[Best]:
+    def front(self) -> list[TrialSummary]:
         """Of a Pareto study, the trials that no other one beats in every objective."""
         return [self._described(trial) for trial in front_of(self._trials)] if self.study.pareto else []
 
@@ -208,7 +208,7 @@ class Results:
         columns = ["trial", "stage", "graph", "statistic", "value", "error", "support", "note"]
         return pd.DataFrame(rows, columns=columns)
 
-    def trial(self, number: int) -> Best:
+    def trial(self, number: int) -> TrialSummary:
         """A complete trial: parameters, targets, statistics. Raises StudyError."""
         trial = self._numbered(number)
         if trial.state != TrialState.COMPLETE:
@@ -269,7 +269,7 @@ class Results:
         there = f"there are 0 to {len(self._trials) - 1}" if self._trials else "there are none yet"
         raise StudyError(f"study '{self.study.name}' has no trial {number}: {there}")
 
-    def _described(self, trial: FrozenTrial) -> Best:
+    def _described(self, trial: FrozenTrial) -> TrialSummary:
         return described(self.study, trial, self._by_uuid.get(str(trial.user_attrs[UUID]), []))
 
     def _row(self, trial: FrozenTrial, simulations: list[Simulation]) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from calibrate.errors import SimulatorError
 from calibrate.network import Model, Stimulus
 from calibrate.neurons import NeuronModel
 from calibrate.objective import Statistic
-from calibrate.objective.panel import Measured
+from calibrate.objective.panel import Evaluation
 from calibrate.observation import Observation, SimulationFailure
 from calibrate.observation.packing import Packed
-from calibrate.simulators.base import Precision, Recording
+from calibrate.simulators.base import Precision, RecordingPlan
 from calibrate.simulators.closed_loop import Loop
 
 
@@ -31,7 +31,7 @@ class Setup:
     loop        the closed loop that every network is in; None: none
     statistics  computed where a network was simulated, whose observation then comes back packed; None:
                 observations come back as they are
-    scorers     processes beside a slot that share the statistics of a batch
+    evaluators     processes beside a slot that share the statistics of a batch
     """
 
     model: str | Model
@@ -40,13 +40,13 @@ class Setup:
     backend: str
     precision: Precision = "single"
     dt_ms: float = 0.1
-    recording: Recording = field(default_factory=Recording)
+    recording: RecordingPlan = field(default_factory=RecordingPlan)
     wiring_seed: int = 0
     batch_size: int = 1
     stimuli: tuple[Stimulus, ...] = ()
     loop: Loop | None = None
     statistics: tuple[Statistic, ...] | None = None
-    scorers: int = 0
+    evaluators: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ class Outcome:
     uuid: str
     realisation: int = 0
     result: Observation | Packed | SimulationFailure
-    measured: Measured | None = None
+    evaluation: Evaluation | None = None
     wall_s: float = 0.0
     build_s: float = 0.0
     scoring_s: float = 0.0

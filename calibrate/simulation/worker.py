@@ -18,9 +18,9 @@ from calibrate.errors import CalibrateError
 from calibrate.network import Network, RateStimulus, Stimulus, find_model, wiring
 from calibrate.neurons import register
 from calibrate.observation import Observation, Presentation, SimulationFailure
+from calibrate.simulation.evaluators import Evaluated, Evaluators
 from calibrate.simulation.jobs import Job, Outcome, Setup, Timing, failures
 from calibrate.simulation.lifetime import end_with
-from calibrate.simulation.scorers import Scored, Scorers
 from calibrate.simulators.base import Member, Prepared, Simulator, simulate
 from calibrate.simulators.closed_loop import simulate_in_loop
 from calibrate.simulators.turn import Phase, Turn
@@ -47,9 +47,9 @@ class Worker:
         self._simulator: Simulator = simulators.create(
             setup.backend, dt_ms=setup.dt_ms, precision=setup.precision
         )
-        self._scorers: Scorers | None = None
+        self._evaluators: Evaluators | None = None
         if setup.statistics is not None:
-            self._scorers = Scorers(setup.statistics, processes=setup.scorers)
+            self._evaluators = Evaluators(setup.statistics, processes=setup.evaluators)
         self._network: Network | None = None
         self._prepared: Prepared | None = None
 
@@ -110,15 +110,15 @@ class Worker:
                 for (_, member), result in zip(batch, results, strict=True)
             ]
             started = time.perf_counter()
-            scored = self._score(results)
+            evaluated = self._evaluate(results)
             scoring_s = time.perf_counter() - started
             for number, ((job, _), result) in enumerate(zip(batch, results, strict=True)):
-                found = scored.get(number)
+                found = evaluated.get(number)
                 outcomes[job.uuid] = Outcome(
                     uuid=job.uuid,
                     realisation=job.realisation,
                     result=result if found is None else found.observation,
-                    measured=None if found is None else found.measured,
+                    evaluation=None if found is None else found.evaluation,
                     wall_s=wall_s,
                     build_s=build_s,
                     scoring_s=scoring_s,
@@ -129,12 +129,12 @@ class Worker:
     def _tell_of_waiting(self, phase: Phase) -> None:
         self._tell("waiting" if phase == "waiting" else "simulating")
 
-    def _score(self, results: Sequence[Observation | SimulationFailure]) -> Mapping[int, Scored]:
+    def _evaluate(self, results: Sequence[Observation | SimulationFailure]) -> Mapping[int, Evaluated]:
         """The statistics of the observations among these results, by their place."""
-        if self._scorers is None:
+        if self._evaluators is None:
             return {}
         shown = {place: result for place, result in enumerate(results) if isinstance(result, Observation)}
-        return dict(zip(shown, self._scorers.score(list(shown.values())), strict=True))
+        return dict(zip(shown, self._evaluators.evaluate(list(shown.values())), strict=True))
 
     def _prepare(self, network: Network) -> Prepared:
         if self._prepared is None or network != self._network:

@@ -16,7 +16,7 @@ Precision = Literal["single", "double"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recording:
+class RecordingPlan:
     """What a simulator keeps: counts of groups in bins, of neurons in windows; every spike if asked."""
 
     bin_ms: float = 1.0
@@ -75,7 +75,7 @@ class Simulator(Protocol):
     """A way to simulate networks; one object per process."""
 
     def prepare(
-        self, network: Network, *, batch_size: int, recording: Recording, wiring_seed: int
+        self, network: Network, *, batch_size: int, recording: RecordingPlan, wiring_seed: int
     ) -> Prepared:
         """Build `network` for batches of up to `batch_size`, or take it from a cache."""
 

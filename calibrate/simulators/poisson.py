@@ -18,7 +18,7 @@ from calibrate.observation import (
     SimulationFailure,
     steps,
 )
-from calibrate.simulators.base import Member, Recording
+from calibrate.simulators.base import Member, RecordingPlan
 
 
 class Poisson:
@@ -37,7 +37,7 @@ class Poisson:
         network: Network,
         *,
         batch_size: int,
-        recording: Recording,
+        recording: RecordingPlan,
         wiring_seed: int,  # noqa: ARG002
     ) -> PreparedPoisson:
         return PreparedPoisson(network, batch_size, recording, self._dt_ms)
@@ -49,7 +49,7 @@ class Poisson:
 class PreparedPoisson:
     """One batch of Poisson networks; see `Poisson`."""
 
-    def __init__(self, network: Network, batch_size: int, recording: Recording, dt_ms: float) -> None:
+    def __init__(self, network: Network, batch_size: int, recording: RecordingPlan, dt_ms: float) -> None:
         self._network, self._batch_size = network, batch_size
         self._recording, self._dt_ms = recording, dt_ms
         self._members: Sequence[Member] = ()

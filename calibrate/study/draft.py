@@ -28,7 +28,7 @@ from calibrate.study.file.sections import (
 from calibrate.study.reading import default_sampler
 from calibrate.study.rules import tolerances
 from calibrate.study.space import Choice, Range
-from calibrate.study.suggestions import Search
+from calibrate.study.suggestions import SearchRange
 
 WARMUP_MS, DURATION_MS = 500.0, 4000.0
 # A tolerance that needs more is refused.
@@ -60,7 +60,7 @@ class Draft:
     path: Path
     reference: str
     model: Model
-    free: Mapping[str, Search]
+    free: Mapping[str, SearchRange]
     aims: Sequence[Aim] = ()
     name: str | None = None
 

@@ -11,7 +11,7 @@ from calibrate.errors import ModelError
 from calibrate.network import Model, Parameter
 
 # A free parameter as a study file has it: {low, high, ...} or {choices}.
-Search = Mapping[str, Any]
+SearchRange = Mapping[str, Any]
 
 # Every whole number of a range is tried in the model, unless there are more.
 MOST_TRIED = 2000
@@ -25,7 +25,7 @@ def searchable(model: Model) -> tuple[Parameter, ...]:
     return tuple(p for p in model.parameters if p.kind in (int, float, bool) or p.choices)
 
 
-def suggestion(model: Model, parameter: Parameter) -> Search | None:
+def suggestion(model: Model, parameter: Parameter) -> SearchRange | None:
     """Values to search: all choices, or from half to one and a half of the default, as far as allowed.
 
     None where the default is None or 0, or where the model allows too little around it.
@@ -50,7 +50,7 @@ def suggestion(model: Model, parameter: Parameter) -> Search | None:
     return {"low": ends[0], "high": ends[1]} if ends[0] < ends[1] else None
 
 
-def between(model: Model, parameter: Parameter, low: float, high: float) -> Search:
+def between(model: Model, parameter: Parameter, low: float, high: float) -> SearchRange:
     """A range that was asked for. Raises ModelError for one that the parameter cannot have."""
     if parameter.kind not in (int, float):
         raise ModelError(f"{parameter.name} has no range: leave it out, and all its values are searched")
@@ -67,7 +67,7 @@ def between(model: Model, parameter: Parameter, low: float, high: float) -> Sear
     return found
 
 
-def described(search: Search) -> str:
+def described(search: SearchRange) -> str:
     """The values to search, for a reader."""
     if "choices" in search:
         values = [
@@ -110,7 +110,7 @@ def _round(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def _whole(model: Model, parameter: Parameter, low: int, high: int) -> Search | None:
+def _whole(model: Model, parameter: Parameter, low: int, high: int) -> SearchRange | None:
     """The whole numbers from `low` to `high` that the model takes: a range, one with steps, or choices."""
     if high - low > MOST_TRIED:
         return {"low": low, "high": high}

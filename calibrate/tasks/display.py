@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from calibrate.calibration.result import Doing, Progress, Replicated
-from calibrate.calibration.trials.summary import Best, Reached
+from calibrate.calibration.trials.summary import TargetResult, TrialSummary
 
 _DOING: Mapping[Doing, str] = {
     "screening": "screening",
@@ -230,7 +230,7 @@ def _line(name: str, done: int, total: int | None, width: int, text: str, aside:
     return line
 
 
-def _targets(best: Best, width: int) -> Table:
+def _targets(best: TrialSummary, width: int) -> Table:
     table = Table.grid(padding=(0, 2))
     for target in best.targets:
         style = "green" if target.met else "red"
@@ -244,7 +244,7 @@ def _targets(best: Best, width: int) -> Table:
     return table
 
 
-def gauge(target: Reached) -> str:
+def gauge(target: TargetResult) -> str:
     """Where the value lies: ····[·●··]···· with the tolerance in brackets; ◀ and ▶ beyond the scale."""
     track = ["·"] * (4 * GAUGE_REACH + 1)
     middle = 2 * GAUGE_REACH

@@ -67,7 +67,7 @@ def run_study(
             shown.say(f"Simulating with {ready.simulation.backend}.")
         for warning in warnings_of(ready):
             shown.say(f"warning: {warning}")
-        pool = pool_for(sized(ready, shown.say, slots=slots), slots=slots, scored=True, say=shown.say)
+        pool = pool_for(sized(ready, shown.say, slots=slots), slots=slots, evaluated=True, say=shown.say)
         origins = [ready.prior.study, place.predecessor if adopt else None]
         wanted = list(dict.fromkeys(name for name in origins if name))
         check_origins(ready, url, wanted)  # before the study begins

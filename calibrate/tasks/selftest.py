@@ -16,7 +16,7 @@ from calibrate.calibration.trials.candidate import Candidate
 from calibrate.calibration.trials.findings import estimates_of
 from calibrate.calibration.trials.score import worst_violations
 from calibrate.calibration.trials.simulation import Simulation
-from calibrate.calibration.trials.summary import Best, Reached
+from calibrate.calibration.trials.summary import TargetResult, TrialSummary
 from calibrate.errors import ModelError, SimulatorError, StudyError
 from calibrate.network.wiring import key
 from calibrate.objective import Estimate, Interval, Objective, Value
@@ -69,7 +69,7 @@ class SelfTest:
     name: str
     storage: str
     truth: Mapping[str, Any]
-    best: Best
+    best: TrialSummary
     trials: int
     parameters: Sequence[Recovered]
     looseness: Looseness | None
@@ -148,7 +148,7 @@ def as_json(found: SelfTest) -> dict[str, Any]:
     }
 
 
-def _met(target: Reached) -> bool:
+def _met(target: TargetResult) -> bool:
     return target.met if target.fresh_met is None else target.fresh_met
 
 
@@ -236,7 +236,7 @@ def _section(section: ObjectiveSection, objective: Objective) -> ObjectiveSectio
     return section.model_copy(update=changes)
 
 
-def _recovered(study: Study, name: str, truth: Any, best: Best, loose: Looseness | None) -> Recovered:
+def _recovered(study: Study, name: str, truth: Any, best: TrialSummary, loose: Looseness | None) -> Recovered:
     domain, found = study.space[name], best.params[name]
     if not isinstance(domain, Range):
         return Recovered(name=name, truth=truth, found=found, off=None)

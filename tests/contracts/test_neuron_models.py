@@ -25,7 +25,7 @@ from calibrate.network import (
 )
 from calibrate.neurons import NeuronModel, neuron_model, neuron_models
 from calibrate.observation import Observation
-from calibrate.simulators.base import Member, Prepared, Recording
+from calibrate.simulators.base import Member, Prepared, RecordingPlan
 
 pytestmark = pytest.mark.genn
 
@@ -75,7 +75,7 @@ def values(model: NeuronModel, *, drive: float, strength: float) -> Values:
 
 def prepared(simulator: str, network: Network) -> Prepared:
     made = simulators.create(simulator, dt_ms=0.1, precision="double")
-    return made.prepare(network, batch_size=1, recording=Recording(spikes=True), wiring_seed=2)
+    return made.prepare(network, batch_size=1, recording=RecordingPlan(spikes=True), wiring_seed=2)
 
 
 def course(

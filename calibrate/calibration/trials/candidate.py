@@ -13,7 +13,7 @@ from calibrate.calibration.search.trials import Proposal
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.errors import ObjectiveError
 from calibrate.objective import Estimate
-from calibrate.objective.panel import measured
+from calibrate.objective.panel import evaluate
 from calibrate.observation import SimulationFailure
 from calibrate.simulation.jobs import Job, Outcome
 from calibrate.study import Study
@@ -73,7 +73,7 @@ class Candidate:
         if isinstance(result, SimulationFailure):
             reason = result.reason
         else:
-            found = outcome.measured or measured(outcome.observation, study.statistics)
+            found = outcome.evaluation or evaluate(outcome.observation, study.statistics)
             try:
                 found.check(one.name for one in judged)
                 estimates = found.estimates

@@ -11,7 +11,7 @@ from calibrate.calibration.search.trials import ORIGIN, UUID, Answer, loss_of
 from calibrate.calibration.trials.candidate import Candidate
 from calibrate.calibration.trials.score import combined, score, summary
 from calibrate.calibration.trials.simulation import Simulation
-from calibrate.calibration.trials.summary import Best, finite, reached
+from calibrate.calibration.trials.summary import TrialSummary, finite, reached
 from calibrate.errors import CalibrateError, StoreError
 from calibrate.objective import Estimate
 from calibrate.observation import Observation, UpStates, up_states
@@ -49,7 +49,7 @@ def estimates_of(study: Study, simulations: Sequence[Simulation]) -> dict[str, E
     return combined([s.estimates for s in simulations if s.stage == stage and s.realisation < unseen])
 
 
-def described(study: Study, trial: FrozenTrial, simulations: Sequence[Simulation]) -> Best:
+def described(study: Study, trial: FrozenTrial, simulations: Sequence[Simulation]) -> TrialSummary:
     """A complete trial and its candidate's simulations, for people."""
     simulations = searched(study, simulations)
     if not simulations:
@@ -60,7 +60,7 @@ def described(study: Study, trial: FrozenTrial, simulations: Sequence[Simulation
         for simulation in simulations
         if simulation.realisation in study.fresh_graphs and not simulation.failed
     ]
-    return Best(
+    return TrialSummary(
         number=trial.number,
         params=dict(trial.params),
         parameters=study.parameters(trial.params),

@@ -13,7 +13,7 @@ from calibrate.study import Study
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reached:
+class TargetResult:
     """A target against the value that was reached (None where it is undefined).
 
     reached, met  in the trial, as the mean over the graphs of the search
@@ -48,7 +48,7 @@ class Reached:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Best:
+class TrialSummary:
     """A trial: the one of lowest loss, or one of a Pareto front.
 
     params      the free parameters; parameters: all that the study names
@@ -63,7 +63,7 @@ class Best:
     loss: float
     graphs: int
     statistics: Mapping[str, float | None]
-    targets: Sequence[Reached]
+    targets: Sequence[TargetResult]
     fresh: Mapping[str, Summary] = field(default_factory=dict)
 
     @property
@@ -91,7 +91,7 @@ class Best:
 
 def reached(
     study: Study, estimates: Mapping[str, Estimate], fresh: Sequence[Mapping[str, Estimate]] = ()
-) -> list[Reached]:
+) -> list[TargetResult]:
     """Each target of `study` against its statistic among `estimates`, and among those of `fresh` graphs."""
     found = []
     of_fresh = combined(fresh) if fresh else {}
@@ -99,7 +99,7 @@ def reached(
         name, target = objective.name, objective.target
         estimate = estimates.get(name, Estimate(math.nan, note="not known"))
         found.append(
-            Reached(
+            TargetResult(
                 name=name,
                 target=target.value if isinstance(target, Value) else (target.low, target.high),
                 tolerance=target.tolerance,
@@ -114,7 +114,7 @@ def reached(
     return found
 
 
-def best_json(best: Best) -> dict[str, Any]:
+def summary_json(best: TrialSummary) -> dict[str, Any]:
     """A trial as JSON has it."""
     printed = asdict(best)
     for target in printed["targets"]:
@@ -136,3 +136,8 @@ def best_json(best: Best) -> dict[str, Any]:
 def finite(value: float) -> float | None:
     """`value`, or None where it is not a finite number, as JSON has it."""
     return float(value) if math.isfinite(value) else None
+
+
+# The names of these classes until version 0.2.
+Best = TrialSummary
+Reached = TargetResult

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from calibrate.calibration.trials.summary import Reached, finite
+from calibrate.calibration.trials.summary import TargetResult, finite
 from calibrate.calibration.validation.paired_tests import (
     ALPHA,
     Paired,
@@ -128,7 +128,7 @@ def margin_of(objective: Objective) -> float:
 
 
 def agreements(
-    study: Study, targets: Mapping[str, Reached], reference: Estimates, other: Estimates | None
+    study: Study, targets: Mapping[str, TargetResult], reference: Estimates, other: Estimates | None
 ) -> list[Agreement]:
     """Every statistic of `study` on both sides, graph by graph; `targets` as the trial reached them."""
     objectives = {objective.name: objective for objective in study.objectives}
@@ -195,7 +195,7 @@ def _side(estimates: Sequence[Estimate]) -> Side:
 
 
 def _one_side(
-    statistic: Statistic, objective: Objective | None, targets: Mapping[str, Reached], found: Estimates
+    statistic: Statistic, objective: Objective | None, targets: Mapping[str, TargetResult], found: Estimates
 ) -> Agreement:
     side = _side([one[statistic.name] for one in found])
     row = Agreement(name=statistic.name, unit=statistic.unit, scale=statistic.scale, reference=side)

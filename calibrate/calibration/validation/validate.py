@@ -200,7 +200,7 @@ class _Side:
             returned += 1
             report(returned)
 
-        with pool_for(self.study, slots=slots, at_once=len(found), spikes=True, scored=True) as pool:
+        with pool_for(self.study, slots=slots, at_once=len(found), spikes=True, evaluated=True) as pool:
             while left and not interrupted():
                 n = pool.capacity  # of a cluster, it may change
                 pool.run(left[:n], timing=self.study.stages[-1], progress=keep)

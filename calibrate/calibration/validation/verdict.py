@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 from calibrate.calibration.trials.simulation import Simulation
-from calibrate.calibration.trials.summary import Best
+from calibrate.calibration.trials.summary import TrialSummary
 from calibrate.calibration.validation.agreement import (
     FEWEST_PAIRS,
     Agreement,
@@ -109,7 +109,7 @@ def from_json(content: Mapping[str, Any]) -> Verdict:
 
 def judge(
     study: Study,
-    trial: Best,
+    trial: TrialSummary,
     reference: Sequence[Simulation],
     other: Sequence[Simulation] | None,
     *,
@@ -152,7 +152,7 @@ def judge(
 
 
 def exactly(
-    trial: Best, compared: Sequence[SpikesCompared], *, simulators: Sequence[str], finished: str
+    trial: TrialSummary, compared: Sequence[SpikesCompared], *, simulators: Sequence[str], finished: str
 ) -> Verdict:
     """The verdict on `trial` from its spike trains: confirmed where all of them are identical."""
     apart = [one for one in compared if one.first is not None]

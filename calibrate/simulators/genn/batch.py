@@ -24,7 +24,7 @@ from calibrate.observation import (
     narrow,
     steps,
 )
-from calibrate.simulators.base import Member, Recording
+from calibrate.simulators.base import Member, RecordingPlan
 from calibrate.simulators.genn.code import Build
 from calibrate.simulators.genn.counters import BinReader
 from calibrate.simulators.genn.loading import Loading, potential_offset, write
@@ -42,7 +42,7 @@ class PreparedGenn:
         self,
         model: Any,
         build: Build,
-        recording: Recording,
+        recording: RecordingPlan,
         wiring_seed: int,
         *,
         folder: TemporaryDirectory[str] | None = None,

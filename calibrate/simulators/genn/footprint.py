@@ -8,7 +8,7 @@ import numpy as np
 
 from calibrate.network import Network, UniformDelay
 from calibrate.neurons import delay_steps, neuron_model
-from calibrate.simulators.base import Precision, Recording
+from calibrate.simulators.base import Precision, RecordingPlan
 from calibrate.simulators.genn.code import constants, row_length
 from calibrate.simulators.genn.counters import RING
 from calibrate.simulators.genn.monitor import MONITOR_STATE
@@ -21,7 +21,7 @@ SHARE = 0.8
 # so have the processes that compute statistics.
 CONTEXT_BYTES = 6e8
 PROCESS_BYTES = 3e8
-SCORER_BYTES = 2e8
+EVALUATOR_BYTES = 2e8
 
 _MONITOR_BYTES = sum(8 if kind == "double" else 4 for kind in MONITOR_STATE.values())
 _COUNT_BYTES = 4  # of spikes and numbers of neurons
@@ -48,20 +48,20 @@ class Footprint:
         host_free_bytes: float,
         processes: int = 1,
         gpus: int = 1,
-        scorers: int = 0,
+        evaluators: int = 0,
     ) -> int:
         """Members of a batch that fit if `processes` share each of `gpus` devices; 0 if not one fits.
 
-        scorers  processes in all that compute statistics
+        evaluators  processes in all that compute statistics
         """
         on_device = SHARE * free_bytes / processes - CONTEXT_BYTES - self.shared_bytes
-        of_each = (SHARE * host_free_bytes - scorers * SCORER_BYTES) / (processes * gpus)
+        of_each = (SHARE * host_free_bytes - evaluators * EVALUATOR_BYTES) / (processes * gpus)
         on_host = of_each - PROCESS_BYTES - self.shared_bytes
         return max(int(min(on_device / self.member_bytes, on_host / self.host_bytes)), 0)
 
 
 def footprint(
-    network: Network, *, dt_ms: float, precision: Precision, recording: Recording, duration_ms: float
+    network: Network, *, dt_ms: float, precision: Precision, recording: RecordingPlan, duration_ms: float
 ) -> Footprint:
     """The memory of a batch of `network`, and of observing it for `duration_ms`."""
     scalar = 4 if precision == "single" else 8
@@ -106,8 +106,8 @@ def footprint(
     )
 
 
-def _observation_bytes(network: Network, recording: Recording, duration_ms: float) -> float:
-    """Of one member: counts as they are read, as its observation keeps them, and packed for the scorers."""
+def _observation_bytes(network: Network, recording: RecordingPlan, duration_ms: float) -> float:
+    """Of one member: counts as they are read, as its observation keeps them, and as they are packed."""
     layout = network.layout
     windows = layout.n_neurons * duration_ms / recording.window_ms
     bins = len(layout.groups) * duration_ms / recording.bin_ms

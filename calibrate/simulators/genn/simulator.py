@@ -16,7 +16,7 @@ from typing import Any
 from calibrate import simulators
 from calibrate.errors import SimulatorError
 from calibrate.network import Network
-from calibrate.simulators.base import Precision, Recording
+from calibrate.simulators.base import Precision, RecordingPlan
 from calibrate.simulators.genn import cache as genn_cache
 from calibrate.simulators.genn import cpu_loops, cuda
 from calibrate.simulators.genn.batch import PreparedGenn
@@ -66,7 +66,7 @@ class GeNN:
         self._device = "cuda" if simulators.on_gpu("genn") else "single_threaded_cpu"
 
     def prepare(
-        self, network: Network, *, batch_size: int, recording: Recording, wiring_seed: int
+        self, network: Network, *, batch_size: int, recording: RecordingPlan, wiring_seed: int
     ) -> PreparedGenn:
         on_gpu = self._device == "cuda"
         if not on_gpu and batch_size != 1:

@@ -107,7 +107,7 @@ def _reached(network: Network, projection: Projection, plasticity: Plasticity) -
     return np.ones_like(same) if part == "all" else same if part == "within" else ~same
 
 
-class Connections:
+class PlasticConnections:
     """NEST's connections of a synapse model, written to in the order of the synapses as they were drawn."""
 
     def __init__(self, nest: Any, synapse_model: str, drawn: wiring.Connections) -> None:

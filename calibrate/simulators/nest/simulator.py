@@ -21,9 +21,9 @@ from calibrate.observation import (
     SimulationFailure,
     steps,
 )
-from calibrate.simulators.base import Member, Recording
+from calibrate.simulators.base import Member, RecordingPlan
 from calibrate.simulators.nest import plasticity as nest_plasticity
-from calibrate.simulators.nest.plasticity import Connections, PlasticSynapses
+from calibrate.simulators.nest.plasticity import PlasticConnections, PlasticSynapses
 
 # Between candidates the network falls silent: out of reach of any input. Synaptic currents decay by e^-10 per
 # step, so that they are exactly 0 after 75 steps; conductances can be set.
@@ -53,7 +53,7 @@ class Nest:
         self._dt_ms = dt_ms
 
     def prepare(
-        self, network: Network, *, batch_size: int, recording: Recording, wiring_seed: int
+        self, network: Network, *, batch_size: int, recording: RecordingPlan, wiring_seed: int
     ) -> PreparedNest:
         if batch_size != 1:
             raise SimulatorError(f"NEST simulates one network at a time, not a batch of {batch_size}")
@@ -72,7 +72,7 @@ class PreparedNest:
     """A network in NEST's kernel, of which there is one per process; see `Nest`."""
 
     def __init__(
-        self, nest: Any, network: Network, recording: Recording, wiring_seed: int, dt_ms: float
+        self, nest: Any, network: Network, recording: RecordingPlan, wiring_seed: int, dt_ms: float
     ) -> None:
         self._nest, self._network, self._recording = nest, network, recording
         self.layout: Layout = network.layout
@@ -99,8 +99,8 @@ class PreparedNest:
         nest.overwrite_files = True
         self._nodes = {population.name: self._create(population) for population in self._network.populations}
         self._recorder = nest.Create("spike_recorder")
-        self._factors: dict[str, tuple[Connections, NDArray[np.float64]]] = {}
-        self._plastic: dict[str, tuple[Connections, PlasticSynapses]] = {}
+        self._factors: dict[str, tuple[PlasticConnections, NDArray[np.float64]]] = {}
+        self._plastic: dict[str, tuple[PlasticConnections, PlasticSynapses]] = {}
         self._single: list[tuple[Projection, wiring.Connections]] = []
         for projection in self._network.projections:
             self._connect(projection, realisation)
@@ -144,7 +144,7 @@ class PreparedNest:
         graph = {"wiring_seed": self._wiring_seed, "realisation": realisation}
         for projection, drawn in self._single:
             for name, _, _ in self._synapse_models(projection):
-                connections = Connections(self._nest, name, drawn)
+                connections = PlasticConnections(self._nest, name, drawn)
                 if projection.plasticity is None:
                     factors = wiring.weight_factors(projection, drawn, **graph)
                     self._factors[name] = connections, factors

@@ -1,4 +1,4 @@
-"""Scorers: statistics computed where networks are simulated are the same as anywhere, and come back small."""
+"""Evaluators: statistics computed where networks are simulated are the same as anywhere, and small."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from calibrate.calibration.study_pool import setup_of
 from calibrate.calibration.trials.candidate import Candidate
 from calibrate.errors import SimulatorError
 from calibrate.objective import find_statistic
-from calibrate.objective.panel import measured
+from calibrate.objective.panel import evaluate
 from calibrate.observation import Layout, Observation, SimulationFailure, observe_spikes
 from calibrate.observation.packing import Packed, pack
+from calibrate.simulation.evaluators import Evaluators
 from calibrate.simulation.jobs import Job, Outcome
 from calibrate.simulation.local_pool import Pool
-from calibrate.simulation.scorers import Scorers
 from small_study import small_study
 
 LAYOUT = Layout.of([("E", 40, 2), ("I", 10, 1)])
@@ -37,12 +37,12 @@ def an_observation(seed: int) -> Observation:
 @pytest.mark.parametrize("processes", [0, 2])
 def test_statistics_and_observations_are_the_same_wherever_they_are_computed(processes):
     shown = [an_observation(seed) for seed in range(4)]
-    scorers = Scorers(STATISTICS, processes=processes)
+    evaluators = Evaluators(STATISTICS, processes=processes)
     for _ in range(2):  # the processes stay
-        for observation, scored in zip(shown, scorers.score(shown), strict=True):
-            here = measured(observation, STATISTICS)
-            assert repr(scored.measured.estimates) == repr(here.estimates)
-            again = scored.observation.unpack()
+        for observation, evaluated in zip(shown, evaluators.evaluate(shown), strict=True):
+            here = evaluate(observation, STATISTICS)
+            assert repr(evaluated.evaluation.estimates) == repr(here.estimates)
+            again = evaluated.observation.unpack()
             for name in ("group_bins", "neuron_windows", "neuron_totals"):
                 assert (getattr(again, name) == getattr(observation, name)).all()
 
@@ -57,12 +57,14 @@ def test_a_packed_observation_is_much_smaller_than_its_arrays():
 
 def test_a_statistic_that_raises_is_undefined_with_a_note_and_fails_the_trial_where_it_is_judged(tmp_path):
     study = small_study(tmp_path, ('"rate_E"', '"statistics.py:broken"'))
-    (scored,) = Scorers(study.statistics).score([an_observation(0)])
-    assert scored.measured.raised == {"broken": "statistic broken raised ZeroDivisionError: division by zero"}
-    assert scored.measured.estimates["broken"].note == scored.measured.raised["broken"]
+    (evaluated,) = Evaluators(study.statistics).evaluate([an_observation(0)])
+    assert evaluated.evaluation.raised == {
+        "broken": "statistic broken raised ZeroDivisionError: division by zero"
+    }
+    assert evaluated.evaluation.estimates["broken"].note == evaluated.evaluation.raised["broken"]
     candidate = Candidate("u", Proposal(index=0, parameters={"I_E": 1.0, "I_I": 1.0}, asked=None))  # type: ignore[arg-type]
-    outcome = Outcome(uuid="u", result=scored.observation, measured=scored.measured)
-    assert candidate.simulation(study, outcome, 1).reason == scored.measured.raised["broken"]
+    outcome = Outcome(uuid="u", result=evaluated.observation, evaluation=evaluated.evaluation)
+    assert candidate.simulation(study, outcome, 1).reason == evaluated.evaluation.raised["broken"]
 
 
 DEADLY = """
@@ -72,7 +74,7 @@ from calibrate.objective import Needs, statistic
 @statistic(needs=Needs())
 def deadly(observation):
     "Ends the process that scores, where the study is not run."
-    if "calibrate.simulation.scorers" in __import__("sys").modules and os.getpid() != {pid}:
+    if "calibrate.simulation.evaluators" in __import__("sys").modules and os.getpid() != {pid}:
         os.kill(os.getpid(), 9)
     return 0.0
 """
@@ -83,14 +85,14 @@ def test_processes_that_die_of_a_statistic_are_done_without(tmp_path):
     path.write_text(DEADLY.format(pid=os.getpid()))
     deadly = find_statistic(f"{path}:deadly")
     shown = [an_observation(seed) for seed in range(2)]
-    found = Scorers([deadly], processes=2).score(shown)
-    assert [scored.measured.estimates["deadly"].value for scored in found] == [0.0, 0.0]
+    found = Evaluators([deadly], processes=2).evaluate(shown)
+    assert [evaluated.evaluation.estimates["deadly"].value for evaluated in found] == [0.0, 0.0]
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])
 def test_slots_return_statistics_of_the_study_and_packed_observations(tmp_path, batch_size):
     study = small_study(tmp_path)
-    setup = replace(setup_of(study, batch_size=batch_size), statistics=study.statistics, scorers=2)
+    setup = replace(setup_of(study, batch_size=batch_size), statistics=study.statistics, evaluators=2)
     asked = [
         Job(uuid=f"c{k}", parameters=study.parameters({"I_E": 1.0 + k, "I_I": 1.0}), seed=k) for k in range(4)
     ]
@@ -102,8 +104,8 @@ def test_slots_return_statistics_of_the_study_and_packed_observations(tmp_path, 
     for outcome, other in zip(found, plain, strict=True):
         assert isinstance(outcome.result, Packed)
         assert isinstance(other.result, Observation)
-        assert outcome.measured is not None
-        assert repr(outcome.measured.estimates) == repr(measured(other.result, study.statistics).estimates)
+        assert outcome.evaluation is not None
+        assert repr(outcome.evaluation.estimates) == repr(evaluate(other.result, study.statistics).estimates)
         assert (outcome.observation.neuron_totals == other.observation.neuron_totals).all()
         assert outcome.scoring_s > 0
     assert isinstance(failed.result, SimulationFailure)
@@ -117,14 +119,14 @@ def test_statistics_of_a_users_file_travel_to_the_slots(tmp_path):
     one = Job(uuid="c", parameters=study.parameters({"I_E": 2.0, "I_I": 1.0}), seed=1)
     with Pool(setup, study.stages[-1], slots=1) as pool:
         (outcome,) = pool.run([one])
-    assert outcome.measured is not None
-    assert outcome.measured.estimates["peak"].value > 0
-    assert not outcome.measured.raised
+    assert outcome.evaluation is not None
+    assert outcome.evaluation.estimates["peak"].value > 0
+    assert not outcome.evaluation.raised
 
 
 def test_processes_that_share_the_statistics_end_with_the_slot(tmp_path: Path):
     study = small_study(tmp_path)
-    setup = replace(setup_of(study, batch_size=2), statistics=study.statistics, scorers=2)
+    setup = replace(setup_of(study, batch_size=2), statistics=study.statistics, evaluators=2)
     asked = [
         Job(uuid=f"c{k}", parameters=study.parameters({"I_E": 1.0, "I_I": 1.0}), seed=k) for k in range(2)
     ]

@@ -1,4 +1,4 @@
-"""Scorers: they compute the statistics of what was simulated, in the process that simulated it.
+"""Evaluators: they compute the statistics of what was simulated, in the process that simulated it.
 
 So the statistics cost as little as there are cores, and what comes back is small: estimates, and the
 observation as its file will hold it. A slot that simulates one network at a time computes them itself. One
@@ -19,37 +19,37 @@ from dataclasses import dataclass
 import cloudpickle
 
 from calibrate.objective import Statistic
-from calibrate.objective.panel import Measured, measured
+from calibrate.objective.panel import Evaluation, evaluate
 from calibrate.observation import Observation
 from calibrate.observation.packing import Packed, pack
 from calibrate.simulation.lifetime import end_with
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scored:
+class Evaluated:
     """An observation, packed, and its statistics."""
 
     observation: Packed
-    measured: Measured
+    evaluation: Evaluation
 
 
-class Scorers:
+class Evaluators:
     """Computes `statistics` in this process, or of several observations in up to `processes` others."""
 
     def __init__(self, statistics: Sequence[Statistic], *, processes: int = 0) -> None:
         self._statistics, self._processes = tuple(statistics), processes
         self._executor: ProcessPoolExecutor | None = None
 
-    def score(self, observations: Sequence[Observation]) -> list[Scored]:
+    def evaluate(self, observations: Sequence[Observation]) -> list[Evaluated]:
         """Each observation packed, with its statistics, in their order."""
         if self._processes and len(observations) > 1:
             # One that dies of a statistic would take all: here it takes its slot, whose batch is tried again.
             with contextlib.suppress(BrokenProcessPool):
                 return self._shared(observations)
             self._executor = None
-        return [_score(self._statistics, observation) for observation in observations]
+        return [_evaluate(self._statistics, observation) for observation in observations]
 
-    def _shared(self, observations: Sequence[Observation]) -> list[Scored]:
+    def _shared(self, observations: Sequence[Observation]) -> list[Evaluated]:
         if self._executor is None:
             self._executor = ProcessPoolExecutor(
                 self._processes,
@@ -57,12 +57,12 @@ class Scorers:
                 initializer=_begin,
                 initargs=(cloudpickle.dumps(self._statistics), os.getpid()),
             )
-        futures = [self._executor.submit(_score_packed, pack(one, compression=0)) for one in observations]
+        futures = [self._executor.submit(_evaluate_packed, pack(one, compression=0)) for one in observations]
         return [future.result() for future in futures]
 
 
-def _score(statistics: Sequence[Statistic], observation: Observation) -> Scored:
-    return Scored(observation=pack(observation), measured=measured(observation, statistics))
+def _evaluate(statistics: Sequence[Statistic], observation: Observation) -> Evaluated:
+    return Evaluated(observation=pack(observation), evaluation=evaluate(observation, statistics))
 
 
 # --- in the processes of their own --------------------------------------------------------------------
@@ -76,5 +76,5 @@ def _begin(statistics: bytes, parent: int) -> None:
     _statistics = pickle.loads(statistics)
 
 
-def _score_packed(observation: Packed) -> Scored:
-    return _score(_statistics, observation.unpack())
+def _evaluate_packed(observation: Packed) -> Evaluated:
+    return _evaluate(_statistics, observation.unpack())
