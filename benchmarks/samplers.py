@@ -24,7 +24,7 @@ import optuna
 
 from calibrate import simulators
 from calibrate.calibration.loop import run
-from calibrate.calibration.result import Progress
+from calibrate.calibration.progress import Progress
 from calibrate.calibration.study_pool import setup_of
 from calibrate.errors import CalibrateError
 from calibrate.simulation.jobs import Job, Outcome, Timing

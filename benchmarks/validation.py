@@ -24,10 +24,10 @@ from tqdm import tqdm
 from calibrate import Model, Network, Study, TrialSummary, Values, find_model, make_study
 from calibrate.calibration.search.trials import Proposal
 from calibrate.calibration.study_pool import pool_for
+from calibrate.calibration.trials.averages import combine
 from calibrate.calibration.trials.candidate import Candidate
-from calibrate.calibration.trials.score import combined
 from calibrate.calibration.trials.simulation import Simulation
-from calibrate.calibration.trials.summary import reached
+from calibrate.calibration.trials.summary import target_results
 from calibrate.calibration.validation.verdict import Verdict, judge
 
 TRUTH = {"I_th_E": 2.13, "I_th_I": 1.24, "J_E+": 3.0, "R_J": 0.75}
@@ -88,7 +88,7 @@ def study_of(change: Change) -> Study:
 def simulated(study: Study, graphs: int, *, index: int, what: str) -> list[Simulation]:
     """The known network on so many graphs; `index` keys the initial states."""
     candidate = Candidate(str(index), Proposal(index=index, parameters=TRUTH, asked=datetime.now(UTC)))
-    jobs = candidate.jobs(study, 1, study.validation_graphs(graphs))
+    jobs = candidate.jobs(study, 1, study.graphs.validation(graphs))
     with pool_for(study) as pool, tqdm(total=graphs, desc=what) as bar:
         for start in range(0, graphs, 8 * pool.capacity):
             for outcome in pool.run(jobs[start : start + 8 * pool.capacity]):
@@ -121,7 +121,7 @@ def main() -> None:
     graphs = parser.parse_args().graphs
     study = study_of(ERRORS["none"])
     base = simulated(study, graphs, index=0, what="correct")
-    targets = reached(study, combined([found.estimates for found in base]))
+    targets = target_results(study, combine([found.estimates for found in base]))
     best = TrialSummary(
         number=0, params=TRUTH, parameters={}, loss=0.0, graphs=1, statistics={}, targets=targets
     )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from calibrate.calibration.result import Progress
+from calibrate.calibration.progress import Progress
 from calibrate.calibration.trials.summary import TargetResult, TrialSummary
 from calibrate.tasks.display import Notebook, Nothing, Plain, Terminal, display, drawn, duration, gauge
 

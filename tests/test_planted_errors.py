@@ -9,9 +9,9 @@ import pytest
 
 from benchmarks.validation import ERRORS, TRUTH, simulated, study_of
 from calibrate import TrialSummary
-from calibrate.calibration.trials.score import combined
+from calibrate.calibration.trials.averages import combine
 from calibrate.calibration.trials.simulation import Simulation
-from calibrate.calibration.trials.summary import reached
+from calibrate.calibration.trials.summary import target_results
 from calibrate.calibration.validation.verdict import Verdict, judge
 from calibrate.study.file.sections import ValidationSection
 
@@ -27,7 +27,7 @@ def correct() -> list[Simulation]:
 
 def verdict(correct: list[Simulation], error: str) -> Verdict:
     study = study_of(ERRORS["none"])
-    targets = reached(study, combined([found.estimates for found in correct]))
+    targets = target_results(study, combine([found.estimates for found in correct]))
     best = TrialSummary(
         number=0, params=TRUTH, parameters={}, loss=0.0, graphs=1, statistics={}, targets=targets
     )

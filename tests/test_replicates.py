@@ -17,8 +17,10 @@ from optuna.trial import FrozenTrial
 from test_run import Bench, Shelf
 from test_stages import CONSTRAINT, STAGE, Dies, doubled
 
-from calibrate.calibration.loop import CONFIRMED_BELOW, run
-from calibrate.calibration.result import Progress, as_json
+from calibrate.calibration.confirmation import CONFIRMED_BELOW
+from calibrate.calibration.loop import run
+from calibrate.calibration.progress import Progress
+from calibrate.calibration.result import as_json
 from calibrate.calibration.search.search import candidate_seed
 from calibrate.calibration.trials.score import score
 from calibrate.calibration.trials.simulation import Simulation
@@ -26,6 +28,7 @@ from calibrate.observation import Observation, SimulationFailure
 from calibrate.simulation.jobs import Job
 from calibrate.store import Store, storage_url
 from calibrate.study import Study
+from calibrate.study.graphs import Purpose
 from small_study import small_study
 
 
@@ -209,7 +212,7 @@ def test_confirming_fills_the_pool_and_is_announced(tmp_path):
     seen: list[Progress] = []
     study = replicated(tmp_path, 20, *LENIENT, confirm=2)
     run(study, pool=Graphs({1: 2.0, 2: 2.0}), store=Shelf(), progress=seen.append)
-    sizes = {progress.batch for progress in seen if progress.batch and progress.doing == "confirming"}
+    sizes = {progress.batch for progress in seen if progress.batch and progress.doing == Purpose.CONFIRMATION}
     assert sizes <= {2, 4}
     assert 4 in sizes
 
@@ -220,7 +223,7 @@ def test_batches_of_one_graph_are_filled_with_rivals(tmp_path):
         seen: list[Progress] = []
         study = replicated(tmp_path, 20, *LENIENT, confirm=2)
         run(study, pool=Graphs({1: 2.0, 2: 1.5}), store=Shelf(), progress=seen.append, batch_size=batch_size)
-        return [p.batch // 2 for p in seen if p.doing == "confirming" and p.batch and not p.returned]
+        return [p.batch // 2 for p in seen if p.doing == Purpose.CONFIRMATION and p.batch and not p.returned]
 
     one, four = confirmed(1), confirmed(4)
     assert max(one) == 2  # four networks at once, one of each graph

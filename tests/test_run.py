@@ -22,7 +22,8 @@ import pytest
 from optuna.trial import FrozenTrial
 
 from calibrate.calibration.loop import run
-from calibrate.calibration.result import Progress, Result, as_json
+from calibrate.calibration.progress import Progress
+from calibrate.calibration.result import Result, as_json
 from calibrate.calibration.search.search import candidate_seed
 from calibrate.calibration.search.trials import Claim
 from calibrate.calibration.single_simulation import simulate

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from calibrate.calibration.trials.score import INFEASIBLE, Summary, combined, score, summary, weighted
+from calibrate.calibration.trials.averages import Summary, average, combine
+from calibrate.calibration.trials.score import INFEASIBLE, score, weighted
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.objective import Constraint, Estimate, find_statistic
 from calibrate.study import Study
@@ -112,19 +113,19 @@ def test_the_weighted_mean_is_that_of_the_objectives_weights(tmp_path):
 
 
 def test_a_summary_is_of_the_graphs_where_the_statistic_is_defined():
-    assert summary([Estimate(1.0), Estimate(math.nan), Estimate(3.0)]) == Summary(
+    assert average([Estimate(1.0), Estimate(math.nan), Estimate(3.0)]) == Summary(
         mean=2.0, sd=pytest.approx(math.sqrt(2)), graphs=3
     )
-    alone = summary([Estimate(1.0)])
+    alone = average([Estimate(1.0)])
     assert (alone.mean, alone.graphs) == (1.0, 1)
     assert math.isnan(alone.sd)
-    assert math.isnan(summary([Estimate(math.nan)]).mean)
+    assert math.isnan(average([Estimate(math.nan)]).mean)
 
 
 def test_an_estimate_over_graphs_is_undefined_where_one_is_and_a_lower_bound_where_one_is():
     one, other = Estimate(1.0, support=2.0), Estimate(3.0, support=4.0, lower_bound=True, note="cut")
-    both = combined([{"a": one}, {"a": other}])["a"]
+    both = combine([{"a": one}, {"a": other}])["a"]
     assert (both.value, both.support, both.lower_bound, both.note) == (2.0, 6.0, True, "cut")
     undefined = Estimate(math.nan, shortfall=0.5)
-    assert combined([{"a": one}, {"a": undefined}])["a"] is undefined
-    assert combined([{"a": one}])["a"] is one
+    assert combine([{"a": one}, {"a": undefined}])["a"] is undefined
+    assert combine([{"a": one}])["a"] is one

@@ -13,11 +13,13 @@ from optuna.trial import FrozenTrial
 from test_run import Bench, Shelf
 
 from calibrate.calibration.loop import run
-from calibrate.calibration.result import Progress, Result
+from calibrate.calibration.progress import Progress
+from calibrate.calibration.result import Result
 from calibrate.calibration.trials.score import INFEASIBLE
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.simulation.jobs import Job, Outcome, Timing
 from calibrate.study import Study
+from calibrate.study.graphs import Purpose
 from small_study import small_study
 
 CONSTRAINT = '[[constraints]]\nstatistic = "rate_E"\nmax = 10.0\n'
@@ -181,7 +183,7 @@ def test_rejected_and_surviving_candidates_are_each_told_in_the_order_they_were_
 def test_progress_says_what_is_simulated_and_never_more_than_the_budget(tmp_path):
     seen: list[Progress] = []
     run(staged(tmp_path), pool=Bench(), store=Shelf(), progress=seen.append)
-    assert {progress.doing for progress in seen if progress.batch} == {"screening", "simulating"}
+    assert {progress.doing for progress in seen if progress.batch} == {Purpose.SCREENING, Purpose.SEARCH}
     done = [progress.done for progress in seen]
     assert done == sorted(done)
     assert done[-1] == 30

@@ -1,4 +1,4 @@
-"""What a run has found, and how far it is: the data that displays, JSON and reports are made of."""
+"""What a run has found: the data that tables, JSON and reports are made of."""
 
 from __future__ import annotations
 
@@ -12,24 +12,17 @@ from calibrate.calibration.validation.verdict import Verdict
 from calibrate.calibration.validation.verdict import as_json as verdict_json
 
 Reason = Literal["trials", "loss", "plateau", "wall_s", "grid", "interrupted"]
-Doing = Literal["screening", "simulating", "confirming", "on fresh graphs", "waiting"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
-    """What a study has found so far, earlier runs included; `times` and `added` are of this run.
+class RunSummary:
+    """What the trials of a study amount to when a run of it ends; `times` and `added` are of this run.
 
-    name        of the study in its database, `storage` (a URL without password)
-    front       of a Pareto study: the trials that no other beats in every objective, by loss
-    validation  verdicts on the best, where the study asks for them
-    others      whether other runs of the study went on when this one ended; the last shows the best on fresh
-                graphs and validates it
-    complete    trials that did not fail, `infeasible` of which break a constraint
+    front     of a Pareto study: the trials that no other beats in every objective, by loss
+    complete  trials that did not fail, `infeasible` of which break a constraint
+    others    whether other runs of the study were still running
     """
 
-    name: str = ""
-    storage: str = ""
-    validation: Sequence[Verdict] = ()
     best: TrialSummary | None
     front: Sequence[TrialSummary] = ()
     complete: int
@@ -52,40 +45,23 @@ class Result:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progress:
-    """Where a run stands: sent whenever something happened.
+class Result(RunSummary):
+    """What a study has found so far, earlier runs included; `times` and `added` are of this run.
 
-    done      finished trials, of `total` (None: no limit); `failed` of them failed
-    doing     what the simulations are for
-    batch     simulations that are going on; `returned` of them are back
-    added     trials of this run; elapsed_s: its time, starting_s: the part before its first batch simulated
+    name        of the study in its database, `storage` (a URL without password)
+    front       of a Pareto study: the trials that no other beats in every objective, by loss
+    validation  verdicts on the best, where the study asks for them
+    others      whether other runs of the study went on when this one ended; the last shows the best on fresh
+                graphs and validates it
+    complete    trials that did not fail, `infeasible` of which break a constraint
     """
 
-    done: int
-    failed: int
-    total: int | None
-    doing: Doing = "simulating"
-    batch: int
-    returned: int
-    added: int
-    elapsed_s: float
-    starting_s: float
-    best: TrialSummary | None
-    last_failure: str | None
+    name: str
+    storage: str
+    validation: Sequence[Verdict] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Replicated:
-    """Where a validation is: simulations `done` of `total` in a simulator, `new` of them in `elapsed_s`."""
-
-    simulator: str
-    done: int
-    new: int
-    total: int
-    elapsed_s: float
-
-
-def as_json(result: Result) -> dict[str, Any]:
+def as_json(result: RunSummary) -> dict[str, Any]:
     """A result as `calibrate run --json` prints it; `front` for a Pareto study."""
     printed: dict[str, Any] = {
         "best": summary_json(result.best) if result.best else None,
@@ -96,6 +72,6 @@ def as_json(result: Result) -> dict[str, Any]:
     }
     if result.front:
         printed["front"] = [summary_json(best) for best in result.front]
-    if result.validation:
+    if isinstance(result, Result) and result.validation:
         printed["validation"] = [verdict_json(verdict) for verdict in result.validation]
     return printed

@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from calibrate.calibration.trials.summary import finite, reached
+from calibrate.calibration.trials.summary import finite, target_results
 from calibrate.cli import tables
 from calibrate.cli.arguments import read, with_simulator
 from calibrate.cli.arguments import settings as given_settings
@@ -165,4 +165,4 @@ def _print(console: Console, study: Study, looped: Looped, units: dict[str, str]
     if run.episodes:
         mean = sum(one.reward for one in run.episodes) / len(run.episodes)
         tables.print_line(console, f"Episodes: {len(run.episodes)}, mean reward {mean:.3g}")
-    tables.print_statistics(console, looped.estimates, reached(study, looped.estimates), units)
+    tables.print_statistics(console, looped.estimates, target_results(study, looped.estimates), units)

@@ -9,8 +9,7 @@ import typer
 
 from calibrate.calibration import single_simulation
 from calibrate.calibration.single_simulation import Simulated
-from calibrate.calibration.trials.findings import up_states_of
-from calibrate.calibration.trials.summary import reached
+from calibrate.calibration.trials.summary import target_results
 from calibrate.cli import tables
 from calibrate.cli.arguments import read, with_simulator
 from calibrate.cli.arguments import settings as given_settings
@@ -26,6 +25,7 @@ from calibrate.cli.options import (
 )
 from calibrate.cli.output import FailedError, errors, output
 from calibrate.errors import CalibrateError, SimulatorError
+from calibrate.figures.activity import find_up_states
 from calibrate.results.results import read_results
 from calibrate.study import Study
 
@@ -82,13 +82,13 @@ def simulate(
         except SimulatorError as error:
             raise FailedError(str(error)) from error
         if figure is not None:
-            states = up_states_of(ready, simulated.observation)
+            states = find_up_states(ready, simulated.observation)
             style.save(raster.raster_figure(simulated.observation, up_states=states), figure)
         if json_:
             emit(_simulated_json(ready, simulated))
         else:
             units = {statistic.name: statistic.unit for statistic in ready.statistics}
-            tables.print_simulated(console, simulated, reached(ready, simulated.estimates), units)
+            tables.print_simulated(console, simulated, target_results(ready, simulated.estimates), units)
         if figure is not None and not quiet:
             tables.print_line(messages, f"Figure: {figure}")
 

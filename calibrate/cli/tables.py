@@ -13,7 +13,7 @@ from rich.text import Text
 from calibrate.calibration.resources.estimate import Cost
 from calibrate.calibration.result import Reason, Result
 from calibrate.calibration.single_simulation import Simulated
-from calibrate.calibration.trials.score import Summary
+from calibrate.calibration.trials.averages import Summary
 from calibrate.calibration.trials.summary import TargetResult, TrialSummary, finite
 from calibrate.masking import printable
 from calibrate.objective import Estimate

@@ -12,7 +12,6 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from matplotlib.figure import Figure
 
-from calibrate.calibration.trials.findings import up_states_of
 from calibrate.errors import CalibrateError, StoreError
 from calibrate.figures import (
     history_figure,
@@ -23,6 +22,7 @@ from calibrate.figures import (
     slices_figure,
     verdict_figure,
 )
+from calibrate.figures.activity import find_up_states
 from calibrate.figures.style import png
 from calibrate.results.maps import main_axes
 from calibrate.results.results import Results
@@ -74,7 +74,7 @@ def hang(results: Results, gallery: Gallery, *, simulate: bool, say: Callable[[s
     except CalibrateError as error:
         say(f"It has no raster: {error}")
         return
-    figure = raster_figure(shown, up_states=up_states_of(results.study, shown))
+    figure = raster_figure(shown, up_states=find_up_states(results.study, shown))
     gallery.add_to_trial(best.number, {RASTER: png(figure)})
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from calibrate.calibration.trials.findings import up_states_of
 from calibrate.calibration.trials.summary import TrialSummary
 from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import CalibrateError, StoreError
@@ -25,6 +24,7 @@ from calibrate.figures import (
     slices_figure,
     verdict_figure,
 )
+from calibrate.figures.activity import find_up_states
 from calibrate.figures.style import svg
 from calibrate.observation import Observation
 from calibrate.plugins import version_of
@@ -117,7 +117,7 @@ def activity(results: Results, simulate: bool, say: Callable[[str], None]) -> Se
     observation = _observation(results, best, simulate, say)
     if observation is None:
         return Section(name="activity", title="Activity", text=["Its observation was not kept."])
-    states = up_states_of(results.study, observation)
+    states = find_up_states(results.study, observation)
     boxes = "; boxes are detected up-states" if states is not None and states.start.size else ""
     if observation.spikes is not None:
         figure, what = (

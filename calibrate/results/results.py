@@ -14,9 +14,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from calibrate.calibration.search.trials import INDEX, ORIGIN, UUID, best_of, front_of, is_feasible, loss_of
 from calibrate.calibration.single_simulation import Simulated, simulate
-from calibrate.calibration.trials.findings import described, searched
 from calibrate.calibration.trials.simulation import Simulation
-from calibrate.calibration.trials.summary import TrialSummary
+from calibrate.calibration.trials.summary import TrialSummary, of_search, summarize
 from calibrate.errors import StoreError, StudyError
 from calibrate.observation import Observation
 from calibrate.results.importance import importances
@@ -239,11 +238,11 @@ class Results:
         uuid = str(self._numbered(number).user_attrs[UUID])
         found = [
             s
-            for s in searched(self.study, self._simulations)
+            for s in of_search(self.study, self._simulations)
             if s.uuid == uuid and s.realisation == graph and not s.failed
         ]
         if not found:
-            simulations = searched(self.study, self._simulations)
+            simulations = of_search(self.study, self._simulations)
             graphs = sorted({s.realisation for s in simulations if s.uuid == uuid and not s.failed})
             known = ", ".join(map(str, graphs)) or "none"
             raise StoreError(f"trial {number} was not simulated on graph {graph}; there are {known}")
@@ -270,7 +269,7 @@ class Results:
         raise StudyError(f"study '{self.study.name}' has no trial {number}: {there}")
 
     def _described(self, trial: FrozenTrial) -> TrialSummary:
-        return described(self.study, trial, self._by_uuid.get(str(trial.user_attrs[UUID]), []))
+        return summarize(self.study, trial, self._by_uuid.get(str(trial.user_attrs[UUID]), []))
 
     def _row(self, trial: FrozenTrial, simulations: list[Simulation]) -> dict[str, Any]:
         complete = trial.state == TrialState.COMPLETE

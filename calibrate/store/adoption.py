@@ -18,6 +18,7 @@ from calibrate.store.rows import statistics_json
 from calibrate.study import Grid, Study, differences
 from calibrate.study.expressions import Expression
 from calibrate.study.file.sections import ReplicatesSection
+from calibrate.study.graphs import Graphs
 from calibrate.study.rules.parameters import with_derived
 
 # What may differ: the search, not what a simulation shows.
@@ -101,12 +102,16 @@ def adoptable(
     """
     last_stage = len(found.content.get("stages", {})) + 1
     # Not the graphs that were fresh to the old search: they must stay fresh to this one.
-    seen = study.replicates.graphs + study.replicates.confirm
+    scored = [study.graphs.scored, _graphs(found).scored]
     taken = set[str]()
     outside, without = set[str](), dict[str, str]()
     columns = []
     for row in rows:
-        if row.status != "complete" or row.stage != last_stage or row.realisation >= min(seen, _seen(found)):
+        if (
+            row.status != "complete"
+            or row.stage != last_stage
+            or any(row.realisation not in graphs for graphs in scored)
+        ):
             continue
         free = _free(study, found.content["parameters"], row.parameters)
         if free is None:
@@ -146,10 +151,9 @@ def numbered(
     return [{**values, "candidate": fresh[values["uuid"]]} for values in columns]
 
 
-def _seen(found: Row[Any]) -> int:
-    """Number of graphs that the search of a study has simulated."""
-    replicates = ReplicatesSection(**found.content.get("replicates", {}))
-    return replicates.graphs + replicates.confirm
+def _graphs(found: Row[Any]) -> Graphs:
+    """The graphs of a study in the database."""
+    return Graphs.of(ReplicatesSection(**found.content.get("replicates", {})))
 
 
 def _free(study: Study, parameters: Mapping[str, Any], free: Mapping[str, Any]) -> dict[str, Any] | None:

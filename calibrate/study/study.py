@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,10 @@ from calibrate.study.file.sections import (
     ValidationSection,
 )
 from calibrate.study.file.targets import RECORDING, ObjectiveSection
+from calibrate.study.graphs import Graphs, Purpose
 from calibrate.study.python_objects import digest as digest_of
 from calibrate.study.rules import parameters
 from calibrate.study.space import Space, grid_size
-
-# So far from those of the search that more of these do not reach them.
-VALIDATION_GRAPHS_FROM = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,26 +98,20 @@ class Study:
     def replicates(self) -> ReplicatesSection:
         return self.file.replicates
 
-    @property
-    def fresh_graphs(self) -> range:
-        """Numbers of the graphs that the search never sees, on which the best is shown."""
-        first = self.replicates.graphs + self.replicates.confirm
-        return range(first, first + self.replicates.fresh)
+    @cached_property
+    def graphs(self) -> Graphs:
+        """Numbers of the graphs that are simulated, by purpose."""
+        return Graphs.of(self.replicates)
 
     @property
     def validation(self) -> ValidationSection:
         return self.file.validation
 
-    def validation_graphs(self, replicates: int) -> range:
-        """Numbers of graphs that neither the search nor its last look at the best has seen."""
-        first = max(VALIDATION_GRAPHS_FROM, self.fresh_graphs.stop)
-        return range(first, first + replicates)
-
     @property
     def prior(self) -> PriorSection:
         return self.file.prior
 
-    @property
+    @cached_property
     def stages(self) -> tuple[Timing, ...]:
         """The simulations that a candidate passes one after another; the last is the one that is scored."""
         full = Timing(warmup_ms=self.simulation.warmup_ms, duration_ms=self.simulation.duration_ms)
@@ -130,6 +123,24 @@ class Study:
             for stage in self.file.stages
         )
         return (*short, full)
+
+    def validation_stage(self, backend: str, *, exact: bool = False) -> int:
+        """The stage of a validation's simulations in `backend`, beyond those of the search.
+
+        The first of two is of the simulator that found the trial. The comparison of spike trains (`exact`)
+        has two stages more.
+        """
+        stage = len(self.stages) + (1 if backend == self.simulation.backend else 2)
+        return stage + 2 if exact else stage
+
+    def purpose(self, stage: int, graph: int) -> Purpose | None:
+        """What a simulation of `stage` on `graph` is for; None if the study had more graphs once."""
+        if stage > len(self.stages):
+            return Purpose.VALIDATION
+        if stage < len(self.stages):
+            return Purpose.SCREENING
+        of_last = (Purpose.SEARCH, Purpose.CONFIRMATION, Purpose.FRESH)
+        return next((purpose for purpose in of_last if graph in self.graphs.of_purpose(purpose)), None)
 
     @property
     def judged(self) -> tuple[Objective | Constraint, ...]:

@@ -13,15 +13,17 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from calibrate.calibration.result import Doing, Progress, Replicated
+from calibrate.calibration.progress import Progress
 from calibrate.calibration.trials.summary import TargetResult, TrialSummary
+from calibrate.calibration.validation.progress import Replicated
+from calibrate.study.graphs import Purpose
 
-_DOING: Mapping[Doing, str] = {
-    "screening": "screening",
-    "simulating": "simulating",
-    "confirming": "confirming what may be the best, simulations left:",
-    "on fresh graphs": "simulating the best on fresh graphs, left:",
-    "waiting": "other runs of this study are simulating the rest:",
+_DOING: Mapping[Purpose | None, str] = {
+    Purpose.SCREENING: "screening",
+    Purpose.SEARCH: "simulating",
+    Purpose.CONFIRMATION: "confirming what may be the best, simulations left:",
+    Purpose.FRESH: "simulating the best on fresh graphs, left:",
+    None: "other runs of this study are simulating the rest:",
 }
 
 # Not more than one plain line in this time, except the last, and not more drawings in a notebook.
@@ -195,7 +197,7 @@ def drawn(
         rows.add_row(_line(name, progress.done, progress.total, width, of_replicates(progress)))
         return rows
     total = progress.total
-    telling = progress.returned if progress.doing == "simulating" else 0
+    telling = progress.returned if progress.doing == Purpose.SEARCH else 0
     done = progress.done + (telling if total is not None else 0)
     rows.add_row(_line(name, done, total, width, _counted(progress), _pace(progress)))
     best = progress.best

@@ -78,7 +78,7 @@ def run_study(
             with pool:
                 for name in wanted:
                     shown.say(store.adopt(name).describe(name))
-                result = run(
+                found = run(
                     ready,
                     pool=pool,
                     store=store,
@@ -87,7 +87,7 @@ def run_study(
                     started=started,
                     batch_size=pool.batch_size,
                 )
-            result = replace(result, name=ready.name, storage=store.shown_url)
+            result = Result(**vars(found), name=ready.name, storage=store.shown_url)
             if result.others:
                 shown.say(
                     "Another run of this study goes on; the last one to end shows the best on fresh graphs."

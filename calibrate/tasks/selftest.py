@@ -12,8 +12,8 @@ import numpy as np
 from calibrate import simulators
 from calibrate.calibration.search.trials import Proposal
 from calibrate.calibration.study_pool import pool_for
+from calibrate.calibration.trials.averages import search_estimates
 from calibrate.calibration.trials.candidate import Candidate
-from calibrate.calibration.trials.findings import estimates_of
 from calibrate.calibration.trials.score import worst_violations
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.trials.summary import TargetResult, TrialSummary
@@ -172,14 +172,14 @@ def _network(
             candidate = Candidate("truth", Proposal(index=INDEX, parameters=known, asked=datetime.now(UTC)))
             last = len(study.stages)
             try:
-                jobs = candidate.jobs(study, last, study.validation_graphs(GRAPHS))
+                jobs = candidate.jobs(study, last, study.graphs.validation(GRAPHS))
             except (ModelError, StudyError):
                 continue
             outcomes = pool.run(jobs, timing=study.stages[-1])
             found = [candidate.simulation(study, outcome, last) for outcome in outcomes]
             if _usable(study, found):
                 seen = [replace(one, realisation=0) for one in found]  # as if they were of the search
-                return known, estimates_of(study, seen)
+                return known, search_estimates(study, seen)
     raise StudyError(
         f"none of {ATTEMPTS} networks drawn from the ranges of {study.path} has all statistics of its "
         "objectives and keeps its constraints: narrow the ranges, or name one with --set"

@@ -7,10 +7,14 @@ import uuid as uuids
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from calibrate.calibration.search.search import candidate_seed
-from calibrate.calibration.search.trials import Proposal
+from calibrate.calibration.search.trials import ORIGIN, UUID, Answer, Proposal
+from calibrate.calibration.trials.averages import search_estimates
+from calibrate.calibration.trials.score import score, worst_violations
 from calibrate.calibration.trials.simulation import Simulation
+from calibrate.calibration.trials.summary import finite
 from calibrate.errors import ObjectiveError
 from calibrate.objective import Estimate
 from calibrate.objective.panel import evaluate
@@ -60,6 +64,31 @@ class Candidate:
             for graph in graphs
             if graph not in done
         ]
+
+    def is_out(self, study: Study) -> bool:
+        """Whether it failed or breaks a constraint, so that nothing more of it is simulated."""
+        return self.failure is not None or any(worst_violations(study, self.simulations).values())
+
+    def answer(self, study: Study) -> Answer:
+        """What is told of it, and what its trial shows besides its parameters in Optuna's dashboard."""
+        attributes: dict[str, Any] = {UUID: self.uuid}
+        if self.origin is not None:
+            attributes[ORIGIN] = self.origin
+        if self.failure is not None:
+            attributes["reason"] = self.failure
+            return Answer(proposal=self.proposal, loss=None, attributes=attributes)
+        result = score(study, self.simulations)
+        estimates = search_estimates(study, self.simulations)
+        attributes |= {one.name: finite(estimates[one.name].value) for one in study.judged}
+        stage = max(simulation.stage for simulation in self.simulations)
+        attributes |= {"stage": stage, "graphs": len(self.known(stage))}
+        return Answer(
+            proposal=self.proposal,
+            loss=result.loss,
+            values=result.losses if study.pareto else (),
+            constraints=result.violations,
+            attributes=attributes,
+        )
 
     def simulation(self, study: Study, outcome: Outcome, stage: int) -> Simulation:
         """The record of an outcome with its statistics; failed, too, where one that is judged raises.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from calibrate.calibration.trials.simulation import Simulation
-from calibrate.objective import UNDEFINED, Estimate, Objective
+from calibrate.objective import UNDEFINED, Objective
 from calibrate.study import Study
 
 INFEASIBLE = 2 * UNDEFINED
@@ -71,48 +70,3 @@ def weighted(objectives: Sequence[Objective], losses: Sequence[float]) -> float:
     """The weighted mean of the losses."""
     weights = [objective.weight for objective in objectives]
     return float(np.average(losses, weights=weights))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Summary:
-    """A statistic over several graphs.
-
-    mean    of those where it is defined; nan where it is undefined or a lower bound on all
-    sd      between graphs (ddof 1); nan for one
-    """
-
-    mean: float
-    sd: float
-    graphs: int
-
-
-def summary(estimates: Sequence[Estimate]) -> Summary:
-    """Mean and standard deviation of a statistic over graphs."""
-    values = [float(found.value) for found in estimates if found.defined]
-    return Summary(
-        mean=float(np.mean(values)) if values else math.nan,
-        sd=float(np.std(values, ddof=1)) if len(values) > 1 else math.nan,
-        graphs=len(estimates),
-    )
-
-
-def combined(estimates: Sequence[Mapping[str, Estimate]]) -> dict[str, Estimate]:
-    """Each statistic's mean over graphs, as one estimate; undefined where it is undefined on any of them."""
-    if len(estimates) == 1:
-        return dict(estimates[0])
-    return {name: _mean([found[name] for found in estimates]) for name in estimates[0]}
-
-
-def _mean(estimates: Sequence[Estimate]) -> Estimate:
-    undefined = next((found for found in estimates if not found.defined), None)
-    if undefined is not None:
-        return undefined
-    noted = next((found.note for found in estimates if found.note), "")
-    errors = [found.error for found in estimates]
-    return Estimate(
-        float(np.mean([found.value for found in estimates])),
-        support=float(np.sum([found.support for found in estimates])),
-        error=math.hypot(*errors) / len(errors) if all(map(math.isfinite, errors)) else math.nan,
-        lower_bound=any(found.lower_bound for found in estimates),
-        note=noted,
-    )

@@ -7,9 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from calibrate.calibration.trials.score import Summary, combined, summary
+from optuna.trial import FrozenTrial
+
+from calibrate.calibration.search.trials import loss_of
+from calibrate.calibration.trials.averages import Summary, average, combine, search_estimates
+from calibrate.calibration.trials.simulation import Simulation
+from calibrate.errors import StoreError
 from calibrate.objective import Estimate, Value
 from calibrate.study import Study
+from calibrate.study.graphs import Purpose
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,12 +95,12 @@ class TrialSummary:
         printer.text(str(self))  # what notebooks show
 
 
-def reached(
+def target_results(
     study: Study, estimates: Mapping[str, Estimate], fresh: Sequence[Mapping[str, Estimate]] = ()
 ) -> list[TargetResult]:
     """Each target of `study` against its statistic among `estimates`, and among those of `fresh` graphs."""
     found = []
-    of_fresh = combined(fresh) if fresh else {}
+    of_fresh = combine(fresh) if fresh else {}
     for objective in study.objectives:
         name, target = objective.name, objective.target
         estimate = estimates.get(name, Estimate(math.nan, note="not known"))
@@ -107,11 +113,42 @@ def reached(
                 met=objective.met(estimate),
                 unit=objective.statistic.unit,
                 note=estimate.note,
-                fresh=summary([graph[name] for graph in fresh]) if fresh else None,
+                fresh=average([graph[name] for graph in fresh]) if fresh else None,
                 fresh_met=objective.met(of_fresh[name]) if fresh else None,
             )
         )
     return found
+
+
+def summarize(study: Study, trial: FrozenTrial, simulations: Sequence[Simulation]) -> TrialSummary:
+    """A complete trial and its candidate's simulations, for people.
+
+    Raises StoreError if no simulation of the search is among them.
+    """
+    simulations = of_search(study, simulations)
+    if not simulations:
+        raise StoreError(f"the database has no simulation of trial {trial.number}: its rows were removed")
+    estimates = search_estimates(study, simulations)
+    fresh = [
+        simulation.estimates
+        for simulation in simulations
+        if study.purpose(simulation.stage, simulation.realisation) == Purpose.FRESH and not simulation.failed
+    ]
+    return TrialSummary(
+        number=trial.number,
+        params=dict(trial.params),
+        parameters=study.parameters(trial.params),
+        loss=loss_of(trial),
+        graphs=int(trial.user_attrs.get("graphs", 1)),
+        statistics={name: finite(estimate.value) for name, estimate in estimates.items()},
+        targets=target_results(study, estimates, fresh),
+        fresh={name: average([graph[name] for graph in fresh]) for name in fresh[0]} if fresh else {},
+    )
+
+
+def of_search(study: Study, simulations: Sequence[Simulation]) -> list[Simulation]:
+    """The simulations of the search, without those of validations."""
+    return [one for one in simulations if study.purpose(one.stage, one.realisation) != Purpose.VALIDATION]
 
 
 def summary_json(best: TrialSummary) -> dict[str, Any]:

@@ -13,12 +13,12 @@ import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
 from calibrate import simulators
-from calibrate.calibration.result import Replicated
 from calibrate.calibration.search.trials import UUID, best_of, by_loss, front_of, is_feasible
 from calibrate.calibration.study_pool import pool_for
 from calibrate.calibration.trials.candidate import Candidate, gather_candidates
-from calibrate.calibration.trials.findings import described
 from calibrate.calibration.trials.simulation import Simulation
+from calibrate.calibration.trials.summary import summarize
+from calibrate.calibration.validation.progress import Replicated
 from calibrate.calibration.validation.spike_trains import compare_spikes
 from calibrate.calibration.validation.verdict import Verdict, exactly, judge
 from calibrate.errors import SimulatorError, StoreError, StudyError
@@ -108,7 +108,7 @@ def validate_trials(
     if exact:
         _check_exact(study, sides, found)
     # Of spike trains, one graph is enough: they are the same or not.
-    graphs = study.validation_graphs(1 if exact else study.validation.replicates)
+    graphs = study.graphs.validation(1 if exact else study.validation.replicates)
     for side in sides:
         side.simulate(found, graphs, store, slots, progress, interrupted)
         if interrupted():
@@ -135,13 +135,11 @@ class _Side:
     def of(cls, study: Study, backend: str, *, exact: bool) -> _Side:
         simulation = study.simulation
         duration_ms = study.validation.duration_ms or simulation.duration_ms
-        # Beyond the stages of the search; the simulator that found the trial first, then the other one.
-        stage = len(study.stages) + (1 if backend == simulation.backend else 2)
         changes: dict[str, object] = {"backend": backend, "duration_ms": duration_ms}
         if exact:
-            stage += 2
             whole = {"warmup_ms": 0.0, "duration_ms": simulation.warmup_ms + duration_ms}
             changes |= {**whole, "precision": "double"}
+        stage = study.validation_stage(backend, exact=exact)
         return cls(backend, _with_intervals(study.simulated(**changes)), stage)
 
     def simulate(
@@ -244,7 +242,7 @@ def _compare(
     longer = sides[0].study
     return judge(
         longer,
-        described(study, trial, candidate.simulations),
+        summarize(study, trial, candidate.simulations),
         known[0],
         known[1] if len(known) > 1 else None,
         simulators=[_described(simulations) for simulations in known],
@@ -317,7 +315,7 @@ def _compare_exactly(
         names = (BACKENDS[sides[0].backend].title, BACKENDS[sides[1].backend].title)
         compared.append(compare_spikes(shown, same, graph=a.realisation, names=names))
     return exactly(
-        described(study, trial, candidate.simulations),
+        summarize(study, trial, candidate.simulations),
         compared,
         simulators=[_described(reference), _described(other)],
         finished=_now(),

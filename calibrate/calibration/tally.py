@@ -1,0 +1,81 @@
+"""The tally of a run: its trials, its failures and the best so far."""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Callable, Sequence
+
+from optuna.trial import FrozenTrial
+
+from calibrate.calibration.search.search import Search
+from calibrate.calibration.search.trials import ORIGIN, UUID
+from calibrate.calibration.trials.candidate import Candidate
+from calibrate.calibration.trials.simulation import Simulation
+from calibrate.calibration.trials.summary import TrialSummary, summarize
+from calibrate.errors import SimulatorError
+from calibrate.study import Study
+
+# Stop after this many consecutive failures, or two batches of them: retrying will not help.
+FAILURES_IN_A_ROW = 10
+
+
+class Tally:
+    """Counts what a run learns.
+
+    simulations   gives all that is known of a candidate, by UUID
+
+    done          trials of this study, those of other runs included, those from other studies not
+    added         trials that this run asked and told
+    last_failure  why the last simulation that failed did; None if none did
+    best          the feasible trial of lowest loss; None if there is none
+    """
+
+    def __init__(self, study: Study, search: Search, simulations: Callable[[str], list[Simulation]]) -> None:
+        self._study, self._search, self._simulations = study, search, simulations
+        self.added = 0
+        self.last_failure: str | None = None
+        self.best: TrialSummary | None = None
+        self._numbers: list[int] = []  # of the trials of this study, in order
+        self._in_a_row = 0
+
+    @property
+    def done(self) -> int:
+        return len(self._numbers)
+
+    @property
+    def since_best(self) -> int:
+        """Trials of this study since the best one; all of them if there is none."""
+        return self.done - bisect_right(self._numbers, -1 if self.best is None else self.best.number)
+
+    def take(self, trials: Sequence[FrozenTrial]) -> None:
+        """Count finished trials that the search has taken in."""
+        for trial in trials:
+            if ORIGIN not in trial.user_attrs:
+                insort(self._numbers, trial.number)
+        best = self._search.best
+        if best is not None and (self.best is None or self.best.number != best.number):
+            self.best = self.describe(best)
+
+    def count(self, told: Sequence[Candidate]) -> None:
+        """Count candidates that this run has told."""
+        for candidate in told:
+            self.added += not candidate.resumed
+            self._in_a_row = self._in_a_row + 1 if candidate.failure is not None else 0
+            self.last_failure = candidate.failure or self.last_failure
+
+    def count_passed(self, candidates: Sequence[Candidate]) -> None:
+        """Note candidates that work, although they are told later."""
+        if candidates:
+            self._in_a_row = 0
+
+    def check_failures(self, capacity: int) -> None:
+        """Raise SimulatorError if one simulation after another failed, `capacity` of them at once."""
+        if self._in_a_row >= max(FAILURES_IN_A_ROW, 2 * capacity):
+            raise SimulatorError(
+                f"the last {self._in_a_row} simulations failed, so the run stopped; "
+                f"the last reason: {self.last_failure}"
+            )
+
+    def describe(self, trial: FrozenTrial) -> TrialSummary:
+        """A trial for people."""
+        return summarize(self._study, trial, self._simulations(str(trial.user_attrs[UUID])))
