@@ -50,3 +50,13 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     near = [other for other in known if other.casefold() == name.casefold()]
     near = near or difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return f" (did you mean '{near[0]}'?)" if near else ""
+
+
+def one_line(error: BaseException) -> str:
+    """The type and the message of `error`, in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def reason_of(error: BaseException) -> str:
+    """Why something failed: the message of an error of ours, and the type, too, of any other one."""
+    return str(error) if isinstance(error, CalibrateError) else one_line(error)

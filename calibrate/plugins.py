@@ -16,7 +16,7 @@ from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, v
 from pathlib import Path
 from types import ModuleType
 
-from calibrate.errors import PluginError, did_you_mean
+from calibrate.errors import PluginError, did_you_mean, one_line
 
 MODELS = "calibrate.models"
 STATISTICS = "calibrate.statistics"
@@ -58,7 +58,7 @@ def load(
             return entries[reference].load()
         except Exception as error:
             where = entries[reference].value
-            raise PluginError(f"cannot load {where}: {type(error).__name__}: {error}") from error
+            raise PluginError(f"cannot load {where}: {one_line(error)}") from error
     where, _, name = reference.rpartition(":")
     if where == PYTHON:
         raise PluginError(f"'{name}' was defined in a script or notebook: put it into a file, FILE.py:{name}")
@@ -74,7 +74,7 @@ def _from_package(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except (Exception, SystemExit) as error:
-        raise PluginError(f"cannot import {name}: {type(error).__name__}: {error}") from error
+        raise PluginError(f"cannot import {name}: {one_line(error)}") from error
 
 
 def _from_file(where: str, folder: Path | None) -> ModuleType:
@@ -99,7 +99,7 @@ def _from_file(where: str, folder: Path | None) -> ModuleType:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[module_name]
-        raise PluginError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+        raise PluginError(f"{path} cannot be imported: {one_line(error)}") from error
     return module
 
 

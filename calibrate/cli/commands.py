@@ -34,7 +34,7 @@ from calibrate.cli.show import show
 from calibrate.cli.simulate import simulate
 from calibrate.cli.stats import stats
 from calibrate.cli.validate import validate
-from calibrate.errors import CalibrateError
+from calibrate.errors import CalibrateError, one_line
 from calibrate.masking import printable, without_password, without_passwords
 
 app = typer.Typer(
@@ -101,5 +101,5 @@ def execute(arguments: Sequence[str]) -> int:
             return _fail(str(error), 2)
         if isinstance(error, FailedError):
             return _fail(str(error), 1)
-        what = " ".join(f"{type(error).__name__}: {error}".split())
+        what = one_line(error)
         return _fail(f"unexpected: {what} (--debug shows where)", 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from calibrate.errors import ObjectiveError
+from calibrate.errors import ObjectiveError, one_line
 from calibrate.objective.statistics import Estimate, Statistic, find_statistic
 from calibrate.observation import Layout, Observation
 
@@ -68,9 +68,9 @@ def evaluate(observation: Observation, statistics: Sequence[Statistic]) -> Evalu
         try:
             estimates[statistic.name] = statistic(observation)
         except Exception as error:
-            reason = f"statistic {statistic.name} raised {type(error).__name__}: {error}"
+            reason = f"statistic {statistic.name} raised {one_line(error)}"
             estimates[statistic.name] = Estimate(float("nan"), note=reason)
-            raised[statistic.name] = " ".join(reason.split())
+            raised[statistic.name] = reason
     return Evaluation(estimates=estimates, raised=raised)
 
 

@@ -19,7 +19,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
-from calibrate.errors import CalibrateError, SimulatorError
+from calibrate.errors import CalibrateError, SimulatorError, one_line
 from calibrate.plugins import version_of
 from calibrate.simulation.jobs import Job, Outcome, Setup, Timing, failures
 from calibrate.simulation.local_pool import Pool, batched
@@ -189,7 +189,7 @@ class DaskPool:
         except CalibrateError:
             raise
         except Exception as error:
-            what = f"{type(error).__name__}: {error}"
+            what = one_line(error)
             raise SimulatorError(f"the Dask cluster at {self._cluster.address} failed: {what}") from error
         return outcomes
 

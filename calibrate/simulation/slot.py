@@ -20,7 +20,7 @@ from pathlib import Path
 import cloudpickle
 
 from calibrate import plugins
-from calibrate.errors import ModelError
+from calibrate.errors import ModelError, one_line
 from calibrate.simulation.jobs import Job, Outcome, Setup, Timing
 from calibrate.simulation.worker import FOR_THE_COORDINATOR
 from calibrate.simulators.genn import cuda
@@ -172,7 +172,7 @@ def packed(setup: Setup) -> bytes:
     try:
         content: bytes = cloudpickle.dumps(setup)
     except Exception as error:
-        what = f"{type(error).__name__}: {error}"
+        what = one_line(error)
         raise ModelError(f"the model cannot be sent to the processes that simulate it: {what}") from error
     return content
 

@@ -7,14 +7,14 @@ import os
 import pickle
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from calibrate import simulators
-from calibrate.errors import CalibrateError
+from calibrate.errors import reason_of
 from calibrate.network import Network, RateStimulus, Stimulus, find_model, wiring
 from calibrate.neurons import register
 from calibrate.observation import Observation, Presentation, SimulationFailure
@@ -27,6 +27,23 @@ from calibrate.simulators.turn import Phase, Turn
 
 # Ctrl-C and a batch system's SIGTERM reach all processes of a run, and are the coordinator's to handle.
 FOR_THE_COORDINATOR = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A job, and its member of the batch."""
+
+    job: Job
+    member: Member
+
+
+@dataclass(frozen=True)
+class _Simulated:
+    """What the members of a batch came to, and the time of the simulation and of building its network."""
+
+    results: Sequence[Observation | SimulationFailure]
+    wall_s: float
+    build_s: float
 
 
 class Worker:
@@ -54,87 +71,101 @@ class Worker:
         self._prepared: Prepared | None = None
 
     def run(self, jobs: Sequence[Job], timing: Timing) -> list[Outcome]:
-        """Simulate at most a batch of jobs of one graph; one that cannot run is an Outcome too."""
-        backend = self._simulator.describe()
-        outcomes: dict[str, Outcome] = {}
-        batches: dict[Network, list[tuple[Job, Member]]] = {}
+        """Simulate at most a batch of jobs on one graph; one that cannot run has an Outcome, too."""
+        batches, refused = self._members(jobs, timing)
+        outcomes = {outcome.uuid: outcome for outcome in refused}
+        for network, batch in batches.items():
+            # If a batch holds several networks, the others are not to blame for what one of them dies of.
+            tell = self._tell if len(batches) == 1 else self._tell_of_waiting
+            simulated = self._simulate(network, batch, jobs[0].realisation, timing, tell)
+            outcomes |= {outcome.uuid: outcome for outcome in self._evaluate(simulated, batch)}
+        return [outcomes[job.uuid] for job in jobs]
+
+    def _members(
+        self, jobs: Sequence[Job], timing: Timing
+    ) -> tuple[dict[Network, list[_Asked]], list[Outcome]]:
+        """The members of a batch for each network, and the outcomes of jobs that have no network."""
+        batches: dict[Network, list[_Asked]] = {}
+        refused: list[Outcome] = []
         for job in jobs:
             try:
                 network = self._model.network(job.parameters)
                 values = self._model.values(network, job.parameters)
                 values = replace(values, stimuli=(*values.stimuli, *_shifted(self._setup.stimuli, timing)))
-                for population in network.populations:  # here, where a bad draw fails its job only
+                for population in network.populations:  # here, where a bad draw fails its own job only
                     wiring.neuron_parameters(
-                        population,
-                        values,
-                        wiring_seed=self._setup.wiring_seed,
-                        realisation=job.realisation,
+                        population, values, wiring_seed=self._setup.wiring_seed, realisation=job.realisation
                     )
-            except Exception as error:
-                outcomes[job.uuid] = Outcome(
-                    uuid=job.uuid,
-                    realisation=job.realisation,
-                    result=SimulationFailure(_reason(error)),
-                    backend=backend,
-                )
+            except Exception as error:  # whatever a user's model raises fails its own job only
+                (outcome,) = failures([job], reason_of(error))
+                refused.append(replace(outcome, backend=self._simulator.describe()))
             else:
-                member = Member(values=values, seed=job.seed)
-                batches.setdefault(network, []).append((job, member))
-        for network, batch in batches.items():
-            build_s, wall_s = 0.0, 0.0
-            results: Sequence[Observation | SimulationFailure]
-            try:
-                started = time.perf_counter()
-                # Where a batch holds several networks, what one of them dies of is not the others' fault.
-                tell = self._tell if len(batches) == 1 else self._tell_of_waiting
-                tell("building")
-                prepared = self._prepare(network)
-                tell("simulating")
-                build_s = time.perf_counter() - started
-                started = time.perf_counter()
-                loop, turn = self._setup.loop, Turn(self._turns, tell=tell)
-                results = (simulate if loop is None else partial(simulate_in_loop, loop=loop))(
-                    prepared,
-                    [member for _, member in batch],
-                    realisation=jobs[0].realisation,
-                    warmup_ms=timing.warmup_ms,
-                    duration_ms=timing.duration_ms,
-                    turn=turn,
-                )
-                wall_s = time.perf_counter() - started - turn.waited_s
-            except Exception as error:
-                self._close()
-                results = [SimulationFailure(_reason(error))] * len(batch)
-            results = [
-                _with_presentations(result, member, timing)
-                for (_, member), result in zip(batch, results, strict=True)
-            ]
+                batches.setdefault(network, []).append(_Asked(job, Member(values=values, seed=job.seed)))
+        return batches, refused
+
+    def _simulate(
+        self,
+        network: Network,
+        batch: Sequence[_Asked],
+        realisation: int,
+        timing: Timing,
+        tell: Callable[[Phase], None],
+    ) -> _Simulated:
+        """Build the network, unless it is there, and simulate it with all members of a batch at once."""
+        build_s, wall_s = 0.0, 0.0
+        results: Sequence[Observation | SimulationFailure]
+        try:
             started = time.perf_counter()
-            evaluated = self._evaluate(results)
-            scoring_s = time.perf_counter() - started
-            for number, ((job, _), result) in enumerate(zip(batch, results, strict=True)):
-                found = evaluated.get(number)
-                outcomes[job.uuid] = Outcome(
-                    uuid=job.uuid,
-                    realisation=job.realisation,
-                    result=result if found is None else found.observation,
-                    evaluation=None if found is None else found.evaluation,
-                    wall_s=wall_s,
-                    build_s=build_s,
-                    scoring_s=scoring_s,
-                    backend=backend,
-                )
-        return [outcomes[job.uuid] for job in jobs]
+            tell("building")
+            prepared = self._prepare(network)
+            tell("simulating")
+            build_s = time.perf_counter() - started
+            started = time.perf_counter()
+            loop, turn = self._setup.loop, Turn(self._turns, tell=tell)
+            results = (simulate if loop is None else partial(simulate_in_loop, loop=loop))(
+                prepared,
+                [asked.member for asked in batch],
+                realisation=realisation,
+                warmup_ms=timing.warmup_ms,
+                duration_ms=timing.duration_ms,
+                turn=turn,
+            )
+            wall_s = time.perf_counter() - started - turn.waited_s
+        except Exception as error:  # whatever a simulator raises fails this batch only
+            self._close()
+            results = [SimulationFailure(reason_of(error))] * len(batch)
+        with_presentations = [
+            _with_presentations(result, asked.member, timing)
+            for asked, result in zip(batch, results, strict=True)
+        ]
+        return _Simulated(with_presentations, wall_s=wall_s, build_s=build_s)
+
+    def _evaluate(self, simulated: _Simulated, batch: Sequence[_Asked]) -> list[Outcome]:
+        """The outcomes of a batch, with the statistics of its observations if the setup asks for them."""
+        started = time.perf_counter()
+        shown = {k: result for k, result in enumerate(simulated.results) if isinstance(result, Observation)}
+        evaluated: dict[int, Evaluated] = {}
+        if self._evaluators is not None:
+            evaluated = dict(zip(shown, self._evaluators.evaluate(list(shown.values())), strict=True))
+        outcome = partial(
+            Outcome,
+            wall_s=simulated.wall_s,
+            build_s=simulated.build_s,
+            scoring_s=time.perf_counter() - started,
+            backend=self._simulator.describe(),
+        )
+        return [
+            outcome(
+                uuid=asked.job.uuid,
+                realisation=asked.job.realisation,
+                result=evaluated[k].observation if k in evaluated else simulated.results[k],
+                evaluation=evaluated[k].evaluation if k in evaluated else None,
+            )
+            for k, asked in enumerate(batch)
+        ]
 
     def _tell_of_waiting(self, phase: Phase) -> None:
         self._tell("waiting" if phase == "waiting" else "simulating")
-
-    def _evaluate(self, results: Sequence[Observation | SimulationFailure]) -> Mapping[int, Evaluated]:
-        """The statistics of the observations among these results, by their place."""
-        if self._evaluators is None:
-            return {}
-        shown = {place: result for place, result in enumerate(results) if isinstance(result, Observation)}
-        return dict(zip(shown, self._evaluators.evaluate(list(shown.values())), strict=True))
 
     def _prepare(self, network: Network) -> Prepared:
         if self._prepared is None or network != self._network:
@@ -185,10 +216,6 @@ def _presentations(stimuli: Sequence[Stimulus | RateStimulus], timing: Timing) -
     )
 
 
-def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, CalibrateError) else f"{type(error).__name__}: {error}"
-
-
 def serve(descriptor: int, parent: int, core: int | None = None, turns: str | None = None) -> None:
     """What a slot's process does: run every batch that comes through its pipe, until that closes.
 
@@ -218,6 +245,6 @@ def serve(descriptor: int, parent: int, core: int | None = None, turns: str | No
                     worker = Worker(pickle.loads(setup), turns=place, tell=connection.send)
                     connection.send("simulating")
             except Exception as error:
-                connection.send(failures(batch, _reason(error)))
+                connection.send(failures(batch, reason_of(error)))
             else:
                 connection.send(worker.run(batch, timing))

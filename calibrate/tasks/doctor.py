@@ -17,7 +17,7 @@ import psutil
 from sqlalchemy import URL
 
 from calibrate import plugins, simulators
-from calibrate.errors import SimulatorError, StoreError
+from calibrate.errors import SimulatorError, StoreError, one_line
 from calibrate.network import find_model
 from calibrate.observation import SimulationFailure
 from calibrate.simulation.jobs import Job, Outcome, Setup, Timing
@@ -82,7 +82,7 @@ def _attempt(name: str, make: Callable[[], Check]) -> Check:
     try:
         return make()
     except Exception as error:  # what is broken in a way that nobody thought of must not hide the rest
-        what = " ".join(f"{type(error).__name__}: {error}".split())
+        what = one_line(error)
         return Check(name=name, state="broken", detail=what, remedy="install it again")
 
 

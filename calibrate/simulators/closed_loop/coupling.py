@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from calibrate.errors import ModelError, SimulatorError
+from calibrate.errors import ModelError, SimulatorError, reason_of
 from calibrate.observation import Episode, FloatArray, IntArray, Layout, Observation, SimulationFailure, steps
 from calibrate.simulators.base import Member, Prepared
 from calibrate.simulators.closed_loop.environment import Environment, find_environment, make_environment
@@ -144,7 +144,7 @@ def simulate_in_loop(
             coupling = couplings[number]
             found = coupling.begin() if counts is None else coupling.exchange(counts)
         except Exception as error:
-            what = str(error) if isinstance(error, SimulatorError) else f"{type(error).__name__}: {error}"
+            what = reason_of(error)
             failed[number] = f"the environment failed: {what}"
             return
         stimulate(prepared, loop, number, found)

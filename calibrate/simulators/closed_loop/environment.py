@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, SupportsFloat
 
 from calibrate import plugins
-from calibrate.errors import PluginError
+from calibrate.errors import PluginError, one_line
 
 
 class Environment(Protocol):
@@ -56,7 +56,7 @@ def make_environment(maker: Maker, reference: str, options: Mapping[str, Any]) -
     try:
         made = maker(**options)
     except Exception as error:
-        raise PluginError(f"{reference} cannot be made: {type(error).__name__}: {error}") from error
+        raise PluginError(f"{reference} cannot be made: {one_line(error)}") from error
     if not _is_environment(made):
         raise PluginError(f"{reference} made {type(made).__name__}, which has no reset and step")
     return made

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from calibrate.errors import CalibrateError, did_you_mean
+from calibrate.errors import CalibrateError, did_you_mean, one_line
 from calibrate.study.file.problems import Place, Problems, listed
 from calibrate.study.file.sections import StudyFile
 from calibrate.study.space import Choice, Space
@@ -25,7 +25,7 @@ def attempt(
     except OSError as error:  # a name that no file can have
         problems.add(place, f"cannot be read: {error.strerror or error}", None, remedy)
     except Exception as error:
-        problems.add(place, f"raised {type(error).__name__}: {error}", None, remedy)
+        problems.add(place, f"raised {one_line(error)}", None, remedy)
     return None
 
 

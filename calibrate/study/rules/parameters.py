@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from calibrate.errors import CalibrateError, ModelError, StudyError, did_you_mean
+from calibrate.errors import CalibrateError, ModelError, StudyError, did_you_mean, one_line
 from calibrate.network import Model, Network, Parameter, check_stimuli
 from calibrate.study.expressions import Expression, ordered
 from calibrate.study.file.problems import Problems, listed, name_in
@@ -237,7 +237,7 @@ def check_model_rules(
             problems.add(place, f"breaks a rule of {model.name}: {rule}", None, remedy)
             break
         except Exception as error:
-            rule = f"its code raised {type(error).__name__}: {error}"
+            rule = f"its code raised {one_line(error)}"
             problems.add(("model", "name"), rule, None, f"mend it{f'; so at {_at(point)}' if point else ''}")
             break
         network = network or made
