@@ -14,7 +14,7 @@ from calibrate.calibration.loop import run, tell
 from calibrate.calibration.resources.batch_size import sized
 from calibrate.calibration.result import Result
 from calibrate.calibration.study_pool import pool_for, warnings_of
-from calibrate.calibration.validation.validate import chosen, validate_trials
+from calibrate.calibration.validation.validate import choose_trials, validate_trials
 from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import StoreError, StudyError
 from calibrate.objective import Estimate
@@ -101,7 +101,7 @@ def run_study(
                 return result
             verdicts = validate_trials(
                 ready,
-                chosen(ready, store.trials()),
+                choose_trials(ready, store.trials()),
                 store=store,
                 slots=slots,
                 progress=shown.replicated,
@@ -179,7 +179,7 @@ def validate(
     shown = progress if not isinstance(progress, bool) else display(quiet=not progress)
     ready = find(study, url)
     with Interrupt.unless(interrupted) as stop, _errors_of_optuna_only(), shown, Store(ready, url) as store:
-        found = chosen(ready, store.trials(), trials)
+        found = choose_trials(ready, store.trials(), trials)
         shown.start(ready.name)
         verdicts = validate_trials(
             ready,
