@@ -341,7 +341,7 @@ def test_check_lists_the_code_of_a_study_before_it_runs_any(study, tmp_path, cap
 def test_sqlite_on_a_network_file_system_is_warned_of(study, tmp_path, capfd, monkeypatch):
     local = SimpleNamespace(mountpoint="/", fstype="ext4")
     mounts = [local, SimpleNamespace(mountpoint=str(tmp_path), fstype="nfs4")]
-    monkeypatch.setattr("calibrate.store.database.psutil.disk_partitions", lambda **_: mounts)
+    monkeypatch.setattr("calibrate.store.urls.psutil.disk_partitions", lambda **_: mounts)
     assert execute(["run", study, "--slots", "1"]) == 0
     assert "small.db lies on a network file system (nfs4)" in capfd.readouterr().err
     del mounts[1]

@@ -22,7 +22,7 @@ from calibrate.observation import SimulationFailure
 from calibrate.simulation.jobs import Outcome
 from calibrate.simulation.local_pool import Pool
 from calibrate.simulators.genn.cuda import Obstacle
-from calibrate.store import database
+from calibrate.store import urls
 from calibrate.tasks import doctor
 
 NAMES = [
@@ -259,7 +259,7 @@ def test_sqlite_on_a_network_file_system_is_warned_of(capfd, monkeypatch, folder
     assert check["state"] == "ok"
     assert "network file system, nfs4" in check["detail"]
     assert "PostgreSQL" in check["remedy"]
-    assert database.network_file_system(Path("/usr")) == ""
+    assert urls.network_file_system(Path("/usr")) == ""
 
 
 def test_optional_packages_are_found_or_optional(capfd, monkeypatch):

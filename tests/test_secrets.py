@@ -15,7 +15,7 @@ from calibrate import make_study
 from calibrate.cli.commands import _again, execute
 from calibrate.errors import StoreError
 from calibrate.masking import without_password, without_passwords
-from calibrate.store import database
+from calibrate.store import connections, urls
 from calibrate.study import read_study
 from small_study import write_study
 
@@ -64,7 +64,7 @@ def _in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _nobody_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine of whatever dialect fails as a driver does that tells too much."""
-    real = database.create_engine
+    real = connections.create_engine
 
     def create_engine(url: object, **options: object) -> object:
         made = real(url, **options)
@@ -73,7 +73,7 @@ def _nobody_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
         told = made.url.render_as_string(hide_password=False)
         raise OperationalError("connect", {}, Exception(f"connection to {told} ({made.url.password}) failed"))
 
-    monkeypatch.setattr(database, "create_engine", create_engine)
+    monkeypatch.setattr(connections, "create_engine", create_engine)
 
 
 def assert_untold(folder: Path, printed: str, given: tuple[Path, ...] = ()) -> None:
@@ -192,7 +192,7 @@ def test_a_url_at_a_wrong_place_is_refused_without_its_password(table, tmp_path,
 
 def test_a_password_with_an_at_sign_is_refused_with_how_to_write_it():
     with pytest.raises(StoreError, match=r"postgresql://user:\*\*\*@host/db' has a second @.*%40"):
-        database.parsed("postgresql://user:a@b@host/db", Path.cwd())
+        urls.parse("postgresql://user:a@b@host/db", Path.cwd())
 
 
 def test_what_holds_no_password_is_shown_as_it_is():

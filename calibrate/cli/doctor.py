@@ -14,7 +14,7 @@ from rich.text import Text
 from calibrate.cli import tables
 from calibrate.cli.options import Debug, Json, Storage
 from calibrate.cli.output import FailedError, errors, output
-from calibrate.store import database
+from calibrate.store import urls
 from calibrate.store.naming import ENVIRONMENT
 from calibrate.tasks import doctor as checks
 from calibrate.tasks.doctor import Check
@@ -31,7 +31,7 @@ def doctor(
     """Check what is installed and working on this machine. Leaves no files behind."""
     with output(json_) as (emit, console):
         asked = storage or os.environ.get(ENVIRONMENT)
-        url = database.parsed(asked, Path.cwd()) if asked else None
+        url = urls.parse(asked, Path.cwd()) if asked else None
         found: dict[str, Check] = {}
         with errors().status("") as status:
             for name, check in checks.examine(storage=url, fast=fast):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from calibrate.errors import ObservationError
 from calibrate.figures.style import COLOURS, MISSED, new_figure, styled
-from calibrate.objective import Estimate, Value
+from calibrate.objective import Estimate
 from calibrate.objective.panel import measure
 from calibrate.observation import Observation
 from calibrate.results.results import Results
@@ -59,8 +59,8 @@ def distributions_figure(results: Results, observations: Mapping[str, Sequence[O
         for colour, (label, one) in zip(COLOURS, values.items(), strict=False):
             axes.hist(one, edges, density=True, histtype="step", color=colour, linewidth=1.4, label=label)
         target = targets.get(statistic.name)
-        if isinstance(target, Value):
-            axes.axvline(target.value, color=MISSED, linestyle="--", linewidth=1.2, label="target (mean)")
+        for aim in () if target is None else np.atleast_1d(target.aim):
+            axes.axvline(aim, color=MISSED, linestyle="--", linewidth=1.2, label="target (mean)")
         axes.set_xlabel(f"{statistic.name} ({statistic.unit})" if statistic.unit else statistic.name)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)

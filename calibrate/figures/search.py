@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 
 from calibrate.errors import StudyError
 from calibrate.figures.style import COLOURS, FAINT, INK, MISSED, new_figure, styled
-from calibrate.objective import Interval, Value
 from calibrate.results.results import Results
 
 LOWEST_LOSS = 1e-3
@@ -95,7 +94,7 @@ def slices_figure(results: Results, statistics: Sequence[str] | None = None) -> 
         for axes, parameter in zip(row, space, strict=True):
             _scatter(axes, trials[parameter], trials[name])
             if (objective := objectives.get(name.removesuffix("_reached"))) is not None:
-                low, high = _band(objective.target)
+                low, high = objective.target.ends
                 axes.axhspan(low, high, color=COLOURS[2], alpha=0.25, linewidth=0)
             if results.best is not None:
                 value = trials[name].get(results.best.number, math.nan)
@@ -118,12 +117,6 @@ def _scatter(axes: Any, x: Any, y: Any) -> None:
         axes.set_ylim(min(low, axes.get_ylim()[0]) if low == high else low - 0.1 * (high - low), None)
         if high > low:
             axes.set_ylim(low - 0.15 * (high - low), high + 0.25 * (high - low))
-
-
-def _band(target: Value | Interval) -> tuple[float, float]:
-    if isinstance(target, Interval):
-        return target.low, target.high
-    return target.value - target.tolerance, target.value + target.tolerance
 
 
 @styled

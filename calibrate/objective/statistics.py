@@ -271,6 +271,36 @@ class Value:
     def met(self, reached: float) -> bool:
         return math.isfinite(reached) and abs(reached - self.value) <= self.tolerance
 
+    @property
+    def aim(self) -> float | tuple[float, float]:
+        """The value, as a study file has it."""
+        return self.value
+
+    @property
+    def centre(self) -> float:
+        return self.value
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The lowest and the highest value that meet the target."""
+        return self.value - self.tolerance, self.value + self.tolerance
+
+    @property
+    def reach(self) -> float:
+        """How far from the centre a deviation of one tolerance is."""
+        return self.tolerance
+
+    @property
+    def relative_tolerance(self) -> float:
+        return self.tolerance / self.value
+
+    def margin(self, scale: str) -> float:
+        """What counts as no difference: the tolerance; on the log scale ln(1 + tolerance / value).
+
+        The latter is the nearer of the target's two ends.
+        """
+        return math.log1p(self.relative_tolerance) if scale == "log" else self.tolerance
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -299,6 +329,33 @@ class Interval:
     def met(self, reached: float) -> bool:
         return self.low <= reached <= self.high
 
+    @property
+    def aim(self) -> float | tuple[float, float]:
+        """Both ends, as a study file has them."""
+        return self.low, self.high
+
+    @property
+    def centre(self) -> float:
+        return (self.low + self.high) / 2
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The lowest and the highest value that meet the target."""
+        return self.low, self.high
+
+    @property
+    def reach(self) -> float:
+        """How far from the centre a deviation of one tolerance is."""
+        return self.tolerance + (self.high - self.low) / 2
+
+    @property
+    def relative_tolerance(self) -> float:
+        return self.tolerance / self.high
+
+    def margin(self, scale: str) -> float:
+        """What counts as no difference: the tolerance; on the log scale tolerance / high."""
+        return self.relative_tolerance if scale == "log" else self.tolerance
+
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:
@@ -316,14 +373,11 @@ class Objective:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.weight) and self.weight > 0):
             raise ObjectiveError(f"the weight of {self.statistic.name} must be a number above 0")
-        if self.statistic.scale == "log":
-            target = self.target
-            lowest = target.value - target.tolerance if isinstance(target, Value) else target.low
-            if lowest <= 0:
-                raise ObjectiveError(
-                    f"{self.statistic.name} is compared by ratios: "
-                    "its target must be above 0, and a tolerance smaller than the value"
-                )
+        if self.statistic.scale == "log" and self.target.ends[0] <= 0:
+            raise ObjectiveError(
+                f"{self.statistic.name} is compared by ratios: "
+                "its target must be above 0, and a tolerance smaller than the value"
+            )
 
     @property
     def name(self) -> str:

@@ -247,7 +247,8 @@ class Results:
             known = ", ".join(map(str, graphs)) or "none"
             raise StoreError(f"trial {number} was not simulated on graph {graph}; there are {known}")
         with self._reader as reader:
-            return reader.observation(max(found, key=lambda simulation: simulation.stage))
+            last = max(found, key=lambda simulation: simulation.stage)
+            return reader.observation(last.uuid, stage=last.stage, realisation=last.realisation)
 
     @cached_property
     def _by_uuid(self) -> dict[str, list[Simulation]]:

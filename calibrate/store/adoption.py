@@ -12,7 +12,7 @@ from sqlalchemy import Row
 
 from calibrate.errors import CalibrateError, ObjectiveError, StoreError, did_you_mean
 from calibrate.objective.panel import measure
-from calibrate.store import archive, database
+from calibrate.store import archive, urls
 from calibrate.store.naming import begun
 from calibrate.store.rows import statistics_json
 from calibrate.study import Grid, Study, differences
@@ -50,10 +50,10 @@ class Adopted:
 
 def check_origins(study: Study, url: str, names: Sequence[str]) -> None:
     """Raise StoreError where `study` cannot take over one of these; the database is not changed."""
-    where = database.parsed(url, Path.cwd())
+    where = urls.parse(url, Path.cwd())
     found = begun(where) if names else ()
     for name in names:
-        origin_of(study, name, found, database.shown(where))
+        origin_of(study, name, found, urls.mask(where))
 
 
 def origin_of(study: Study, name: str, found: Sequence[Row[Any]], database: str) -> Row[Any]:

@@ -15,7 +15,7 @@ from optuna.artifacts import ArtifactMeta, FileSystemArtifactStore
 from calibrate.errors import StoreError
 from calibrate.objective import Estimate
 from calibrate.observation import Observation
-from calibrate.store import database
+from calibrate.store import connections, meanings, urls
 from calibrate.study import Study
 
 # What is kept of a trial that people will look at: files by name, of its study, activity and statistics.
@@ -62,16 +62,16 @@ class Gallery:
     """
 
     def __init__(self, study: Study, url: str) -> None:
-        self._url = database.parsed(url, Path.cwd())
-        self.folder = folder_in(database.folder(self._url, study.folder), study.name)
-        self.storage = database.optuna_storage(self._url)
-        with database.reported(self._url):
+        self._url = urls.parse(url, Path.cwd())
+        self.folder = folder_in(urls.folder_of(self._url, study.folder), study.name)
+        self.storage = connections.optuna_storage(self._url)
+        with meanings.translating_errors(self._url):
             self.study_id = self.storage.get_study_id_from_name(study.name)
 
     def add(self, files: Mapping[str, bytes]) -> None:
         """Make `files` the artifacts of the study that are ours; those of others stay."""
         named = {f"{OURS}{name}": content for name, content in files.items()}
-        with database.reported(self._url):
+        with meanings.translating_errors(self._url):
             for key, meta in self._known(PREFIX).items():
                 if not meta["filename"].startswith(OURS):
                     continue
@@ -85,13 +85,13 @@ class Gallery:
 
     def has(self, trial: int, name: str) -> bool:
         """Whether such a file was added to a trial."""
-        with database.reported(self._url):
+        with meanings.translating_errors(self._url):
             return any(meta["filename"] == name for meta in self._known(self._prefix(trial)).values())
 
     def add_to_trial(self, trial: int, files: Mapping[str, bytes]) -> None:
         """Add artifacts to a finished trial, which itself cannot be changed: the study refers to them."""
         prefix = self._prefix(trial)
-        with database.reported(self._url):
+        with meanings.translating_errors(self._url):
             for key, value in keep(self.folder, files).items():
                 self.storage.set_study_system_attr(self.study_id, prefix + key.removeprefix(PREFIX), value)
 

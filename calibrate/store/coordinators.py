@@ -22,9 +22,11 @@ from sqlalchemy import Connection, Engine, Row, delete, func, select, update
 
 from calibrate.calibration.search.trials import Claim
 from calibrate.errors import StoreError
-from calibrate.store.database import connect, parsed, reported, writing
+from calibrate.store.connections import connect, writing
+from calibrate.store.meanings import translating_errors
 from calibrate.store.naming import begun
 from calibrate.store.schema import CLAIM, COORDINATOR, SIMULATION, STUDY
+from calibrate.store.urls import parse
 from calibrate.study import Study
 
 # Seconds between beats, and beats of one's own after which another that did not beat is dead.
@@ -212,12 +214,12 @@ class Coordinator:
 
 def runs_of(study: Study, url: str) -> list[str]:
     """Where runs of `study` go on, as "process 12 on host"; nothing is changed."""
-    where = parsed(url, Path.cwd())
+    where = parse(url, Path.cwd())
     if not any(row.name == study.name for row in begun(where)):
         return []
     engine = connect(where)
     try:
-        with reported(where):
+        with translating_errors(where):
             return living(engine, study.name)
     finally:
         engine.dispose()

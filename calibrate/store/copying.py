@@ -12,7 +12,7 @@ from sqlalchemy import insert, select
 
 from calibrate.errors import StoreError
 from calibrate.masking import without_passwords
-from calibrate.store import archive, artifacts, database, schema
+from calibrate.store import archive, artifacts, connections, meanings, schema, urls
 from calibrate.store.artifacts import PREFIX_OF_TRIALS
 from calibrate.store.coordinators import runs_of
 from calibrate.store.schema import SIMULATION, STUDY, VERDICT
@@ -25,31 +25,31 @@ def copy_study(study: Study, source: str, target: str) -> dict[str, int]:
     The source is left as it is. Raises StoreError where a run is writing to it, or the target holds a study
     of this name; then the target is left as it was.
     """
-    here, there = database.parsed(source, Path.cwd()), database.parsed(target, Path.cwd())
+    here, there = urls.parse(source, Path.cwd()), urls.parse(target, Path.cwd())
     if here == there:
-        raise StoreError(f"{database.shown(there)} is the database that the study is in: name another one")
+        raise StoreError(f"{urls.mask(there)} is the database that the study is in: name another one")
     if running := runs_of(study, source):
         raise StoreError(f"study '{study.name}' is being run ({', '.join(running)}); wait for it, or stop it")
-    source_engine, target_engine = database.connect(here), database.connect(there)
+    source_engine, target_engine = connections.connect(here), connections.connect(there)
     try:
-        with database.understood(here):
+        with meanings.translating_damage(here):
             schema.upgrade(source_engine)
-        with database.understood(there):
+        with meanings.translating_damage(there):
             schema.upgrade(target_engine)
-            storage = database.optuna_storage(there)
+            storage = connections.optuna_storage(there)
             if study.name in [found.study_name for found in storage.get_all_studies()]:
-                raise StoreError(f"{database.shown(there)} holds a study '{study.name}' already")
-        with database.understood(here), source_engine.connect() as connection:
+                raise StoreError(f"{urls.mask(there)} holds a study '{study.name}' already")
+        with meanings.translating_damage(here), source_engine.connect() as connection:
             row = connection.execute(select(STUDY).where(STUDY.c.name == study.name)).one()
             rows = {
                 table: connection.execute(select(table).where(table.c.study == row.id)).all()
                 for table in (SIMULATION, VERDICT)
             }
-        files = _copy_files(study, database.folder(here, study.folder), database.folder(there, study.folder))
-        with database.understood(there):
-            trials = _copy_optuna(study, database.optuna_storage(here), storage)
+        files = _copy_files(study, urls.folder_of(here, study.folder), urls.folder_of(there, study.folder))
+        with meanings.translating_damage(there):
+            trials = _copy_optuna(study, connections.optuna_storage(here), storage)
             try:
-                with database.writing(target_engine) as connection:
+                with connections.writing(target_engine) as connection:
                     connection.execute(
                         insert(STUDY).values(_without_id(row) | {"text": without_passwords(row.text)})
                     )

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from sqlalchemy import URL, Row, select
 
 from calibrate.errors import StoreError
-from calibrate.store import database, schema
+from calibrate.store import connections, meanings, schema, urls
 from calibrate.store.schema import STUDY
 from calibrate.store.soundness import check_study
 from calibrate.study import Study, differences
@@ -24,9 +24,9 @@ def storage_url(study: Study, given: str | None = None) -> str:
     """The database of a study: as `given` (--storage), else OPTUNA_STORAGE, else as the study file says."""
     asked = given or os.environ.get(ENVIRONMENT)
     if asked:
-        return str(database.parsed(asked, Path.cwd()).render_as_string(hide_password=False))
+        return str(urls.parse(asked, Path.cwd()).render_as_string(hide_password=False))
     url = study.storage.url or f"sqlite:///{study.name}.db"
-    return str(database.parsed(url, study.folder.resolve()).render_as_string(hide_password=False))
+    return str(urls.parse(url, study.folder.resolve()).render_as_string(hide_password=False))
 
 
 class Begun(Protocol):
@@ -54,7 +54,7 @@ def named(study: Study, url: str, *, new: bool = False) -> Named:
     its name with the first digits of a hash of all that its results depend on.
     Raises StoreError; the database is not changed.
     """
-    where = database.parsed(url, Path.cwd())
+    where = urls.parse(url, Path.cwd())
     rows = namesakes(study.name, begun(where))
     if not rows:
         return Named(study, None)
@@ -81,11 +81,11 @@ def namesakes(name: str, rows: Sequence[Row[Any]]) -> list[Row[Any]]:
 def begun(url: URL) -> Sequence[Row[Any]]:
     """Name, content and day of the studies in a database, as they began; the database is not changed."""
     file = str(url.database)
-    if database.is_sqlite(url) and not file.startswith("file:") and not Path(file).exists():
+    if urls.is_sqlite(url) and not file.startswith("file:") and not Path(file).exists():
         return []  # looking would create it
-    engine = database.connect(url)
+    engine = connections.connect(url)
     try:
-        with database.understood(url), engine.connect() as connection:
+        with meanings.translating_damage(url), engine.connect() as connection:
             if schema.version(connection) == 0:
                 return []
             # No other columns: the tables may be older than this code.
@@ -103,7 +103,7 @@ def refusal(study: Study, url: URL, name: str, row: Begun) -> str:
     changes = differences(row.content, study.content)
     more = f" and {len(changes) - 5} more" if len(changes) > 5 else ""
     return (
-        f"{study.path} differs from study '{name}' in {database.shown(url)}, begun {row.created[:10]}: "
+        f"{study.path} differs from study '{name}' in {urls.mask(url)}, begun {row.created[:10]}: "
         f"{'; '.join(changes[:5])}{more}. Undo this, or begin another study with --new "
         "(with --import, it takes over the trials that lie inside its ranges)"
     )

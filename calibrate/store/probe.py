@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from calibrate.errors import StoreError
-from calibrate.store import database
+from calibrate.store import connections, meanings
 
 
 def write_sqlite(path: Path, url: URL) -> None:
@@ -25,12 +25,12 @@ def write_sqlite(path: Path, url: URL) -> None:
             raise StoreError(f"{path.parent} cannot be written: {error.strerror}") from error
         return
     # Not as studies open it: that would change its journal.
-    with database.reported(url):
+    with meanings.translating_errors(url):
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=rw",
             uri=True,
             isolation_level=None,
-            timeout=database.LOCK_TIMEOUT_S,
+            timeout=meanings.LOCK_TIMEOUT_S,
         )
         try:
             for statement in ("BEGIN IMMEDIATE", "CREATE TABLE calibrate_doctor (x INTEGER)", "ROLLBACK"):
@@ -41,9 +41,9 @@ def write_sqlite(path: Path, url: URL) -> None:
 
 def write(url: URL) -> None:
     """Make a table and drop it. Raises StoreError."""
-    engine = database.connect(url)
+    engine = connections.connect(url)
     try:
-        with database.reported(url), database.writing(engine) as connection:
+        with meanings.translating_errors(url), connections.writing(engine) as connection:
             connection.exec_driver_sql("CREATE TABLE calibrate_doctor (x INTEGER)")
             connection.exec_driver_sql("DROP TABLE calibrate_doctor")
     finally:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 from optuna.trial import FrozenTrial
-from sqlalchemy import ColumnElement, Select, inspect, literal, select
+from sqlalchemy import ColumnElement, Engine, Select, inspect, literal, select
 
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import StoreError
 from calibrate.observation import Observation
-from calibrate.store import archive, database
+from calibrate.store import archive, connections, meanings, urls
 from calibrate.store.naming import begun, namesakes
 from calibrate.store.rows import simulation_of
 from calibrate.store.schema import SIMULATION, STUDY
@@ -28,24 +29,24 @@ def find(study: Study, url: str) -> Study:
 
     Of a study that was changed after it began, this is the one that its file describes now.
     """
-    where = database.parsed(url, Path.cwd())
+    where = urls.parse(url, Path.cwd())
     rows = namesakes(study.name, begun(where))
     for row in rows:
         same = _on_its_backend(study, row.content)
         if not differences(row.content, same.content):
             return replace(same, name=row.name)
     if not rows:
-        raise StoreError(f"{database.shown(where)} holds no study '{study.name}' yet: run it first")
+        raise StoreError(f"{urls.mask(where)} holds no study '{study.name}' yet: run it first")
     changes = differences(rows[-1].content, _on_its_backend(study, rows[-1].content).content)
     raise StoreError(
-        f"{study.path} was changed after study '{rows[-1].name}' in {database.shown(where)} began: "
+        f"{study.path} was changed after study '{rows[-1].name}' in {urls.mask(where)} began: "
         f"{'; '.join(changes[:5])}. Undo this, run it with --new, or calibrate rescore"
     )
 
 
 def on_latest_backend(study: Study, url: str) -> Study:
     """`study` with the simulator of its latest version in the database, where it says "auto"."""
-    rows = namesakes(study.name, begun(database.parsed(url, Path.cwd())))
+    rows = namesakes(study.name, begun(urls.parse(url, Path.cwd())))
     return _on_its_backend(study, rows[-1].content) if rows else study
 
 
@@ -54,43 +55,51 @@ def _on_its_backend(study: Study, content: Mapping[str, Any]) -> Study:
 
 
 class Reader:
-    """The trials and simulations of one study. Use it as a context manager; methods raise StoreError."""
+    """The trials and simulations of one study. Use it as a context manager; methods raise StoreError.
 
-    def __init__(self, study: Study, url: str) -> None:
+    engine  of a connection that is open already, which stays open; by default the reader makes its own
+    """
+
+    def __init__(self, study: Study, url: str, *, engine: Engine | None = None) -> None:
         self._study = study
-        self._url = database.parsed(url, Path.cwd())
-        self._folder = database.folder(self._url, study.folder)
+        self._url = urls.parse(url, Path.cwd())
+        self._folder = urls.folder_of(self._url, study.folder)
+        self._owns_engine = engine is None
+        self._engine = connections.connect(self._url) if engine is None else engine
 
     @property
     def shown_url(self) -> str:
         """The database's URL without its password."""
-        return database.shown(self._url)
+        return urls.mask(self._url)
 
     def __enter__(self) -> Self:
-        self._engine = database.connect(self._url)
-        with database.understood(self._url), self._engine.connect() as connection:
-            known = {column["name"] for column in inspect(connection).get_columns(SIMULATION.name)}
-            # Tables of an older version lack some.
-            columns: list[ColumnElement[Any]] = [
-                column if column.name in known else literal(None).label(column.name)
-                for column in SIMULATION.columns
-            ]
-            self._rows: Select[Any] = (
-                select(*columns)
-                .join_from(SIMULATION, STUDY, SIMULATION.c.study == STUDY.c.id)
-                .where(STUDY.c.name == self._study.name)
-                .order_by(SIMULATION.c.id)
-            )
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._engine.dispose()
+        if self._owns_engine:
+            self._engine.dispose()
+
+    @cached_property
+    def _rows(self) -> Select[Any]:
+        """All simulations of the study; of tables of an older version, columns that they lack are null."""
+        with self._engine.connect() as connection:
+            known = {column["name"] for column in inspect(connection).get_columns(SIMULATION.name)}
+        columns: list[ColumnElement[Any]] = [
+            column if column.name in known else literal(None).label(column.name)
+            for column in SIMULATION.columns
+        ]
+        return (
+            select(*columns)
+            .join_from(SIMULATION, STUDY, SIMULATION.c.study == STUDY.c.id)
+            .where(STUDY.c.name == self._study.name)
+            .order_by(SIMULATION.c.id)
+        )
 
     def trials(self) -> list[FrozenTrial]:
         """The finished trials, by number."""
-        storage = database.optuna_storage(self._url, reading=True)
+        storage = connections.optuna_storage(self._url, reading=True)
         try:
-            with database.understood(self._url):
+            with meanings.translating_damage(self._url):
                 known = {found.study_name: found._study_id for found in storage.get_all_studies()}
                 if self._study.name not in known:
                     return []
@@ -104,26 +113,26 @@ class Reader:
 
     def simulations(self, uuid: str | None = None) -> list[Simulation]:
         """All simulations of the study, or of one candidate, as they were finished; without observations."""
-        query = self._rows if uuid is None else self._rows.where(SIMULATION.c.uuid == uuid)
-        with database.understood(self._url):
+        with meanings.translating_damage(self._url):
+            query = self._rows if uuid is None else self._rows.where(SIMULATION.c.uuid == uuid)
             with self._engine.connect() as connection:
                 rows = connection.execute(query).all()
             return [simulation_of(row) for row in rows]
 
     def verdicts(self) -> list[Verdict]:
         """What validation found of trials, as it was found; tables of an older version know of none."""
-        with database.understood(self._url), self._engine.connect() as connection:
+        with meanings.translating_damage(self._url), self._engine.connect() as connection:
             return verdicts_of(connection, self._study.name)
 
-    def observation(self, simulation: Simulation) -> Observation:
-        """What a simulation showed. Raises StoreError where it was not kept."""
-        query = self._rows.where(
-            SIMULATION.c.uuid == simulation.uuid,
-            SIMULATION.c.stage == simulation.stage,
-            SIMULATION.c.realisation == simulation.realisation,
-        )
-        with database.understood(self._url), self._engine.connect() as connection:
+    def observation(self, uuid: str, *, stage: int, realisation: int = 0) -> Observation:
+        """What a simulation of a candidate showed. Raises StoreError if it was not kept."""
+        with meanings.translating_damage(self._url), self._engine.connect() as connection:
+            query = self._rows.where(
+                SIMULATION.c.uuid == uuid,
+                SIMULATION.c.stage == stage,
+                SIMULATION.c.realisation == realisation,
+            )
             row = connection.execute(query).first()
         if row is None or row.observation is None:
-            raise StoreError(f"no observation of candidate {simulation.uuid} was kept")
+            raise StoreError(f"no observation of candidate {uuid} was kept")
         return archive.load(self._folder / row.observation, row.sha256)

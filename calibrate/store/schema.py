@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from calibrate.errors import StoreError
-from calibrate.store.database import writing
+from calibrate.store.connections import writing
 
 METADATA = MetaData()
 

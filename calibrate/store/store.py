@@ -25,11 +25,12 @@ from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import StoreError
 from calibrate.observation import Observation
 from calibrate.plugins import version_of
-from calibrate.store import adoption, archive, artifacts, database, schema, verdicts
+from calibrate.store import adoption, archive, artifacts, connections, meanings, schema, urls, verdicts
 from calibrate.store.adoption import Adopted
+from calibrate.store.connections import patient
 from calibrate.store.coordinators import Coordinator
-from calibrate.store.database import patient
 from calibrate.store.naming import refusal
+from calibrate.store.reader import Reader
 from calibrate.store.rows import columns_of, simulation_of
 from calibrate.store.schema import SIMULATION, STUDY
 from calibrate.store.soundness import check_trials
@@ -61,8 +62,10 @@ class Store:
     ) -> None:
         self._study, self._draw = study, draw
         self.say = say
-        self._url = database.parsed(url, Path.cwd())
-        self._folder = database.folder(self._url, study.folder)
+        self._url = urls.parse(url, Path.cwd())
+        self._folder = urls.folder_of(self._url, study.folder)
+        self._engine = connections.connect(self._url)
+        self._reader = Reader(study, url, engine=self._engine)
         self._mirrored: dict[str, int] = {}  # trial numbers by UUID
         self._unheard: list[FrozenTrial] = []  # trials of others that the run does not know of yet
         self.broken = False  # whether a connection broke while something was written
@@ -71,12 +74,12 @@ class Store:
     @property
     def shown_url(self) -> str:
         """The database's URL without its password."""
-        return database.shown(self._url)
+        return urls.mask(self._url)
 
     @property
     def warning(self) -> str | None:
         """What is to be said of the database; None: nothing."""
-        return database.warning(self._url)
+        return urls.warning(self._url)
 
     @property
     def observations(self) -> Path:
@@ -84,16 +87,15 @@ class Store:
         return archive.folder_in(self._folder, self._study.name)
 
     def __enter__(self) -> Self:
-        self._engine = database.connect(self._url)
         try:
-            with database.understood(self._url):
+            with meanings.translating_damage(self._url):
                 self._compare()
-                with database.opening(self._url, self._engine):
+                with connections.opening(self._url, self._engine):
                     schema.upgrade(self._engine)
-                    self._optuna = database.optuna_storage(self._url)
+                    self._optuna = connections.optuna_storage(self._url)
                     self._begin()
                 self._look()
-            self._file = database.identity(self._url)
+            self._file = urls.identify(self._url)
         except BaseException:
             self._engine.dispose()
             raise
@@ -101,7 +103,7 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         # Where the database is gone the others find out by themselves.
-        with contextlib.suppress(StoreError), database.reported(self._url):
+        with contextlib.suppress(StoreError), meanings.translating_errors(self._url):
             self._coordinator.leave()
         self._optuna.remove_session()
         self._optuna.engine.dispose()
@@ -110,7 +112,7 @@ class Store:
     @patient
     def trials(self) -> list[FrozenTrial]:
         """The finished trials, by number."""
-        with database.understood(self._url):
+        with meanings.translating_damage(self._url):
             return self._finished()
 
     @patient
@@ -120,9 +122,9 @@ class Store:
         Finished trials that this run did not tell; and simulations of candidates that no trial tells of and
         no other run will: they are this run's now.
         """
-        with database.understood(self._url):
+        with meanings.translating_damage(self._url):
             self._coordinator.join()
-            with database.writing(self._engine) as connection:
+            with connections.writing(self._engine) as connection:
                 left = self._coordinator.take_over(connection)
                 newest = connection.execute(
                     select(func.max(SIMULATION.c.trial)).where(SIMULATION.c.study == self._id)
@@ -141,20 +143,20 @@ class Store:
     @patient
     def claim(self, wanted: Sequence[Claim]) -> list[Claim]:
         """Take these candidates for this run; returns those that others have taken, and of which not."""
-        with database.reported(self._url):
+        with meanings.translating_errors(self._url):
             self._coordinator.join()
             return self._coordinator.claim(wanted)
 
     @patient
     def elsewhere(self) -> int:
         """Number of candidates that other runs have asked and not told yet."""
-        with database.reported(self._url), self._engine.connect() as connection:
+        with meanings.translating_errors(self._url), self._engine.connect() as connection:
             return self._coordinator.elsewhere(connection)
 
     @patient
     def leave(self) -> bool:
         """Ask no more; returns whether other runs of the study go on."""
-        with database.reported(self._url):
+        with meanings.translating_errors(self._url):
             return self._coordinator.leave()
 
     @patient
@@ -167,13 +169,13 @@ class Store:
             "realisation": simulation.realisation,
         }
         self._check_file()
-        with database.reported(self._url):
+        with meanings.translating_errors(self._url):
             with self._engine.connect() as connection:
                 if connection.execute(select(SIMULATION.c.id).filter_by(**key)).first():
                     return
             file, sha256 = self._keep_observation(simulation)
             columns = {**key, **columns_of(simulation), "trial": self._mirrored.get(simulation.uuid)}
-            with database.writing(self._engine) as connection:
+            with connections.writing(self._engine) as connection:
                 self._coordinator.check(connection)
                 connection.execute(SIMULATION.insert().values(**columns, observation=file, sha256=sha256))
 
@@ -193,8 +195,8 @@ class Store:
     def mirror(self, trials: Sequence[FrozenTrial]) -> list[int]:
         """Add finished trials to Optuna's tables, unless their UUID is there; returns their numbers."""
         self._check_file()
-        with database.reported(self._url):
-            with database.writing(self._engine) as connection:
+        with meanings.translating_errors(self._url):
+            with connections.writing(self._engine) as connection:
                 self._coordinator.check(connection)
             if self.broken:  # what was written just before may be there
                 self._look()
@@ -210,29 +212,17 @@ class Store:
                     trial_id = self._optuna.create_new_trial(self._optuna_study, template_trial=trial)
                     self._mirrored[uuid] = self._optuna.get_trial(trial_id).number
             self._number([str(trial.user_attrs[UUID]) for trial in trials])
-            with database.writing(self._engine) as connection:
+            with connections.writing(self._engine) as connection:
                 self._coordinator.release(connection, [int(trial.user_attrs[INDEX]) for trial in trials])
         return [self._mirrored[str(trial.user_attrs[UUID])] for trial in trials]
 
     def simulations(self, uuid: str) -> list[Simulation]:
         """All simulations of a candidate, as they were finished, without observations."""
-        query = select(SIMULATION).where(SIMULATION.c.study == self._id, SIMULATION.c.uuid == uuid)
-        with database.reported(self._url), self._engine.connect() as connection:
-            return [simulation_of(row) for row in connection.execute(query.order_by(SIMULATION.c.id))]
+        return self._reader.simulations(uuid)
 
     def observation(self, uuid: str, *, stage: int, realisation: int = 0) -> Observation:
-        """What a simulation of a candidate showed. Raises StoreError where it was not kept."""
-        query = select(SIMULATION.c.observation, SIMULATION.c.sha256).where(
-            SIMULATION.c.study == self._id,
-            SIMULATION.c.uuid == uuid,
-            SIMULATION.c.stage == stage,
-            SIMULATION.c.realisation == realisation,
-        )
-        with database.reported(self._url), self._engine.connect() as connection:
-            found = connection.execute(query).first()
-        if found is None or found.observation is None:
-            raise StoreError(f"no observation of candidate {uuid} was kept")
-        return archive.load(self._folder / found.observation, found.sha256)
+        """What a simulation of a candidate showed. Raises StoreError if it was not kept."""
+        return self._reader.observation(uuid, stage=stage, realisation=realisation)
 
     def discard(self, uuid: str, *, stage: int, but_ms: float) -> None:
         """Forget a candidate's simulations of a stage that failed or were not measured for `but_ms`."""
@@ -242,13 +232,13 @@ class Store:
             SIMULATION.c.stage == stage,
             (SIMULATION.c.duration_ms != but_ms) | (SIMULATION.c.status == "failed"),
         )
-        with database.reported(self._url), database.writing(self._engine) as connection:
+        with meanings.translating_errors(self._url), connections.writing(self._engine) as connection:
             connection.execute(delete(SIMULATION).where(*others))
 
     def keep_verdict(self, verdict: Verdict) -> None:
         """Keep what validation found of a trial, also in the study's note in Optuna's dashboard."""
-        with database.reported(self._url):
-            with database.writing(self._engine) as connection:
+        with meanings.translating_errors(self._url):
+            with connections.writing(self._engine) as connection:
                 verdicts.add(connection, self._id, verdict)
                 known = verdicts.verdicts_of(connection, self._study.name)
             verdicts.write_note(self._optuna, self._study.name, known)
@@ -259,7 +249,7 @@ class Store:
         Its trials follow when they are told. Statistics are computed again from the observations. Raises
         StoreError where there is no such study, or it simulated something else.
         """
-        with database.reported(self._url):
+        with meanings.translating_errors(self._url):
             with self._engine.connect() as connection:
                 studies = connection.execute(select(STUDY).order_by(STUDY.c.id)).all()
                 found = adoption.origin_of(self._study, name, studies, self.shown_url)
@@ -271,7 +261,7 @@ class Store:
                 self._study, found, [row for row in rows if row.uuid not in known], self._folder
             )
             self._coordinator.join()
-            with database.writing(self._engine) as connection:
+            with connections.writing(self._engine) as connection:
                 self._coordinator.lock(connection)
                 known = self._known(connection)  # again: another run may have done the same
                 columns = [values for values in columns if values["uuid"] not in known]
@@ -287,7 +277,7 @@ class Store:
 
     def _check_file(self) -> None:
         """Raise StoreError where the file is not the one that was opened: what is written would be lost."""
-        if self._file is not None and database.identity(self._url) != self._file:
+        if self._file is not None and urls.identify(self._url) != self._file:
             raise StoreError(
                 f"the database {self.shown_url} was removed or replaced while this run went on; put it back "
                 "and run again: what it held is kept"
@@ -324,7 +314,7 @@ class Store:
                     f"{self.shown_url} holds an Optuna study '{study.name}' that calibrate did not begin; "
                     "choose another name in [study]"
                 )
-            with database.writing(self._engine) as connection:
+            with connections.writing(self._engine) as connection:
                 connection.execute(STUDY.insert().values(**_study_columns(study)))
                 known_as = connection.execute(own).scalar_one()
         self._id: int = known_as
@@ -364,7 +354,7 @@ class Store:
 
     def _number(self, uuids: Sequence[str]) -> None:
         """Note the trial numbers of these candidates with their simulations."""
-        with database.writing(self._engine) as connection:
+        with connections.writing(self._engine) as connection:
             for uuid in uuids:
                 connection.execute(
                     update(SIMULATION)

@@ -25,7 +25,7 @@ from calibrate.simulation.local_pool import Pool, slots_for
 from calibrate.simulation.slot import last_error
 from calibrate.simulators.genn import cache as genn_cache
 from calibrate.simulators.genn import cpu_loops, cuda
-from calibrate.store import database, probe
+from calibrate.store import probe, urls
 
 State = Literal["ok", "optional", "missing", "broken"]
 
@@ -194,9 +194,9 @@ def _gpu() -> Check:
 
 def _database(url: URL | None) -> Check:
     folder = Path.cwd()
-    found = url or database.parsed("sqlite:///calibrate.db", folder)
+    found = url or urls.parse("sqlite:///calibrate.db", folder)
     remedy = "name another with --storage sqlite:////FOLDER/FILE.db or postgresql://USER@HOST/NAME"
-    local = database.is_sqlite(found) and not str(found.database).startswith("file:")
+    local = urls.is_sqlite(found) and not str(found.database).startswith("file:")
     try:
         if local:
             probe.write_sqlite(Path(str(found.database)), found)
@@ -205,10 +205,10 @@ def _database(url: URL | None) -> Check:
     except StoreError as error:
         return Check(name=DATABASE, state="broken", detail=" ".join(str(error).split()), remedy=remedy)
     if not local:
-        return Check(name=DATABASE, state="ok", detail=f"{database.shown(found)} can be written")
+        return Check(name=DATABASE, state="ok", detail=f"{urls.mask(found)} can be written")
     folder = Path(str(found.database)).parent
-    what = f"SQLite in {folder}" if url is None else database.shown(found)
-    remote = database.network_file_system(folder.absolute())
+    what = f"SQLite in {folder}" if url is None else urls.mask(found)
+    remote = urls.network_file_system(folder.absolute())
     remedy = ""
     if remote:
         remedy = "SQLite locks files, which often fails on a network: a local disk, or PostgreSQL, is safer"

@@ -19,7 +19,7 @@ from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.trials.summary import TargetResult, TrialSummary
 from calibrate.errors import ModelError, SimulatorError, StudyError
 from calibrate.network.wiring import key
-from calibrate.objective import Estimate, Interval, Objective, Value
+from calibrate.objective import Estimate, Objective, Value
 from calibrate.results.looseness import Looseness
 from calibrate.results.results import read_results
 from calibrate.store import storage_url
@@ -219,8 +219,7 @@ def _aimed(study: Study, estimates: Mapping[str, Estimate]) -> Study:
 def _target(objective: Objective, value: float) -> Value:
     tolerance = objective.target.tolerance
     if objective.statistic.scale == "log":  # ratios are compared, so tolerances are ratios too
-        before = objective.target
-        tolerance *= value / (before.high if isinstance(before, Interval) else before.value)
+        tolerance = value * objective.target.relative_tolerance
     return Value(value, _rounded(tolerance), source="a known network")
 
 
@@ -230,9 +229,7 @@ def _rounded(value: float) -> float:
 
 
 def _section(section: ObjectiveSection, objective: Objective) -> ObjectiveSection:
-    target = objective.target
-    assert isinstance(target, Value)
-    changes = {"target": target.value, "tolerance": target.tolerance, "interval": None}
+    changes = {"target": objective.target.aim, "tolerance": objective.target.tolerance, "interval": None}
     return section.model_copy(update=changes)
 
 

@@ -13,7 +13,7 @@ from calibrate.calibration.search.trials import loss_of
 from calibrate.calibration.trials.averages import Summary, average, combine, search_estimates
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.errors import StoreError
-from calibrate.objective import Estimate, Value
+from calibrate.objective import Estimate
 from calibrate.study import Study
 from calibrate.study.graphs import Purpose
 
@@ -107,7 +107,7 @@ def target_results(
         found.append(
             TargetResult(
                 name=name,
-                target=target.value if isinstance(target, Value) else (target.low, target.high),
+                target=target.aim,
                 tolerance=target.tolerance,
                 reached=finite(estimate.value),
                 met=objective.met(estimate),

@@ -21,7 +21,7 @@ from calibrate.calibration.validation.paired_tests import (
     power,
     replicates_needed,
 )
-from calibrate.objective import Estimate, Interval, Objective, Statistic
+from calibrate.objective import Estimate, Objective, Statistic
 from calibrate.study import Study
 
 Decision = Literal["equivalent", "different", "undecided"]
@@ -112,19 +112,6 @@ class Shift:
     ks: float
     p: float | None
     differs: bool
-
-
-def margin_of(objective: Objective) -> float:
-    """What counts as no difference for an objective: its tolerance; on the log scale its logarithm.
-
-    That is ln(1 + tolerance / value), the nearer of the target's two ends; for an interval tolerance / high.
-    """
-    target = objective.target
-    if objective.statistic.scale == "linear":
-        return target.tolerance
-    if isinstance(target, Interval):
-        return target.tolerance / target.high
-    return math.log1p(target.tolerance / target.value)
 
 
 def agreements(
@@ -223,7 +210,9 @@ class _Compared:
 
     @cached_property
     def margin(self) -> float | None:
-        return None if self.objective is None else margin_of(self.objective)
+        if self.objective is None:
+            return None
+        return self.objective.target.margin(self.statistic.scale)
 
     @cached_property
     def test(self) -> Paired:

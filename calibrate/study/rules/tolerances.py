@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from calibrate.network import FixedIndegree, Network
-from calibrate.objective import Objective, Value
+from calibrate.objective import Objective
 from calibrate.study.file.problems import Problems
 from calibrate.study.file.sections import StudyFile
 
@@ -21,9 +21,7 @@ def standard_error(
     spread = objective.statistic.spread.get("fixed_indegree" if fixed else "bernoulli")
     if spread is None:
         return None
-    target = objective.target
-    value = target.value if isinstance(target, Value) else (target.low + target.high) / 2
-    return spread.standard_error(value, duration_ms=duration_ms, graphs=graphs)
+    return spread.standard_error(objective.target.centre, duration_ms=duration_ms, graphs=graphs)
 
 
 def check(problems: Problems, file: StudyFile, objectives: Sequence[Objective], network: Network) -> None:
@@ -37,11 +35,7 @@ def check(problems: Problems, file: StudyFile, objectives: Sequence[Objective], 
         given = file.objectives[number].standard_error
         estimate = standard_error(objective, network, duration_ms=duration_ms, graphs=graphs)
         error = estimate if given is None else given
-        target = objective.target
-        reach = target.tolerance
-        if not isinstance(target, Value):
-            reach += (target.high - target.low) / 2
-        if error is None or reach >= error:
+        if error is None or objective.target.reach >= error:
             continue
         on = "1 graph" if graphs == 1 else f"{graphs} graphs"
         whose = "is estimated at" if given is None else "is given as"
@@ -53,4 +47,4 @@ def check(problems: Problems, file: StudyFile, objectives: Sequence[Objective], 
             "raise it, or duration_ms, or [replicates] graphs; where you know the standard error better, "
             "give it: standard_error = ..."
         )
-        problems.add(("objectives", number, "tolerance"), rule, target.tolerance, remedy)
+        problems.add(("objectives", number, "tolerance"), rule, objective.target.tolerance, remedy)

@@ -1,0 +1,168 @@
+"""Connections to the database of a study: engines, transactions, locks and retries."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+import optuna
+from filelock import FileLock, Timeout
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, select
+
+from calibrate.errors import StoreError
+from calibrate.store import urls
+from calibrate.store.meanings import LOCK_TIMEOUT_S, MEANINGS, is_unreachable, translating_errors
+
+# How long to try a server that does not answer (s): it may be restarting.
+SERVER_TIMEOUT_S = 300.0
+
+# What a server is told of each connection, so that a host that falls off the network in the middle of a
+# transaction does not keep its locks, for which the others wait.
+_OF_A_SESSION = {
+    "idle_in_transaction_session_timeout": "60s",
+    "tcp_keepalives_idle": 10,
+    "tcp_keepalives_interval": 5,
+    "tcp_keepalives_count": 4,
+}
+
+# Marks connections whose transactions write, for SQLite.
+WRITES = "calibrate_writes"
+
+
+def connect(url: URL) -> Engine:
+    """An engine for our own tables; nothing is connected yet. Raises StoreError if the driver is missing."""
+    with translating_errors(url):
+        if not urls.is_sqlite(url):
+            engine = create_engine(url, **_server_options(url))
+            _limit_sessions(engine)
+            return engine
+        engine = create_engine(url, connect_args={"timeout": LOCK_TIMEOUT_S})
+        event.listen(engine, "connect", _configure)
+        event.listen(engine, "connect", _take_over_transactions)
+        event.listen(engine, "begin", _begin)
+        return engine
+
+
+def optuna_storage(url: URL, *, reading: bool = False) -> optuna.storages.RDBStorage:
+    """Optuna's own storage in the same database; creates its tables unless `reading`. Raises StoreError."""
+    options = {"connect_args": {"timeout": LOCK_TIMEOUT_S}} if urls.is_sqlite(url) else _server_options(url)
+    # Optuna reads braces as a template.
+    text = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
+    with translating_errors(url):
+        storage = optuna.storages.RDBStorage(text, engine_kwargs=options, skip_table_creation=reading)
+        if urls.is_sqlite(url) and not reading:
+            event.listen(storage.engine, "connect", _configure)
+            storage.engine.dispose()  # so that connections opened so far are configured too
+        if not urls.is_sqlite(url):
+            _limit_sessions(storage.engine)
+            storage.engine.dispose()
+        return storage
+
+
+def _limit_sessions(engine: Engine) -> None:
+    if engine.dialect.name != "postgresql":
+        return
+
+    def configure(connection: Any, _: object) -> None:
+        with connection.cursor() as cursor:
+            for name, value in _OF_A_SESSION.items():
+                cursor.execute(f"SET {name} = '{value}'")
+        connection.commit()
+
+    event.listen(engine, "connect", configure)
+
+
+def _server_options(url: URL) -> dict[str, Any]:
+    # A host that is gone says nothing: whoever waits for it must give up by himself.
+    patience = {"connect_timeout": 10, "tcp_user_timeout": 30_000}
+    to_postgres = {"connect_args": patience} if url.drivername == "postgresql+psycopg" else {}
+    return {"pool_pre_ping": True, "pool_size": 2, **to_postgres}
+
+
+def _configure(connection: sqlite3.Connection, _: object) -> None:
+    for setting in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {setting}")
+
+
+def _take_over_transactions(connection: sqlite3.Connection, _: object) -> None:
+    # Left alone, Python's sqlite3 begins no transaction before it creates tables.
+    connection.isolation_level = None
+
+
+def _begin(connection: Connection) -> None:
+    # A transaction that begins with reading and then writes may find the lock taken, and cannot wait for it.
+    writes = connection.get_execution_options().get(WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that writes: all of it or, where an exception leaves it, nothing."""
+    with engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def opening(url: URL, engine: Engine) -> Iterator[None]:
+    """Lets one process at a time create tables and begin studies."""
+    number = int.from_bytes(hashlib.sha256(b"calibrate").digest()[:4], "big")
+    if url.get_backend_name() == "postgresql":
+        # No transaction: it would be idle meanwhile.
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(select(func.pg_advisory_lock(number)))
+            try:
+                yield
+            finally:
+                connection.execute(select(func.pg_advisory_unlock(number)))
+        return
+    # Not beside the database: what a run leaves there is results. The system frees it when a process dies.
+    folder = Path(tempfile.gettempdir()) / f"calibrate-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    name = hashlib.sha256(urls.mask(url).encode()).hexdigest()[:32]
+    try:
+        with FileLock(folder / f"{name}.lock").acquire(timeout=LOCK_TIMEOUT_S):
+            yield
+    except Timeout:
+        raise StoreError(f"database {urls.mask(url)}: {MEANINGS['database is locked']}") from None
+
+
+class Waits(Protocol):
+    """What `patient` needs: whom to tell, and a place to note that a connection broke."""
+
+    say: Callable[[str], None]
+    broken: bool
+
+
+_S = TypeVar("_S", bound=Waits)
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def patient(method: Callable[Concatenate[_S, _P], _T], /) -> Callable[Concatenate[_S, _P], _T]:
+    """A method that may be done twice, done again while the database's server does not answer."""
+
+    @functools.wraps(method)
+    def again(self: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        began, pause_s = time.monotonic(), 0.25
+        while True:
+            try:
+                return method(self, *args, **kwargs)
+            except StoreError as error:
+                waited_s = time.monotonic() - began
+                if not is_unreachable(error) or waited_s + pause_s > SERVER_TIMEOUT_S:
+                    raise
+                if not self.broken:
+                    self.say(f"waiting for the database's server: {error}")
+                self.broken = True
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, 10.0)
+
+    return again
