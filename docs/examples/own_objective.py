@@ -1,6 +1,6 @@
-# From nothing to a calibrated network with an objective of one's own. Every `# %%` begins a notebook cell.
+# A complete study with an objective of its own, from start to finish. Every `# %%` starts a notebook cell.
 
-# %% A statistic: how long the network pauses. It is undefined without spikes, and says so.
+# %% A statistic: the longest pause of the network. Without spikes it is undefined, and returns why.
 import numpy as np
 
 from calibrate import Estimate, Needs, make_study, raster_figure, read_results, run_study, statistic
@@ -17,7 +17,7 @@ def longest_pause(observation, *, population="E"):
     return 5.0 * max(pauses.max(initial=0), 1)
 
 
-# %% A study: the balanced network, two free parameters, a built-in statistic and ours.
+# %% A study: the balanced network with two free parameters, a built-in statistic and our own.
 study = make_study(
     "pauses",
     model="balanced",
@@ -36,11 +36,11 @@ study = make_study(
     budget={"trials": 24, "loss": 0.5},
 )
 
-# %% Run it; calling this again goes on where it ended.
+# %% Run it. Run this cell again to resume the study.
 result = run_study(study)
 print(result.best)
 
-# %% What it found: a row per trial, and the best network's spikes.
+# %% Look at the results: one row per trial, and the spikes of the best network.
 results = read_results(study)
 print(results.trials[["loss", "I_th_E", "I_th_I", "rate_E", "longest_pause"]].sort_values("loss").head())
 raster_figure(results.simulate(result.best.number).observation)
