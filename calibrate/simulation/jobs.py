@@ -75,7 +75,7 @@ class Job:
 class Outcome:
     """What became of a job.
 
-    measured   its statistics, where the setup asks for them
+    evaluation its statistics, if the setup asks for them
     build_s    time spent building the network (0 where it was there already)
     wall_s     time of the simulation; members of one batch share it
     scoring_s  time of the statistics and of packing; members of one batch share it

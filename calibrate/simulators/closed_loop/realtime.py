@@ -14,10 +14,10 @@ from calibrate.observation import Episode, IntArray, Observation, SimulationFail
 from calibrate.simulators.base import Member, Prepared
 from calibrate.simulators.closed_loop.coupling import Coupling, Loop, stimulate
 
-# What happens when the network is not ready at a tick of the clock. "wait": the environment waits for it, and
-# nothing is lost but time. The other two go by the clock: the environment steps at every tick, with what the
-# network gave last ("hold") or with no activity at all ("skip"), and the network goes on with the latest
-# stimulation when it is ready.
+# What happens if the network is not ready at a tick of the clock. "wait": the environment waits for it, and
+# nothing is lost but time. The other two follow the clock: the environment steps at every tick, with the
+# activity of the last interval that was ready ("hold") or with no activity at all ("skip"). When the network
+# is ready, it continues with the latest stimulation.
 Deadline = Literal["wait", "hold", "skip"]
 
 PROGRESS_S = 0.25
@@ -101,6 +101,7 @@ def run_loop(
         prepared.advance(warmup_ms)
     prepared.measure()
     before = prepared.counted()[0]
+    last: IntArray = np.zeros_like(before)
     took = np.zeros((3, intervals))
     missed = done = 0
     interval_s, last_shown = loop.interval_ms / 1000, time.perf_counter()
@@ -114,12 +115,12 @@ def run_loop(
         counts, before = now - before, now
         read = time.perf_counter()
         if deadline != "wait":
-            stood_in: IntArray = counts if deadline == "hold" else np.zeros_like(counts)
+            stood_in = last if deadline == "hold" else np.zeros_like(counts)
             for _ in range(int((read - tick) / interval_s) + 1 if read > tick else 0):
                 coupling.exchange(stood_in)
                 tick += interval_s
                 missed += 1
-        stimulation = coupling.exchange(counts)
+        stimulation, last = coupling.exchange(counts), counts
         stepped = time.perf_counter()
         stimulate(prepared, loop, 0, stimulation)
         ended = time.perf_counter()
