@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from calibrate.objective import Estimate, Objective, Statistic, Value
 from calibrate.observation import Episode, Layout, Observation, observe_spikes
+from calibrate.observation.layout import BIN_MS, WINDOW_MS
 
 CLUSTERS, SIZE, DURATION_MS = 4, 10, 2000
 NEURONS = CLUSTERS * SIZE
@@ -69,7 +70,7 @@ REGIMES: Mapping[str, Trains] = {
 
 
 def observed(
-    trains: Trains, *, depolarisation: float = math.nan, bin_ms: float = 1.0, window_ms: float = 50.0
+    trains: Trains, *, depolarisation: float = math.nan, bin_ms: float = BIN_MS, window_ms: float = WINDOW_MS
 ) -> Observation:
     """The observation of a regime as population "E"; `depolarisation` that of all clusters at the end."""
     layout = Layout.of([("E", NEURONS, CLUSTERS)])

@@ -10,6 +10,7 @@ import pytest
 from calibrate.calibration.resources import estimate as cost
 from calibrate.calibration.resources.estimate import estimate
 from calibrate.observation import SimulationFailure
+from calibrate.simulation import probe
 from calibrate.simulation.jobs import Job, Outcome, Timing
 from small_study import small_study
 
@@ -24,9 +25,9 @@ GRAPHS = ("confirm = 0\nfresh = 0", "graphs = 3\nconfirm = 0\nfresh = 4")
 class Clock:
     """A pool that says how long its simulations took: 1 s for 1000 ms, and 2 s for building."""
 
-    def __init__(self, _setup: Any, timing: Timing, *, slots: int, timeout_s: float) -> None:
+    def __init__(self, _setup: Any, _timing: Timing, *, slots: int, timeout_s: float) -> None:
         assert timeout_s > 0
-        self.timing, self.slots = timing, slots
+        self.slots = slots
 
     def __enter__(self) -> Clock:
         return self
@@ -34,9 +35,9 @@ class Clock:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def run(self, candidates: Sequence[Job]) -> list[Outcome]:
-        assert self.timing.warmup_ms == 0.0
-        wall_s = self.timing.duration_ms / 1000
+    def run(self, candidates: Sequence[Job], *, timing: Timing) -> list[Outcome]:
+        assert timing.warmup_ms == 0.0
+        wall_s = timing.duration_ms / 1000
         return [
             Outcome(uuid=c.uuid, result=None, wall_s=wall_s, build_s=2.0)  # type: ignore[arg-type]
             for c in candidates
@@ -45,7 +46,7 @@ class Clock:
 
 @pytest.fixture
 def _clock(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(cost, "Pool", Clock)
+    monkeypatch.setattr(probe, "Pool", Clock)
     slots: Callable[..., int] = lambda *_: 2  # noqa: E731
     monkeypatch.setattr(cost, "slots_for", slots)
 
@@ -73,7 +74,7 @@ def test_the_total_is_not_known_where_no_number_of_trials_is_given(tmp_path):
 
 
 def test_a_cost_without_times_simulates_nothing(tmp_path, monkeypatch):
-    monkeypatch.delattr(cost, "Pool")
+    monkeypatch.delattr(probe, "Pool")
     found = estimate(small_study(tmp_path), timed=False)
     assert (found.neurons, found.synapses, found.memory_bytes) == (50, 0, 150e6)
     assert (found.build_s, found.trial_s, found.total_s, found.note) == (None, None, None, "")
@@ -81,7 +82,7 @@ def test_a_cost_without_times_simulates_nothing(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("_clock")
 def test_a_network_that_cannot_be_simulated_has_no_time_and_a_note_why(tmp_path, monkeypatch):
-    def fails(_: Clock, candidates: Sequence[Job]) -> list[Outcome]:
+    def fails(_: Clock, candidates: Sequence[Job], **_timing: Any) -> list[Outcome]:
         return [Outcome(uuid=c.uuid, result=SimulationFailure("it broke")) for c in candidates]
 
     monkeypatch.setattr(Clock, "run", fails)

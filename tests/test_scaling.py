@@ -22,6 +22,7 @@ from calibrate.errors import StudyError
 from calibrate.figures import scaling_figure
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.network.sizes import size_steps, sizes_for
+from calibrate.simulation import probe
 from calibrate.simulation.jobs import Job, Outcome, Timing
 from calibrate.study import Study, read_study
 from conftest import METASTABLE, both
@@ -233,7 +234,7 @@ class Clock:
     factor = 2.0
     processes: ClassVar = [os.getpid()]
 
-    def __init__(self, _setup: Any, _timing: Timing, *, slots: int) -> None:
+    def __init__(self, _setup: Any, _timing: Timing, *, slots: int, timeout_s: float | None) -> None:  # noqa: ARG002
         assert slots == 1
         self.wired = False
 
@@ -262,7 +263,7 @@ class Clock:
 def test_neither_loading_nor_onset_count_as_time_of_the_simulation(
     study, monkeypatch, factor, given_ms, duration_ms
 ):
-    monkeypatch.setattr(measurement, "Pool", Clock)
+    monkeypatch.setattr(probe, "Pool", Clock)
     monkeypatch.setattr(Clock, "factor", factor)
     ready = read_study(study)
     found = measurement.measure(ready, ready.parameters({}), duration_ms=given_ms, repeats=2)
@@ -274,7 +275,7 @@ def test_neither_loading_nor_onset_count_as_time_of_the_simulation(
 
 
 def test_a_time_that_is_lost_in_the_noise_is_no_measurement(study, monkeypatch):
-    monkeypatch.setattr(measurement, "Pool", Clock)
+    monkeypatch.setattr(probe, "Pool", Clock)
     monkeypatch.setattr(Clock, "factor", 0.0)
     ready = read_study(study)
     found = measurement.measure(ready, ready.parameters({}), duration_ms=300)
@@ -332,7 +333,7 @@ def test_a_simulation_that_fails_is_left_out_with_its_reason(study, tmp_path):
 def interrupted_after(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C while the measurement number `count` + 1 runs."""
     batches: list[Any] = []
-    simulate = measurement.Pool.run
+    simulate = probe.Pool.run
 
     def run(pool: Any, candidates: Any, **more: Any) -> Any:
         batches.append(pool)
@@ -340,7 +341,7 @@ def interrupted_after(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
             raise KeyboardInterrupt
         return simulate(pool, candidates, **more)
 
-    monkeypatch.setattr(measurement.Pool, "run", run)
+    monkeypatch.setattr(probe.Pool, "run", run)
 
 
 def test_an_interrupt_keeps_what_was_measured(study, monkeypatch, capsys):

@@ -26,9 +26,6 @@ from calibrate.simulators.genn.footprint import (
 )
 from calibrate.study import Study
 
-WINDOW_MS = 50.0
-BIN_MS = 1.0
-
 
 def setup_of(study: Study, *, batch_size: int = 1, spikes: bool = False) -> Setup:
     """How the networks of `study` are simulated; it must name a simulator, not "auto"."""
@@ -41,11 +38,7 @@ def setup_of(study: Study, *, batch_size: int = 1, spikes: bool = False) -> Setu
         backend=simulation.backend,
         precision=simulation.precision,
         dt_ms=simulation.dt_ms,
-        recording=RecordingPlan(
-            bin_ms=needs.bin_ms or BIN_MS,
-            window_ms=needs.window_ms or WINDOW_MS,
-            spikes=needs.spikes or spikes,
-        ),
+        recording=RecordingPlan(**needs.widths, spikes=needs.spikes or spikes),
         wiring_seed=study.simulation_seed,
         batch_size=batch_size,
         stimuli=study.stimuli,

@@ -59,7 +59,7 @@ def bootstrap(
     """
     chosen = panel(recording.observe(dt_ms=dt_ms).layout) if statistics is None else statistics
     needs = Needs.merge(statistic.needs for statistic in chosen)
-    widths = {"bin_ms": needs.bin_ms or 1.0, "window_ms": needs.window_ms or 50.0}
+    widths = needs.widths
     block = max(recording.duration_ms / 20, 1000.0) if block_ms is None else block_ms
     # Whole bins and windows, so that none lies across a seam.
     unit = max(widths.values())

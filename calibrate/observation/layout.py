@@ -16,6 +16,10 @@ from calibrate.errors import ObservationError
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
+# Widths of bins and of windows that spikes are counted in, if nothing depends on them (ms).
+BIN_MS = 1.0
+WINDOW_MS = 50.0
+
 
 def steps(duration_ms: float, dt_ms: float, what: str) -> int:
     """Number of steps of `dt_ms` in `duration_ms`; raises ObservationError unless it is a whole number."""
@@ -131,6 +135,11 @@ class Needs:
         for name, width in (("bin_ms", self.bin_ms), ("window_ms", self.window_ms)):
             if width is not None and not (math.isfinite(width) and width > 0):
                 raise ObservationError(f"{name} must be a width above 0 ms, not {width:g}")
+
+    @property
+    def widths(self) -> dict[str, float]:
+        """Widths of bins and windows to count in: the defaults if they do not matter."""
+        return {"bin_ms": self.bin_ms or BIN_MS, "window_ms": self.window_ms or WINDOW_MS}
 
     @staticmethod
     def merge(needs: Iterable[Needs]) -> Needs:

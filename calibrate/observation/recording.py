@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from calibrate.errors import ObservationError, RecordingError
 from calibrate.observation import Group, Layout, Observation, observe_spikes
+from calibrate.observation.layout import BIN_MS, WINDOW_MS
 from calibrate.observation.packing import check_size
 
 # Times of a simulation are whole steps, but for rounding.
@@ -125,7 +126,9 @@ class Recording:
     def units(self) -> int:
         return sum(len(trains) for trains in self.trains.values())
 
-    def observe(self, *, dt_ms: float = 0.1, bin_ms: float = 1.0, window_ms: float = 50.0) -> Observation:
+    def observe(
+        self, *, dt_ms: float = 0.1, bin_ms: float = BIN_MS, window_ms: float = WINDOW_MS
+    ) -> Observation:
         """Its observation; a last piece shorter than a bin is left out. Raises ObservationError."""
         duration_ms = int(self.duration_ms / bin_ms + _ROUNDING) * bin_ms
         rows = sum(len(sizes) for sizes in self.clusters.values()) or len(self.trains)

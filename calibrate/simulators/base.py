@@ -10,6 +10,7 @@ import numpy as np
 
 from calibrate.network import Network, RateStimulus, Stimulus, Values
 from calibrate.observation import FloatArray, IntArray, Layout, Observation, SimulationFailure
+from calibrate.observation.layout import BIN_MS, WINDOW_MS
 from calibrate.simulators.turn import Turn
 
 Precision = Literal["single", "double"]
@@ -19,8 +20,8 @@ Precision = Literal["single", "double"]
 class RecordingPlan:
     """What a simulator keeps: counts of groups in bins, of neurons in windows; every spike if asked."""
 
-    bin_ms: float = 1.0
-    window_ms: float = 50.0
+    bin_ms: float = BIN_MS
+    window_ms: float = WINDOW_MS
     spikes: bool = False
 
 

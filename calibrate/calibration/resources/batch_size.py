@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from calibrate import simulators
 from calibrate.calibration.study_pool import footprint_of, most_that_fit, setup_of
 from calibrate.errors import SimulatorError
-from calibrate.observation import SimulationFailure
-from calibrate.simulation.jobs import Job, Timing
-from calibrate.simulation.local_pool import Pool, slots_for
+from calibrate.simulation.local_pool import slots_for
+from calibrate.simulation.probe import Probe
 from calibrate.simulators.genn import cache as genn_cache
 from calibrate.simulators.genn import cuda
 from calibrate.simulators.genn.footprint import Footprint
@@ -133,20 +132,16 @@ class _Measured:
 
 def _throughput(study: Study, size: int) -> _Measured:
     """Simulate a little in batches of `size`, in a process of their own."""
-    began = time.monotonic()
-    setup = setup_of(study, batch_size=size)
-    bin_ms = setup.recording.bin_ms
-    probe = Timing(warmup_ms=0.0, duration_ms=bin_ms * max(round(PROBE_MS / bin_ms), 1))
-    parameters = study.parameters({})
-    jobs = [Job(uuid=str(uuid.uuid4()), parameters=parameters, seed=k) for k in range(size)]
-    reached = 0.0
-    with contextlib.suppress(SimulatorError), Pool(setup, probe, slots=1) as pool:
-        first = pool.run(jobs)
-        if not any(isinstance(outcome.result, SimulationFailure) for outcome in first):
-            outcomes = pool.run(jobs)
-            if not any(isinstance(outcome.result, SimulationFailure) for outcome in outcomes):
-                reached = size / max(outcome.wall_s for outcome in outcomes)
-        pool.keeps_logs = False  # nobody is told of them
+    began, reached = time.monotonic(), 0.0
+    with (
+        contextlib.suppress(SimulatorError),
+        Probe(setup_of(study, batch_size=size), study.parameters({}), n=size) as probe,
+    ):
+        try:
+            probe.run(PROBE_MS)
+            reached = size / max(outcome.wall_s for outcome in probe.run(PROBE_MS))
+        finally:
+            probe.pool.keeps_logs = False  # nobody is told of them
     return _Measured(reached, time.monotonic() - began)
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass, replace
 
 from calibrate import simulators
 from calibrate.calibration.resources.batch_size import untried
 from calibrate.calibration.study_pool import footprint_of, room_on_gpus, setup_of
-from calibrate.observation import SimulationFailure
-from calibrate.simulation.jobs import Job, Timing
-from calibrate.simulation.local_pool import Pool, slots_for
+from calibrate.errors import SimulatorError
+from calibrate.simulation.local_pool import slots_for
+from calibrate.simulation.probe import Probe
 from calibrate.simulators.genn import cuda
 from calibrate.simulators.genn.footprint import PROCESS_BYTES
 from calibrate.study import Study
 
-# So much of a network is simulated, at least; that costs seconds where a trial costs minutes.
+# How much of a network is simulated, at least: it costs seconds if a trial costs minutes.
 SAMPLE_MS = 200.0
 SHARE = 0.05
 PATIENCE_S = 120.0
@@ -73,20 +72,15 @@ def estimate(study: Study, *, timed: bool = True) -> Cost:
 
 
 def _timed(study: Study, structure: Cost, *, turns: float) -> Cost:
-    needs = study.needs.bin_ms or 1.0
-    sample_ms = max(SAMPLE_MS, SHARE * study.simulation.duration_ms)
-    whole = needs * max(round(sample_ms / needs), 1)
     n = structure.slots * structure.batch_size
-    parameters = study.parameters({})
-    jobs = [Job(uuid=str(uuid.uuid4()), parameters=parameters, seed=k) for k in range(n)]
     setup = setup_of(study, batch_size=structure.batch_size)
-    sample = Timing(warmup_ms=0.0, duration_ms=whole)
-    with Pool(setup, sample, slots=structure.slots, timeout_s=PATIENCE_S) as pool:
-        outcomes = pool.run(jobs)
-    failed = [outcome.result for outcome in outcomes if isinstance(outcome.result, SimulationFailure)]
-    if failed:
-        return replace(structure, note=f"time is not known: {failed[0].reason}")
-    per_ms = turns * max(outcome.wall_s for outcome in outcomes) / whole
+    with Probe(setup, study.parameters({}), n=n, slots=structure.slots, timeout_s=PATIENCE_S) as probe:
+        sample_ms = probe.whole(max(SAMPLE_MS, SHARE * study.simulation.duration_ms))
+        try:
+            outcomes = probe.run(sample_ms)
+        except SimulatorError as error:
+            return replace(structure, note=f"time is not known: {error}")
+    per_ms = turns * max(outcome.wall_s for outcome in outcomes) / sample_ms
     full, replicates = study.stages[-1], study.replicates
     lengths = [stage.warmup_ms + stage.duration_ms for stage in study.stages[:-1]]
     lengths += [full.warmup_ms + full.duration_ms] * replicates.graphs

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,9 +13,9 @@ import psutil
 from calibrate.calibration.study_pool import setup_of
 from calibrate.errors import SimulatorError
 from calibrate.network import Network
-from calibrate.observation import SimulationFailure
-from calibrate.simulation.jobs import Job, Outcome, Timing
-from calibrate.simulation.local_pool import Pool, slots_for
+from calibrate.simulation.jobs import Outcome
+from calibrate.simulation.local_pool import slots_for
+from calibrate.simulation.probe import Probe
 from calibrate.study import Study
 
 # Before the measurement, until the onset of activity is over.
@@ -91,31 +90,28 @@ def measure(
     try:
         slots_for(backend, network)
         setup = replace(setup_of(study, batch_size=batch_size), stimuli=())
-        bin_ms = setup.recording.bin_ms
-        settling_ms = _whole(SETTLING_MS, bin_ms)
-        settling = Timing(warmup_ms=0.0, duration_ms=settling_ms)
-        jobs = [Job(uuid=str(uuid.uuid4()), parameters=parameters, seed=k) for k in range(batch_size)]
-        with Pool(setup, settling, slots=1) as pool:
-            first = _completed(pool, jobs, settling)[0]
-            settled = _completed(pool, jobs, settling)[0]
+        with Probe(setup, parameters, n=batch_size) as probe:
+            settling_ms = probe.whole(SETTLING_MS)
+            first = probe.run(settling_ms)[0]
+            settled = probe.run(settling_ms)[0]
             if duration_ms is None:
                 duration_ms = WALL_S / settled.wall_s * settling_ms
                 duration_ms = min(max(duration_ms, SHORTEST_MS), LONGEST_MS)
-            whole = Timing(warmup_ms=settling_ms, duration_ms=_whole(duration_ms, bin_ms))
-            runs = [_completed(pool, jobs, whole) for _ in range(repeats)]
-            memory_bytes = _peak_bytes(pool.processes[0])
+            duration_ms = probe.whole(duration_ms)
+            runs = [probe.run(duration_ms, warmup_ms=settling_ms) for _ in range(repeats)]
+            memory_bytes = _peak_bytes(probe.pool.processes[0])
     except SimulatorError as error:
         return omitted(str(error))
     walls_s = tuple(outcomes[0].wall_s - settled.wall_s for outcomes in runs)
     if min(walls_s) <= 0:
-        return omitted(f"{whole.duration_ms:g} ms are too short to be timed")
+        return omitted(f"{duration_ms:g} ms are too short to be timed")
     return Measurement(
         backend=backend,
         batch_size=batch_size,
         neurons=network.n_neurons,
         synapses=synapses(network),
         build_s=max(first.build_s + first.wall_s - settled.wall_s, 0.0),
-        duration_ms=whole.duration_ms,
+        duration_ms=duration_ms,
         walls_s=walls_s,
         rate_hz=_mean_rate_hz(runs[0]),
         memory_bytes=memory_bytes,
@@ -126,18 +122,6 @@ def measure(
 def synapses(network: Network) -> int:
     """The number of synapses; expected, where pairs are connected at random."""
     return round(sum(network.expected_synapses(projection) for projection in network.projections))
-
-
-def _whole(duration_ms: float, bin_ms: float) -> float:
-    return bin_ms * max(round(duration_ms / bin_ms), 1)
-
-
-def _completed(pool: Pool, jobs: Sequence[Job], timing: Timing) -> list[Outcome]:
-    outcomes = pool.run(jobs, timing=timing)
-    for outcome in outcomes:
-        if isinstance(outcome.result, SimulationFailure):
-            raise SimulatorError(outcome.result.reason)
-    return outcomes
 
 
 def _mean_rate_hz(outcomes: Sequence[Outcome]) -> float:

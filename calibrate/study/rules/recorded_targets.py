@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +49,7 @@ class Recorded:
             return np.array(given, dtype=float)
         if given != RECORDING:
             return _numbers(self.folder / given)
-        observation = self._there().observe(**_widths(statistic))
+        observation = self._there().observe(**statistic.needs.widths)
         found = statistic(observation).sample
         if found is None or not found.size:
             raise ObjectiveError(f"{statistic.name} has no distribution in the recording")
@@ -78,11 +77,6 @@ def recorded(problems: Problems, section: RecordingSection | None, folder: Path)
             ),
         )
     return Recorded(folder, found)
-
-
-def _widths(statistic: Statistic) -> Mapping[str, float]:
-    needs = statistic.needs
-    return {"bin_ms": needs.bin_ms or 1.0, "window_ms": needs.window_ms or 50.0}
 
 
 def _numbers(path: Path) -> NDArray[np.float64]:
