@@ -81,6 +81,42 @@ def test_only_their_own_rooms_import_the_simulators():
     assert users == {("simulators/nest/simulator.py", "nest"), ("simulators/genn/simulator.py", "pygenn")}
 
 
+def test_private_parts_of_other_libraries_are_used_in_one_module_for_each():
+    """So that an upgrade has one place to look at. SQLAlchemy documents `_mapping`, Python `os._exit`."""
+    for path in SOURCES:
+        if path.stem.endswith("internals"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if (
+                not isinstance(node, ast.Attribute)
+                or not node.attr.startswith("_")
+                or node.attr.endswith("__")
+            ):
+                continue
+            owner = ast.unparse(node.value)
+            assert owner in ("self", "cls") or node.attr in ("_mapping", "_exit"), (
+                f"{path}: {owner}.{node.attr}"
+            )
+
+
+LONGEST_MODULE, LONGEST_BODY = 400, 50
+
+
+def test_modules_are_short():
+    for path in SOURCES:
+        assert len(path.read_text().splitlines()) <= LONGEST_MODULE, path
+
+
+def test_functions_are_short():
+    """Counted without signature and docstring."""
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                body = node.body[1:] if ast.get_docstring(node) else node.body
+                lines = (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+                assert lines <= LONGEST_BODY, f"{path}: {node.name} has {lines} lines"
+
+
 def test_calibrate_does_not_know_the_objectives_that_it_ships():
     for path in SOURCES:
         assert not any(module.split(".")[0] == "objectives" for module in imported(path)), path

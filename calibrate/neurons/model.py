@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -169,7 +169,9 @@ def register(model: NeuronModel) -> NeuronModel:
     Registering one again replaces it where it comes from the same file, or both from a notebook or console;
     another one under a taken name raises ModelError.
     """
-    origin = str(sys._getframe(1).f_globals.get("__file__", "__main__"))
+    frame = inspect.currentframe()
+    caller = frame.f_back if frame else None
+    origin = str(caller.f_globals.get("__file__", "__main__") if caller else "__main__")
     if _origins.setdefault(model.name, origin) == origin:
         _registry[model.name] = model
     elif _registry[model.name] != model:

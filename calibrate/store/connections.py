@@ -67,6 +67,14 @@ def optuna_storage(url: URL, *, reading: bool = False) -> optuna.storages.RDBSto
         return storage
 
 
+def study_id(storage: optuna.storages.RDBStorage, name: str) -> int | None:
+    """The id of a study in Optuna's tables; None if it is not there."""
+    try:
+        return storage.get_study_id_from_name(name)
+    except KeyError:
+        return None
+
+
 def _limit_sessions(engine: Engine) -> None:
     if engine.dialect.name != "postgresql":
         return

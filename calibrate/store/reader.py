@@ -100,10 +100,10 @@ class Reader:
         storage = connections.optuna_storage(self._url, reading=True)
         try:
             with meanings.translating_damage(self._url):
-                known = {found.study_name: found._study_id for found in storage.get_all_studies()}
-                if self._study.name not in known:
+                known = connections.study_id(storage, self._study.name)
+                if known is None:
                     return []
-                all_trials = storage.get_all_trials(known[self._study.name], deepcopy=False)
+                all_trials = storage.get_all_trials(known, deepcopy=False)
                 trials = [trial for trial in all_trials if trial.state.is_finished()]
                 check_trials(trials)
                 return trials

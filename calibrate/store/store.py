@@ -303,13 +303,12 @@ class Store:
 
     def _begin(self) -> None:
         self._compare()  # again, now that no other process can begin it
-        study, names = self._study, self._optuna.get_all_studies()
-        known = {found.study_name: found._study_id for found in names}
+        study, known = self._study, connections.study_id(self._optuna, self._study.name)
         own = select(STUDY.c.id).where(STUDY.c.name == study.name)
         with self._engine.connect() as connection:
             known_as = connection.execute(own).scalar()
         if known_as is None:
-            if study.name in known:
+            if known is not None:
                 raise StoreError(
                     f"{self.shown_url} holds an Optuna study '{study.name}' that calibrate did not begin; "
                     "choose another name in [study]"
@@ -318,8 +317,8 @@ class Store:
                 connection.execute(STUDY.insert().values(**_study_columns(study)))
                 known_as = connection.execute(own).scalar_one()
         self._id: int = known_as
-        if study.name in known:
-            self._optuna_study = known[study.name]
+        if known is not None:
+            self._optuna_study = known
         else:
             values = [f"loss of {one.name}" for one in study.objectives] if study.pareto else ["loss"]
             directions = [StudyDirection.MINIMIZE] * len(values)

@@ -8,11 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from optuna import Study
-from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, TPESampler
-from optuna.trial import FrozenTrial
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler
 
+from calibrate.calibration.search.optuna_internals import BatchTpe, generation_notes
 from calibrate.study import Cmaes, Gp, Grid, Nsga2, Qmc, Random, Sampler, Tpe
 from calibrate.study.space import Range, Space, grid_point, grid_size
 
@@ -54,39 +52,11 @@ class Strategy:
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 
-class _BatchTpe(TPESampler):
-    """Optuna's TPE for the proposals of one batch: each trial's values are looked up once, not at every ask.
-
-    Should Optuna name this method otherwise, proposals stay the same and take longer.
-    """
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._rows: dict[tuple[int, tuple[str, ...]], list[float]] = {}
-
-    def _get_internal_repr(
-        self, trials: list[FrozenTrial], search_space: dict[str, BaseDistribution], study: Study
-    ) -> dict[str, np.ndarray]:
-        names = tuple(search_space)
-        rows = []
-        for trial in trials:
-            row = self._rows.get((trial.number, names))
-            if row is None:
-                found = super()._get_internal_repr([trial], search_space, study)
-                row = [float(value) for values in found.values() for value in values]
-                if len(row) == len(names):
-                    self._rows[trial.number, names] = row
-            if row:
-                rows.append(row)
-        columns = np.array(rows).reshape(-1, len(names)).T
-        return dict(zip(names, columns, strict=True))
-
-
 def _tpe(options: Sampler, space: Space, seed: int) -> Strategy:
     assert isinstance(options, Tpe)
 
     def sampler(batch_seed: int) -> BaseSampler:
-        return _BatchTpe(
+        return BatchTpe(
             n_startup_trials=0,
             n_ei_candidates=options.candidates,
             multivariate=options.multivariate,
@@ -130,7 +100,7 @@ def _nsga2(options: Sampler, space: Space, seed: int) -> Strategy:
         sampler=sampler,
         history=max(1000, 2 * options.population),
         least=options.population,
-        notes={NSGAIISampler._get_generation_key(): 0},
+        notes=generation_notes(0),
     )
 
 

@@ -27,6 +27,7 @@ from calibrate.observation import (
 from calibrate.simulators.base import Member, RecordingPlan
 from calibrate.simulators.genn.code import Build
 from calibrate.simulators.genn.counters import BinReader
+from calibrate.simulators.genn.internals import stepper
 from calibrate.simulators.genn.loading import Loading, potential_offset, write
 from calibrate.simulators.genn.monitor import MONITOR_STATE, monitor_name
 from calibrate.simulators.genn.noise import noise_name
@@ -105,7 +106,7 @@ class PreparedGenn:
     def advance(self, duration_ms: float) -> None:
         start = self._measured_from
         end = self._model.timestep + steps(duration_ms, self._build.dt_ms, "an advance")
-        step = self._model._runtime.step_time  # GeNNModel.step_time takes longer than a small network's step
+        step = stepper(self._model)
         while self._model.timestep < end:
             # Rings are full one step after the end of their last bin.
             now = self._model.timestep

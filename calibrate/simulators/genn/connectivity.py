@@ -7,15 +7,10 @@ from typing import Any
 
 from calibrate.network import Bernoulli, Network, Part, Population, Projection, UniformIndegree
 from calibrate.network.wiring import PCG4D
+from calibrate.simulators.genn.internals import keep_snippet
 
-CONNECTIVITY_SETTINGS = "settingsSparseConnect"
-
-
-def kept(model: Any, snippet: Any) -> Any:
-    """`snippet`, kept with its model: PyGeNN keeps no reference of its own, and crashes without one."""
-    model.__dict__.setdefault("kept_snippets", []).append(snippet)
-    return snippet
-
+# The extra global parameter of every rule.
+SETTINGS = "settings"
 
 # The largest block of threads that GeNN 5.4 chooses on any device, and the threads of one warp.
 _LARGEST_BLOCK, _WARP = 128, 32
@@ -62,11 +57,11 @@ def connectivity(
     snippet = pygenn.create_sparse_connect_init_snippet(
         f"{type(projection.rule).__name__}_{projection.part}",
         **{kind: text},
-        extra_global_params=[("settings", "uint32_t*")],
+        extra_global_params=[(SETTINGS, "uint32_t*")],
         calc_max_row_len_func=lambda *_: length,
         calc_max_col_len_func=lambda *_: source.size,
     )
-    return kept(model, snippet)
+    return keep_snippet(model, snippet)
 
 
 def _bernoulli(before: str, first: str, end: str, condition: str) -> str:
@@ -176,4 +171,4 @@ def every_pair(pygenn: ModuleType, model: Any, source: Population, target: Popul
         calc_max_row_len_func=lambda *_: target.size,
         calc_max_col_len_func=lambda *_: source.size,
     )
-    return kept(model, snippet)
+    return keep_snippet(model, snippet)

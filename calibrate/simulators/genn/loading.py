@@ -14,7 +14,8 @@ from calibrate.neurons import NeuronModel, Number, neuron_model
 from calibrate.neurons.plasticity import plasticity_rule
 from calibrate.simulators.base import Member
 from calibrate.simulators.genn.code import Build, constants
-from calibrate.simulators.genn.connectivity import CONNECTIVITY_SETTINGS
+from calibrate.simulators.genn.connectivity import SETTINGS
+from calibrate.simulators.genn.internals import connectivity_settings, row_lengths
 from calibrate.simulators.genn.noise import LARGEST_NOISE_MEAN, noise_name
 
 _UNREACHABLE = np.nan
@@ -43,7 +44,7 @@ class Loading:
                 numbers = [rule.indegree(self._network.population(projection.source).cluster_size)]
             words = (*wiring.graph_key(projection, self._wiring_seed, realisation), *numbers)
             settings = self._model.synapse_populations[projection.name].connectivity_extra_global_params
-            settings[CONNECTIVITY_SETTINGS].set_init_values(np.array(words, dtype=np.uint32))
+            settings[connectivity_settings(SETTINGS)].set_init_values(np.array(words, dtype=np.uint32))
         self._model.load(num_recording_timesteps=recorded_steps if self._build.record_spikes else None)
         for projection in self._network.projections:
             if projection.weight_cv or isinstance(projection.delay_ms, UniformDelay):
@@ -69,7 +70,7 @@ class Loading:
         """Synapses of a projection in the host's order, and where each is in the device's."""
         synapses = self._model.synapse_populations[name]
         synapses.pull_connectivity_from_device()
-        lengths = synapses._row_lengths.view.astype(np.int64)
+        lengths = row_lengths(synapses)
         targets = synapses.get_sparse_post_inds().astype(np.int32)
         order = np.lexsort((targets, np.repeat(np.arange(lengths.size), lengths)))
         return wiring.Connections(lengths, targets[order]), order

@@ -10,8 +10,8 @@ from types import ModuleType
 from typing import Any
 
 from calibrate.network import Population
-from calibrate.simulators.genn.connectivity import kept
 from calibrate.simulators.genn.counters import add_counters
+from calibrate.simulators.genn.internals import keep_snippet
 from calibrate.simulators.genn.synapses import PULSE
 
 MONITOR_STATE = {
@@ -69,7 +69,9 @@ def add_monitor(pygenn: ModuleType, model: Any, population: Population, group: A
         "SPARSE",
         group,
         counters,
-        pygenn.init_weight_update(kept(model, per_spike), {}, {}, pre_vars=dict.fromkeys(MONITOR_STATE, 0)),
-        pygenn.init_postsynaptic(kept(model, pulse)),
-        pygenn.init_sparse_connectivity(kept(model, to_its_group), {}),
+        pygenn.init_weight_update(
+            keep_snippet(model, per_spike), {}, {}, pre_vars=dict.fromkeys(MONITOR_STATE, 0)
+        ),
+        pygenn.init_postsynaptic(keep_snippet(model, pulse)),
+        pygenn.init_sparse_connectivity(keep_snippet(model, to_its_group), {}),
     )

@@ -9,12 +9,12 @@ from calibrate.network import Network, Plasticity, Projection, UniformDelay
 from calibrate.neurons import delay_steps
 from calibrate.neurons.plasticity import PlasticityRule, plasticity_rule
 from calibrate.simulators.genn.connectivity import (
-    CONNECTIVITY_SETTINGS,
+    SETTINGS,
     avoid_shared_memory_race,
     connectivity,
     every_pair,
-    kept,
 )
+from calibrate.simulators.genn.internals import keep_snippet, rename_connectivity_settings
 
 PULSE = "injectCurrent(inSyn); inSyn = 0.0;"
 
@@ -59,12 +59,10 @@ def add_projection(
         groups[projection.source],
         groups[projection.target],
         _synapse(pygenn, model, projection, groups[projection.target], dt_ms=dt_ms),
-        pygenn.init_postsynaptic(kept(model, arrival), {}, {"weight": 0.0}),
+        pygenn.init_postsynaptic(keep_snippet(model, arrival), {}, {"weight": 0.0}),
         pygenn.init_sparse_connectivity(rule, {}),
     )
-    # PyGeNN 5.4 looks these up without the suffix that they have in its runtime.
-    parameters = synapses.connectivity_extra_global_params
-    parameters[CONNECTIVITY_SETTINGS] = parameters.pop("settings")
+    rename_connectivity_settings(synapses, SETTINGS)
     longest = delay_steps(projection.longest_delay_ms, dt_ms)
     if isinstance(projection.delay_ms, UniformDelay):
         synapses.max_dendritic_delay_timesteps = longest + 1
@@ -93,7 +91,9 @@ def _synapse(pygenn: ModuleType, model: Any, projection: Projection, target: Any
         vars=variables,
         pre_spike_syn_code=f"addToPostDelay({weight}, d);" if delays else f"addToPost({weight});",
     )
-    return pygenn.init_weight_update(kept(model, snippet), {}, {variable[0]: 0 for variable in variables})
+    return pygenn.init_weight_update(
+        keep_snippet(model, snippet), {}, {variable[0]: 0 for variable in variables}
+    )
 
 
 def _plastic_synapse(
@@ -122,7 +122,7 @@ def _plastic_synapse(
         "own_spike": pygenn.create_var_ref(target, "own_spike"),
     }
     return pygenn.init_weight_update(
-        kept(model, snippet),
+        keep_snippet(model, snippet),
         {},
         {"g": 1.0},
         pre_vars={"last": 0.0},
@@ -151,7 +151,7 @@ def add_modulation(
         groups[source],
         groups[projection.target],
         pygenn.init_weight_update("StaticPulseConstantWeight", {"g": 1.0}),
-        pygenn.init_postsynaptic(kept(model, pulse)),
+        pygenn.init_postsynaptic(keep_snippet(model, pulse)),
         pygenn.init_sparse_connectivity(reach, {}),
     )
     synapses.axonal_delay_steps = 1

@@ -11,6 +11,7 @@ from calibrate.network import Network, Part, Plasticity, Projection, Values, wir
 from calibrate.neurons import delay_steps
 from calibrate.neurons.plasticity import plasticity_rule
 from calibrate.observation import IntArray
+from calibrate.simulators.nest.internals import weight_setter
 
 # How long weights stay as they are while NEST simulates: short against every time constant of learning.
 INTERVAL_MS = 1.0
@@ -111,15 +112,13 @@ class PlasticConnections:
     """NEST's connections of a synapse model, written to in the order of the synapses as they were drawn."""
 
     def __init__(self, nest: Any, synapse_model: str, drawn: wiring.Connections) -> None:
-        self._there = nest.GetConnections(synapse_model=synapse_model)
-        # What SynapseCollection.set calls in the end. Before, it asks for all of the kernel's status, which
-        # takes 14 ms, and plastic weights are set a hundred times in a second of biological time.
-        self._set = nest.ll_api.nestkernel.llapi_set_connection_status
-        theirs = np.lexsort((np.asarray(self._there.target), np.asarray(self._there.source)))
+        connections = nest.GetConnections(synapse_model=synapse_model)
+        self._set = weight_setter(nest, connections)
+        theirs = np.lexsort((np.asarray(connections.target), np.asarray(connections.source)))
         ours = np.lexsort((drawn.targets, drawn.sources))
         self._order = np.empty_like(theirs)
         self._order[theirs] = ours
 
     def set_weights(self, weights: NDArray[np.float64]) -> None:
         """`weights` of shape (n_synapses,), in the unit of the receptor."""
-        self._set(self._there._datum, [{"weight": weight} for weight in weights[self._order].tolist()])
+        self._set(weights[self._order].tolist())
