@@ -10,7 +10,7 @@ from typing import Any
 import optuna
 from sqlalchemy import insert, select
 
-from calibrate.calibration.search.optuna_internals import trial_id
+from calibrate.calibration.search.optuna_internals import id_in_storage
 from calibrate.errors import StoreError
 from calibrate.masking import without_passwords
 from calibrate.store import archive, artifacts, connections, meanings, schema, urls
@@ -82,8 +82,8 @@ def _copy_optuna(study: Study, source: optuna.storages.RDBStorage, target: optun
     optuna.copy_study(from_study_name=study.name, from_storage=source, to_storage=target)
     old, new = (storage.get_study_id_from_name(study.name) for storage in (source, target))
     # What the dashboard keeps of trials with the study goes by their ids, which are others now.
-    numbers = {trial_id(trial): trial.number for trial in source.get_all_trials(old, deepcopy=False)}
-    ids = {trial.number: trial_id(trial) for trial in target.get_all_trials(new, deepcopy=False)}
+    numbers = {id_in_storage(trial): trial.number for trial in source.get_all_trials(old, deepcopy=False)}
+    ids = {trial.number: id_in_storage(trial) for trial in target.get_all_trials(new, deepcopy=False)}
     attributes, moved = source.get_study_system_attrs(old), dict[str, Any]()
     for key, value in attributes.items():
         prefix = PREFIX_OF_TRIALS if key.startswith(PREFIX_OF_TRIALS) else "dashboard:"

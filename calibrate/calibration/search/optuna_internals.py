@@ -44,6 +44,6 @@ def generation_notes(generation: int) -> dict[str, Any]:
     return {NSGAIISampler._get_generation_key(): generation}
 
 
-def trial_id(trial: FrozenTrial) -> int:
+def id_in_storage(trial: FrozenTrial) -> int:
     """The trial's id in its storage."""
     return int(trial._trial_id)
