@@ -43,7 +43,26 @@ class StoreError(CalibrateError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return `` (did you mean 'x'?)`` for the known name nearest to `name`, else an empty string."""
+    """Suggest the known name that is nearest to a misspelled one.
+
+    Parameters
+    ----------
+    name : str
+        The name that was given.
+    known : iterable of str
+        Names that exist.
+
+    Returns
+    -------
+    str
+        " (did you mean 'x'?)", or "" if no name is near or `name` is longer than 100 characters.
+
+    Examples
+    --------
+    >>> from calibrate.errors import did_you_mean
+    >>> did_you_mean("balancd", ["balanced", "larva"])
+    " (did you mean 'balanced'?)"
+    """
     if len(name) > 100:  # no slip of the finger, and comparing takes long
         return ""
     known = list(known)

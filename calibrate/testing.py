@@ -72,7 +72,35 @@ REGIMES: Mapping[str, Trains] = {
 def observed(
     trains: Trains, *, depolarisation: float = math.nan, bin_ms: float = BIN_MS, window_ms: float = WINDOW_MS
 ) -> Observation:
-    """The observation of a regime as population "E"; `depolarisation` that of all clusters at the end."""
+    """Make the observation of a regime, as population "E".
+
+    Parameters
+    ----------
+    trains : sequence of ndarray of int
+        Steps of 1 ms in which each of the 40 neurons fires, such as an entry of `REGIMES`.
+    depolarisation : float
+        Mean relative depolarisation of all clusters at the end; nan by default.
+    bin_ms : float, ms
+        Width of the bins of group counts.
+    window_ms : float, ms
+        Width of the windows of neuron counts.
+
+    Returns
+    -------
+    Observation
+        2 s of four clusters of ten neurons each, with two episodes of an environment.
+
+    Raises
+    ------
+    ObservationError
+        If a width is not a whole number of milliseconds.
+
+    Examples
+    --------
+    >>> from calibrate.testing import REGIMES, observed
+    >>> observed(REGIMES["a spike each"]).totals("E").sum()
+    np.int64(40)
+    """
     layout = Layout.of([("E", NEURONS, CLUSTERS)])
     found = observe_spikes(
         np.concatenate(list(trains)),
@@ -91,9 +119,24 @@ def observed(
 
 
 class StatisticContract:
-    """Every method is a test. Subclass it, and set `statistic`.
+    """The tests that every statistic must pass, whatever a sampler tries.
 
-    order_matters  whether the order of the neurons in a cluster, and of the clusters, may change the value
+    Subclass it and set `statistic`; pytest then runs every method as a test.
+
+    Attributes
+    ----------
+    statistic : Statistic
+        The statistic to test.
+    order_matters : bool
+        Whether the order of the neurons in a cluster, and of the clusters, may change the value.
+
+    Examples
+    --------
+    >>> from calibrate import find_statistic
+    >>> from calibrate.testing import StatisticContract
+    >>> class TestRate(StatisticContract):
+    ...     statistic = find_statistic("rate_E")
+    >>> TestRate().test_an_undefined_value_says_why()
     """
 
     statistic: Statistic

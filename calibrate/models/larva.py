@@ -1,4 +1,4 @@
-"""The associative learning network of the Drosophila larva's mushroom body: 142 neurons, half an hour.
+r"""The associative learning network of the Drosophila larva's mushroom body: 142 neurons, half an hour.
 
 Juergensen, Sakagiannis, Schleyer, Gerber & Nawrot 2024 ("Prediction error drives associative learning and
 conditioned behavior in a spiking model of Drosophila larva", iScience 27, 108640), with the numbers of the
@@ -6,7 +6,7 @@ authors' code (github.com/nawrotlab/PEcodingDosophilaMB); the sensory part is th
 (doi 10.1088/2634-4386/ac3ba6).
 
     ORN -> PN -> KC -> MBON -> MBIN of the other valence, which teaches the KC -> MBON synapses
-      \\-> LN -| PN    KC -> APL -| KC      MBON -> LN of its valence -| MBIN of its valence
+      \-> LN -| PN    KC -> APL -| KC      MBON -> LN of its valence -| MBIN of its valence
 
 Odours are random input to the receptor neurons (ORN), reinforcement is random input to a dopaminergic neuron
 (MBIN): cluster 0 of MBIN, MBON and MBON_LN is appetitive ("+"), cluster 1 aversive ("-"). A spike of MBIN+

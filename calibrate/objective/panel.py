@@ -80,10 +80,35 @@ def measure(
     *,
     required: frozenset[str] = frozenset(),
 ) -> dict[str, Estimate]:
-    """Each statistic's estimate by name; undefined, with a note, where one raises an exception.
+    """Compute the statistics of an observation.
 
-    statistics  objects or names such as "cv2_E"; by default the panel
-    required    names of those that must not raise: ObjectiveError names the one that does
+    Parameters
+    ----------
+    observation : Observation
+        What the network showed.
+    statistics : sequence of Statistic or str, optional
+        Statistics, or names such as "cv2_E"; by default the panel, which is computed for every simulation.
+    required : frozenset of str
+        Names of statistics that must not raise.
+
+    Returns
+    -------
+    dict of str to Estimate
+        The estimates by name; undefined, with a note, if a statistic raises an exception.
+
+    Raises
+    ------
+    ObjectiveError
+        If a required statistic raises; the message names it. Also if a name leads to no statistic.
+    PluginError
+        If a name leads to no object.
+
+    Examples
+    --------
+    >>> from calibrate import measure, observe_trains
+    >>> observation = observe_trains([[12.0, 31.0, 32.0], [12.5]], duration_ms=100.0)
+    >>> measure(observation, ["rate_E"])["rate_E"].value
+    20.0
     """
     chosen = panel(observation.layout) if statistics is None else statistics
     found = evaluate(observation, [find_statistic(one) if isinstance(one, str) else one for one in chosen])

@@ -21,11 +21,19 @@ FEWEST_BLOCKS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Bootstrapped:
-    """A statistic of a recording.
+    """A statistic of a recording with its bootstrap error.
 
-    estimate  of the whole recording
-    error     standard error; nan where the statistic is defined in fewer than half of the bootstrap samples
-    defined   the share of them in which it is
+    Attributes
+    ----------
+    statistic : Statistic
+        The statistic.
+    estimate : Estimate
+        Its value for the whole recording.
+    error : float
+        Standard error, in the unit of the statistic; nan if it is defined in fewer than half of the bootstrap
+        samples.
+    defined : float
+        Share of the bootstrap samples in which it is defined.
     """
 
     statistic: Statistic
@@ -43,19 +51,58 @@ def bootstrap(
     dt_ms: float = 0.1,
     seed: int = 0,
 ) -> list[Bootstrapped]:
-    """Statistics of a recording with bootstrap errors.
+    """Compute statistics of a recording with bootstrap errors.
 
-    Each sample is as many blocks of time as the recording has, drawn with replacement and put one after
-    another (Kuensch 1989), all units together, so that correlations between them stay. Intervals across a
-    seam are not real: blocks should be long against them, and against dwell times. Where a statistic is a
-    mean over neurons, that these are a sample adds its variance, SD^2 / N. Chance that is neither shared over
-    time nor by neuron counts in both: for independent neurons the error is too large by sqrt(2) (Owen 2007,
-    The pigeonhole bootstrap).
+    Parameters
+    ----------
+    recording : Recording
+        The recording.
+    statistics : sequence of Statistic, optional
+        Statistics; by default the panel.
+    repeats : int
+        Number of bootstrap samples.
+    block_ms : float, ms, optional
+        Length of a block; by default a twentieth of the recording, at least 1 s. It is rounded to whole bins
+        and windows.
+    dt_ms : float, ms
+        Resolution: no unit fires twice within it.
+    seed : int
+        Seed of the resampling.
 
-    statistics  by default the panel
-    block_ms    length of a block; by default a twentieth of the recording, at least 1 s
+    Returns
+    -------
+    list of Bootstrapped
+        The statistics, in order.
 
-    Raises RecordingError for a recording of fewer than 5 blocks.
+    Raises
+    ------
+    RecordingError
+        If the recording has fewer than 5 blocks.
+
+    Notes
+    -----
+    Each sample is as many blocks of time as the recording has, drawn with replacement and joined one after
+    another [1]_, all units together, so that correlations between them stay. Intervals across a seam are not
+    real: blocks should be long compared with them, and with dwell times.
+
+    If a statistic is a mean over neurons, the fact that these are a sample adds its variance, SD^2 / N.
+    Chance that is shared neither over time nor by neurons counts in both: for independent neurons the error
+    is too large by sqrt(2) [2]_.
+
+    References
+    ----------
+    .. [1] Kuensch 1989.
+    .. [2] Owen 2007, The pigeonhole bootstrap.
+
+    Examples
+    --------
+    `recording.csv` has the columns `time_ms` and `unit`:
+
+    >>> from calibrate import bootstrap, find_statistic, read_recording
+    >>> recording = read_recording("recording.csv")
+    >>> (rate,) = bootstrap(recording, [find_statistic("rate_E")], repeats=20)
+    >>> rate.defined, rate.error > 0
+    (1.0, True)
     """
     chosen = panel(recording.observe(dt_ms=dt_ms).layout) if statistics is None else statistics
     needs = Needs.merge(statistic.needs for statistic in chosen)

@@ -52,16 +52,35 @@ UNDEFINED = 1000.0
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a statistic found.
+    """The value of a statistic for one observation, and how reliable it is.
 
-    value        the statistic, nan where it is undefined
-    support      how much data it rests on (neurons, episodes; the statistic's docstring says which)
-    error        standard error of the value, from the spread over these as if they were independent
-    sample       the values that it is the mean of (one of each neuron, or episode), shape (support,), where
-                 the statistic has such; it can be compared with a whole distribution
-    shortfall    where undefined: how far the activity is from where it would be defined, from 0 (nearly) to 1
-    lower_bound  whether the true value may be any higher one (an episode that the measurement cut off)
-    note         one line worth showing beside the value, such as "lower bound: no up-state ended"
+    Attributes
+    ----------
+    value : float
+        The statistic, in its unit; nan if it is undefined.
+    support : float
+        How much data it rests on (neurons, episodes; the docstring of the statistic says which); nan if
+        unknown.
+    shortfall : float
+        If undefined: how far the activity is from where it would be defined, from 0 (nearly) to 1.
+    lower_bound : bool
+        Whether the true value may be higher (an episode that the measurement cut off).
+    note : str
+        One line worth showing beside the value, such as "lower bound: no up-state ended".
+    error : float
+        Standard error of the value, from the spread over its support as if independent; nan if unknown.
+    sample : ndarray of float, shape (support,), or None
+        The values that it is the mean of, one per neuron or episode, if the statistic has them; they can be
+        compared with a whole distribution.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calibrate import Estimate
+    >>> Estimate.mean_of(np.array([4.0, 5.0, 6.0]))
+    Estimate(value=5.0, support=3, shortfall=0.0, lower_bound=False, note='', error=0.577...)
+    >>> Estimate(float("nan"), shortfall=1.0, note="no spike").defined
+    False
     """
 
     value: float
@@ -74,29 +93,68 @@ class Estimate:
 
     @classmethod
     def mean_of(cls, sample: NDArray[np.float64], *, note: str = "") -> Estimate:
-        """The mean of one value of each neuron (or episode), shape (n,), n >= 1, with its standard error."""
+        """Average one value per neuron (or episode).
+
+        Parameters
+        ----------
+        sample : ndarray of float, shape (n,), n >= 1
+            The values.
+        note : str
+            One line worth showing beside the mean.
+
+        Returns
+        -------
+        Estimate
+            The mean with its standard error, which is nan for a single value.
+        """
         n = sample.size
         error = float(sample.std(ddof=1)) / math.sqrt(n) if n > 1 else math.nan
         return cls(float(sample.mean()), support=n, note=note, error=error, sample=sample)
 
     @property
     def defined(self) -> bool:
+        """Whether the value is a finite number."""
         return math.isfinite(self.value)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """Standard deviation of a statistic, relative to its value, between trials of one parameter set.
+    """Standard deviation of a statistic between trials of one parameter set, relative to its value.
 
-    within    from one run of 10 s to another on one graph; falls with the square root of the duration
-    between   from one graph to another, in addition
+    Attributes
+    ----------
+    within : float
+        From one run of 10 s to another on one graph; falls with the square root of the duration.
+    between : float
+        From one graph to another, in addition.
+
+    Examples
+    --------
+    >>> from calibrate import Spread
+    >>> Spread(within=0.01, between=0.04).standard_error(5.0, duration_ms=10_000.0, graphs=1)
+    0.206...
     """
 
     within: float
     between: float = 0.0
 
     def standard_error(self, value: float, *, duration_ms: float, graphs: int) -> float:
-        """Of the mean over `graphs` graphs, each measured for `duration_ms`, in the unit of `value`."""
+        """Return the standard error of a mean over graphs.
+
+        Parameters
+        ----------
+        value : float
+            The mean.
+        duration_ms : float, ms
+            Length of the measurement on each graph.
+        graphs : int
+            Number of graphs.
+
+        Returns
+        -------
+        float
+            The standard error, in the unit of `value`.
+        """
         variance = self.within**2 * 10_000 / duration_ms + self.between**2
         return abs(value) * math.sqrt(variance / graphs)
 
@@ -105,14 +163,42 @@ class Spread:
 class Statistic:
     """A named function of an observation, with its options bound.
 
-    unit      of the value, "" if it has none
-    needs     what the observation must hold, given the options
-    scale     "log" where deviations are ratios (durations), else "linear"
-    options   keyword arguments of `function`, defaults included
-    screens   whether a simulation of a second can judge it
-    sample    what the sample of its estimates holds; "" where there is none
-    per_neuron  whether it is a mean over neurons, each of which has a value in that sample
-    spread    its spread by the kind of connectivity ("fixed_indegree", "bernoulli"), where that is known
+    Attributes
+    ----------
+    name : str
+        Name in studies and databases.
+    function : callable
+        The function of an observation and the options that returns a float or an Estimate.
+    unit : str
+        Unit of the value, or "".
+    needs : Needs
+        What the observation must hold, given the options.
+    scale : {"log", "linear"}
+        "log" if deviations are ratios (durations), else "linear".
+    options : dict of str to object
+        Keyword arguments of `function`, including defaults.
+    screens : bool
+        Whether a simulation of a second can judge it.
+    sample : str
+        What the sample of its estimates holds; "" if there is none.
+    per_neuron : bool
+        Whether it is a mean over neurons, each of which has a value in that sample.
+    spread : dict of str to Spread
+        Its spread by the kind of connectivity ("fixed_indegree", "bernoulli"), if known.
+
+    See Also
+    --------
+    statistic : Make one of a function.
+    find_statistic : Find one by its name.
+
+    Examples
+    --------
+    >>> from calibrate import find_statistic, observe_trains
+    >>> rate = find_statistic("rate_E")
+    >>> rate.unit, rate.summary
+    ('Hz', 'Mean firing rate of the neurons of a population.')
+    >>> rate(observe_trains([[12.0, 31.0, 32.0], [12.5]], duration_ms=100.0)).value
+    20.0
     """
 
     name: str
@@ -129,11 +215,27 @@ class Statistic:
 
     @property
     def summary(self) -> str:
-        """First line of the docstring."""
+        """First line of the docstring of the function."""
         return (inspect.getdoc(self.function) or "").partition("\n")[0]
 
     def with_options(self, **options: Any) -> Statistic:
-        """The same statistic with other options; raises ObjectiveError for an option it does not have."""
+        """Bind other options.
+
+        Parameters
+        ----------
+        **options : object
+            Options by name; the others stay as they are.
+
+        Returns
+        -------
+        Statistic
+            The same statistic with these options.
+
+        Raises
+        ------
+        ObjectiveError
+            If it has no such option, or if a value has another type than the default.
+        """
         for option, value in options.items():
             if option not in self.options:
                 hint = did_you_mean(option, self.options)
@@ -152,7 +254,23 @@ class Statistic:
         return replace(self, options=merged, needs=_needs(self._needs_rule, merged))
 
     def __call__(self, observation: Observation) -> Estimate:
-        """The estimate for `observation`; raises ObservationError if it does not hold what is needed."""
+        """Compute the estimate for an observation.
+
+        Parameters
+        ----------
+        observation : Observation
+            What the network showed.
+
+        Returns
+        -------
+        Estimate
+            The estimate.
+
+        Raises
+        ------
+        ObservationError
+            If the observation does not hold what is needed.
+        """
         result = self.function(observation, **self.options)
         return result if isinstance(result, Estimate) else Estimate(float(result))
 
@@ -177,11 +295,46 @@ def statistic(
 ) -> Callable[[Callable[..., float | Estimate]], Statistic]:
     """Make a statistic of a function `f(observation, *, option=default, ...)` to a float or Estimate.
 
-    `needs` may be a function of some of the options, named as its arguments. It is called whenever options
-    are bound, and raises ObjectiveError for values that they cannot have. `screens` says that a simulation of
-    a second can judge it; `sample` what its estimates are means of, where they carry it; `per_neuron` that
-    this is a value of each neuron; `spread` how much it varies: tolerances below its standard error are
-    refused.
+    Parameters
+    ----------
+    unit : str
+        Unit of the value, or "".
+    needs : Needs or callable
+        What the observation must hold; or a function of some of the options, named as its arguments, that
+        returns it. It is called whenever options are bound, and raises ObjectiveError for invalid values.
+    scale : {"linear", "log"}
+        "log" if deviations are ratios, which suits durations.
+    name : str, optional
+        Name of the statistic; by default that of the function.
+    screens : bool
+        Whether a simulation of a second can judge it.
+    sample : str
+        What its estimates are means of, if they carry it.
+    per_neuron : bool
+        Whether that is a value of each neuron.
+    spread : dict of str to Spread, optional
+        How much it varies, by the kind of connectivity: tolerances below its standard error are refused.
+
+    Returns
+    -------
+    callable
+        A decorator that turns the function into a Statistic.
+
+    Raises
+    ------
+    ObjectiveError
+        If an option has no default.
+
+    Examples
+    --------
+    >>> from calibrate import Needs, observe_trains, statistic
+    >>> @statistic(unit="Hz", needs=Needs(bin_ms=5.0))
+    ... def peak_rate(observation, *, population="E"):
+    ...     "Highest rate of any cluster in a 5 ms bin; 0 for a silent network."
+    ...     counts = observation.group_counts(population, 5.0)
+    ...     return (counts / observation.group_sizes(population)[:, None]).max() / 0.005
+    >>> peak_rate(observe_trains([[12.0, 31.0, 32.0], [12.5, 33.0]], duration_ms=100.0)).value
+    300.0
     """
 
     def decorate(function: Callable[..., float | Estimate]) -> Statistic:
@@ -214,10 +367,37 @@ def find_statistic(
     folder: Path | None = None,
     own: Mapping[str, object] | None = None,
 ) -> Statistic:
-    """The statistic that `reference` names, with `options` bound.
+    """Find a statistic by its name.
 
-    An installed statistic may carry its population as a suffix: `cv2_E` is `cv2` with population "E".
-    Otherwise `package.module:name`, `file.py:name`, or one of `own`. Raises ObjectiveError or PluginError.
+    Parameters
+    ----------
+    reference : str
+        Name of an installed statistic, which may carry its population as a suffix (`cv2_E` is `cv2` with
+        population "E"), `package.module:name`, `file.py:name`, or a key of `own`.
+    options : dict of str to object, optional
+        Options to bind.
+    folder : Path, optional
+        Where `file.py` is looked up; by default the current folder.
+    own : dict of str to object, optional
+        Statistics that are in no file, by reference.
+
+    Returns
+    -------
+    Statistic
+        The statistic with its options bound.
+
+    Raises
+    ------
+    ObjectiveError
+        If the object is not a statistic, if it does not have the options, or if they contradict the suffix.
+    PluginError
+        If the name leads to no object.
+
+    Examples
+    --------
+    >>> from calibrate import find_statistic
+    >>> find_statistic("cv2_I").options["population"]
+    'I'
     """
     bound = dict(options or {})
     known = plugins.installed(plugins.STATISTICS)
@@ -246,7 +426,22 @@ def _suffixed(reference: str, known: Collection[str]) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Value:
-    """A target value with a tolerance, both in the unit of the statistic."""
+    """A target value with a tolerance, both in the unit of the statistic.
+
+    Attributes
+    ----------
+    value : float
+        The value to reach.
+    tolerance : float
+        Deviation that still counts as reached.
+    source : str
+        Where the target comes from.
+
+    Raises
+    ------
+    ObjectiveError
+        If a number is not finite, or the tolerance is not above 0.
+    """
 
     value: float
     tolerance: float
@@ -257,9 +452,22 @@ class Value:
             raise ObjectiveError("a target needs a finite value and a tolerance above 0")
 
     def deviation(self, reached: float, scale: str) -> float:
-        """Signed distance in tolerances; on the log scale, of logarithms.
+        """Return the signed distance to the target in tolerances.
 
-        On either scale it is -1 and 1 where the tolerance ends, at value - tolerance and value + tolerance.
+        On the log scale it is a distance of logarithms. On either scale it is -1 and 1 where the tolerance
+        ends, at value - tolerance and value + tolerance.
+
+        Parameters
+        ----------
+        reached : float
+            Value of the statistic.
+        scale : {"linear", "log"}
+            Scale of the statistic.
+
+        Returns
+        -------
+        float
+            The distance; -inf on the log scale for a value of 0 or below.
         """
         if scale == "log":
             if reached <= 0:
@@ -269,6 +477,18 @@ class Value:
         return (reached - self.value) / self.tolerance
 
     def met(self, reached: float) -> bool:
+        """Whether a value lies within the tolerance.
+
+        Parameters
+        ----------
+        reached : float
+            Value of the statistic.
+
+        Returns
+        -------
+        bool
+            Whether it does; False if it is not finite.
+        """
         return math.isfinite(reached) and abs(reached - self.value) <= self.tolerance
 
     @property
@@ -304,7 +524,24 @@ class Value:
 
 @dataclass(frozen=True)
 class Interval:
-    """Anything from `low` to `high` is as good; beyond, deviations are counted in `tolerance`."""
+    """A target interval: every value inside is equally good, deviations outside are counted in tolerances.
+
+    Attributes
+    ----------
+    low : float
+        Lower end, in the unit of the statistic.
+    high : float
+        Upper end.
+    tolerance : float
+        Unit of deviations beyond either end.
+    source : str
+        Where the target comes from.
+
+    Raises
+    ------
+    ObjectiveError
+        If the ends are not finite and in order, or the tolerance is not finite and above 0.
+    """
 
     low: float
     high: float
@@ -318,7 +555,20 @@ class Interval:
             raise ObjectiveError("a target interval needs a tolerance above 0")
 
     def deviation(self, reached: float, scale: str) -> float:
-        """Signed distance to the nearer end in tolerances, 0 inside; on the log scale, of logarithms."""
+        """Return the signed distance to the nearer end in tolerances; 0 inside.
+
+        Parameters
+        ----------
+        reached : float
+            Value of the statistic.
+        scale : {"linear", "log"}
+            Scale of the statistic; on "log" it is a distance of logarithms.
+
+        Returns
+        -------
+        float
+            The distance; -inf on the log scale for a value of 0 or below, outside of the interval.
+        """
         end = min(max(reached, self.low), self.high)
         if scale == "log" and end != reached:
             if reached <= 0:
@@ -327,6 +577,18 @@ class Interval:
         return (reached - end) / self.tolerance
 
     def met(self, reached: float) -> bool:
+        """Whether a value lies inside, both ends included.
+
+        Parameters
+        ----------
+        reached : float
+            Value of the statistic.
+
+        Returns
+        -------
+        bool
+            Whether it does.
+        """
         return self.low <= reached <= self.high
 
     @property
@@ -359,10 +621,33 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:
-    """A statistic, the target it should reach, and the weight of its loss in a scalar study.
+    """A statistic, the target that it should reach, and the weight of its loss.
 
-    robust  whether the loss grows linearly beyond the tolerance, so that one statistic far off does not
-            outweigh all others
+    Attributes
+    ----------
+    statistic : Statistic
+        The statistic.
+    target : Value or Interval
+        What it should reach.
+    weight : float
+        Weight of its loss in a study with a single, scalar loss.
+    robust : bool
+        Whether the loss grows linearly beyond the tolerance, so that one statistic far off does not outweigh
+        all others.
+
+    Raises
+    ------
+    ObjectiveError
+        If the weight is not a finite number above 0, or if the statistic is compared by ratios and the target
+        minus its tolerance (or the lower end of the interval) is not above 0.
+
+    Examples
+    --------
+    >>> from calibrate import Estimate, find_statistic
+    >>> from calibrate.objective import Objective, Value
+    >>> objective = Objective(statistic=find_statistic("rate_E"), target=Value(5.0, tolerance=0.5))
+    >>> objective.loss(Estimate(6.0)), objective.met(Estimate(5.4))
+    (4.0, True)
     """
 
     statistic: Statistic
@@ -381,14 +666,29 @@ class Objective:
 
     @property
     def name(self) -> str:
+        """Name of the statistic."""
         return self.statistic.name
 
     def loss(self, estimate: Estimate) -> float:
-        """Finite and >= 0, in the order: target reached, defined, undefined; graded throughout.
+        """Return the loss of an estimate, finite and >= 0, not weighted.
 
-        With z the deviation in tolerances: q = z^2, or where it is robust Huber's 2 z - 1 for z > 1, up to
-        CAP = 100; beyond it, with x = ln(q / CAP) and UNDEFINED = 1000, CAP (1 + 9 x / (9 + x)), which nears
-        UNDEFINED; UNDEFINED (1 + shortfall) where the statistic is undefined. Not weighted.
+        Losses are in the order: target reached, defined, undefined; and graded throughout.
+
+        Parameters
+        ----------
+        estimate : Estimate
+            Value of the statistic.
+
+        Returns
+        -------
+        float
+            The loss.
+
+        Notes
+        -----
+        With z the deviation in tolerances: q = z^2, or if robust Huber's 2 z - 1 for z > 1, up to CAP = 100;
+        beyond it, with x = ln(q / CAP) and UNDEFINED = 1000, CAP (1 + 9 x / (9 + x)), which approaches
+        UNDEFINED; UNDEFINED (1 + shortfall) if the statistic is undefined.
         """
         if not estimate.defined:
             shortfall = 1.0 if math.isnan(estimate.shortfall) else estimate.shortfall
@@ -403,13 +703,39 @@ class Objective:
         return CAP + (UNDEFINED - CAP) * x / (x + UNDEFINED / CAP - 1)
 
     def met(self, estimate: Estimate) -> bool:
-        """Whether the target is reached; never where the statistic is undefined or a lower bound."""
+        """Whether the target is reached.
+
+        Parameters
+        ----------
+        estimate : Estimate
+            Value of the statistic.
+
+        Returns
+        -------
+        bool
+            Whether it is; False if the estimate is undefined or a lower bound.
+        """
         return not estimate.lower_bound and self.target.met(float(estimate.value))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Constraint:
-    """Bounds on a statistic that a network must keep to be a solution at all; both ends included."""
+    """Bounds on a statistic that a network must keep to be a solution at all, both ends included.
+
+    Attributes
+    ----------
+    statistic : Statistic
+        The statistic.
+    low : float
+        Lower bound, in the unit of the statistic; -inf if there is none.
+    high : float
+        Upper bound; inf if there is none.
+
+    Raises
+    ------
+    ObjectiveError
+        If there is no bound, or the lower one is above the upper one.
+    """
 
     statistic: Statistic
     low: float = -math.inf
@@ -421,13 +747,22 @@ class Constraint:
 
     @property
     def name(self) -> str:
+        """Name of the statistic."""
         return self.statistic.name
 
     def violation(self, estimate: Estimate) -> float:
-        """0 where the constraint is kept, else above 0 and graded.
+        """Return how far an estimate breaks the constraint: 0 if it is kept, else above 0 and graded.
 
-        With d the distance to the bound that is broken, relative to it (absolute for a bound of 0):
-        d / (1 + d), at most 1; from 1 to 2 where the statistic is undefined, by its shortfall.
+        Parameters
+        ----------
+        estimate : Estimate
+            Value of the statistic.
+
+        Returns
+        -------
+        float
+            With d the distance to the broken bound, relative to it (absolute for a bound of 0): d / (1 + d),
+            at most 1; from 1 to 2 if the statistic is undefined, by its shortfall.
         """
         if not estimate.defined:
             shortfall = 1.0 if math.isnan(estimate.shortfall) else estimate.shortfall

@@ -13,7 +13,38 @@ from calibrate.observation.observation import IntervalMoments, Observation, Spik
 
 
 class Accumulator:
-    """Builds an Observation from spikes that arrive in pieces, without keeping them unless asked to."""
+    """Builds an Observation from spikes that arrive in pieces.
+
+    It keeps counters, and the spikes themselves only if asked to.
+
+    Parameters
+    ----------
+    layout : Layout
+        Populations and clusters, in the order of the neurons.
+    dt_ms : float, ms
+        Step of the simulation.
+    bin_ms : float, ms
+        Width of the bins of group counts.
+    window_ms : float, ms
+        Width of the windows of neuron counts.
+    keep_spikes : bool
+        Whether to keep every spike.
+
+    Raises
+    ------
+    ObservationError
+        If a bin or a window is not a whole number of steps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calibrate.observation import Accumulator, Layout
+    >>> accumulator = Accumulator(Layout.of([("E", 2, 1)]), dt_ms=1.0, bin_ms=5.0, window_ms=10.0)
+    >>> accumulator.add(np.array([3, 7]), np.array([0, 1]), until_step=10)
+    >>> accumulator.add(np.array([12]), np.array([0]), until_step=20)
+    >>> accumulator.finish().totals("E")
+    array([2, 1])
+    """
 
     def __init__(
         self, layout: Layout, *, dt_ms: float, bin_ms: float, window_ms: float, keep_spikes: bool = False
@@ -35,10 +66,22 @@ class Accumulator:
         self._kept: list[tuple[IntArray, IntArray]] | None = [] if keep_spikes else None
 
     def add(self, step: IntArray, neuron: IntArray, until_step: int) -> None:
-        """Add all spikes of the steps since the last call up to `until_step` (exclusive), in any order.
+        """Add all spikes of the steps since the last call, in any order.
 
-        `step` and `neuron` are integer arrays of shape (n_spikes,). Raises ObservationError for spikes
-        outside these steps or of neurons that there are not, and for two spikes of a neuron in one step.
+        Parameters
+        ----------
+        step : ndarray of int, shape (n_spikes,)
+            Step of each spike, from 0.
+        neuron : ndarray of int, shape (n_spikes,)
+            Neuron of each spike, from 0.
+        until_step : int
+            First step that is not part of this piece.
+
+        Raises
+        ------
+        ObservationError
+            If spikes lie outside these steps or belong to neurons that do not exist, if a neuron has two
+            spikes in one step, or if `until_step` lies before that of the last call.
         """
         step = np.asarray(step, dtype=np.int64)
         neuron = np.asarray(neuron, dtype=np.int64)
@@ -105,7 +148,18 @@ class Accumulator:
         self._last_interval[owner] = interval
 
     def finish(self, depolarisation: FloatArray | None = None) -> Observation:
-        """The observation of all steps up to the last `until_step`."""
+        """Return the observation of all steps up to the last `until_step`.
+
+        Parameters
+        ----------
+        depolarisation : ndarray of float, shape (n_groups,), optional
+            Mean relative depolarisation of each group at the end; nan by default. See `Observation`.
+
+        Returns
+        -------
+        Observation
+            The observation.
+        """
         duration_ms = self._now * self._dt_ms
         spikes = None
         if self._kept is not None:
@@ -145,7 +199,45 @@ def observe_spikes(
     bin_ms: float = 1.0,
     window_ms: float = 50.0,
 ) -> Observation:
-    """The observation of given spikes: `step` and `neuron` (0-based), shape (n_spikes,), in any order."""
+    """Make an observation of spikes that are given as steps and neurons.
+
+    Parameters
+    ----------
+    step : sequence of int or ndarray of int, shape (n_spikes,)
+        Step of each spike, from 0, in any order.
+    neuron : sequence of int or ndarray of int, shape (n_spikes,)
+        Neuron of each spike, from 0.
+    layout : Layout
+        Populations and clusters, in the order of the neurons.
+    dt_ms : float, ms
+        Length of a step.
+    duration_ms : float, ms
+        Length of the measurement.
+    bin_ms : float, ms
+        Width of the bins of group counts.
+    window_ms : float, ms
+        Width of the windows of neuron counts.
+
+    Returns
+    -------
+    Observation
+        The observation, with its spikes.
+
+    Raises
+    ------
+    ObservationError
+        If a width is not a whole number of steps, if spikes lie outside the measurement or belong to neurons
+        that do not exist, or if a neuron has two spikes in one step.
+
+    Examples
+    --------
+    >>> from calibrate.observation import Layout, observe_spikes
+    >>> observation = observe_spikes(
+    ...     [3, 7, 12], [0, 1, 0], Layout.of([("E", 2, 1)]), dt_ms=1.0, duration_ms=20.0, bin_ms=5.0
+    ... )
+    >>> observation.group_counts("E", 10.0)
+    array([[2, 1]])
+    """
     accumulator = Accumulator(layout, dt_ms=dt_ms, bin_ms=bin_ms, window_ms=window_ms, keep_spikes=True)
     accumulator.add(np.asarray(step), np.asarray(neuron), steps(duration_ms, dt_ms, "the measurement"))
     return accumulator.finish()

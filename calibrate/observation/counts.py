@@ -16,7 +16,25 @@ CountArray = NDArray[np.integer[Any]]
 
 
 def narrow(counts: CountArray) -> CountArray:
-    """The same counts in the narrowest integer type that holds them all."""
+    """Convert counts to the narrowest integer type that holds them all.
+
+    Parameters
+    ----------
+    counts : ndarray of int
+        Counts of any shape.
+
+    Returns
+    -------
+    ndarray of int
+        The same counts.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calibrate.observation import narrow
+    >>> narrow(np.array([0, 3, 200])).dtype
+    dtype('uint8')
+    """
     if not counts.size or counts.dtype.kind not in "iu":
         return counts
     kind = np.result_type(np.min_scalar_type(counts.min()), np.min_scalar_type(counts.max()))

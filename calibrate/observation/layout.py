@@ -22,7 +22,33 @@ WINDOW_MS = 50.0
 
 
 def steps(duration_ms: float, dt_ms: float, what: str) -> int:
-    """Number of steps of `dt_ms` in `duration_ms`; raises ObservationError unless it is a whole number."""
+    """Return the number of time steps in a duration.
+
+    Parameters
+    ----------
+    duration_ms : float, ms
+        Duration.
+    dt_ms : float, ms
+        Length of a step.
+    what : str
+        Name of the duration in the error message, such as "a bin".
+
+    Returns
+    -------
+    int
+        Number of steps.
+
+    Raises
+    ------
+    ObservationError
+        If the duration is not a whole number of steps, or has more of them than can be counted.
+
+    Examples
+    --------
+    >>> from calibrate.observation import steps
+    >>> steps(5.0, 0.1, "a bin")
+    50
+    """
     if not math.isfinite(duration_ms / dt_ms):
         raise ObservationError(
             f"{what} of {duration_ms:g} ms has more steps of {dt_ms:g} ms than can be counted"
@@ -35,7 +61,19 @@ def steps(duration_ms: float, dt_ms: float, what: str) -> int:
 
 @dataclass(frozen=True)
 class Group:
-    """Neurons start..stop-1 (0-based, counted over the whole network): one cluster of one population."""
+    """One cluster of one population: neurons `start` to `stop` - 1 of the network.
+
+    Attributes
+    ----------
+    population : str
+        Name of the population.
+    cluster : int
+        Number of the cluster in its population, from 0.
+    start : int
+        First neuron, counted from 0 over the whole network.
+    stop : int
+        One after the last neuron.
+    """
 
     population: str
     cluster: int
@@ -44,12 +82,34 @@ class Group:
 
     @property
     def size(self) -> int:
+        """Number of neurons."""
         return self.stop - self.start
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the neurons of a network are ordered: populations one after another, clusters within them."""
+    """Order of the neurons of a network: populations one after another, clusters within them.
+
+    Attributes
+    ----------
+    groups : tuple of Group
+        The clusters of all populations, in order.
+
+    Raises
+    ------
+    ObservationError
+        If groups do not follow one another or hold no neurons, or if the clusters of a population do not lie
+        side by side.
+
+    Examples
+    --------
+    >>> from calibrate import Layout
+    >>> layout = Layout.of([("E", 80, 4), ("I", 20, 1)])
+    >>> layout.n_neurons, layout.populations
+    (100, ('E', 'I'))
+    >>> layout.neurons_of("I")
+    slice(80, 100, None)
+    """
 
     groups: tuple[Group, ...]
 
@@ -65,7 +125,23 @@ class Layout:
 
     @classmethod
     def of(cls, sizes: Iterable[tuple[str, int, int]]) -> Layout:
-        """From (population, number of neurons, number of clusters) in order; clusters have equal sizes."""
+        """Make a layout of populations with clusters of equal size.
+
+        Parameters
+        ----------
+        sizes : iterable of (str, int, int)
+            Name, number of neurons and number of clusters of each population, in order.
+
+        Returns
+        -------
+        Layout
+            The layout.
+
+        Raises
+        ------
+        ObservationError
+            If the neurons of a population do not divide into its clusters.
+        """
         groups, start = [], 0
         for name, size, clusters in sizes:
             if clusters < 1 or size % clusters:
@@ -77,10 +153,12 @@ class Layout:
 
     @property
     def n_neurons(self) -> int:
+        """Number of neurons."""
         return self.groups[-1].stop if self.groups else 0
 
     @property
     def populations(self) -> tuple[str, ...]:
+        """Names of the populations, in order."""
         return tuple(dict.fromkeys(group.population for group in self.groups))
 
     @property
@@ -89,18 +167,56 @@ class Layout:
         return np.array([group.start for group in self.groups], dtype=np.int64)
 
     def group_sums(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Sums of `values`, one per neuron along the last axis, over the neurons of every group."""
+        """Sum values over the neurons of every group.
+
+        Parameters
+        ----------
+        values : ndarray, shape (..., n_neurons)
+            One value per neuron along the last axis.
+
+        Returns
+        -------
+        ndarray, shape (..., n_groups)
+            The sums.
+        """
         sums: NDArray[Any] = np.add.reduceat(values, self.boundaries, axis=-1)
         return sums
 
     def group_means(self, values: FloatArray) -> FloatArray:
-        """Means of `values`, one per neuron along the last axis, over the neurons of every group."""
+        """Average values over the neurons of every group.
+
+        Parameters
+        ----------
+        values : ndarray of float, shape (..., n_neurons)
+            One value per neuron along the last axis.
+
+        Returns
+        -------
+        ndarray of float, shape (..., n_groups)
+            The means.
+        """
         sizes = np.array([group.size for group in self.groups])
         means: FloatArray = self.group_sums(values) / sizes
         return means
 
     def groups_of(self, population: str) -> slice:
-        """The rows of `population` in arrays that have one row per group."""
+        """Return the rows of a population in arrays that have one row per group.
+
+        Parameters
+        ----------
+        population : str
+            Name of the population.
+
+        Returns
+        -------
+        slice
+            The rows.
+
+        Raises
+        ------
+        ObservationError
+            If there is no such population.
+        """
         rows = [k for k, group in enumerate(self.groups) if group.population == population]
         if not rows:
             raise ObservationError(
@@ -109,7 +225,23 @@ class Layout:
         return slice(rows[0], rows[-1] + 1)
 
     def neurons_of(self, population: str) -> slice:
-        """The rows of `population` in arrays that have one row per neuron."""
+        """Return the rows of a population in arrays that have one row per neuron.
+
+        Parameters
+        ----------
+        population : str
+            Name of the population.
+
+        Returns
+        -------
+        slice
+            The rows.
+
+        Raises
+        ------
+        ObservationError
+            If there is no such population.
+        """
         rows = self.groups_of(population)
         return slice(self.groups[rows.start].start, self.groups[rows.stop - 1].stop)
 
@@ -118,11 +250,29 @@ class Layout:
 class Needs:
     """What a statistic needs an observation to hold.
 
-    bin_ms      group counts in bins that divide this width
-    window_ms   neuron counts in windows that divide this width
-    isi         moments of the inter-spike intervals
-    spikes      every spike of every neuron
-    episodes    episodes of an environment: a closed loop
+    Attributes
+    ----------
+    bin_ms : float or None, ms
+        Group counts in bins that divide this width.
+    window_ms : float or None, ms
+        Neuron counts in windows that divide this width.
+    isi : bool
+        Moments of the inter-spike intervals.
+    spikes : bool
+        Every spike of every neuron.
+    episodes : bool
+        Episodes of an environment: a closed loop.
+
+    Raises
+    ------
+    ObservationError
+        If a width is not a finite number above 0.
+
+    Examples
+    --------
+    >>> from calibrate import Needs
+    >>> Needs.merge([Needs(bin_ms=5.0), Needs(bin_ms=2.0, isi=True)])
+    Needs(bin_ms=1.0, window_ms=None, isi=True, spikes=False, episodes=False)
     """
 
     bin_ms: float | None = None
@@ -143,7 +293,18 @@ class Needs:
 
     @staticmethod
     def merge(needs: Iterable[Needs]) -> Needs:
-        """The least that satisfies all: common divisors of the widths, in steps of a microsecond."""
+        """Return the least that satisfies all needs.
+
+        Parameters
+        ----------
+        needs : iterable of Needs
+            The needs of several statistics.
+
+        Returns
+        -------
+        Needs
+            Common divisors of the widths, in steps of a microsecond, and whatever else one of them needs.
+        """
         needs = list(needs)
         return Needs(
             bin_ms=_common_divisor(n.bin_ms for n in needs),

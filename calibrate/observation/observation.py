@@ -16,14 +16,29 @@ from calibrate.observation.layout import FloatArray, IntArray, Layout, steps
 
 @dataclass(frozen=True)
 class IntervalMoments:
-    """Sums over the inter-spike intervals I_1, I_2, ... of each neuron; arrays of shape (neurons,).
+    """Sums over the inter-spike intervals I_1, I_2, ... of each neuron.
 
-    n       number of intervals (a neuron with n intervals fired n + 1 spikes)
-    sum     sum of I (ms);  sum_sq  sum of I^2 (ms^2)
-    cv2     sum over the n - 1 pairs of 2 |I_{j+1} - I_j| / (I_{j+1} + I_j)       (Holt et al. 1996)
-    lv      sum over the n - 1 pairs of 3 ((I_j - I_{j+1}) / (I_j + I_{j+1}))^2   (Shinomoto et al. 2003)
-    lvr     the same sum with each term times 4 / (I_j + I_{j+1}) (1/ms); lv + R lvr is the sum of the terms
-            of LvR for a refractory time R (Shinomoto et al. 2009). nan in observations stored without it
+    Attributes
+    ----------
+    n : ndarray of int, shape (n_neurons,)
+        Number of intervals. A neuron with n intervals fired n + 1 spikes.
+    sum : ndarray of float, shape (n_neurons,), ms
+        Sum of I.
+    sum_sq : ndarray of float, shape (n_neurons,), ms^2
+        Sum of I^2.
+    cv2 : ndarray of float, shape (n_neurons,)
+        Sum over the n - 1 pairs of 2 |I_{j+1} - I_j| / (I_{j+1} + I_j) [1]_.
+    lv : ndarray of float, shape (n_neurons,)
+        Sum over the n - 1 pairs of 3 ((I_j - I_{j+1}) / (I_j + I_{j+1}))^2 [2]_.
+    lvr : ndarray of float, shape (n_neurons,), 1/ms
+        The same sum with each term times 4 / (I_j + I_{j+1}); lv + R lvr is the sum of the terms of LvR for a
+        refractory time R [3]_. It is nan in observations that were stored without it.
+
+    References
+    ----------
+    .. [1] Holt et al. 1996.
+    .. [2] Shinomoto et al. 2003.
+    .. [3] Shinomoto et al. 2009.
     """
 
     n: IntArray
@@ -39,7 +54,15 @@ class IntervalMoments:
 
 @dataclass(frozen=True)
 class Spikes:
-    """All spikes of a measurement, ordered by step, then neuron; two arrays of shape (n_spikes,)."""
+    """All spikes of a measurement, ordered by step, then by neuron.
+
+    Attributes
+    ----------
+    step : ndarray of int, shape (n_spikes,)
+        Step of each spike, counted from 0 at the start of the measurement.
+    neuron : ndarray of int, shape (n_spikes,)
+        Neuron of each spike, counted from 0 over the whole network.
+    """
 
     step: IntArray
     neuron: IntArray
@@ -47,7 +70,19 @@ class Spikes:
 
 @dataclass(frozen=True)
 class Presentation:
-    """A stimulus that clusters of a population received, in ms from the start of the measurement."""
+    """A stimulus that clusters of a population received.
+
+    Attributes
+    ----------
+    population : str
+        Name of the population.
+    clusters : tuple of int
+        The clusters, from 0.
+    start_ms : float, ms
+        Beginning, from the start of the measurement.
+    stop_ms : float, ms
+        End, from the start of the measurement.
+    """
 
     population: str
     clusters: tuple[int, ...]
@@ -57,10 +92,18 @@ class Presentation:
 
 @dataclass(frozen=True)
 class Episode:
-    """An episode of a network's environment that came to its end, in ms from the start of the measurement.
+    """A completed episode of a network's environment.
 
-    reward    sum over its steps
-    measures  what the environment says of it by name, such as "correct"
+    Attributes
+    ----------
+    start_ms : float, ms
+        Beginning, from the start of the measurement.
+    stop_ms : float, ms
+        End, from the start of the measurement.
+    reward : float
+        Sum over the steps of the episode.
+    measures : dict of str to float
+        What the environment reports about the episode, by name, such as "correct".
     """
 
     start_ms: float
@@ -73,24 +116,54 @@ class Episode:
 class Observation:
     """What a network showed between the end of the warm-up and the end of the simulation.
 
-    layout          populations and clusters, in the order of the neurons
-    dt_ms           step of the simulation
-    duration_ms     length of the measurement
-    bin_ms          width of the bins of `group_bins`
-    group_bins      spikes of each group in each bin, shape (n_groups, duration_ms / bin_ms). Whole numbers
-                    in a type just wide enough: `group_counts` returns them as int64, to compute with
-    window_ms       width of the windows of `neuron_windows`
-    neuron_windows  spikes of each neuron in each window, shape (n_neurons, floor(duration_ms / window_ms));
-                    narrow as well: see `neuron_counts`
-    neuron_totals   spikes of each neuron in the whole measurement, int64, shape (n_neurons,)
-    intervals       moments of the inter-spike intervals that lie within the measurement
-    depolarisation  mean of (V - V_reset) / (V_th - V_reset) over each group's neurons at the end, shape
-                    (n_groups,); nan where no membrane was seen. It grades networks that do not fire.
-    spikes          every spike, or None where only counters were kept
-    presentations   stimuli that began within the measurement, in order of time
-    episodes        of its environment, in order of time; None where there was no closed loop
+    Attributes
+    ----------
+    layout : Layout
+        Populations and clusters, in the order of the neurons.
+    dt_ms : float, ms
+        Step of the simulation.
+    duration_ms : float, ms
+        Length of the measurement.
+    bin_ms : float, ms
+        Width of the bins of `group_bins`.
+    group_bins : ndarray of int, shape (n_groups, duration_ms / bin_ms)
+        Spikes of each group in each bin, in the narrowest type that holds them; `group_counts` returns
+        them as int64, to compute with.
+    window_ms : float, ms
+        Width of the windows of `neuron_windows`.
+    neuron_windows : ndarray of int, shape (n_neurons, floor(duration_ms / window_ms))
+        Spikes of each neuron in each window, in the narrowest type too; see `neuron_counts`.
+    neuron_totals : ndarray of int64, shape (n_neurons,)
+        Spikes of each neuron in the whole measurement.
+    intervals : IntervalMoments
+        Moments of the inter-spike intervals that lie within the measurement.
+    depolarisation : ndarray of float, shape (n_groups,)
+        Mean of (V - V_reset) / (V_th - V_reset) over the neurons of each group at the end; nan if no membrane
+        was observed. It grades networks that do not fire.
+    spikes : Spikes or None
+        Every spike, or None if only counters were kept.
+    presentations : tuple of Presentation
+        Stimuli that began within the measurement, in order of time.
+    episodes : tuple of Episode or None
+        Episodes of the environment, in order of time; None if there was no closed loop.
 
-    The arrays are read-only. Counts that contradict each other raise ObservationError.
+    Raises
+    ------
+    ObservationError
+        If the measurement has no length, or if shapes or counts contradict each other.
+
+    Notes
+    -----
+    The arrays are read-only.
+
+    Examples
+    --------
+    >>> from calibrate import observe_trains
+    >>> observation = observe_trains([[12.0, 31.0], [40.0]], duration_ms=100.0)
+    >>> observation.totals("E")
+    array([2, 1])
+    >>> observation.group_counts("E", 50.0)
+    array([[3, 0]])
     """
 
     layout: Layout
@@ -138,36 +211,116 @@ class Observation:
         return arrays
 
     def size(self, population: str) -> int:
-        """Number of neurons of `population`."""
+        """Return the number of neurons of a population.
+
+        Parameters
+        ----------
+        population : str
+            Name of the population.
+
+        Returns
+        -------
+        int
+            Number of neurons.
+        """
         return sum(group.size for group in self.layout.groups[self.layout.groups_of(population)])
 
     def totals(self, population: str) -> IntArray:
-        """Spikes of each neuron of `population` in the whole measurement, shape (neurons,)."""
+        """Return the spikes of each neuron of a population in the whole measurement.
+
+        Parameters
+        ----------
+        population : str
+            Name of the population.
+
+        Returns
+        -------
+        ndarray of int, shape (neurons,)
+            Numbers of spikes.
+        """
         return self.neuron_totals[self.layout.neurons_of(population)]
 
     def group_counts(self, population: str, bin_ms: float) -> IntArray:
-        """Spikes of each cluster of `population` in bins of `bin_ms`, shape (clusters, bins).
+        """Return the spikes of each cluster of a population in bins.
 
-        A last, incomplete bin is left out. Raises ObservationError if the stored bins do not divide `bin_ms`.
+        A last, incomplete bin is left out.
+
+        Parameters
+        ----------
+        population : str
+            Name of the population.
+        bin_ms : float, ms
+            Width of the bins.
+
+        Returns
+        -------
+        ndarray of int, shape (clusters, bins)
+            Numbers of spikes.
+
+        Raises
+        ------
+        ObservationError
+            If the stored bins do not divide `bin_ms`.
         """
         return rebin(self.group_bins[self.layout.groups_of(population)], self.bin_ms, bin_ms, "bins")
 
     def neuron_counts(self, population: str, window_ms: float) -> IntArray:
-        """Spikes of each neuron of `population` in windows of `window_ms`, shape (neurons, windows).
+        """Return the spikes of each neuron of a population in windows.
 
-        A last, incomplete window is left out. Raises ObservationError if the stored windows do not divide it.
+        A last, incomplete window is left out.
+
+        Parameters
+        ----------
+        population : str
+            Name of the population.
+        window_ms : float, ms
+            Width of the windows.
+
+        Returns
+        -------
+        ndarray of int, shape (neurons, windows)
+            Numbers of spikes.
+
+        Raises
+        ------
+        ObservationError
+            If the stored windows do not divide `window_ms`.
         """
         rows = self.neuron_windows[self.layout.neurons_of(population)]
         return rebin(rows, self.window_ms, window_ms, "windows")
 
     def interval_moments(self, population: str) -> IntervalMoments:
-        """Moments of the inter-spike intervals of `population`, arrays of shape (neurons,)."""
+        """Return the moments of the inter-spike intervals of a population.
+
+        Parameters
+        ----------
+        population : str
+            Name of the population.
+
+        Returns
+        -------
+        IntervalMoments
+            Arrays of shape (neurons,).
+        """
         return self.intervals[self.layout.neurons_of(population)]
 
     def all_intervals(self, population: str) -> FloatArray:
-        """Every inter-spike interval of `population` in ms, neuron by neuron, shape (n_intervals,).
+        """Return every inter-spike interval of a population, neuron by neuron.
 
-        Raises ObservationError if the spikes were not kept.
+        Parameters
+        ----------
+        population : str
+            Name of the population.
+
+        Returns
+        -------
+        ndarray of float, shape (n_intervals,), ms
+            The intervals.
+
+        Raises
+        ------
+        ObservationError
+            If the spikes were not kept.
         """
         if self.spikes is None:
             raise ObservationError("every spike is needed, but the observation was stored without spikes")
@@ -180,18 +333,46 @@ class Observation:
         return intervals
 
     def group_sizes(self, population: str) -> IntArray:
-        """Neurons in each cluster of `population`, shape (clusters,)."""
+        """Return the number of neurons in each cluster of a population.
+
+        Parameters
+        ----------
+        population : str
+            Name of the population.
+
+        Returns
+        -------
+        ndarray of int, shape (clusters,)
+            Numbers of neurons.
+        """
         groups = self.layout.groups[self.layout.groups_of(population)]
         return np.array([group.size for group in groups], dtype=np.int64)
 
     def group_depolarisation(self, population: str) -> FloatArray:
-        """Mean relative depolarisation of each cluster of `population` at the end, shape (clusters,)."""
+        """Return the mean relative depolarisation of each cluster of a population at the end.
+
+        Parameters
+        ----------
+        population : str
+            Name of the population.
+
+        Returns
+        -------
+        ndarray of float, shape (clusters,)
+            See `depolarisation`.
+        """
         return self.depolarisation[self.layout.groups_of(population)]
 
 
 @dataclass(frozen=True)
 class SimulationFailure:
-    """Why a candidate has no observation: one line for the user."""
+    """Why a simulation has no observation.
+
+    Attributes
+    ----------
+    reason : str
+        One line for the user.
+    """
 
     reason: str
 

@@ -14,9 +14,35 @@ from calibrate.observation.observation import IntervalMoments, Observation, Spik
 
 
 def of_neurons(observation: Observation, neurons: IntArray) -> Observation:
-    """The observation of some neurons alone: `neurons` are their numbers, ascending, of shape (n,).
+    """Restrict an observation to some neurons.
 
-    Clusters without one of them are left out. Raises ObservationError if the spikes were not kept.
+    Clusters without one of them are left out.
+
+    Parameters
+    ----------
+    observation : Observation
+        What to take the part of.
+    neurons : ndarray of int, shape (n,)
+        Numbers of the neurons, ascending.
+
+    Returns
+    -------
+    Observation
+        The observation of these neurons alone.
+
+    Raises
+    ------
+    ObservationError
+        If the spikes were not kept.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calibrate import observe_trains
+    >>> from calibrate.observation import of_neurons
+    >>> observation = observe_trains([[12.0, 31.0], [40.0], [55.0]], duration_ms=100.0)
+    >>> of_neurons(observation, np.array([0, 2])).totals("E")
+    array([2, 1])
     """
     if observation.spikes is None:
         raise ObservationError("a sample of the neurons needs the spikes, and only counts were kept")
@@ -49,9 +75,34 @@ def of_neurons(observation: Observation, neurons: IntArray) -> Observation:
 
 
 def of_clusters(observation: Observation, population: str, clusters: Sequence[int]) -> Observation:
-    """The same observation without the clusters of `population` that are not named.
+    """Restrict one population of an observation to some of its clusters.
 
-    Raises ObservationError for one that is not there.
+    Parameters
+    ----------
+    observation : Observation
+        What to take the part of.
+    population : str
+        Name of the population; the others stay whole.
+    clusters : sequence of int
+        Numbers of the clusters to keep, from 0.
+
+    Returns
+    -------
+    Observation
+        The observation without the other clusters of the population.
+
+    Raises
+    ------
+    ObservationError
+        If the population has no such cluster.
+
+    Examples
+    --------
+    >>> from calibrate import observe_trains
+    >>> from calibrate.observation import of_clusters
+    >>> observation = observe_trains([[12.0, 31.0], [40.0]], duration_ms=100.0, clusters=2)
+    >>> of_clusters(observation, "E", [1]).totals("E")
+    array([1])
     """
     there = [g.cluster for g in observation.layout.groups if g.population == population]
     for cluster in clusters:
@@ -89,9 +140,34 @@ def of_clusters(observation: Observation, population: str, clusters: Sequence[in
 
 
 def during(observation: Observation, start_ms: float, stop_ms: float) -> Observation:
-    """The part of the measurement between two times from its start, as if no more had been measured.
+    """Restrict an observation to the time between two moments, as if no more had been measured.
 
-    Raises ObservationError if the spikes were not kept, and for times outside or between steps.
+    Parameters
+    ----------
+    observation : Observation
+        What to take the part of.
+    start_ms : float, ms
+        Beginning of the part, from the start of the measurement.
+    stop_ms : float, ms
+        End of the part.
+
+    Returns
+    -------
+    Observation
+        The part; its times count from its own beginning.
+
+    Raises
+    ------
+    ObservationError
+        If the spikes were not kept, or if a time lies outside the measurement or between steps.
+
+    Examples
+    --------
+    >>> from calibrate import observe_trains
+    >>> from calibrate.observation import during
+    >>> observation = observe_trains([[12.0, 31.0], [40.0]], duration_ms=100.0)
+    >>> during(observation, 20.0, 100.0).totals("E")
+    array([1, 1])
     """
     if observation.spikes is None:
         raise ObservationError("a part of a measurement needs the spikes, and only counts were kept")

@@ -35,19 +35,44 @@ def observe_trains(
     bin_ms: float = 1.0,
     window_ms: float = 50.0,
 ) -> Observation:
-    """The observation of recorded spike trains, for every statistic that simulated networks have.
+    """Make the observation of recorded spike trains, for every statistic that simulated networks have.
 
-    trains       times of the spikes of each neuron (ms), a list of arrays; or such a list by population.
-                 A plain list is of population "E".
-    duration_ms  length of what is looked at, which begins after start_ms: spikes with
-                 start_ms < t <= start_ms + duration_ms count, as in a simulation
-    clusters     how many clusters of equal size the neurons of a population form, one after another; or the
-                 size of each; for several populations by name
-    dt_ms        resolution: no neuron fires twice in so short a time
-    bin_ms       width of the bins of cluster counts; window_ms: of the windows of neurons' counts
+    Parameters
+    ----------
+    trains : list of array_like, or dict of str to list of array_like; ms
+        Spike times of each neuron, or such a list for each population. A plain list is population "E".
+    duration_ms : float, ms
+        Length of the measurement. Spikes with start_ms < t <= start_ms + duration_ms count, as in a
+        simulation.
+    start_ms : float, ms
+        The measurement begins after this time.
+    clusters : int, sequence of int, or dict of str to either
+        Number of clusters of equal size that the neurons of a population form, one after another; or the size
+        of each cluster; by name if there are several populations.
+    dt_ms : float, ms
+        Resolution: no neuron fires twice within it.
+    bin_ms : float, ms
+        Width of the bins of group counts.
+    window_ms : float, ms
+        Width of the windows of neuron counts.
 
-    Raises ObservationError for times that are not finite, two spikes of a neuron within `dt_ms`, sizes that
-    do not fit, and widths that are not whole steps.
+    Returns
+    -------
+    Observation
+        The observation, with its spikes.
+
+    Raises
+    ------
+    ObservationError
+        If times are not finite, if two spikes of a neuron lie within `dt_ms`, if sizes of clusters do not
+        fit, or if a width is not a whole number of steps.
+
+    Examples
+    --------
+    >>> from calibrate import find_statistic, observe_trains
+    >>> observation = observe_trains([[12.0, 31.0, 32.0], [12.5]], duration_ms=100.0)
+    >>> find_statistic("rate_E")(observation).value
+    20.0
     """
     populations = dict(trains) if isinstance(trains, Mapping) else {"E": trains}
     groups: list[Group] = []
@@ -98,9 +123,31 @@ def _steps(whose: str, train: ArrayLike, start_ms: float, dt_ms: float) -> NDArr
 class Recording:
     """Spike trains of recorded units.
 
-    trains    times of the spikes of each unit (ms, ascending), by population
-    clusters  sizes of the clusters that its units form, one after another, by population
-    start_ms  what is looked at begins after this, and ends at stop_ms
+    Attributes
+    ----------
+    trains : dict of str to list of ndarray of float, ms
+        Spike times of each unit, ascending, by population.
+    start_ms : float, ms
+        The analysed interval begins after this time.
+    stop_ms : float, ms
+        The analysed interval ends at this time.
+    clusters : dict of str to sequence of int
+        Sizes of the clusters that the units form, one after another, by population.
+
+    Raises
+    ------
+    RecordingError
+        If the interval is empty, if a time lies beyond 3e14 ms, or if there is no unit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calibrate import Recording
+    >>> recording = Recording(trains={"E": [np.array([12.0, 31.0])]}, start_ms=0.0, stop_ms=100.0)
+    >>> recording.units, recording.duration_ms
+    (1, 100.0)
+    >>> recording.observe().totals("E")
+    array([2])
     """
 
     trains: Mapping[str, Sequence[NDArray[np.float64]]]
@@ -120,16 +167,40 @@ class Recording:
 
     @property
     def duration_ms(self) -> float:
+        """Length of the analysed interval in ms."""
         return self.stop_ms - self.start_ms
 
     @property
     def units(self) -> int:
+        """Number of units."""
         return sum(len(trains) for trains in self.trains.values())
 
     def observe(
         self, *, dt_ms: float = 0.1, bin_ms: float = BIN_MS, window_ms: float = WINDOW_MS
     ) -> Observation:
-        """Its observation; a last piece shorter than a bin is left out. Raises ObservationError."""
+        """Make the observation of the recording; a last piece shorter than a bin is left out.
+
+        Parameters
+        ----------
+        dt_ms : float, ms
+            Resolution: no unit fires twice within it.
+        bin_ms : float, ms
+            Width of the bins of group counts.
+        window_ms : float, ms
+            Width of the windows of neuron counts.
+
+        Returns
+        -------
+        Observation
+            The observation, with its spikes.
+
+        Raises
+        ------
+        RecordingError
+            If the counts do not fit into the free memory.
+        ObservationError
+            As `observe_trains`.
+        """
         duration_ms = int(self.duration_ms / bin_ms + _ROUNDING) * bin_ms
         rows = sum(len(sizes) for sizes in self.clusters.values()) or len(self.trains)
         size = 16 * self.duration_ms * (rows / bin_ms + self.units / window_ms)
@@ -155,19 +226,47 @@ def read_recording(
     start_ms: float | None = None,
     duration_ms: float | None = None,
 ) -> Recording:
-    """The recording in a file.
+    """Read a recording from a file. Nothing is unpickled.
 
-    .csv  a row per spike, with the columns time_ms (or time_s) and unit, and, if wanted, population and
-          cluster of the unit. A row without a time names a unit that did not fire.
-    .npz  arrays of these names, one element per spike; start_ms and stop_ms, if wanted, as numbers
-    .nwb and the other formats that the package neo reads: its spike trains, which may carry "population" and
-          "cluster" as annotations
+    Parameters
+    ----------
+    path : Path or str
+        The file; its suffix names the format, see Notes.
+    population : str
+        Name of the population of all units if the file gives none.
+    start_ms : float, ms, optional
+        The analysed interval begins after this; by default as the file says, else at 0.
+    duration_ms : float, ms, optional
+        Length of the analysed interval; by default up to where the file says, else up to the last spike.
 
-    population   name of the units' population where the file gives none
-    start_ms     what is looked at begins after this; by default where the file says, else at 0
-    duration_ms  how long that is; by default up to where the file says, else up to the last spike
+    Returns
+    -------
+    Recording
+        The recording.
 
-    Raises RecordingError in one line. Nothing is unpickled.
+    Raises
+    ------
+    RecordingError
+        If there is no such file or it cannot be read; the message is one line.
+
+    Notes
+    -----
+    .csv
+        A row per spike, with the columns `time_ms` (or `time_s`) and `unit`, and optionally `population` and
+        `cluster` of the unit. A row without a time names a unit that did not fire.
+    .npz
+        Arrays of these names, one element per spike, and optionally `start_ms` and `stop_ms` as numbers.
+    .nwb and the other formats that the package neo reads
+        Its spike trains, which may carry "population" and "cluster" as annotations.
+
+    Examples
+    --------
+    `recording.csv` has the columns `time_ms` and `unit`:
+
+    >>> from calibrate import read_recording
+    >>> recording = read_recording("recording.csv", duration_ms=5000.0)
+    >>> recording.units, recording.duration_ms
+    (40, 5000.0)
     """
     path = Path(path)
     if not path.is_file():

@@ -20,16 +20,44 @@ _APART = 2.0
 
 @dataclass(frozen=True)
 class UpStates:
-    """The up-states of all clusters of a population; arrays of shape (episodes,).
+    """The up-states of all clusters of a population.
 
-    cluster         of each, in ascending order
-    start, stop     first bin of each, and first bin after it
-    n_clusters      clusters, with or without up-states
-    n_bins, bin_ms  bins of the measurement, and their width
-    peak_hz         highest smoothed rate of any cluster
-    longest_ms      longest time above threshold, of episodes too short for an up-state too
-    theta_hz        the upper threshold, of the cluster with the highest rate
-    note            what is to be said of the thresholds
+    Attributes
+    ----------
+    cluster : ndarray of int, shape (episodes,)
+        Cluster of each up-state, in ascending order.
+    start : ndarray of int, shape (episodes,)
+        First bin of each.
+    stop : ndarray of int, shape (episodes,)
+        First bin after each.
+    n_clusters : int
+        Number of clusters, with or without up-states.
+    n_bins : int
+        Number of bins of the measurement.
+    bin_ms : float, ms
+        Width of the bins.
+    peak_hz : float, Hz
+        Highest smoothed rate of any cluster.
+    longest_ms : float, ms
+        Longest time above threshold, including episodes that are too short for an up-state.
+    theta_hz : float, Hz
+        Upper threshold of the cluster with the highest rate.
+    note : str
+        Remark on the thresholds, or "".
+
+    Examples
+    --------
+    Two clusters of one neuron each; the first fires for half a second:
+
+    >>> from calibrate import observe_trains
+    >>> from calibrate.observation import up_states
+    >>> observation = observe_trains([list(range(200, 700, 10)), []], duration_ms=1000.0, clusters=2)
+    >>> found = up_states(
+    ...     observation, population="E", theta_hi_hz=20.0, theta_lo_hz=10.0, min_ms=20.0,
+    ...     bin_ms=5.0, sigma_ms=25.0,
+    ... )
+    >>> found.cluster, found.up.sum(axis=1) > 0
+    (array([0]), array([ True, False]))
     """
 
     cluster: NDArray[np.int64]
@@ -45,26 +73,27 @@ class UpStates:
 
     @property
     def lengths_ms(self) -> NDArray[np.float64]:
-        """How long each lasts within the measurement, shape (episodes,)."""
+        """Length of each up-state within the measurement in ms, shape (episodes,)."""
         return np.asarray((self.stop - self.start) * self.bin_ms, dtype=np.float64)
 
     @property
     def complete(self) -> NDArray[np.bool_]:
-        """Which ones begin and end within the measurement, shape (episodes,)."""
+        """Whether each begins and ends within the measurement, shape (episodes,)."""
         return np.asarray((self.start > 0) & (self.stop < self.n_bins))
 
     @property
     def total_ms(self) -> float:
+        """Time of all clusters in up-states together, in ms."""
         return float(self.lengths_ms.sum())
 
     @property
     def duration_ms(self) -> float:
-        """Of the measurement, at least a bin."""
+        """Length of the measurement in ms, at least one bin."""
         return max(self.n_bins, 1) * self.bin_ms
 
     @property
     def of_clusters_ms(self) -> NDArray[np.float64]:
-        """Time of each cluster in up-states, shape (clusters,)."""
+        """Time of each cluster in up-states in ms, shape (clusters,)."""
         times = np.zeros(self.n_clusters)
         np.add.at(times, self.cluster, self.lengths_ms)
         return times
@@ -84,12 +113,12 @@ class UpStates:
 
     @property
     def n_began(self) -> int:
-        """Up-states that began within the measurement."""
+        """Number of up-states that began within the measurement."""
         return int((self.start > 0).sum())
 
     @property
     def n_ended(self) -> int:
-        """Up-states that ended within the measurement."""
+        """Number of up-states that ended within the measurement."""
         return int((self.stop < self.n_bins).sum())
 
 
@@ -104,16 +133,56 @@ def up_states(
     sigma_ms: float,
     thresholds: str = "absolute",
 ) -> UpStates:
-    """The up-states of the clusters of `population`.
+    """Find the up-states of the clusters of a population.
 
-    The rate of each cluster, per neuron, in bins of `bin_ms`, is smoothed with a Gaussian of SD `sigma_ms`.
-    An up-state begins where the rate exceeds `theta_hi_hz` and ends where it falls below `theta_lo_hz`.
-    Those shorter than `min_ms` are dropped, also at the start and end of the measurement: whether they
-    would have lasted is not known. A measurement that starts between the thresholds starts down.
+    Parameters
+    ----------
+    observation : Observation
+        What the network showed.
+    population : str
+        Name of the population.
+    theta_hi_hz : float, Hz
+        An up-state begins when the rate of the cluster exceeds this.
+    theta_lo_hz : float, Hz
+        It ends when the rate falls below this.
+    min_ms : float, ms
+        Up-states shorter than this are dropped, also at the start and end of the measurement: whether they
+        would have lasted is not known.
+    bin_ms : float, ms
+        Width of the bins in which the rate of each cluster, per neuron, is counted.
+    sigma_ms : float, ms
+        Standard deviation of the Gaussian that the rate is smoothed with.
+    thresholds : {"absolute", "relative", "mixture"}
+        "absolute" takes the thresholds as they are. "relative" adds the median rate of each cluster to them.
+        "mixture" puts them at 2/3 and 1/2 of the way from the lower to the upper mean of a mixture of two
+        normal distributions, fitted to the rates of all clusters; if the means are less than 2 SDs apart, the
+        thresholds are taken as they are.
 
-    thresholds  "absolute": as they are; "relative": above the median rate of each cluster; "mixture": 2/3 and
-                1/2 of the way from the lower to the upper mean of a mixture of two normal distributions,
-                fitted to the rates of all clusters; as they are where the means are less than 2 SDs apart
+    Returns
+    -------
+    UpStates
+        The up-states, cluster by cluster.
+
+    Raises
+    ------
+    ObservationError
+        If there is no such population, or if the stored bins do not divide `bin_ms`.
+
+    Notes
+    -----
+    A measurement that starts between the thresholds starts down.
+
+    Examples
+    --------
+    >>> from calibrate import observe_trains
+    >>> from calibrate.observation import up_states
+    >>> observation = observe_trains([list(range(200, 700, 10)), []], duration_ms=1000.0, clusters=2)
+    >>> found = up_states(
+    ...     observation, population="E", theta_hi_hz=20.0, theta_lo_hz=10.0, min_ms=20.0,
+    ...     bin_ms=5.0, sigma_ms=25.0,
+    ... )
+    >>> found.n_began, found.n_ended
+    (1, 1)
     """
     counts = observation.group_counts(population, bin_ms)
     sizes = observation.group_sizes(population)
