@@ -59,6 +59,8 @@ def offered() -> Iterator[tuple[str, Any]]:
 
 def members(value: type) -> Iterator[tuple[str, Any]]:
     for name, member in vars(value).items():
+        if name in getattr(value, "__dataclass_fields__", ()):
+            continue
         described = isinstance(member, property | cached_property | classmethod | staticmethod)
         if not name.startswith(("_", "test_")) and (described or inspect.isfunction(member)):
             yield name, member if isinstance(member, property | cached_property) else getattr(value, name)

@@ -18,9 +18,33 @@ from calibrate.network.values import Values, checked
 class Parameter:
     """A parameter of a model: what a study file may fix or search.
 
-    default  None means: derived from other parameters (`doc` says how)
-    choices  the values a text parameter may have
-    tier     what a change of it costs: "code", "wiring" or "values"
+    Attributes
+    ----------
+    name : str
+        Name in study files.
+    default : float, int, str, bool, tuple or None
+        Default; None if it is derived from other parameters (`doc` says how).
+    unit : str
+        Unit, or "".
+    doc : str
+        What it is, in a few words.
+    tier : {"code", "wiring", "values"}
+        What a change of it costs: compiling, drawing another graph, or nothing.
+    kind : type
+        Its type: float, int, str, bool or tuple.
+    choices : tuple of str
+        Values that a str parameter may have; empty if any will do.
+    low : float or None
+        Smallest value that it may have.
+    high : float or None
+        Largest value that it may have.
+
+    Examples
+    --------
+    >>> from calibrate import Parameter
+    >>> p = Parameter(name="p", default=0.1, unit="", doc="probability of connection", low=0.0, high=1.0)
+    >>> p.checked(1)
+    1.0
     """
 
     name: str
@@ -34,7 +58,23 @@ class Parameter:
     high: float | None = None
 
     def checked(self, given: Any) -> Any:
-        """`given` as this parameter's type; raises ModelError naming parameter, rule and value."""
+        """Convert a value to the type of this parameter, and check it.
+
+        Parameters
+        ----------
+        given : object
+            The value; None stands for the default None.
+
+        Returns
+        -------
+        object
+            The value as `kind`.
+
+        Raises
+        ------
+        ModelError
+            If a rule is broken; the message names the parameter, the rule and the value.
+        """
         value = given
         if value is None:
             if self.default is None:
@@ -70,9 +110,31 @@ Parameters = Mapping[str, Any]
 class Model:
     """A family of networks: its parameters, and how they make a network and its values.
 
-    network  complete parameters -> Network; raises ModelError where rules across parameters are broken
-    values   (network, complete parameters) -> Values; likewise
-    cites    what a paper that uses it should cite, in full; or a key of calibrate's own references
+    Attributes
+    ----------
+    name : str
+        Name of the model.
+    parameters : tuple of Parameter
+        Its parameters.
+    make_network : callable
+        Makes the Network of complete parameters; raises ModelError if rules across parameters are broken.
+    make_values : callable
+        Makes the Values of the network and complete parameters; raises ModelError likewise.
+    doc : str
+        What it is, in one line.
+    cites : str
+        What a paper that uses it should cite, in full; or a key of calibrate's own references.
+
+    Examples
+    --------
+    >>> from calibrate import find_model
+    >>> model = find_model("balanced")
+    >>> parameters = {"N_E": 80, "N_I": 20}
+    >>> network = model.network(parameters)
+    >>> network.n_neurons
+    100
+    >>> sorted(model.values(network, parameters).weights)
+    ['E_to_E_all', 'E_to_I_all', 'I_to_E_all', 'I_to_I_all']
     """
 
     name: str
@@ -83,6 +145,23 @@ class Model:
     cites: str = ""
 
     def parameter(self, name: str) -> Parameter:
+        """Return a parameter by its name.
+
+        Parameters
+        ----------
+        name : str
+            Name of the parameter.
+
+        Returns
+        -------
+        Parameter
+            The parameter.
+
+        Raises
+        ------
+        ModelError
+            If there is no such parameter.
+        """
         for parameter in self.parameters:
             if parameter.name == name:
                 return parameter
@@ -90,19 +169,66 @@ class Model:
         raise ModelError(f"{self.name} has no parameter '{name}'{did_you_mean(name, known)}")
 
     def complete(self, given: Parameters) -> dict[str, Any]:
-        """All parameters: `given` ones checked, defaults for the rest."""
+        """Check parameters, and fill in the defaults of the others.
+
+        Parameters
+        ----------
+        given : dict of str to object
+            Parameters by name.
+
+        Returns
+        -------
+        dict of str to object
+            All parameters.
+
+        Raises
+        ------
+        ModelError
+            If there is no such parameter, or it cannot have this value.
+        """
         for name in given:
             self.parameter(name)
         return {p.name: p.checked(given.get(p.name, p.default)) for p in self.parameters}
 
     def network(self, given: Parameters) -> Network:
-        """The network for `given` parameters; ModelError where a rule is broken."""
+        """Make a network.
+
+        Parameters
+        ----------
+        given : dict of str to object
+            Parameters by name; the others have their defaults.
+
+        Returns
+        -------
+        Network
+            The network.
+
+        Raises
+        ------
+        ModelError
+            If a rule is broken.
+        """
         return self.make_network(self.complete(given))
 
     def values(self, network: Network, given: Parameters) -> Values:
-        """The values for `given` parameters in `network`; ModelError where a rule is broken.
+        """Make the values of a network, and check them against it, before any simulator sees them.
 
-        Whatever `make_values` returns is held against the network here, before any simulator sees it.
+        Parameters
+        ----------
+        network : Network
+            The network of these parameters.
+        given : dict of str to object
+            Parameters by name; the others have their defaults.
+
+        Returns
+        -------
+        Values
+            The values.
+
+        Raises
+        ------
+        ModelError
+            If a rule is broken, or the values do not fit the network.
         """
         return checked(network, self.make_values(network, self.complete(given)))
 
@@ -110,10 +236,32 @@ class Model:
 def find_model(
     reference: str, *, folder: Path | None = None, own: Mapping[str, object] | None = None
 ) -> Model:
-    """The model that `reference` names: an installed one, "package.module:Name" or "file.py:Name".
+    """Find a model by its name.
 
-    `folder` is where such a file is looked up, `own` has models by reference that are in no file.
-    Raises PluginError in one line.
+    Parameters
+    ----------
+    reference : str
+        Name of an installed model, `package.module:Name`, `file.py:Name`, or a key of `own`.
+    folder : Path, optional
+        Where `file.py` is looked up; by default the current folder.
+    own : dict of str to object, optional
+        Models that are in no file, by reference.
+
+    Returns
+    -------
+    Model
+        The model.
+
+    Raises
+    ------
+    PluginError
+        If the name leads to no model; the message is one line.
+
+    Examples
+    --------
+    >>> from calibrate import find_model
+    >>> find_model("balanced").doc
+    'Random balanced network of excitatory and inhibitory neurons'
     """
     model = plugins.load(reference, plugins.MODELS, folder=folder, own=own)
     if not isinstance(model, Model):

@@ -21,7 +21,18 @@ Part = Literal["all", "within", "between"]
 
 @dataclass(frozen=True)
 class Bernoulli:
-    """Every pair of a source and a target is connected with `probability`, independently; no autapses."""
+    """Connects every pair of a source and a target independently with the same probability; no autapses.
+
+    Attributes
+    ----------
+    probability : float
+        Probability that a pair is connected, in [0, 1].
+
+    Raises
+    ------
+    ModelError
+        If the probability lies outside [0, 1].
+    """
 
     probability: float
 
@@ -32,7 +43,18 @@ class Bernoulli:
 
 @dataclass(frozen=True)
 class FixedIndegree:
-    """Every target draws round(probability n) of each source cluster's n; no autapses, no multapses."""
+    """Connects every target to the same number of sources of each source cluster; no autapses, no multapses.
+
+    Attributes
+    ----------
+    probability : float
+        Share of the sources of a cluster, in [0, 1]: of n sources, round(probability n) are drawn.
+
+    Raises
+    ------
+    ModelError
+        If the probability lies outside [0, 1].
+    """
 
     probability: float
 
@@ -41,15 +63,36 @@ class FixedIndegree:
             raise ModelError(f"a connection probability lies in [0, 1], not {self.probability:g}")
 
     def indegree(self, n_sources: int) -> int:
-        """Number of sources drawn of `n_sources` in one cluster."""
+        """Return the number of sources that are drawn in one cluster.
+
+        Parameters
+        ----------
+        n_sources : int
+            Number of neurons in the cluster.
+
+        Returns
+        -------
+        int
+            Number of sources.
+        """
         return math.floor(self.probability * n_sources + 0.5)
 
 
 @dataclass(frozen=True)
 class UniformIndegree:
-    """Every target draws its number of sources from low..high, then as many of all sources.
+    """Connects every target to a random number of sources from all clusters; no autapses, no multapses.
 
-    No autapses, no multapses.
+    Attributes
+    ----------
+    low : int
+        Smallest number of sources.
+    high : int
+        Largest number of sources; all numbers from `low` to `high` are equally likely.
+
+    Raises
+    ------
+    ModelError
+        Unless 0 <= low <= high.
     """
 
     low: int
@@ -65,7 +108,20 @@ Rule = Bernoulli | FixedIndegree | UniformIndegree
 
 @dataclass(frozen=True)
 class UniformDelay:
-    """Every synapse has a delay of its own, uniform between `low_ms` and `high_ms`, in whole steps."""
+    """Gives every synapse its own delay, uniform between two limits, in whole steps.
+
+    Attributes
+    ----------
+    low_ms : float, ms
+        Shortest delay.
+    high_ms : float, ms
+        Longest delay.
+
+    Raises
+    ------
+    ModelError
+        Unless 0 < low <= high < infinity.
+    """
 
     low_ms: float
     high_ms: float
@@ -81,8 +137,15 @@ class UniformDelay:
 class Plasticity:
     """Synapses that change by a rule of `calibrate.neurons.plasticity`.
 
-    modulator  population whose spikes take part as the third factor
-    part       which of them reach a target neuron: those of its own cluster, of other clusters, or all
+    Attributes
+    ----------
+    rule : str
+        Name of the rule.
+    modulator : str
+        Population whose spikes take part as the third factor.
+    part : {"all", "within", "between"}
+        Which of these spikes reach a target neuron: all, those of its own cluster, or those of other
+        clusters.
     """
 
     rule: str
@@ -92,12 +155,35 @@ class Plasticity:
 
 @dataclass(frozen=True, kw_only=True)
 class Population:
-    """`size` neurons of one model in `clusters` equal parts.
+    """Neurons of one model, in equal clusters.
 
-    neuron       name in `calibrate.neurons`
-    distributed  neuron parameters that may differ between its neurons (see `Distributed`, `Uniform`)
-    noise        whether every neuron receives independent random input (see `PoissonInput`)
-    noise_shape  shape of the gamma process that this input is: 1 is Poisson, larger ones are more regular
+    Attributes
+    ----------
+    name : str
+        Name of the population.
+    size : int
+        Number of neurons, from 1 to 2^31 - 1.
+    clusters : int
+        Number of clusters of equal size, from 1 to 10,000.
+    neuron : str
+        Name of the neuron model in `calibrate.neurons`.
+    distributed : frozenset of str
+        Neuron parameters that may differ between the neurons; see `Distributed` and `Uniform`.
+    noise : bool
+        Whether every neuron receives independent random input; see `PoissonInput`.
+    noise_shape : int
+        Shape of the gamma process that this input is: 1 is Poisson, larger ones are more regular.
+
+    Raises
+    ------
+    ModelError
+        If a number is out of its range, or the neurons do not divide into the clusters.
+
+    Examples
+    --------
+    >>> from calibrate import Population
+    >>> Population(name="E", size=80, clusters=4).cluster_size
+    20
     """
 
     name: str
@@ -125,17 +211,39 @@ class Population:
 
     @property
     def cluster_size(self) -> int:
+        """Number of neurons in each cluster."""
         return self.size // self.clusters
 
 
 @dataclass(frozen=True, kw_only=True)
 class Projection:
-    """Synapses from `source` to `target`, of one weight (in `Values.weights`) unless it is distributed.
+    """Synapses from one population onto another.
 
-    delay_ms    of all synapses, or `UniformDelay`
-    part        "within" joins neurons of the same cluster, "between" those of different clusters, "all" any
-    weight_cv   coefficient of variation of the weights over synapses (log-normal, of the graph; 0: all equal)
-    plasticity  how the weights change; None: they do not
+    Attributes
+    ----------
+    source : str
+        Population of the sources.
+    target : str
+        Population of the targets.
+    rule : Bernoulli, FixedIndegree or UniformIndegree
+        Which pairs are connected.
+    delay_ms : float or UniformDelay, ms
+        Delay of all synapses, or the range that their delays are drawn from.
+    receptor : str
+        Receptor of the target's neuron model, such as "ex" or "in".
+    part : {"all", "within", "between"}
+        "within" connects neurons of the same cluster, "between" those of different clusters, "all" any.
+    weight_cv : float
+        Coefficient of variation of the weights over synapses: log-normal, and part of the graph. At 0 all
+        weights are equal. Their mean is in `Values.weights`.
+    plasticity : Plasticity or None
+        How the weights change; None if they do not.
+
+    Examples
+    --------
+    >>> from calibrate import Bernoulli, Projection
+    >>> Projection(source="E", target="I", rule=Bernoulli(0.1), delay_ms=1.0, receptor="ex").name
+    'E_to_I_all'
     """
 
     source: str
@@ -149,16 +257,44 @@ class Projection:
 
     @property
     def name(self) -> str:
+        """Name, made of its ends and its part: `E_to_I_all`."""
         return f"{self.source}_to_{self.target}_{self.part}"
 
     @property
     def longest_delay_ms(self) -> float:
+        """Longest delay of a synapse, in ms."""
         return self.delay_ms.high_ms if isinstance(self.delay_ms, UniformDelay) else self.delay_ms
 
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """Populations in order and the projections between them (code and wiring tier)."""
+    """Populations, in order, and the projections between them: the code and wiring tiers.
+
+    Attributes
+    ----------
+    populations : tuple of Population
+        The populations, in the order of the neurons.
+    projections : tuple of Projection
+        The projections.
+
+    Raises
+    ------
+    ModelError
+        If there is no population, if two populations or projections have one name, or if a projection or a
+        distributed parameter breaks a rule.
+
+    Examples
+    --------
+    >>> from calibrate import Bernoulli, Network, Population, Projection
+    >>> network = Network(
+    ...     populations=(Population(name="cells", size=200),),
+    ...     projections=(
+    ...         Projection(source="cells", target="cells", rule=Bernoulli(0.1), delay_ms=1.0, receptor="in"),
+    ...     ),
+    ... )
+    >>> network.expected_synapses(network.projections[0])
+    4000.0
+    """
 
     populations: tuple[Population, ...]
     projections: tuple[Projection, ...]
@@ -180,6 +316,23 @@ class Network:
                 _check_plasticity(projection, projection.plasticity, modulator, target)
 
     def population(self, name: str) -> Population:
+        """Return a population by its name.
+
+        Parameters
+        ----------
+        name : str
+            Name of the population.
+
+        Returns
+        -------
+        Population
+            The population.
+
+        Raises
+        ------
+        ModelError
+            If there is no such population.
+        """
         for population in self.populations:
             if population.name == name:
                 return population
@@ -187,14 +340,27 @@ class Network:
 
     @cached_property
     def layout(self) -> Layout:
+        """Order of the neurons."""
         return Layout.of((p.name, p.size, p.clusters) for p in self.populations)
 
     @property
     def n_neurons(self) -> int:
+        """Number of neurons."""
         return sum(population.size for population in self.populations)
 
     def expected_synapses(self, projection: Projection) -> float:
-        """Expected number of synapses of `projection`; exact for a fixed in-degree."""
+        """Return the expected number of synapses of a projection; exact for a fixed in-degree.
+
+        Parameters
+        ----------
+        projection : Projection
+            One of the projections of the network.
+
+        Returns
+        -------
+        float
+            Number of synapses.
+        """
         source, target = self.population(projection.source), self.population(projection.target)
         if isinstance(projection.rule, FixedIndegree):
             indegree = projection.rule.indegree(source.cluster_size)

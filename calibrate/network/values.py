@@ -16,9 +16,18 @@ from calibrate.observation import steps
 
 @dataclass(frozen=True)
 class Distributed:
-    """A neuron parameter that differs between neurons: `mean` + `sd` z, z standard normal.
+    """A neuron parameter that is normally distributed over neurons: `mean` + `sd` z, with z standard normal.
 
-    z belongs to the realisation, not to the candidate: candidates on one graph share it.
+    Attributes
+    ----------
+    mean : float
+        Mean, in the unit of the parameter.
+    sd : float
+        Standard deviation.
+
+    Notes
+    -----
+    z belongs to the realisation, not to the parameters: networks on one graph share it.
     """
 
     mean: float
@@ -27,9 +36,18 @@ class Distributed:
 
 @dataclass(frozen=True)
 class Uniform:
-    """A neuron parameter that is uniform over neurons, between `low` and `high`.
+    """A neuron parameter that is uniformly distributed over neurons.
 
-    As with `Distributed`, which neuron has how much belongs to the realisation.
+    Attributes
+    ----------
+    low : float
+        Lower limit, in the unit of the parameter.
+    high : float
+        Upper limit.
+
+    Notes
+    -----
+    As with `Distributed`, which neuron has which value belongs to the realisation.
     """
 
     low: float
@@ -37,14 +55,27 @@ class Uniform:
 
     @property
     def mean(self) -> float:
+        """Mean over neurons: the middle of the limits."""
         return (self.low + self.high) / 2
 
 
 @dataclass(frozen=True)
 class PoissonInput:
-    """Independent random input to every neuron; the sign of the weight chooses the receptor.
+    """Independent random input to every neuron.
 
-    Poisson, or a gamma process where `Population.noise_shape` is above 1.
+    It is Poisson, or a gamma process if `Population.noise_shape` is above 1.
+
+    Attributes
+    ----------
+    rate_hz : float, Hz
+        Rate of the input of each neuron.
+    weight : float, pA or nS
+        Weight in the unit of the neuron model; its sign chooses the receptor.
+
+    Raises
+    ------
+    ModelError
+        If the rate is not finite and at least 0, or the weight is not finite.
     """
 
     rate_hz: float
@@ -57,9 +88,20 @@ class PoissonInput:
 
 @dataclass(frozen=True)
 class Stimulus:
-    """A constant current (pA) added to the neurons of `clusters` from `start_ms` to `stop_ms`.
+    """A constant current into the neurons of some clusters for some time.
 
-    Times count from the start of the simulation, warm-up included.
+    Attributes
+    ----------
+    population : str
+        Name of the population.
+    clusters : tuple of int
+        The clusters, from 0.
+    current_pA : float, pA
+        Current that is added.
+    start_ms : float, ms
+        Beginning, from the start of the simulation, warm-up included.
+    stop_ms : float, ms
+        End, from the start of the simulation.
     """
 
     population: str
@@ -71,9 +113,20 @@ class Stimulus:
 
 @dataclass(frozen=True)
 class RateStimulus:
-    """More random input (see `PoissonInput`) to the neurons of `clusters`, by `rates_hz`: one for each.
+    """Additional random input (see `PoissonInput`) to the neurons of some clusters for some time.
 
-    Times count from the start of the simulation, warm-up included.
+    Attributes
+    ----------
+    population : str
+        Name of the population.
+    clusters : tuple of int
+        The clusters, from 0.
+    rates_hz : tuple of float, Hz
+        Rate that is added, for each cluster.
+    start_ms : float, ms
+        Beginning, from the start of the simulation, warm-up included.
+    stop_ms : float, ms
+        End, from the start of the simulation.
     """
 
     population: str
@@ -85,7 +138,15 @@ class RateStimulus:
 
 @dataclass(frozen=True)
 class UniformPotential:
-    """Membrane potentials start uniformly distributed between `low` and `high` (mV)."""
+    """Membrane potentials start uniformly distributed.
+
+    Attributes
+    ----------
+    low : float, mV
+        Lower limit.
+    high : float, mV
+        Upper limit.
+    """
 
     low: float
     high: float
@@ -95,7 +156,8 @@ class UniformPotential:
 class UniformPhase:
     """Membrane potentials start at a uniform phase of the free-running neuron (its first-passage times).
 
-    Where the constant input alone does not make the neuron fire, uniformly between reset and threshold.
+    If the constant input alone does not make the neuron fire, they start uniformly between reset and
+    threshold.
     """
 
 
@@ -104,15 +166,34 @@ Initial = UniformPotential | UniformPhase
 
 @dataclass(frozen=True, kw_only=True)
 class Values:
-    """What one network of a batch has of its own.
+    """The values of one network of a batch.
 
-    neurons     population -> parameter of its neuron model -> number, Distributed or Uniform
-    weights     projection -> weight (its mean, where distributed) in the unit of the neuron model (pA or nS;
-                negative on inhibitory receptors)
-    noise       population -> random input, for populations that have noise
-    initial     population -> distribution of the initial membrane potential
-    plasticity  plastic projection -> parameters of its rule
-    stimuli     currents and input rates that are switched on and off
+    Attributes
+    ----------
+    neurons : dict of str to dict of str to float, Distributed or Uniform
+        Parameters of the neuron model, by population and name.
+    weights : dict of str to float
+        Weight by projection (its mean, if distributed), in the unit of the neuron model: pA or nS; negative
+        on inhibitory receptors.
+    initial : dict of str to UniformPotential or UniformPhase
+        Distribution of the initial membrane potential, by population.
+    noise : dict of str to PoissonInput
+        Random input, by population that has noise.
+    plasticity : dict of str to dict of str to float
+        Parameters of the plasticity rule, by plastic projection and name.
+    stimuli : tuple of Stimulus or RateStimulus
+        Currents and input rates that are switched on and off.
+
+    Examples
+    --------
+    >>> from calibrate import UniformPotential, Values
+    >>> values = Values(
+    ...     neurons={"cells": {"C_m": 200.0, "tau_m": 20.0, "I_e": 250.0}},
+    ...     weights={"cells_to_cells_all": -20.0},
+    ...     initial={"cells": UniformPotential(-70.0, -55.0)},
+    ... )
+    >>> values.noise
+    {}
     """
 
     neurons: Mapping[str, Mapping[str, float | Distributed | Uniform]]
@@ -124,7 +205,34 @@ class Values:
 
 
 def checked(network: Network, values: Values) -> Values:
-    """`values` as they are; ModelError, naming the population or projection, if they do not fit `network`."""
+    """Check values against their network.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    values : Values
+        Its values.
+
+    Returns
+    -------
+    Values
+        The same values.
+
+    Raises
+    ------
+    ModelError
+        If they do not fit the network; the message names the population or projection.
+
+    Examples
+    --------
+    >>> from calibrate import Network, Population, UniformPotential, Values
+    >>> from calibrate.network import checked
+    >>> network = Network(populations=(Population(name="cells", size=10),), projections=())
+    >>> values = Values(neurons={"cells": {}}, weights={}, initial={"cells": UniformPotential(-70.0, -55.0)})
+    >>> checked(network, values) is values
+    True
+    """
     if not isinstance(values, Values):
         raise ModelError(f"make_values must return Values, not {type(values).__name__}")
     populations = [population.name for population in network.populations]
@@ -154,7 +262,30 @@ def checked(network: Network, values: Values) -> Values:
 
 
 def check_stimuli(values: Values, dt_ms: float) -> None:
-    """ModelError for a stimulus that does not start and stop at whole steps of `dt_ms`."""
+    """Check that stimuli start and stop at whole steps.
+
+    Parameters
+    ----------
+    values : Values
+        Values with stimuli.
+    dt_ms : float, ms
+        Step of the simulation.
+
+    Raises
+    ------
+    ModelError
+        If one does not.
+
+    Examples
+    --------
+    >>> from calibrate import Stimulus, UniformPotential, Values
+    >>> from calibrate.network import check_stimuli
+    >>> stimulus = Stimulus("E", (0,), current_pA=50.0, start_ms=100.0, stop_ms=200.05)
+    >>> check_stimuli(Values(neurons={}, weights={}, initial={}, stimuli=(stimulus,)), dt_ms=0.1)
+    Traceback (most recent call last):
+        ...
+    calibrate.errors.ModelError: the stop of a stimulus onto E of 200.05 ms is not a whole number of ...
+    """
     for stimulus in values.stimuli:
         for what, time_ms in (("start", stimulus.start_ms), ("stop", stimulus.stop_ms)):
             try:

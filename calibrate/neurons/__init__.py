@@ -34,7 +34,19 @@ BUILT_IN = (IAF_PSC_EXP, IAF_PSC_BETA, IAF_COND_EXP, IAF_COND_EXP_SFA, AEIF_COND
 
 
 def own_neuron_models() -> tuple[NeuronModel, ...]:
-    """The registered neuron models that are not built in."""
+    """List the registered neuron models that are not built in.
+
+    Returns
+    -------
+    tuple of NeuronModel
+        The models, in the order of their registration.
+
+    Examples
+    --------
+    >>> from calibrate.neurons import own_neuron_models
+    >>> "iaf_psc_exp" in [model.name for model in own_neuron_models()]
+    False
+    """
     built_in = {model.name for model in BUILT_IN}
     return tuple(model for model in neuron_models() if model.name not in built_in)
 

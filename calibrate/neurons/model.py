@@ -14,9 +14,22 @@ from calibrate.neurons.propagators import Number
 
 @dataclass(frozen=True)
 class NeuronParameter:
-    """A parameter of a neuron model, or of a plasticity rule; `name` and `unit` are NEST's where it has one.
+    """A parameter of a neuron model, or of a plasticity rule.
 
-    low, above  the least value that it may have, a value that it must exceed
+    Attributes
+    ----------
+    name : str
+        NEST's name, if it has one.
+    unit : str
+        NEST's unit, or "".
+    default : float
+        Default.
+    doc : str
+        What it is, in a few words.
+    low : float or None
+        Smallest value that it may have.
+    above : float or None
+        Value that it must exceed.
     """
 
     name: str
@@ -27,7 +40,18 @@ class NeuronParameter:
     above: float | None = None
 
     def check(self, value: Number) -> None:
-        """ModelError naming the rule, unless every element of `value` keeps it."""
+        """Check a value.
+
+        Parameters
+        ----------
+        value : float or ndarray of float
+            The value, or one per neuron.
+
+        Raises
+        ------
+        ModelError
+            If an element breaks a rule; the message names it.
+        """
         lowest = float(np.min(value))
         if self.above is not None and not lowest > self.above:
             raise ModelError(f"{self.name} must be above {self.above:g} {self.unit}, not {lowest:g}")
@@ -41,7 +65,33 @@ Parameters = Mapping[str, Number]
 def completed(
     model: str, parameters: Sequence[NeuronParameter], given: Mapping[str, Number]
 ) -> dict[str, Number]:
-    """All parameters of a model, defaults filled in; ModelError for one that it does not have."""
+    """Fill in the defaults of the parameters that are not given.
+
+    Parameters
+    ----------
+    model : str
+        Name of the model in the error message.
+    parameters : sequence of NeuronParameter
+        Parameters of the model.
+    given : dict of str to float or ndarray of float
+        Values by name.
+
+    Returns
+    -------
+    dict of str to float or ndarray of float
+        All parameters.
+
+    Raises
+    ------
+    ModelError
+        If the model has no such parameter.
+
+    Examples
+    --------
+    >>> from calibrate.neurons import NeuronParameter, completed
+    >>> completed("leaky", [NeuronParameter("tau_m", "ms", 10.0, "membrane time constant")], {})
+    {'tau_m': 10.0}
+    """
     known = [parameter.name for parameter in parameters]
     for name in given:
         if name not in known:
@@ -53,15 +103,25 @@ def completed(
 class GennNeuron:
     """A neuron model for GeNN's code generator.
 
-    sim_code    one step; reads `in_<receptor>` of every receptor, the weights that arrive in this step
-    threshold   condition for a spike after the step;  reset_code what a spike does
-    state       state variables and their types ("scalar", "unsigned int"), `V` among them; all but `V`
-                start at 0
-    constants   (parameters, dt_ms) -> the constants that the code reads, by name; pure, and element-wise
-                where parameters are arrays
-    integers    those of the constants that are whole numbers
-    threshold_constant  name of the constant that a spike needs `V` to reach
-    potential_offset    parameter to add to `V` to get the membrane potential; None: `V` is it
+    Attributes
+    ----------
+    sim_code : str
+        One step; reads `in_<receptor>` of every receptor: the weights that arrive in this step.
+    threshold : str
+        Condition for a spike after the step.
+    reset_code : str
+        What a spike does.
+    state : dict of str to str
+        State variables and their types ("scalar", "unsigned int"), `V` among them; all but `V` start at 0.
+    constants : callable
+        Makes the constants that the code reads, by name, from the parameters and dt_ms; pure, and
+        element-wise if parameters are arrays.
+    integers : frozenset of str
+        Names of the constants that are whole numbers.
+    threshold_constant : str
+        Name of the constant that `V` must reach for a spike.
+    potential_offset : str or None
+        Parameter to add to `V` to get the membrane potential; None if `V` is the potential.
     """
 
     sim_code: str
@@ -76,9 +136,14 @@ class GennNeuron:
 
 @dataclass(frozen=True)
 class Port:
-    """Where NEST takes the spikes of a receptor: its number there, and a factor on the weights.
+    """Where NEST takes the spikes of a receptor.
 
-    A number of 0 leaves it to the sign of the weight.
+    Attributes
+    ----------
+    number : int
+        NEST's number of the receptor; 0 leaves it to the sign of the weight.
+    factor : callable
+        Factor on the weights, from the parameters.
     """
 
     number: int = 0
@@ -89,13 +154,20 @@ class Port:
 class NestNeuron:
     """A neuron model in NEST.
 
-    model     its name
-    settings  parameters -> those of NEST's model; a list where each neuron has its own
-    ports     receptor -> ports that every synapse onto it has; receptors that are not named have one, which
-              NEST chooses by the sign of the weight
-    fading    time constants of the synaptic state that NEST does not let us set: shrunk in the silent
-              interval between candidates
-    state     names of the state, beside V_m, that NEST lets us set
+    Attributes
+    ----------
+    model : str
+        NEST's name of the model.
+    settings : callable
+        Makes the parameters of NEST's model from ours; a list if each neuron has its own.
+    ports : dict of str to tuple of Port
+        Ports that every synapse onto a receptor has. A receptor that is not named has one port, which NEST
+        chooses by the sign of the weight.
+    fading : tuple of str
+        Time constants of the synaptic state that NEST does not let us set: they are shrunk in the silent
+        interval between simulations.
+    state : tuple of str
+        Names of the state variables, beside V_m, that NEST lets us set.
     """
 
     model: str
@@ -109,14 +181,37 @@ class NestNeuron:
 class NeuronModel:
     """A neuron model in the registry.
 
-    receptors    kinds of synaptic input. "ex" takes weights >= 0 and "in" weights <= 0, as NEST sorts them
-    weight_unit  pA for synaptic currents, nS for conductances
-    refractory   parameter with the longest time that a neuron rests after a spike (ms)
-    threshold    parameter with the potential at which a spike is registered (mV)
-    ordered      pairs of parameters of which the first must be below the second
-    exact        whether a step solves the equations exactly, as far as the neuron does not fire in it
+    Attributes
+    ----------
+    name : str
+        Name of the model.
+    doc : str
+        What it is, in one line.
+    parameters : tuple of NeuronParameter
+        C_m, E_L, V_th, V_reset, I_e, and tau_m or g_L, which every model has; and its other parameters.
+    nest : NestNeuron
+        The model in NEST.
+    genn : GennNeuron
+        The model in GeNN.
+    receptors : tuple of str
+        Kinds of synaptic input. "ex" takes weights >= 0 and "in" weights <= 0, as NEST sorts them.
+    weight_unit : {"pA", "nS"}
+        pA for synaptic currents, nS for conductances.
+    refractory : str
+        Parameter with the longest time that a neuron rests after a spike (ms).
+    threshold : str
+        Parameter with the potential at which a spike is registered (mV).
+    ordered : tuple of (str, str)
+        Pairs of parameters of which the first must be below the second.
+    exact : bool
+        Whether a step solves the equations exactly, as long as the neuron does not fire in it.
 
-    Every model has the parameters C_m, E_L, V_th, V_reset and I_e, and tau_m or g_L.
+    Examples
+    --------
+    >>> from calibrate.neurons import neuron_model
+    >>> model = neuron_model("iaf_psc_exp")
+    >>> model.exact, model.weight_unit
+    (True, 'pA')
     """
 
     name: str
@@ -132,13 +227,37 @@ class NeuronModel:
     exact: bool = False
 
     def complete(self, given: Parameters) -> dict[str, Number]:
-        """All parameters, defaults filled in; ModelError for one that the model does not have."""
+        """Fill in the defaults of the parameters that are not given.
+
+        Parameters
+        ----------
+        given : dict of str to float or ndarray of float
+            Values by name.
+
+        Returns
+        -------
+        dict of str to float or ndarray of float
+            All parameters.
+
+        Raises
+        ------
+        ModelError
+            If the model has no such parameter.
+        """
         return completed(self.name, self.parameters, given)
 
     def check(self, parameters: Parameters) -> None:
-        """ModelError naming the parameter and the rule, unless a neuron can have all of `parameters`.
+        """Check that a neuron can have all of these parameters.
 
-        `parameters` are complete; of arrays, every element must keep the rules.
+        Parameters
+        ----------
+        parameters : dict of str to float or ndarray of float
+            All parameters; every element of an array must keep the rules.
+
+        Raises
+        ------
+        ModelError
+            If a rule is broken; the message names the parameter and the rule.
         """
         for p in self.parameters:
             p.check(parameters[p.name])
@@ -149,13 +268,35 @@ class NeuronModel:
                 raise ModelError(f"{high} must be above {low}; {high} - {low} is {gap:g} {units[high]}")
 
     def tau_m(self, parameters: Parameters) -> Number:
-        """Membrane time constant of a neuron that receives nothing (ms)."""
+        """Return the membrane time constant of a neuron without input.
+
+        Parameters
+        ----------
+        parameters : dict of str to float or ndarray of float
+            All parameters.
+
+        Returns
+        -------
+        float or ndarray of float, ms
+            The time constant: tau_m, or C_m / g_L.
+        """
         if "tau_m" in parameters:
             return parameters["tau_m"]
         return parameters["C_m"] / parameters["g_L"]
 
     def ports(self, receptor: str) -> tuple[Port, ...]:
-        """NEST's ports of a receptor."""
+        """Return NEST's ports of a receptor.
+
+        Parameters
+        ----------
+        receptor : str
+            Name of the receptor.
+
+        Returns
+        -------
+        tuple of Port
+            The ports.
+        """
         return self.nest.ports.get(receptor, (Port(),))
 
 
@@ -164,10 +305,31 @@ _origins: dict[str, str] = {}  # the file that registered each
 
 
 def register(model: NeuronModel) -> NeuronModel:
-    """Add a neuron model, so that populations can name it; returns it.
+    """Add a neuron model to the registry, so that populations can name it.
 
-    Registering one again replaces it where it comes from the same file, or both from a notebook or console;
-    another one under a taken name raises ModelError.
+    Registering a model again replaces it if it comes from the same file, or both come from a notebook or
+    console.
+
+    Parameters
+    ----------
+    model : NeuronModel
+        The model.
+
+    Returns
+    -------
+    NeuronModel
+        The same model.
+
+    Raises
+    ------
+    ModelError
+        If a different model has this name already.
+
+    Examples
+    --------
+    >>> from calibrate.neurons import IAF_PSC_EXP, register
+    >>> register(IAF_PSC_EXP) is IAF_PSC_EXP
+    True
     """
     frame = inspect.currentframe()
     caller = frame.f_back if frame else None
@@ -180,12 +342,46 @@ def register(model: NeuronModel) -> NeuronModel:
 
 
 def neuron_models() -> tuple[NeuronModel, ...]:
-    """All registered neuron models, the built-in ones first."""
+    """List all registered neuron models, the built-in ones first.
+
+    Returns
+    -------
+    tuple of NeuronModel
+        The models.
+
+    Examples
+    --------
+    >>> from calibrate.neurons import neuron_models
+    >>> [model.name for model in neuron_models() if model.weight_unit == "pA"][:2]
+    ['iaf_psc_exp', 'iaf_psc_beta']
+    """
     return tuple(_registry.values())
 
 
 def neuron_model(name: str) -> NeuronModel:
-    """The registered neuron model `name`; raises ModelError."""
+    """Return a registered neuron model by its name.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model.
+
+    Returns
+    -------
+    NeuronModel
+        The model.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model.
+
+    Examples
+    --------
+    >>> from calibrate.neurons import neuron_model
+    >>> neuron_model("iaf_cond_exp").weight_unit
+    'nS'
+    """
     try:
         return _registry[name]
     except KeyError:
