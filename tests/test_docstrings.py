@@ -16,7 +16,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import pytest
 from numpydoc.docscrape import get_doc_object
 from numpydoc.validate import ERROR_MSGS, Validator
@@ -166,10 +165,14 @@ tolerance = 1.0
 [sampler]
 name = "random"
 
+[replicates]
+confirm = 0
+fresh = 0
+
 [budget]
 trials = 40
 """.lstrip()
-PARETO = f"[study]\npareto = true\n\n{STUDY}"
+PARETO = f"[study]\npareto = true\n\n{STUDY}".replace("trials = 40", "trials = 8")
 LOOP = STUDY.replace("N_E = 80", "N_E = 80\nN_Q = 2").replace("balanced", "ei_clustered")
 LOOP = f'{LOOP}\n[loop]\nenvironment = "delayed_response"\n'
 
@@ -185,14 +188,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (made / f"{name}.toml").write_text(text)
     rows = [f"{25 * k + unit},{unit}" for unit in range(40) for k in range(1 + unit % 3, 400, 7)]
     (made / "recording.csv").write_text("\n".join(["time_ms,unit", *rows]) + "\n")
-    for name in ("study", "pareto"):
-        run_study(read_study(made / f"{name}.toml"), slots=2, progress=False)
-    _validate(read_study(made / "study.toml"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("OPTUNA_STORAGE", raising=False)
+        for name in ("study", "pareto"):
+            run_study(read_study(made / f"{name}.toml"), slots=1, progress=False)
+        _validate(read_study(made / "study.toml"))
     return made
 
 
 def _validate(study: Study) -> None:
-    best = validate(study, slots=2, progress=False).verdicts[0].trial
+    best = validate(study, slots=1, progress=False).verdicts[0].trial
     results = read_results(study)
     with Store(results.study, storage_url(study)) as store:
         (uuid,) = (trial.user_attrs[UUID] for trial in store.trials() if trial.number == best)
@@ -205,14 +210,6 @@ def _validate(study: Study) -> None:
         store.keep_verdict(verdict)
 
 
-@pytest.fixture(autouse=True)
-def _there(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if "runs" in request.node.name:
-        monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
-        monkeypatch.chdir(request.getfixturevalue("folder"))
-        mpl.use("agg")
-
-
 def example(name: str) -> doctest.DocTest | None:
     value = PUBLIC[name]
     text = inspect.getdoc(value) or ""
@@ -221,7 +218,9 @@ def example(name: str) -> doctest.DocTest | None:
 
 
 @pytest.mark.parametrize("name", [name for name in PUBLIC if example(name)])
-def test_an_example_runs(name):
+def test_an_example_runs(name, folder, monkeypatch):
+    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
+    monkeypatch.chdir(folder)
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
     printed: list[str] = []
     found = example(name)

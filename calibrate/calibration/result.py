@@ -36,6 +36,7 @@ class RunSummary:
 
     @property
     def trials(self) -> dict[str, int]:
+        """Numbers of trials: complete, failed, infeasible, added."""
         return {
             "complete": self.complete,
             "failed": self.failed,
@@ -46,14 +47,37 @@ class RunSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class Result(RunSummary):
-    """What a study has found so far, earlier runs included; `times` and `added` are of this run.
+    """What a study has found so far, including earlier runs.
 
-    name        of the study in its database, `storage` (a URL without password)
-    front       of a Pareto study: the trials that no other beats in every objective, by loss
-    validation  verdicts on the best, where the study asks for them
-    others      whether other runs of the study went on when this one ended; the last shows the best on fresh
-                graphs and validates it
-    complete    trials that did not fail, `infeasible` of which break a constraint
+    Attributes
+    ----------
+    name : str
+        Name of the study in its database.
+    storage : str
+        URL of the database, without password.
+    validation : sequence of Verdict
+        Verdicts on the best trials, if the study asks for them.
+    best : TrialSummary or None
+        The trial of lowest loss that breaks no constraint, if there is one.
+    front : sequence of TrialSummary
+        For a Pareto study: the trials that no other beats in every objective, by loss.
+    complete : int
+        Number of trials that did not fail.
+    failed : int
+        Number of trials that failed.
+    infeasible : int
+        Number of complete trials that break a constraint.
+    added : int
+        Number of trials of this run.
+    stopped : {"trials", "loss", "plateau", "wall_s", "grid", "interrupted"}
+        Why this run ended: the key of the budget, a finished grid, or the user.
+    others : bool
+        Whether other runs of the study were still going when this one ended; the last one to end shows the
+        best on fresh graphs and validates it.
+    last_failure : str or None
+        Reason of the last failure in this run.
+    times : Times
+        Where the time of this run went, in seconds.
     """
 
     name: str

@@ -24,10 +24,22 @@ from calibrate.study import Study
 class Simulated:
     """One simulated network.
 
-    parameters   of the network, as the study and the caller name them
-    seed         of the initial state and random input; the wiring has the study's
-    simulator    its own description: name, version, device, precision
-    wall_s       time of the simulation; build_s: of building the network before it
+    Attributes
+    ----------
+    parameters : dict of str to object
+        Parameters of the network, as the study and the caller name them.
+    seed : int
+        Seed of the initial state and random input; the wiring has the study's.
+    simulator : dict of str to str
+        The simulator's description of itself: name, version, device, precision.
+    wall_s : float, s
+        Time of the simulation.
+    build_s : float, s
+        Time of building the network before it.
+    observation : Observation
+        What the network showed.
+    estimates : dict of str to Estimate
+        The statistics of the study, by name.
     """
 
     parameters: Mapping[str, Any]
@@ -40,7 +52,7 @@ class Simulated:
 
     @property
     def statistics(self) -> dict[str, float | None]:
-        """The statistics by name, None where one is undefined."""
+        """Values of the statistics by name; None if one is undefined."""
         return {name: finite(found.value) for name, found in self.estimates.items()}
 
 
@@ -52,14 +64,41 @@ def simulate(
     graph: int = 0,
     index: int = 0,
 ) -> Simulated:
-    """Simulate one network of `study`, in a process of its own; nothing goes to a database.
+    """Simulate one network of a study, in its own process. Stores nothing.
 
-    parameters  to set, free or fixed ones; other free ones are in the middle of their ranges
-    spikes      whether to keep every spike, for rasters
-    graph       number of the realisation of its connectivity
-    index       of the candidate in its study, which keys the initial state and random input
+    Parameters
+    ----------
+    study : Study
+        The study.
+    parameters : dict of str to object, optional
+        Values of parameters, free or fixed; other free ones are in the middle of their ranges.
+    spikes : bool
+        Whether to keep every spike, for rasters.
+    graph : int
+        Number of the realisation of its connectivity.
+    index : int
+        Number of the candidate in its study, which keys the initial state and random input.
 
-    Raises ModelError for parameters that the model refuses, SimulatorError where the simulation fails.
+    Returns
+    -------
+    Simulated
+        The network, what it showed and its statistics.
+
+    Raises
+    ------
+    StudyError
+        If a derived parameter cannot be evaluated.
+    ModelError
+        If the model refuses the parameters.
+    SimulatorError
+        If the simulator is not installed, or the simulation fails.
+
+    Examples
+    --------
+    >>> from calibrate import read_study, simulate
+    >>> found = simulate(read_study("study.toml"), {"I_th_E": 1.0})
+    >>> found.observation.size("E"), found.statistics["rate_E"] > 0
+    (80, True)
     """
     study = study.on(simulators.choose(study.simulation.backend))
     complete = study.parameters(parameters or {})

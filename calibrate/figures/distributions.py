@@ -23,12 +23,36 @@ BINS = 30
 
 @styled
 def distributions_figure(results: Results, observations: Mapping[str, Sequence[Observation]]) -> Figure:
-    """Rates and CVs of all neurons, and dwell times, of each population; targets are dashed lines.
+    """Draw the distributions over neurons and episodes: rates, CVs and dwell times of each population.
 
-    observations  of the same network on several graphs, by a name for the legend, such as that of a
-                  simulator; their values are pooled
+    Targets are dashed lines.
 
-    Raises ObservationError where no statistic is defined.
+    Parameters
+    ----------
+    results : Results
+        Results of the study, which say the statistics and targets.
+    observations : dict of str to sequence of Observation
+        Observations of one network on several graphs, by a name for the legend, such as that of a simulator;
+        their values are pooled.
+
+    Returns
+    -------
+    Figure
+        A matplotlib figure.
+
+    Raises
+    ------
+    ObservationError
+        If no statistic has values for a distribution.
+
+    Examples
+    --------
+    `study.toml` is a finished study:
+
+    >>> from calibrate import distributions_figure, read_results, read_study
+    >>> results = read_results(read_study("study.toml"))
+    >>> shown = results.simulate(results.best.number).observation
+    >>> distributions_figure(results, {"Poisson": [shown]}).savefig("distributions.png")
     """
     targets = {one.name: one.target for one in results.study.objectives}
     statistics = [

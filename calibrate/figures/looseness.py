@@ -12,9 +12,29 @@ from calibrate.study.space import Range
 
 @styled
 def looseness_figure(results: Results) -> Figure:
-    """Each parameter's range, from where to where it can move until the loss has grown by 1, and the best.
+    """Draw the interval in which each parameter can move until the loss has grown by 1, and the best trial.
 
-    Raises StudyError where there are too few trials to tell.
+    Parameters
+    ----------
+    results : Results
+        Results of the study.
+
+    Returns
+    -------
+    Figure
+        A matplotlib figure.
+
+    Raises
+    ------
+    StudyError
+        If there are too few trials near the targets.
+
+    Examples
+    --------
+    `study.toml` is a finished study:
+
+    >>> from calibrate import looseness_figure, read_results, read_study
+    >>> looseness_figure(read_results(read_study("study.toml"))).savefig("looseness.png")
     """
     loose, best = results.looseness, results.best
     if loose is None or best is None:

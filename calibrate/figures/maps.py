@@ -23,14 +23,40 @@ HIGHEST_LOSS = 100.0
 
 @styled
 def map_figure(results: Results, x: str, y: str, statistics: Sequence[str]) -> Figure:
-    """Statistics over two free parameters, side by side, with the boundaries between regimes.
+    """Draw statistics over two free parameters, side by side, with the boundaries between regimes.
 
     A grid study is drawn exactly; others by `calibrate.results.maps.parameter_map`, with a point for every
-    trial and nothing where none is near. A target is a dashed line; the best trial a star.
+    trial and nothing where none is near. A target is a dashed line, the best trial a star.
 
-    statistics  names, or "loss"
+    Parameters
+    ----------
+    results : Results
+        Results of the study.
+    x : str
+        Parameter along the horizontal axis.
+    y : str
+        Parameter along the vertical axis.
+    statistics : sequence of str
+        Names of statistics, or "loss".
 
-    Raises StudyError as `parameter_map`.
+    Returns
+    -------
+    Figure
+        A matplotlib figure.
+
+    Raises
+    ------
+    StudyError
+        If `x` or `y` has no range in this study or both are the same, if a statistic was not computed, or if
+        no trial is complete.
+
+    Examples
+    --------
+    `study.toml` is a finished study:
+
+    >>> from calibrate import map_figure, read_results, read_study
+    >>> results = read_results(read_study("study.toml"))
+    >>> map_figure(results, "I_th_E", "I_th_I", ["rate_E", "loss"]).savefig("map.png")
     """
     maps = [parameter_map(results, x, y, statistic) for statistic in statistics]
     rows = math.ceil(len(maps) / MOST_A_ROW)

@@ -20,14 +20,31 @@ SMOOTHING_MS = 25.0
 
 @styled
 def raster_figure(observation: Observation, *, up_states: UpStates | None = None) -> Figure:
-    """A raster of all spikes, neurons ordered by population and cluster, over the rate of each cluster.
+    """Draw all spikes, neurons ordered by population and cluster, over the rate of each cluster.
 
-    Time in s from the start of the measurement; rates in Hz, in bins of about 5 ms, smoothed with a Gaussian
-    of 25 ms. Stimuli are shaded.
+    Parameters
+    ----------
+    observation : Observation
+        What the network showed.
+    up_states : UpStates, optional
+        Up-states of the first population, to be outlined among the rates.
 
-    up_states  of the first population, to be outlined among the rates
+    Returns
+    -------
+    Figure
+        A matplotlib figure. Time is in s from the start of the measurement; rates are in Hz, in bins of about
+        5 ms, smoothed with a Gaussian of 25 ms. Stimuli are shaded.
 
-    Raises ObservationError if the observation holds no spikes.
+    Raises
+    ------
+    ObservationError
+        If the observation holds no spikes.
+
+    Examples
+    --------
+    >>> from calibrate import observe_trains, raster_figure
+    >>> observation = observe_trains([[12.0, 31.0], [40.0]], duration_ms=100.0)
+    >>> raster_figure(observation).savefig("raster.png")
     """
     if observation.spikes is None:
         raise ObservationError("a raster needs the spikes, and this observation holds counts only")
@@ -40,7 +57,26 @@ def raster_figure(observation: Observation, *, up_states: UpStates | None = None
 
 @styled
 def rates_figure(observation: Observation, *, up_states: UpStates | None = None) -> Figure:
-    """The rate of each cluster over time, as in `raster_figure`; it needs no spikes."""
+    """Draw the rate of each cluster over time, as `raster_figure` does; it needs no spikes.
+
+    Parameters
+    ----------
+    observation : Observation
+        What the network showed.
+    up_states : UpStates, optional
+        Up-states of the first population, to be outlined.
+
+    Returns
+    -------
+    Figure
+        A matplotlib figure.
+
+    Examples
+    --------
+    >>> from calibrate import observe_trains, rates_figure
+    >>> observation = observe_trains([[12.0, 31.0], [40.0]], duration_ms=100.0, clusters=2)
+    >>> rates_figure(observation).savefig("rates.png")
+    """
     figure = new_figure(8, 2.6)
     _finish(figure, figure.subplots(), observation, up_states)
     return figure

@@ -22,10 +22,29 @@ FARTHEST = 4.0
 
 @styled
 def scaling_figure(found: Scaling) -> Figure:
-    """Real-time factor and memory against the number of neurons, with fitted power laws.
+    """Draw the real-time factor and memory against the number of neurons, with fitted power laws.
 
-    Fits are dashed where they are extrapolated; a diamond is the largest network in real time. Bars are the
-    range of the repeats. Raises StudyError where nothing was measured.
+    Parameters
+    ----------
+    found : Scaling
+        Measurements of `scale`.
+
+    Returns
+    -------
+    Figure
+        A matplotlib figure. Fits are dashed where they are extrapolated; a diamond is the largest network in
+        real time; bars are the range of the repeats.
+
+    Raises
+    ------
+    StudyError
+        If nothing was measured.
+
+    Examples
+    --------
+    >>> from calibrate import read_study, scale, scaling_figure
+    >>> found = scale(read_study("study.toml"), [100, 200], backends=["poisson"], duration_ms=5000.0)
+    >>> scaling_figure(found).savefig("scaling.png")
     """
     if not found.measurements:
         raise StudyError("no size was measured: there is nothing to draw")

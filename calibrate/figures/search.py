@@ -21,7 +21,25 @@ MOST_POINTS = 2000
 
 @styled
 def history_figure(results: Results) -> Figure:
-    """The loss of every trial and the lowest so far; crosses are trials that break a constraint."""
+    """Draw the loss of every trial and the lowest so far; crosses are trials that break a constraint.
+
+    Parameters
+    ----------
+    results : Results
+        Results of the study.
+
+    Returns
+    -------
+    Figure
+        A matplotlib figure.
+
+    Examples
+    --------
+    `study.toml` is a finished study:
+
+    >>> from calibrate import history_figure, read_results, read_study
+    >>> history_figure(read_results(read_study("study.toml"))).savefig("history.png")
+    """
     trials = results.trials[results.trials["state"] == "complete"]
     figure = new_figure(6.5, 2.8)
     axes = figure.subplots()
@@ -59,9 +77,37 @@ def history_figure(results: Results) -> Figure:
 
 @styled
 def importance_figure(results: Results) -> Figure:
-    """Share of the variance of ln(loss) that each parameter explains (fANOVA, Hutter et al. 2014).
+    """Draw the share of the variance of ln(loss) that each parameter explains.
 
-    Raises StudyError where there are too few trials to tell.
+    Parameters
+    ----------
+    results : Results
+        Results of the study.
+
+    Returns
+    -------
+    Figure
+        A matplotlib figure.
+
+    Raises
+    ------
+    StudyError
+        If there are too few complete trials to tell.
+
+    Notes
+    -----
+    The shares are those of fANOVA [1]_.
+
+    References
+    ----------
+    .. [1] Hutter et al. 2014.
+
+    Examples
+    --------
+    `study.toml` is a finished study:
+
+    >>> from calibrate import importance_figure, read_results, read_study
+    >>> importance_figure(read_results(read_study("study.toml"))).savefig("importance.png")
     """
     found = results.importances
     if not found:
@@ -77,9 +123,31 @@ def importance_figure(results: Results) -> Figure:
 
 @styled
 def slices_figure(results: Results, statistics: Sequence[str] | None = None) -> Figure:
-    """Statistics of all trials against each free parameter; targets are bands, the best trial a star.
+    """Draw statistics of all trials against each free parameter; targets are bands, the best trial a star.
 
-    statistics  names; by default those of the objectives, the first six
+    Parameters
+    ----------
+    results : Results
+        Results of the study.
+    statistics : sequence of str, optional
+        Names of statistics; by default those of the objectives, at most six.
+
+    Returns
+    -------
+    Figure
+        A matplotlib figure.
+
+    Raises
+    ------
+    StudyError
+        If a statistic was not computed.
+
+    Examples
+    --------
+    `study.toml` is a finished study:
+
+    >>> from calibrate import read_results, read_study, slices_figure
+    >>> slices_figure(read_results(read_study("study.toml"))).savefig("slices.png")
     """
     trials = results.trials[results.trials["state"] == "complete"]
     objectives = {one.name: one for one in results.study.objectives}
@@ -121,9 +189,29 @@ def _scatter(axes: Any, x: Any, y: Any) -> None:
 
 @styled
 def front_figure(results: Results) -> Figure:
-    """The losses of a Pareto study, each objective against each later one; the front in colour.
+    """Draw the losses of a Pareto study, each objective against each later one; the front is coloured.
 
-    Raises StudyError for a study that is none.
+    Parameters
+    ----------
+    results : Results
+        Results of a Pareto study.
+
+    Returns
+    -------
+    Figure
+        A matplotlib figure.
+
+    Raises
+    ------
+    StudyError
+        If it is not a Pareto study.
+
+    Examples
+    --------
+    `pareto.toml` is a finished Pareto study:
+
+    >>> from calibrate import front_figure, read_results, read_study
+    >>> front_figure(read_results(read_study("pareto.toml"))).savefig("front.png")
     """
     if not results.study.pareto:
         raise StudyError(f"study '{results.study.name}' is no Pareto study: it has no front")

@@ -15,10 +15,34 @@ FARTHEST = 3.0
 
 @styled
 def verdict_figure(verdict: Verdict) -> Figure:
-    """The difference of every statistic with an objective, with its 90 % confidence interval, in tolerances.
+    """Draw the differences between two simulators with their 90 % confidence intervals, in tolerances.
 
-    Simulators agree in a statistic whose interval lies inside the band. Raises StudyError for a verdict
-    without two simulators, or of spike trains.
+    Simulators agree in a statistic whose interval lies inside the band. Statistics without an objective are
+    left out.
+
+    Parameters
+    ----------
+    verdict : Verdict
+        Verdict of a validation in two simulators.
+
+    Returns
+    -------
+    Figure
+        A matplotlib figure.
+
+    Raises
+    ------
+    StudyError
+        If the verdict has only one simulator, or is of spike trains.
+
+    Examples
+    --------
+    The best trial of `study.toml` was validated in NEST and GeNN:
+
+    >>> from calibrate import read_results, read_study, verdict_figure
+    >>> results = read_results(read_study("study.toml"))
+    >>> (verdict,) = (one for one in results.verdicts if one.trial == results.best.number)
+    >>> verdict_figure(verdict).savefig("verdict.png")
     """
     rows = [row for row in verdict.statistics if row.margin is not None and row.difference is not None]
     if not rows:

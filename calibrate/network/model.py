@@ -63,7 +63,7 @@ class Parameter:
         Parameters
         ----------
         given : object
-            The value; None stands for the default None.
+            The value; None is valid only if the default is None.
 
         Returns
         -------

@@ -39,12 +39,39 @@ class Report:
 def make_report(
     results: Results, *, simulate: bool = True, say: Callable[[str], None] = lambda _: None
 ) -> Report:
-    """The report on what a study has found so far.
+    """Make the report on what a study has found so far.
 
-    simulate  whether to simulate the best network once more where its spikes were not kept, for the raster
-    say       is told when that begins
+    Parameters
+    ----------
+    results : Results
+        Results of the study.
+    simulate : bool
+        Whether to simulate the best network once more for the raster if its spikes were not kept.
+    say : callable
+        Receives a line when that begins.
 
-    Raises StudyError, StoreError, SimulatorError.
+    Returns
+    -------
+    Report
+        Title, verdict on the best trial, and sections with their tables and figures.
+
+    Raises
+    ------
+    StudyError
+        If the best network cannot be simulated again.
+    StoreError
+        If the database cannot be read.
+    SimulatorError
+        If the simulation fails.
+
+    Examples
+    --------
+    `study.toml` is a finished study:
+
+    >>> from calibrate import make_report, read_results, read_study
+    >>> report = make_report(read_results(read_study("study.toml")), simulate=False)
+    >>> report.title, [section.name for section in report.sections][:2]
+    ('study', ['targets', 'activity'])
     """
     study, best = results.study, results.best
     verdict = None
@@ -74,7 +101,29 @@ def make_report(
 
 
 def write_report(report: Report, path: Path) -> None:
-    """Write a report as one HTML page that needs no network. Raises CalibrateError."""
+    """Write a report as one HTML page that needs no network.
+
+    Parameters
+    ----------
+    report : Report
+        Report of `make_report`.
+    path : Path
+        Where to write it.
+
+    Raises
+    ------
+    CalibrateError
+        If it cannot be written.
+
+    Examples
+    --------
+    `study.toml` is a finished study:
+
+    >>> from pathlib import Path
+    >>> from calibrate import make_report, read_results, read_study, write_report
+    >>> report = make_report(read_results(read_study("study.toml")), simulate=False)
+    >>> write_report(report, Path("report.html"))
+    """
     template = (importlib.resources.files("calibrate.report") / "page.html").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string(template).render(report=report)

@@ -42,11 +42,41 @@ class Spent:
 
 
 class Results:
-    """All that a study has found, as it was when this was read.
+    """All that a study has found, as of the time of reading.
 
-    study     with the name, and the simulator, that it has in its database
-    storage   the database's URL, without its password
-    verdicts  the latest of each trial that was validated, by trial; of exact mode apart
+    Parameters
+    ----------
+    study : Study
+        The study, with the name and simulator that it has in its database.
+    url : str
+        URL of the database.
+
+    Attributes
+    ----------
+    study : Study
+        The study, with the name and simulator that it has in its database.
+    storage : str
+        URL of the database, without password.
+    verdicts : list of Verdict
+        The latest verdict of each trial that was validated, by trial; verdicts of exact mode are listed
+        separately.
+
+    See Also
+    --------
+    read_results : Find the database of a study and read it.
+
+    Examples
+    --------
+    `study.toml` is a finished study:
+
+    >>> from calibrate import read_results, read_study
+    >>> results = read_results(read_study("study.toml"))
+    >>> results.counts
+    {'complete': 40, 'failed': 0, 'infeasible': 0, 'taken_over': 0}
+    >>> results.best.number == results.trials["loss"].idxmin()
+    True
+    >>> sorted(results.importances)
+    ['I_th_E', 'I_th_I']
     """
 
     def __init__(self, study: Study, url: str) -> None:
@@ -71,9 +101,10 @@ class Results:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Trials by state: complete, `infeasible` of which break a constraint, and failed.
+        """Numbers of trials by state.
 
-        `taken_over` of them all come from another study.
+        "complete" and "failed" add up to all trials; "infeasible" ones are complete and break a constraint;
+        those "taken_over" come from another study.
         """
         complete = [trial for trial in self._trials if trial.state == TrialState.COMPLETE]
         return {
@@ -91,6 +122,7 @@ class Results:
 
     @property
     def spent(self) -> Spent:
+        """When the study ran, and what its simulations took."""
         ends = [simulation.finished for simulation in self._own]
         # Members of a batch share their time, to the last digit.
         times = {(simulation.host, simulation.wall_s) for simulation in self._own}
@@ -103,7 +135,7 @@ class Results:
 
     @cached_property
     def looseness(self) -> Looseness | None:
-        """How well the targets fix the parameters; None where there are too few trials to say."""
+        """How well the targets fix the parameters; None if there are too few trials to say."""
         fit = [trial for trial in self._trials if is_feasible(trial)]
         found = [self._described(trial).targets for trial in fit]
         deviations = [
@@ -121,9 +153,9 @@ class Results:
 
     @cached_property
     def importances(self) -> dict[str, float]:
-        """The share of the variance of ln(loss) that each parameter explains, the largest first (fANOVA).
+        """Share of the variance of ln(loss) that each parameter explains, the largest first (fANOVA).
 
-        Empty where fewer than 10 trials are complete, or one parameter is free.
+        Empty if fewer than 10 trials are complete, or only one parameter is free.
         """
         return importances(self.study, self._trials)
 
@@ -137,7 +169,7 @@ class Results:
 
     @property
     def simulators(self) -> list[str]:
-        """The simulators that it ran in, as they call themselves."""
+        """Simulators that it ran in, as they describe themselves."""
         keys = ("name", "version", "device", "precision")
         found = [s.backend for s in self._simulations if not s.failed]
         texts = (" ".join(one.get(key, "") for key in keys) for one in found)
@@ -147,8 +179,8 @@ class Results:
     def trials(self) -> pd.DataFrame:
         """A row per trial, by number: state, loss, whether feasible, graphs, parameters, statistics.
 
-        Free parameters are columns under their names, statistics too (means over graphs, NaN where
-        undefined); where a statistic has the name of a parameter, it ends in "_reached".
+        Free parameters are columns under their names, and so are statistics (means over graphs, NaN if
+        undefined); if a statistic has the name of a parameter, its column ends in "_reached".
         """
         import pandas as pd
 
@@ -208,16 +240,47 @@ class Results:
         return pd.DataFrame(rows, columns=columns)
 
     def trial(self, number: int) -> TrialSummary:
-        """A complete trial: parameters, targets, statistics. Raises StudyError."""
+        """Return a complete trial.
+
+        Parameters
+        ----------
+        number : int
+            Number of the trial.
+
+        Returns
+        -------
+        TrialSummary
+            Its parameters, targets and statistics.
+
+        Raises
+        ------
+        StudyError
+            If there is no such trial, or it failed.
+        """
         trial = self._numbered(number)
         if trial.state != TrialState.COMPLETE:
             raise StudyError(f"trial {number} failed: {trial.user_attrs.get('reason', 'no reason is known')}")
         return self._described(trial)
 
     def candidate(self, number: int) -> tuple[dict[str, Any], int]:
-        """Free parameters of trial `number`, and the index that keys its initial state and random input.
+        """Return the free parameters of a trial, and the index that keys its initial state and random input.
 
-        Raises StudyError where there is no such trial, or it was simulated with another study's seed.
+        Parameters
+        ----------
+        number : int
+            Number of the trial.
+
+        Returns
+        -------
+        parameters : dict of str to object
+            The free parameters.
+        index : int
+            The index.
+
+        Raises
+        ------
+        StudyError
+            If there is no such trial, or it was simulated with the seed of another study.
         """
         trial = self._numbered(number)
         origin = trial.user_attrs.get(ORIGIN)
@@ -226,15 +289,54 @@ class Results:
         return dict(trial.params), int(trial.user_attrs[INDEX])
 
     def simulate(self, number: int, *, graph: int = 0, spikes: bool = True) -> Simulated:
-        """Simulate trial `number` once more: on the same simulator and machine, the same spikes.
+        """Simulate a trial once more; on the same simulator and machine it gives the same spikes.
 
-        graph  number of the realisation of its connectivity; the first ones are those of the search
+        Parameters
+        ----------
+        number : int
+            Number of the trial.
+        graph : int
+            Number of the realisation of its connectivity; the first ones are those of the search.
+        spikes : bool
+            Whether to keep every spike, for rasters.
+
+        Returns
+        -------
+        Simulated
+            The network, what it showed and its statistics.
+
+        Raises
+        ------
+        StudyError
+            If there is no such trial, or it was simulated with the seed of another study.
+        SimulatorError
+            If the simulation fails.
         """
         parameters, index = self.candidate(number)
         return simulate(self.study, parameters, spikes=spikes, graph=graph, index=index)
 
     def observation(self, number: int, *, graph: int = 0) -> Observation:
-        """What trial `number` showed on one graph in the full simulation. Raises StudyError, StoreError."""
+        """Return what a trial showed on one graph in the full simulation.
+
+        Parameters
+        ----------
+        number : int
+            Number of the trial.
+        graph : int
+            Number of the graph.
+
+        Returns
+        -------
+        Observation
+            The observation.
+
+        Raises
+        ------
+        StudyError
+            If there is no such trial.
+        StoreError
+            If it was not simulated on this graph, or its observation was not kept.
+        """
         uuid = str(self._numbered(number).user_attrs[UUID])
         found = [
             s
@@ -289,9 +391,35 @@ class Results:
 
 
 def read_results(study: Study, *, storage: str | None = None) -> Results:
-    """What `study` has found so far. Its database is not changed, and a run may be writing to it.
+    """Read what a study has found so far.
 
-    Raises StoreError where it has not begun, or was changed after it began.
+    Its database is not changed, and a run may be writing to it.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    storage : str, optional
+        URL of the database; by default OPTUNA_STORAGE, else what the study says.
+
+    Returns
+    -------
+    Results
+        The results.
+
+    Raises
+    ------
+    StoreError
+        If the study has not begun, or was changed after it began.
+
+    Examples
+    --------
+    `study.toml` is a finished study:
+
+    >>> from calibrate import read_results, read_study
+    >>> results = read_results(read_study("study.toml"))
+    >>> results.trials[["loss", "rate_E"]].shape
+    (40, 2)
     """
     url = storage_url(study, storage)
     return Results(find(study, url), url)

@@ -33,11 +33,33 @@ from calibrate.study.study import Study
 def read_study(
     path: Path | str, *, changes: Mapping[str, object] | None = None, searched: bool = True
 ) -> Study:
-    """The study in the file at `path`, `changes` such as {"simulation.dt_ms": 0.05} made to its keys.
+    """Read a study file and check it. Writes nothing.
 
-    searched  whether tolerances must be above the noise of a trial, as a search needs
+    Parameters
+    ----------
+    path : Path or str
+        The file.
+    changes : dict of str to object, optional
+        Changes to its keys, such as {"simulation.dt_ms": 0.05}.
+    searched : bool
+        Whether tolerances must be above the noise of a trial, as a search needs.
 
-    Raises StudyError with one line for every rule that is broken; nothing is written.
+    Returns
+    -------
+    Study
+        The study.
+
+    Raises
+    ------
+    StudyError
+        If a rule is broken; the message has one line for each.
+
+    Examples
+    --------
+    >>> from calibrate import read_study
+    >>> study = read_study("study.toml", changes={"budget.trials": 10})
+    >>> study.name, study.trials
+    ('study', 10)
     """
     path = Path(path)
     text = _text(path)
@@ -81,13 +103,76 @@ def make_study(
     pareto: bool = False,
     folder: Path | str = ".",
 ) -> Study:
-    """A study made in Python: every argument is the table of a study file that has its name.
+    """Make a study in Python. Writes nothing.
 
-    `model`, and `statistic` in objectives and constraints, may be objects as well as names; `text` of the
-    study that comes back is the study file, without the password of its database. Files that are named, and
-    the database, lie in `folder`.
+    Every argument is the table of a study file that has its name. `text` of the study is that study file,
+    without the password of its database.
 
-    Raises StudyError with one line for every rule that is broken; nothing is written.
+    Parameters
+    ----------
+    name : str
+        Name of the study.
+    model : str or Model
+        Name of the network model, or the model itself.
+    parameters : dict of str to object
+        Parameters by name: a value, {"low": ..., "high": ...} or another table of [parameters].
+    objectives : sequence of dict
+        The objectives; `statistic` may be a Statistic.
+    constraints : sequence of dict
+        The constraints; `statistic` may be a Statistic.
+    stages : sequence of dict
+        Short simulations before the full one.
+    stimuli : sequence of dict
+        Currents that are switched on and off.
+    simulation : dict, optional
+        Simulator, resolution and durations.
+    replicates : dict, optional
+        Graphs on which a candidate is simulated.
+    sampler : str or dict, optional
+        Name of the sampler, or its table.
+    prior : dict, optional
+        What is known before the search.
+    budget : dict, optional
+        What ends the study.
+    validation : dict, optional
+        How the best trials are validated.
+    storage : dict, optional
+        The database.
+    pool : dict, optional
+        Processes of this computer, or a Dask cluster.
+    recording : dict, optional
+        A recording that targets are taken from.
+    loop : dict, optional
+        The environment of a closed loop.
+    seed : int
+        Seed of the search and, unless `simulation` has another, of the simulations.
+    pareto : bool
+        Whether to search a Pareto front.
+    folder : Path or str
+        Folder of files that are named, and of the database.
+
+    Returns
+    -------
+    Study
+        The study.
+
+    Raises
+    ------
+    StudyError
+        If a rule is broken; the message has one line for each.
+
+    Examples
+    --------
+    >>> from calibrate import make_study
+    >>> study = make_study(
+    ...     "silent",
+    ...     model="balanced",
+    ...     parameters={"N_E": 200, "N_I": 50, "I_th_E": {"low": 0.9, "high": 2.0}},
+    ...     objectives=[{"statistic": "silent_fraction_E", "target": 0.1, "tolerance": 0.05}],
+    ...     budget={"trials": 20},
+    ... )
+    >>> list(study.space)
+    ['I_th_E']
     """
     own: dict[str, object] = {}
     given = {

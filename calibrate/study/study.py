@@ -39,21 +39,53 @@ from calibrate.study.space import Space, grid_size
 class Study:
     """A study that has passed all checks.
 
-    path        the study file
-    text        what it says, without the password of its database
-    name        of the study in the database
-    file        its tables (`calibrate.study.file.sections`)
-    model       the network model
-    fixed       fixed parameters, as the model takes them
-    derived     parameters that follow from others, each after those it depends on
-    space       the values that each free parameter may take, in the order of the file
-    network     the network in the middle of the ranges
-    objectives  statistics with targets
-    constraints bounds on statistics
-    statistics  what is computed for every simulation: those of objectives and constraints, then the panel
-    warnings    what is allowed but hardly meant, one line each
-    stimuli     currents of the protocol, times from the start of the measurement
-    own         models and statistics that it was given as Python objects, by the names that the file has
+    Attributes
+    ----------
+    path : Path
+        The study file.
+    text : str
+        Its text, without the password of its database.
+    name : str
+        Name of the study in the database.
+    file : StudyFile
+        Its tables; see `calibrate.study.file.sections`.
+    model : Model
+        The network model.
+    fixed : dict of str to object
+        Fixed parameters, as the model takes them.
+    derived : dict of str to Expression
+        Parameters that follow from others, each after those it depends on.
+    space : dict of str to Range or Choice
+        The values that each free parameter may take, in the order of the file.
+    network : Network
+        The network in the middle of the ranges.
+    objectives : tuple of Objective
+        Statistics with targets.
+    constraints : tuple of Constraint
+        Bounds on statistics.
+    statistics : tuple of Statistic
+        The statistics that are computed for every simulation: those of objectives and constraints, then the
+        panel.
+    warnings : tuple of str
+        What is allowed but probably not intended, one line each.
+    stimuli : tuple of Stimulus
+        Currents of the protocol; their times count from the start of the measurement.
+    own : dict of str to object
+        Models and statistics that were given as Python objects, by the names that the file has.
+
+    See Also
+    --------
+    read_study : Read one from a file.
+    make_study : Make one in Python.
+
+    Examples
+    --------
+    >>> from calibrate import read_study
+    >>> study = read_study("study.toml")
+    >>> study.trials, list(study.space)
+    (40, ['I_th_E', 'I_th_I'])
+    >>> study.parameters({"I_th_E": 1.0})["N_E"]
+    80
     """
 
     path: Path
@@ -74,15 +106,17 @@ class Study:
 
     @property
     def folder(self) -> Path:
-        """Where the study file lies."""
+        """Folder of the study file."""
         return self.path.parent
 
     @property
     def seed(self) -> int:
+        """Seed of the search and, unless [simulation] has another, of the simulations."""
         return self.file.study.seed
 
     @property
     def simulation(self) -> SimulationSection:
+        """The table [simulation]."""
         return self.file.simulation
 
     @property
@@ -92,10 +126,12 @@ class Study:
 
     @property
     def pareto(self) -> bool:
+        """Whether it searches a Pareto front instead of the lowest weighted loss."""
         return self.file.study.pareto
 
     @property
     def replicates(self) -> ReplicatesSection:
+        """The table [replicates]."""
         return self.file.replicates
 
     @cached_property
@@ -105,15 +141,17 @@ class Study:
 
     @property
     def validation(self) -> ValidationSection:
+        """The table [validation]."""
         return self.file.validation
 
     @property
     def prior(self) -> PriorSection:
+        """The table [prior]."""
         return self.file.prior
 
     @cached_property
     def stages(self) -> tuple[Timing, ...]:
-        """The simulations that a candidate passes one after another; the last is the one that is scored."""
+        """The simulations that a candidate passes one after another; the last one is scored."""
         full = Timing(warmup_ms=self.simulation.warmup_ms, duration_ms=self.simulation.duration_ms)
         short = (
             Timing(
@@ -125,16 +163,38 @@ class Study:
         return (*short, full)
 
     def validation_stage(self, backend: str, *, exact: bool = False) -> int:
-        """The stage of a validation's simulations in `backend`, beyond those of the search.
+        """Return the stage of a validation's simulations, which is beyond those of the search.
 
-        The first of two is of the simulator that found the trial. The comparison of spike trains (`exact`)
-        has two stages more.
+        Parameters
+        ----------
+        backend : str
+            The simulator: the one that found the trial has the first stage, the other one the second.
+        exact : bool
+            Whether spike trains are compared, in two more stages.
+
+        Returns
+        -------
+        int
+            The stage.
         """
         stage = len(self.stages) + (1 if backend == self.simulation.backend else 2)
         return stage + 2 if exact else stage
 
     def purpose(self, stage: int, graph: int) -> Purpose | None:
-        """What a simulation of `stage` on `graph` is for; None if the study had more graphs once."""
+        """Return what a simulation is for.
+
+        Parameters
+        ----------
+        stage : int
+            Its stage, from 1.
+        graph : int
+            Its graph number.
+
+        Returns
+        -------
+        Purpose or None
+            Its purpose; None if the study no longer has this graph.
+        """
         if stage > len(self.stages):
             return Purpose.VALIDATION
         if stage < len(self.stages):
@@ -144,24 +204,27 @@ class Study:
 
     @property
     def judged(self) -> tuple[Objective | Constraint, ...]:
-        """All that a candidate is judged by."""
+        """The objectives and constraints that a candidate is judged by."""
         return (*self.objectives, *self.constraints)
 
     @property
     def sampler(self) -> AnySampler:
+        """The table [sampler]."""
         return self.file.sampler
 
     @property
     def budget(self) -> BudgetSection:
+        """The table [budget]."""
         return self.file.budget
 
     @property
     def storage(self) -> StorageSection:
+        """The table [storage]."""
         return self.file.storage
 
     @property
     def loop(self) -> Loop | None:
-        """The closed loop that its networks are in."""
+        """The closed loop of its networks; None if there is none."""
         section = self.file.loop
         if section is None:
             return None
@@ -175,21 +238,48 @@ class Study:
 
     @property
     def trials(self) -> int | None:
-        """Number of trials after which the study ends; None where something else ends it."""
+        """Number of trials after which the study ends; None if something else ends it."""
         if isinstance(self.sampler, Grid):
             return min(self.budget.trials or grid_size(self.space), grid_size(self.space))
         return self.budget.trials
 
     def parameters(self, free: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters of the network: fixed ones, `free` over the middle of the ranges, and derived ones.
+        """Return the parameters of a network of the study.
 
-        A derived parameter that `free` names is taken as it is. Raises StudyError or ModelError.
+        Parameters
+        ----------
+        free : dict of str to object
+            Values of parameters; other free ones are in the middle of their ranges. A derived parameter that
+            is named here is taken as it is.
+
+        Returns
+        -------
+        dict of str to object
+            Fixed, free and derived parameters.
+
+        Raises
+        ------
+        StudyError
+            If a derived parameter cannot be evaluated.
+        ModelError
+            If the model refuses a parameter.
         """
         given = {**self.fixed, **parameters.middle(self.space), **free}
         return parameters.with_derived(self.model, given, self.derived)
 
     def on(self, backend: str) -> Study:
-        """The same study with `backend` instead of the one it names ("auto" become a simulator)."""
+        """Return the same study with another simulator.
+
+        Parameters
+        ----------
+        backend : {"genn", "nest", "poisson"}
+            The simulator, for instance the one that "auto" stands for.
+
+        Returns
+        -------
+        Study
+            The study.
+        """
         return self.simulated(backend=backend)
 
     @property
@@ -198,7 +288,18 @@ class Study:
         return replace(self, file=self.file.model_copy(update={"pool": PoolSection()}))
 
     def simulated(self, **changes: object) -> Study:
-        """The same study with other values in its [simulation]; they are not checked."""
+        """Return the same study with other values in its [simulation]; they are not checked.
+
+        Parameters
+        ----------
+        **changes : object
+            Values by key.
+
+        Returns
+        -------
+        Study
+            The study.
+        """
         simulation = self.simulation.model_copy(update=changes)
         return replace(self, file=self.file.model_copy(update={"simulation": simulation}))
 

@@ -28,11 +28,22 @@ from calibrate.tasks.interrupt import Interrupt
 
 @dataclass(frozen=True, kw_only=True)
 class Looped:
-    """A network that was in its loop.
+    """A network that ran in its closed loop.
 
-    parameters  of the network, as the study and the caller name them
-    simulator   its own description: name, version, device, precision
-    build_s     time until the network stood, before the first interval
+    Attributes
+    ----------
+    run : LoopRun
+        Latencies, episodes and missed ticks.
+    parameters : dict of str to object
+        Parameters of the network, as the study and the caller name them.
+    simulator : dict of str to str
+        The simulator's description of itself: name, version, device, precision.
+    build_s : float, s
+        Time until the network was ready, before the first interval.
+    observation : Observation
+        What the network showed.
+    estimates : dict of str to Estimate
+        The statistics of the study, by name.
     """
 
     run: LoopRun
@@ -53,17 +64,47 @@ def run_loop(
     progress: Callable[[LoopProgress], None] = lambda _: None,
     interrupted: Callable[[], bool] | None = None,
 ) -> Looped:
-    """Run one network of `study` in its closed loop for the length of its measurement, in this process.
+    """Run one network of a study in its closed loop for the length of its measurement, in this process.
 
-    parameters   to set, free or fixed ones; other free ones are in the middle of their ranges
-    deadline     "wait", "hold" or "skip" where the network is late, instead of what the study says
-    graph        number of the realisation of its connectivity
-    index        of the candidate in its study, which keys the initial state and random input
-    progress     told of the latencies several times a second
-    interrupted  asked then: whether to stop with what there is; by default Ctrl-C asks
+    Parameters
+    ----------
+    study : Study
+        A study with a [loop].
+    parameters : dict of str to object, optional
+        Values of parameters, free or fixed; other free ones are in the middle of their ranges.
+    deadline : {"wait", "hold", "skip"}, optional
+        What to do if the network is late; by default what the study says.
+    graph : int
+        Number of the realisation of its connectivity.
+    index : int
+        Number of the candidate in its study, which keys the initial state and random input.
+    progress : callable
+        Receives the latencies several times a second.
+    interrupted : callable, optional
+        Returns whether to stop with what there is, and is called as often; by default Ctrl-C stops it.
 
-    Raises StudyError where the study has no [loop], ModelError for parameters that the model refuses, and
-    SimulatorError where the simulation fails.
+    Returns
+    -------
+    Looped
+        The latencies, and what the network showed.
+
+    Raises
+    ------
+    StudyError
+        If the study has no [loop].
+    ModelError
+        If the model refuses the parameters, or its values have stimuli.
+    SimulatorError
+        If the simulator is not installed, or the simulation fails.
+
+    Examples
+    --------
+    `loop.toml` has the [loop] of the environment `delayed_response`:
+
+    >>> from calibrate import read_study, run_loop
+    >>> looped = run_loop(read_study("loop.toml"))
+    >>> looped.run.missed
+    0
     """
     loop, section = study.loop, study.file.loop
     if loop is None or section is None:

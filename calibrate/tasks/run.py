@@ -35,21 +35,54 @@ def run_study(
     progress: bool | Display = True,
     interrupted: Callable[[], bool] | None = None,
 ) -> Result:
-    """Run `study`, or go on with it: what its database holds counts.
+    """Run a study, or resume it from the results in its database.
 
-    storage      URL of the database; by default OPTUNA_STORAGE, else what the study says
-    slots        processes, by default what cores and memory allow
-    new          begin another study where this one was changed after it began
-    adopt        with `new`, take over the earlier trials that lie inside the ranges
-    progress     whether to show it, on a terminal, in a notebook or as lines; or what shows it
-    interrupted  asked between batches: whether to stop. By default Ctrl-C stops after the batch, and a second
-                 one at once.
+    Other runs of the study, on this computer or others, may use the same database at the same time: they
+    share the budget, and each learns between batches what the others found.
 
-    Other runs of the study, on this computer or others, may go on at the same time with the same database:
-    they share the budget, and each learns between batches what the others found.
+    Parameters
+    ----------
+    study : Study
+        The study.
+    storage : str, optional
+        URL of the database; by default OPTUNA_STORAGE, else what the study says.
+    slots : int, optional
+        Number of processes; by default what cores and memory allow.
+    new : bool
+        Start a new study if this one was changed after it began.
+    adopt : bool
+        With `new`, take over the earlier trials that lie inside the ranges.
+    progress : bool or Display
+        Whether to show progress, on a terminal, in a notebook or as lines; or what shows it.
+    interrupted : callable, optional
+        Returns whether to stop, and is called between batches. By default Ctrl-C stops after the batch, and a
+        second Ctrl-C at once.
 
-    Raises StudyError, StoreError where the database cannot be used, and SimulatorError where no simulation
-    works.
+    Returns
+    -------
+    Result
+        What the study has found so far.
+
+    Raises
+    ------
+    StudyError
+        If no parameter is free, or `adopt` is given without `new`.
+    StoreError
+        If the database cannot be used, or the study was changed after it began.
+    SimulatorError
+        If the simulator is not installed, or no simulation works.
+
+    Examples
+    --------
+    All 40 trials of `study.toml` are done, so that another run adds none:
+
+    >>> from calibrate import read_study, run_study
+    >>> result = run_study(read_study("study.toml"), progress=False)
+    >>> result.trials
+    {'complete': 40, 'failed': 0, 'infeasible': 0, 'added': 0}
+    >>> print(result.best)
+    trial ...: loss ... 2 of 2 targets met
+    ...
     """
     started = time.monotonic()
     if not study.space:
@@ -141,9 +174,18 @@ def rescore(study: Study, *, storage: str | None = None, say: Callable[[str], No
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """Verdicts on trials of study `name` in the database `storage` (a URL without password), the best first.
+    """Verdicts on trials of a study, the best trial first.
 
-    interrupted  whether it was stopped before there were any
+    Attributes
+    ----------
+    name : str
+        Name of the study in its database.
+    storage : str
+        URL of the database, without password.
+    verdicts : sequence of Verdict
+        The verdicts.
+    interrupted : bool
+        Whether it was stopped before there were any.
     """
 
     name: str
@@ -162,18 +204,50 @@ def validate(
     progress: bool | Display = True,
     interrupted: Callable[[], bool] | None = None,
 ) -> Validation:
-    """Simulate trials of `study` on fresh graphs in NEST and in a second simulator, and judge them.
+    """Simulate trials of a study on fresh graphs in NEST and in a second simulator, and judge them.
 
-    How many trials, graphs and how long: [validation] of the study. Verdicts and simulations are kept in its
-    database, and what an earlier validation simulated is used again.
+    [validation] of the study sets how many trials, how many graphs and how long. Verdicts and simulations are
+    kept in its database, and simulations of an earlier validation are used again.
 
-    trials       numbers of trials instead of the best
-    exact        compare spike trains on one graph, in double precision, instead of statistics
-    progress     whether to show it; or what shows it
-    interrupted  asked between batches: whether to stop; by default Ctrl-C asks
+    Parameters
+    ----------
+    study : Study
+        The study.
+    trials : sequence of int
+        Numbers of the trials to validate instead of the best.
+    exact : bool
+        Compare spike trains on one graph, in double precision, instead of statistics.
+    storage : str, optional
+        URL of the database; by default OPTUNA_STORAGE, else what the study says.
+    slots : int, optional
+        Number of processes; by default what cores and memory allow.
+    progress : bool or Display
+        Whether to show progress; or what shows it.
+    interrupted : callable, optional
+        Returns whether to stop, and is called between batches; by default Ctrl-C stops it.
 
-    Raises StudyError, StoreError where the study has not begun, and SimulatorError where a
-    simulator is not here or no simulation in one completes.
+    Returns
+    -------
+    Validation
+        The verdicts.
+
+    Raises
+    ------
+    StudyError
+        If there is no such trial, or it failed.
+    StoreError
+        If the study has not begun.
+    SimulatorError
+        If a simulator is not installed, or no simulation in one completes.
+
+    Examples
+    --------
+    `study.toml` is a finished study of Poisson neurons, which only one simulator has:
+
+    >>> from calibrate import read_study, validate
+    >>> (verdict,) = validate(read_study("study.toml"), [0], progress=False).verdicts
+    >>> print(verdict)
+    trial 0: targets ... on fresh seeds...
     """
     url = storage_url(study, storage)
     shown = progress if not isinstance(progress, bool) else display(quiet=not progress)

@@ -60,10 +60,24 @@ class Recovered:
 class SelfTest:
     """What a study found that aims at the activity of a known network.
 
-    name        of the study in the database `storage` (a URL without password)
-    best        its best trial; targets are those of the known network
-    parameters  recovered or not: other ones may do as well, see `looseness`
-    met         whether all targets are met: on graphs that the search never saw, if it shows any
+    Attributes
+    ----------
+    name : str
+        Name of the study in the database.
+    storage : str
+        URL of the database, without password.
+    truth : dict of str to object
+        Free parameters of the known network.
+    best : TrialSummary
+        The best trial; its targets are the statistics of the known network.
+    trials : int
+        Number of trials.
+    parameters : sequence of Recovered
+        Each free parameter, recovered or not: other values may do as well, see `looseness`.
+    looseness : Looseness or None
+        How well the targets fix the parameters; None if there are too few trials to say.
+    met : bool
+        Whether all targets are met: on graphs that the search never saw, if there are any.
     """
 
     name: str
@@ -86,16 +100,51 @@ def selftest(
     say: Callable[[str], None] = lambda _: None,
     interrupted: Callable[[], bool] | None = None,
 ) -> SelfTest | None:
-    """Pick a network inside the search space of `study`, take its activity for the targets, and calibrate.
+    """Take the activity of a known network inside the search space as the targets, and calibrate.
 
-    Statistics, tolerances, sampler and number of trials are those of the study; it is kept in the same
-    database under a name of its own, and goes on where it was stopped. None where it was interrupted.
+    Statistics, tolerances, sampler and number of trials are those of the study. The self-test is kept in the
+    same database under another name, and resumes where it was stopped.
 
-    truth  free parameters of the known network; others are drawn from the middle of their ranges, by the
-           study's seed
-    say    is told which network that is
+    Parameters
+    ----------
+    study : Study
+        The study.
+    truth : dict of str to object, optional
+        Free parameters of the known network; others are drawn from the middle of their ranges, by the seed of
+        the study.
+    storage : str, optional
+        URL of the database; by default OPTUNA_STORAGE, else what the study says.
+    slots : int, optional
+        Number of processes; by default what cores and memory allow.
+    progress : bool or Display
+        Whether to show progress; or what shows it.
+    say : callable
+        Receives a line with the parameters of the known network.
+    interrupted : callable, optional
+        Returns whether to stop, and is called between batches; by default Ctrl-C stops after the batch.
 
-    Raises StudyError where no network with all statistics is found, and otherwise as `run_study`.
+    Returns
+    -------
+    SelfTest or None
+        What was found; None if it was interrupted.
+
+    Raises
+    ------
+    StudyError
+        If no parameter is free, if `truth` lies outside the ranges, or if no network with all statistics is
+        found.
+    StoreError
+        If the database cannot be used.
+    SimulatorError
+        If no trial completes that keeps all constraints, or no simulation works.
+
+    Examples
+    --------
+    >>> from calibrate import read_study, selftest
+    >>> study = read_study("study.toml", changes={"budget.trials": 8})
+    >>> found = selftest(study, {"I_th_E": 1.0}, progress=False)
+    >>> found.truth["I_th_E"], found.trials
+    (1.0, 8)
     """
     study = study.on(simulators.choose(study.simulation.backend))
     if not study.space:

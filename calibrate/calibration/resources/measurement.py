@@ -27,14 +27,30 @@ SHORTEST_MS, LONGEST_MS = 500.0, 10_000.0
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """Batches of `batch_size` networks of one size, simulated in a process of their own.
+    """Cost of a batch of networks of one size, simulated in its own process.
 
-    synapses      of one network; expected, where pairs are connected at random
-    build_s       time until the first simulation: code, wiring, the simulator's own structures
-    duration_ms   simulated time; walls_s: what it took, for each repeat
-    rate_hz       mean over all neurons during that time
-    memory_bytes  largest resident memory of the process (on a GPU, that of the device is not in it)
-    simulator     its own description: name, version, device, precision
+    Attributes
+    ----------
+    backend : str
+        Name of the simulator in studies.
+    batch_size : int
+        Networks simulated at once.
+    neurons : int
+        Neurons of one network.
+    synapses : int
+        Synapses of one network; their expected number if pairs are connected at random.
+    build_s : float, s
+        Time until the first simulation: code, wiring, the simulator's own structures.
+    duration_ms : float, ms
+        Simulated time.
+    walls_s : tuple of float, s
+        Wall time of that simulation, for each repeat.
+    rate_hz : float, Hz
+        Mean rate over all neurons during that time.
+    memory_bytes : int, bytes
+        Largest resident memory of the process; on a GPU, the memory of the device is not included.
+    simulator : dict of str to str
+        The simulator's description of itself: name, version, device, precision.
     """
 
     backend: str
@@ -55,13 +71,25 @@ class Measurement:
 
     @property
     def real_time_factor(self) -> float:
-        """The median of `factors`."""
+        """Median of `factors`."""
         return statistics.median(self.factors)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Omitted:
-    """A size that was not measured, and why."""
+    """A size that was not measured.
+
+    Attributes
+    ----------
+    backend : str
+        Name of the simulator in studies.
+    batch_size : int
+        Networks to be simulated at once.
+    neurons : int
+        Neurons of one network.
+    reason : str
+        Why it was not measured.
+    """
 
     backend: str
     batch_size: int

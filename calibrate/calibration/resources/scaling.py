@@ -26,11 +26,18 @@ LARGEST = 1e9
 
 @dataclass(frozen=True, kw_only=True)
 class PowerLaw:
-    """y = coefficient n^exponent, for n neurons.
+    """A power law y = coefficient n^exponent, for n neurons.
 
-    error  standard error of the exponent, from the scatter about the fit; None for two points
+    As a string it is "n^1.87 ± 0.03".
 
-    As a text it is "n^1.87 ± 0.03".
+    Attributes
+    ----------
+    coefficient : float
+        Value for one neuron.
+    exponent : float
+        Exponent.
+    error : float or None
+        Standard error of the exponent, from the scatter about the fit; None for two points.
     """
 
     coefficient: float
@@ -38,7 +45,18 @@ class PowerLaw:
     error: float | None
 
     def at(self, neurons: NDArray[np.float64]) -> NDArray[np.float64]:
-        """y for numbers of neurons."""
+        """Evaluate the power law.
+
+        Parameters
+        ----------
+        neurons : ndarray of float
+            Numbers of neurons.
+
+        Returns
+        -------
+        ndarray of float
+            Values of y.
+        """
         return self.coefficient * neurons**self.exponent
 
     def __str__(self) -> str:
@@ -59,12 +77,22 @@ def power_law(neurons: Sequence[float], y: Sequence[float]) -> PowerLaw | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Growth:
-    """How one simulator grows with the number of neurons, in batches of one size.
+    """How time and memory of one simulator grow with the number of neurons, in batches of one size.
 
-    time               of the real-time factor
-    memory             of the memory of its process, in bytes
-    real_time_neurons  largest network that runs in real time, by the fit; None: it has no limit there
-    extrapolated       whether that lies outside of the sizes that were measured
+    Attributes
+    ----------
+    backend : str
+        Name of the simulator in studies.
+    batch_size : int
+        Networks simulated at once.
+    time : PowerLaw
+        Growth of the real-time factor.
+    memory : PowerLaw
+        Growth of the memory of the process, in bytes.
+    real_time_neurons : float or None
+        Size of the largest network that runs in real time, by the fit; None if the fit sets no limit.
+    extrapolated : bool
+        Whether that size lies outside of the sizes that were measured.
     """
 
     backend: str
@@ -104,10 +132,22 @@ def growth_of(measurements: Sequence[Measurement]) -> tuple[Growth, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Scaling:
-    """What was measured of the networks of `study`.
+    """Measurements of the networks of a study in several sizes.
 
-    notes        sizes that were rounded
-    interrupted  whether it was stopped before all sizes were measured
+    Attributes
+    ----------
+    study : str
+        Name of the study.
+    measurements : tuple of Measurement
+        Sizes that were measured.
+    omitted : tuple of Omitted
+        Sizes that were not measured.
+    growth : tuple of Growth
+        Fits, for each simulator and batch size with at least two sizes.
+    notes : tuple of str
+        Sizes that were rounded.
+    interrupted : bool
+        Whether it was stopped before all sizes were measured.
     """
 
     study: str
@@ -129,22 +169,49 @@ def scale(
     repeats: int = 1,
     say: Callable[[str], None] = lambda _: None,
 ) -> Scaling:
-    """Simulate the network of `study` in several sizes, each in a process of its own, and fit how it grows.
+    """Simulate the network of a study in several sizes, and fit how time and memory grow.
 
-    All populations are scaled together, stimuli of the protocol are left out, and what is recorded is what
-    the study's statistics need. A size that does not fit into the free memory, or fails, is omitted. Ctrl-C
-    stops at once and keeps what was measured.
+    Each size has its own process. All populations are scaled together, stimuli of the protocol are left out,
+    and recorded is what the statistics of the study need. A size that does not fit into the free memory, or
+    fails, is omitted. Ctrl-C stops at once and keeps what was measured.
 
-    sizes        total numbers of neurons
-    backends     "genn", "nest", "poisson"; by default GeNN and NEST, where they are installed
-    batch_sizes  networks simulated at once; more than one on a GPU only
-    parameters   to set, free or fixed ones; other free ones are in the middle of their ranges
-    duration_ms  simulated time, rounded to the bins of the recording; by default what takes some seconds
-    repeats      of each measurement
-    say          is told what is measured next
+    Parameters
+    ----------
+    study : Study
+        The study.
+    sizes : sequence of int
+        Total numbers of neurons.
+    backends : sequence of {"genn", "nest", "poisson"}
+        Simulators; by default GeNN and NEST, if they are installed.
+    batch_sizes : sequence of int
+        Networks simulated at once; more than one is possible on a GPU only.
+    parameters : dict of str to object, optional
+        Values of parameters, free or fixed; other free ones are in the middle of their ranges.
+    duration_ms : float, ms, optional
+        Simulated time, rounded to the bins of the recording; by default what takes some seconds.
+    repeats : int
+        Number of times that each measurement is made.
+    say : callable
+        Receives a line before each measurement.
 
-    Raises StudyError for a size that cannot be made and what else makes no sense, SimulatorError for
-    a simulator that is not here.
+    Returns
+    -------
+    Scaling
+        The measurements and fits.
+
+    Raises
+    ------
+    StudyError
+        If a size cannot be made, if a number is not above 0, or if a simulator cannot run batches.
+    SimulatorError
+        If a simulator is not installed.
+
+    Examples
+    --------
+    >>> from calibrate import read_study, scale
+    >>> found = scale(read_study("study.toml"), [100, 200], backends=["poisson"], duration_ms=5000.0)
+    >>> [one.neurons for one in found.measurements]
+    [100, 200]
     """
     if min((*sizes, *batch_sizes, repeats)) < 1 or (duration_ms is not None and not duration_ms > 0):
         raise StudyError("sizes, batch sizes, repeats and the duration must be above 0")

@@ -20,11 +20,28 @@ from calibrate.study.graphs import Purpose
 
 @dataclass(frozen=True, kw_only=True)
 class TargetResult:
-    """A target against the value that was reached (None where it is undefined).
+    """A target and the value that a trial reached.
 
-    reached, met  in the trial, as the mean over the graphs of the search
-    fresh         mean and standard deviation on graphs that the search never saw; None: there are none
-    fresh_met     whether that mean meets the target
+    Attributes
+    ----------
+    name : str
+        Name of the statistic.
+    target : float or (float, float)
+        Target value, or the ends of the target interval, in the unit of the statistic.
+    tolerance : float
+        Tolerance of the target.
+    reached : float or None
+        Value of the trial, the mean over the graphs of the search; None if it is undefined.
+    met : bool
+        Whether that value meets the target.
+    unit : str
+        Unit of the statistic, or "".
+    note : str
+        One line worth showing beside the value, or "".
+    fresh : Summary or None
+        Mean and standard deviation on graphs that the search never saw; None if there are none.
+    fresh_met : bool or None
+        Whether that mean meets the target.
     """
 
     name: str
@@ -55,12 +72,26 @@ class TargetResult:
 
 @dataclass(frozen=True, kw_only=True)
 class TrialSummary:
-    """A trial: the one of lowest loss, or one of a Pareto front.
+    """A trial with its targets: the one of lowest loss, for instance, or one of a Pareto front.
 
-    params      the free parameters; parameters: all that the study names
-    loss        the mean over `graphs` graphs
-    statistics  their means over these graphs
-    fresh       mean and standard deviation of the statistics on graphs that the search never saw
+    Attributes
+    ----------
+    number : int
+        Number of the trial in its study.
+    params : dict of str to object
+        Values of the free parameters.
+    parameters : dict of str to object
+        Values of all parameters that the study names.
+    loss : float
+        Mean loss over the graphs.
+    graphs : int
+        Number of graphs.
+    statistics : dict of str to float or None
+        Means of the statistics over these graphs; None if one is undefined.
+    targets : sequence of TargetResult
+        The targets and what was reached.
+    fresh : dict of str to Summary
+        Mean and standard deviation of the statistics on graphs that the search never saw.
     """
 
     number: int
@@ -74,6 +105,7 @@ class TrialSummary:
 
     @property
     def all_met(self) -> bool:
+        """Whether the trial meets all targets."""
         return all(target.met for target in self.targets)
 
     def __str__(self) -> str:

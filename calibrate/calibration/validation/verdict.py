@@ -42,17 +42,48 @@ class SpikesCompared:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What validation found of a trial.
+    """What the validation of a trial found.
 
-    verdict     confirmed: all statistics with objectives are equivalent in both simulators, and NEST meets
-                every target that the trial met; not_confirmed: not so, for the `reasons`; undecided: `needed`
-                replicates would decide (None: more than 10,000); targets_met and targets_not_met: there was
-                one simulator only
-    simulators  the reference, NEST where it is here, and the second one
-    power       probability, at least, that two identical simulators are found equivalent in all
-    failures    reasons of failed simulations, and how often
-    spikes      of exact mode, which compares spike trains instead of statistics
-    finished    ISO time
+    Attributes
+    ----------
+    trial : int
+        Number of the trial.
+    verdict : {"confirmed", "not_confirmed", "undecided", "targets_met", "targets_not_met"}
+        confirmed: all statistics with objectives are equivalent in both simulators, and NEST meets every
+        target that the trial met. not_confirmed: not so, for the `reasons`. undecided: `needed` replicates
+        would decide. targets_met and targets_not_met: there was only one simulator.
+    reasons : tuple of str
+        Why, in one line each.
+    simulators : tuple of str
+        The reference, NEST if it is installed, and the second simulator.
+    replicates : int
+        Number of graphs.
+    duration_ms : float, ms
+        Length of each measurement.
+    finished : str
+        Time of the verdict in ISO format.
+    needed : int or None
+        Replicates that would decide; None if more than 10,000 or if the verdict is not undecided.
+    power : float or None
+        Probability, at least, that two identical simulators are found equivalent in all statistics.
+    failures : dict of str to int
+        Reasons of failed simulations, and how often each was given.
+    statistics : tuple of Agreement
+        Each statistic in both simulators.
+    distributions : tuple of Shift
+        Each distribution in both simulators.
+    spikes : tuple of SpikesCompared
+        Spike trains of each graph, in exact mode, which compares these instead of statistics.
+
+    Examples
+    --------
+    The best trial of `study.toml` was validated in NEST and GeNN:
+
+    >>> from calibrate import read_results, read_study
+    >>> results = read_results(read_study("study.toml"))
+    >>> (verdict,) = (one for one in results.verdicts if one.trial == results.best.number)
+    >>> verdict.simulators, verdict.exact
+    (('NEST', 'GeNN'), False)
     """
 
     trial: int
@@ -76,6 +107,7 @@ class Verdict:
 
     @property
     def good(self) -> bool:
+        """Whether the trial is confirmed, or meets its targets in the only simulator."""
         return self.verdict in ("confirmed", "targets_met")
 
     @property
