@@ -15,7 +15,7 @@ extensions = ["myst_parser", "reference"]
 source_suffix = {".md": "markdown"}
 smartquotes = False  # "file.py:name" is typed as it stands
 exclude_patterns = ["_build"]
-myst_enable_extensions = ["colon_fence"]
+myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 # Types in signatures, such as Path, have no page here; links in the text are Markdown's, and are all checked.

@@ -136,42 +136,7 @@ def test_a_docstring_names_the_errors_that_are_raised(name):
     assert one.raised <= {kind for _, kind, _ in one.doc["Raises"]}
 
 
-STUDY = """
-[model]
-name = "balanced"
-
-[parameters]
-N_E = 80
-N_I = 20
-I_th_E = { low = 0.5, high = 3.0 }
-I_th_I = { low = 0.5, high = 3.0 }
-
-[simulation]
-backend = "poisson"
-dt_ms = 1.0
-warmup_ms = 0.0
-duration_ms = 1000.0
-
-[[objectives]]
-statistic = "rate_E"
-target = 5.0
-tolerance = 1.0
-
-[[objectives]]
-statistic = "rate_I"
-target = 8.0
-tolerance = 1.0
-
-[sampler]
-name = "random"
-
-[replicates]
-confirm = 0
-fresh = 0
-
-[budget]
-trials = 40
-""".lstrip()
+STUDY = (Path(__file__).parent.parent / "docs" / "examples" / "study.toml").read_text()
 PARETO = f"[study]\npareto = true\n\n{STUDY}".replace("trials = 40", "trials = 8")
 LOOP = STUDY.replace("N_E = 80", "N_E = 80\nN_Q = 2").replace("balanced", "ei_clustered")
 LOOP = f'{LOOP}\n[loop]\nenvironment = "delayed_response"\n'
