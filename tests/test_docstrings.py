@@ -30,6 +30,7 @@ from calibrate.store import Store, storage_url
 ROOMS = ("observation", "objective", "neurons", "network", "figures")
 
 LEFT_OUT = {
+    "GL01",  # the summary begins at the quotes, which numpydoc allows since 1.11
     "ES01",  # a summary may say all there is to say
     "SA01",  # what belongs together is on one page of the documentation
     "SS05",  # a noun says what comes back, and nouns end in s

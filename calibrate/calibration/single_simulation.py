@@ -29,7 +29,7 @@ class Simulated:
     parameters : dict of str to object
         Parameters of the network, as the study and the caller name them.
     seed : int
-        Seed of the initial state and random input; the wiring has the study's.
+        Seed of the initial state and random input; the wiring has the seed of the study.
     simulator : dict of str to str
         The simulator's description of itself: name, version, device, precision.
     wall_s : float, s

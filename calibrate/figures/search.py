@@ -130,7 +130,7 @@ def slices_figure(results: Results, statistics: Sequence[str] | None = None) -> 
     results : Results
         Results of the study.
     statistics : sequence of str, optional
-        Names of statistics; by default those of the objectives, at most six.
+        Names of statistics; by default those of the first six objectives.
 
     Returns
     -------

@@ -199,7 +199,7 @@ class Recording:
         RecordingError
             If the counts do not fit into the free memory.
         ObservationError
-            As `observe_trains`.
+            For the same reasons as `observe_trains`.
         """
         duration_ms = int(self.duration_ms / bin_ms + _ROUNDING) * bin_ms
         rows = sum(len(sizes) for sizes in self.clusters.values()) or len(self.trains)

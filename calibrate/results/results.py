@@ -58,8 +58,7 @@ class Results:
     storage : str
         URL of the database, without password.
     verdicts : list of Verdict
-        The latest verdict of each trial that was validated, by trial; verdicts of exact mode are listed
-        separately.
+        The latest verdict of each validated trial, and its latest verdict of exact mode, by trial.
 
     See Also
     --------

@@ -58,7 +58,7 @@ class Recovered:
 
 @dataclass(frozen=True, kw_only=True)
 class SelfTest:
-    """What a study found that aims at the activity of a known network.
+    """Result of a study whose targets are the activity of a known network.
 
     Attributes
     ----------
@@ -136,7 +136,7 @@ def selftest(
     StoreError
         If the database cannot be used.
     SimulatorError
-        If no trial completes that keeps all constraints, or no simulation works.
+        If no completed trial keeps all constraints, or no simulation works.
 
     Examples
     --------

@@ -172,8 +172,8 @@ def scale(
     """Simulate the network of a study in several sizes, and fit how time and memory grow.
 
     Each size has its own process. All populations are scaled together, stimuli of the protocol are left out,
-    and recorded is what the statistics of the study need. A size that does not fit into the free memory, or
-    fails, is omitted. Ctrl-C stops at once and keeps what was measured.
+    and the simulators record what the statistics of the study need. A size that does not fit into the free
+    memory, or fails, is omitted. Ctrl-C stops at once and keeps what was measured.
 
     Parameters
     ----------
