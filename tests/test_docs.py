@@ -224,6 +224,13 @@ def test_everything_installed_is_in_the_reference(page, names, reference):
         assert f"## `{name}`\n" in text
 
 
+def test_the_sections_of_docstrings_are_headings_and_lists(reference):
+    text = reference.generated("python")
+    for section in ("Parameters", "Attributes", "Returns", "Raises", "Examples"):
+        assert f"\n**{section}**\n" in text
+    assert "-----" not in text
+
+
 def test_every_option_of_a_statistic_is_described(reference):
     for line in reference.generated("statistics").splitlines():
         assert not re.fullmatch(r"\|.*\|\s*\|", line) or "fixed_indegree" in line or "bernoulli" in line, line
