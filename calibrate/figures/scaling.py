@@ -43,7 +43,7 @@ def scaling_figure(found: Scaling) -> Figure:
     Examples
     --------
     >>> from calibrate import read_study, scale, scaling_figure
-    >>> found = scale(read_study("study.toml"), [100, 200], backends=["poisson"], duration_ms=5000.0)
+    >>> found = scale(read_study("study.toml"), [500, 1000], backends=["poisson"], duration_ms=10_000.0)
     >>> scaling_figure(found).savefig("scaling.png")
     """
     if not found.measurements:

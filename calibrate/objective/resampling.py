@@ -77,7 +77,9 @@ def bootstrap(
     Raises
     ------
     RecordingError
-        If the recording has fewer than 5 blocks.
+        If the recording has fewer than 5 blocks, or its counts do not fit into the free memory.
+    ObservationError
+        If two spikes of a unit lie within `dt_ms`.
 
     Notes
     -----

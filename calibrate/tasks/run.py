@@ -234,7 +234,7 @@ def validate(
     Raises
     ------
     StudyError
-        If there is no such trial, or it failed.
+        If there is no such trial, if it failed, or if no complete trial keeps all constraints.
     StoreError
         If the study has not begun.
     SimulatorError

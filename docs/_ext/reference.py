@@ -262,6 +262,9 @@ def python() -> Iterator[str]:
 
 
 def _class(name: str, value: type) -> Iterator[str]:
+    if value.__name__ != name:
+        yield from _described("class", name, "", f"Another name of `{value.__name__}`.")
+        return
     error = issubclass(value, Exception)
     members = [] if error else list(_members(value))
     signature = "" if error or getattr(value, "_is_protocol", False) else _signature(value)

@@ -203,15 +203,17 @@ def scale(
     ------
     StudyError
         If a size cannot be made, if a number is not above 0, or if a simulator cannot run batches.
+    ModelError
+        If the model refuses the parameters.
     SimulatorError
         If a simulator is not installed.
 
     Examples
     --------
     >>> from calibrate import read_study, scale
-    >>> found = scale(read_study("study.toml"), [100, 200], backends=["poisson"], duration_ms=5000.0)
+    >>> found = scale(read_study("study.toml"), [500, 1000], backends=["poisson"], duration_ms=10_000.0)
     >>> [one.neurons for one in found.measurements]
-    [100, 200]
+    [500, 1000]
     """
     if min((*sizes, *batch_sizes, repeats)) < 1 or (duration_ms is not None and not duration_ms > 0):
         raise StudyError("sizes, batch sizes, repeats and the duration must be above 0")
