@@ -72,10 +72,44 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """The type and the message of `error`, in one line."""
+    """Return the type and the message of an error in one line.
+
+    Parameters
+    ----------
+    error : BaseException
+        Any error.
+
+    Returns
+    -------
+    str
+        Its type and its message.
+
+    Examples
+    --------
+    >>> from calibrate.errors import one_line
+    >>> one_line(ValueError("no number"))
+    'ValueError: no number'
+    """
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def reason_of(error: BaseException) -> str:
-    """Why something failed: the message of an error of ours, and the type, too, of any other one."""
+    """Return why something failed.
+
+    Parameters
+    ----------
+    error : BaseException
+        Any error.
+
+    Returns
+    -------
+    str
+        The message of an error of calibrate; the type and the message of any other error.
+
+    Examples
+    --------
+    >>> from calibrate.errors import StudyError, reason_of
+    >>> reason_of(StudyError("no parameter is free")), reason_of(KeyError("I_E"))
+    ('no parameter is free', "KeyError: 'I_E'")
+    """
     return str(error) if isinstance(error, CalibrateError) else one_line(error)

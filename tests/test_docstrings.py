@@ -167,7 +167,7 @@ def _validate(study: Study) -> None:
     results = read_results(study)
     with Store(results.study, storage_url(study)) as store:
         (uuid,) = (trial.user_attrs[UUID] for trial in store.trials() if trial.number == best)
-        found = [one for one in store.simulations(uuid) if one.realisation in study.validation_graphs(100)]
+        found = [one for one in store.simulations(uuid) if one.realisation in study.graphs.validation(100)]
         half = len(found) // 2
         names = ("NEST", "GeNN")
         verdict = judge(

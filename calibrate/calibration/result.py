@@ -51,12 +51,6 @@ class Result(RunSummary):
 
     Attributes
     ----------
-    name : str
-        Name of the study in its database.
-    storage : str
-        URL of the database, without password.
-    validation : sequence of Verdict
-        Verdicts on the best trials, if the study asks for them.
     best : TrialSummary or None
         The trial of lowest loss that breaks no constraint, if there is one.
     front : sequence of TrialSummary
@@ -78,6 +72,12 @@ class Result(RunSummary):
         Reason of the last failure in this run.
     times : Times
         Where the time of this run went, in seconds.
+    name : str
+        Name of the study in its database.
+    storage : str
+        URL of the database, without password.
+    validation : sequence of Verdict
+        Verdicts on the best trials, if the study asks for them.
     """
 
     name: str

@@ -498,6 +498,7 @@ class Value:
 
     @property
     def centre(self) -> float:
+        """The middle of the target."""
         return self.value
 
     @property
@@ -512,12 +513,21 @@ class Value:
 
     @property
     def relative_tolerance(self) -> float:
+        """The tolerance as a part of the value."""
         return self.tolerance / self.value
 
     def margin(self, scale: str) -> float:
-        """What counts as no difference: the tolerance; on the log scale ln(1 + tolerance / value).
+        """Return what counts as no difference.
 
-        The latter is the nearer of the target's two ends.
+        Parameters
+        ----------
+        scale : {"linear", "log"}
+            How values of the statistic are compared.
+
+        Returns
+        -------
+        float
+            The tolerance; on the log scale ln(1 + tolerance / value), the nearer of the two ends.
         """
         return math.log1p(self.relative_tolerance) if scale == "log" else self.tolerance
 
@@ -598,6 +608,7 @@ class Interval:
 
     @property
     def centre(self) -> float:
+        """The middle of the target."""
         return (self.low + self.high) / 2
 
     @property
@@ -612,10 +623,22 @@ class Interval:
 
     @property
     def relative_tolerance(self) -> float:
+        """The tolerance as a part of the upper end."""
         return self.tolerance / self.high
 
     def margin(self, scale: str) -> float:
-        """What counts as no difference: the tolerance; on the log scale tolerance / high."""
+        """Return what counts as no difference.
+
+        Parameters
+        ----------
+        scale : {"linear", "log"}
+            How values of the statistic are compared.
+
+        Returns
+        -------
+        float
+            The tolerance; on the log scale tolerance / high.
+        """
         return self.relative_tolerance if scale == "log" else self.tolerance
 
 
