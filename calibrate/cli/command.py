@@ -12,14 +12,17 @@ from typing import Any
 def command(function: Callable[..., None]) -> Callable[..., None]:
     """Replace each parameter of `function` whose type is a dataclass by the fields of the dataclass.
 
-    Typer sees one option for each field; `function` receives the dataclass. One of them is `output: Messages`.
+    Typer sees one option for each field, and `function` receives the dataclass. Every command has a parameter
+    `output`, a `Messages`.
     """
     declared = inspect.signature(function, eval_str=True).parameters
-    groups = {name: p.annotation for name, p in declared.items() if is_dataclass(p.annotation)}
+    groups: dict[str, Any] = {
+        name: p.annotation for name, p in declared.items() if is_dataclass(p.annotation)
+    }
     fields = {name: inspect.signature(group, eval_str=True).parameters for name, group in groups.items()}
-    options = {}
+    options: dict[str, inspect.Parameter] = {}
     for name, parameter in declared.items():
-        options |= fields.get(name, {name: parameter})
+        options.update(fields.get(name, {name: parameter}))
 
     @functools.wraps(function)
     def call(**values: Any) -> None:

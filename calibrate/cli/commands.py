@@ -95,9 +95,7 @@ def execute(arguments: Sequence[str]) -> int:
     except Exception as error:
         if debug:
             print(without_passwords(traceback.format_exc()), end="", file=sys.stderr)
-        usage = getattr(
-            error, "format_message", None
-        )  # a usage error: Typer has moved its class between versions
+        usage = getattr(error, "format_message", None)  # a usage error: versions of Typer differ in its class
         if usage is not None:
             return _fail(usage(), 2)
         if isinstance(error, CalibrateError):

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from calibrate.cli.options import Storage
 from calibrate.cli.output import FailedError, Output, print_line
 from calibrate.store import database
 from calibrate.store.naming import ENVIRONMENT
@@ -23,7 +22,12 @@ _STYLES = {"ok": "green", "optional": "dim", "missing": "yellow", "broken": "red
 
 def doctor(
     *,
-    storage: Storage = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            help="Database URL (default: $OPTUNA_STORAGE, else a file in the current folder).", metavar="URL"
+        ),
+    ] = None,
     fast: Annotated[bool, typer.Option("--fast", help="Skip the test simulations.")] = False,
     output: Output,
 ) -> None:

@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from calibrate.calibration.trials.summary import finite, reached
+from calibrate.calibration.trials.summary import finite
 from calibrate.cli.arguments import with_simulator
 from calibrate.cli.options import OneNetwork, StudyFile
 from calibrate.cli.output import QuietOutput, print_line, simulating
@@ -117,5 +117,4 @@ def _print(console: Console, study: Study, looped: Looped) -> None:
     if run.episodes:
         mean = sum(episode.reward for episode in run.episodes) / len(run.episodes)
         print_line(console, f"Episodes: {len(run.episodes)}, mean reward {mean:.3g}")
-    units = {statistic.name: statistic.unit for statistic in study.statistics}
-    print_statistics(console, looped.estimates, reached(study, looped.estimates), units)
+    print_statistics(console, study, looped.estimates)

@@ -160,9 +160,8 @@ def _ask(console: Console, model: Model) -> dict[str, SearchRange]:
     rows = []
     for number, parameter in enumerate(offered, start=1):
         search = suggested[parameter.name]
-        rows.append(
-            (str(number), parameter.name, suggest.described(search) if search else "-", parameter.doc)
-        )
+        ends = suggest.described(search) if search else "-"
+        rows.append((str(number), parameter.name, ends, parameter.doc))
     print_listing(console, ("", "parameter", "suggested range", ""), rows, right=0)
     searches: dict[str, SearchRange] = {}
     for parameter in _ask_which(console, offered, suggest.handful(model)):

@@ -21,10 +21,6 @@ Seed = Annotated[int | None, typer.Option(help="Seed (overrides the study).")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter (repeatable).")
 ]
-Storage = Annotated[
-    str | None,
-    typer.Option(help="Database URL (default: $OPTUNA_STORAGE, else that of the study).", metavar="URL"),
-]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +31,10 @@ class StudyFile:
     backend: Annotated[
         str | None, typer.Option(help="Simulator: auto, genn, nest or poisson.", metavar="NAME")
     ] = None
-    storage: Storage = None
+    storage: Annotated[
+        str | None,
+        typer.Option(help="Database URL (default: $OPTUNA_STORAGE, else that of the study).", metavar="URL"),
+    ] = None
 
     def read(self, changes: Mapping[str, object] | None = None, *, searched: bool = True) -> Study:
         """Read the study, with the `changes` that are not None."""
@@ -82,9 +81,9 @@ class OneNetwork:
     """One network of a study: that of a trial, or any other."""
 
     settings: Settings = None
-    trial: Annotated[int | None, typer.Option(min=0, help="Use the network of this trial.", metavar="N")] = (
-        None
-    )
+    trial: Annotated[
+        int | None, typer.Option(min=0, help="Use the network of this trial of the study.", metavar="N")
+    ] = None
     graph: Annotated[
         int, typer.Option(min=0, help="Number of the graph (realisation of the connectivity).", metavar="N")
     ] = 0

@@ -28,7 +28,7 @@ class FailedError(Exception):
 
 
 class StoppedError(Exception):
-    """A second Ctrl-C stopped a run at once: exit code 130. (Typer turns a KeyboardInterrupt into an Abort.)"""
+    """A second Ctrl-C stopped a run at once: exit code 130. (Typer hides a KeyboardInterrupt.)"""
 
 
 @contextlib.contextmanager

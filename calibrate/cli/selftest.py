@@ -74,11 +74,5 @@ def _make_row(test: SelfTest, parameter: Recovered) -> list[str]:
     if test.looseness is not None and parameter.name in test.looseness.loosest:
         along = format_ends(*test.looseness.loosest[parameter.name])
     error = "" if parameter.off is None else f"{parameter.off:.0%}"
-    return [
-        parameter.name,
-        format_value(parameter.truth),
-        format_value(parameter.found),
-        error,
-        within,
-        along,
-    ]
+    values = (format_value(parameter.truth), format_value(parameter.found))
+    return [parameter.name, *values, error, within, along]

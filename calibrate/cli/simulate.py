@@ -11,7 +11,6 @@ import typer
 from calibrate.calibration import single_simulation
 from calibrate.calibration.single_simulation import Simulated
 from calibrate.calibration.trials.findings import up_states_of
-from calibrate.calibration.trials.summary import reached
 from calibrate.cli.arguments import with_simulator
 from calibrate.cli.options import OneNetwork, StudyFile
 from calibrate.cli.output import QuietOutput, simulating
@@ -47,8 +46,7 @@ def simulate(
     if output.as_json:
         output.emit(_as_json(study, simulated))
     else:
-        units = {statistic.name: statistic.unit for statistic in study.statistics}
-        print_simulated(output.console, simulated, reached(study, simulated.estimates), units)
+        print_simulated(output.console, study, simulated)
     if figure is not None:
         output.say(f"Figure: {figure}")
 
