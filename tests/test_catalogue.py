@@ -140,8 +140,8 @@ def test_a_statistic_is_shown_with_its_docstring_options_needs_and_spread(capsys
     assert "Litwin-Kumar and Doiron 2012" in out
     assert "theta_hi_hz = 20.0" in out
     assert "counts of groups in bins of 5 ms" in out
-    assert "by ratios" in out
-    assert "63% from one run" in out
+    assert "as ratios" in out
+    assert "63% between runs" in out
 
 
 def test_one_that_cannot_be_loaded_does_not_hide_the_others(capsys, monkeypatch):

@@ -35,7 +35,7 @@ def simulate(
 
         style.check_path(figure)
     study = with_simulator(study, output.say)
-    _say_what_is_not_set(output, study, parameters)
+    _say_defaults(output, study, parameters)
     with simulating():
         simulated = single_simulation.simulate(
             study, parameters, spikes=figure is not None, graph=network.graph, index=index
@@ -51,14 +51,14 @@ def simulate(
         output.say(f"Figure: {figure}")
 
 
-def _say_what_is_not_set(output: QuietOutput, study: Study, parameters: Mapping[str, Any]) -> None:
+def _say_defaults(output: QuietOutput, study: Study, parameters: Mapping[str, Any]) -> None:
     middle = {
         name: value
         for name, value in study.parameters(parameters).items()
         if name in study.space and name not in parameters
     }
     if middle:
-        output.say(f"Not set, so in the middle of their ranges: {format_assignments(middle)}")
+        output.say(f"Defaults (middle of the range): {format_assignments(middle)}")
 
 
 def _as_json(study: Study, simulated: Simulated) -> dict[str, Any]:
