@@ -75,7 +75,7 @@ def back_ends(monkeypatch: pytest.MonkeyPatch, *loaded: str, error: str | None =
 
 
 def gpu_check() -> doctor.Check:
-    return doctor._gpu()
+    return doctor._check_gpu()
 
 
 @pytest.mark.usefixtures("gpu")

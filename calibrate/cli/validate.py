@@ -43,7 +43,9 @@ def validate(
 ) -> None:
     """Simulate the best trials on fresh graphs, also in NEST, and report whether they are confirmed."""
     if exact and replicates is not None:
-        raise CalibrateError("--exact cannot be combined with --replicates: it simulates one graph of each trial")
+        raise CalibrateError(
+            "--exact cannot be combined with --replicates: it simulates one graph of each trial"
+        )
     changes = {
         "validation.top": top,
         "validation.replicates": replicates,
