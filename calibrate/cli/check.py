@@ -20,11 +20,11 @@ from calibrate.study.file.user_code import code_of
 
 
 def check(
-    file: StudyFile,
     *,
     fast: Annotated[
         bool, typer.Option("--fast", help="Skip the short simulation that times the study.")
     ] = False,
+    file: StudyFile,
     output: Output,
 ) -> None:
     """Check a study file and estimate what the study costs on this machine. Stores nothing."""

@@ -13,12 +13,12 @@ from calibrate.store import copy_study, storage_url
 
 
 def copy(
-    file: StudyFile,
     *,
     to: Annotated[str, typer.Option("--to", help="URL of the target database.", metavar="URL")],
+    file: StudyFile,
     output: Output,
 ) -> None:
-    """Copy a study and all its simulations to another database; use it there with --storage."""
+    """Copy a study and all its simulations to another database; continue there with --storage."""
     study, url = file.find()
     target = storage_url(study, to)
     copied = copy_study(study, url, target)

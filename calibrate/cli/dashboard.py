@@ -11,10 +11,9 @@ from calibrate.cli.output import Messages
 
 
 def dashboard(
-    file: StudyFile,
     *,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Port (default: the first free one from 8080).")
+        int | None, typer.Option(min=0, max=65535, help="Port (default: first free port from 8080).")
     ] = None,
     host: Annotated[
         str,
@@ -26,6 +25,7 @@ def dashboard(
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the dashboard in a browser.")
     ] = True,
+    file: StudyFile,
     output: Messages,
 ) -> None:
     """Open Optuna's dashboard on a study, also during a run, with figures of its best trials."""

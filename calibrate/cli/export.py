@@ -16,12 +16,12 @@ from calibrate.results.results import Results
 
 
 def export(
-    file: StudyFile,
     *,
     to: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Target folder (default: STUDY.export).", metavar="FOLDER"),
     ] = None,
+    file: StudyFile,
     output: Output,
 ) -> None:
     """Export trials, simulations and statistics as CSV, and the study as JSON."""

@@ -25,7 +25,6 @@ from calibrate.tasks.loop import Looped, run_loop
 
 
 def loop(
-    file: StudyFile,
     *,
     network: OneNetwork,
     deadline: Annotated[
@@ -34,6 +33,7 @@ def loop(
             help="What to do if the network misses a deadline: wait, hold or skip (overrides the study)."
         ),
     ] = None,
+    file: StudyFile,
     output: QuietOutput,
 ) -> None:
     """Run one network in the closed loop of its study and measure the latency of every interval."""

@@ -12,7 +12,6 @@ from calibrate.cli.output import Output
 
 
 def map_(
-    file: StudyFile,
     *,
     x: Annotated[str, typer.Option("--x", help="Parameter on the horizontal axis.", metavar="NAME")],
     y: Annotated[str, typer.Option("--y", help="Parameter on the vertical axis.", metavar="NAME")],
@@ -29,6 +28,7 @@ def map_(
             metavar="FILE",
         ),
     ] = None,
+    file: StudyFile,
     output: Output,
 ) -> None:
     """Plot statistics over two parameters, with the boundaries between regimes."""

@@ -33,7 +33,7 @@ class StudyFile:
     ] = None
     storage: Annotated[
         str | None,
-        typer.Option(help="Database URL (default: $OPTUNA_STORAGE, else that of the study).", metavar="URL"),
+        typer.Option(help="Database URL (default: $OPTUNA_STORAGE, else the study's).", metavar="URL"),
     ] = None
 
     def read(self, changes: Mapping[str, object] | None = None, *, searched: bool = True) -> Study:

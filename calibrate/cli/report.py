@@ -13,7 +13,6 @@ from calibrate.errors import CalibrateError, SimulatorError
 
 
 def report(
-    file: StudyFile,
     *,
     to: Annotated[
         Path | None,
@@ -32,6 +31,7 @@ def report(
             help="Simulate the best network again for its raster plot if its spikes were not stored.",
         ),
     ] = True,
+    file: StudyFile,
     output: QuietOutput,
 ) -> None:
     """Write a one-page report of a study: targets, activity, search, verdict and methods."""

@@ -10,8 +10,8 @@ from calibrate.results.results import read_results
 from calibrate.tasks.run import rescore as rescore_study
 
 
-def rescore(file: StudyFile, *, output: QuietOutput) -> None:
-    """Recompute the scores of stored simulations after targets or weights have changed; simulate nothing."""
+def rescore(*, file: StudyFile, output: QuietOutput) -> None:
+    """Recompute the scores of stored simulations after targets or weights have changed. Simulates nothing."""
     study = file.read()
     rescore_study(study, storage=file.storage, say=output.say)
     results = read_results(study, storage=file.storage)

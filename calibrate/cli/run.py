@@ -16,17 +16,17 @@ from calibrate.tasks.run import run_study
 
 
 def run(
-    file: StudyFile,
     *,
     seed: Seed = None,
     trials: Trials = None,
-    workers: Workers,
     new: Annotated[
         bool, typer.Option("--new", help="Start a new study if the file has changed since the last run.")
     ] = False,
     import_: Annotated[
         bool, typer.Option("--import", help="With --new: import earlier trials inside the new ranges.")
     ] = False,
+    workers: Workers,
+    file: StudyFile,
     output: QuietOutput,
 ) -> None:
     """Run a study, or resume it from the results already in its database."""

@@ -17,7 +17,6 @@ from calibrate.tasks.selftest import selftest as test_study
 
 
 def selftest(
-    file: StudyFile,
     *,
     settings: Annotated[
         list[str] | None,
@@ -30,6 +29,7 @@ def selftest(
     trials: Trials = None,
     seed: Seed = None,
     workers: Workers,
+    file: StudyFile,
     output: QuietOutput,
 ) -> None:
     """Test whether a study finds a known network, and how well it recovers the parameters."""

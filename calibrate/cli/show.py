@@ -17,11 +17,11 @@ from calibrate.results.results import Results
 
 
 def show(
-    file: StudyFile,
     *,
     trial: Annotated[
         int | None, typer.Option(min=0, help="Show this trial instead of the best one.", metavar="N")
     ] = None,
+    file: StudyFile,
     output: Output,
 ) -> None:
     """Show the results of a study so far, also during a run. Stores nothing."""

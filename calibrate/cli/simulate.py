@@ -20,12 +20,12 @@ from calibrate.study import Study
 
 
 def simulate(
-    file: StudyFile,
     *,
     network: OneNetwork,
     figure: Annotated[
         Path | None, typer.Option(help="Save a raster plot: .png, .pdf or .svg.", metavar="FILE")
     ] = None,
+    file: StudyFile,
     output: QuietOutput,
 ) -> None:
     """Simulate one network of a study and print all statistics. Stores nothing."""

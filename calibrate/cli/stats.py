@@ -51,15 +51,11 @@ def stats(
     repeats: Annotated[int, typer.Option(min=2, help="Number of bootstrap samples.")] = REPEATS,
     write: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="Write these values as the \\[\\[objectives]] of a study to a file."
-        ),
+        typer.Option(metavar="FILE", help="Write these values to a file, as \\[\\[objectives]] of a study."),
     ] = None,
     sampled: Annotated[
         bool,
-        typer.Option(
-            "--sampled", help="With --write: use as many simulated neurons as there are recorded units."
-        ),
+        typer.Option("--sampled", help="With --write: measure as many simulated neurons as were recorded."),
     ] = False,
     output: QuietOutput,
 ) -> None:

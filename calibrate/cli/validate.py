@@ -16,7 +16,6 @@ from calibrate.tasks.run import validate as validate_study
 
 
 def validate(
-    file: StudyFile,
     *,
     top: Annotated[
         int | None,
@@ -39,6 +38,7 @@ def validate(
         bool, typer.Option("--exact", help="Compare spike trains on one graph, in double precision.")
     ] = False,
     workers: Workers,
+    file: StudyFile,
     output: QuietOutput,
 ) -> None:
     """Simulate the best trials on fresh graphs, also in NEST, and report whether they are confirmed."""
