@@ -112,7 +112,7 @@ def test_a_run_prints_json_and_nothing_else_on_standard_output(study):
 def test_a_run_ends_with_its_targets_its_best_parameters_and_what_to_type_next(study, capsys):
     assert execute(["run", study, "--slots", "1"]) == 0
     out, err = capsys.readouterr()
-    assert "small: 8 trials; stopped because all trials of its budget are done" in out
+    assert "small: 8 trials; stopped because the trial budget is used up" in out
     assert "5 ± 1" in out
     assert "9 to 11" in out
     assert "Best parameters: I_E = " in out

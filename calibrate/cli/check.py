@@ -42,7 +42,7 @@ def check(
 
 
 def _estimate_cost(study: Study, output: Output, *, timed: bool) -> tuple[Study, Cost | None]:
-    """Returns the study with its simulator, and the cost; without either if the simulator does not work."""
+    """Choose the simulator and estimate the cost; failures are warnings, and the cost is then None."""
     try:
         ready = study.on(simulators.choose(study.simulation.backend))
     except SimulatorError as error:

@@ -87,7 +87,7 @@ class Plain(Nothing):
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._shown = -PLAIN_INTERVAL_S
+        self._shown_at = -PLAIN_INTERVAL_S
         self._last = self._waiting = ""
 
     def say(self, line: str) -> None:
@@ -105,7 +105,7 @@ class Plain(Nothing):
 
     def _show(self, line: str) -> None:
         self._waiting = line
-        if time.monotonic() - self._shown >= PLAIN_INTERVAL_S:
+        if time.monotonic() - self._shown_at >= PLAIN_INTERVAL_S:
             self._print()
 
     def __exit__(self, *_: object) -> None:
@@ -114,7 +114,7 @@ class Plain(Nothing):
     def _print(self) -> None:
         if self._waiting != self._last:
             self.say(self._waiting)
-            self._last, self._shown = self._waiting, time.monotonic()
+            self._last, self._shown_at = self._waiting, time.monotonic()
 
 
 class Terminal(Nothing):
@@ -151,7 +151,7 @@ class Notebook(Nothing):
     """Redraws the same below the cell that runs the study."""
 
     def __init__(self) -> None:
-        self._shown = -NOTEBOOK_INTERVAL_S
+        self._shown_at = -NOTEBOOK_INTERVAL_S
         self._progress: Progress | Replicated | None = None
         self._handle: Any = None
 
@@ -172,7 +172,7 @@ class Notebook(Nothing):
 
     def _show(self, progress: Progress | Replicated) -> None:
         self._progress = progress
-        if time.monotonic() - self._shown >= NOTEBOOK_INTERVAL_S:
+        if time.monotonic() - self._shown_at >= NOTEBOOK_INTERVAL_S:
             self._update()
 
     def __exit__(self, *_: object) -> None:
@@ -181,7 +181,7 @@ class Notebook(Nothing):
     def _update(self) -> None:
         if self._handle is not None:
             self._handle.update(drawn(self._name, self._progress))
-            self._shown = time.monotonic()
+            self._shown_at = time.monotonic()
 
 
 def drawn(

@@ -15,10 +15,10 @@ from calibrate.study import Study
 from calibrate.tasks.display import duration
 
 _REASONS: Mapping[Reason, str] = {
-    "trials": "all trials of its budget are done",
-    "loss": "the loss of its budget is reached",
-    "plateau": "none of the latest trials improved on the best",
-    "wall_s": "the time of its budget is used up",
+    "trials": "the trial budget is used up",
+    "loss": "the target loss was reached",
+    "plateau": "the latest trials brought no improvement",
+    "wall_s": "the time budget is used up",
     "grid": "the grid is complete",
     "interrupted": "you interrupted it",
 }

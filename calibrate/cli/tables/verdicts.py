@@ -37,9 +37,9 @@ def print_verdict(console: Console, verdict: Verdict, *, whole: bool = True) -> 
     print_notes(console, {row.name: row.note for row in judged})
     if verdict.power is not None:
         share = "over 99 %" if verdict.power > 0.99 else f"at least {100 * verdict.power:.0f} %"
-        given = f"With this spread and {verdict.replicates} replicates"
+        condition = f"With this spread and {verdict.replicates} replicates"
         agree = "identical simulators are found equivalent in all of these with a probability of"
-        print_line(console, f"  {given}, {agree} {share}.")
+        print_line(console, f"  {condition}, {agree} {share}.")
     if not whole:
         return
     if others:
@@ -106,7 +106,7 @@ def _tabulate_others(verdict: Verdict, rows: Sequence[Agreement]) -> Table:
 
 
 def _make_table(verdict: Verdict, title: str | None = None) -> Table:
-    """A table of statistics in one simulator, or in both with their difference."""
+    """Make a table of statistics in one simulator, or in both with their difference."""
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("statistic")
     for simulator in verdict.simulators:
@@ -144,12 +144,14 @@ def _format_side(side: Side | None) -> str:
 def _format_difference(row: Agreement) -> str:
     if row.difference is None:
         return ""
-    known = row.low is not None and row.high is not None
+    has_interval = row.low is not None and row.high is not None
     if row.scale == "log":
-        text = f"× {row.difference:.3f}" + (f" ({row.low:.3f} to {row.high:.3f})" if known else "")
+        text = f"× {row.difference:.3f}" + (f" ({row.low:.3f} to {row.high:.3f})" if has_interval else "")
     else:
         half = (row.high or 0.0) - row.difference
-        text = _format_with_error(row.difference, half, sign="+") if known else f"{row.difference:+.2g}"
+        text = (
+            _format_with_error(row.difference, half, sign="+") if has_interval else f"{row.difference:+.2g}"
+        )
     return text + (" *" if row.differs else "")
 
 
