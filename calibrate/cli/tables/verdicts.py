@@ -144,15 +144,13 @@ def _format_side(side: Side | None) -> str:
 def _format_difference(row: Agreement) -> str:
     if row.difference is None:
         return ""
-    has_interval = row.low is not None and row.high is not None
+    star = " *" if row.differs else ""
     if row.scale == "log":
-        text = f"× {row.difference:.3f}" + (f" ({row.low:.3f} to {row.high:.3f})" if has_interval else "")
-    else:
-        half = (row.high or 0.0) - row.difference
-        text = (
-            _format_with_error(row.difference, half, sign="+") if has_interval else f"{row.difference:+.2g}"
-        )
-    return text + (" *" if row.differs else "")
+        interval = "" if row.low is None or row.high is None else f" ({row.low:.3f} to {row.high:.3f})"
+        return f"× {row.difference:.3f}{interval}{star}"
+    if row.low is None or row.high is None:
+        return f"{row.difference:+.2g}{star}"
+    return _format_with_error(row.difference, row.high - row.difference, sign="+") + star
 
 
 def _format_with_error(value: float, error: float, *, sign: str = "") -> str:
