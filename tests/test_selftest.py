@@ -74,7 +74,7 @@ def test_people_get_tables_and_exit_code_1_where_it_is_not_found(tmp_path, capsy
 
 @pytest.mark.parametrize(
     ("given", "message"),
-    [({"I_X": 1.0}, "I_X is not free"), ({"I_E": 9.0}, "I_E = 9.0 is outside of its range")],
+    [({"I_X": 1.0}, "I_X is not free"), ({"I_E": 9.0}, "I_E = 9.0 is outside its range")],
 )
 def test_a_network_outside_of_the_space_is_refused(tmp_path, given, message):
     with pytest.raises(StudyError, match=message):

@@ -111,7 +111,7 @@ def _print(console: Console, study: Study, looped: Looped) -> None:
         table.add_row(label, *(f"{value:.2f}" for value in values))
     console.print(table)
     share = latencies.summary()["realtime_share"]
-    print_line(console, f"Real time: {100 * share:.1f} % of the intervals")
+    print_line(console, f"Intervals in real time: {100 * share:.1f} %")
     if run.missed:
         print_line(console, f"Missed clock ticks: {run.missed}")
     if run.episodes:
