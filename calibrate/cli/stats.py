@@ -51,7 +51,9 @@ def stats(
     repeats: Annotated[int, typer.Option(min=2, help="Number of bootstrap samples.")] = REPEATS,
     write: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write these values to a file, as \\[\\[objectives]] of a study."),
+        typer.Option(
+            metavar="FILE", help="Write these values to a file, as the \\[\\[objectives]] of a study."
+        ),
     ] = None,
     sampled: Annotated[
         bool,
