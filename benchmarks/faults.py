@@ -141,7 +141,7 @@ def saw(process: subprocess.Popen[str]) -> str:
     """What the user reads last, without the lines of progress."""
     _, text = process.communicate(timeout=300)
     lines = [line for line in text.splitlines() if line.strip() and not re.match(r"study: \d+/", line)]
-    quiet = ("Its best network", "Confirm it in", "All on a page", "All trials, to look", "Show them again")
+    quiet = ("Show the results", "Plot the best", "Validate in", "Write a report", "Browse all trials")
     return " / ".join(line for line in lines[-2:] if not line.startswith(quiet)) or "nothing: it goes on"
 
 

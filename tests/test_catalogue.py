@@ -92,12 +92,12 @@ def test_outside_a_terminal_every_parameter_is_one_line(capsys):
         ({"choices": ("a", "b"), "kind": str}, "a | b"),
         ({"kind": bool}, "true | false"),
         ({"kind": tuple}, "a list"),
-        ({"kind": str}, "a text"),
+        ({"kind": str}, "a string"),
         ({"low": 0.0, "high": 1.0}, "0 to 1"),
         ({"low": 0.5}, "≥ 0.5"),
         ({"high": 0.0}, "≤ 0"),
-        ({"low": 1, "kind": int}, "whole, ≥ 1"),
-        ({"kind": int}, "whole"),
+        ({"low": 1, "kind": int}, "integer, ≥ 1"),
+        ({"kind": int}, "integer"),
         ({}, ""),
     ],
 )
@@ -140,8 +140,8 @@ def test_a_statistic_is_shown_with_its_docstring_options_needs_and_spread(capsys
     assert "Litwin-Kumar and Doiron 2012" in out
     assert "theta_hi_hz = 20.0" in out
     assert "counts of groups in bins of 5 ms" in out
-    assert "by ratios" in out
-    assert "63% from one run" in out
+    assert "as ratios" in out
+    assert "63% between runs" in out
 
 
 def test_one_that_cannot_be_loaded_does_not_hide_the_others(capsys, monkeypatch):

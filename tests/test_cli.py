@@ -112,7 +112,7 @@ def test_a_run_prints_json_and_nothing_else_on_standard_output(study):
 def test_a_run_ends_with_its_targets_its_best_parameters_and_what_to_type_next(study, capsys):
     assert execute(["run", study, "--slots", "1"]) == 0
     out, err = capsys.readouterr()
-    assert "small: 8 trials; stopped because all trials of its budget are done" in out
+    assert "small: 8 trials; stopped because the trial budget is used up" in out
     assert "5 ± 1" in out
     assert "9 to 11" in out
     assert "Best parameters: I_E = " in out
@@ -162,7 +162,7 @@ def test_a_study_without_free_parameters_cannot_run_but_be_simulated(tmp_path, c
 def test_a_run_in_which_nothing_completes_fails(tmp_path, capfd):
     study = write_study(tmp_path, ('"rate_E"', '"statistics.py:broken"')).name
     line = refused(capfd, "run", study, "--slots", "1", "--quiet", code=1)
-    assert "no simulation completed; the last failure: statistic broken raised ZeroDivisionError" in line
+    assert "no simulation completed; last failure: statistic broken raised ZeroDivisionError" in line
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_what_nobody_expected_is_one_line_and_debug_shows_where(capfd, monkeypat
         raise error
 
     monkeypatch.setattr(simulators, "choose", broken)
-    assert "(--debug shows where)" in refused(capfd, "run", "small.toml", code=1)
+    assert "(--debug shows the traceback)" in refused(capfd, "run", "small.toml", code=1)
     assert execute(["run", "small.toml", "--debug"]) == 1
     assert "Traceback" in capfd.readouterr().err
 
@@ -226,7 +226,7 @@ def test_simulate_prints_the_panel_as_json_and_nothing_else(study):
     assert found["parameters"] == {"J+": 1.5, "I_E": 2.0, "I_I": 2.05}
     assert found["statistics"]["rate_E"] == pytest.approx(10, rel=0.2)
     assert found["statistics"]["dwell_time"] is None
-    assert "In the middle of their ranges: I_I = 2.05" in done.stderr
+    assert "Defaults (middle of the range): I_I = 2.05" in done.stderr
     assert Path("x.png").read_bytes().startswith(b"\x89PNG")
     assert not Path("small.db").exists()
 
@@ -377,7 +377,7 @@ def test_ctrl_c_finishes_the_batch_saves_and_says_how_to_go_on(tmp_path, number)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Stopping when this batch is finished" in err
-    assert "Saved; go on with: calibrate run small.toml --slots 2" in err
+    assert "Saved; resume with: calibrate run small.toml --slots 2" in err
     assert "stopped because you interrupted it" in out
     assert "failed" not in out
     with sqlite3.connect(tmp_path / "small.db") as connection:
@@ -392,7 +392,7 @@ def test_ctrl_c_twice_stops_at_once_and_keeps_what_had_finished(tmp_path):
     os.killpg(process.pid, signal.SIGTERM)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "error: stopped; what had finished is kept, go on with: calibrate run small.toml" in err
+    assert "error: stopped; finished work is saved, resume with: calibrate run small.toml" in err
     assert "Traceback" not in err
     done = calibrate("run", "small.toml", "--trials", "1", "--json", "--quiet")
     assert json.loads(done.stdout)["trials"]["complete"] >= 2

@@ -363,7 +363,7 @@ def test_run_study_says_that_another_run_goes_on(tmp_path, capsys):
         other.claim(claims(100))
         result = run_study(study, slots=1)
         assert result.others
-        assert "Another run of this study goes on" in capsys.readouterr().err
+        assert "Another run of this study is still going" in capsys.readouterr().err
         assert result.best is not None
         assert not result.best.fresh
     result = run_study(study, slots=1, progress=False)

@@ -77,13 +77,13 @@ def test_a_drawing_says_how_far_the_run_is_and_where_its_targets_stand(width):
     assert ("[··●]" in lines[2]) == (width > 72)
     assert lines[3].startswith("✗ rate_E")
     assert "undefined" in lines[3]
-    assert lines[4] == "2 failed, the last: it broke"
+    assert lines[4] == "2 failed, last failure: it broke"
     assert lines[5] == "simulating 3 for 3 s"
 
 
 def test_before_the_first_trial_a_drawing_says_so():
     assert text("quick", None, 80) == ["quick: starting"]
-    assert text("quick", progress(best=None, failed=0), 80)[1] == "no trial complete yet"
+    assert text("quick", progress(best=None, failed=0), 80)[1] == "no trial has completed yet"
 
 
 def test_where_there_is_no_terminal_lines_are_printed_seldom():

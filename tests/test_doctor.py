@@ -90,7 +90,7 @@ def test_nest_really_simulates_in_another_process(folder, capfd, monkeypatch):
 
 @pytest.mark.genn
 def test_genn_compiles_and_leaves_nothing_behind(folder):
-    check = doctor._genn(fast=False)
+    check = doctor._check_genn(fast=False)
     assert check.state == "ok"
     assert check.remedy == ""
     assert "compiled and simulated a tiny network" in check.detail
@@ -109,8 +109,8 @@ def test_a_genn_whose_loops_are_not_known_is_said_to_be_slower(monkeypatch, devi
 
     with_module(monkeypatch, "pygenn")
     monkeypatch.setattr(doctor.genn_cache, "compiler", lambda: "g++")
-    monkeypatch.setattr(doctor, "_simulated", simulated)
-    assert ("other code" in doctor._genn(fast=False).remedy) is said
+    monkeypatch.setattr(doctor, "_simulate", simulated)
+    assert ("cannot optimise" in doctor._check_genn(fast=False).remedy) is said
 
 
 def test_json_is_all_there_is_on_standard_output():
@@ -178,8 +178,8 @@ def test_a_simulator_that_cannot_simulate_is_broken(monkeypatch):
     def broken(_):
         raise SimulatorError("symbol not found")
 
-    monkeypatch.setattr(doctor, "_simulated", broken)
-    check = doctor._nest(fast=False)
+    monkeypatch.setattr(doctor, "_simulate", broken)
+    check = doctor._check_nest(fast=False)
     assert (check.state, check.detail) == ("broken", "symbol not found")
 
 
@@ -199,7 +199,7 @@ def test_a_simulator_that_dies_is_quoted_and_its_log_is_removed(folder, monkeypa
             return super().run(candidates)
 
     monkeypatch.setattr(doctor, "Pool", Dying)
-    check = doctor._nest(fast=False)
+    check = doctor._check_nest(fast=False)
     assert check.state == "broken"
     assert check.detail == "its process died: libgsl.so.27: cannot open shared object file"
     assert files(folder) == []
@@ -286,7 +286,7 @@ def test_a_cache_folder_that_cannot_be_written_or_is_full_is_broken(capfd, monke
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(2**30, 2**30, 0))
     check = found(capfd)["cache folder"]
     assert check["state"] == "broken"
-    assert "make room" in check["remedy"]
+    assert "free some disk space" in check["remedy"]
     monkeypatch.setenv("CALIBRATE_CACHE", "/proc/calibrate")
     check = found(capfd)["cache folder"]
     assert check["state"] == "broken"
@@ -305,7 +305,7 @@ def test_a_check_that_breaks_does_not_hide_the_others(capfd, monkeypatch):
     def broken():
         raise RuntimeError("of a kind\nnobody thought of")
 
-    monkeypatch.setattr(doctor, "_gpu", broken)
+    monkeypatch.setattr(doctor, "_check_gpu", broken)
     checks = found(capfd)
     assert list(checks) == NAMES
     assert checks["GPU"]["state"] == "broken"

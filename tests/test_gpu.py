@@ -75,7 +75,7 @@ def back_ends(monkeypatch: pytest.MonkeyPatch, *loaded: str, error: str | None =
 
 
 def gpu_check() -> doctor.Check:
-    return doctor._gpu()
+    return doctor._check_gpu()
 
 
 @pytest.mark.usefixtures("gpu")
@@ -85,7 +85,7 @@ def test_a_gpu_that_everything_is_there_for_is_used():
     assert simulators.warnings("genn") == []
     assert simulators.batch_size("genn") == simulators.GPU_BATCH_SIZE
     assert gpu_check().state == "ok"
-    assert gpu_check().detail == "H100 (80.0 GiB free), CUDA compiler there"
+    assert gpu_check().detail == "H100 (80.0 GiB free), CUDA compiler found"
     for backend in ("nest", "poisson"):
         assert not simulators.on_gpu(backend)
         assert simulators.warnings(backend) == []

@@ -121,7 +121,7 @@ def test_what_it_writes_passes_check_at_once(capfd):
     for file in ("ei_clustered.toml", "b.toml", "tiny.toml"):
         assert execute(["check", file, "--fast", "--backend", "poisson"]) == 0
     assert read_study("b.toml").name == "first"
-    assert "Replace the targets in it by yours" in capfd.readouterr().out
+    assert "Replace its targets with your own" in capfd.readouterr().out
 
 
 def test_it_says_what_to_type_next(capsys):
@@ -211,7 +211,7 @@ def test_files_are_named_as_seen_from_the_study(tmp_path):
         (["balanced", "--free", "s", "--objective", "rate_X=5"], "refers to an unknown population"),
         (["balanced", "--free", "s", "--objective", "rat_E=5"], "there is no 'rat_E'"),
         (["balanced", "--free", "s", "--objective", "rate_E=5+-0"], "tolerance"),
-        (["balanced", "--free", "s", "-o", "no/x.toml"], "there is no folder no"),
+        (["balanced", "--free", "s", "-o", "no/x.toml"], "the folder no for x.toml does not exist"),
         (["balanced", "--free", "s", "--name", "a b"], "[study] name"),
     ],
 )

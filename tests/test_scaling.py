@@ -451,7 +451,7 @@ def test_a_command_that_measures_nothing_fails(study, capsys, monkeypatch):
     command = ["scale", study, "--sizes", "600", "--backend", "poisson", "--figure", "none.png"]
     assert execute(command) == 1
     out, err = capsys.readouterr()
-    assert "poisson, 600 neurons, left out: no memory is free" in out
+    assert "poisson, 600 neurons, omitted: no memory is free" in out
     assert "error: no size was measured: no memory is free" in err
     assert not Path("none.png").exists()
 

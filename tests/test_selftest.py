@@ -29,9 +29,7 @@ def test_it_finds_a_network_that_is_there_and_its_parameters(tmp_path):
     found = selftest(study, slots=2, progress=False, say=said.append)
     assert found.met
     assert found.trials == 60  # a loss that is low enough does not end it: how loose it is must be seen
-    assert said == [
-        f"The network to be found: I_E = {found.truth['I_E']:.6g}, I_I = {found.truth['I_I']:.6g}"
-    ]
+    assert said == [f"Known network: I_E = {found.truth['I_E']:.6g}, I_I = {found.truth['I_I']:.6g}"]
     # A rate for each of two currents: nothing is loose.
     for one in found.parameters:
         assert one.truth == found.truth[one.name]
@@ -76,7 +74,7 @@ def test_people_get_tables_and_exit_code_1_where_it_is_not_found(tmp_path, capsy
 
 @pytest.mark.parametrize(
     ("given", "message"),
-    [({"I_X": 1.0}, "I_X is not free"), ({"I_E": 9.0}, "I_E = 9.0 is outside of its range")],
+    [({"I_X": 1.0}, "I_X is not free"), ({"I_E": 9.0}, "I_E = 9.0 is outside its range")],
 )
 def test_a_network_outside_of_the_space_is_refused(tmp_path, given, message):
     with pytest.raises(StudyError, match=message):

@@ -283,7 +283,7 @@ def test_ctrl_c_stops_after_the_batch_and_the_same_command_goes_on(tmp_path):
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "Saved; go on with: calibrate validate small.toml --replicates 500" in err
+    assert "Saved; resume with: calibrate validate small.toml --replicates 500" in err
     done = rows("select count(*) from calibrate_simulation where stage = 2 and status = 'complete'")[0][0]
     assert 3 <= done < 500
     assert rows("select * from calibrate_verdict") == []

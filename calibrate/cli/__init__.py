@@ -1,4 +1,4 @@
-"""The command line. Processes that simulate import this too: it imports nothing that they do not need."""
+"""The command line. Worker processes import this package too, so it imports only what they need."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command that the arguments name; exits with its code."""
+    """Run the command line of this process and exit with its code."""
     try:
         from calibrate.cli.commands import execute
 

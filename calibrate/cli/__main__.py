@@ -1,4 +1,4 @@
-"""`python -m calibrate.cli`: the command line without an installed script."""
+"""`python -m calibrate.cli`: the command line, without the installed script."""
 
 from calibrate.cli import main
 

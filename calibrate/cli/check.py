@@ -7,47 +7,50 @@ from typing import Annotated
 import typer
 
 from calibrate import simulators
-from calibrate.calibration.resources.estimate import estimate
+from calibrate.calibration.resources.estimate import Cost, estimate
 from calibrate.calibration.study_pool import warnings_of
-from calibrate.cli import tables
-from calibrate.cli.arguments import hidden, read
-from calibrate.cli.options import Backend, Debug, Json, Storage, StudyPath
-from calibrate.cli.output import errors, output
+from calibrate.cli.arguments import hide_password
+from calibrate.cli.options import StudyFile
+from calibrate.cli.output import Output
+from calibrate.cli.tables.study import check_json, print_check
 from calibrate.errors import SimulatorError
 from calibrate.store import storage_url
+from calibrate.study import Study
 from calibrate.study.file.user_code import code_of
 
 
 def check(
-    study: StudyPath,
-    backend: Backend = None,
-    storage: Storage = None,
-    fast: Annotated[bool, typer.Option("--fast", help="Do not time a short simulation.")] = False,
-    json_: Json = False,
-    debug: Debug = False,  # noqa: ARG001
+    *,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Skip the short simulation that times the study.")
+    ] = False,
+    file: StudyFile,
+    output: Output,
 ) -> None:
-    """Check a study file and estimate what it costs here; nothing is written."""
-    with output(json_) as (emit, console):
-        messages = errors()
-        if code := code_of(study):  # before any of it is imported
-            tables.print_line(messages, f"This study runs code: {', '.join(code)}")
-        found = read(study, {"simulation.backend": backend})
-        url = storage_url(found, storage)
-        try:
-            ready = found.on(simulators.choose(found.simulation.backend))
-        except SimulatorError as error:
-            tables.print_warnings(messages, [*found.warnings, str(error)])
-            ready, cost = found, None
-        else:
-            tables.print_warnings(messages, warnings_of(ready))
-            cost = None
-            try:
-                cost = estimate(ready, timed=not fast)
-            except SimulatorError as error:
-                tables.print_warnings(messages, [str(error)])
-        if json_:
-            emit(tables.check_json(ready, cost))
-            return
-        console.print("OK", style="bold green", end=" ")
-        tables.print_line(console, f"{study}")
-        tables.print_check(console, ready, cost, database=hidden(url))
+    """Check a study file and estimate what the study costs on this machine. Stores nothing."""
+    if code := code_of(file.path):  # before any of it is imported
+        output.say(f"This study runs code: {', '.join(code)}")
+    study = file.read()
+    url = storage_url(study, file.storage)
+    ready, cost = _estimate_cost(study, output, timed=not fast)
+    if output.as_json:
+        output.emit(check_json(ready, cost))
+        return
+    output.console.print("OK", style="bold green", end=" ")
+    output.print(str(file.path))
+    print_check(output.console, ready, cost, database=hide_password(url))
+
+
+def _estimate_cost(study: Study, output: Output, *, timed: bool) -> tuple[Study, Cost | None]:
+    """Choose the simulator and estimate the cost; failures are warnings, and the cost is then None."""
+    try:
+        ready = study.on(simulators.choose(study.simulation.backend))
+    except SimulatorError as error:
+        output.warn([*study.warnings, str(error)])
+        return study, None
+    output.warn(warnings_of(ready))
+    try:
+        return ready, estimate(ready, timed=timed)
+    except SimulatorError as error:
+        output.warn([str(error)])
+        return ready, None

@@ -1,7 +1,7 @@
-"""The commands, put together.
+"""All commands as one program.
 
-With --json, one JSON object and nothing else goes to standard output. Exit codes: 0 done, 1 it went wrong,
-2 what was asked for is wrong, 130 interrupted.
+With --json, a command prints one JSON object on standard output and nothing else. Exit codes: 0 success,
+1 failure of a valid request, 2 invalid request, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from calibrate.cli.check import check
+from calibrate.cli.command import command
 from calibrate.cli.copy import copy
 from calibrate.cli.dashboard import dashboard
 from calibrate.cli.doctor import doctor
@@ -39,7 +40,7 @@ from calibrate.masking import printable, without_password, without_passwords
 
 app = typer.Typer(
     name="calibrate",
-    help="Calibrate spiking neural networks: find parameters with which their activity meets your targets.",
+    help="Calibrate spiking neural networks: find parameters for which their activity meets your targets.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -48,7 +49,7 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def _calibrate(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     if version:
         from importlib.metadata import version as version_of
@@ -57,16 +58,16 @@ def _calibrate(
         raise typer.Exit()
 
 
-for command in (
+for function in (
     *(new, check, run, show, simulate, validate, selftest, rescore, report, map_, loop, scale),
     *(dashboard, export, copy, stats, models, objectives, doctor),
 ):
-    app.command(command.__name__.rstrip("_"))(command)
+    app.command(function.__name__.rstrip("_"))(command(function))
 
 
-def _again(arguments: Sequence[str]) -> str:
-    shown = (without_passwords(without_password(one) if "//" in one else one) for one in arguments)
-    return f"go on with: {shlex.join(['calibrate', *shown])}"
+def _suggest_resuming(arguments: Sequence[str]) -> str:
+    words = (without_passwords(without_password(word) if "//" in word else word) for word in arguments)
+    return f"resume with: {shlex.join(['calibrate', *words])}"
 
 
 def _fail(message: str, code: int) -> int:
@@ -76,30 +77,29 @@ def _fail(message: str, code: int) -> int:
 
 
 def execute(arguments: Sequence[str]) -> int:
-    """Run a command line; returns its exit code."""
+    """Run a command line and return its exit code."""
     debug = "--debug" in arguments
     try:
         code = app(args=list(arguments), prog_name="calibrate", standalone_mode=False)
         if code == INTERRUPTED and "--quiet" not in arguments:
-            print(f"Saved; {_again(arguments)}", file=sys.stderr)
+            print(f"Saved; {_suggest_resuming(arguments)}", file=sys.stderr)
         return code if isinstance(code, int) else 0
     except typer.Exit as stop:
         return stop.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except StoppedError:
-        return _fail(f"stopped; what had finished is kept, {_again(arguments)}", INTERRUPTED)
+        return _fail(f"stopped; finished work is saved, {_suggest_resuming(arguments)}", INTERRUPTED)
     except BrokenPipeError:
         return 0
     except Exception as error:
         if debug:
             print(without_passwords(traceback.format_exc()), end="", file=sys.stderr)
-        usage = getattr(error, "format_message", None)  # an error of Typer's, which moved between versions
+        usage = getattr(error, "format_message", None)  # a usage error: versions of Typer differ in its class
         if usage is not None:
             return _fail(usage(), 2)
         if isinstance(error, CalibrateError):
             return _fail(str(error), 2)
         if isinstance(error, FailedError):
             return _fail(str(error), 1)
-        what = one_line(error)
-        return _fail(f"unexpected: {what} (--debug shows where)", 1)
+        return _fail(f"unexpected: {one_line(error)} (--debug shows the traceback)", 1)

@@ -9,52 +9,49 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from calibrate.cli import tables
-from calibrate.cli.listing import print_listing
-from calibrate.cli.options import Debug, Json
-from calibrate.cli.output import output
+from calibrate.cli.output import Output, print_line
+from calibrate.cli.tables.listing import print_listing
 from calibrate.errors import CalibrateError
 from calibrate.objective import Statistic, find_statistic
 from calibrate.tasks import catalogue
 
 
 def objectives(
+    *,
     name: Annotated[
         str | None,
         typer.Argument(
             metavar="[NAME]",
-            help="Show all of this statistic: cv2, cv2_E (of population E), or FILE.py:NAME.",
+            help="Describe this statistic: cv2, cv2_E (of population E), or FILE.py:NAME.",
         ),
     ] = None,
-    json_: Json = False,
-    debug: Debug = False,  # noqa: ARG001
+    output: Output,
 ) -> None:
     """List the available statistics, or describe one of them."""
-    with output(json_) as (emit, console):
-        if name is not None:
-            statistic = find_statistic(name)
-            if json_:
-                emit(catalogue.statistic_json(statistic))
-            else:
-                _print_statistic(console, statistic)
-            return
-        found = dict(catalogue.statistics())
-        if json_:
-            emit({"objectives": [_json(name, statistic) for name, statistic in found.items()]})
-            return
-        rows = [_row(name, statistic) for name, statistic in found.items()]
-        print_listing(console, ("statistic", "unit", "", "options"), rows)
-        tables.print_line(console, "In a study, rate_E is the rate of population E.")
-        tables.print_line(console, "All about one: calibrate objectives NAME")
+    if name is not None:
+        statistic = find_statistic(name)
+        if output.as_json:
+            output.emit(catalogue.statistic_json(statistic))
+        else:
+            _print_statistic(output.console, statistic)
+        return
+    installed = dict(catalogue.statistics())
+    if output.as_json:
+        output.emit({"objectives": [_summarise(name, statistic) for name, statistic in installed.items()]})
+        return
+    rows = [_make_row(name, statistic) for name, statistic in installed.items()]
+    print_listing(output.console, ("statistic", "unit", "", "options"), rows)
+    output.print("In a study, rate_E is the rate of population E.")
+    output.print("To describe one: calibrate objectives NAME")
 
 
-def _row(name: str, statistic: Statistic | CalibrateError) -> tuple[str, ...]:
+def _make_row(name: str, statistic: Statistic | CalibrateError) -> tuple[str, ...]:
     if isinstance(statistic, CalibrateError):
         return name, "", str(statistic), ""
     return name, statistic.unit, statistic.summary, ", ".join(statistic.options)
 
 
-def _json(name: str, statistic: Statistic | CalibrateError) -> dict[str, Any]:
+def _summarise(name: str, statistic: Statistic | CalibrateError) -> dict[str, Any]:
     if isinstance(statistic, CalibrateError):
         return {"name": name, "error": str(statistic)}
     return {
@@ -69,16 +66,16 @@ def _print_statistic(console: Console, statistic: Statistic) -> None:
     head = Text(statistic.name, "bold")
     head.append(f" ({statistic.unit or 'no unit'})", "not bold")
     console.print(head)
-    tables.print_line(console, catalogue.documentation(statistic))
+    print_line(console, catalogue.documentation(statistic))
     lines = {
-        "options": ", ".join(f"{name} = {_toml(value)}" for name, value in statistic.options.items()),
-        "needs": _needs(statistic),
-        "compared": "by ratios" if statistic.scale == "log" else "by differences",
-        "stages": "a simulation of a second can judge it" if statistic.screens else "",
+        "options": ", ".join(f"{name} = {_to_toml(value)}" for name, value in statistic.options.items()),
+        "needs": _describe_needs(statistic),
+        "compared": "as ratios" if statistic.scale == "log" else "as differences",
+        "stages": "one second of simulation is enough to judge it" if statistic.screens else "",
     }
     for graph, spread in statistic.spread.items():
-        more = f", {spread.between:.0%} more from graph to graph" if spread.between else ""
-        lines[f"spread, {graph}"] = f"{spread.within:.0%} from one run of 10 s to another{more}"
+        more = f", plus {spread.between:.0%} between graphs" if spread.between else ""
+        lines[f"spread, {graph}"] = f"{spread.within:.0%} between runs of 10 s{more}"
     table = Table.grid(padding=(0, 2))
     for name, line in lines.items():
         if line:
@@ -87,18 +84,18 @@ def _print_statistic(console: Console, statistic: Statistic) -> None:
     console.print(table)
 
 
-def _needs(statistic: Statistic) -> str:
+def _describe_needs(statistic: Statistic) -> str:
     needs = statistic.needs
-    found = [
-        f"counts of groups in bins of {needs.bin_ms:g} ms" if needs.bin_ms else "",
-        f"counts of neurons in windows of {needs.window_ms:g} ms" if needs.window_ms else "",
-        "intervals between spikes" if needs.isi else "",
-        "every spike" if needs.spikes else "",
+    parts = [
+        f"spike counts of groups in bins of {needs.bin_ms:g} ms" if needs.bin_ms else "",
+        f"spike counts of neurons in windows of {needs.window_ms:g} ms" if needs.window_ms else "",
+        "interspike intervals" if needs.isi else "",
+        "all spike times" if needs.spikes else "",
     ]
-    return "; ".join(need for need in found if need) or "what is always kept"
+    return "; ".join(part for part in parts if part) or "only what is always recorded"
 
 
-def _toml(value: object) -> str:
+def _to_toml(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f'"{value}"' if isinstance(value, str) else f"{value}"

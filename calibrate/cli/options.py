@@ -1,34 +1,114 @@
-"""The options that commands share."""
+"""The options that commands share: single ones, and groups that `command` takes apart for Typer."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file (TOML).")]
-Backend = Annotated[str | None, typer.Option(help="Simulator: auto, genn, nest or poisson.", metavar="NAME")]
-PoolEngine = Annotated[
-    str | None,
-    typer.Option(
-        "--pool", help="Where to run simulations: local processes or a Dask cluster.", metavar="local|dask"
-    ),
-]
-Address = Annotated[
-    str | None, typer.Option(help="The Dask scheduler's, or its scheduler file.", metavar="URL|FILE")
-]
-Slots = Annotated[
-    int | None,
-    typer.Option(min=1, help="Number of worker processes (default: one per core, two per GPU)."),
-]
-Trials = Annotated[int | None, typer.Option(help="Number of trials in all, instead of the study's.")]
+from calibrate.cli.arguments import parse_settings, read
+from calibrate.errors import CalibrateError
+from calibrate.results.results import Results, read_results
+from calibrate.store import find, storage_url
+from calibrate.study import Study
+
+StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="Study file (TOML).")]
+Trials = Annotated[int | None, typer.Option(help="Total number of trials (overrides the study).")]
+Seed = Annotated[int | None, typer.Option(help="Seed (overrides the study).")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter (repeatable).")
 ]
-Seed = Annotated[int | None, typer.Option(help="Seed, instead of the study's.")]
-Storage = Annotated[str | None, typer.Option(help="Database URL (also: OPTUNA_STORAGE).", metavar="URL")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress and no closing lines.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
-# `execute` looks for it among the arguments.
-Debug = Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyFile:
+    """A study file, with the back end and the database that replace its own."""
+
+    path: StudyPath
+    backend: Annotated[
+        str | None, typer.Option(help="Simulator: auto, genn, nest or poisson.", metavar="NAME")
+    ] = None
+    storage: Annotated[
+        str | None,
+        typer.Option(help="Database URL (default: $OPTUNA_STORAGE, else the study's).", metavar="URL"),
+    ] = None
+
+    def read(self, changes: Mapping[str, object] | None = None, *, searched: bool = True) -> Study:
+        """Read the study, with the `changes` that are not None."""
+        return read(self.path, {"simulation.backend": self.backend, **(changes or {})}, searched=searched)
+
+    def find(self) -> tuple[Study, str]:
+        """Find the study in its database; returns it with the URL."""
+        study = self.read(searched=False)
+        url = storage_url(study, self.storage)
+        return find(study, url), url
+
+    def results(self) -> Results:
+        """Read what the database holds of the study."""
+        return read_results(self.read(searched=False), storage=self.storage)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workers:
+    """Where simulations run, and in how many processes."""
+
+    slots: Annotated[
+        int | None,
+        typer.Option(min=1, help="Number of worker processes (default: one per core, two per GPU)."),
+    ] = None
+    pool: Annotated[
+        str | None,
+        typer.Option(
+            help="Where to run simulations: local processes or a Dask cluster.", metavar="local|dask"
+        ),
+    ] = None
+    address: Annotated[
+        str | None,
+        typer.Option(help="Address of the Dask scheduler, or its scheduler file.", metavar="URL|FILE"),
+    ] = None
+
+    @property
+    def changes(self) -> dict[str, object]:
+        """The keys of a study that these options replace."""
+        return {"pool.engine": self.pool, "pool.address": self.address}
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneNetwork:
+    """One network of a study: that of a trial, or any other."""
+
+    settings: Settings = None
+    trial: Annotated[
+        int | None, typer.Option(min=0, help="Use the network of this trial of the study.", metavar="N")
+    ] = None
+    graph: Annotated[
+        int, typer.Option(min=0, help="Number of the graph (realisation of the connectivity).", metavar="N")
+    ] = 0
+    duration_ms: Annotated[
+        float | None, typer.Option(help="Length of the measurement (overrides the study).", metavar="MS")
+    ] = None
+    seed: Seed = None
+
+    def read(
+        self, file: StudyFile, changes: Mapping[str, object] | None = None
+    ) -> tuple[Study, dict[str, Any], int]:
+        """Read the study; returns it with the parameters that are set and the index of the candidate."""
+        parameters: dict[str, Any] = {}
+        index, backend = 0, file.backend
+        if self.trial is not None:
+            if self.seed is not None:
+                raise CalibrateError("--seed cannot be combined with --trial, which has its own seed")
+            results = read_results(read(file.path, {}, searched=False), storage=file.storage)
+            parameters, index = results.candidate(self.trial)
+            backend = backend or results.study.simulation.backend
+        replaced = {
+            "simulation.backend": backend,
+            "simulation.duration_ms": self.duration_ms,
+            "study.seed": self.seed,
+            **(changes or {}),
+        }
+        study = read(file.path, replaced, searched=False)
+        return study, parameters | parse_settings(study, self.settings or []), index

@@ -1,4 +1,4 @@
-"""Where a command's results and messages go, and the ways in which it can end before its end."""
+"""Where the result and the messages of a command go, and how a command can fail."""
 
 from __future__ import annotations
 
@@ -6,47 +6,119 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TextIO
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 
+from calibrate.errors import SimulatorError
+from calibrate.masking import printable
+from calibrate.tasks.display import Display, display
+
 INTERRUPTED = 130
+# Of a result that goes to a file or a pipe.
 WIDTH = 140
 
 
 class FailedError(Exception):
-    """It went wrong although what was asked for was right: exit code 1."""
+    """The request is valid, but it failed: exit code 1."""
 
 
 class StoppedError(Exception):
-    """A second Ctrl-C stopped a run at once: exit code 130. (Typer keeps the KeyboardInterrupt to itself.)"""
+    """A second Ctrl-C stopped a run at once: exit code 130. (Typer hides a KeyboardInterrupt.)"""
 
 
 @contextlib.contextmanager
-def output(as_json: bool) -> Iterator[tuple[Callable[[Mapping[str, Any]], None], Console]]:
-    """How to print a JSON result, and the console for results that people read.
-
-    With JSON, all else that is printed meanwhile, by whatever code, goes to standard error.
-    """
-    out: TextIO = sys.stdout
-
-    def emit(result: Mapping[str, Any]) -> None:
-        out.write(json.dumps(result, indent=2, allow_nan=False) + "\n")
-        out.flush()
-
-    if not as_json:
-        yield emit, _console(out)
-        return
-    with contextlib.redirect_stdout(sys.stderr):
-        yield emit, errors()
+def resumable() -> Iterator[None]:
+    """Report Ctrl-C as StoppedError: the same command resumes."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise StoppedError from None
 
 
-def _console(out: TextIO) -> Console:
-    # In a file or a pipe there is no edge to keep to, unless one is asked for.
-    return Console(file=out) if out.isatty() or "COLUMNS" in os.environ else Console(file=out, width=WIDTH)
+@contextlib.contextmanager
+def simulating() -> Iterator[None]:
+    """Report a SimulatorError as FailedError: the study is valid, but simulating it failed."""
+    try:
+        yield
+    except SimulatorError as error:
+        raise FailedError(str(error)) from error
 
 
-def errors() -> Console:
-    """The console for all that is not a result."""
-    return Console(stderr=True)
+def print_line(console: Console, text: str) -> None:
+    """Print `text` verbatim, without wrapping it."""
+    console.print(printable(text), soft_wrap=True, markup=False, highlight=False)
+
+
+@dataclass(kw_only=True)
+class Messages:
+    """Standard error: everything that is not the result of a command."""
+
+    # `execute` looks for it among the arguments.
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False
+
+    def __post_init__(self) -> None:
+        self.messages = Console(stderr=True)
+
+    def opened(self) -> AbstractContextManager[object]:
+        """Keep standard output free for the JSON: whatever else is printed goes to standard error."""
+        return contextlib.nullcontext()
+
+    def say(self, line: str) -> None:
+        """Print a message, unless --quiet was given."""
+        print_line(self.messages, line)
+
+    def warn(self, warnings: Iterable[str]) -> None:
+        """Print warnings, even with --quiet."""
+        for warning in warnings:
+            print_line(self.messages, f"warning: {warning}")
+
+
+@dataclass(kw_only=True)
+class Output(Messages):
+    """The result of a command, as JSON or for a reader, besides its messages."""
+
+    as_json: Annotated[bool, typer.Option("--json", help="Print only the result, as JSON.")] = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._out = sys.stdout
+        self.console = self.messages if self.as_json else _console_for_results()
+
+    def opened(self) -> AbstractContextManager[object]:
+        return contextlib.redirect_stdout(sys.stderr) if self.as_json else super().opened()
+
+    def print(self, line: str) -> None:
+        """Print a line of the result for a reader."""
+        print_line(self.console, line)
+
+    def emit(self, result: Mapping[str, Any]) -> None:
+        """Print the result as JSON."""
+        self._out.write(json.dumps(result, indent=2, allow_nan=False) + "\n")
+        self._out.flush()
+
+
+@dataclass(kw_only=True)
+class QuietOutput(Output):
+    """The output of a command that shows progress, which --quiet hides."""
+
+    quiet: Annotated[bool, typer.Option("--quiet", help="Hide progress and closing messages.")] = False
+
+    def say(self, line: str) -> None:
+        if not self.quiet:
+            super().say(line)
+
+    def progress(self) -> Display:
+        """The display of a run or a validation."""
+        return display(self.messages, quiet=self.quiet)
+
+
+def _console_for_results() -> Console:
+    # A file or a pipe has no width, unless COLUMNS sets one.
+    if sys.stdout.isatty() or "COLUMNS" in os.environ:
+        return Console(file=sys.stdout)
+    return Console(file=sys.stdout, width=WIDTH)

@@ -11,22 +11,14 @@ from rich.table import Table
 
 from calibrate.calibration.resources import scaling
 from calibrate.calibration.resources.scaling import SIZES, Growth, Scaling
-from calibrate.cli import tables
-from calibrate.cli.arguments import read
-from calibrate.cli.arguments import settings as given_settings
-from calibrate.cli.options import (
-    Debug,
-    Json,
-    Quiet,
-    Seed,
-    Settings,
-    StudyPath,
-)
-from calibrate.cli.output import FailedError, errors, output
+from calibrate.cli.arguments import parse_settings, read
+from calibrate.cli.options import Seed, Settings, StudyPath
+from calibrate.cli.output import FailedError, QuietOutput, print_line
 
 
 def scale(
-    study: StudyPath,
+    path: StudyPath,
+    *,
     sizes: Annotated[
         list[int] | None,
         typer.Option(
@@ -39,66 +31,74 @@ def scale(
     more_sizes: Annotated[list[int] | None, typer.Argument(min=1, hidden=True, metavar="--sizes")] = None,
     backend: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME", help="Simulator, as often as you like (default: GeNN and NEST, where installed)."
-        ),
+        typer.Option(metavar="NAME", help="Simulator (repeatable; default: GeNN and NEST, if installed)."),
     ] = None,
     batch: Annotated[
         list[int] | None,
-        typer.Option(min=1, metavar="N", help="Networks at once, as often as you like; on a GPU only."),
+        typer.Option(min=1, metavar="N", help="Batch size (repeatable); above 1 on a GPU only."),
     ] = None,
     duration_ms: Annotated[
         float | None,
         typer.Option(
-            "--duration-ms", "--duration", metavar="MS", help="Simulated time (default: some seconds' work)."
+            "--duration-ms",
+            "--duration",
+            metavar="MS",
+            help="Simulated time (default: as much as takes a few seconds).",
         ),
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Measurements of each size; medians count.")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, help="Measurements of each size, reported as medians.")] = 1,
     settings: Settings = None,
     seed: Seed = None,
     figure: Annotated[
-        Path | None, typer.Option(help="Draw time and memory: .png, .pdf or .svg.", metavar="FILE")
+        Path | None, typer.Option(help="Plot time and memory: .png, .pdf or .svg.", metavar="FILE")
     ] = None,
-    quiet: Quiet = False,
-    json_: Json = False,
-    debug: Debug = False,  # noqa: ARG001
+    output: QuietOutput,
 ) -> None:
     """Measure how simulation time and memory grow with the number of neurons on this machine."""
-    with output(json_) as (emit, console):
-        found = read(study, {"study.seed": seed}, searched=False)
-        if figure is not None:
-            from calibrate.figures import scaling_figure, style  # matplotlib takes half a second
+    study = read(path, {"study.seed": seed}, searched=False)
+    if figure is not None:
+        from calibrate.figures import scaling_figure, style  # matplotlib takes half a second
 
-            style.check_path(figure)
-        messages = errors()
-        scaled = scaling.scale(
-            found,
-            (*(sizes or ()), *(more_sizes or ())) or SIZES,
-            backends=backend or (),
-            batch_sizes=batch or (1,),
-            parameters=given_settings(found, settings or []),
-            duration_ms=duration_ms,
-            repeats=repeats,
-            say=(lambda _: None) if quiet else (lambda line: tables.print_line(messages, line)),
-        )
-        drawn = figure if scaled.measurements else None
-        if drawn is not None:
-            style.save(scaling_figure(scaled), drawn)
-        if json_:
-            emit({**scaling.as_json(scaled), "figure": None if drawn is None else str(drawn)})
-        else:
-            _print(console, scaled)
-        if drawn is not None and not quiet:
-            tables.print_line(messages, f"Figure: {drawn}")
-        if scaled.interrupted:
-            tables.print_line(messages, "Interrupted: not all sizes were measured.")
-            raise typer.Abort
-        if not scaled.measurements:
-            raise FailedError(f"no size was measured: {scaled.omitted[0].reason}")
+        style.check_path(figure)
+    scaled = scaling.scale(
+        study,
+        (*(sizes or ()), *(more_sizes or ())) or SIZES,
+        backends=backend or (),
+        batch_sizes=batch or (1,),
+        parameters=parse_settings(study, settings or []),
+        duration_ms=duration_ms,
+        repeats=repeats,
+        say=output.say,
+    )
+    drawn = figure if scaled.measurements else None
+    if drawn is not None:
+        style.save(scaling_figure(scaled), drawn)
+    if output.as_json:
+        output.emit({**scaling.as_json(scaled), "figure": None if drawn is None else str(drawn)})
+    else:
+        _print(output.console, scaled)
+    if drawn is not None:
+        output.say(f"Figure: {drawn}")
+    if scaled.interrupted:
+        print_line(output.messages, "Interrupted: not all sizes were measured.")
+        raise typer.Abort
+    if not scaled.measurements:
+        raise FailedError(f"no size was measured: {scaled.omitted[0].reason}")
 
 
-def _print(console: Console, found: Scaling) -> None:
-    batches = any(one.batch_size > 1 for one in found.measurements)
+def _print(console: Console, scaled: Scaling) -> None:
+    if scaled.measurements:
+        console.print(_tabulate_measurements(scaled))
+    for size in scaled.omitted:
+        print_line(console, f"{size.backend}, {size.neurons:,} neurons, omitted: {size.reason}")
+    for note in scaled.notes:
+        print_line(console, note)
+    for growth in scaled.growth:
+        print_line(console, _describe_growth(growth))
+
+
+def _tabulate_measurements(scaled: Scaling) -> Table:
+    batches = any(measurement.batch_size > 1 for measurement in scaled.measurements)
     table = Table()
     table.add_column("simulator")
     if batches:
@@ -107,39 +107,32 @@ def _print(console: Console, found: Scaling) -> None:
         table.add_column(name, justify="right")
     for name in ("rate (Hz)", "memory (GiB)"):
         table.add_column(name, justify="right")
-    for one in found.measurements:
-        simulated_s = one.duration_ms / 1000
+    for measurement in scaled.measurements:
+        simulated_s = measurement.duration_ms / 1000
         table.add_row(
-            one.backend,
-            *([str(one.batch_size)] if batches else []),
-            f"{one.neurons:,}",
-            f"{one.synapses:,}",
-            f"{one.build_s:.1f}",
+            measurement.backend,
+            *([str(measurement.batch_size)] if batches else []),
+            f"{measurement.neurons:,}",
+            f"{measurement.synapses:,}",
+            f"{measurement.build_s:.1f}",
             f"{simulated_s:.3g}",
-            f"{one.real_time_factor * simulated_s:.3g}",
-            f"{one.real_time_factor:.3g}",
-            f"{one.rate_hz:.3g}",
-            f"{one.memory_bytes / 2**30:.2f}",
+            f"{measurement.real_time_factor * simulated_s:.3g}",
+            f"{measurement.real_time_factor:.3g}",
+            f"{measurement.rate_hz:.3g}",
+            f"{measurement.memory_bytes / 2**30:.2f}",
         )
-    if found.measurements:
-        console.print(table)
-    for size in found.omitted:
-        tables.print_line(console, f"{size.backend}, {size.neurons:,} neurons, left out: {size.reason}")
-    for note in found.notes:
-        tables.print_line(console, note)
-    for growth in found.growth:
-        tables.print_line(console, _grows(growth))
+    return table
 
 
-def _grows(found: Growth) -> str:
-    """The fit in words."""
-    name = f"{found.backend}, batches of {found.batch_size}" if found.batch_size > 1 else found.backend
-    line = f"{name}: time grows as {found.time}, memory as {found.memory}"
-    if found.real_time_neurons is None:
-        return f"{line}; real time at all sizes" if found.time.coefficient < 1 else line
-    beyond = ", extrapolated" if found.extrapolated else ""
-    return f"{line}; real time up to about {_two_digits(found.real_time_neurons):,} neurons{beyond}"
+def _describe_growth(growth: Growth) -> str:
+    name = f"{growth.backend}, batches of {growth.batch_size}" if growth.batch_size > 1 else growth.backend
+    line = f"{name}: time grows as {growth.time}, memory as {growth.memory}"
+    if growth.real_time_neurons is None:
+        return f"{line}; real time at all sizes" if growth.time.coefficient < 1 else line
+    beyond = ", extrapolated" if growth.extrapolated else ""
+    return f"{line}; real time up to about {_round(growth.real_time_neurons):,} neurons{beyond}"
 
 
-def _two_digits(number: float) -> int:
+def _round(number: float) -> int:
+    """Round to two digits."""
     return int(float(f"{number:.2g}"))

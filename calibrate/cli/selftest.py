@@ -8,104 +8,71 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from calibrate.cli import tables
-from calibrate.cli.arguments import read, settings
-from calibrate.cli.options import (
-    Address,
-    Backend,
-    Debug,
-    Json,
-    PoolEngine,
-    Quiet,
-    Seed,
-    Slots,
-    Storage,
-    StudyPath,
-    Trials,
-)
-from calibrate.cli.output import INTERRUPTED, FailedError, StoppedError, errors, output
-from calibrate.errors import SimulatorError
-from calibrate.tasks.display import display
-from calibrate.tasks.selftest import SelfTest, as_json
+from calibrate.cli.arguments import parse_settings
+from calibrate.cli.options import Seed, StudyFile, Trials, Workers
+from calibrate.cli.output import INTERRUPTED, FailedError, QuietOutput, print_line, resumable, simulating
+from calibrate.cli.tables.trials import format_ends, format_value, print_best, print_fit
+from calibrate.tasks.selftest import Recovered, SelfTest, as_json
 from calibrate.tasks.selftest import selftest as test_study
 
 
 def selftest(
-    study: StudyPath,
-    settings_: Annotated[
+    *,
+    settings: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="A free parameter of the network to be found; others are drawn.",
+            help="Set a free parameter of the known network (repeatable); the others are drawn at random.",
         ),
     ] = None,
     trials: Trials = None,
-    slots: Slots = None,
-    pool: PoolEngine = None,
-    address: Address = None,
-    backend: Backend = None,
-    storage: Storage = None,
     seed: Seed = None,
-    quiet: Quiet = False,
-    json_: Json = False,
-    debug: Debug = False,  # noqa: ARG001
+    workers: Workers,
+    file: StudyFile,
+    output: QuietOutput,
 ) -> None:
-    """Let a study search for a known network: is it found, and how well are its parameters recovered?"""
-    with output(json_) as (emit, console):
-        found = read(
+    """Test whether a study finds a known network, and how well it recovers the parameters."""
+    study = file.read({"study.seed": seed, "budget.trials": trials, **workers.changes})
+    with resumable(), simulating():
+        test = test_study(
             study,
-            {
-                "simulation.backend": backend,
-                "study.seed": seed,
-                "budget.trials": trials,
-                "pool.engine": pool,
-                "pool.address": address,
-            },
+            parse_settings(study, settings or []),
+            storage=file.storage,
+            slots=workers.slots,
+            progress=output.progress(),
+            say=output.say,
         )
-        messages = errors()
-        try:
-            tested = test_study(
-                found,
-                settings(found, settings_ or []),
-                storage=storage,
-                slots=slots,
-                progress=display(messages, quiet=quiet),
-                say=(lambda _: None) if quiet else (lambda line: tables.print_line(messages, line)),
-            )
-        except KeyboardInterrupt:
-            raise StoppedError from None
-        except SimulatorError as error:
-            raise FailedError(str(error)) from error
-        if tested is None:
-            raise typer.Exit(INTERRUPTED)
-        if json_:
-            emit(as_json(tested))
-        else:
-            _print(console, tested)
-        if not tested.met:
-            raise FailedError("the known network was not found: not all of its statistics are met")
+    if test is None:
+        raise typer.Exit(INTERRUPTED)
+    if output.as_json:
+        output.emit(as_json(test))
+    else:
+        _print(output.console, test)
+    if not test.met:
+        raise FailedError("the known network was not found: not all of its statistics are met")
 
 
-def _print(console: Console, found: SelfTest) -> None:
-    tables.print_best(console, found.best)
+def _print(console: Console, test: SelfTest) -> None:
+    print_best(console, test.best)
     table = Table(title="Parameters", title_justify="left", title_style="bold")
     table.add_column("parameter")
-    for name in ("known", "found", "off, of its range", "loss grows by 1 within", "least fixed along"):
+    for name in ("known", "found", "error (of range)", "Δloss ≤ 1", "loosest direction"):
         table.add_column(name, justify="right")
-    for one in found.parameters:
-        within = along = ""
-        if one.low is not None and one.high is not None:
-            within = f"{one.low:.4g} to {one.high:.4g}"
-        if found.looseness is not None and one.name in found.looseness.loosest:
-            first, other = found.looseness.loosest[one.name]
-            along = f"{first:.4g} to {other:.4g}"
-        values = [f"{v:.4g}" if isinstance(v, float) else str(v) for v in (one.truth, one.found)]
-        table.add_row(one.name, *values, "" if one.off is None else f"{one.off:.0%}", within, along)
+    for parameter in test.parameters:
+        table.add_row(*_make_row(test, parameter))
     console.print(table)
-    if found.looseness is not None:
-        explained = f"explains {found.looseness.explained:.0%} of their variance"
-        tables.print_line(
-            console, f"  from a linear fit to {found.looseness.trials} trials, which {explained}"
-        )
-    tables.print_line(console, f"Results: study {found.name} in {found.storage}")
+    if test.looseness is not None:
+        print_fit(console, test.looseness)
+    print_line(console, f"Results: study {test.name} in {test.storage}")
+
+
+def _make_row(test: SelfTest, parameter: Recovered) -> list[str]:
+    within = along = ""
+    if parameter.low is not None and parameter.high is not None:
+        within = format_ends(parameter.low, parameter.high)
+    if test.looseness is not None and parameter.name in test.looseness.loosest:
+        along = format_ends(*test.looseness.loosest[parameter.name])
+    error = "" if parameter.off is None else f"{parameter.off:.0%}"
+    values = (format_value(parameter.truth), format_value(parameter.found))
+    return [parameter.name, *values, error, within, along]

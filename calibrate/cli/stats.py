@@ -13,9 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from calibrate.calibration.trials.summary import finite
-from calibrate.cli import tables
-from calibrate.cli.options import Debug, Json, Quiet
-from calibrate.cli.output import errors, output
+from calibrate.cli.output import QuietOutput, print_line
+from calibrate.cli.tables.trials import format_number, print_notes
 from calibrate.errors import CalibrateError
 from calibrate.objective import find_statistic
 from calibrate.objective.resampling import REPEATS, Bootstrapped, bootstrap
@@ -24,18 +23,21 @@ from calibrate.study.rules.recorded_targets import ERRORS
 
 
 def stats(
-    recording: Annotated[
-        Path, typer.Argument(metavar="RECORDING", help="Spike times: CSV, NPZ, NWB, or what neo reads.")
+    *,
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="RECORDING", help="Spike times: CSV, NPZ, NWB, or any format that Neo reads."),
     ],
     statistic: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Compute this one, as often as you like (default: all)."),
+        typer.Option(metavar="NAME", help="Compute this statistic (repeatable; default: all)."),
     ] = None,
     population: Annotated[
-        str, typer.Option(metavar="NAME", help="Population of the units, where the file says none.")
+        str, typer.Option(metavar="NAME", help="Population of the units, if the file names none.")
     ] = "E",
     start_ms: Annotated[
-        float | None, typer.Option(metavar="MS", help="Where to begin (default: at its start).")
+        float | None,
+        typer.Option(metavar="MS", help="Start of the analysed interval (default: that of the recording)."),
     ] = None,
     duration_ms: Annotated[
         float | None,
@@ -44,45 +46,42 @@ def stats(
         ),
     ] = None,
     block_ms: Annotated[
-        float | None, typer.Option(metavar="MS", help="Length of the blocks of time that are resampled.")
+        float | None, typer.Option(metavar="MS", help="Length of the blocks of the bootstrap.")
     ] = None,
     repeats: Annotated[int, typer.Option(min=2, help="Number of bootstrap samples.")] = REPEATS,
     write: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Write the \\[\\[objectives]] of a study that aims at these values."
+            metavar="FILE", help="Write these values to a file, as the \\[\\[objectives]] of a study."
         ),
     ] = None,
     sampled: Annotated[
         bool,
-        typer.Option("--sampled", help="With --write: look at as many simulated neurons as were recorded."),
+        typer.Option("--sampled", help="With --write: measure as many simulated neurons as were recorded."),
     ] = False,
-    quiet: Quiet = False,
-    json_: Json = False,
-    debug: Debug = False,  # noqa: ARG001
+    output: QuietOutput,
 ) -> None:
-    """Compute the statistics of recorded spikes, with bootstrap errors."""
-    with output(json_) as (emit, console):
-        if write is not None and write.exists():
-            raise CalibrateError(f"{write} is there already: name another file")
-        found = read_recording(recording, population=population, start_ms=start_ms, duration_ms=duration_ms)
-        chosen = [find_statistic(name, folder=Path.cwd()) for name in statistic] if statistic else None
-        rows = bootstrap(found, chosen, repeats=repeats, block_ms=block_ms)
-        if write is not None:
-            _write(write, "\n".join(_objectives(rows, recording, found if sampled else None)))
-        if json_:
-            emit(_json(recording, found, rows))
-        else:
-            _print(console, recording, found, rows)
-        if write is not None and not quiet:
-            tables.print_line(errors(), f"Objectives: {write}")
+    """Compute the statistics of recorded spike trains, with bootstrap standard errors."""
+    if write is not None and write.exists():
+        raise CalibrateError(f"{write} already exists: name another file")
+    recording = read_recording(path, population=population, start_ms=start_ms, duration_ms=duration_ms)
+    chosen = [find_statistic(name, folder=Path.cwd()) for name in statistic] if statistic else None
+    rows = bootstrap(recording, chosen, repeats=repeats, block_ms=block_ms)
+    if write is not None:
+        _write(write, "\n".join(_format_objectives(rows, path, recording if sampled else None)))
+    if output.as_json:
+        output.emit(_as_json(path, recording, rows))
+    else:
+        _print(output.console, path, recording, rows)
+    if write is not None:
+        output.say(f"Objectives: {write}")
 
 
-def _json(path: Path, found: Recording, rows: Sequence[Bootstrapped]) -> dict[str, Any]:
+def _as_json(path: Path, recording: Recording, rows: Sequence[Bootstrapped]) -> dict[str, Any]:
     return {
         "recording": str(path),
-        "units": found.units,
-        "duration_ms": found.duration_ms,
+        "units": recording.units,
+        "duration_ms": recording.duration_ms,
         "statistics": {
             row.statistic.name: {
                 "value": finite(row.estimate.value),
@@ -96,23 +95,21 @@ def _json(path: Path, found: Recording, rows: Sequence[Bootstrapped]) -> dict[st
     }
 
 
-def _print(console: Console, path: Path, found: Recording, rows: Sequence[Bootstrapped]) -> None:
-    tables.print_line(console, f"{path}: {found.units} units, {found.duration_ms / 1000:g} s")
+def _print(console: Console, path: Path, recording: Recording, rows: Sequence[Bootstrapped]) -> None:
+    print_line(console, f"{path}: {recording.units} units, {recording.duration_ms / 1000:g} s")
     table = Table()
-    for name, right in (("statistic", False), ("value", True), ("error", True), ("unit", False)):
-        table.add_column(name, justify="right" if right else "left")
+    for column in ("statistic", "value", "error", "unit"):
+        table.add_column(column, justify="right" if column in ("value", "error") else "left")
     for row in rows:
         error = f"{row.error:.2g}" if math.isfinite(row.error) else ""
-        value = tables.number(finite(row.estimate.value))
+        value = format_number(finite(row.estimate.value))
         table.add_row(row.statistic.name, value, error, Text(row.statistic.unit))
     console.print(table)
-    for row in rows:
-        if row.estimate.note:
-            tables.print_line(console, f"  {row.statistic.name}: {row.estimate.note}")
+    print_notes(console, {row.statistic.name: row.estimate.note for row in rows})
 
 
-def _objectives(rows: Sequence[Bootstrapped], path: Path, sampled: Recording | None) -> Iterator[str]:
-    """The lines of the objectives; of as many neurons as `sampled` has, where it is given."""
+def _format_objectives(rows: Sequence[Bootstrapped], path: Path, sampled: Recording | None) -> Iterator[str]:
+    """Write objectives as lines of TOML; with `sampled`, for as many neurons as it has units."""
     yield f"# Targets from {path.name}; a tolerance is {ERRORS:g} bootstrap standard errors."
     for row in rows:
         if not (row.estimate.defined and row.error > 0) or row.estimate.lower_bound:

@@ -1,1 +1,1 @@
-"""What a user can do: one module for each thing, behind the commands and the Python interface."""
+"""The tasks behind the commands and the Python interface, one module each."""

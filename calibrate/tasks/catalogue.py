@@ -1,4 +1,4 @@
-"""What is installed to choose from: models with their parameters, and statistics with their options."""
+"""The installed models with their parameters, and the installed statistics with their options."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from calibrate.network import Model, Parameter, find_model
 from calibrate.objective import Statistic, find_statistic
 
 TIERS = {
-    "code": "another value needs compiling",
-    "wiring": "another value is another graph",
-    "values": "free inside a batch",
+    "code": "a new value requires compilation",
+    "wiring": "a new value requires a new graph",
+    "values": "can differ within a batch",
 }
 
 
 def models() -> Iterator[tuple[str, Model | CalibrateError]]:
-    """The installed models by name; an error in place of one that cannot be loaded."""
+    """Yield the installed models by name, with an error for each that cannot be loaded."""
     for name in sorted(plugins.installed(plugins.MODELS)):
         try:
             yield name, find_model(name)
@@ -29,7 +29,7 @@ def models() -> Iterator[tuple[str, Model | CalibrateError]]:
 
 
 def statistics() -> Iterator[tuple[str, Statistic | CalibrateError]]:
-    """The installed statistics by name; an error in place of one that cannot be loaded."""
+    """Yield the installed statistics by name, with an error for each that cannot be loaded."""
     for name in plugins.installed(plugins.STATISTICS):
         try:
             yield name, find_statistic(name)
@@ -38,26 +38,27 @@ def statistics() -> Iterator[tuple[str, Statistic | CalibrateError]]:
 
 
 def allowed(parameter: Parameter) -> str:
-    """The values that a parameter may have, for a reader; empty where any number goes."""
+    """Describe the values that a parameter can have; empty if any number is allowed."""
     if parameter.choices:
         return " | ".join(parameter.choices)
     if parameter.kind in (bool, tuple, str):
-        return {bool: "true | false", tuple: "a list", str: "a text"}[parameter.kind]
+        return {bool: "true | false", tuple: "a list", str: "a string"}[parameter.kind]
     low, high = parameter.low, parameter.high
-    whole = "whole, " if parameter.kind is int else ""
+    kind = "integer, " if parameter.kind is int else ""
     if low is not None and high is not None:
-        return f"{whole}{low:g} to {high:g}"
+        return f"{kind}{low:g} to {high:g}"
     if low is not None:
-        return f"{whole}≥ {low:g}"
-    return f"{whole}≤ {high:g}" if high is not None else whole.rstrip(", ")
+        return f"{kind}≥ {low:g}"
+    return f"{kind}≤ {high:g}" if high is not None else kind.rstrip(", ")
 
 
 def model_json(model: Model) -> dict[str, Any]:
-    """A model with all its parameters."""
-    return {"name": model.name, "doc": model.doc, "parameters": [_parameter(p) for p in model.parameters]}
+    """A model and its parameters, as `calibrate models NAME --json` prints them."""
+    parameters = [_describe_parameter(parameter) for parameter in model.parameters]
+    return {"name": model.name, "doc": model.doc, "parameters": parameters}
 
 
-def _parameter(parameter: Parameter) -> dict[str, Any]:
+def _describe_parameter(parameter: Parameter) -> dict[str, Any]:
     return {
         "name": parameter.name,
         "unit": parameter.unit,
@@ -72,7 +73,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
 
 
 def statistic_json(statistic: Statistic) -> dict[str, Any]:
-    """A statistic with its docstring, options and what it needs."""
+    """A statistic, its docstring, options and needs, as `calibrate objectives NAME --json` prints them."""
     return {
         "name": statistic.name,
         "unit": statistic.unit,
@@ -87,5 +88,5 @@ def statistic_json(statistic: Statistic) -> dict[str, Any]:
 
 
 def documentation(statistic: Statistic) -> str:
-    """The whole docstring of a statistic."""
+    """The full docstring of a statistic."""
     return inspect.getdoc(statistic.function) or ""

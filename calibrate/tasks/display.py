@@ -1,4 +1,4 @@
-"""How a run is shown while it goes on: live on a terminal and in a notebook, plain lines elsewhere."""
+"""The progress of a run: live in a terminal and in a notebook, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from calibrate.study.graphs import Purpose
 _DOING: Mapping[Purpose | None, str] = {
     Purpose.SCREENING: "screening",
     Purpose.SEARCH: "simulating",
-    Purpose.CONFIRMATION: "confirming what may be the best, simulations left:",
-    Purpose.FRESH: "simulating the best on fresh graphs, left:",
-    None: "other runs of this study are simulating the rest:",
+    Purpose.CONFIRMATION: "confirming possible best trials, simulations left:",
+    Purpose.FRESH: "simulating the best trial on fresh graphs, simulations left:",
+    None: "waiting for other runs of this study, trials left:",
 }
 
-# Not more than one plain line in this time, except the last, and not more drawings in a notebook.
+# The shortest time between two plain lines (except before the last one) or two drawings in a notebook.
 PLAIN_INTERVAL_S = 5.0
 NOTEBOOK_INTERVAL_S = 0.5
 
-# A gauge reaches so many tolerances to either side of its target, two characters each.
+# Tolerances that a gauge shows on either side of its target, two characters each.
 GAUGE_REACH = 4
 
 
 class Display(Protocol):
-    """Shows a run or a validation. A context manager, called with each `Progress` after `start`."""
+    """Shows a run or a validation: a context manager, called with each `Progress` after `start`."""
 
     def start(self, name: str) -> None: ...
 
@@ -51,7 +51,7 @@ class Display(Protocol):
 
 
 def display(console: Console | None = None, *, quiet: bool = False) -> Display:
-    """The display for `console`, by default that of standard error or of the notebook."""
+    """Choose the display for `console`, by default standard error or the notebook."""
     if quiet:
         return Nothing()
     console = console or Console(stderr=True)
@@ -85,11 +85,11 @@ class Nothing:
 
 
 class Plain(Nothing):
-    """One line for some of the batches."""
+    """Prints a line every few seconds."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._shown = -PLAIN_INTERVAL_S
+        self._shown_at = -PLAIN_INTERVAL_S
         self._last = self._waiting = ""
 
     def say(self, line: str) -> None:
@@ -107,7 +107,7 @@ class Plain(Nothing):
 
     def _show(self, line: str) -> None:
         self._waiting = line
-        if time.monotonic() - self._shown >= PLAIN_INTERVAL_S:
+        if time.monotonic() - self._shown_at >= PLAIN_INTERVAL_S:
             self._print()
 
     def __exit__(self, *_: object) -> None:
@@ -116,11 +116,11 @@ class Plain(Nothing):
     def _print(self) -> None:
         if self._waiting != self._last:
             self.say(self._waiting)
-            self._last, self._shown = self._waiting, time.monotonic()
+            self._last, self._shown_at = self._waiting, time.monotonic()
 
 
 class Terminal(Nothing):
-    """A bar, the state of the search, and its targets, redrawn in place."""
+    """Redraws a bar, the state of the search, and its targets in place."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -150,10 +150,10 @@ class Terminal(Nothing):
 
 
 class Notebook(Nothing):
-    """The same below the cell that runs the study."""
+    """Redraws the same below the cell that runs the study."""
 
     def __init__(self) -> None:
-        self._shown = -NOTEBOOK_INTERVAL_S
+        self._shown_at = -NOTEBOOK_INTERVAL_S
         self._progress: Progress | Replicated | None = None
         self._handle: Any = None
 
@@ -162,8 +162,9 @@ class Notebook(Nothing):
 
     def start(self, name: str) -> None:
         super().start(name)
-        show: Any = importlib.import_module("IPython.display").display  # where a notebook runs, it is there
-        self._handle = show(drawn(name, None), display_id=True)
+        # A notebook has IPython installed.
+        display_in_cell: Any = importlib.import_module("IPython.display").display
+        self._handle = display_in_cell(drawn(name, None), display_id=True)
 
     def __call__(self, progress: Progress) -> None:
         self._show(progress)
@@ -173,7 +174,7 @@ class Notebook(Nothing):
 
     def _show(self, progress: Progress | Replicated) -> None:
         self._progress = progress
-        if time.monotonic() - self._shown >= NOTEBOOK_INTERVAL_S:
+        if time.monotonic() - self._shown_at >= NOTEBOOK_INTERVAL_S:
             self._update()
 
     def __exit__(self, *_: object) -> None:
@@ -182,43 +183,43 @@ class Notebook(Nothing):
     def _update(self) -> None:
         if self._handle is not None:
             self._handle.update(drawn(self._name, self._progress))
-            self._shown = time.monotonic()
+            self._shown_at = time.monotonic()
 
 
 def drawn(
     name: str, progress: Progress | Replicated | None, *, since_s: float = 0.0, width: int = 100
 ) -> Table:
-    """A run as a drawing: how far it is, its best trial against the targets, what is simulating."""
+    """Draw a run: its progress, its best trial against the targets, and what it is simulating."""
     rows = Table.grid()
     if progress is None:
         rows.add_row(Text(f"{name}: starting"))
         return rows
     if isinstance(progress, Replicated):
-        rows.add_row(_line(name, progress.done, progress.total, width, of_replicates(progress)))
+        rows.add_row(_draw_line(name, progress.done, progress.total, width, of_replicates(progress)))
         return rows
     total = progress.total
-    telling = progress.returned if progress.doing == Purpose.SEARCH else 0
-    done = progress.done + (telling if total is not None else 0)
-    rows.add_row(_line(name, done, total, width, _counted(progress), _pace(progress)))
+    returned = progress.returned if progress.doing == Purpose.SEARCH and total is not None else 0
+    done = progress.done + returned
+    rows.add_row(_draw_line(name, done, total, width, _count_trials(progress), _format_pace(progress)))
     best = progress.best
     if best is None:
-        rows.add_row(Text("no trial complete yet", style="dim"))
+        rows.add_row(Text("no trial has completed yet", style="dim"))
     else:
         met = sum(target.met for target in best.targets)
         over = f" over {best.graphs} graphs" if best.graphs > 1 else ""
         title = f"best: trial {best.number}, loss {best.loss:.4g}{over}"
         rows.add_row(Text(f"{title}, {met} of {len(best.targets)} targets met"))
-        rows.add_row(_targets(best, width))
+        rows.add_row(_draw_targets(best, width))
     if progress.failed and progress.last_failure:
-        rows.add_row(Text(f"{progress.failed} failed, the last: {progress.last_failure}", style="yellow"))
+        rows.add_row(Text(f"{progress.failed} failed, last failure: {progress.last_failure}", style="yellow"))
     waiting = progress.batch - progress.returned
     doing = f"{_DOING[progress.doing]} {waiting}" if waiting else ""
     rows.add_row(Text(doing + (f" for {since_s:.0f} s" if waiting and since_s >= 1 else ""), style="dim"))
     return rows
 
 
-def _line(name: str, done: int, total: int | None, width: int, text: str, aside: str = "") -> Table:
-    """A name, a bar, and words."""
+def _draw_line(name: str, done: int, total: int | None, width: int, text: str, aside: str = "") -> Table:
+    """Draw a name, a bar, and a text with an aside."""
     line = Table.grid(padding=(0, 1))
     bar = ProgressBar(
         total=total,
@@ -232,7 +233,7 @@ def _line(name: str, done: int, total: int | None, width: int, text: str, aside:
     return line
 
 
-def _targets(best: TrialSummary, width: int) -> Table:
+def _draw_targets(best: TrialSummary, width: int) -> Table:
     table = Table.grid(padding=(0, 2))
     for target in best.targets:
         style = "green" if target.met else "red"
@@ -247,7 +248,7 @@ def _targets(best: TrialSummary, width: int) -> Table:
 
 
 def gauge(target: TargetResult) -> str:
-    """Where the value lies: ····[·●··]···· with the tolerance in brackets; ◀ and ▶ beyond the scale."""
+    """Draw where the value lies: ····[·●··]···· with the tolerance in brackets; ◀ and ▶: off the scale."""
     track = ["·"] * (4 * GAUGE_REACH + 1)
     middle = 2 * GAUGE_REACH
     track[middle - 2], track[middle + 2] = "[", "]"
@@ -261,7 +262,7 @@ def gauge(target: TargetResult) -> str:
     if abs(deviation) > GAUGE_REACH:
         track[0 if deviation < 0 else -1] = "◀" if deviation < 0 else "▶"
     else:
-        # Never on a bracket: inside where the target is met, outside where not.
+        # Never on a bracket: inside if the target is met, outside if not.
         steps = round(2 * abs(deviation))
         steps = min(steps, 1) if target.met else max(steps, 3)
         track[middle + (steps if deviation > 0 else -steps)] = "●"
@@ -269,8 +270,8 @@ def gauge(target: TargetResult) -> str:
 
 
 def summary(progress: Progress) -> str:
-    """The state of a run in one line."""
-    parts = [_counted(progress)]
+    """Summarise a run in one line."""
+    parts = [_count_trials(progress)]
     best = progress.best
     if best is not None:
         met = sum(target.met for target in best.targets)
@@ -279,13 +280,13 @@ def summary(progress: Progress) -> str:
         )
     if progress.failed:
         parts.append(f"{progress.failed} failed")
-    if pace := _pace(progress):
+    if pace := _format_pace(progress):
         parts.append(pace)
     return ", ".join(parts)
 
 
 def of_replicates(progress: Replicated) -> str:
-    """The state of a validation in one line."""
+    """Summarise a validation in one line."""
     text = f"validating in {progress.simulator}, {progress.done}/{progress.total} simulations"
     if progress.new and progress.done < progress.total:
         left_s = (progress.total - progress.done) * progress.elapsed_s / progress.new
@@ -293,11 +294,11 @@ def of_replicates(progress: Replicated) -> str:
     return text
 
 
-def _counted(progress: Progress) -> str:
+def _count_trials(progress: Progress) -> str:
     return f"{progress.done} trials" if progress.total is None else f"{progress.done}/{progress.total} trials"
 
 
-def _pace(progress: Progress) -> str:
+def _format_pace(progress: Progress) -> str:
     simulating_s = progress.elapsed_s - progress.starting_s
     if not progress.added or simulating_s <= 0:
         return ""
@@ -309,7 +310,7 @@ def _pace(progress: Progress) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time for a reader: 40 s, 3 min 20 s, 2 h 05 min."""
+    """Format a duration: 40 s, 3 min 20 s, 2 h 05 min."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

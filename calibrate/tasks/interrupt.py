@@ -1,4 +1,4 @@
-"""Stopping a run from outside: first politely, then at once."""
+"""Ctrl-C during a run: the first stops it after the batch, the second immediately."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Self
 
 
 class Interrupt:
-    """Ctrl-C (or a batch system's SIGTERM) asks a run to stop; a second one stops it at once."""
+    """Ctrl-C (or SIGTERM from a batch system) asks a run to stop; a second one stops it immediately."""
 
     def __init__(self) -> None:
         self._asked = False
 
     @classmethod
     def unless(cls, asked: Callable[[], bool] | None) -> AbstractContextManager[Callable[[], bool]]:
-        """`asked` as it is; where it is None, a new one, in the main thread, which alone receives signals."""
+        """Return `asked`; if it is None, a new Interrupt in the main thread, which alone receives signals."""
         if asked is None and threading.current_thread() is threading.main_thread():
             return cls()
         return contextlib.nullcontext(asked or (lambda: False))
@@ -41,6 +41,6 @@ class Interrupt:
         if self._asked:
             raise KeyboardInterrupt
         self._asked = True
-        # Straight to the descriptor: the signal may have come while something else was being printed.
+        # Write to the descriptor: the signal can arrive while something else is being printed.
         message = "Stopping when this batch is finished and saved; press Ctrl-C again to stop at once."
         os.write(2, f"\n{message}\n".encode())

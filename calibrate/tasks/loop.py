@@ -1,4 +1,4 @@
-"""Live: one network of a study in its closed loop, against the clock."""
+"""One network of a study in its closed loop, in real time."""
 
 from __future__ import annotations
 
@@ -116,12 +116,12 @@ def run_loop(
     if values.stimuli:
         raise ModelError("a network in a closed loop is stimulated by its environment: leave out stimuli")
     simulation, setup = ready.simulation, setup_of(ready)
-    slots_for(simulation.backend, network)  # whether it fits into memory
+    slots_for(simulation.backend, network)  # raises if it does not fit into memory
     intervals = steps(simulation.duration_ms, loop.interval_ms, "the measurement")
     member = Member(values=values, seed=candidate_seed(ready.simulation_seed, index, graph))
     with Interrupt.unless(interrupted) as stop:
         began = time.perf_counter()
-        with _output_in_a_log():
+        with _capture_output():
             simulator = simulators.create(
                 simulation.backend, dt_ms=simulation.dt_ms, precision=simulation.precision
             )
@@ -129,7 +129,7 @@ def run_loop(
                 network, batch_size=1, recording=setup.recording, wiring_seed=ready.simulation_seed
             )
         with prepared:
-            with _output_in_a_log():
+            with _capture_output():
                 prepared.load([member], graph)
             build_s = time.perf_counter() - began
             run = run_network(
@@ -156,8 +156,8 @@ def run_loop(
 
 
 @contextlib.contextmanager
-def _output_in_a_log() -> Iterator[None]:
-    """What simulators and compilers print to file descriptor 1 does not reach standard output."""
+def _capture_output() -> Iterator[None]:
+    """Keep what simulators and compilers print to file descriptor 1 off standard output."""
     sys.stdout.flush()
     with tempfile.TemporaryFile() as log:
         before = os.dup(1)

@@ -1,4 +1,4 @@
-"""What a study needs to run, put together: its pool, its store, the loop; or one simulation of it."""
+"""Running, rescoring and validating a study: its pool, its store and the loop, put together."""
 
 from __future__ import annotations
 
@@ -89,41 +89,42 @@ def run_study(
         remedy = "give one a range: NAME = {low = ..., high = ...}"
         raise StudyError(f"{study.path}: no parameter is free; {remedy}")
     if adopt and not new:
-        raise StudyError("--import (adopt) requires --new: trials are taken over into a new study")
-    shown = progress if not isinstance(progress, bool) else display(quiet=not progress)
-    with Interrupt.unless(interrupted) as stop, _errors_of_optuna_only(), shown:
+        raise StudyError("--import (adopt) requires --new: trials are imported into a new study")
+    view = progress if not isinstance(progress, bool) else display(quiet=not progress)
+    with Interrupt.unless(interrupted) as stop, _quieten_optuna(), view:
         url = storage_url(study, storage)
         ready = study.on(simulators.choose(study.simulation.backend))
         place = named(ready, url, new=new)
         ready = place.study
         if study.simulation.backend == "auto":
-            shown.say(f"Simulating with {ready.simulation.backend}.")
+            view.say(f"Simulating with {ready.simulation.backend}.")
         for warning in warnings_of(ready):
-            shown.say(f"warning: {warning}")
-        pool = pool_for(sized(ready, shown.say, slots=slots), slots=slots, evaluated=True, say=shown.say)
+            view.say(f"warning: {warning}")
+        pool = pool_for(sized(ready, view.say, slots=slots), slots=slots, evaluated=True, say=view.say)
         origins = [ready.prior.study, place.predecessor if adopt else None]
         wanted = list(dict.fromkeys(name for name in origins if name))
-        check_origins(ready, url, wanted)  # before the study begins
-        shown.start(ready.name)
-        with Store(ready, url, say=shown.say, draw=_draw) as store:
+        check_origins(ready, url, wanted)  # before the study starts
+        view.start(ready.name)
+        with Store(ready, url, say=view.say, draw=_draw) as store:
             if store.warning is not None:
-                shown.say(f"warning: {store.warning}")
+                view.say(f"warning: {store.warning}")
             with pool:
                 for name in wanted:
-                    shown.say(store.adopt(name).describe(name))
-                found = run(
+                    view.say(store.adopt(name).describe(name))
+                summary = run(
                     ready,
                     pool=pool,
                     store=store,
-                    progress=shown,
+                    progress=view,
                     interrupted=stop,
                     started=started,
                     batch_size=pool.batch_size,
                 )
-            result = Result(**vars(found), name=ready.name, storage=store.shown_url)
+            result = Result(**vars(summary), name=ready.name, storage=store.shown_url)
             if result.others:
-                shown.say(
-                    "Another run of this study goes on; the last one to end shows the best on fresh graphs."
+                view.say(
+                    "Another run of this study is still going; "
+                    "the last one to end simulates the best trial on fresh graphs."
                 )
             if (
                 not ready.validation.at_end
@@ -137,7 +138,7 @@ def run_study(
                 choose_trials(ready, store.trials()),
                 store=store,
                 slots=slots,
-                progress=shown.replicated,
+                progress=view.replicated,
                 interrupted=stop,
             )
             return (
@@ -154,19 +155,19 @@ def _draw(study: Study, observation: Observation, estimates: Mapping[str, Estima
 
 
 def rescore(study: Study, *, storage: str | None = None, say: Callable[[str], None] = print) -> str:
-    """Score the stored simulations of `study` again, after objectives, constraints or weights were changed.
+    """Recompute the scores of the stored simulations of `study` after objectives or constraints have changed.
 
-    They become trials of another study in the same database, which a run goes on with; nothing is simulated.
-    `say` is told what came of it. Returns the study's name.
+    The simulations become trials of a new study in the same database, which a run resumes; nothing is
+    simulated. `say` receives a summary. Returns the name of the new study.
 
-    Raises StoreError where nothing was changed, or something that simulations depend on.
+    Raises StoreError if nothing has changed, or if a setting that simulations depend on has changed.
     """
     url = storage_url(study, storage)
     place = named(on_latest_backend(study, url), url, new=True)
     if place.predecessor is None:
-        raise StoreError(f"there is no earlier study '{study.name}' to score again: run it first")
+        raise StoreError(f"there is no earlier study '{study.name}' to rescore: run it first")
     check_origins(place.study, url, [place.predecessor])
-    with _errors_of_optuna_only(), Store(place.study, url) as store:
+    with _quieten_optuna(), Store(place.study, url) as store:
         say(store.adopt(place.predecessor).describe(place.predecessor))
         tell(place.study, store=store)
     return place.study.name
@@ -250,18 +251,18 @@ def validate(
     trial 0: targets ... on fresh seeds...
     """
     url = storage_url(study, storage)
-    shown = progress if not isinstance(progress, bool) else display(quiet=not progress)
+    view = progress if not isinstance(progress, bool) else display(quiet=not progress)
     ready = find(study, url)
-    with Interrupt.unless(interrupted) as stop, _errors_of_optuna_only(), shown, Store(ready, url) as store:
-        found = choose_trials(ready, store.trials(), trials)
-        shown.start(ready.name)
+    with Interrupt.unless(interrupted) as stop, _quieten_optuna(), view, Store(ready, url) as store:
+        selected = choose_trials(ready, store.trials(), trials)
+        view.start(ready.name)
         verdicts = validate_trials(
             ready,
-            found,
+            selected,
             store=store,
             exact=exact,
             slots=slots,
-            progress=shown.replicated,
+            progress=view.replicated,
             interrupted=stop,
         )
         return Validation(
@@ -270,7 +271,7 @@ def validate(
 
 
 @contextlib.contextmanager
-def _errors_of_optuna_only() -> Iterator[None]:
+def _quieten_optuna() -> Iterator[None]:
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:

@@ -1,4 +1,4 @@
-"""Self-test: does a study find a network that is known to be there?"""
+"""Self-test: does a study find a known network inside its search space?"""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ GRAPHS = 10
 """Graphs whose mean activity is the target."""
 
 ATTEMPTS = 20
-# Not so near to the ends of the ranges that half of what is as good lies outside.
+# Known parameters keep this distance from the ends of the ranges, so that equally good ones lie inside.
 MARGIN = 0.2
-# Far from those of candidates, so that nobody shares its initial states.
+# Far from the indices of candidates, so that none shares its initial states.
 INDEX = 2**31
 
 
@@ -149,39 +149,39 @@ def selftest(
     study = study.on(simulators.choose(study.simulation.backend))
     if not study.space:
         raise StudyError(f"{study.path}: no parameter is free")
-    known, estimates = _network(study, dict(truth or {}), slots)
-    say(f"The network to be found: {', '.join(f'{name} = {value:.6g}' for name, value in known.items())}")
-    aimed = _aimed(study, estimates)
+    planted, estimates = _find_network(study, dict(truth or {}), slots)
+    say(f"Known network: {', '.join(f'{name} = {value:.6g}' for name, value in planted.items())}")
+    aimed = _retarget(study, estimates)
     url = storage_url(study, storage)  # where its name says, not that of the self-test
     result = run_study(aimed, storage=url, slots=slots, progress=progress, interrupted=interrupted)
     if result.stopped == "interrupted":
         return None
     if result.best is None:
-        raise SimulatorError("no trial completed that keeps all constraints")
+        raise SimulatorError("no completed trial satisfies all constraints")
     results = read_results(aimed, storage=url)
     best = results.best
     assert best is not None  # as in the result
     return SelfTest(
         name=result.name,
         storage=result.storage,
-        truth=known,
+        truth=planted,
         best=best,
         trials=result.complete + result.failed,
-        parameters=[_recovered(study, name, known[name], best, results.looseness) for name in study.space],
+        parameters=[_compare(study, name, planted[name], best, results.looseness) for name in study.space],
         looseness=results.looseness,
-        met=all(_met(target) for target in best.targets),
+        met=all(_is_met(target) for target in best.targets),
     )
 
 
-def as_json(found: SelfTest) -> dict[str, Any]:
-    """A self-test as JSON has it."""
+def as_json(test: SelfTest) -> dict[str, Any]:
+    """A self-test as `calibrate selftest --json` prints it."""
     return {
-        "name": found.name,
-        "storage": found.storage,
-        "met": found.met,
-        "trials": found.trials,
-        "truth": dict(found.truth),
-        "parameters": [asdict(one) for one in found.parameters],
+        "name": test.name,
+        "storage": test.storage,
+        "met": test.met,
+        "trials": test.trials,
+        "truth": dict(test.truth),
+        "parameters": [asdict(parameter) for parameter in test.parameters],
         "statistics": [
             {
                 "name": target.name,
@@ -189,27 +189,27 @@ def as_json(found: SelfTest) -> dict[str, Any]:
                 "tolerance": target.tolerance,
                 "reached": target.reached,
                 "fresh": asdict(target.fresh) if target.fresh else None,
-                "met": _met(target),
+                "met": _is_met(target),
             }
-            for target in found.best.targets
+            for target in test.best.targets
         ],
-        "looseness": asdict(found.looseness) if found.looseness else None,
+        "looseness": asdict(test.looseness) if test.looseness else None,
     }
 
 
-def _met(target: TargetResult) -> bool:
+def _is_met(target: TargetResult) -> bool:
     return target.met if target.fresh_met is None else target.fresh_met
 
 
-def _network(
-    study: Study, given: Mapping[str, Any], slots: int | None
+def _find_network(
+    study: Study, truth: Mapping[str, Any], slots: int | None
 ) -> tuple[dict[str, Any], Mapping[str, Estimate]]:
-    """Free parameters of a network whose statistics are all defined, and what they are over its graphs."""
-    for name, value in given.items():
+    """Find a network whose statistics are all defined: its free parameters, and estimates over its graphs."""
+    for name, value in truth.items():
         if name not in study.space:
             raise StudyError(f"{name} is not free in {study.path}")
         if not study.space[name].contains(value):
-            raise StudyError(f"{name} = {value} is outside of its range in {study.path}")
+            raise StudyError(f"{name} = {value} is outside its range in {study.path}")
     random = np.random.default_rng(key("selftest", study.seed))
     with pool_for(study.locally, slots=slots) as pool:
         for _ in range(ATTEMPTS):
@@ -217,43 +217,47 @@ def _network(
             drawn = {
                 name: domain.at(u) for (name, domain), u in zip(study.space.items(), quantiles, strict=True)
             }
-            known = {**drawn, **given}
-            candidate = Candidate("truth", Proposal(index=INDEX, parameters=known, asked=datetime.now(UTC)))
+            planted = {**drawn, **truth}
+            candidate = Candidate("truth", Proposal(index=INDEX, parameters=planted, asked=datetime.now(UTC)))
             last = len(study.stages)
             try:
                 jobs = candidate.jobs(study, last, study.graphs.validation(GRAPHS))
             except (ModelError, StudyError):
                 continue
             outcomes = pool.run(jobs, timing=study.stages[-1])
-            found = [candidate.simulation(study, outcome, last) for outcome in outcomes]
-            if _usable(study, found):
-                seen = [replace(one, realisation=0) for one in found]  # as if they were of the search
-                return known, search_estimates(study, seen)
+            simulations = [candidate.simulation(study, outcome, last) for outcome in outcomes]
+            if _is_usable(study, simulations):
+                seen = [replace(simulation, realisation=0) for simulation in simulations]  # as in the search
+                return planted, search_estimates(study, seen)
     raise StudyError(
-        f"none of {ATTEMPTS} networks drawn from the ranges of {study.path} has all statistics of its "
-        "objectives and keeps its constraints: narrow the ranges, or name one with --set"
+        f"none of {ATTEMPTS} networks drawn from the ranges of {study.path} yields all statistics of "
+        "its objectives and satisfies its constraints: narrow the ranges, or choose a network with --set"
     )
 
 
-def _usable(study: Study, found: Sequence[Simulation]) -> bool:
-    if any(simulation.failed for simulation in found) or any(worst_violations(study, found).values()):
+def _is_usable(study: Study, simulations: Sequence[Simulation]) -> bool:
+    if any(simulation.failed for simulation in simulations):
         return False
-    estimates = [simulation.estimates[one.name] for simulation in found for one in study.objectives]
+    if any(worst_violations(study, simulations).values()):
+        return False
+    estimates = [
+        simulation.estimates[objective.name] for simulation in simulations for objective in study.objectives
+    ]
     return all(estimate.defined and not estimate.lower_bound for estimate in estimates)
 
 
-def _aimed(study: Study, estimates: Mapping[str, Estimate]) -> Study:
-    """`study` with the values of the known network for targets, under a name of its own."""
+def _retarget(study: Study, estimates: Mapping[str, Estimate]) -> Study:
+    """Replace the targets of `study` by the values of the known network, and its name by a new one."""
     objectives = tuple(
-        replace(one, target=_target(one, _rounded(float(estimates[one.name].value))))
-        for one in study.objectives
+        replace(objective, target=_make_target(objective, float(estimates[objective.name].value)))
+        for objective in study.objectives
     )
     sections = [
-        _section(section, objective)
+        _replace_target(section, objective)
         for section, objective in zip(study.file.objectives, objectives, strict=True)
     ]
     budget = study.budget
-    if budget.trials is not None:  # all of them: the more, the better is known how loose the parameters are
+    if budget.trials is not None:  # run them all: more trials determine the looseness better
         budget = BudgetSection(trials=budget.trials, wall_s=budget.wall_s)
     changes = {
         "objectives": sections,
@@ -265,27 +269,30 @@ def _aimed(study: Study, estimates: Mapping[str, Estimate]) -> Study:
     return replace(aimed, name=f"{study.name}-selftest-{aimed.digest[:8]}")
 
 
-def _target(objective: Objective, value: float) -> Value:
+def _make_target(objective: Objective, value: float) -> Value:
+    value = _round(value)
     tolerance = objective.target.tolerance
     if objective.statistic.scale == "log":  # ratios are compared, so tolerances are ratios too
         tolerance = value * objective.target.relative_tolerance
-    return Value(value, _rounded(tolerance), source="a known network")
+    return Value(value, _round(tolerance), source="a known network")
 
 
-def _rounded(value: float) -> float:
-    """To four digits, as a target is written."""
+def _round(value: float) -> float:
+    """Round to four digits, as targets are written."""
     return float(f"{value:.4g}")
 
 
-def _section(section: ObjectiveSection, objective: Objective) -> ObjectiveSection:
+def _replace_target(section: ObjectiveSection, objective: Objective) -> ObjectiveSection:
     changes = {"target": objective.target.aim, "tolerance": objective.target.tolerance, "interval": None}
     return section.model_copy(update=changes)
 
 
-def _recovered(study: Study, name: str, truth: Any, best: TrialSummary, loose: Looseness | None) -> Recovered:
+def _compare(
+    study: Study, name: str, truth: Any, best: TrialSummary, looseness: Looseness | None
+) -> Recovered:
     domain, found = study.space[name], best.params[name]
     if not isinstance(domain, Range):
         return Recovered(name=name, truth=truth, found=found, off=None)
-    low, high = loose.parameters.get(name, (None, None)) if loose else (None, None)
+    low, high = looseness.parameters.get(name, (None, None)) if looseness else (None, None)
     off = abs(domain.quantile(found) - domain.quantile(truth))
     return Recovered(name=name, truth=truth, found=found, off=off, low=low, high=high)

@@ -1,4 +1,4 @@
-"""Tables that list what there is to choose from, narrow enough for 80 columns."""
+"""Lists to choose from, narrow enough for 80 columns."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+# Wider than any row.
 WIDE = 1000
 
 
 def print_listing(
     console: Console, columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: int | None = None
 ) -> None:
-    """A table without lines; outside a terminal, every row is one line. `right` is a column of numbers."""
+    """Print a table without lines; `right` is a column of numbers. Outside a terminal, no row is wrapped."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for number, column in enumerate(columns):
         style = "" if number else "bold"

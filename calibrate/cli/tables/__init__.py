@@ -1,0 +1,1 @@
+"""What commands print for a reader: tables, and the lines around them."""

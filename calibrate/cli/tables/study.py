@@ -1,0 +1,70 @@
+"""A checked study and its cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+
+from calibrate.calibration.resources.estimate import Cost
+from calibrate.cli.output import print_line
+from calibrate.study import Study
+from calibrate.tasks.display import duration
+
+
+def check_json(study: Study, cost: Cost | None) -> dict[str, Any]:
+    """A study and its cost, as `calibrate check --json` prints them; None for what is unknown."""
+    return {
+        "study": study.name,
+        "model": study.file.model.name,
+        "neurons": cost and cost.neurons,
+        "synapses": cost and cost.synapses,
+        "free": list(study.space),
+        "objectives": [objective.name for objective in study.objectives],
+        "constraints": [constraint.name for constraint in study.constraints],
+        "sampler": study.sampler.name,
+        "trials": study.trials,
+        "backend": study.simulation.backend,
+        "memory_bytes": cost and cost.memory_bytes,
+        "slots": cost and cost.slots,
+        "batch_size": cost and cost.batch_size,
+        "trial_s": cost and cost.trial_s,
+        "total_s": cost and cost.total_s,
+        "warnings": list(study.warnings),
+    }
+
+
+def print_check(console: Console, study: Study, cost: Cost | None, *, database: str) -> None:
+    """Print a study and its cost, one line for each property."""
+    lines = {
+        "study": study.name,
+        "model": study.file.model.name,
+        "free": ", ".join(study.space) or "nothing",
+        "objectives": ", ".join(objective.name for objective in study.objectives),
+        "constraints": ", ".join(constraint.name for constraint in study.constraints),
+        "stages": ", then ".join(f"{stage.warmup_ms + stage.duration_ms:g} ms" for stage in study.stages),
+        "sampler": study.sampler.name,
+        "trials": "no limit" if study.trials is None else str(study.trials),
+        "backend": study.simulation.backend,
+        "database": database,
+    }
+    if cost is not None:
+        lines |= _describe_cost(cost)
+    for name, value in lines.items():
+        if value:
+            print_line(console, f"  {name:<12}{value}")
+
+
+def _describe_cost(cost: Cost) -> dict[str, str]:
+    lines = {
+        "network": f"{cost.neurons:,} neurons, {cost.synapses:,} synapses",
+        "memory": f"{cost.memory_bytes / 2**30:.2g} GiB for each of {cost.slots} processes",
+        "batch": f"{cost.slots * cost.batch_size} networks at a time",
+    }
+    if cost.trial_s is not None:
+        lines["time"] = f"about {cost.trial_s:.2g} s per trial"
+    if cost.total_s is not None:
+        lines["time"] += f", {duration(cost.total_s)} in total"
+    if cost.note:
+        lines["time"] = cost.note
+    return lines

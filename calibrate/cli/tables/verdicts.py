@@ -1,0 +1,161 @@
+"""The verdicts of a validation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from calibrate.calibration.validation.agreement import Agreement, Side
+from calibrate.calibration.validation.verdict import Verdict
+from calibrate.cli.output import print_line
+from calibrate.cli.tables.trials import format_yes_or_no, print_notes
+
+_STYLES = {
+    "confirmed": "green",
+    "targets_met": "green",
+    "undecided": "yellow",
+    "not_confirmed": "red",
+    "targets_not_met": "red",
+    "equivalent": "green",
+    "different": "red",
+}
+
+
+def print_verdict(console: Console, verdict: Verdict, *, whole: bool = True) -> None:
+    """Print a verdict and its grounds; unless `whole`, only those on the objectives."""
+    _print_head(console, verdict)
+    if verdict.exact:
+        _print_spikes(console, verdict)
+        return
+    judged = [row for row in verdict.statistics if row.aim is not None]
+    others = [row for row in verdict.statistics if row.aim is None]
+    console.print(_tabulate_objectives(verdict, judged))
+    print_notes(console, {row.name: row.note for row in judged})
+    if verdict.power is not None:
+        share = "over 99 %" if verdict.power > 0.99 else f"at least {100 * verdict.power:.0f} %"
+        condition = f"With this spread and {verdict.replicates} replicates"
+        agree = "identical simulators are found equivalent in all of these with a probability of"
+        print_line(console, f"  {condition}, {agree} {share}.")
+    if not whole:
+        return
+    if others:
+        console.print(_tabulate_others(verdict, others))
+    if verdict.distributions:
+        console.print(_tabulate_distributions(verdict))
+    if len(verdict.simulators) > 1:
+        print_line(console, "  * significant difference (5 %, Holm-adjusted)")
+
+
+def _print_head(console: Console, verdict: Verdict) -> None:
+    graphs = f"{verdict.replicates} fresh graphs" if verdict.replicates > 1 else "one fresh graph"
+    console.print(
+        Text.assemble(
+            (f"Trial {verdict.trial}: ", "bold"),
+            (verdict.words, f"bold {_STYLES[verdict.verdict]}"),
+            f", on {graphs} of {verdict.duration_ms / 1000:g} s",
+        ),
+        soft_wrap=True,
+    )
+    for reason in verdict.reasons:
+        print_line(console, f"  {reason}")
+    if verdict.differing:
+        names = ", ".join(verdict.differing)
+        print_line(console, f"  significantly different, however slightly: {names}")
+    for reason, count in verdict.failures.items():
+        print_line(console, f"  {count} failed: {reason}")
+    for side, simulator in zip(("reference", "second"), verdict.simulators, strict=False):
+        print_line(console, f"  {side}: {simulator}")
+
+
+def _print_spikes(console: Console, verdict: Verdict) -> None:
+    for graph in verdict.spikes:
+        same = "identical to the end" if graph.first is None else f"identical for {graph.identical_ms:g} ms"
+        spikes = f"{graph.spikes} spikes in {graph.duration_ms:g} ms"
+        print_line(console, f"  graph {graph.graph}: {spikes}, {same}")
+
+
+def _tabulate_objectives(verdict: Verdict, rows: Sequence[Agreement]) -> Table:
+    both = len(verdict.simulators) > 1
+    table = _make_table(verdict)
+    if both:
+        table.add_column("tolerance", justify="right")
+        table.add_column("agree")
+    table.add_column("target", justify="right")
+    table.add_column("met")
+    for row in rows:
+        cells: list[str | Text] = [_label(row), _format_side(row.reference)]
+        if both:
+            margin = "" if row.margin is None else f"{'× ' if row.scale == 'log' else ''}{row.margin:.3g}"
+            decision = Text(row.decision or "", _STYLES.get(row.decision or "", ""))
+            cells += [_format_side(row.other), _format_difference(row), margin, decision]
+        table.add_row(*cells, row.aim or "", format_yes_or_no(bool(row.met)))
+    return table
+
+
+def _tabulate_others(verdict: Verdict, rows: Sequence[Agreement]) -> Table:
+    both = len(verdict.simulators) > 1
+    table = _make_table(verdict, title="Statistics without a target")
+    for row in rows:
+        more = [_format_side(row.other), _format_difference(row)] if both else []
+        table.add_row(_label(row), _format_side(row.reference), *more)
+    return table
+
+
+def _make_table(verdict: Verdict, title: str | None = None) -> Table:
+    """Make a table of statistics in one simulator, or in both with their difference."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("statistic")
+    for simulator in verdict.simulators:
+        table.add_column(simulator.partition(" ")[0], justify="right")
+    if len(verdict.simulators) > 1:
+        table.add_column("difference (90 % CI)", justify="right")
+    return table
+
+
+def _tabulate_distributions(verdict: Verdict) -> Table:
+    table = Table(title="Distributions, pooled over graphs", title_justify="left", title_style="bold")
+    table.add_column("distribution")
+    for name in ("Wasserstein distance", "Kolmogorov-Smirnov", "p"):
+        table.add_column(name, justify="right")
+    for shift in verdict.distributions:
+        table.add_row(
+            f"{shift.name}: {shift.of}",
+            f"{shift.wasserstein:.3g} {shift.unit}".rstrip() + (" *" if shift.differs else ""),
+            f"{shift.ks:.3g}",
+            "" if shift.p is None else f"{shift.p:.3g}",
+        )
+    return table
+
+
+def _label(row: Agreement) -> str:
+    return f"{row.name} ({row.unit})" if row.unit else row.name
+
+
+def _format_side(side: Side | None) -> str:
+    if side is None or side.mean is None:
+        return "undefined"
+    return f"{side.mean:.4g}" if side.sd is None else _format_with_error(side.mean, side.sd)
+
+
+def _format_difference(row: Agreement) -> str:
+    if row.difference is None:
+        return ""
+    star = " *" if row.differs else ""
+    if row.scale == "log":
+        interval = "" if row.low is None or row.high is None else f" ({row.low:.3f} to {row.high:.3f})"
+        return f"× {row.difference:.3f}{interval}{star}"
+    if row.low is None or row.high is None:
+        return f"{row.difference:+.2g}{star}"
+    return _format_with_error(row.difference, row.high - row.difference, sign="+") + star
+
+
+def _format_with_error(value: float, error: float, *, sign: str = "") -> str:
+    """Round both to the second digit of the error: 6.21 ± 0.12."""
+    if error <= 0 or not math.isfinite(error):
+        return f"{value:{sign}.4g} ± {error:.2g}"
+    decimals = max(1 - math.floor(math.log10(error)), 0)
+    return f"{value:{sign}.{decimals}f} ± {error:.{decimals}f}"
