@@ -44,7 +44,7 @@ class StoreError(CalibrateError):
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `` (did you mean 'x'?)`` for the known name nearest to `name`, else an empty string."""
-    if len(name) > 100:  # no slip of the finger, and comparing takes long
+    if len(name) > 100:  # too long for a typo, and slow to compare
         return ""
     known = list(known)
     near = [other for other in known if other.casefold() == name.casefold()]

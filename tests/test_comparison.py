@@ -49,7 +49,7 @@ def test_a_part_of_the_time_has_what_it_has_when_it_is_all_there_is(both):
 def test_what_is_not_there_is_refused(both):
     with pytest.raises(ObservationError, match="E has no cluster 2; it has 0 to 1"):
         of_clusters(find_statistic("rate_E"), [2])(both)
-    with pytest.raises(ObservationError, match="is no part of a measurement of 4000 ms"):
+    with pytest.raises(ObservationError, match="is not part of a measurement of 4000 ms"):
         during(find_statistic("rate_E"), 1000.0, 5000.0)(both)
 
 

@@ -388,6 +388,6 @@ def test_over_a_busy_background_relative_thresholds_and_a_mixture_find_what_abso
     alone = observe_trains(flat, duration_ms=20_000.0, dt_ms=1.0, clusters=3)
     found = active_clusters.with_options(thresholds="mixture")(alone)
     assert found.value == 0.0
-    assert found.note == "rates have no two levels that are apart: thresholds as given"
+    assert found.note == "the rates do not have two separate levels; thresholds are used as given"
     with pytest.raises(ObjectiveError, match="thresholds must be one of absolute, relative, mixture"):
         dwell_time.with_options(thresholds="none")

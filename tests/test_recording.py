@@ -113,13 +113,13 @@ def test_a_part_of_a_recording_may_be_looked_at(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.csv", "time,unit\n1,2\n", "needs time_ms .or time_s. and unit, and has time, unit"),
-        ("a.csv", "", "is not a recording that can be read"),
-        ("a.csv", "time_ms,unit\nx,1\n", "is not a recording that can be read: .*x"),
-        ("a.csv", "time_ms,unit\ninf,1\n", "holds a spike time that is infinite"),
-        ("a.csv", "time_ms,unit\n,1\n", "nothing lies between 0 and 0 ms"),
-        ("a.npz", "nonsense", "is not a recording that can be read"),
-        ("a.pkl", "nonsense", "a pickle can hold any code and is not read"),
+        ("a.csv", "time,unit\n1,2\n", "needs time_ms .or time_s. and unit, but contains time, unit"),
+        ("a.csv", "", "cannot be read as a recording"),
+        ("a.csv", "time_ms,unit\nx,1\n", "cannot be read as a recording: .*x"),
+        ("a.csv", "time_ms,unit\ninf,1\n", "contains an infinite spike time"),
+        ("a.csv", "time_ms,unit\n,1\n", "the interval from 0 to 0 ms is empty"),
+        ("a.npz", "nonsense", "cannot be read as a recording"),
+        ("a.pkl", "nonsense", "pickles can run arbitrary code and are not read"),
         ("a.xyz", "nonsense", "neo cannot read it"),
     ],
 )
@@ -131,7 +131,7 @@ def test_files_that_are_no_recordings_are_refused_in_one_line(tmp_path, name, co
 
 
 def test_a_missing_recording_is_said():
-    with pytest.raises(RecordingError, match="there is no such recording"):
+    with pytest.raises(RecordingError, match="the file does not exist"):
         read_recording("none.csv")
 
 
@@ -290,7 +290,7 @@ def test_what_the_recording_does_not_have_is_one_line(tmp_path):
         small_study(tmp_path, second, ("[budget]", RECORDED))
     with pytest.raises(StudyError, match=r"there is no \[recording\] to compare with"):
         small_study(tmp_path, (OBJECTIVE, 'target = "recording"'))
-    with pytest.raises(StudyError, match=r"\[recording\] file: .*there is no such recording"):
+    with pytest.raises(StudyError, match=r"\[recording\] file: .*the file does not exist"):
         small_study(tmp_path, ("[budget]", '[recording]\nfile = "none.csv"\n\n[budget]'))
 
 

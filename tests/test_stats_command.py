@@ -67,7 +67,7 @@ def test_the_objectives_that_it_writes_make_a_study(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["none.csv"], "none.csv: there is no such recording"),
+        (["none.csv"], "none.csv: the file does not exist"),
         (["units.csv", "--statistic", "rat_E"], "did you mean"),
         (["units.csv", "--write", "units.csv"], "units.csv is there already"),
         (["units.csv", "--write", "no/x.toml", *FEW], "cannot be written"),
