@@ -7,8 +7,8 @@ from urllib.parse import quote, quote_plus
 
 HIDDEN = "***"
 
-# Passwords that this process has seen, since drivers can repeat them in their error messages. Shorter ones are
-# not masked: they occur within ordinary words.
+# Passwords that this process has seen, since drivers can repeat them in their error messages. Shorter ones
+# are not masked: they occur within ordinary words.
 _SECRETS: set[str] = set()
 _SHORTEST = 4
 

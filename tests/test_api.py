@@ -218,7 +218,7 @@ def test_spikes_count_after_the_start_and_up_to_the_end_in_the_steps_of_a_simula
         ([[1.0, math.nan]], {}, "neuron 0 of E has a spike time that is not a number"),
         ([[1.01, 1.02]], {}, "neuron 0 fires twice"),
         ([[1.0], [2.0]], {"clusters": 3}, "2 neurons of E do not divide into 3 clusters"),
-        ([[1.0], [2.0]], {"clusters": [1, 2]}, "are not the 2 neurons of E"),
+        ([[1.0], [2.0]], {"clusters": [1, 2]}, "do not add up to 2 neurons of E"),
         ([], {}, "0 neurons of E"),
         ([[1.0]], {"dt_ms": 0.3}, "whole number"),
     ],

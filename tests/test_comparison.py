@@ -83,5 +83,5 @@ def test_clusters_and_parts_that_are_not_there_are_one_line(tmp_path, more, mess
 def test_a_statistic_of_no_population_has_no_clusters():
     from dataclasses import replace
 
-    with pytest.raises(ObjectiveError, match="looks at no single population"):
+    with pytest.raises(ObjectiveError, match="has no population"):
         of_clusters(replace(find_statistic("rate_E"), options={}), [0])

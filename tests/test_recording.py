@@ -174,7 +174,7 @@ def test_bootstrap_errors_see_what_all_neurons_share():
 
 def test_a_recording_of_few_blocks_has_no_bootstrap():
     short = Recording(trains={"E": trains(5, duration_ms=3000)}, start_ms=0, stop_ms=3000)
-    with pytest.raises(RecordingError, match="3 s are 3 blocks of 1 s, and a bootstrap takes at least 5"):
+    with pytest.raises(RecordingError, match="3 s are 3 blocks of 1 s, but a bootstrap needs at least 5"):
         bootstrap(short, [RATE])
 
 
@@ -208,7 +208,7 @@ def test_distances_between_distributions_have_their_closed_forms():
     assert distance_to(RATE, rates, "ks")(found).value == 0
     with pytest.raises(ObjectiveError, match="at least 2 numbers"):
         distance_to(RATE, [1.0])
-    with pytest.raises(ObjectiveError, match="is no mean over neurons or episodes"):
+    with pytest.raises(ObjectiveError, match="is not a mean over neurons or episodes"):
         distance_to(find_statistic("locking_E"), [1.0, 2.0])
 
 

@@ -138,7 +138,7 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     ),
     "log and step": ('"J+" = 2', '"J+" = {low = 1, high = 3, log = true, step = 1}', r":9: .*log and step"),
     "range of texts": ('"J+" = 2', "rule = {low = 1, high = 2}", r':9: .*only choices; .*\["a", "b"\]'),
-    "unknown choice": ('"J+" = 2', 'rule = {choices = ["a", "c"]}', r":9: .*rule is one of a, b, not 'c'"),
+    "unknown choice": ('"J+" = 2', 'rule = {choices = ["a", "c"]}', r":9: .*rule must be one of a, b, not 'c'"),
     "choice twice": ('"J+" = 2', 'rule = {choices = ["a", "a"]}', r":9: .*names a choice twice"),
     "choices and range": ('"J+" = 2', '"J+" = {choices = [1, 2], low = 1}', r":9: .*has choices and low"),
     "broken whole range": ('"J+" = 2', "N_E = {low = 2, high = 4.5}", r":9: \[parameters\] N_E takes whole"),
@@ -183,7 +183,7 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "constraint upside down": (
         "[budget]",
         '[[constraints]]\nstatistic = "rate_E"\nmin = 9.0\nmax = 3.0\n\n[budget]',
-        r":32: \[constraints 1\].*min not above max",
+        r":32: \[constraints 1\].*min must not be above max",
     ),
     "constraint on an unknown statistic": (
         "[budget]",

@@ -52,7 +52,7 @@ class Parameter:
             raise ModelError(f"{self.name} must be finite, not {value}")
         if self.choices and value not in self.choices:
             hint = did_you_mean(str(value), self.choices)
-            raise ModelError(f"{self.name} is one of {', '.join(self.choices)}, not {value!r}{hint}")
+            raise ModelError(f"{self.name} must be one of {', '.join(self.choices)}, not {value!r}{hint}")
         unit = f" {self.unit}" if self.unit else ""
         if self.low is not None and value < self.low:
             raise ModelError(f"{self.name} must be at least {self.low:g}{unit}, not {value:g}")
@@ -61,7 +61,7 @@ class Parameter:
         return value
 
 
-_KINDS = {float: "a number", int: "a whole number", str: "a text", bool: "true or false", tuple: "a list"}
+_KINDS = {float: "a number", int: "a whole number", str: "a string", bool: "true or false", tuple: "a list"}
 
 Parameters = Mapping[str, Any]
 
@@ -86,8 +86,8 @@ class Model:
         for parameter in self.parameters:
             if parameter.name == name:
                 return parameter
-        known = [parameter.name for parameter in self.parameters]
-        raise ModelError(f"{self.name} has no parameter '{name}'{did_you_mean(name, known)}")
+        names = [parameter.name for parameter in self.parameters]
+        raise ModelError(f"{self.name} has no parameter '{name}'{did_you_mean(name, names)}")
 
     def complete(self, given: Parameters) -> dict[str, Any]:
         """All parameters: `given` ones checked, defaults for the rest."""
@@ -118,5 +118,5 @@ def find_model(
     model = plugins.load(reference, plugins.MODELS, folder=folder, own=own)
     if not isinstance(model, Model):
         kind = type(model).__name__
-        raise PluginError(f"{reference} is of type {kind}; name a calibrate.network.Model")
+        raise PluginError(f"{reference} is of type {kind}, not calibrate.network.Model")
     return model
