@@ -138,7 +138,11 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     ),
     "log and step": ('"J+" = 2', '"J+" = {low = 1, high = 3, log = true, step = 1}', r":9: .*log and step"),
     "range of texts": ('"J+" = 2', "rule = {low = 1, high = 2}", r':9: .*only choices; .*\["a", "b"\]'),
-    "unknown choice": ('"J+" = 2', 'rule = {choices = ["a", "c"]}', r":9: .*rule must be one of a, b, not 'c'"),
+    "unknown choice": (
+        '"J+" = 2',
+        'rule = {choices = ["a", "c"]}',
+        r":9: .*rule must be one of a, b, not 'c'",
+    ),
     "choice twice": ('"J+" = 2', 'rule = {choices = ["a", "a"]}', r":9: .*names a choice twice"),
     "choices and range": ('"J+" = 2', '"J+" = {choices = [1, 2], low = 1}', r":9: .*has choices and low"),
     "broken whole range": ('"J+" = 2', "N_E = {low = 2, high = 4.5}", r":9: \[parameters\] N_E takes whole"),

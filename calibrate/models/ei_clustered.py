@@ -91,9 +91,23 @@ PARAMETERS: tuple[Parameter, ...] = (
         kind=str,
         choices=("bernoulli", "fixed_indegree"),
     ),
-    Parameter(name="g_EI", default=1.2, unit="", doc="strength of I onto E relative to E onto E", low=0.0),
-    Parameter(name="g_IE", default=1.0, unit="", doc="strength of E onto I", low=0.0),
-    Parameter(name="g_II", default=1.0, unit="", doc="strength of I onto I relative to E onto I", low=0.0),
+    Parameter(
+        name="g_EI",
+        default=1.2,
+        unit="",
+        doc="strength of I onto E relative to E onto E",
+        low=0.0,
+        priority=3,
+    ),
+    Parameter(name="g_IE", default=1.0, unit="", doc="strength of E onto I", low=0.0, priority=3),
+    Parameter(
+        name="g_II",
+        default=1.0,
+        unit="",
+        doc="strength of I onto I relative to E onto I",
+        low=0.0,
+        priority=3,
+    ),
     *(
         Parameter(
             name=f"J_{target}{source}",
@@ -105,7 +119,14 @@ PARAMETERS: tuple[Parameter, ...] = (
         for target in TYPES
         for source in TYPES
     ),
-    Parameter(name="J_E+", default=1.0, unit="", doc="weight factor within a cluster, E onto E", low=0.0),
+    Parameter(
+        name="J_E+",
+        default=1.0,
+        unit="",
+        doc="weight factor within a cluster, E onto E",
+        low=0.0,
+        priority=2,
+    ),
     Parameter(name="R_J", default=0.75, unit="", doc="J_I+ = 1 + R_J (J_E+ - 1), for EI, IE and II"),
     Parameter(
         name="renormalise",
@@ -114,9 +135,9 @@ PARAMETERS: tuple[Parameter, ...] = (
         doc="reduce weights between clusters to preserve the sum over inputs",
         kind=bool,
     ),
-    Parameter(name="s", default=1.0, unit="", doc="factor on all weights", low=0.0),
-    Parameter(name="I_th_E", default=1.25, unit="rheobase", doc="constant input of E"),
-    Parameter(name="I_th_I", default=0.78, unit="rheobase", doc="constant input of I"),
+    Parameter(name="s", default=1.0, unit="", doc="factor on all weights", low=0.0, priority=2),
+    Parameter(name="I_th_E", default=1.25, unit="rheobase", doc="constant input of E", priority=1),
+    Parameter(name="I_th_I", default=0.78, unit="rheobase", doc="constant input of I", priority=1),
     Parameter(name="I_stim", default=0.0, unit="pA", doc="stimulus current into E neurons"),
     Parameter(
         name="stim_clusters", default=(), unit="", doc="clusters that receive I_stim, from 0", kind=tuple

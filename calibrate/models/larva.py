@@ -88,18 +88,24 @@ _SYNAPSES: tuple[tuple[str, str, Part, Rule, str, str, float], ...] = (
 _PLASTIC = ("KC", "MBON")
 
 
-def _parameter(name: str, default: float, unit: str, doc: str, **limits: Any) -> Parameter:
-    return Parameter(name=name, default=default, unit=unit, doc=doc, **{"low": 0.0, **limits})
+def _parameter(name: str, default: float, unit: str, doc: str, **options: Any) -> Parameter:
+    """Make a parameter that is not negative, unless `options` have another lower limit."""
+    return Parameter(name=name, default=default, unit=unit, doc=doc, **{"low": 0.0, **options})
 
 
 PARAMETERS: tuple[Parameter, ...] = (
     *(
-        _parameter(name, weight, "nS", f"weight from {source} onto {target}" + " at the beginning" * plastic)
+        _parameter(
+            name,
+            weight,
+            "nS",
+            f"{'initial ' * ((source, target) == _PLASTIC)}weight from {source} onto {target}",
+            priority=1,
+        )
         for source, target, _, _, _, name, weight in _SYNAPSES
-        for plastic in [(source, target) == _PLASTIC]
     ),
-    _parameter("w_odour", 3.0, "nS", "weight of the input of receptor neurons"),
-    _parameter("w_reinforcement", 2.5, "nS", "weight of the reinforcement onto MBIN"),
+    _parameter("w_odour", 3.0, "nS", "weight of the input of receptor neurons", priority=1),
+    _parameter("w_reinforcement", 2.5, "nS", "weight of the reinforcement onto MBIN", priority=1),
     _parameter("q_ORN", 0.1, "nS", "spike-frequency adaptation of receptor neurons"),
     _parameter("q_KC", 0.02, "nS", "spike-frequency adaptation of Kenyon cells"),
     _parameter("q_MB", 0.1, "nS", "spike-frequency adaptation of MBON, MBIN and MBON_LN"),

@@ -39,8 +39,8 @@ _C_PF = 1.0  # cancels out: currents are proportional to it
 _J = {"EE": 0.0235702, "EI": -0.0452548, "IE": 0.0141421, "II": -0.0565685}
 
 
-def _parameter(name: str, default: float, unit: str, doc: str, **limits: Any) -> Parameter:
-    return Parameter(name=name, default=default, unit=unit, doc=doc, **limits)
+def _parameter(name: str, default: float, unit: str, doc: str, **options: Any) -> Parameter:
+    return Parameter(name=name, default=default, unit=unit, doc=doc, **options)
 
 
 PARAMETERS: tuple[Parameter, ...] = (
@@ -64,13 +64,14 @@ PARAMETERS: tuple[Parameter, ...] = (
         if target + source != "EE"
     ),
     _parameter("R_EE", 2.5, "", "ratio of probabilities within and between clusters", tier="wiring", low=0.0),
-    _parameter("J_plus", 1.9, "", "factor on weights within a cluster", low=0.0),
+    _parameter("J_plus", 1.9, "", "factor on weights within a cluster", low=0.0, priority=1),
     *(
         _parameter(
             f"J_{target}{source}",
             _J[target + source],
             "mV",
             f"weight from {source} onto {target} (total jump of the potential, in thresholds)",
+            priority=1,
             **({"low": 0.0} if source == "E" else {"high": 0.0}),
         )
         for target, source in _BLOCKS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ class Parameter:
     default  None means: derived from other parameters (`doc` says how)
     choices  the values a text parameter may have
     tier     what a change of it costs: "code", "wiring" or "values"
+    priority  rank among the parameters that `calibrate new` suggests to search, 1 first; None: not ranked
     """
 
     name: str
@@ -32,6 +33,8 @@ class Parameter:
     choices: tuple[str, ...] = ()
     low: float | None = None
     high: float | None = None
+    # Not part of the repr, which identifies the models of stored studies.
+    priority: int | None = field(default=None, repr=False)
 
     def checked(self, given: Any) -> Any:
         """`given` as this parameter's type; raises ModelError naming parameter, rule and value."""
