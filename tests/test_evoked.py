@@ -63,7 +63,7 @@ def test_variability_is_quenched_where_rates_become_the_same(planted):
 
 def test_the_stimulated_cluster_can_be_decoded_and_by_chance_where_it_shows_nothing(planted):
     found = decoding(planted)
-    assert (found.value, found.note) == (1.0, "by chance 0.5")
+    assert (found.value, found.note) == (1.0, "chance level 0.5")
     blind = replace(
         planted,
         presentations=tuple(
@@ -163,7 +163,7 @@ def test_a_protocol_that_cannot_be_is_one_line(tmp_path, old, new, message):
 def test_options_that_cannot_be_are_refused():
     with pytest.raises(ObjectiveError, match="window_ms must be a multiple of 50 ms"):
         fano_quenching.with_options(window_ms=120.0)
-    with pytest.raises(ObjectiveError, match="before_ms must be at least a bin"):
+    with pytest.raises(ObjectiveError, match="before_ms must be at least one bin"):
         evoked_rate.with_options(before_ms=1.0)
 
 

@@ -354,7 +354,7 @@ def test_the_occupancy_is_even_among_equals_and_none_for_one_winner(independent)
     shared = observe_trains([half] * 10 + [half + 2500] * 10, duration_ms=5000.0, dt_ms=1.0, clusters=2)
     assert occupancy_entropy(shared).value == pytest.approx(1.0)
     one = observe_trains([always] * 10, duration_ms=5000.0, dt_ms=1.0)
-    assert occupancy_entropy(one).note == "there is one cluster only"
+    assert occupancy_entropy(one).note == "there is only one cluster"
     assert up_gap(one).note == "every cluster is up all the time"
 
 

@@ -129,7 +129,7 @@ def stimulus(*args: Any) -> dict[str, Any]:
         (neurons(I_e=Distributed(1.0, 1.0)), "I_e is not among the parameters declared as distributed"),
         (neurons(tau_syn_ex=Distributed(1.0, 0.1)), "tau_syn_ex is not among the parameters declared"),
         (initial(-60.0), "population E: the initial potential must be UniformPotential or UniformPhase"),
-        (initial(UniformPotential(0.0, float("nan"))), "the initial potential, high, must be a finite"),
+        (initial(UniformPotential(0.0, float("nan"))), "the initial potential: high must be a finite"),
         (initial(UniformPotential(1.0, 0.0)), "needs low <= high, not 1 > 0 mV"),
         (stimulus("e", (0,), 1.0, 0.0, 1.0), r"names 'e', which is not a population \(did you mean 'E'\?\)"),
         (stimulus("E", (4,), 1.0, 0.0, 1.0), "a stimulus onto E: 4 is not one of its clusters 0 to 3"),

@@ -114,7 +114,11 @@ BROKEN: dict[str, tuple[str, str, str]] = {
         '"ei_clusterd"',
         r":5: \[model\] name: .*did you mean 'ei_clustered'",
     ),
-    "no such file": ('"tiny.py:tiny"', '"tin.py:tiny"', r":5: \[model\] name: there is no file"),
+    "no such file": (
+        '"tiny.py:tiny"',
+        '"tin.py:tiny"',
+        r":5: \[model\] name: the file .*tin.py does not exist",
+    ),
     "not a model": ('"tiny.py:tiny"', '"statistics.py:thirteen"', r":5: \[model\] name: .* of type int"),
     "unknown parameter": ('"J+" = 2', '"J++" = 2', r":9: \[parameters\] J\+\+ is not a parameter .*'J\+'"),
     "value of a wrong type": ('"J+" = 2', '"J+" = "2"', r":9: \[parameters\] J\+: .*takes a number, not '2'"),
