@@ -195,7 +195,7 @@ def decoding(
     """How often a stimulus can be decoded from the spike counts of the clusters during it.
 
     Cross-validated: one presentation of every stimulus at a time is left out and assigned to the stimulus
-    with the nearest mean counts (nearest class mean, of the counts of all clusters per bin during a stimulus).
+    with the nearest mean counts (nearest class mean of the counts of all clusters per bin during a stimulus).
 
     population  which neurons
     bin_ms      width of the bins

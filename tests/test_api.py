@@ -102,7 +102,7 @@ def test_mistakes_in_a_study_made_in_python_are_lines_that_name_its_tables(tmp_p
         "made: [parameters] I_E has an empty range, low = 2, high = 1; "
         "low must be below high; to fix the parameter, give it one value"
     )
-    with pytest.raises(StudyError, match=r"made: .*holds numbers, texts, lists and tables"):
+    with pytest.raises(StudyError, match=r"made: .*can contain only numbers, strings, lists and tables"):
         made(tmp_path, prior={"points": [{"I_E": 1j}]})
 
 

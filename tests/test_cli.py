@@ -175,7 +175,7 @@ def test_a_run_in_which_nothing_completes_fails(tmp_path, capfd):
         (["run", "small.toml", "--slots", "0"], "--slots"),
         (["run", "small.toml", "--backend", "nets"], "did you mean 'nest'"),
         (["run", "small.toml", "--storage", "small"], "'small' is not the URL of a database"),
-        (["run", "none.toml"], "there is no such study file"),
+        (["run", "none.toml"], "the study file does not exist"),
         (["rum", "small.toml"], "run"),
         (["simulate", "small.toml", "--set", "I_E"], "--set I_E: write NAME=VALUE"),
         (["simulate", "small.toml", "--set", "I_e=1"], "tiny has no parameter 'I_e' (did you mean 'I_E'?)"),

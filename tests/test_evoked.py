@@ -146,9 +146,9 @@ def test_the_warm_up_does_not_shift_the_protocol(tmp_path):
         ),
         ("duration_ms = 100", "duration_ms = 0", "duration_ms must be above 0"),
         ("duration_ms = 100", "duration_ms = 100.5", "is not a whole number of 1 ms steps"),
-        ("repetitions = 4", "repetitions = 9", "a presentation that is not within the 2000 ms"),
+        ("repetitions = 4", "repetitions = 9", "a presentation outside the 2000 ms"),
         ("repetitions = 4", "", "does not say when it is presented"),
-        ("repetitions = 4", "onsets_ms = [1]", "has onsets_ms and a regular train"),
+        ("repetitions = 4", "onsets_ms = [1]", "has both onsets_ms and a regular train"),
         ("current_pA = 4.0", "", "current_pA is missing"),
     ],
 )

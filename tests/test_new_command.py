@@ -230,7 +230,7 @@ def test_texts_of_several_lines_do_not_break_the_file(tmp_path):
 
 def test_no_file_is_overwritten(capfd):
     Path("balanced.toml").write_text("mine")
-    assert "balanced.toml is there already" in refused(capfd, "balanced", "--free", "s")
+    assert "balanced.toml already exists" in refused(capfd, "balanced", "--free", "s")
     assert Path("balanced.toml").read_text() == "mine"
 
 

@@ -286,7 +286,7 @@ def test_what_cannot_be_compared_with_is_one_line(tmp_path, objective, message):
 def test_what_the_recording_does_not_have_is_one_line(tmp_path):
     written(tmp_path / "units.csv", trains(5))
     second = ("interval = [9, 11]", 'target = "recording"')
-    with pytest.raises(StudyError, match="population I, which the recording does not have; it has E"):
+    with pytest.raises(StudyError, match="population I, which the recording does not contain; it contains E"):
         small_study(tmp_path, second, ("[budget]", RECORDED))
     with pytest.raises(StudyError, match=r"there is no \[recording\] to compare with"):
         small_study(tmp_path, (OBJECTIVE, 'target = "recording"'))

@@ -94,7 +94,7 @@ def test_a_plateau_alone_ends_a_study(tmp_path):
 
 def test_a_grid_takes_no_prior(tmp_path):
     assert with_(tmp_path, "", *GRID).trials == 4
-    with pytest.raises(StudyError, match=r"\[prior\] is of no use to a grid"):
+    with pytest.raises(StudyError, match=r"\[prior\] has no effect on a grid"):
         with_(tmp_path, "[prior]\npoints = [{ I_E = 1.0 }]\n", *GRID)
 
 

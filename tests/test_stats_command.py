@@ -71,7 +71,7 @@ def test_the_objectives_that_it_writes_make_a_study(tmp_path, capsys):
         (["units.csv", "--statistic", "rat_E"], "did you mean"),
         (["units.csv", "--write", "units.csv"], "units.csv is there already"),
         (["units.csv", "--write", "no/x.toml", *FEW], "cannot be written"),
-        (["units.csv", "--duration-ms", "2000"], "a bootstrap takes at least 5"),
+        (["units.csv", "--duration-ms", "2000"], "a bootstrap needs at least 5"),
         (["units.csv", "--block-ms", "8000", "--duration-ms", "20000"], "2 blocks of 8 s"),
     ],
 )
