@@ -168,9 +168,9 @@ def test_a_trial_is_simulated_once_more_spike_for_spike(tmp_path):
     assert np.array_equal(again.observation.neuron_totals, kept.neuron_totals)
     assert again.observation.spikes is not None
     assert not np.array_equal(results.simulate(5, graph=1).observation.group_bins, kept.group_bins)
-    with pytest.raises(StudyError, match="has no trial 8: there are 0 to 7"):
+    with pytest.raises(StudyError, match="has no trial 8; it has 0 to 7"):
         results.simulate(8)
-    with pytest.raises(StoreError, match="trial 5 was not simulated on graph 2; there are 0"):
+    with pytest.raises(StoreError, match="trial 5 was not simulated on graph 2, but on: 0"):
         results.observation(5, graph=2)
 
 

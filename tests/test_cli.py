@@ -186,7 +186,7 @@ def test_a_run_in_which_nothing_completes_fails(tmp_path, capfd):
         (["show", "small.toml", "--trial", "1"], "holds no study 'small' yet: run it first"),
         (["simulate", "small.toml", "--trial", "1"], "holds no study 'small' yet: run it first"),
         (["simulate", "small.toml", "--trial", "1", "--seed", "1"], "cannot be combined with --trial"),
-        (["simulate", "small.toml", "--figure", "x.doc"], "cannot tell the type of figure from 'x.doc'"),
+        (["simulate", "small.toml", "--figure", "x.doc"], "unknown format of figure 'x.doc'"),
         (["simulate", "small.toml", "--figure", "no/x.png"], "there is no folder no"),
         (["simulate", "small.toml", "--duration-ms", "0.5"], "duration_ms"),
     ],

@@ -89,7 +89,7 @@ def test_distributions_are_of_neurons_with_the_target_of_their_mean(results):
     assert target[0].get_xdata()[0] == 5.0
     legend = {text.get_text() for text in figure.legends[0].get_texts()}
     assert {"one", "other", "target (mean)"} <= legend
-    with pytest.raises(ObservationError, match="no statistic has a distribution here"):
+    with pytest.raises(ObservationError, match="no statistic has a distribution to draw"):
         distributions_figure(results, {})
 
 
@@ -98,7 +98,7 @@ def test_too_few_trials_are_said(few):
         importance_figure(few)
     with pytest.raises(StudyError, match="too few trials near the targets"):
         looseness_figure(few)
-    with pytest.raises(StudyError, match="is no Pareto study"):
+    with pytest.raises(StudyError, match="is not a Pareto study"):
         front_figure(few)
     assert history_figure(few).axes
 

@@ -75,7 +75,7 @@ def test_the_suffix_says_how_it_is_saved(tmp_path, suffix, magic):
 
 
 def test_a_place_where_no_figure_can_be_is_refused(tmp_path):
-    with pytest.raises(CalibrateError, match="cannot tell the type"):
+    with pytest.raises(CalibrateError, match="unknown format of figure"):
         check_path(tmp_path / "x.doc")
     with pytest.raises(CalibrateError, match="there is no folder"):
         check_path(tmp_path / "no" / "x.png")
