@@ -44,7 +44,7 @@ def _changing_rates(
     return np.asarray(rates[changing], dtype=np.float64)
 
 
-def _undefined(observation: Observation, population: str, bin_ms: float) -> Estimate:
+def _no_distribution(observation: Observation, population: str, bin_ms: float) -> Estimate:
     if observation.duration_ms < 4 * bin_ms:
         note = f"the measurement is shorter than 4 bins of {bin_ms:g} ms"
         return Estimate(math.nan, support=0, shortfall=1.0, note=note)
@@ -79,7 +79,7 @@ def bimodality(
     """
     rates = _changing_rates(observation, population, bin_ms, sigma_ms)
     if not rates.size:
-        return _undefined(observation, population, bin_ms)
+        return _no_distribution(observation, population, bin_ms)
     n = rates.shape[1]
     centred = rates - rates.mean(axis=1, keepdims=True)
     m2, m3, m4 = ((centred**power).mean(axis=1) for power in (2, 3, 4))
@@ -109,7 +109,7 @@ def dip(
 
     rates = _changing_rates(observation, population, bin_ms, sigma_ms)
     if not rates.size:
-        return _undefined(observation, population, bin_ms)
+        return _no_distribution(observation, population, bin_ms)
     return Estimate.mean_of(np.array([float(dipstat(row)) for row in rates]))
 
 

@@ -164,7 +164,7 @@ def _of_episodes(
 
 
 @_of_episodes(unit="")
-def hmm_states(found: Episodes) -> Estimate:
+def hmm_states(detected: Episodes) -> Estimate:
     """Number of states of the population that a Poisson hidden Markov model finds.
 
     The model has a Poisson rate of every cluster in each state and is fitted to the binned counts of all
@@ -187,15 +187,15 @@ def hmm_states(found: Episodes) -> Estimate:
     """
 
     def number(included: NDArray[np.bool_]) -> float:
-        return float(np.unique(found.state[included]).size)
+        return float(np.unique(detected.state[included]).size)
 
-    episodes = found.state.size
+    episodes = detected.state.size
     error = jackknife.over_time(number, episodes)
-    return Estimate(number(np.ones(episodes, dtype=bool)), support=episodes, error=error, note=found.note)
+    return Estimate(number(np.ones(episodes, dtype=bool)), support=episodes, error=error, note=detected.note)
 
 
 @_of_episodes(unit="ms", scale="log", sample="duration of every complete episode of a state")
-def hmm_dwell(found: Episodes) -> Estimate:
+def hmm_dwell(detected: Episodes) -> Estimate:
     """Mean time in a state of the hidden Markov model, including episodes that the measurement cuts off.
 
         dwell = total time in accepted states / number of complete episodes
@@ -208,9 +208,9 @@ def hmm_dwell(found: Episodes) -> Estimate:
     Undefined, with shortfall 0, if no state is ever certain, and with few spikes (as with 0 or 1), as
     `hmm_states`. Source: Mazzucato et al. 2015.
     """
-    if not found.state.size:
+    if not detected.state.size:
         return Estimate(math.nan, support=0, note="no state is ever certain")
-    total_ms, complete = float(found.length_ms.sum()), int(found.complete.sum())
+    total_ms, complete = float(detected.length_ms.sum()), int(detected.complete.sum())
     if not complete:
         return Estimate(total_ms, support=0, lower_bound=True, note="lower bound: no state began and ended")
     value = total_ms / complete
@@ -218,13 +218,13 @@ def hmm_dwell(found: Episodes) -> Estimate:
         value,
         support=complete,
         error=value / math.sqrt(complete),
-        note=found.note,
-        sample=found.length_ms[found.complete],
+        note=detected.note,
+        sample=detected.length_ms[detected.complete],
     )
 
 
 @_of_episodes(unit="Hz")
-def hmm_switching(found: Episodes) -> Estimate:
+def hmm_switching(detected: Episodes) -> Estimate:
     """Changes from one state of the hidden Markov model to another, per second.
 
         switching = number of successive episodes of different states / duration
@@ -234,6 +234,8 @@ def hmm_switching(found: Episodes) -> Estimate:
     Returns Hz, >= 0; 0 for constant rates. Support: changes; the standard error is that of a Poisson count.
     Undefined with few spikes (as with 0 or 1), as `hmm_states`. Source: Mazzucato et al. 2015.
     """
-    changes = int((np.diff(found.state) != 0).sum())
-    seconds = found.duration_ms / 1000
-    return Estimate(changes / seconds, support=changes, error=math.sqrt(changes) / seconds, note=found.note)
+    changes = int((np.diff(detected.state) != 0).sum())
+    seconds = detected.duration_ms / 1000
+    return Estimate(
+        changes / seconds, support=changes, error=math.sqrt(changes) / seconds, note=detected.note
+    )

@@ -45,7 +45,7 @@ def scaling_figure(found: Scaling) -> Figure:
     time.set_ylabel("real-time factor")
     memory.set_ylabel("memory (GiB)")
     for axes in (time, memory):
-        _logarithmic(axes)
+        _set_log_scales(axes)
         axes.set_xlabel("neurons")
         axes.tick_params(labelsize=8)
         axes.legend(fontsize=8, loc="lower left", bbox_to_anchor=(-0.02, 1), handletextpad=0.1)
@@ -90,7 +90,7 @@ def _law(law: PowerLaw) -> str:
     return f"$n^{{{law.exponent:.2f}{error}}}$"
 
 
-def _logarithmic(axes: Any) -> None:
+def _set_log_scales(axes: Any) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     for axis in (axes.xaxis, axes.yaxis):

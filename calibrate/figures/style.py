@@ -88,7 +88,7 @@ def check_path(path: Path) -> None:
             f"unknown format of figure '{path.name}': its name must end in .{', .'.join(formats)}"
         )
     if not path.parent.is_dir():
-        raise CalibrateError(f"the folder {path.parent} of the figure {path.name} does not exist")
+        raise CalibrateError(f"there is no folder {path.parent} for the figure {path.name}")
 
 
 def png(figure: Figure, *, dpi: int = 120) -> bytes:

@@ -141,7 +141,7 @@ def _counts(array: NDArray[Any]) -> CountArray:
     return array
 
 
-def _wide(array: NDArray[Any]) -> NDArray[np.int64]:
+def _check_and_widen(array: NDArray[Any]) -> NDArray[np.int64]:
     return _counts(array).astype(np.int64)
 
 
@@ -161,7 +161,7 @@ def _observation(arrays: Mapping[str, NDArray[Any]]) -> Observation:
     moments["lvr"] = arrays.get("intervals_lvr", not_stored)
     spikes = None
     if "spikes_step" in arrays:
-        spikes = Spikes(_wide(arrays["spikes_step"]), _wide(arrays["spikes_neuron"]))
+        spikes = Spikes(_check_and_widen(arrays["spikes_step"]), _check_and_widen(arrays["spikes_neuron"]))
     groups = (Group(str(name), *map(operator.index, numbers)) for name, *numbers in head["layout"])
     sums = {name: _sums(array) for name, array in moments.items() if name != "n"}
     observation = Observation(
@@ -172,8 +172,8 @@ def _observation(arrays: Mapping[str, NDArray[Any]]) -> Observation:
         group_bins=_counts(arrays["group_bins"]),
         window_ms=_number(head["window_ms"]),
         neuron_windows=_counts(arrays["neuron_windows"]),
-        neuron_totals=_wide(arrays["neuron_totals"]),
-        intervals=IntervalMoments(n=_wide(moments["n"]), **sums),
+        neuron_totals=_check_and_widen(arrays["neuron_totals"]),
+        intervals=IntervalMoments(n=_check_and_widen(moments["n"]), **sums),
         depolarisation=_sums(arrays["depolarisation"]),
         spikes=spikes,
         presentations=tuple(

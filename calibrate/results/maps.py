@@ -78,8 +78,8 @@ def parameter_map(results: Results, x: str, y: str, statistic: str) -> Map:
     regimes = _regimes(results, [str(name) for name in trials.columns], trials.to_dict("records"))
     unit = {each.name: each.unit for each in results.study.statistics}.get(statistic, "")
     if results.study.sampler.name == "grid":
-        return _exact(statistic, unit, points, values, regimes)
-    return _interpolated(results, x, y, statistic, unit, points, values, regimes)
+        return _average_on_grid(statistic, unit, points, values, regimes)
+    return _interpolate(results, x, y, statistic, unit, points, values, regimes)
 
 
 def _regimes(results: Results, columns: Sequence[str], rows: Sequence[dict]) -> NDArray[np.int64]:  # type: ignore[type-arg]
@@ -92,7 +92,7 @@ def _regimes(results: Results, columns: Sequence[str], rows: Sequence[dict]) -> 
     return np.array([-1 if name is None else REGIMES.index(name) for name in regimes])
 
 
-def _exact(
+def _average_on_grid(
     name: str,
     unit: str,
     points: NDArray[np.float64],
@@ -123,7 +123,7 @@ def _exact(
     )
 
 
-def _interpolated(
+def _interpolate(
     results: Results,
     x: str,
     y: str,

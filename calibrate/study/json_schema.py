@@ -24,7 +24,7 @@ VALUE: dict[str, Any] = {"type": ["number", "string", "boolean", "array"]}
 
 def json_schema() -> dict[str, Any]:
     """Make a JSON schema (Draft 2020-12) of study files from `calibrate.study.file.sections`."""
-    schema = _plain(StudyFile.model_json_schema())
+    schema = _simplify(StudyFile.model_json_schema())
     tables: dict[str, dict[str, Any]] = schema["properties"]
     kinds: dict[str, dict[str, Any]] = schema["$defs"]
     for name, section in {**TABLES, **LISTS}.items():
@@ -60,10 +60,10 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": DRAFT, **schema, "title": "Study of calibrate", "description": "A study file."}
 
 
-def _plain(schema: Any) -> Any:
+def _simplify(schema: Any) -> Any:
     """`schema` without titles, and without null, which TOML does not have."""
     if isinstance(schema, list):
-        return [_plain(item) for item in schema]
+        return [_simplify(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     if {"type": "null"} in schema.get("anyOf", ()):
@@ -72,7 +72,9 @@ def _plain(schema: Any) -> Any:
         schema = {**kind, **{key: value for key, value in schema.items() if key not in ("anyOf", "default")}}
     # Under "properties" a key is a name in the file, which can be "title" too.
     return {
-        key: {name: _plain(item) for name, item in value.items()} if key == "properties" else _plain(value)
+        key: {name: _simplify(item) for name, item in value.items()}
+        if key == "properties"
+        else _simplify(value)
         for key, value in schema.items()
         if key != "title"
     }

@@ -83,11 +83,11 @@ def _source(value: FunctionType | type) -> str:
         # The syntax tree, so that comments and layout can change.
         return ast.dump(ast.parse(textwrap.dedent(inspect.getsource(value))))
     except (OSError, TypeError, SyntaxError):  # typed into a console, or only part of a line
-        return _compiled(value.__code__) if isinstance(value, FunctionType) else value.__qualname__
+        return _bytecode(value.__code__) if isinstance(value, FunctionType) else value.__qualname__
 
 
-def _compiled(code: CodeType) -> str:
-    constants = [_compiled(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
+def _bytecode(code: CodeType) -> str:
+    constants = [_bytecode(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
     return repr((code.co_code, code.co_names, constants))
 
 

@@ -189,11 +189,11 @@ def _check(
     model = checks.attempt(problems, named, partial(find_model, file.model.name, folder=folder, own=own))
     if model is None:
         return None
-    given = file.parameters
-    free = {name: value for name, value in given.items() if isinstance(value, FreeParameter)}
-    formulas = {name: value for name, value in given.items() if isinstance(value, DerivedParameter)}
+    values = file.parameters
+    free = {name: value for name, value in values.items() if isinstance(value, FreeParameter)}
+    formulas = {name: value for name, value in values.items() if isinstance(value, DerivedParameter)}
     fixed = parameters.check_fixed(
-        problems, model, {name: value for name, value in given.items() if name not in {**free, **formulas}}
+        problems, model, {name: value for name, value in values.items() if name not in {**free, **formulas}}
     )
     space = parameters.domains(problems, model, free, grid=file.sampler.name == "grid")
     derived = parameters.derived(problems, model, formulas)
@@ -203,7 +203,7 @@ def _check(
     checks.check_budget(problems, file)
     checks.check_prior(problems, file, space)
     checks.check_pool(problems, file)
-    if len(fixed) + len(space) + len(derived) < len(given):
+    if len(fixed) + len(space) + len(derived) < len(values):
         return None
     network = parameters.check_model_rules(problems, model, fixed, space, derived, file.simulation.dt_ms)
     if network is None:

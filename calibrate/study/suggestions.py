@@ -44,7 +44,7 @@ def suggestion(model: Model, parameter: Parameter) -> SearchRange | None:
     low = low if parameter.low is None else max(low, parameter.low)
     high = high if parameter.high is None else min(high, parameter.high)
     if parameter.kind is int:
-        return _whole(model, parameter, math.ceil(low), math.floor(high))
+        return _whole_numbers(model, parameter, math.ceil(low), math.floor(high))
     ends = [_towards(model, parameter, end, float(default)) for end in (low, high)]
     return {"low": ends[0], "high": ends[1]} if ends[0] < ends[1] else None
 
@@ -58,7 +58,7 @@ def between(model: Model, parameter: Parameter, low: float, high: float) -> Sear
         raise ModelError(f"{parameter.name} needs LOW:HIGH with LOW below HIGH, not {low:g}:{high:g}")
     if parameter.kind is float:
         return {"low": ends[0], "high": ends[1]}
-    search = _whole(model, parameter, *ends)
+    search = _whole_numbers(model, parameter, *ends)
     if search is None:
         raise ModelError(
             f"{model.name} allows at most one value of {parameter.name} from {low:g} to {high:g}"
@@ -108,7 +108,7 @@ def _round(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def _whole(model: Model, parameter: Parameter, low: int, high: int) -> SearchRange | None:
+def _whole_numbers(model: Model, parameter: Parameter, low: int, high: int) -> SearchRange | None:
     """Return the whole numbers from `low` to `high` that the model accepts: a range, steps, or choices."""
     if high - low > MOST_TRIED:
         return {"low": low, "high": high}

@@ -36,7 +36,7 @@ class Problem:
         prefixes = (self.place[:n] for n in range(len(self.place), 0, -1))
         line = next((lines[prefix] for prefix in prefixes if prefix in lines), None)
         text = file if line is None else f"{file}:{line}"
-        text += f": {_readable(self.place)}{self.rule}".replace(" : ", ": ")
+        text += f": {_format_place(self.place)}{self.rule}".replace(" : ", ": ")
         if self.value is not None:
             text += f": {shown(self.value)}"
         if self.remedy:
@@ -69,7 +69,7 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _readable(place: Place) -> str:
+def _format_place(place: Place) -> str:
     if not place:
         return ""
     table, keys = str(place[0]), place[1:]

@@ -40,7 +40,7 @@ def warnings(
     complete   maps free parameters to all parameters
 
     Continuous parameters only. Everything that the spikes depend on is expressed in units that eliminate C,
-    the voltage scale and a common shift (see `_dimensionless`). The symmetries are the null space of the
+    the voltage scale and a common shift (see `_make_dimensionless`). The symmetries are the null space of the
     matrix of its derivatives with respect to the free parameters.
     """
     ranges = {n: d for n, d in space.items() if isinstance(d, Range) and not d.integer and d.step is None}
@@ -88,7 +88,7 @@ def _derivative(
         moved = {other: ranges[other].at(u + side * _SHARE * (other == name)) for other, u in at.items()}
         parameters = complete({**others, **moved})
         network = model.network(parameters)
-        ends.append(_dimensionless(network, model.values(network, parameters)))
+        ends.append(_make_dimensionless(network, model.values(network, parameters)))
     if ends[0].shape != ends[1].shape:
         raise ModelError(f"{name} changes the structure of the network, not only its values")
     if not np.isfinite(ends).all():
@@ -111,7 +111,7 @@ def _jumps(
         try:
             parameters = complete({**others, **moved})
             network = model.network(parameters)
-            numbers = _dimensionless(network, model.values(network, parameters))
+            numbers = _make_dimensionless(network, model.values(network, parameters))
         except Exception:
             return True  # it cannot be ruled out
         seen.append(
@@ -126,7 +126,7 @@ def _jumps(
     )
 
 
-def _dimensionless(network: Network, values: Values) -> NDArray[np.float64]:
+def _make_dimensionless(network: Network, values: Values) -> NDArray[np.float64]:
     """Return all that spikes depend on: voltages from E_L in units of V_th - E_L, charges in C times that.
 
     For neuron models other than iaf_psc_exp, the values are unchanged.
