@@ -142,7 +142,7 @@ def test_the_warm_up_does_not_shift_the_protocol(tmp_path):
         (
             'clusters = "each"',
             'population = "X"\nclusters = [0]',
-            r"population is not a population: \"X\"; there are",
+            r"population is not a population: \"X\"; populations are",
         ),
         ("duration_ms = 100", "duration_ms = 0", "duration_ms must be above 0"),
         ("duration_ms = 100", "duration_ms = 100.5", "is not a whole number of 1 ms steps"),

@@ -265,7 +265,7 @@ def test_a_distribution_may_be_a_file_or_a_list(tmp_path):
 @pytest.mark.parametrize(
     ("objective", "message"),
     [
-        ('target = "recordin"', r':20: \[objectives 1\] target must be a number, or "recording": "recordin"'),
+        ('target = "recordin"', r':20: \[objectives 1\] target must be a number or "recording": "recordin"'),
         ('target = "recording"\ninterval = [1, 2]', "has a target and an interval"),
         ("distribution = 3\ntolerance = 1.0", "distribution must be the name of a file, a list of numbers"),
         ('distribution = "none.csv"\ntolerance = 1.0', "none.csv cannot be read: No such file"),

@@ -195,7 +195,7 @@ class Draft:
         return Aim(statistic=aim.statistic, target=aim.target, tolerance=float(f"{tolerance:.2g}"))
 
     def _replicates(self, aims: Sequence[Aim]) -> dict[str, int]:
-        """Choose the number of graphs at which no tolerance is below the noise of a trial, up to MOST_GRAPHS."""
+        """Choose the number of graphs so that no tolerance is below the noise of a trial, up to a limit."""
         shares = [self._error(aim) / aim.tolerance for aim in aims if aim.tolerance]
         graphs = math.ceil(max(shares, default=0.0) ** 2)
         return {"graphs": graphs} if 1 < graphs <= MOST_GRAPHS else {}

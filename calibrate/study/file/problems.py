@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -153,7 +154,7 @@ def _problem(details: ErrorDetails, section: type[Section], place: Place) -> Pro
     if kind == "missing":
         return Problem(place, f"{key} is missing", None, f"add {key} = ..., {description}")
     if kind == "literal_error":
-        choices = [name.strip("'") for name in re.split(r", | or ", context["expected"])]
+        choices = _choices(section.model_fields[key].annotation)
         hint = did_you_mean(value, choices) if isinstance(value, str) else ""
         return Problem(place + keys, f"must be one of {listed(choices)}{hint}", value, remedy)
     if kind in ("too_short", "too_long"):
@@ -163,6 +164,13 @@ def _problem(details: ErrorDetails, section: type[Section], place: Place) -> Pro
         return Problem(place + keys, f"must be a list of {least}{wanted} values", value, remedy)
     rule = _RULES[kind].format(**context) if kind in _RULES else details["msg"]
     return Problem(place + keys, rule, value, remedy)
+
+
+def _choices(annotation: Any) -> list[str]:
+    """Return the values of all Literals in a type."""
+    if get_origin(annotation) is Literal:
+        return [str(value) for value in get_args(annotation)]
+    return [choice for part in get_args(annotation) for choice in _choices(part)]
 
 
 _KEY = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*""")
