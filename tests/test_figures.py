@@ -130,7 +130,7 @@ def test_a_verdict_is_drawn_in_tolerances_on_either_scale():
     intervals = [line.get_xdata() for line in axes.lines if len(line.get_xdata()) == 2][1:]
     np.testing.assert_allclose(intervals, [[0, 2], [0.25, 0.75]], atol=1e-12)
     assert axes.get_xlabel() == "NEST - GeNN, in tolerances"
-    with pytest.raises(StudyError, match="no two simulators"):
+    with pytest.raises(StudyError, match="does not compare two simulators"):
         verdict_figure(verdict(row("cv_E")))
 
 

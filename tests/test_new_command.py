@@ -202,7 +202,7 @@ def test_files_are_named_as_seen_from_the_study(tmp_path):
         (["balanced", "--free", "s=1:inf"], "s must be finite"),
         (["balanced", "--free", "s=-1:1"], "s must be at least 0"),
         (["balanced", "--free", "N_E=1.5:3"], "N_E takes a whole number"),
-        (["balanced", "--free", "connectivity=1:2"], "connectivity has no range"),
+        (["balanced", "--free", "connectivity=1:2"], "connectivity cannot have a range"),
         (["ei_clustered", "--free", "N_Q=7:9"], "allows at most one value of N_Q from 7 to 9"),
         (["ei_clustered", "--free", "J_E+=1:9"], "J_E+ = 9 must lie between 0 and N_Q = 6"),
         (["balanced", "--free", "s", "--objective", "rate_E"], "write NAME=TARGET or"),

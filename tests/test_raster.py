@@ -63,7 +63,7 @@ def test_of_many_neurons_a_part_is_shown_and_said():
 
 
 def test_counts_alone_make_no_raster():
-    with pytest.raises(ObservationError, match="needs the spikes"):
+    with pytest.raises(ObservationError, match="needs spikes"):
         raster_figure(replace(observation(("E", 4, 2)), spikes=None))
 
 
