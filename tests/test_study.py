@@ -145,7 +145,11 @@ BROKEN: dict[str, tuple[str, str, str]] = {
         r":9: .*needs low above 0 on a log scale: 0",
     ),
     "log and step": ('"J+" = 2', '"J+" = {low = 1, high = 3, log = true, step = 1}', r":9: .*log and step"),
-    "range of texts": ('"J+" = 2', "rule = {low = 1, high = 2}", r':9: .*choices, not a range; .*\["a", "b"\]'),
+    "range of texts": (
+        '"J+" = 2',
+        "rule = {low = 1, high = 2}",
+        r':9: .*choices, not a range; .*\["a", "b"\]',
+    ),
     "unknown choice": (
         '"J+" = 2',
         'rule = {choices = ["a", "c"]}',
