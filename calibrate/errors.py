@@ -63,7 +63,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     >>> did_you_mean("balancd", ["balanced", "larva"])
     " (did you mean 'balanced'?)"
     """
-    if len(name) > 100:  # no slip of the finger, and comparing takes long
+    if len(name) > 100:  # too long for a typo, and slow to compare
         return ""
     known = list(known)
     near = [other for other in known if other.casefold() == name.casefold()]

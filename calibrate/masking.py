@@ -1,4 +1,4 @@
-"""What may be printed: texts without the passwords of databases, and without signs that steer a terminal."""
+"""Strings that are safe to print: without database passwords and without terminal control characters."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from urllib.parse import quote, quote_plus
 
 HIDDEN = "***"
 
-# Drivers may tell in an error what they were given: passwords that this process has seen. Shorter ones are
-# parts of words.
+# Passwords that this process has seen, since drivers can repeat them in their error messages. Shorter ones
+# are not masked: they occur within ordinary words.
 _SECRETS: set[str] = set()
 _SHORTEST = 4
 
-# In a URL, written well or not: from the first colon after the user's name to the last @. In `?password=...`,
-# which drivers of databases take too.
+# The password in a URL, well-formed or not: from the first colon after the user name to the last @. Database
+# drivers also accept `?password=...`, which _IN_QUERY matches.
 _IN_URL = re.compile(r"^((?:[^/@]*/{2,})?[^:/@]*:)(.*)@", re.DOTALL)
 _NO_PASSWORD = re.compile(r"^[^/@]*/{2,}[^:/@]*@[^@]*$")
-# Lengths are bounded, so that a long text takes no longer than its length.
+# Lengths are bounded, so that matching takes time linear in the length of the string.
 _IN_QUERY = re.compile(
     r"([?&;][^=&\s]{0,40}?(?:pass|pwd|secret|token)[^=&\s]{0,40}=)[^&;\s'\"]*", re.IGNORECASE
 )
-# Whoever forgets the host writes the password where a port is.
+# In a URL without a host, the password stands in place of the port.
 _AS_PORT = re.compile(r"^([^/@]*//[^:/@]*:)(?!\d*(?:/|$))[^/@]*")
-# The same in the middle of a text, where a blank or the quotes around it end a URL.
+# A URL within a longer string ends at a space or at the closing quote.
 _IN_TEXT = re.compile(r"((?<![\w+.-])[A-Za-z][\w+.-]{0,40}(?::?//|:)/?[^\s:/@'\"]{0,100}:)\S{0,1000}@")
 
 
 def without_password(url: str) -> str:
-    """The URL of a database without its password, even where it is not written as a URL should be."""
+    """Return the URL of a database without its password, even if the URL is malformed."""
     if url.startswith(("sqlite:///", "sqlite+pysqlite:///")):  # names a file
         return _IN_QUERY.sub(rf"\1{HIDDEN}", url)
     masked = url
@@ -39,23 +39,25 @@ def without_password(url: str) -> str:
 
 
 def keep_secret(password: str) -> None:
-    """From now on, `without_passwords` finds `password` in any text, percent-encoded too."""
+    """Make `without_passwords` mask `password`, percent-encoded or not, in every string from now on."""
     if len(password) >= _SHORTEST:
         _SECRETS.update((password, quote(password, safe=""), quote(password), quote_plus(password)))
 
 
 def without_passwords(text: str) -> str:
-    """A text without the passwords of all URLs in it, and without those that are to be kept secret."""
+    """Return `text` without the passwords of the URLs in it and those registered by `keep_secret`."""
     for secret in sorted(_SECRETS, key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     return _IN_QUERY.sub(rf"\1{HIDDEN}", _IN_TEXT.sub(rf"\1{HIDDEN}@", text))
 
 
 def printable(text: str) -> str:
-    """A text in which line breaks stay, and other signs that cannot be seen are written out."""
+    """Return `text` with every unprintable character escaped, except line breaks."""
     if text.isprintable():
         return text
     return "".join(
-        sign if sign.isprintable() or sign == "\n" else sign.encode("unicode_escape").decode()
-        for sign in text
+        character
+        if character.isprintable() or character == "\n"
+        else character.encode("unicode_escape").decode()
+        for character in text
     )

@@ -22,10 +22,10 @@ MODELS = "calibrate.models"
 STATISTICS = "calibrate.statistics"
 ENVIRONMENTS = "calibrate.environments"
 
-# `python:NAME` stands for an object that a study was given in Python.
+# `python:NAME` refers to an object that was passed to a study in Python.
 PYTHON = "python"
 
-# Begins the names that modules of plug-in files have in sys.modules.
+# Prefix of the names of plug-in files in sys.modules.
 FILE_MODULE = "calibrate_file_"
 
 
@@ -38,22 +38,22 @@ def installed(kind: str) -> Mapping[str, EntryPoint]:
 def load(
     reference: str, kind: str, *, folder: Path | None = None, own: Mapping[str, object] | None = None
 ) -> object:
-    """The object that `reference` names; raises PluginError in one line if there is none.
+    """Return the object that `reference` names; raise PluginError, in one line, if there is none.
 
-    folder  where `file.py:Name` is looked up, the current folder by default
-    own     objects that a study was given in Python, by reference
+    folder  where `file.py:Name` is looked up (default: the current folder)
+    own     objects that were passed to a study in Python, by reference
     """
     if own and reference in own:
         return own[reference]
     if ":" not in reference:
         entries = installed(kind)
         if reference not in entries:
-            suffix = reference.rpartition("_")[2]  # of a statistic, its population
+            suffix = reference.rpartition("_")[2]  # for a statistic, its population
             with_suffix = [f"{name}_{suffix}" for name in entries] if kind == STATISTICS else []
             hint = did_you_mean(reference, [*entries, *with_suffix])
             what = kind.rsplit(".", 1)[-1]
-            known = ", ".join(sorted(entries)) or "none; is calibrate installed?"
-            raise PluginError(f"there is no '{reference}' among the installed {what}{hint}: {known}")
+            names = ", ".join(sorted(entries)) or "none; is calibrate installed?"
+            raise PluginError(f"there is no '{reference}' among the installed {what}{hint}: {names}")
         try:
             return entries[reference].load()
         except Exception as error:
@@ -61,12 +61,14 @@ def load(
             raise PluginError(f"cannot load {where}: {one_line(error)}") from error
     where, _, name = reference.rpartition(":")
     if where == PYTHON:
-        raise PluginError(f"'{name}' was defined in a script or notebook: put it into a file, FILE.py:{name}")
+        raise PluginError(
+            f"'{name}' was defined in a script or notebook; move it to a file and name it as FILE.py:{name}"
+        )
     module = _from_file(where, folder) if where.endswith(".py") else _from_package(where)
     try:
         return getattr(module, name)
     except AttributeError:
-        hint = did_you_mean(name, [known for known in vars(module) if not known.startswith("_")])
+        hint = did_you_mean(name, [public for public in vars(module) if not public.startswith("_")])
         raise PluginError(f"{where} has no '{name}'{hint}") from None
 
 
@@ -80,9 +82,9 @@ def _from_package(name: str) -> ModuleType:
 def _from_file(where: str, folder: Path | None) -> ModuleType:
     path = (folder or Path.cwd()) / where
     if not path.is_file():
-        raise PluginError(f"there is no file {path}")
-    # A name of its own for every version of the file: what was edited in a notebook's other window is loaded
-    # again, what was not is one module, and its functions can be named in another process.
+        raise PluginError(f"the file {path} does not exist")
+    # The module name identifies the content of the file: an edited file is loaded again, an unchanged one
+    # stays a single module, and other processes find its functions under the same name.
     try:
         identity = str(path.resolve()).encode() + b"\0" + path.read_bytes()
     except OSError as error:
@@ -104,7 +106,7 @@ def _from_file(where: str, folder: Path | None) -> ModuleType:
 
 
 def version_of(distribution: str) -> str | None:
-    """The version of an installed distribution; None if it is not installed, but only on the path."""
+    """Return the version of an installed distribution; None if it is not installed (or only on the path)."""
     try:
         return version(distribution)
     except PackageNotFoundError:

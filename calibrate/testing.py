@@ -1,4 +1,4 @@
-"""What every statistic keeps to: a suite that the author of one runs on her own.
+"""The rules that every statistic follows, as a test suite for the authors of statistics.
 
 # test_mine.py, run with pytest
 from calibrate.testing import StatisticContract
@@ -102,7 +102,7 @@ def observed(
     np.int64(40)
     """
     layout = Layout.of([("E", NEURONS, CLUSTERS)])
-    found = observe_spikes(
+    observation = observe_spikes(
         np.concatenate(list(trains)),
         np.repeat(np.arange(NEURONS), [train.size for train in trains]),
         layout,
@@ -111,9 +111,9 @@ def observed(
         bin_ms=bin_ms,
         window_ms=window_ms,
     )
-    values = {field.name: getattr(found, field.name) for field in fields(found)}
-    told = {"correct": 1.0, "reaction_time_ms": 80.0}
-    episodes = (Episode(0.0, 400.0, 1.0, told), Episode(400.0, 900.0, 0.0, {**told, "correct": 0.0}))
+    values = {field.name: getattr(observation, field.name) for field in fields(observation)}
+    measures = {"correct": 1.0, "reaction_time_ms": 80.0}
+    episodes = (Episode(0.0, 400.0, 1.0, measures), Episode(400.0, 900.0, 0.0, {**measures, "correct": 0.0}))
     values |= {"depolarisation": np.full(CLUSTERS, depolarisation), "episodes": episodes}
     return Observation(**values)
 
@@ -196,7 +196,7 @@ class StatisticContract:
         others = np.arange(0, DURATION_MS, 3)
         steps = [*trains, others, others]
         neurons = [*range(2, NEURONS + 2), 0, layout.n_neurons - 1]
-        found = observe_spikes(
+        among_others = observe_spikes(
             np.concatenate(steps),
             np.repeat(neurons, [step.size for step in steps]),
             layout,
@@ -204,7 +204,7 @@ class StatisticContract:
             duration_ms=DURATION_MS,
         )
         own = self.statistic.with_options(population="E")
-        self._assert_alike("switching", own(found), own(observed(trains)))
+        self._assert_alike("switching", own(among_others), own(observed(trains)))
 
     def test_the_loss_is_least_at_the_target(self) -> None:
         for regime, trains in REGIMES.items():
@@ -232,7 +232,7 @@ class StatisticContract:
 
 
 def _divisor(window_ms: float | None) -> float:
-    """A width in whole steps that divides the windows that are needed, and is shorter where it can be."""
+    """Return a width in whole steps that divides `window_ms`, and is shorter if possible."""
     if window_ms is None:
         return 40.0
     return next(float(n) for n in (40, 25, 10, 5, 2, 1) if window_ms % n == 0)

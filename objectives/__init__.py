@@ -1,1 +1,1 @@
-"""Built-in statistics, one file per family, written against `calibrate.objective` like a user's own."""
+"""Built-in statistics, one file per family, written with `calibrate.objective` like those of users."""

@@ -9,14 +9,14 @@ from calibrate.observation import Observation
 
 
 def shortfall(observation: Observation, population: str, progress: float) -> float:
-    """The shortfall of an undefined statistic, in [0, 1]: the less active the network, the larger.
+    """Return the shortfall of an undefined statistic, in [0, 1]: the less active the network, the larger.
 
-    progress    how far the activity of a network that fires has come towards what the statistic needs,
-                from 0 (a single spike is a little more) to 1
+    progress    how close the activity of a network that fires is to what the statistic needs, from 0 (a
+                single spike is a little more) to 1
 
-    (1 - progress) / 2 where `population` fired. Where it is silent, 1/2 + d / (2 (1 + d)), with d >= 0 the
-    distance of its mean membrane from threshold, in units of threshold minus reset: near 1/2 just below
-    threshold, 3/4 at reset, towards 1 under strong inhibition, and 1 where no membrane was seen.
+    (1 - progress) / 2 if `population` fired. If it is silent, 1/2 + d / (2 (1 + d)), where d >= 0 is the
+    distance of its mean membrane potential from threshold, in units of threshold minus reset: near 1/2 just
+    below threshold, 3/4 at reset, towards 1 under strong inhibition, and 1 if no potential was recorded.
     """
     if observation.totals(population).any():
         return (1 - min(max(progress, 0.0), 1.0)) / 2
@@ -29,10 +29,10 @@ def shortfall(observation: Observation, population: str, progress: float) -> flo
 
 
 def spikes_towards(totals: NDArray[np.int64], needed: float) -> float:
-    """How far neurons have come towards `needed` spikes each, in [0, 1]: a `progress` for `shortfall`.
+    """Return how close neurons are to `needed` spikes each, in [0, 1]: a `progress` for `shortfall`.
 
-    The share that the most active neuron has, which decides when a statistic becomes defined, averaged
-    with the share that all have, which also tells networks apart in which that neuron fires the same.
+    The mean of two shares: that of the most active neuron, which decides when a statistic becomes defined,
+    and that of all neurons, which also distinguishes networks whose most active neurons fire equally often.
     """
     shares = np.minimum(totals / needed, 1.0)
     return float(shares.max() + shares.mean()) / 2

@@ -1,4 +1,4 @@
-"""Whether cluster rates have two levels: their distribution over time."""
+"""Bimodality of cluster rates: the distribution of each over time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from calibrate.observation import Observation
 from objectives.activity import shortfall
 
 
-def _smoothed(bin_ms: float, sigma_ms: float) -> Needs:
+def _check_smoothing(bin_ms: float, sigma_ms: float) -> Needs:
     if not (math.isfinite(sigma_ms) and sigma_ms >= 0):
         raise ObjectiveError(f"sigma_ms must be 0 ms or more, not {sigma_ms:g}")
     return Needs(bin_ms=bin_ms)
@@ -22,7 +22,7 @@ def _smoothed(bin_ms: float, sigma_ms: float) -> Needs:
 def cluster_rates(
     observation: Observation, *, population: str, bin_ms: float, sigma_ms: float
 ) -> NDArray[np.float64]:
-    """Rate per neuron of each cluster (Hz), smoothed by a Gaussian, shape (clusters, bins)."""
+    """Return the rate per neuron of each cluster (Hz), smoothed by a Gaussian, shape (clusters, bins)."""
     sizes = observation.group_sizes(population)
     counts = observation.group_counts(population, bin_ms)
     rates: NDArray[np.float64] = counts / (sizes[:, None] * (bin_ms / 1000))
@@ -32,27 +32,27 @@ def cluster_rates(
     return smoothed
 
 
-def _that_change(
+def _changing_rates(
     observation: Observation, population: str, bin_ms: float, sigma_ms: float
 ) -> NDArray[np.float64]:
-    """The smoothed rates of the clusters that do not fire the same all the time."""
+    """Return the smoothed rates of the clusters whose rate is not constant."""
     rates = cluster_rates(observation, population=population, bin_ms=bin_ms, sigma_ms=sigma_ms)
     if rates.shape[1] < 4:
         return rates[:0]
-    # A constant rate comes out of the filter with rounding errors, which are no distribution.
+    # The filter leaves rounding errors on a constant rate, which must not count as a distribution.
     changing = np.ptp(rates, axis=1) > 1e-9 * rates.max(axis=1)
     return np.asarray(rates[changing], dtype=np.float64)
 
 
-def _nothing_changes(observation: Observation, population: str, bin_ms: float) -> Estimate:
+def _no_distribution(observation: Observation, population: str, bin_ms: float) -> Estimate:
     if observation.duration_ms < 4 * bin_ms:
         note = f"the measurement is shorter than 4 bins of {bin_ms:g} ms"
         return Estimate(math.nan, support=0, shortfall=1.0, note=note)
     missing = shortfall(observation, population, 0.0)
-    return Estimate(math.nan, support=0, shortfall=missing, note="the rate of no cluster changes")
+    return Estimate(math.nan, support=0, shortfall=missing, note="all cluster rates are constant")
 
 
-@statistic(needs=_smoothed, sample="bimodality coefficient of each cluster")
+@statistic(needs=_check_smoothing, sample="bimodality coefficient of each cluster")
 def bimodality(
     observation: Observation, *, population: str = "E", bin_ms: float = 5.0, sigma_ms: float = 25.0
 ) -> Estimate:
@@ -60,25 +60,26 @@ def bimodality(
 
         BC = (g^2 + 1) / (k + 3 (n - 1)^2 / ((n - 2) (n - 3)))
 
-    with g the skewness and k the excess kurtosis, both corrected for bias, of the smoothed rate of a cluster
-    in the n bins of the measurement.
+    where g is the skewness and k the excess kurtosis, both corrected for bias, of the smoothed rate of a
+    cluster in the n bins of the measurement.
 
     population  which neurons; the rates are those of its clusters
     bin_ms      width of the bins of the rate
-    sigma_ms    SD of the Gaussian that smooths it; 0 for none
+    sigma_ms    SD of the Gaussian that smooths the rate; 0 for none
 
-    No unit, in (0, 1]: 1/3 for a normal distribution, 5/9 = .555 for a uniform one, above that for two levels
-    that are apart, 1 for two values. Skewed distributions of one mode exceed .555 too (an exponential one has
-    .625): a cluster that is rarely up, or a single spike, whose kernel gives about .9. `dip` does not mind
-    skewness.
-    Support: clusters that take part.
-    A cluster with a constant rate takes no part. Undefined if all are like that: shortfall 1/2 for a
-    saturated network, more for a silent one, by its distance from threshold; and 1 in fewer than 4 bins.
+    No unit, in (0, 1]: 1/3 for a normal distribution, 5/9 = .555 for a uniform one, more for two separate
+    levels, 1 for two values. Skewed unimodal distributions also exceed .555 (an exponential one has .625):
+    those of a cluster that is rarely up, or of a single spike, whose kernel gives about .9. `dip` is not
+    affected by skewness.
+    Support: clusters included.
+    Clusters with a constant rate are excluded. Undefined if all of them are: the shortfall is 1/2 for a
+    saturated network, larger for a silent one, depending on its distance from threshold, and 1 in fewer than
+    4 bins.
     Source: Pfister et al. 2013.
     """
-    rates = _that_change(observation, population, bin_ms, sigma_ms)
+    rates = _changing_rates(observation, population, bin_ms, sigma_ms)
     if not rates.size:
-        return _nothing_changes(observation, population, bin_ms)
+        return _no_distribution(observation, population, bin_ms)
     n = rates.shape[1]
     centred = rates - rates.mean(axis=1, keepdims=True)
     m2, m3, m4 = ((centred**power).mean(axis=1) for power in (2, 3, 4))
@@ -87,7 +88,7 @@ def bimodality(
     return Estimate.mean_of((skewness**2 + 1) / (kurtosis + 3 * (n - 1) ** 2 / ((n - 2) * (n - 3))))
 
 
-@statistic(needs=_smoothed, sample="dip of each cluster")
+@statistic(needs=_check_smoothing, sample="dip of each cluster")
 def dip(
     observation: Observation, *, population: str = "E", bin_ms: float = 5.0, sigma_ms: float = 25.0
 ) -> Estimate:
@@ -95,24 +96,24 @@ def dip(
 
         dip = min_G max_x |F(x) - G(x)|
 
-    over all distributions G of one mode, with F the distribution of the smoothed rate of a cluster over the
+    over all unimodal distributions G, where F is the distribution of the smoothed rate of a cluster over the
     bins of the measurement. The population and the other options are those of `bimodality`.
 
-    No unit, in [0, .25]: near 0 for one mode, 1/4 for two values that are equally frequent, at most the share
-    of the rarer mode. Neighbouring bins are smoothed alike, so that tables of its significance do not apply.
-    Support: clusters that take part: all but those with a constant rate.
-    Undefined if all are like that; shortfall as for `bimodality`. A single spike gives next to 0.
+    No unit, in [0, .25]: near 0 for one mode, 1/4 for two equally frequent values, at most the share of the
+    rarer mode. Smoothing makes neighbouring bins dependent, so that tables of its significance do not apply.
+    Support: clusters included, which are all but those with a constant rate.
+    Undefined if there are none; the shortfall is that of `bimodality`. Close to 0 for a single spike.
     Source: Hartigan and Hartigan 1985.
     """
     from diptest import dipstat
 
-    rates = _that_change(observation, population, bin_ms, sigma_ms)
+    rates = _changing_rates(observation, population, bin_ms, sigma_ms)
     if not rates.size:
-        return _nothing_changes(observation, population, bin_ms)
+        return _no_distribution(observation, population, bin_ms)
     return Estimate.mean_of(np.array([float(dipstat(row)) for row in rates]))
 
 
-@statistic(unit="Hz^2", needs=_smoothed, sample="variance of the rate of each cluster")
+@statistic(unit="Hz^2", needs=_check_smoothing, sample="variance of the rate of each cluster")
 def cluster_rate_variance(
     observation: Observation, *, population: str = "E", bin_ms: float = 5.0, sigma_ms: float = 25.0
 ) -> Estimate:
@@ -120,11 +121,11 @@ def cluster_rate_variance(
 
         V = < Var_t(r_c(t)) >_c
 
-    with r_c the smoothed rate per neuron of cluster c, and the variance over all bins, 1/n. The randomness of
-    the spikes is part of it: N independent Poisson neurons of rate r have r / (2 sqrt(pi) sigma N). The
-    population and the other options are those of `bimodality`.
+    where r_c is the smoothed rate per neuron of cluster c, and the variance over all bins is that of a
+    population, 1/n. It includes the randomness of the spikes: N independent Poisson neurons of rate r have
+    r / (2 sqrt(pi) sigma N). The population and the other options are those of `bimodality`.
 
-    Returns Hz^2, >= 0, always defined: 0 without a spike, next to 0 for a single one. Support: clusters.
+    Returns Hz^2, >= 0, always defined: 0 without spikes, close to 0 for a single spike. Support: clusters.
     """
     rates = cluster_rates(observation, population=population, bin_ms=bin_ms, sigma_ms=sigma_ms)
     return Estimate.mean_of(rates.var(axis=1) if rates.shape[1] else np.zeros(rates.shape[0]))

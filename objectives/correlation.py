@@ -31,20 +31,21 @@ def correlation(
 
         r_sc = < r_ij >_{i<j},    r_ij = (1 / K) sum_k z_i(k) z_j(k)
 
-    with z_i(k) the count of neuron i in window k less its mean over the K windows, in units of its standard
-    deviation. The pairs of a set of n neurons sum to (sum_k (sum_i z_i(k))^2 / K - n) / 2, so that no matrix
-    of all pairs is formed. Spikes after the last whole window are left out.
+    where z_i(k) is the count of neuron i in window k minus its mean over the K windows, in units of its
+    standard deviation. The pairs of a set of n neurons sum to (sum_k (sum_i z_i(k))^2 / K - n) / 2, so that
+    no matrix of all pairs is needed. Spikes after the last whole window are left out.
 
     population  which neurons
     window_ms   width of the windows
     scope       "within" for pairs of the same cluster, "between" for pairs of different ones, or "all"
 
-    No unit, in [-1, 1]; 0 for independent neurons, also where counts are few. Support: neurons that take
-    part, noted where they are fewer than half. The standard error takes the windows as independent.
-    A neuron with the same count in every window, such as a silent one, has no correlation and takes no part.
-    Undefined if that leaves no pair, so with 0 or 1 spikes: shortfall (1 - progress) / 2, with progress half
-    of the share of neurons that have a spike; more for silent networks, by their distance from threshold.
-    Undefined with shortfall 1 where there are fewer than 2 windows or no such pair of neurons at all.
+    No unit, in [-1, 1]; 0 for independent neurons, even if counts are low. Support: neurons included; a note
+    says if they are fewer than half. The standard error treats windows as independent.
+    Neurons with the same count in every window, such as silent ones, have no correlation and are excluded.
+    Undefined if this leaves no pair (as with 0 or 1 spikes): the shortfall is (1 - progress) / 2, where
+    progress is half the share of neurons with a spike; it is larger for silent networks, depending on their
+    distance from threshold. Undefined with shortfall 1 if there are fewer than 2 windows or no such pair of
+    neurons at all.
     Source: Cohen and Kohn 2011.
     """
     counts = observation.neuron_counts(population, window_ms)
@@ -53,21 +54,23 @@ def correlation(
     if n_windows < 2:
         return Estimate(math.nan, support=0, shortfall=1.0, note=f"fewer than 2 windows of {window_ms:g} ms")
     if not _n_pairs(sizes, scope):
-        return Estimate(math.nan, support=0, shortfall=1.0, note=f"there is no pair of neurons {_of(scope)}")
+        return Estimate(
+            math.nan, support=0, shortfall=1.0, note=f"there is no pair of neurons {_where(scope)}"
+        )
     varying = np.ptp(counts, axis=1) > 0
     cluster = np.repeat(np.arange(sizes.size), sizes)[varying]
-    taking_part = np.bincount(cluster, minlength=sizes.size)
-    n_pairs = _n_pairs(taking_part, scope)
+    included = np.bincount(cluster, minlength=sizes.size)
+    n_pairs = _n_pairs(included, scope)
     if not n_pairs:
         progress = spikes_towards(observation.totals(population), 1) / 2
         missing = shortfall(observation, population, progress)
-        note = f"no pair of neurons {_of(scope)} with counts that vary"
+        note = f"there is no pair of neurons {_where(scope)} whose counts vary"
         return Estimate(math.nan, support=0, shortfall=missing, note=note)
 
     z = counts[varying] - counts[varying].mean(axis=1, keepdims=True)
     z /= np.sqrt(np.einsum("ik,ik->i", z, z) / n_windows)[:, None]
-    present = np.flatnonzero(taking_part)
-    starts = (np.cumsum(taking_part) - taking_part)[present]
+    present = np.flatnonzero(included)
+    starts = (np.cumsum(included) - included)[present]
     of_clusters = np.add.reduceat(z, starts, axis=0)
     within = (of_clusters**2).sum(axis=0)
     every = of_clusters.sum(axis=0) ** 2
@@ -80,16 +83,16 @@ def correlation(
         float(by_window.mean()),
         support=int(varying.sum()),
         error=float(by_window.std(ddof=1)) / math.sqrt(n_windows),
-        note=f"only {share:.0%} of the neurons have counts that vary" if share < 0.5 else "",
+        note=f"the counts of only {share:.0%} of the neurons vary" if share < 0.5 else "",
     )
 
 
 def _n_pairs(sizes: NDArray[np.int64], scope: str) -> int:
-    """Pairs of neurons in clusters of these sizes."""
+    """Count the pairs of neurons in clusters of these sizes."""
     n = int(sizes.sum())
     every, within = n * (n - 1) // 2, int((sizes * (sizes - 1) // 2).sum())
     return {"within": within, "between": every - within, "all": every}[scope]
 
 
-def _of(scope: str) -> str:
+def _where(scope: str) -> str:
     return {"within": "in one cluster", "between": "in different clusters", "all": "at all"}[scope]

@@ -1,4 +1,4 @@
-"""Metastability by a hidden Markov model: states of the whole population, without thresholds on rates."""
+"""Metastability with a hidden Markov model: states of a whole population, without thresholds on rates."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from calibrate.observation import Observation
 from objectives import jackknife
 from objectives.activity import shortfall, spikes_towards
 
-# Models are fitted from so many random starts, and with so many states at the most.
+# Number of random starts of a fit, most states of a model, most iterations of a fit.
 _STARTS = 3
 _MOST_STATES = 10
 _ITERATIONS = 100
@@ -25,10 +25,11 @@ _ITERATIONS = 100
 
 @dataclass(frozen=True)
 class Episodes:
-    """Stretches of time in which one state is near certain; arrays of shape (episodes,), in order of time.
+    """Periods in which one state is nearly certain; arrays of shape (episodes,), in order of time.
 
-    state     of each;  length_ms  how long it lasts
-    complete  whether it begins and ends within the measurement
+    state      state of each episode
+    length_ms  its duration
+    complete   whether it begins and ends within the measurement
     """
 
     state: NDArray[np.int64]
@@ -51,22 +52,23 @@ def _model(bin_ms: float, states: int, posterior: float, min_ms: float) -> Needs
 def episodes(
     counts: NDArray[np.int64], *, bin_ms: float, states: int, posterior: float, min_ms: float
 ) -> Episodes:
-    """The episodes of counts of shape (bins, clusters); deterministic.
+    """Find the episodes in counts of shape (bins, clusters); deterministic.
 
-    Poisson counts, independent given the state; the best of 3 fits by expectation maximisation. With `states`
-    = 0 their number is the one of the least BIC = -2 ln L + p ln n, from 1 to 10, as long as it falls.
+    The model has Poisson counts that are independent given the state; the best of 3 fits by expectation
+    maximisation is used. If `states` is 0, their number is increased from 1 up to 10 as long as BIC =
+    -2 ln L + p ln n falls.
     """
-    # In an order of their own, so that the random starts do not depend on how clusters are numbered.
+    # Clusters are sorted by their counts, so that the random starts do not depend on their numbers.
     counts = counts[:, np.lexsort(counts[::-1])]
-    best, least = _fitted(counts, states or 1)
+    best, least = _fit(counts, states or 1)
     for number in range(2, _MOST_STATES + 1) if not states else ():
-        model, bic = _fitted(counts, number)
+        model, bic = _fit(counts, number)
         if bic >= least:
             break
         best, least = model, bic
     if best is None:
         none = np.zeros(0)
-        note = f"no model of {states} states can be fitted"
+        note = f"a model with {states} states cannot be fitted"
         return Episodes(none.astype(int), none, none.astype(bool), len(counts) * bin_ms, note)
     certainty = best.predict_proba(counts)
     likely = certainty.argmax(axis=1)
@@ -75,18 +77,18 @@ def episodes(
     starts, stops = np.concatenate([[0], edges]), np.concatenate([edges, [accepted.size]])
     state = accepted[starts]
     length_ms = (stops - starts) * bin_ms
-    kept = (state >= 0) & (length_ms >= min_ms * (1 - 1e-9))
+    long_enough = (state >= 0) & (length_ms >= min_ms * (1 - 1e-9))
     return Episodes(
-        state=state[kept],
-        length_ms=length_ms[kept].astype(float),
-        complete=((starts > 0) & (stops < accepted.size))[kept],
+        state=state[long_enough],
+        length_ms=length_ms[long_enough].astype(float),
+        complete=((starts > 0) & (stops < accepted.size))[long_enough],
         duration_ms=accepted.size * bin_ms,
-        note=f"a model of {best.n_components} states",
+        note=f"a model with {best.n_components} states",
     )
 
 
-def _fitted(counts: NDArray[np.int64], number: int) -> tuple[Any, float]:
-    """The model of so many states and its BIC; None and infinity where no start leads to one."""
+def _fit(counts: NDArray[np.int64], number: int) -> tuple[Any, float]:
+    """Fit a model with `number` states; return it and its BIC, or None and infinity if no start succeeds."""
     from hmmlearn.hmm import PoissonHMM
 
     best, highest = None, -math.inf
@@ -97,14 +99,14 @@ def _fitted(counts: NDArray[np.int64], number: int) -> tuple[Any, float]:
                 n_iter=_ITERATIONS,
                 tol=1e-3 * len(counts),
                 random_state=seed,
-                # Next to nothing, so that a cluster that is silent in a state can still fire there.
+                # A tiny prior, so that a cluster that is silent in a state can still fire in it.
                 lambdas_prior=1e-3,
                 lambdas_weight=1e-3,
             )
             try:
                 model.fit(counts)
                 likelihood = float(model.score(counts))
-            except ValueError:  # a state that is never visited
+            except ValueError:  # a state was never visited
                 continue
             if likelihood > highest:
                 best, highest = model, likelihood
@@ -116,7 +118,7 @@ def _fitted(counts: NDArray[np.int64], number: int) -> tuple[Any, float]:
 def _silent_logger() -> Iterator[None]:
     logger = logging.getLogger("hmmlearn")
     before = logger.level
-    logger.setLevel(logging.ERROR)  # a start that converges slowly is one of several
+    logger.setLevel(logging.ERROR)  # several starts are tried; slow convergence of one does not matter
     try:
         yield
     finally:
@@ -126,7 +128,7 @@ def _silent_logger() -> Iterator[None]:
 def _of_episodes(
     *, unit: str, scale: str = "linear", sample: str = ""
 ) -> Callable[[Callable[[Episodes], Estimate]], Statistic]:
-    """A statistic of a function of the episodes, with the options of the model."""
+    """Make a statistic from a function of the episodes, with the options of the model."""
 
     def decorate(function: Callable[[Episodes], Estimate]) -> Statistic:
         def of_observation(
@@ -142,14 +144,15 @@ def _of_episodes(
             if len(counts) < 10:
                 note = f"the measurement is shorter than 10 bins of {bin_ms:g} ms"
                 return Estimate(math.nan, support=0, shortfall=1.0, note=note)
-            # A model of a handful of spikes has no states.
+            # A model of only a few spikes has no states.
             needed = 10 * counts.shape[1]
             if counts.sum() < needed:
                 totals = observation.totals(population)
                 missing = shortfall(observation, population, spikes_towards(totals, needed / totals.size))
                 return Estimate(math.nan, support=0, shortfall=missing, note=f"fewer than {needed} spikes")
-            found = episodes(counts, bin_ms=bin_ms, states=states, posterior=posterior, min_ms=min_ms)
-            return function(found)
+            return function(
+                episodes(counts, bin_ms=bin_ms, states=states, posterior=posterior, min_ms=min_ms)
+            )
 
         of_observation.__name__, of_observation.__doc__ = function.__name__, function.__doc__
         of_observation.__module__ = function.__module__
@@ -161,51 +164,53 @@ def _of_episodes(
 
 
 @_of_episodes(unit="")
-def hmm_states(found: Episodes) -> Estimate:
+def hmm_states(detected: Episodes) -> Estimate:
     """Number of states of the population that a Poisson hidden Markov model finds.
 
-    A model with Poisson counts of every cluster in each state, fitted to the counts of all clusters in bins;
-    a state counts where its posterior probability exceeds `posterior` for at least min_ms.
+    The model has a Poisson rate of every cluster in each state and is fitted to the binned counts of all
+    clusters. A state counts if its posterior probability exceeds `posterior` for at least min_ms.
 
     population  which neurons; the counts are those of its clusters
     bin_ms      width of the bins
-    states      number of states of the model; 0 for that of the least BIC, up to 10
-    posterior   probability from which a state is accepted
+    states      number of states of the model; 0 to choose it by the lowest BIC, up to 10
+    posterior   probability above which a state is accepted
     min_ms      how long it must be accepted
 
-    No unit, a whole number from 0 (none is ever certain) to the number of states; 1 for constant rates.
-    Support: episodes; the standard error is that of leaving out a tenth of them at a time, for the same
-    model. The fit takes seconds for 10 s in bins of 10 ms, more with more clusters: it is computed only
-    where it is asked for.
-    Undefined with fewer than 10 spikes for each cluster, so with 0 or 1 spikes: shortfall (1 - progress) / 2,
-    with progress the share of these that the neurons have; more for silent networks, by their distance from
-    threshold; and with shortfall 1 in fewer than 10 bins. Source: Mazzucato et al. 2015.
+    No unit, a whole number from 0 (no state is ever certain) to the number of states; 1 for constant rates.
+    Support: episodes; the standard error is a jackknife that leaves out a tenth of them at a time, with the
+    same model. Fitting 10 s in bins of 10 ms takes seconds, longer with more clusters, so this statistic is
+    computed only if a study asks for it.
+    Undefined with fewer than 10 spikes per cluster (as with 0 or 1 spikes): the shortfall is
+    (1 - progress) / 2, where progress is the share of these spikes that the neurons have; it is larger for
+    silent networks, depending on their distance from threshold. Undefined with shortfall 1 in fewer than 10
+    bins. Source: Mazzucato et al. 2015.
     """
 
-    def number(kept: NDArray[np.bool_]) -> float:
-        return float(np.unique(found.state[kept]).size)
+    def number(included: NDArray[np.bool_]) -> float:
+        return float(np.unique(detected.state[included]).size)
 
-    episodes = found.state.size
+    episodes = detected.state.size
     error = jackknife.over_time(number, episodes)
-    return Estimate(number(np.ones(episodes, dtype=bool)), support=episodes, error=error, note=found.note)
+    return Estimate(number(np.ones(episodes, dtype=bool)), support=episodes, error=error, note=detected.note)
 
 
 @_of_episodes(unit="ms", scale="log", sample="duration of every complete episode of a state")
-def hmm_dwell(found: Episodes) -> Estimate:
-    """Mean time in a state of the hidden Markov model, with episodes that the measurement cuts off.
+def hmm_dwell(detected: Episodes) -> Estimate:
+    """Mean time in a state of the hidden Markov model, including episodes that the measurement cuts off.
 
-        dwell = total time in accepted states / number of their episodes that begin and end
+        dwell = total time in accepted states / number of complete episodes
 
     The model, the population and the other options are those of `hmm_states`.
 
-    Returns ms, > 0. Support: episodes that are complete; the standard error, dwell / sqrt(support), is that
-    of exponential ones. Where there is none, the total time: a lower bound, so for constant rates.
-    Undefined where no state is ever certain, with shortfall 0; with few spikes, so with 0 or 1, as
+    Returns ms, > 0. Support: complete episodes, which begin and end within the measurement; the standard
+    error, dwell / sqrt(support), is that of exponential durations. If there are none, as for constant rates,
+    the total time is returned: a lower bound.
+    Undefined, with shortfall 0, if no state is ever certain, and with few spikes (as with 0 or 1), as
     `hmm_states`. Source: Mazzucato et al. 2015.
     """
-    if not found.state.size:
+    if not detected.state.size:
         return Estimate(math.nan, support=0, note="no state is ever certain")
-    total_ms, complete = float(found.length_ms.sum()), int(found.complete.sum())
+    total_ms, complete = float(detected.length_ms.sum()), int(detected.complete.sum())
     if not complete:
         return Estimate(total_ms, support=0, lower_bound=True, note="lower bound: no state began and ended")
     value = total_ms / complete
@@ -213,22 +218,24 @@ def hmm_dwell(found: Episodes) -> Estimate:
         value,
         support=complete,
         error=value / math.sqrt(complete),
-        note=found.note,
-        sample=found.length_ms[found.complete],
+        note=detected.note,
+        sample=detected.length_ms[detected.complete],
     )
 
 
 @_of_episodes(unit="Hz")
-def hmm_switching(found: Episodes) -> Estimate:
+def hmm_switching(detected: Episodes) -> Estimate:
     """Changes from one state of the hidden Markov model to another, per second.
 
         switching = number of successive episodes of different states / duration
 
     The model, the population and the other options are those of `hmm_states`.
 
-    Returns Hz, >= 0; 0 for constant rates. Support: changes; the standard error is that of a Poisson number.
-    Undefined with few spikes, so with 0 or 1, as `hmm_states`. Source: Mazzucato et al. 2015.
+    Returns Hz, >= 0; 0 for constant rates. Support: changes; the standard error is that of a Poisson count.
+    Undefined with few spikes (as with 0 or 1), as `hmm_states`. Source: Mazzucato et al. 2015.
     """
-    changes = int((np.diff(found.state) != 0).sum())
-    seconds = found.duration_ms / 1000
-    return Estimate(changes / seconds, support=changes, error=math.sqrt(changes) / seconds, note=found.note)
+    changes = int((np.diff(detected.state) != 0).sum())
+    seconds = detected.duration_ms / 1000
+    return Estimate(
+        changes / seconds, support=changes, error=math.sqrt(changes) / seconds, note=detected.note
+    )

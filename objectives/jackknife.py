@@ -1,4 +1,4 @@
-"""Standard errors of statistics that are no means, from a measurement that is left out block by block."""
+"""Standard errors of statistics that are not means, by leaving out the measurement block by block."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ BLOCKS = 10
 
 
 def over_time(value: Callable[[NDArray[np.bool_]], float], bins: int) -> float:
-    """Delete-block jackknife over 10 blocks of time; `value` is given the bins that are kept, shape (bins,).
+    """Delete-block jackknife over 10 blocks of time; `value` receives a mask of the bins kept, shape (bins,).
 
         error = sqrt((m - 1) / m sum_i (theta_i - <theta>)^2)
 
-    with theta_i the value without block i of m. It holds where blocks are long against what changes within
-    them, and for smooth statistics. nan where there are fewer than 2 bins a block, or a value is undefined.
-    Source: Kuensch 1989.
+    where theta_i is the value without block i of m. It is valid for smooth statistics, and if blocks are long
+    compared to the time scales of the activity. nan with fewer than 2 bins per block, or if a value is
+    undefined. Source: Kuensch 1989.
     """
     if bins < 2 * BLOCKS:
         return math.nan

@@ -1,6 +1,6 @@
 """Associative learning: sparse responses to odours, and the preference that training leaves.
 
-An odour is a stimulus of one population; the last one to begin is the test, earlier ones are the training.
+Odours are stimuli of one population. The last one to begin is the test; the earlier ones are the training.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from calibrate.observation import Observation, Presentation
 from objectives import jackknife
 
 
-def _shown(observation: Observation, stimulus: str) -> list[Presentation]:
-    return [one for one in observation.presentations if one.population == stimulus]
+def _presentations(observation: Observation, stimulus: str) -> list[Presentation]:
+    return [shown for shown in observation.presentations if shown.population == stimulus]
 
 
-def _windows(window_ms: float, min_spikes: int) -> Needs:
+def _check_windows(window_ms: float, min_spikes: int) -> Needs:
     if not (math.isfinite(window_ms) and window_ms > 0):
         raise ObjectiveError(f"window_ms must be above 0, not {window_ms:g}")
     if min_spikes < 1:
@@ -27,7 +27,7 @@ def _windows(window_ms: float, min_spikes: int) -> Needs:
     return Needs(window_ms=window_ms)
 
 
-@statistic(needs=_windows)
+@statistic(needs=_check_windows)
 def active_fraction(
     observation: Observation,
     *,
@@ -36,52 +36,54 @@ def active_fraction(
     window_ms: float = 1000.0,
     min_spikes: int = 1,
 ) -> Estimate:
-    """Share of the neurons of a population that respond when a stimulus begins: its sparseness.
+    """Share of the neurons of a population that respond to the onset of a stimulus: its sparseness.
 
         active = < (1 / N) sum_i [n_i >= min_spikes] >
 
-    with n_i the spikes of neuron i in the first whole window of a presentation, N neurons, and the mean over
-    presentations.
+    where n_i is the number of spikes of neuron i in the first whole window of a presentation and N the number
+    of neurons; the mean is over presentations.
 
     population  which neurons
     stimulus    population that receives the stimulus
-    window_ms   width of the windows; stimuli should begin with one
-    min_spikes  as many make a neuron active
+    window_ms   width of the windows; stimuli should begin at multiples of it
+    min_spikes  number of spikes from which a neuron is active
 
-    No unit, in [0, 1]: 0 without a spike, and for a single one at most 1 / N of a presentation. Support:
-    neurons times presentations. Undefined, with shortfall 1, where no presentation holds a whole window.
+    No unit, in [0, 1]: 0 without spikes; a single spike adds at most 1 / N in one presentation. Support:
+    neurons times presentations. Undefined, with shortfall 1, if no presentation contains a whole window.
     Source: population sparseness as in Juergensen et al. 2021; how many Kenyon cells respond depends on the
     window (5 to 10 % are quoted; in the larva model 2 % in 100 ms, 20 % in 1 s).
     """
     counts = observation.neuron_counts(population, window_ms)
     firsts = [
-        math.ceil(one.start_ms / window_ms - 1e-9)
-        for one in _shown(observation, stimulus)
-        if one.stop_ms - one.start_ms >= window_ms
+        math.ceil(shown.start_ms / window_ms - 1e-9)
+        for shown in _presentations(observation, stimulus)
+        if shown.stop_ms - shown.start_ms >= window_ms
     ]
     active = [counts[:, k] >= min_spikes for k in firsts if k < counts.shape[1]]
     if not active:
-        return Estimate(math.nan, support=0, shortfall=1.0, note=f"no stimulus onto {stimulus} to respond to")
-    found = np.concatenate(active)
-    value = float(found.mean())
-    error = math.sqrt(value * (1 - value) / max(found.size - 1, 1))
-    return Estimate(value, support=found.size, error=error)
+        return Estimate(
+            math.nan, support=0, shortfall=1.0, note=f"no presentation to {stimulus} contains a window"
+        )
+    responses = np.concatenate(active)
+    value = float(responses.mean())
+    error = math.sqrt(value * (1 - value) / max(responses.size - 1, 1))
+    return Estimate(value, support=responses.size, error=error)
 
 
-def _bins(bin_ms: float) -> Needs:
+def _check_bins(bin_ms: float) -> Needs:
     if not (math.isfinite(bin_ms) and bin_ms > 0):
         raise ObjectiveError(f"bin_ms must be above 0, not {bin_ms:g}")
     return Needs(bin_ms=bin_ms)
 
 
-def _part(bin_ms: float, from_ms: float, to_ms: float) -> Needs:
+def _check_part(bin_ms: float, from_ms: float, to_ms: float) -> Needs:
     if not 0 <= from_ms < to_ms:
         raise ObjectiveError(f"from_ms must be at least 0 and below to_ms, not {from_ms:g} and {to_ms:g}")
-    return _bins(bin_ms)
+    return _check_bins(bin_ms)
 
 
 def _pair(observation: Observation, population: str, bin_ms: float) -> NDArray[np.float64]:
-    """Spikes per neuron of the first two clusters in bins, shape (2, bins)."""
+    """Return spikes per neuron of the first two clusters in bins, shape (2, bins)."""
     counts = observation.group_counts(population, bin_ms)
     if counts.shape[0] < 2:
         raise ObjectiveError(f"population {population} needs two clusters, one for each valence")
@@ -89,25 +91,25 @@ def _pair(observation: Observation, population: str, bin_ms: float) -> NDArray[n
 
 
 def _bias(pair: NDArray[np.float64]) -> float:
-    """(M+ - M-) / (M+ + M-) of spikes of shape (2, bins); nan without a spike."""
+    """Return (M+ - M-) / (M+ + M-) for spikes of shape (2, bins); nan without spikes."""
     plus, minus = pair.sum(axis=1)
     return float((plus - minus) / (plus + minus)) if plus + minus else math.nan
 
 
 def _estimate(pair: NDArray[np.float64], where: str) -> Estimate:
-    """The bias with its error, from the spread over blocks of time."""
+    """Estimate the bias, with its error from a jackknife over blocks of time."""
     value, bins = _bias(pair), pair.shape[1]
     if not bins:
-        return Estimate(math.nan, support=0, shortfall=1.0, note=f"{where} is not in the measurement")
+        return Estimate(math.nan, support=0, shortfall=1.0, note=f"{where} is outside the measurement")
     if not math.isfinite(value):
         return Estimate(math.nan, support=0, shortfall=0.5, note=f"no spike in {where}")
-    error = jackknife.over_time(lambda kept: _bias(pair[:, kept]), bins)
+    error = jackknife.over_time(lambda included: _bias(pair[:, included]), bins)
     return Estimate(value, support=float(pair.sum()), error=error)
 
 
 def _test(observation: Observation, stimulus: str) -> Presentation | None:
-    shown = _shown(observation, stimulus)
-    return max(shown, key=lambda one: one.start_ms) if shown else None
+    presentations = _presentations(observation, stimulus)
+    return max(presentations, key=lambda shown: shown.start_ms, default=None)
 
 
 def _slice(pair: NDArray[np.float64], start_ms: float, stop_ms: float, bin_ms: float) -> NDArray[np.float64]:
@@ -117,7 +119,7 @@ def _slice(pair: NDArray[np.float64], start_ms: float, stop_ms: float, bin_ms: f
 _NO_TEST = "no stimulus was presented"
 
 
-@statistic(needs=_part)
+@statistic(needs=_check_part)
 def preference(
     observation: Observation,
     *,
@@ -127,21 +129,21 @@ def preference(
     to_ms: float = 180_000.0,
     bin_ms: float = 1000.0,
 ) -> Estimate:
-    """Preference for the tested odour: bias between output neurons of both valences.
+    """Preference for the tested odour: bias between output neurons of the two valences.
 
         preference = (M+ - M-) / (M+ + M-)
 
-    with M+ and M- the rates of the first two clusters of the population, appetitive and aversive, in a part
-    of the last presentation.
+    where M+ and M- are the rates of the first two clusters of the population, appetitive and aversive, in a
+    part of the last presentation.
 
     population  output neurons
     stimulus    population that receives the odours
-    from_ms, to_ms  the part of the presentation, from its onset; it ends with it at the latest
+    from_ms, to_ms  the part of the presentation, from its onset; it is cut at the end of the presentation
     bin_ms      width of the bins in which spikes are counted
 
-    No unit, in [-1, 1]: 0 is no preference, and a single spike is all of one. Support: spikes per neuron; the
-    standard error is a jackknife over 10 blocks of time. Undefined without a spike, with shortfall 1/2, and
-    without a presentation in the measurement, with shortfall 1. Source: Juergensen et al. 2024.
+    No unit, in [-1, 1]: 0 is no preference; a single spike gives -1 or 1. Support: spikes per neuron; the
+    standard error is a jackknife over 10 blocks of time. Undefined with shortfall 1/2 without spikes, and
+    with shortfall 1 if there is no presentation in the measurement. Source: Juergensen et al. 2024.
     """
     pair, test = _pair(observation, population, bin_ms), _test(observation, stimulus)
     if test is None:
@@ -150,7 +152,7 @@ def preference(
     return _estimate(_slice(pair, test.start_ms + from_ms, stop, bin_ms), "the test")
 
 
-@statistic(needs=_bins)
+@statistic(needs=_check_bins)
 def learning_index(
     observation: Observation,
     *,
@@ -159,7 +161,7 @@ def learning_index(
     window_ms: float = 10_000.0,
     bin_ms: float = 1000.0,
 ) -> Estimate:
-    """Change of the preference by training: at the onset of the test, less at the onset of the training.
+    """Change of the preference by training: at the onset of the test minus at the onset of the training.
 
         learning = bias(test, first window) - bias(first presentation, first window)
 
@@ -167,25 +169,27 @@ def learning_index(
 
     population  output neurons
     stimulus    population that receives the odours
-    window_ms   the time after each onset
+    window_ms   time after each onset
     bin_ms      width of the bins in which spikes are counted
 
-    No unit, in [-2, 2]: 0 is nothing learnt, negative values are aversion. Support: spikes per neuron in both
-    windows. Undefined where one of them has no spike (so for 0 or 1 spikes), with shortfall 1/2, and with
-    shortfall 1 where fewer than two presentations are in the measurement.
+    No unit, in [-2, 2]: 0 if nothing was learnt, negative for aversion. Support: spikes per neuron in both
+    windows. Undefined with shortfall 1/2 if one of them has no spikes (as with 0 or 1 spikes), and with
+    shortfall 1 if fewer than two presentations are in the measurement.
     """
     pair, test = _pair(observation, population, bin_ms), _test(observation, stimulus)
-    shown = _shown(observation, stimulus)
-    if test is None or len(shown) < 2:
-        return Estimate(math.nan, support=0, shortfall=1.0, note="there are no training and test")
-    first = min(shown, key=lambda one: one.start_ms)
+    presentations = _presentations(observation, stimulus)
+    if test is None or len(presentations) < 2:
+        return Estimate(math.nan, support=0, shortfall=1.0, note="there is no training before a test")
+    first = min(presentations, key=lambda shown: shown.start_ms)
     before, after = (
-        _estimate(_slice(pair, one.start_ms, min(one.stop_ms, one.start_ms + window_ms), bin_ms), "an onset")
-        for one in (first, test)
+        _estimate(
+            _slice(pair, shown.start_ms, min(shown.stop_ms, shown.start_ms + window_ms), bin_ms), "an onset"
+        )
+        for shown in (first, test)
     )
-    for found in (before, after):
-        if not found.defined:
-            return found
+    for estimate in (before, after):
+        if not estimate.defined:
+            return estimate
     return Estimate(
         after.value - before.value,
         support=before.support + after.support,
@@ -193,7 +197,7 @@ def learning_index(
     )
 
 
-@statistic(needs=_bins)
+@statistic(needs=_check_bins)
 def preference_decay(
     observation: Observation,
     *,
@@ -207,19 +211,19 @@ def preference_decay(
 
         decay = 1 - bias(last window) / bias(first window)
 
-    with the bias (M+ - M-) / (M+ + M-) of `preference` in windows at the beginning and the end of the last
+    with the bias (M+ - M-) / (M+ + M-) of `preference` in windows at the start and the end of the last
     presentation.
 
     population  output neurons
     stimulus    population that receives the odours
     window_ms   width of the two windows
     bin_ms      width of the bins in which spikes are counted
-    least       a first bias closer to 0 than this is none
+    least       smallest absolute value of the first bias that counts as a preference
 
-    No unit: 0 where the preference lasts, 1 where it is gone, above where it turns. Support: spikes per
-    neuron in both windows. Undefined where there is no preference to lose, with shortfall 1/2 of what it is
-    short of `least` (so for 0 or 1 spikes, 1/2 or more), and with shortfall 1 where the test is shorter than
-    two windows.
+    No unit: 0 if the preference lasts, 1 if it is gone, more than 1 if it reverses. Support: spikes per
+    neuron in both windows. Undefined if there is no preference to lose: the shortfall is
+    (1 - |first bias| / least) / 2, or 1/2 if a window has no spikes (as with 0 or 1 spikes). Undefined with
+    shortfall 1 if the test is shorter than two windows.
     """
     pair, test = _pair(observation, population, bin_ms), _test(observation, stimulus)
     if test is None:
@@ -227,11 +231,11 @@ def preference_decay(
     end = min(test.stop_ms, observation.duration_ms)
     if end - test.start_ms < 2 * window_ms:
         return Estimate(math.nan, support=0, shortfall=1.0, note="the test is shorter than two windows")
-    first = _estimate(_slice(pair, test.start_ms, test.start_ms + window_ms, bin_ms), "the test's beginning")
-    last = _estimate(_slice(pair, end - window_ms, end, bin_ms), "the test's end")
-    for found in (first, last):
-        if not found.defined:
-            return found
+    first = _estimate(_slice(pair, test.start_ms, test.start_ms + window_ms, bin_ms), "the start of the test")
+    last = _estimate(_slice(pair, end - window_ms, end, bin_ms), "the end of the test")
+    for estimate in (first, last):
+        if not estimate.defined:
+            return estimate
     if abs(first.value) < least:
         short = 0.5 * (1 - abs(first.value) / least)
         return Estimate(math.nan, support=0, shortfall=short, note="there is no preference to lose")

@@ -1,4 +1,4 @@
-"""Metastability: the up-states of clusters, how long they last, how many there are, how often they begin."""
+"""Metastability: the duration, number and frequency of the up-states of clusters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from objectives import jackknife
 from objectives.activity import shortfall
 
 
-def _detection(
+def _check_detection(
     theta_hi_hz: float, theta_lo_hz: float, min_ms: float, bin_ms: float, sigma_ms: float, thresholds: str
 ) -> Needs:
     if not (math.isfinite(theta_hi_hz) and 0 < theta_lo_hz <= theta_hi_hz):
@@ -32,12 +32,12 @@ def _detection(
     return Needs(bin_ms=bin_ms)
 
 
-# The observation that up-states were detected in last, with the options, and what they are: the statistics of
-# one population follow one another and share them. It keeps no observation alive.
+# The observation in which up-states were last detected, the options, and the up-states: the statistics of one
+# population are computed one after another and share them. The weak reference keeps no observation alive.
 _latest: tuple[weakref.ref[Observation], dict[str, Any], UpStates] | None = None
 
 
-def _detected(observation: Observation, **options: Any) -> UpStates:
+def _detect(observation: Observation, **options: Any) -> UpStates:
     global _latest
     latest = _latest
     if latest is not None and latest[0]() is observation and latest[1] == options:
@@ -56,9 +56,9 @@ def _of_up_states(
     sample: str = "",
     spread: Mapping[str, Spread] | None = None,
 ) -> Callable[[Callable[[UpStates, Callable[[str], Estimate]], Estimate]], Statistic]:
-    """A statistic of a function of the up-states, with the options of their detection.
+    """Make a statistic from a function of the up-states, with the options of their detection.
 
-    The function is also given what makes an undefined Estimate, with a note, of a network without up-states.
+    The function's second argument makes an undefined Estimate, given a note, for a network without up-states.
     """
 
     def decorate(function: Callable[[UpStates, Callable[[str], Estimate]], Estimate]) -> Statistic:
@@ -73,7 +73,7 @@ def _of_up_states(
             sigma_ms: float = 25.0,
             thresholds: str = "absolute",
         ) -> Estimate:
-            states = _detected(
+            states = _detect(
                 observation,
                 population=population,
                 theta_hi_hz=theta_hi_hz,
@@ -90,12 +90,12 @@ def _of_up_states(
                 missing = shortfall(observation, population, (rate_share + time_share) / 2)
                 return Estimate(math.nan, support=0, shortfall=missing, note=note)
 
-            found = function(states, undefined)
-            return found if found.note or not states.note else replace(found, note=states.note)
+            estimate = function(states, undefined)
+            return estimate if estimate.note or not states.note else replace(estimate, note=states.note)
 
         of_observation.__name__, of_observation.__doc__ = function.__name__, function.__doc__
         of_observation.__module__ = function.__module__
-        return statistic(unit=unit, needs=_detection, scale=scale, sample=sample, spread=spread)(
+        return statistic(unit=unit, needs=_check_detection, scale=scale, sample=sample, spread=spread)(
             of_observation
         )
 
@@ -106,44 +106,43 @@ def _no_up_state(states: UpStates) -> str:
     return f"no up-state; the highest smoothed rate of a cluster is {states.peak_hz:.3g} Hz"
 
 
-# Measured on the E/I clustered network in its metastable state, 1500 neurons, 6 clusters, 10 s. What differs
-# between graphs of fixed in-degree is in `within`.
+# Measured on the E/I clustered network in its metastable state, 1500 neurons, 6 clusters, 10 s. With a fixed
+# in-degree, `within` includes the differences between graphs.
 _SPREAD_OF_DWELL = {"fixed_indegree": Spread(within=0.16), "bernoulli": Spread(within=0.63, between=0.80)}
 _SPREAD_OF_ACTIVE = {"fixed_indegree": Spread(within=0.14), "bernoulli": Spread(within=0.07, between=0.28)}
 _SPREAD_OF_SWITCHING = {"fixed_indegree": Spread(within=0.10), "bernoulli": Spread(within=0.09, between=0.39)}
 
 
-@_of_up_states(
-    unit="ms", scale="log", sample="duration of every up-state that is complete", spread=_SPREAD_OF_DWELL
-)
+@_of_up_states(unit="ms", scale="log", sample="duration of every complete up-state", spread=_SPREAD_OF_DWELL)
 def dwell_time(states: UpStates, undefined: Callable[[str], Estimate]) -> Estimate:
-    """Mean dwell time of clusters in up-states, with those that the measurement cuts off.
+    """Mean dwell time of clusters in up-states, including those that the measurement cuts off.
 
         dwell = total time of all clusters in up-states / number of up-states that end
 
-    The time of up-states that go on at the start or at the end of the measurement counts like any other:
-    for exponential dwell times this is the maximum-likelihood estimate under censoring, where dropping
-    them would favour short ones. Up-states shorter than min_ms are not seen, so that exponential
-    dwell times of mean tau give about tau + min_ms, and some 10 % more with thresholds well below the middle
-    between both rates, since smoothing widens up-states there and joins those with short gaps.
+    The time of up-states that are cut off by the start or the end of the measurement counts like any other:
+    for exponential dwell times this is the maximum-likelihood estimate under censoring, whereas dropping
+    them would favour short ones. Up-states shorter than min_ms are not detected, so that exponential dwell
+    times of mean tau give about tau + min_ms, and about 10 % more with thresholds well below the middle
+    between the two rates, since smoothing then widens up-states and joins those with short gaps.
 
-    population      which neurons; its clusters are what is up or down
-    theta_hi_hz     an up-state begins where the smoothed rate of a cluster exceeds this,
-    theta_lo_hz     and ends where it falls below this
+    population      which neurons; its clusters are up or down
+    theta_hi_hz     an up-state begins when the smoothed rate of a cluster exceeds this,
+    theta_lo_hz     and ends when it falls below this
     min_ms          shorter up-states are dropped
     bin_ms          width of the bins of the rate
-    sigma_ms        SD of the Gaussian that smooths it; 0 for none
-    thresholds      "absolute"; "relative": so far above the median rate of each cluster, where background
-                    rates come near an absolute threshold; "mixture": 2/3 and 1/2 of the way between the means
-                    of two normal distributions fitted to all rates, as given where these are not 2 SDs apart
+    sigma_ms        SD of the Gaussian that smooths the rate; 0 for none
+    thresholds      "absolute": as given; "relative": above the median rate of each cluster, for background
+                    rates near an absolute threshold; "mixture": 2/3 and 1/2 of the way between the means of
+                    two normal distributions fitted to all rates, or as given if these are less than 2 SDs
+                    apart
 
     Returns ms, > 0. Support: up-states that end; the standard error, dwell / sqrt(support), is that of
-    exponential dwell times. The sample has the complete up-states, of which the value is no plain mean. If
-    there are up-states and none ends, the total time is returned, as if one ended with the measurement: a
+    exponential dwell times. The sample contains the complete up-states; the value is not simply their mean.
+    If there are up-states but none ends, the total time is returned, as if one ended with the measurement: a
     lower bound, which meets no target.
-    Undefined without an up-state, so with 0 or 1 spikes: shortfall (1 - progress) / 2, with progress the
-    mean of two shares: of the highest smoothed rate in the upper threshold, and of the longest time above it
-    in min_ms; more for silent networks, by their distance from threshold.
+    Undefined without an up-state (as with 0 or 1 spikes): the shortfall is (1 - progress) / 2, where progress
+    is the mean of two ratios, the highest smoothed rate to the upper threshold and the longest time above it
+    to min_ms, each at most 1; it is larger for silent networks, depending on their distance from threshold.
     Source: Litwin-Kumar and Doiron 2012; Rostami et al. 2024.
     """
     if not states.start.size:
@@ -162,17 +161,17 @@ def dwell_time(states: UpStates, undefined: Callable[[str], Estimate]) -> Estima
 
 @_of_up_states(unit="ms", scale="log")
 def up_gap(states: UpStates, undefined: Callable[[str], Estimate]) -> Estimate:
-    """Mean time between the up-states of a cluster, with gaps that the measurement cuts off.
+    """Mean time between the up-states of a cluster, including gaps that the measurement cuts off.
 
         gap = total time of all clusters outside of up-states / number of up-states that begin
 
-    the counterpart of `dwell_time`, whose population and other options it has; a cluster without an up-state
-    is one long gap that does not end.
+    the counterpart of `dwell_time`, with the same population and other options. A cluster without an up-state
+    counts as one long gap that does not end.
 
     Returns ms, > 0. Support: up-states that begin; the standard error, gap / sqrt(support), is that of
-    exponential gaps. If there are up-states and none begins, the total time is returned: a lower bound.
-    Undefined without an up-state, so with 0 or 1 spikes, with the shortfall of `dwell_time`; and with none,
-    0, where every cluster is up all the time. Source: as for `dwell_time`.
+    exponential gaps. If there are up-states but none begins, the total time is returned: a lower bound.
+    Undefined without an up-state (as with 0 or 1 spikes), with the shortfall of `dwell_time`; undefined with
+    shortfall 0 if every cluster is up all the time. Source: as for `dwell_time`.
     """
     if not states.start.size:
         return undefined(_no_up_state(states))
@@ -194,7 +193,7 @@ def active_clusters(states: UpStates, _: Callable[[str], Estimate]) -> Estimate:
     The population and the other options are those of `dwell_time`.
 
     No unit, from 0 to the number of clusters; always defined, 0 with 0 or 1 spikes. Support: up-states. The
-    standard error takes the clusters as independent.
+    standard error treats clusters as independent.
     Source: Litwin-Kumar and Doiron 2012; Rostami et al. 2024.
     """
     shares = states.of_clusters_ms / states.duration_ms
@@ -208,16 +207,16 @@ def active_sd(states: UpStates, _: Callable[[str], Estimate]) -> Estimate:
 
         active_sd = sqrt(< (a(t) - <a>)^2 >_t)
 
-    with a(t) the number of clusters in an up-state in bin t. The population and the other options are those
-    of `dwell_time`.
+    where a(t) is the number of clusters in an up-state in bin t. The population and the other options are
+    those of `dwell_time`.
 
-    No unit, >= 0: 0 where the number never changes, so for winner-take-all and with 0 or 1 spikes; for Q
-    clusters that are up independently for a share p of the time, sqrt(Q p (1 - p)), less where they compete;
-    always defined. Support: up-states.
+    No unit, >= 0; always defined: 0 if the number never changes, as for winner-take-all and with 0 or 1
+    spikes; sqrt(Q p (1 - p)) for Q clusters that are independently up for a share p of the time, less if they
+    compete. Support: up-states.
     """
     active = states.active
     value = float(active.std()) if active.size else 0.0
-    error = jackknife.over_time(lambda kept: float(active[kept].std()), active.size)
+    error = jackknife.over_time(lambda included: float(active[included].std()), active.size)
     return Estimate(value, support=states.start.size, error=error)
 
 
@@ -227,42 +226,42 @@ def multiple_active(states: UpStates, _: Callable[[str], Estimate]) -> Estimate:
 
         multiple = < [a(t) >= 2] >_t
 
-    with a(t) the number of clusters in an up-state in bin t. The population and the other options are those
-    of `dwell_time`.
+    where a(t) is the number of clusters in an up-state in bin t. The population and the other options are
+    those of `dwell_time`.
 
     No unit, from 0 to 1; always defined, 0 with 0 or 1 spikes. Support: up-states.
     """
     multiple = states.active >= 2
     value = float(multiple.mean()) if multiple.size else 0.0
-    error = jackknife.over_time(lambda kept: float(multiple[kept].mean()), multiple.size)
+    error = jackknife.over_time(lambda included: float(multiple[included].mean()), multiple.size)
     return Estimate(value, support=states.start.size, error=error)
 
 
 @_of_up_states()
 def occupancy_entropy(states: UpStates, undefined: Callable[[str], Estimate]) -> Estimate:
-    """Entropy of how the time in up-states is divided among the clusters, relative to its highest value.
+    """Entropy of the division of up-state time among the clusters, relative to its maximum.
 
         H = - sum_c p_c ln p_c / ln Q
 
-    with p_c the share of cluster c in the time that all Q clusters spend in up-states. The population and the
-    other options are those of `dwell_time`.
+    where p_c is the share of cluster c in the time that all Q clusters spend in up-states. The population and
+    the other options are those of `dwell_time`.
 
-    No unit, from 0 (one cluster has it all: winner-take-all) to 1 (all have the same). Support: up-states. It
-    comes out too low where there are few up-states for each cluster.
-    Undefined without an up-state, so with 0 or 1 spikes, with the shortfall of `dwell_time`; and for a
-    population of one cluster, with shortfall 1.
+    No unit, from 0 (one cluster has all the time: winner-take-all) to 1 (all have the same). Support:
+    up-states. Biased downwards if there are few up-states per cluster.
+    Undefined without an up-state (as with 0 or 1 spikes), with the shortfall of `dwell_time`, and with
+    shortfall 1 for a population of one cluster.
     """
     if states.n_clusters < 2:
-        return Estimate(math.nan, support=0, shortfall=1.0, note="there is one cluster only")
+        return Estimate(math.nan, support=0, shortfall=1.0, note="there is only one cluster")
     if not states.start.size:
         return undefined(_no_up_state(states))
     up = states.up
-    error = jackknife.over_time(lambda kept: _entropy(up[:, kept].sum(axis=1)), states.n_bins)
+    error = jackknife.over_time(lambda included: _entropy(up[:, included].sum(axis=1)), states.n_bins)
     return Estimate(_entropy(up.sum(axis=1)), support=states.start.size, error=error)
 
 
 def _entropy(times: NDArray[np.int64]) -> float:
-    """Of the shares of these times, relative to its highest value; nan without any."""
+    """Return the entropy of the shares of `times`, relative to its maximum; nan if all are 0."""
     if not times.any():
         return math.nan
     shares = times[times > 0] / times.sum()
@@ -275,11 +274,11 @@ def switching_rate(states: UpStates, _: Callable[[str], Estimate]) -> Estimate:
 
         switching = number of up-states that begin / (number of clusters * duration)
 
-    An up-state that goes on when the measurement starts did not begin in it. The population and the
-    other options are those of `dwell_time`.
+    An up-state that is ongoing at the start of the measurement does not count. The population and the other
+    options are those of `dwell_time`.
 
     Returns Hz, >= 0; always defined, 0 with 0 or 1 spikes. Support: up-states that begin; the standard error
-    is that of a Poisson number. Source: Litwin-Kumar and Doiron 2012; Rostami et al. 2024.
+    is that of a Poisson count. Source: Litwin-Kumar and Doiron 2012; Rostami et al. 2024.
     """
     times_s = states.n_clusters * states.duration_ms / 1000
     error = math.sqrt(states.n_began) / times_s

@@ -1,4 +1,4 @@
-"""Firing rate, and how it is spread over neurons."""
+"""Firing rate, and its distribution over neurons."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ def rate(observation: Observation, *, population: str = "E") -> Estimate:
 
         rate = sum_i n_i / (N T)
 
-    with n_i the spikes of neuron i in the whole measurement, N neurons and duration T.
+    where n_i is the number of spikes of neuron i in the whole measurement, N the number of neurons and T the
+    duration.
 
     population  which neurons
 
-    Returns Hz, >= 0, always defined: 0 without a spike, 1 / (N T) for a single one. Support: N.
+    Returns Hz, >= 0, always defined: 0 without spikes, 1 / (N T) for a single spike. Support: N.
     """
     return Estimate.mean_of(observation.totals(population) / (observation.duration_ms / 1000))
 
@@ -34,14 +35,15 @@ def rate_sd(observation: Observation, *, population: str = "E") -> Estimate:
 
         rate_sd = sqrt(sum_i (r_i - <r>)^2 / (N - 1)),    r_i = n_i / T
 
-    with n_i the spikes of neuron i in the whole measurement of duration T, and N neurons. The randomness of
-    the counts is part of it: neurons of one rate r that fire independently at random have sqrt(r / T).
+    where n_i is the number of spikes of neuron i in the whole measurement of duration T, and N the number of
+    neurons. It includes the randomness of the counts: independent Poisson neurons that share one rate r have
+    sqrt(r / T).
 
     population  which neurons
 
-    Returns Hz, >= 0: 0 without a spike, 1 / (T sqrt(N)) for a single one. Support: N. The standard error is
+    Returns Hz, >= 0: 0 without spikes, 1 / (T sqrt(N)) for a single spike. Support: N. The standard error is
     that of independent neurons, sqrt((m_4 - m_2^2) / N) / (2 rate_sd) with m_k the central moments of r_i.
-    Undefined for a population of one neuron, with shortfall 1: firing changes nothing there.
+    Undefined for a population of one neuron, with shortfall 1, since no activity could change that.
     """
     rates = observation.totals(population) / (observation.duration_ms / 1000)
     if rates.size < 2:
@@ -60,18 +62,19 @@ def _threshold(below_hz: float) -> Needs:
 
 @statistic(needs=_threshold)
 def silent_fraction(observation: Observation, *, population: str = "E", below_hz: float = 0.1) -> Estimate:
-    """Fraction of the neurons of a population that are all but silent.
+    """Fraction of the neurons of a population that are nearly silent.
 
         silent = (1 / N) sum_i [n_i / T < below_hz]
 
-    with n_i the spikes of neuron i in the whole measurement of duration T, and N neurons.
+    where n_i is the number of spikes of neuron i in the whole measurement of duration T, and N the number of
+    neurons.
 
     population  which neurons
     below_hz    rates below this count as silent
 
-    No unit, in [0, 1], always defined: 1 without a spike, (N - 1) / N for a single one that makes its neuron
-    count. Support: N. In a measurement shorter than 1 / below_hz, which the note then says, only neurons
-    without any spike count as silent.
+    No unit, in [0, 1], always defined: 1 without spikes, (N - 1) / N for a single spike that lifts its neuron
+    to below_hz. Support: N. In a measurement shorter than 1 / below_hz, only neurons without any spike count
+    as silent; a note says so.
     """
     seconds = observation.duration_ms / 1000
     silent = observation.totals(population) / seconds < below_hz

@@ -1,4 +1,4 @@
-"""Shared variability: how much of the variance of spike counts few common factors explain."""
+"""Shared variability: how much of the variance of spike counts a few common factors explain."""
 
 from __future__ import annotations
 
@@ -27,18 +27,22 @@ class Factors:
     """A factor analysis: the covariance of the counts is L L' + diag(psi).
 
     shared      diag(L L')_i / (diag(L L')_i + psi_i) of each neuron, in percent
-    eigenvalues of L L', the largest first, without those that are 0
+    eigenvalues nonzero eigenvalues of L L', in descending order
     """
 
     shared: FloatArray
     eigenvalues: FloatArray
 
 
-def _analysis(neurons: int, window_ms: float, factors: int, min_hz: float, explained: float = 0.95) -> Needs:
+def _check_analysis(
+    neurons: int, window_ms: float, factors: int, min_hz: float, explained: float = 0.95
+) -> Needs:
     if neurons < 3:
-        raise ObjectiveError(f"a factor analysis takes at least 3 neurons, not {neurons}")
+        raise ObjectiveError(f"a factor analysis needs at least 3 neurons, not {neurons}")
     if not 0 <= factors < neurons:
-        raise ObjectiveError(f"factors must be from 0 (found by cross-validation) to below {neurons} neurons")
+        raise ObjectiveError(
+            f"factors must be at least 0 (cross-validation) and below the {neurons} neurons, not {factors}"
+        )
     if not (math.isfinite(min_hz) and min_hz >= 0):
         raise ObjectiveError(f"min_hz must be a rate of 0 Hz or more, not {min_hz:g}")
     if not 0 < explained <= 1:
@@ -46,15 +50,15 @@ def _analysis(neurons: int, window_ms: float, factors: int, min_hz: float, expla
     return Needs(window_ms=window_ms)
 
 
-def _of_shared(neurons: int, window_ms: float, factors: int, min_hz: float) -> Needs:
-    return _analysis(neurons, window_ms, factors, min_hz)
+def _check_shared(neurons: int, window_ms: float, factors: int, min_hz: float) -> Needs:
+    return _check_analysis(neurons, window_ms, factors, min_hz)
 
 
-def _of_dimensions(neurons: int, window_ms: float, factors: int, min_hz: float, explained: float) -> Needs:
-    return _analysis(neurons, window_ms, factors, min_hz, explained)
+def _check_dimensions(neurons: int, window_ms: float, factors: int, min_hz: float, explained: float) -> Needs:
+    return _check_analysis(neurons, window_ms, factors, min_hz, explained)
 
 
-@statistic(unit="%", needs=_of_shared, sample="shared variance of each neuron", per_neuron=True)
+@statistic(unit="%", needs=_check_shared, sample="shared variance of each neuron", per_neuron=True)
 def shared_variance(
     observation: Observation,
     *,
@@ -66,41 +70,43 @@ def shared_variance(
 ) -> Estimate:
     """Percentage of the variance of spike counts that neurons share, by factor analysis.
 
-        %sv = 100 < (L L')_ii / ((L L')_ii + psi_i) >_i  less the same of shuffled counts
+        %sv = 100 < (L L')_ii / ((L L')_ii + psi_i) >_i  minus the same for shuffled counts
 
     for the model of the counts x in a window, x - <x> = L f + noise, with normal factors f of variance 1 and
-    independent noise of variance psi_i. The null, from counts whose windows are shuffled for every neuron by
-    itself, with as many factors, mean of 5 shuffles, is what factors find in independent neurons of these
-    counts: 50 Poisson neurons and 5 factors share 13 % in 30 s.
+    independent noise of variance psi_i. The second term is the mean over 5 shuffles of the windows of every
+    neuron, with the same number of factors: what factors explain in independent neurons with these counts
+    (13 % for 50 Poisson neurons and 5 factors in 30 s).
 
     population  which neurons
-    neurons     how many of those that are active; fixed, since the result depends on it: the same ones in all
-                observations as far as they are active, drawn once at random
+    neurons     how many active neurons to use; fixed, since the result depends on it. They are drawn once at
+                random, the same ones in all observations as far as they are active
     window_ms   width of the windows
-    factors     their number; 0 for that from 0 to 10 with the highest likelihood in 5-fold cross-validation,
-                in which successive windows stay together
+    factors     their number; 0 for the number from 0 to 10 with the highest likelihood in 5-fold
+                cross-validation, in which folds are blocks of successive windows
     min_hz      rate from which a neuron is active
 
-    In %, up to 100, about 0 for independent neurons, also a little below; exactly 0 where cross-validation
-    finds no factor. Support: neurons. The standard error takes them as independent.
-    Undefined with shortfall 1 in fewer than 10 windows per neuron: by default 100 s are needed. Undefined too
-    with fewer active neurons than asked for, so with 0 or 1 spikes: shortfall (1 - progress) / 2, with
-    progress half of the share of those neurons, plus half of the share of the spikes needed that the neurons
-    have; more for silent networks, by their distance from threshold. Source: Williamson et al. 2016; Wu et
-    al. 2024.
+    In %, at most 100, about 0 (or slightly less) for independent neurons; exactly 0 if cross-validation finds
+    no factor. Support: neurons. The standard error treats them as independent.
+    Undefined with shortfall 1 in fewer than 10 windows per neuron: by default 100 s are needed. Also
+    undefined with fewer active neurons than asked for (as with 0 or 1 spikes): the shortfall is
+    (1 - progress) / 2, where progress is half the share of active neurons plus half the share of the needed
+    spikes that the neurons have; it is larger for silent networks, depending on their distance from
+    threshold. Source: Williamson et al. 2016; Wu et al. 2024.
     """
     counts = _counts(observation, population, neurons, window_ms, min_hz)
     if isinstance(counts, Estimate):
         return counts
-    factors = factors or _cross_validated(counts)
+    factors = factors or _cross_validate(counts)
     if not factors:
         return Estimate.mean_of(np.zeros(neurons), note="no shared factor")
     random = np.random.default_rng(0)
-    null = [_fitted(random.permuted(counts, axis=0), factors).shared for _ in range(_SHUFFLES)]
-    return Estimate.mean_of(_fitted(counts, factors).shared - np.mean(null, axis=0), note=_said(factors))
+    null = [_factor_analysis(random.permuted(counts, axis=0), factors).shared for _ in range(_SHUFFLES)]
+    return Estimate.mean_of(
+        _factor_analysis(counts, factors).shared - np.mean(null, axis=0), note=_number_of(factors)
+    )
 
 
-@statistic(needs=_of_dimensions, sample="eigenvalues of the shared covariance")
+@statistic(needs=_check_dimensions, sample="eigenvalues of the shared covariance")
 def shared_dimensions(
     observation: Observation,
     *,
@@ -117,53 +123,54 @@ def shared_dimensions(
 
     with lambda_1 >= lambda_2 >= ... the eigenvalues of the shared covariance L L' of `shared_variance`.
 
-    explained   share of the shared variance that the dimensions hold; the population and the other options
+    explained   share of the shared variance that the dimensions explain; the population and the other options
                 are those of `shared_variance`
 
     No unit, a whole number from 0 (cross-validation finds no factor) to the number of factors. Support:
-    neurons; the standard error is that of leaving out a tenth of the time at a time, with as many factors.
-    The sample is the eigenspectrum, lambda in counts^2, the largest first, of which the value is no mean.
-    Undefined as `shared_variance` is, so with 0 or 1 spikes. Source: Williamson et al. 2016; Wu et al. 2024.
+    neurons; the standard error is a jackknife that leaves out a tenth of the time, with the same number of
+    factors. The sample is the eigenspectrum, lambda in counts^2, in descending order; the value is not its
+    mean. Undefined as `shared_variance` (with 0 or 1 spikes, for example). Source: Williamson et al. 2016; Wu
+    et al. 2024.
     """
     counts = _counts(observation, population, neurons, window_ms, min_hz)
     if isinstance(counts, Estimate):
         return counts
-    factors = factors or _cross_validated(counts)
+    factors = factors or _cross_validate(counts)
     if not factors:
         return Estimate(0.0, support=neurons, note="no shared factor")
-    eigenvalues = _fitted(counts, factors).eigenvalues
+    eigenvalues = _factor_analysis(counts, factors).eigenvalues
 
-    def dimensions(kept: NDArray[np.bool_]) -> float:
-        return _holding(_fitted(counts[kept], factors).eigenvalues, explained)
+    def dimensions(included: NDArray[np.bool_]) -> float:
+        return _count_dimensions(_factor_analysis(counts[included], factors).eigenvalues, explained)
 
     return Estimate(
-        _holding(eigenvalues, explained),
+        _count_dimensions(eigenvalues, explained),
         support=neurons,
         error=jackknife.over_time(dimensions, counts.shape[0]),
-        note=_said(factors),
+        note=_number_of(factors),
         sample=eigenvalues,
     )
 
 
-def _holding(eigenvalues: FloatArray, explained: float) -> float:
-    """How many of them, the largest first, hold this share of their sum."""
-    held = np.cumsum(eigenvalues) / eigenvalues.sum()
-    return float(np.searchsorted(held, explained * (1 - 1e-12)) + 1)
+def _count_dimensions(eigenvalues: FloatArray, explained: float) -> float:
+    """Return how many of the largest eigenvalues sum to the share `explained` of the total."""
+    cumulative = np.cumsum(eigenvalues) / eigenvalues.sum()
+    return float(np.searchsorted(cumulative, explained * (1 - 1e-12)) + 1)
 
 
-def _said(factors: int) -> str:
+def _number_of(factors: int) -> str:
     return f"{factors} factor{'s' if factors > 1 else ''}"
 
 
 def _counts(
     observation: Observation, population: str, neurons: int, window_ms: float, min_hz: float
 ) -> FloatArray | Estimate:
-    """Counts of the neurons that take part, shape (windows, neurons), or why there are too few."""
+    """Return the counts of the neurons included, shape (windows, neurons), or why there are too few."""
     counts = observation.neuron_counts(population, window_ms)
     n_windows = counts.shape[1]
     if n_windows < _WINDOWS_PER_NEURON * neurons:
         needed_s = _WINDOWS_PER_NEURON * neurons * window_ms / 1000
-        note = f"{neurons} neurons take a measurement of {needed_s:g} s"
+        note = f"{neurons} neurons need a measurement of {needed_s:g} s"
         return Estimate(math.nan, support=0, shortfall=1.0, note=note)
     totals = observation.totals(population)
     needed = max(min_hz * observation.duration_ms / 1000, 1.0)
@@ -172,43 +179,43 @@ def _counts(
     if n_active < neurons:
         progress = (n_active / neurons + spikes_towards(totals, needed)) / 2
         missing = shortfall(observation, population, progress)
-        note = f"{n_active} of {neurons} neurons are active at {min_hz:g} Hz"
+        note = f"only {n_active} of {neurons} neurons are active at {min_hz:g} Hz"
         return Estimate(math.nan, support=n_active, shortfall=missing, note=note)
     order = np.random.default_rng(0).permutation(totals.size)
     chosen = np.sort(order[active[order]][:neurons])
     return np.array(counts[chosen].T, dtype=np.float64)
 
 
-def _fitted(counts: FloatArray, factors: int) -> Factors:
+def _factor_analysis(counts: FloatArray, factors: int) -> Factors:
     model = _model(counts, factors)
     communal = (model.components_**2).sum(axis=0)
-    # L is unique up to rotation, and L'L has the eigenvalues of L L' that are not 0.
+    # L is unique up to rotation, and L'L has the nonzero eigenvalues of L L'.
     eigenvalues = np.linalg.eigvalsh(model.components_ @ model.components_.T)[::-1]
     return Factors(
         shared=100 * communal / (communal + model.noise_variance_), eigenvalues=np.maximum(eigenvalues, 0.0)
     )
 
 
-def _cross_validated(counts: FloatArray) -> int:
-    """The number of factors under which windows that were left out are most likely."""
+def _cross_validate(counts: FloatArray) -> int:
+    """Return the number of factors with the highest likelihood of left-out windows."""
     folds = np.array_split(np.arange(counts.shape[0]), _FOLDS)
     best, highest = 0, -math.inf
     for factors in range(min(_MOST_FACTORS, counts.shape[1] - 1) + 1):
-        likelihood = float(np.mean([_left_out(counts, fold, factors) for fold in folds]))
+        likelihood = float(np.mean([_likelihood(counts, fold, factors) for fold in folds]))
         if likelihood > highest:
             best, highest = factors, likelihood
         elif factors > best + 1:
-            break  # it has fallen twice, and does not rise again
+            break  # the likelihood has fallen twice, and does not rise again
     return best
 
 
-def _left_out(counts: FloatArray, fold: NDArray[np.int64], factors: int) -> float:
-    """Mean log likelihood of the windows in `fold` under a model of all others."""
-    kept = np.delete(counts, fold, axis=0)
+def _likelihood(counts: FloatArray, fold: NDArray[np.int64], factors: int) -> float:
+    """Return the mean log likelihood of the windows in `fold` under a model of the others."""
+    others = np.delete(counts, fold, axis=0)
     if factors:
-        return float(_model(kept, factors).score(counts[fold]))
-    variance = np.maximum(kept.var(axis=0), 1e-12)
-    squares = (counts[fold] - kept.mean(axis=0)) ** 2 / variance
+        return float(_model(others, factors).score(counts[fold]))
+    variance = np.maximum(others.var(axis=0), 1e-12)
+    squares = (counts[fold] - others.mean(axis=0)) ** 2 / variance
     return float(-0.5 * (squares + np.log(2 * math.pi * variance)).sum(axis=1).mean())
 
 
@@ -217,7 +224,6 @@ def _model(counts: FloatArray, factors: int):  # type: ignore[no-untyped-def]  #
     from sklearn.exceptions import ConvergenceWarning
 
     with warnings.catch_warnings():
-        # Where psi of a neuron tends to 0, the likelihood creeps on; what it still gains is far below the
-        # noise.
+        # If psi of a neuron tends to 0, the likelihood keeps growing slowly, by amounts far below the noise.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return FactorAnalysis(factors, svd_method="lapack").fit(counts)

@@ -16,55 +16,55 @@ _SPREAD_OF_CV2 = {"fixed_indegree": Spread(within=0.01), "bernoulli": Spread(wit
 _SPREAD_OF_FANO = {"fixed_indegree": Spread(within=0.15), "bernoulli": Spread(within=0.20, between=0.30)}
 
 
-def _intervals(min_intervals: int) -> Needs:
+def _check_intervals(min_intervals: int) -> Needs:
     if min_intervals < 2:
-        raise ObjectiveError(f"irregularity takes at least 2 intervals, min_intervals is {min_intervals}")
+        raise ObjectiveError(f"min_intervals must be at least 2, not {min_intervals}")
     return Needs(isi=True)
 
 
-def _refractory(min_intervals: int, refractory_ms: float) -> Needs:
+def _check_refractory(min_intervals: int, refractory_ms: float) -> Needs:
     if not (math.isfinite(refractory_ms) and refractory_ms >= 0):
-        raise ObjectiveError(f"refractory_ms must be a time of 0 ms or more, not {refractory_ms:g}")
-    return _intervals(min_intervals)
+        raise ObjectiveError(f"refractory_ms must be 0 ms or more, not {refractory_ms:g}")
+    return _check_intervals(min_intervals)
 
 
-def _windows(window_ms: float, min_count: float) -> Needs:
+def _check_windows(window_ms: float, min_count: float) -> Needs:
     if not (math.isfinite(min_count) and min_count >= 0):
-        raise ObjectiveError(f"min_count must be a count of 0 or more, not {min_count:g}")
+        raise ObjectiveError(f"min_count must be 0 or more, not {min_count:g}")
     return Needs(window_ms=window_ms)
 
 
-@statistic(needs=_intervals, sample="CV of each neuron", per_neuron=True)
+@statistic(needs=_check_intervals, sample="CV of each neuron", per_neuron=True)
 def cv(observation: Observation, *, population: str = "E", min_intervals: int = 10) -> Estimate:
     """Coefficient of variation of the inter-spike intervals, averaged over neurons.
 
         CV_i = sqrt(<I^2> - <I>^2) / <I>
 
-    with the averages over the n intervals I of neuron i, so with the standard deviation of the population
-    (1/n, not 1/(n - 1)); then the mean of CV_i over all neurons with n >= min_intervals.
+    with averages over the n intervals I of neuron i, and hence the population standard deviation (1/n, not
+    1/(n - 1)); then the mean of CV_i over all neurons with n >= min_intervals.
 
     population      which neurons
-    min_intervals   intervals that a neuron must have to take part, at least 2
+    min_intervals   intervals that a neuron must have to be included, at least 2
 
     No unit, >= 0; 0 for regular trains, 1 for a Poisson process. Short trains miss long intervals, which
-    biases CV down below about 5 to 10 spikes (Nawrot et al. 2008); `cv2` and `lv` mind slow changes of rate
-    less. Support: neurons that take part, noted where they are fewer than half.
-    Undefined if there are none, so with 0 or 1 spikes: shortfall (1 - progress) / 2, with progress the share
-    of the min_intervals + 1 spikes that the neurons have; more for silent networks, by their distance
-    from threshold.
+    biases CV downwards below about 5 to 10 spikes (Nawrot et al. 2008); `cv2` and `lv` are less sensitive to
+    slow changes of rate. Support: neurons included; a note says if they are fewer than half.
+    Undefined if there are none (as with 0 or 1 spikes): the shortfall is (1 - progress) / 2, where progress
+    is the share of the min_intervals + 1 spikes that the neurons have; it is larger for silent networks,
+    depending on their distance from threshold.
     """
     intervals = observation.interval_moments(population)
     enough = intervals.n >= min_intervals
     n = intervals.n[enough]
     mean = intervals.sum[enough] / n
-    # The difference of two nearly equal numbers, for regular trains, may fall below 0.
+    # For regular trains, the difference of two nearly equal numbers can be below 0.
     variance = np.maximum(intervals.sum_sq[enough] / n - mean**2, 0.0)
     return _over_neurons(
         np.sqrt(variance) / mean, observation, population, min_intervals + 1, f"{min_intervals} intervals"
     )
 
 
-@statistic(needs=_intervals, sample="CV2 of each neuron", per_neuron=True, spread=_SPREAD_OF_CV2)
+@statistic(needs=_check_intervals, sample="CV2 of each neuron", per_neuron=True, spread=_SPREAD_OF_CV2)
 def cv2(observation: Observation, *, population: str = "E", min_intervals: int = 2) -> Estimate:
     """Local coefficient of variation CV2 of inter-spike intervals, averaged over neurons.
 
@@ -74,11 +74,11 @@ def cv2(observation: Observation, *, population: str = "E", min_intervals: int =
     n >= min_intervals.
 
     population      which neurons
-    min_intervals   intervals that a neuron must have to take part, at least 2 (one pair)
+    min_intervals   intervals that a neuron must have to be included, at least 2 (one pair)
 
     No unit, in [0, 2]; 0 for regular trains, 1 for a Poisson process of any, even slowly changing, rate.
-    Support: neurons that take part, noted where they are fewer than half.
-    Undefined if there are none, so with 0 or 1 spikes; shortfall as for `cv`. Source: Holt et al. 1996.
+    Support: neurons included; a note says if they are fewer than half.
+    Undefined if there are none (as with 0 or 1 spikes); shortfall as for `cv`. Source: Holt et al. 1996.
     """
     intervals = observation.interval_moments(population)
     enough = intervals.n >= min_intervals
@@ -91,7 +91,7 @@ def cv2(observation: Observation, *, population: str = "E", min_intervals: int =
     )
 
 
-@statistic(needs=_intervals, sample="LV of each neuron", per_neuron=True)
+@statistic(needs=_check_intervals, sample="LV of each neuron", per_neuron=True)
 def lv(observation: Observation, *, population: str = "E", min_intervals: int = 2) -> Estimate:
     """Local variation LV of inter-spike intervals, averaged over neurons.
 
@@ -101,11 +101,11 @@ def lv(observation: Observation, *, population: str = "E", min_intervals: int = 
     n >= min_intervals.
 
     population      which neurons
-    min_intervals   intervals that a neuron must have to take part, at least 2 (one pair)
+    min_intervals   intervals that a neuron must have to be included, at least 2 (one pair)
 
     No unit, in [0, 3]; 0 for regular trains, 1 for a Poisson process, 3 / (2 k + 1) for a gamma process of
-    shape k. Support: neurons that take part, noted where they are fewer than half.
-    Undefined if there are none, so with 0 or 1 spikes; shortfall as for `cv`. Source: Shinomoto et al. 2003.
+    shape k. Support: neurons included; a note says if they are fewer than half.
+    Undefined if there are none (as with 0 or 1 spikes); shortfall as for `cv`. Source: Shinomoto et al. 2003.
     """
     intervals = observation.interval_moments(population)
     enough = intervals.n >= min_intervals
@@ -118,7 +118,7 @@ def lv(observation: Observation, *, population: str = "E", min_intervals: int = 
     )
 
 
-@statistic(needs=_refractory, sample="LvR of each neuron", per_neuron=True)
+@statistic(needs=_check_refractory, sample="LvR of each neuron", per_neuron=True)
 def lvr(
     observation: Observation, *, population: str = "E", min_intervals: int = 2, refractory_ms: float = 5.0
 ) -> Estimate:
@@ -130,13 +130,13 @@ def lvr(
     n >= min_intervals.
 
     population      which neurons
-    min_intervals   intervals that a neuron must have to take part, at least 2 (one pair)
+    min_intervals   intervals that a neuron must have to be included, at least 2 (one pair)
     refractory_ms   the time R after a spike in which the neuron hardly fires; 0 gives `lv`
 
-    No unit, >= 0; 0 for regular trains, near 1 for a Poisson process with a dead time of R that is short
-    against its intervals, more for bursts. Support: neurons that take part, noted where they are fewer than
-    half. Undefined if there are none, so with 0 or 1 spikes; shortfall as for `cv`. Undefined with shortfall
-    1 in observations that were stored without the sums it takes. Source: Shinomoto et al. 2009.
+    No unit, >= 0; 0 for regular trains, near 1 for a Poisson process with a dead time R that is short
+    compared to its intervals, more for bursts. Support: neurons included; a note says if they are fewer than
+    half. Undefined if there are none (as with 0 or 1 spikes); shortfall as for `cv`. Undefined with shortfall
+    1 in observations that were stored without the sums it needs. Source: Shinomoto et al. 2009.
     """
     intervals = observation.interval_moments(population)
     if np.isnan(intervals.lvr).any():
@@ -157,16 +157,17 @@ def isi(observation: Observation, *, population: str = "E") -> Estimate:
 
         isi = (1 / M) sum_j I_j
 
-    over the M intervals I_j of all neurons; busy neurons have more of them and so weigh more. The sample, all
-    intervals, can be compared with a whole distribution.
+    over the M intervals I_j of all neurons; active neurons have more intervals and a larger weight. The
+    sample, which is all intervals, can be compared with a distribution.
 
     population  which neurons
 
-    Returns ms, > 0. Intervals longer than the measurement are never seen, so that it is too short where the
-    measurement is not much longer than the intervals are. Support: intervals. Their standard error takes them
-    as independent.
-    Undefined if no neuron has two spikes, so with 0 or 1 spikes: shortfall (1 - progress) / 2, with progress
-    the share of 2 spikes that the neurons have; more for silent networks, by their distance from threshold.
+    Returns ms, > 0. Intervals longer than the measurement are never observed, so that the value is too short
+    unless the measurement is much longer than the intervals. Support: intervals. The standard error treats
+    them as independent.
+    Undefined if no neuron has two spikes (as with 0 or 1 spikes): the shortfall is (1 - progress) / 2, where
+    progress is the share of 2 spikes that the neurons have; it is larger for silent networks, depending on
+    their distance from threshold.
     """
     intervals = observation.all_intervals(population)
     if not intervals.size:
@@ -176,7 +177,7 @@ def isi(observation: Observation, *, population: str = "E") -> Estimate:
     return Estimate.mean_of(intervals)
 
 
-@statistic(needs=_windows, sample="Fano factor of each neuron", per_neuron=True, spread=_SPREAD_OF_FANO)
+@statistic(needs=_check_windows, sample="Fano factor of each neuron", per_neuron=True, spread=_SPREAD_OF_FANO)
 def fano(
     observation: Observation, *, population: str = "E", window_ms: float = 400.0, min_count: float = 1.0
 ) -> Estimate:
@@ -184,21 +185,21 @@ def fano(
 
         F_i = Var_k n_i(k) / < n_i(k) >_k
 
-    with n_i(k) the spikes of neuron i in window k and the unbiased variance, 1/(K - 1) over K windows; then
-    the mean of F_i over all neurons with < n_i > >= min_count. Spikes after the last whole window are left
-    out.
+    where n_i(k) is the number of spikes of neuron i in window k, with the unbiased variance, 1/(K - 1), over
+    K windows; then the mean of F_i over all neurons with < n_i > >= min_count. Spikes after the last whole
+    window are left out.
 
     population  which neurons
     window_ms   width of the windows
-    min_count   mean count per window that a neuron must have to take part; at 0, any that fires
+    min_count   mean count per window that a neuron must have to be included; at 0, any neuron that fires
 
-    No unit, >= 0; 1 for a Poisson process, less for a regular and more for a switching one. In
-    windows of fewer than about 5 to 10 spikes it is biased (Nawrot et al. 2008). Support: neurons that take
-    part, noted where they are fewer than half.
-    Undefined if there are none, so with 0 spikes, and mostly with 1; shortfall (1 - progress) / 2, with
-    progress the share that the neurons have of the spikes needed; more for silent networks, by their
-    distance from threshold. Undefined with shortfall 1 if there are fewer than 2 windows, where nothing can
-    be done by firing. Source: Nawrot et al. 2008.
+    No unit, >= 0; 1 for a Poisson process, less for a regular process and more for a switching one. Biased in
+    windows of fewer than about 5 to 10 spikes (Nawrot et al. 2008). Support: neurons included; a note says if
+    they are fewer than half.
+    Undefined if there are none (as with 0 spikes, and usually with 1): the shortfall is (1 - progress) / 2,
+    where progress is the share of the spikes needed that the neurons have; it is larger for silent networks,
+    depending on their distance from threshold. Undefined with shortfall 1 if there are fewer than 2 windows,
+    since no activity could change that. Source: Nawrot et al. 2008.
     """
     counts = observation.neuron_counts(population, window_ms)
     n_windows = counts.shape[1]
@@ -218,7 +219,7 @@ def fano(
 def _over_neurons(
     values: NDArray[np.float64], observation: Observation, population: str, needed_spikes: float, needed: str
 ) -> Estimate:
-    """The mean of `values`, one for every neuron of `population` that has what is `needed`."""
+    """Return the mean of `values`, one for every neuron of `population` with the `needed` spikes."""
     if not values.size:
         progress = spikes_towards(observation.totals(population), needed_spikes)
         missing = shortfall(observation, population, progress)

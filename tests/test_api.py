@@ -102,7 +102,7 @@ def test_mistakes_in_a_study_made_in_python_are_lines_that_name_its_tables(tmp_p
         "made: [parameters] I_E has an empty range, low = 2, high = 1; "
         "low must be below high; to fix the parameter, give it one value"
     )
-    with pytest.raises(StudyError, match=r"made: .*holds numbers, texts, lists and tables"):
+    with pytest.raises(StudyError, match=r"made: .*can contain only numbers, strings, lists and tables"):
         made(tmp_path, prior={"points": [{"I_E": 1j}]})
 
 
@@ -168,9 +168,9 @@ def test_a_trial_is_simulated_once_more_spike_for_spike(tmp_path):
     assert np.array_equal(again.observation.neuron_totals, kept.neuron_totals)
     assert again.observation.spikes is not None
     assert not np.array_equal(results.simulate(5, graph=1).observation.group_bins, kept.group_bins)
-    with pytest.raises(StudyError, match="has no trial 8: there are 0 to 7"):
+    with pytest.raises(StudyError, match="has no trial 8; it has 0 to 7"):
         results.simulate(8)
-    with pytest.raises(StoreError, match="trial 5 was not simulated on graph 2; there are 0"):
+    with pytest.raises(StoreError, match="trial 5 was not simulated on graph 2, but on: 0"):
         results.observation(5, graph=2)
 
 
@@ -218,7 +218,7 @@ def test_spikes_count_after_the_start_and_up_to_the_end_in_the_steps_of_a_simula
         ([[1.0, math.nan]], {}, "neuron 0 of E has a spike time that is not a number"),
         ([[1.01, 1.02]], {}, "neuron 0 fires twice"),
         ([[1.0], [2.0]], {"clusters": 3}, "2 neurons of E do not divide into 3 clusters"),
-        ([[1.0], [2.0]], {"clusters": [1, 2]}, "are not the 2 neurons of E"),
+        ([[1.0], [2.0]], {"clusters": [1, 2]}, "do not add up to 2 neurons of E"),
         ([], {}, "0 neurons of E"),
         ([[1.0]], {"dt_ms": 0.3}, "whole number"),
     ],

@@ -160,8 +160,8 @@ def test_one_that_cannot_be_loaded_does_not_hide_the_others(capsys, monkeypatch)
     ("arguments", "message"),
     [
         (["models", "balancd"], "did you mean 'balanced'"),
-        (["models", "none.py:x"], "there is no file"),
-        (["models", "tiny.py:number"], "name a calibrate.network.Model"),
+        (["models", "none.py:x"], "none.py does not exist"),
+        (["models", "tiny.py:number"], "not calibrate.network.Model"),
         (["objectives", "rat"], "did you mean 'rate'"),
         (["objectives", "statistics.py:thirteen"], "decorate it with @statistic"),
     ],

@@ -475,7 +475,7 @@ def test_statistics_of_behaviour_are_means_over_episodes():
     assert [found[name].value for name in found] == pytest.approx([1 / 3, 1 / 3, 100.0])
     assert [found[name].support for name in found] == [3, 3, 2]
     assert find_statistic("behaviour").with_options(measure="speed")(shown).value == 3.5
-    with pytest.raises(ObjectiveError, match="measures no 'height'; it measures correct"):
+    with pytest.raises(ObjectiveError, match="has no measure 'height'; its measures are correct"):
         find_statistic("behaviour").with_options(measure="height")(shown)
 
 
@@ -536,9 +536,9 @@ def test_the_loop_is_part_of_a_study_and_its_deadline_is_not(tmp_path):
         (LOOP + "interval_ms = 300.0", "a measurement of 2000 ms is not a whole number of 300 ms steps"),
         (
             LOOP + "[[stimuli]]\nclusters = [0]\ncurrent_pA = 1.0\nduration_ms = 10.0\nonsets_ms = [0.0]",
-            "[stimuli] are of no use in a closed loop",
+            "[stimuli] cannot be used in a closed loop",
         ),
-        ("", "look at behaviour, and the network acts on nothing"),
+        ("", "[objectives] need a closed loop"),
     ],
 )
 def test_a_loop_that_cannot_be_is_refused_in_a_line(tmp_path, loop, message):

@@ -114,7 +114,7 @@ def test_the_dashboard_shows_the_study_its_figures_and_the_raster_of_the_best(tm
                 assert shown.complaints == []
                 elsewhere = [u for u in shown.requests if "127.0.0.1" not in u and not u.startswith("data:")]
                 assert elsewhere == []
-    assert "once more" not in serving.said
+    assert "again for its raster" not in serving.said
 
 
 def test_it_opens_during_a_run_and_harms_nothing(tmp_path):
@@ -126,7 +126,7 @@ def test_it_opens_during_a_run_and_harms_nothing(tmp_path):
     while len(list(tmp_path.glob("small.observations/*.npz"))) < 5 and time.monotonic() < deadline:
         time.sleep(0.05)
     with Serving("--port", free_port()) as serving:
-        assert "once more" not in serving.said  # that would take a core from the run
+        assert "again for its raster" not in serving.said  # that would take a core from the run
         first = len(serving.api("/api/studies/1")["trials"])
         out, err = run.communicate(timeout=60)
         assert run.returncode == 0, err

@@ -186,7 +186,7 @@ def test_a_cluster_is_no_part_of_what_a_study_is(tmp_path):
     assert clustered.file.pool.on_cluster
     assert not clustered.locally.file.pool.on_cluster
     path.write_text('[pool]\nengine = "dask"\n' + text)
-    with pytest.raises(StudyError, match="a Dask cluster without its address"):
+    with pytest.raises(StudyError, match="a Dask cluster without an address"):
         read_study(path)
     path.write_text('[pool]\nengine = "ray"\n' + text)
     with pytest.raises(StudyError, match=r"\[pool\] engine"):

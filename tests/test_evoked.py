@@ -63,7 +63,7 @@ def test_variability_is_quenched_where_rates_become_the_same(planted):
 
 def test_the_stimulated_cluster_can_be_decoded_and_by_chance_where_it_shows_nothing(planted):
     found = decoding(planted)
-    assert (found.value, found.note) == (1.0, "by chance 0.5")
+    assert (found.value, found.note) == (1.0, "chance level 0.5")
     blind = replace(
         planted,
         presentations=tuple(
@@ -142,13 +142,13 @@ def test_the_warm_up_does_not_shift_the_protocol(tmp_path):
         (
             'clusters = "each"',
             'population = "X"\nclusters = [0]',
-            r"population is not a population: \"X\"; there are",
+            r"population is not a population: \"X\"; populations are",
         ),
         ("duration_ms = 100", "duration_ms = 0", "duration_ms must be above 0"),
         ("duration_ms = 100", "duration_ms = 100.5", "is not a whole number of 1 ms steps"),
-        ("repetitions = 4", "repetitions = 9", "a presentation that is not within the 2000 ms"),
+        ("repetitions = 4", "repetitions = 9", "a presentation outside the 2000 ms"),
         ("repetitions = 4", "", "does not say when it is presented"),
-        ("repetitions = 4", "onsets_ms = [1]", "has onsets_ms and a regular train"),
+        ("repetitions = 4", "onsets_ms = [1]", "has both onsets_ms and a regular train"),
         ("current_pA = 4.0", "", "current_pA is missing"),
     ],
 )
@@ -163,7 +163,7 @@ def test_a_protocol_that_cannot_be_is_one_line(tmp_path, old, new, message):
 def test_options_that_cannot_be_are_refused():
     with pytest.raises(ObjectiveError, match="window_ms must be a multiple of 50 ms"):
         fano_quenching.with_options(window_ms=120.0)
-    with pytest.raises(ObjectiveError, match="before_ms must be at least a bin"):
+    with pytest.raises(ObjectiveError, match="before_ms must be at least one bin"):
         evoked_rate.with_options(before_ms=1.0)
 
 

@@ -66,7 +66,7 @@ def test_an_expression_without_a_value_says_so_at_once(text):
 def test_expressions_come_after_those_they_depend_on_and_not_in_a_circle():
     found = ordered({"a": Expression("b + c"), "b": Expression("2 * c"), "c": Expression("d")})
     assert list(found).index("c") < list(found).index("b") < list(found).index("a")
-    with pytest.raises(StudyError, match="depend on one another"):
+    with pytest.raises(StudyError, match="depend on each other in a circle"):
         ordered({"a": Expression("b"), "b": Expression("a")})
 
 

@@ -89,7 +89,7 @@ def test_distributions_are_of_neurons_with_the_target_of_their_mean(results):
     assert target[0].get_xdata()[0] == 5.0
     legend = {text.get_text() for text in figure.legends[0].get_texts()}
     assert {"one", "other", "target (mean)"} <= legend
-    with pytest.raises(ObservationError, match="no statistic has a distribution here"):
+    with pytest.raises(ObservationError, match="no statistic has a distribution to draw"):
         distributions_figure(results, {})
 
 
@@ -98,7 +98,7 @@ def test_too_few_trials_are_said(few):
         importance_figure(few)
     with pytest.raises(StudyError, match="too few trials near the targets"):
         looseness_figure(few)
-    with pytest.raises(StudyError, match="is no Pareto study"):
+    with pytest.raises(StudyError, match="is not a Pareto study"):
         front_figure(few)
     assert history_figure(few).axes
 
@@ -130,7 +130,7 @@ def test_a_verdict_is_drawn_in_tolerances_on_either_scale():
     intervals = [line.get_xdata() for line in axes.lines if len(line.get_xdata()) == 2][1:]
     np.testing.assert_allclose(intervals, [[0, 2], [0.25, 0.75]], atol=1e-12)
     assert axes.get_xlabel() == "NEST - GeNN, in tolerances"
-    with pytest.raises(StudyError, match="no two simulators"):
+    with pytest.raises(StudyError, match="does not compare two simulators"):
         verdict_figure(verdict(row("cv_E")))
 
 

@@ -196,7 +196,7 @@ def test_what_is_no_observation_and_no_recording_is_refused_and_never_unpickled(
     (folder / "some.npz").write_bytes(content)
     with pytest.raises(StoreError, match="is not an observation of calibrate"):
         archive.load(folder / "some.npz")
-    with pytest.raises(RecordingError, match=r"is not a recording that can be read|would take"):
+    with pytest.raises(RecordingError, match=r"cannot be read as a recording|would need"):
         read_recording(folder / "some.npz")
     assert not (folder / "unpickled").exists()
 

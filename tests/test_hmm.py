@@ -33,7 +33,7 @@ def planted() -> tuple[Observation, int]:
 def test_the_planted_states_their_duration_and_their_changes_are_found(planted):
     observation, changes = planted
     found = hmm_states(observation)
-    assert (found.value, found.note) == (3.0, "a model of 3 states")
+    assert (found.value, found.note) == (3.0, "a model with 3 states")
     # States of less than 50 ms are not seen, and none is certain just when it changes.
     assert hmm_dwell(observation).value == pytest.approx(DWELL_MS + 50, rel=0.15)
     seen = changes * np.exp(-50 / DWELL_MS)

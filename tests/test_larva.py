@@ -101,7 +101,7 @@ def test_the_tested_odour_may_be_another():
 
 
 def test_a_protocol_without_any_length_is_refused():
-    with pytest.raises(ModelError, match="a training or a test above 0 ms"):
+    with pytest.raises(ModelError, match="a training or a test longer than 0 ms"):
         larva.values(larva.network({}), {"training": 0.0, "test": 0.0})
 
 

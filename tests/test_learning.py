@@ -111,9 +111,9 @@ def test_the_active_fraction_counts_neurons_that_fire_when_the_stimulus_begins()
     ("name", "shown", "note"),
     [
         ("preference_MBON", (), "no stimulus was presented"),
-        ("learning_index_MBON", (TEST,), "there are no training and test"),
+        ("learning_index_MBON", (TEST,), "there is no training before a test"),
         ("preference_decay_MBON", (replace(TEST, stop_ms=70_000.0),), "the test is shorter than two windows"),
-        ("active_fraction_KC", (REWARD,), "no stimulus onto ORN to respond to"),
+        ("active_fraction_KC", (REWARD,), "no presentation to ORN contains a window"),
         ("preference_MBON", (TEST,), "no spike in the test"),
         ("learning_index_MBON", BOTH, "no spike in an onset"),
     ],

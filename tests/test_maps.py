@@ -83,7 +83,7 @@ def test_nothing_is_drawn_far_from_all_trials(tmp_path):
     [
         ("I_X", "I_I", "rate_E", "I_X has no range in this study"),
         ("J+", "I_I", "rate_E", r"J\+ has no range"),
-        ("I_E", "I_E", "rate_E", "both are I_E"),
+        ("I_E", "I_E", "rate_E", "not I_E twice"),
         ("I_E", "I_I", "rate_X", "no statistic 'rate_X' was computed .did you mean 'rate_"),
     ],
 )

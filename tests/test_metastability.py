@@ -354,7 +354,7 @@ def test_the_occupancy_is_even_among_equals_and_none_for_one_winner(independent)
     shared = observe_trains([half] * 10 + [half + 2500] * 10, duration_ms=5000.0, dt_ms=1.0, clusters=2)
     assert occupancy_entropy(shared).value == pytest.approx(1.0)
     one = observe_trains([always] * 10, duration_ms=5000.0, dt_ms=1.0)
-    assert occupancy_entropy(one).note == "there is one cluster only"
+    assert occupancy_entropy(one).note == "there is only one cluster"
     assert up_gap(one).note == "every cluster is up all the time"
 
 
@@ -388,6 +388,6 @@ def test_over_a_busy_background_relative_thresholds_and_a_mixture_find_what_abso
     alone = observe_trains(flat, duration_ms=20_000.0, dt_ms=1.0, clusters=3)
     found = active_clusters.with_options(thresholds="mixture")(alone)
     assert found.value == 0.0
-    assert found.note == "rates have no two levels that are apart: thresholds as given"
+    assert found.note == "the rates do not have two separate levels; thresholds are used as given"
     with pytest.raises(ObjectiveError, match="thresholds must be one of absolute, relative, mixture"):
         dwell_time.with_options(thresholds="none")

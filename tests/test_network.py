@@ -101,13 +101,16 @@ def stimulus(*args: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"neurons": {"E": {}}}, "Values.neurons has nothing for the population 'I'"),
-        ({"neurons": {**VALUES.neurons, "X": {}}}, "Values.neurons names 'X', which is no population"),
-        ({"initial": {"E": UniformPhase()}}, "Values.initial has nothing for the population 'I'"),
-        ({"weights": {"E_to_I_all": 3.0}}, "Values.weights has nothing for the projection 'I_to_E_all'"),
+        ({"neurons": {"E": {}}}, "Values.neurons has no entry for the population 'I'"),
+        ({"neurons": {**VALUES.neurons, "X": {}}}, "Values.neurons names 'X', which is not a population"),
+        ({"initial": {"E": UniformPhase()}}, "Values.initial has no entry for the population 'I'"),
+        ({"weights": {"E_to_I_all": 3.0}}, "Values.weights has no entry for the projection 'I_to_E_all'"),
         (weights(E_to_I_al=1.0), r"names 'E_to_I_al', .* \(did you mean 'E_to_I_all'\?\)"),
-        ({"noise": {}}, "Values.noise has nothing for the population with noise 'E'"),
-        ({"noise": {**VALUES.noise, "I": PoissonInput(1.0, 1.0)}}, "'I', which is no population with noise"),
+        ({"noise": {}}, "Values.noise has no entry for the population with noise 'E'"),
+        (
+            {"noise": {**VALUES.noise, "I": PoissonInput(1.0, 1.0)}},
+            "'I', which is not a population with noise",
+        ),
         ({"noise": {"E": (1.0, 1.0)}}, "population E: its noise must be a PoissonInput"),
         (weights(I_to_E_all=0.5), "weight of I_to_E_all must be at most 0 on receptor 'in', not 0.5"),
         (weights(E_to_I_all=-0.5), "weight of E_to_I_all must be at least 0 on receptor 'ex', not -0.5"),
@@ -126,12 +129,12 @@ def stimulus(*args: Any) -> dict[str, Any]:
         (neurons(I_e=Distributed(1.0, 1.0)), "I_e is not among the parameters declared as distributed"),
         (neurons(tau_syn_ex=Distributed(1.0, 0.1)), "tau_syn_ex is not among the parameters declared"),
         (initial(-60.0), "population E: the initial potential must be UniformPotential or UniformPhase"),
-        (initial(UniformPotential(0.0, float("nan"))), "the initial potential, high, must be a finite"),
+        (initial(UniformPotential(0.0, float("nan"))), "the initial potential: high must be a finite"),
         (initial(UniformPotential(1.0, 0.0)), "needs low <= high, not 1 > 0 mV"),
-        (stimulus("e", (0,), 1.0, 0.0, 1.0), r"names 'e', which is no population \(did you mean 'E'\?\)"),
-        (stimulus("E", (4,), 1.0, 0.0, 1.0), "a stimulus onto E: 4 is none of its clusters 0 to 3"),
-        (stimulus("E", (1.0,), 1.0, 0.0, 1.0), "a stimulus onto E: 1.0 is none of its clusters"),
-        (stimulus("E", ("a",), 1.0, 0.0, 1.0), "a stimulus onto E: 'a' is none of its clusters"),
+        (stimulus("e", (0,), 1.0, 0.0, 1.0), r"names 'e', which is not a population \(did you mean 'E'\?\)"),
+        (stimulus("E", (4,), 1.0, 0.0, 1.0), "a stimulus onto E: 4 is not one of its clusters 0 to 3"),
+        (stimulus("E", (1.0,), 1.0, 0.0, 1.0), "a stimulus onto E: 1.0 is not one of its clusters"),
+        (stimulus("E", ("a",), 1.0, 0.0, 1.0), "a stimulus onto E: 'a' is not one of its clusters"),
         (stimulus("E", (0,), float("nan"), 0.0, 1.0), "current_pA must be a finite number"),
         (stimulus("E", (0,), 1.0, 0.0, float("inf")), "stop_ms must be a finite number"),
         (stimulus("E", (0,), 1.0, 2.0, 2.0), "needs 0 <= start < stop, not 2 and 2 ms"),
@@ -164,7 +167,7 @@ def test_populations_of_unknown_neurons_and_parameters_are_refused(population, m
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
-        (projection("E", "I", "exc"), r"E_to_I_all ends at receptor 'exc', .*\(did you mean 'ex'\?\)"),
+        (projection("E", "I", "exc"), r"E_to_I_all has the receptor 'exc', .*\(did you mean 'ex'\?\)"),
         (projection("E", "I", "ex", delay_ms=float("nan")), "delay of E_to_I_all must be above 0 ms"),
         (projection("E", "X", "ex"), "no population 'X'"),
         (projection("E", "I", "ex", part="within"), "as many source clusters as target clusters"),
@@ -218,7 +221,7 @@ def plastic(**changes: Any) -> Network:
         ({"plasticity": Plasticity("dopamine", "X")}, "no population 'X'"),
         (
             {"plasticity": replace(PLASTIC, part="within")},
-            "as many clusters of its modulator as of its target",
+            "as many modulator clusters as target clusters",
         ),
         ({"weight_cv": 0.5}, "S_to_T_all is plastic: its weights and delays cannot be distributed"),
         ({"delay_ms": UniformDelay(1.0, 2.0)}, "S_to_T_all is plastic"),
@@ -249,7 +252,7 @@ def test_parameters_of_a_rule_are_checked_with_the_values(rule, message):
     )
     with pytest.raises(ModelError, match=message):
         checked(network, given)
-    with pytest.raises(ModelError, match="has nothing for the plastic projection 'S_to_T_all'"):
+    with pytest.raises(ModelError, match="has no entry for the plastic projection 'S_to_T_all'"):
         checked(network, replace(given, plasticity={}))
 
 
@@ -259,7 +262,7 @@ def test_parameters_of_a_rule_are_checked_with_the_values(rule, message):
         (RateStimulus("I", (0,), (5.0,), 0.0, 1.0), "a stimulus onto I changes the rate .* it has none"),
         (RateStimulus("E", (0, 1), (5.0,), 0.0, 1.0), "a rate for each of its 2 clusters, not 1"),
         (RateStimulus("E", (0,), (-5.0,), 0.0, 1.0), "a rate must be at least 0 Hz, not -5"),
-        (RateStimulus("E", (7,), (5.0,), 0.0, 1.0), "7 is none of its clusters 0 to 3"),
+        (RateStimulus("E", (7,), (5.0,), 0.0, 1.0), "7 is not one of its clusters 0 to 3"),
     ],
 )
 def test_rates_need_random_input_and_one_for_each_cluster(stimulus, message):
@@ -272,7 +275,7 @@ def test_rates_need_random_input_and_one_for_each_cluster(stimulus, message):
     [
         (lambda: UniformIndegree(3, 2), "0 <= low <= high, not 3 and 2"),
         (lambda: UniformDelay(0.0, 1.0), "0 < low <= high"),
-        (lambda: projected(UniformIndegree(1, 50)), "draws up to 50 sources of 40"),
+        (lambda: projected(UniformIndegree(1, 50)), "draws up to 50 sources, but only 40 exist"),
         (lambda: projected(UniformIndegree(1, 2), target="E", part="within"), 'its part must be "all"'),
     ],
 )

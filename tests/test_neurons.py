@@ -102,7 +102,7 @@ def test_an_unknown_neuron_model_is_refused_with_the_nearest_name():
 def test_a_name_cannot_be_registered_for_two_neuron_models():
     assert register(IAF_PSC_EXP) is IAF_PSC_EXP
     other = type(IAF_PSC_EXP)(**{**vars(IAF_PSC_EXP), "doc": "another"})
-    with pytest.raises(ModelError, match="another neuron model"):
+    with pytest.raises(ModelError, match="a different neuron model"):
         register(other)
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from calibrate.cli.commands import execute
 from calibrate.errors import ModelError
 from calibrate.network import Model, Parameter, find_model
 from calibrate.study import read_study, suggestions
+from calibrate.study.python_objects import digest
 from small_study import MODEL, STATISTIC
 
 READY = [
@@ -200,7 +202,7 @@ def test_files_are_named_as_seen_from_the_study(tmp_path):
         (["balanced", "--free", "s=1:inf"], "s must be finite"),
         (["balanced", "--free", "s=-1:1"], "s must be at least 0"),
         (["balanced", "--free", "N_E=1.5:3"], "N_E takes a whole number"),
-        (["balanced", "--free", "connectivity=1:2"], "connectivity has no range"),
+        (["balanced", "--free", "connectivity=1:2"], "connectivity cannot have a range"),
         (["ei_clustered", "--free", "N_Q=7:9"], "allows at most one value of N_Q from 7 to 9"),
         (["ei_clustered", "--free", "J_E+=1:9"], "J_E+ = 9 must lie between 0 and N_Q = 6"),
         (["balanced", "--free", "s", "--objective", "rate_E"], "write NAME=TARGET or"),
@@ -228,7 +230,7 @@ def test_texts_of_several_lines_do_not_break_the_file(tmp_path):
 
 def test_no_file_is_overwritten(capfd):
     Path("balanced.toml").write_text("mine")
-    assert "balanced.toml is there already" in refused(capfd, "balanced", "--free", "s")
+    assert "balanced.toml already exists" in refused(capfd, "balanced", "--free", "s")
     assert Path("balanced.toml").read_text() == "mine"
 
 
@@ -280,8 +282,31 @@ def test_negative_defaults_have_their_range_in_order():
     assert found == {"low": -97.5, "high": -50.0}
 
 
-def test_the_handful_is_of_inputs_and_weights():
-    assert suggestions.handful(find_model("ei_clustered")) == ("I_th_E", "I_th_I", "J_E+", "s")
+@pytest.mark.parametrize(
+    ("name", "handful"),
+    [
+        ("ei_clustered", ("I_th_E", "I_th_I", "J_E+", "s")),
+        ("balanced", ("I_th_E", "I_th_I", "s", "g_EI")),
+        ("larva", ("w_ORN_PN", "w_ORN_LN", "w_LN_PN", "w_PN_KC")),
+        ("litwin_kumar_doiron", ("J_plus", "J_EE", "J_EI", "J_IE")),
+    ],
+)
+def test_the_handful_is_of_inputs_and_weights(name, handful):
+    assert suggestions.handful(find_model(name)) == handful
+
+
+def test_the_handful_goes_by_priority_and_not_by_what_the_parameters_are_documented_as():
+    first, second = (replace(number(1.0), name=name, doc="constant input") for name in ("first", "second"))
+    model = with_(first)
+    assert suggestions.handful(replace(model, parameters=(first, second))) == ("first", "second")
+    assert suggestions.handful(replace(model, parameters=(first, replace(second, priority=2)))) == ("second",)
+    ranked = (replace(first, priority=2), replace(second, doc="", priority=1))
+    assert suggestions.handful(replace(model, parameters=ranked)) == ("second", "first")
+
+
+def test_a_priority_does_not_change_what_identifies_a_model_in_a_stored_study():
+    model = with_(p := number(1.0))
+    assert digest(replace(model, parameters=(replace(p, priority=1),))) == digest(model)
 
 
 class Terminal:

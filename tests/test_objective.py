@@ -261,7 +261,7 @@ def test_a_statistic_is_found_in_a_file_beside_the_study(tmp_path: Path) -> None
     [
         ("mine.py:undecorated", ObjectiveError, "is a function; decorate it with @statistic"),
         ("mine.py:peak_rat", PluginError, "mine.py has no 'peak_rat' .did you mean 'peak_rate'"),
-        ("yours.py:peak_rate", PluginError, "there is no file"),
+        ("yours.py:peak_rate", PluginError, "yours.py does not exist"),
         ("mine.py:peak_rate", ObjectiveError, "peak_rate has no option 'width'"),
         ("nowhere.at_all:x", PluginError, "cannot import nowhere.at_all"),
     ],

@@ -286,7 +286,7 @@ def test_the_membranes_that_a_simulator_hands_over_stay_its_own() -> None:
 def test_counts_of_groups_and_neurons_that_differ_are_refused() -> None:
     totals = explicit().neuron_totals.copy()
     totals[0] += 1
-    with pytest.raises(ObservationError, match="per group and per neuron differ"):
+    with pytest.raises(ObservationError, match="of groups and of neurons disagree"):
         explicit(neuron_totals=totals)
 
 
@@ -294,7 +294,7 @@ def test_counts_of_groups_and_neurons_that_differ_are_refused() -> None:
 def test_negative_counts_are_refused_by_name(name: str) -> None:
     counts = getattr(explicit(), name).astype(np.int64)
     counts.flat[0] = -1
-    with pytest.raises(ObservationError, match=f"{name} holds a negative number of spikes"):
+    with pytest.raises(ObservationError, match=f"{name} contains a negative number of spikes"):
         explicit(**{name: counts})
 
 

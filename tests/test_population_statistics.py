@@ -95,7 +95,7 @@ def test_independent_neurons_share_nothing() -> None:
 def test_a_measurement_that_is_too_short_for_factors_is_said() -> None:
     found = shared_variance(observe(common_trains(60, own_hz=5, common_hz=5, duration_ms=10_000), 10_000))
     assert not found.defined
-    assert found.note == "50 neurons take a measurement of 100 s"
+    assert found.note == "50 neurons need a measurement of 100 s"
 
 
 # Spectrum

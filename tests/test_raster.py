@@ -63,7 +63,7 @@ def test_of_many_neurons_a_part_is_shown_and_said():
 
 
 def test_counts_alone_make_no_raster():
-    with pytest.raises(ObservationError, match="needs the spikes"):
+    with pytest.raises(ObservationError, match="needs spikes"):
         raster_figure(replace(observation(("E", 4, 2)), spikes=None))
 
 
@@ -75,7 +75,7 @@ def test_the_suffix_says_how_it_is_saved(tmp_path, suffix, magic):
 
 
 def test_a_place_where_no_figure_can_be_is_refused(tmp_path):
-    with pytest.raises(CalibrateError, match="cannot tell the type"):
+    with pytest.raises(CalibrateError, match="unknown format of figure"):
         check_path(tmp_path / "x.doc")
     with pytest.raises(CalibrateError, match="there is no folder"):
         check_path(tmp_path / "no" / "x.png")

@@ -113,13 +113,13 @@ def test_a_part_of_a_recording_may_be_looked_at(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.csv", "time,unit\n1,2\n", "needs time_ms .or time_s. and unit, and has time, unit"),
-        ("a.csv", "", "is not a recording that can be read"),
-        ("a.csv", "time_ms,unit\nx,1\n", "is not a recording that can be read: .*x"),
-        ("a.csv", "time_ms,unit\ninf,1\n", "holds a spike time that is infinite"),
-        ("a.csv", "time_ms,unit\n,1\n", "nothing lies between 0 and 0 ms"),
-        ("a.npz", "nonsense", "is not a recording that can be read"),
-        ("a.pkl", "nonsense", "a pickle can hold any code and is not read"),
+        ("a.csv", "time,unit\n1,2\n", "needs time_ms .or time_s. and unit, but contains time, unit"),
+        ("a.csv", "", "cannot be read as a recording"),
+        ("a.csv", "time_ms,unit\nx,1\n", "cannot be read as a recording: .*x"),
+        ("a.csv", "time_ms,unit\ninf,1\n", "contains an infinite spike time"),
+        ("a.csv", "time_ms,unit\n,1\n", "the interval from 0 to 0 ms is empty"),
+        ("a.npz", "nonsense", "cannot be read as a recording"),
+        ("a.pkl", "nonsense", "pickles can run arbitrary code and are not read"),
         ("a.xyz", "nonsense", "neo cannot read it"),
     ],
 )
@@ -131,7 +131,7 @@ def test_files_that_are_no_recordings_are_refused_in_one_line(tmp_path, name, co
 
 
 def test_a_missing_recording_is_said():
-    with pytest.raises(RecordingError, match="there is no such recording"):
+    with pytest.raises(RecordingError, match="the file does not exist"):
         read_recording("none.csv")
 
 
@@ -174,7 +174,7 @@ def test_bootstrap_errors_see_what_all_neurons_share():
 
 def test_a_recording_of_few_blocks_has_no_bootstrap():
     short = Recording(trains={"E": trains(5, duration_ms=3000)}, start_ms=0, stop_ms=3000)
-    with pytest.raises(RecordingError, match="3 s are 3 blocks of 1 s, and a bootstrap takes at least 5"):
+    with pytest.raises(RecordingError, match="3 s are 3 blocks of 1 s, but a bootstrap needs at least 5"):
         bootstrap(short, [RATE])
 
 
@@ -208,7 +208,7 @@ def test_distances_between_distributions_have_their_closed_forms():
     assert distance_to(RATE, rates, "ks")(found).value == 0
     with pytest.raises(ObjectiveError, match="at least 2 numbers"):
         distance_to(RATE, [1.0])
-    with pytest.raises(ObjectiveError, match="is no mean over neurons or episodes"):
+    with pytest.raises(ObjectiveError, match="is not a mean over neurons or episodes"):
         distance_to(find_statistic("locking_E"), [1.0, 2.0])
 
 
@@ -265,7 +265,7 @@ def test_a_distribution_may_be_a_file_or_a_list(tmp_path):
 @pytest.mark.parametrize(
     ("objective", "message"),
     [
-        ('target = "recordin"', r':20: \[objectives 1\] target must be a number, or "recording": "recordin"'),
+        ('target = "recordin"', r':20: \[objectives 1\] target must be a number or "recording": "recordin"'),
         ('target = "recording"\ninterval = [1, 2]', "has a target and an interval"),
         ("distribution = 3\ntolerance = 1.0", "distribution must be the name of a file, a list of numbers"),
         ('distribution = "none.csv"\ntolerance = 1.0', "none.csv cannot be read: No such file"),
@@ -286,11 +286,11 @@ def test_what_cannot_be_compared_with_is_one_line(tmp_path, objective, message):
 def test_what_the_recording_does_not_have_is_one_line(tmp_path):
     written(tmp_path / "units.csv", trains(5))
     second = ("interval = [9, 11]", 'target = "recording"')
-    with pytest.raises(StudyError, match="population I, which the recording does not have; it has E"):
+    with pytest.raises(StudyError, match="population I, which the recording does not contain; it contains E"):
         small_study(tmp_path, second, ("[budget]", RECORDED))
     with pytest.raises(StudyError, match=r"there is no \[recording\] to compare with"):
         small_study(tmp_path, (OBJECTIVE, 'target = "recording"'))
-    with pytest.raises(StudyError, match=r"\[recording\] file: .*there is no such recording"):
+    with pytest.raises(StudyError, match=r"\[recording\] file: .*the file does not exist"):
         small_study(tmp_path, ("[budget]", '[recording]\nfile = "none.csv"\n\n[budget]'))
 
 

@@ -144,7 +144,7 @@ def test_the_page_says_what_was_found(finished):
     assert "Two parameters of the network model tiny (40 E, 10 I neurons" in methods
     assert "I_E and I_I" in methods
     assert "excluded" in methods
-    assert "40 sets" in methods
+    assert "40 parameter sets" in methods
     dois = [reference.doi for reference in report.references]
     assert "10.1145/3292500.3330701" in dois
     for number in range(1, len(dois) + 1):
@@ -169,7 +169,7 @@ def test_the_command_says_where_the_page_is_and_simulates_for_the_raster(tmp_pat
     assert execute(["report", "small.toml", "-o", "page.html", "--json"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out.replace("models may print\n", "")) == {"report": "page.html", "figures": []}
-    assert "once more, for its raster" in err
+    assert "again for its raster" in err
     assert execute(["report", "small.toml", "--no-simulation"]) == 0
     assert "Report: small.html" in capsys.readouterr().out
     assert execute(["report", "small.toml", "-o", str(tmp_path)]) == 2
@@ -181,7 +181,7 @@ def test_a_study_in_which_nothing_completed_has_a_report_too(tmp_path):
     run_study(study, slots=1, progress=False)
     report = make_report(read_results(study))
     assert report.verdict is None
-    assert "No trial is complete" in report.sections[0].text[0]
+    assert "No complete trial" in report.sections[0].text[0]
     write_report(report, tmp_path / "page.html")
 
 

@@ -431,7 +431,7 @@ def test_people_get_a_table_and_the_growth_in_words(study, capsys):
         (["--sizes", "600", "many"], "valid integer"),
         (["--duration", "0"], "the duration must be above 0"),
         (["--set", "drive=-1"], "--set drive=-1: drive must be at least 0"),
-        (["--figure", "scale.doc"], "cannot tell the type of figure from 'scale.doc'"),
+        (["--figure", "scale.doc"], "unknown format of figure 'scale.doc'"),
     ],
 )
 def test_a_wrong_command_costs_one_line(study, capsys, arguments, message):

@@ -84,7 +84,7 @@ def test_the_last_stage_is_the_full_simulation_and_stages_take_its_warm_up(tmp_p
 def test_stages_need_a_constraint_that_a_short_simulation_can_judge(tmp_path, statistic):
     more = f'[[constraints]]\nstatistic = "{statistic}"\nmax = 900\n'
     assert len(with_(tmp_path, more).constraints) == 1
-    with pytest.raises(StudyError, match=r"\[stages\] judge nothing"):
+    with pytest.raises(StudyError, match=r"\[stages\] have no effect"):
         with_(tmp_path, f"{more}[[stages]]\nduration_ms = 500\n")
 
 
@@ -94,7 +94,7 @@ def test_a_plateau_alone_ends_a_study(tmp_path):
 
 def test_a_grid_takes_no_prior(tmp_path):
     assert with_(tmp_path, "", *GRID).trials == 4
-    with pytest.raises(StudyError, match=r"\[prior\] is of no use to a grid"):
+    with pytest.raises(StudyError, match=r"\[prior\] has no effect on a grid"):
         with_(tmp_path, "[prior]\npoints = [{ I_E = 1.0 }]\n", *GRID)
 
 

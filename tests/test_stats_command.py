@@ -67,11 +67,11 @@ def test_the_objectives_that_it_writes_make_a_study(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["none.csv"], "none.csv: there is no such recording"),
+        (["none.csv"], "none.csv: the file does not exist"),
         (["units.csv", "--statistic", "rat_E"], "did you mean"),
         (["units.csv", "--write", "units.csv"], "units.csv already exists"),
         (["units.csv", "--write", "no/x.toml", *FEW], "cannot be written"),
-        (["units.csv", "--duration-ms", "2000"], "a bootstrap takes at least 5"),
+        (["units.csv", "--duration-ms", "2000"], "a bootstrap needs at least 5"),
         (["units.csv", "--block-ms", "8000", "--duration-ms", "20000"], "2 blocks of 8 s"),
     ],
 )

@@ -91,9 +91,13 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "unquoted plus": ('"J+" = 2', "J+ = 2", r":9: \[TOML\] .*quotes"),
     "key twice": ("seed = 3", "seed = 3\nseed = 4", r":3: \[TOML\] .*overwrite"),
     "unknown table": ("[budget]", "[budgets]", r":32: \[budgets\] unknown table.*'budget'"),
-    "unknown key": ("duration_ms", "duration", r":16: \[simulation\] duration is not a key.*'duration_ms'"),
+    "unknown key": (
+        "duration_ms",
+        "duration",
+        r":16: \[simulation\] duration is not a valid key.*'duration_ms'",
+    ),
     "text for a number": ("dt_ms = 1.0", 'dt_ms = "1"', r':14: \[simulation\] dt_ms must be a number: "1"'),
-    "number for a text": ('statistic = "rate_E"', "statistic = 3", r":19: .*statistic must be a text"),
+    "number for a text": ('statistic = "rate_E"', "statistic = 3", r":19: .*statistic must be a string"),
     "broken whole number": (
         "trials = 8",
         "trials = 8.5",
@@ -101,7 +105,7 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     ),
     "no trials": ("trials = 8", "trials = 0", r":33: \[budget\] trials must be at least 1: 0"),
     "infinite": ("trials = 8", "wall_s = inf", r":33: \[budget\] wall_s must be a finite number: inf"),
-    "no end": ("trials = 8", "loss = 1.0", r":32: \[budget\] has no end; add trials"),
+    "no end": ("trials = 8", "loss = 1.0", r":32: \[budget\] sets no limit; add trials"),
     "negative duration": ("duration_ms = 2000", "duration_ms = -1", r":16: .*must be above 0: -1"),
     "not whole steps": (
         "warmup_ms = 0.0",
@@ -114,7 +118,11 @@ BROKEN: dict[str, tuple[str, str, str]] = {
         '"ei_clusterd"',
         r":5: \[model\] name: .*did you mean 'ei_clustered'",
     ),
-    "no such file": ('"tiny.py:tiny"', '"tin.py:tiny"', r":5: \[model\] name: there is no file"),
+    "no such file": (
+        '"tiny.py:tiny"',
+        '"tin.py:tiny"',
+        r":5: \[model\] name: the file .*tin.py does not exist",
+    ),
     "not a model": ('"tiny.py:tiny"', '"statistics.py:thirteen"', r":5: \[model\] name: .* of type int"),
     "unknown parameter": ('"J+" = 2', '"J++" = 2', r":9: \[parameters\] J\+\+ is not a parameter .*'J\+'"),
     "value of a wrong type": ('"J+" = 2', '"J+" = "2"', r":9: \[parameters\] J\+: .*takes a number, not '2'"),
@@ -129,19 +137,27 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "unknown key of a range": (
         '"J+" = 2',
         '"J+" = {lo = 1, high = 2}',
-        r":9: .* J\+.lo is not a key .*'low'",
+        r":9: .* J\+.lo is not a valid key .*'low'",
     ),
     "log from 0": (
         '"J+" = 2',
         '"J+" = {low = 0, high = 1, log = true}',
-        r":9: .*log scale needs low above 0: 0",
+        r":9: .*needs low above 0 on a log scale: 0",
     ),
     "log and step": ('"J+" = 2', '"J+" = {low = 1, high = 3, log = true, step = 1}', r":9: .*log and step"),
-    "range of texts": ('"J+" = 2', "rule = {low = 1, high = 2}", r':9: .*only choices; .*\["a", "b"\]'),
-    "unknown choice": ('"J+" = 2', 'rule = {choices = ["a", "c"]}', r":9: .*rule is one of a, b, not 'c'"),
-    "choice twice": ('"J+" = 2', 'rule = {choices = ["a", "a"]}', r":9: .*names a choice twice"),
+    "range of texts": (
+        '"J+" = 2',
+        "rule = {low = 1, high = 2}",
+        r':9: .*choices, not a range; .*\["a", "b"\]',
+    ),
+    "unknown choice": (
+        '"J+" = 2',
+        'rule = {choices = ["a", "c"]}',
+        r":9: .*rule must be one of a, b, not 'c'",
+    ),
+    "choice twice": ('"J+" = 2', 'rule = {choices = ["a", "a"]}', r":9: .*contains a choice twice"),
     "choices and range": ('"J+" = 2', '"J+" = {choices = [1, 2], low = 1}', r":9: .*has choices and low"),
-    "broken whole range": ('"J+" = 2', "N_E = {low = 2, high = 4.5}", r":9: \[parameters\] N_E takes whole"),
+    "broken whole range": ('"J+" = 2', "N_E = {low = 2, high = 4.5}", r":9: \[parameters\] N_E needs whole"),
     "points without grid": ('"J+" = 2', '"J+" = {low = 1, high = 2, points = 3}', r":9: .*grid sampler"),
     "rule of the model": (
         '"J+" = 2',
@@ -168,7 +184,7 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "objective twice": (
         '"rate_I"',
         '"rate_E"',
-        r":24: \[objectives 2\] has the name of an earlier one: \"rate_E\"",
+        r":24: \[objectives 2\] has the same name as an earlier one: \"rate_E\"",
     ),
     "unknown sampler": (
         '"random"',
@@ -183,7 +199,7 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "constraint upside down": (
         "[budget]",
         '[[constraints]]\nstatistic = "rate_E"\nmin = 9.0\nmax = 3.0\n\n[budget]',
-        r":32: \[constraints 1\].*min not above max",
+        r":32: \[constraints 1\].*min must not be above max",
     ),
     "constraint on an unknown statistic": (
         "[budget]",
@@ -193,12 +209,12 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "constraint with a target": (
         "[budget]",
         '[[constraints]]\nstatistic = "rate_E"\ntarget = 3.0\n\n[budget]',
-        r":34: \[constraints 1\] target is not a key here; its keys are statistic, name, options, .*min, max",
+        r":34: \[constraints 1\] target is not a valid key; valid keys are statistic, name, .*min, max",
     ),
     "stage without a constraint": (
         "[budget]",
         "[[stages]]\nduration_ms = 500\n\n[budget]",
-        r":32: \[stages\] judge nothing: .*add \[\[constraints\]\]",
+        r":32: \[stages\] have no effect: .*add \[\[constraints\]\]",
     ),
     "stage as long as the simulation": (
         "[budget]",
@@ -234,12 +250,12 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "expression of an unknown parameter": (
         '"J+" = 2',
         '"J+" = { expression = "I_X / 2" }',
-        r":9: \[parameters\] J\+ expression names I_X, no parameter of tiny.*I_E",
+        r":9: \[parameters\] J\+ expression uses I_X, not a parameter of tiny.*I_E",
     ),
     "expressions in a circle": (
         '"J+" = 2',
         '"J+" = { expression = "N_E" }\nN_E = { expression = "2 * \'J+\'" }',
-        r"\[parameters\].*the expressions depend on one another: ",
+        r"\[parameters\].*the expressions depend on each other in a circle: ",
     ),
     "expression without a value": (
         '"J+" = 2',
@@ -249,7 +265,7 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "expression for a text": (
         '"J+" = 2',
         'rule = { expression = "I_E" }',
-        r":9: \[parameters\] rule takes no expression: it is no number",
+        r":9: \[parameters\] rule is not a number and cannot have an expression",
     ),
     "tolerance within the noise": (
         "tolerance = 1.0",
@@ -280,13 +296,13 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "constraint with the name of another statistic": (
         "[budget]",
         '[[constraints]]\nstatistic = "rate_I"\nname = "rate_E"\nmax = 60.0\n\n[budget]',
-        r':32: \[constraints 1\] has the name of an objective, .*: "rate_E"; give one of them its own',
+        r':32: \[constraints 1\] has the name of an objective, .*: "rate_E"; rename one of them',
     ),
     "constraint twice": (
         "[budget]",
         '[[constraints]]\nstatistic = "rate_E"\nmax = 60\n'
         '[[constraints]]\nstatistic = "rate_E"\nmin = 1\n\n[budget]',
-        r':35: \[constraints 2\] has the name of an earlier one: "rate_E"; give one',
+        r':35: \[constraints 2\] has the same name as an earlier one: "rate_E"; rename one',
     ),
     "constraint without end": (
         "[budget]",
@@ -296,7 +312,7 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "constraint on an unknown population": (
         "[budget]",
         '[[constraints]]\nstatistic = "rate_X"\nmax = 60\n\n[budget]',
-        r':33: \[constraints 1\] statistic refers to an unknown population: "X"; there are E, I',
+        r':33: \[constraints 1\] statistic refers to an unknown population: "X"; populations are E, I',
     ),
     "stage of broken steps": (
         "[budget]",
@@ -323,12 +339,12 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "prior point of a broken whole number": (
         "I_I = { low = 0.1, high = 4.0 }",
         "N_E = { low = 20, high = 80, step = 20 }\n[prior]\npoints = [{ N_E = 40.0 }]",
-        r":12: \[prior\] points point 1 has N_E, which is a whole number: 40.0; write 40",
+        r":12: \[prior\] points point 1 has N_E, which must be a whole number: 40.0; write 40",
     ),
     "prior point of nothing": (
         "[budget]",
         "[prior]\npoints = [{}]\n\n[budget]",
-        r":33: \[prior\] points point 1 names no parameter; there are I_E, I_I",
+        r":33: \[prior\] points point 1 names no parameter; free parameters are I_E, I_I",
     ),
     "prior point that is none": (
         "[budget]",
@@ -343,12 +359,12 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "expression and a range": (
         '"J+" = 2',
         '"J+" = { expression = "I_E", low = 1 }',
-        r":9: \[parameters\] J\+.low is not a key here; its keys are expression",
+        r":9: \[parameters\] J\+.low is not a valid key; valid keys are expression",
     ),
     "expression that breaks a bound": (
         '"J+" = 2',
         '"J+" = { expression = "I_E - 1" }',
-        r":9: \[parameters\] J\+ .*at least 0 ?, not -0.9; so at I_E = 0.1, I_I = 0.1; narrow the ranges",
+        r":9: \[parameters\] J\+ .*at least 0 ?, not -0.9; at I_E = 0.1, I_I = 0.1; narrow the ranges",
     ),
     "expression of a text": (
         '"J+" = 2',
@@ -363,12 +379,12 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "a number beyond floats": (
         '"J+" = 2',
         '"J+" = 0x' + "f" * 5000,
-        r":9: \[parameters\] J\+ is too large for a number: a number of thousands of digits; it is",
+        r":9: \[parameters\] J\+ is too large for a number: a number with thousands of digits; it is",
     ),
     "unknown option of the sampler": (
         '"random"',
         '"random"\nstartup = 3',
-        r":31: \[sampler\] startup is not a key",
+        r":31: \[sampler\] startup is not a valid key",
     ),
     "name of a study": (
         "seed = 3",
@@ -378,7 +394,7 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "rule at a corner": (
         "I_I = { low = 0.1, high = 4.0 }",
         "I_I = { low = 0.1, high = 8.0 }",
-        r"\[parameters\] I_E breaks a rule of tiny: .*above 11; so at I_E = 4.0, I_I = 8.0; narrow",
+        r"\[parameters\] I_E breaks a rule of tiny: .*above 11; at I_E = 4.0, I_I = 8.0; narrow",
     ),
     "not whole bins": (
         "dt_ms = 1.0\nwarmup_ms = 0.0\nduration_ms = 2000",
@@ -419,17 +435,17 @@ def test_files_that_are_hardly_studies_are_refused(tmp_path, text, pattern):
 
 @pytest.mark.parametrize("value", ["9" * 5000, "[" * 3000 + "]" * 3000], ids=["digits", "lists"])
 def test_what_pythons_parser_cannot_take_is_refused_in_one_line(tmp_path, value):
-    with pytest.raises(StudyError, match=r"small.toml: \[TOML\] not valid: [^\n]*; write it shorter$"):
+    with pytest.raises(StudyError, match=r"small.toml: \[TOML\] not valid: [^\n]*; shorten it$"):
         small_study(tmp_path, ("seed = 3", f"seed = {value}"))
 
 
 def test_files_that_cannot_be_read_are_refused(tmp_path):
-    with pytest.raises(StudyError, match="no such study file"):
+    with pytest.raises(StudyError, match="the study file does not exist"):
         read_study(tmp_path / "none.toml")
-    with pytest.raises(StudyError, match="this is a folder"):
+    with pytest.raises(StudyError, match="is a folder, not a TOML file"):
         read_study(tmp_path)
     (tmp_path / "latin.toml").write_bytes("# Größe".encode("latin-1"))
-    with pytest.raises(StudyError, match="not a text in UTF-8"):
+    with pytest.raises(StudyError, match="is not UTF-8 text"):
         read_study(tmp_path / "latin.toml")
 
 
@@ -619,7 +635,7 @@ def test_no_study_file_gives_a_traceback(tmp_path, data):
 
 
 def test_a_front_cannot_be_sought_by_a_sampler_of_one_loss(tmp_path):
-    with pytest.raises(StudyError, match=r"\[sampler\] name minimises one loss, and the study seeks a front"):
+    with pytest.raises(StudyError, match=r"\[sampler\] name minimises one loss, but the study seeks a front"):
         small_study(tmp_path, ("seed = 3", "seed = 3\npareto = true"), ('name = "random"', 'name = "cmaes"'))
 
 

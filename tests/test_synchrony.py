@@ -89,7 +89,7 @@ def test_synchrony_of_constant_activity_is_undefined_with_less_shortfall_than_th
     estimate = synchrony(always)
     assert not estimate.defined
     assert estimate.shortfall == 0.5
-    assert estimate.note == "the activity of no cluster changes"
+    assert estimate.note == "the activity of all clusters is constant"
 
 
 def test_an_incomplete_last_bin_changes_synchrony_by_little() -> None:
@@ -132,7 +132,7 @@ def test_what_chance_gives_is_noted_where_spikes_are_few(per_bin: float, noted: 
     raster = np.random.default_rng(9).random((200, 5000)) < per_bin / 200
     estimate = locking(observe_raster(raster))
     if noted:
-        chance = float(estimate.note.removeprefix("with so few spikes chance alone gives "))
+        chance = float(estimate.note.removeprefix("with this few spikes, chance alone gives "))
         assert chance == pytest.approx(estimate.value, abs=0.02)
     else:
         assert estimate.note == ""
@@ -144,7 +144,7 @@ def test_locking_of_a_single_spike_is_one_and_noted() -> None:
     raster[0, 3] = True
     estimate = locking(observe_raster(raster))
     assert estimate.value == 1.0
-    assert estimate.note == "with so few spikes chance alone gives 1.00"
+    assert estimate.note == "with this few spikes, chance alone gives 1.00"
 
 
 def test_locking_of_a_silent_network_is_undefined() -> None:

@@ -222,14 +222,14 @@ def test_the_shortfall_falls_with_every_step_towards_enough_spikes(statistic: St
 
 @by_name
 def test_a_single_interval_is_refused_as_too_few(statistic: Statistic) -> None:
-    with pytest.raises(ObjectiveError, match="at least 2 intervals, min_intervals is 1"):
+    with pytest.raises(ObjectiveError, match="min_intervals must be at least 2, not 1"):
         statistic.with_options(min_intervals=1)
 
 
 def test_the_needs_of_the_fano_factor_are_its_windows() -> None:
     assert fano.needs.window_ms == 400.0
     assert fano.with_options(window_ms=200.0).needs.window_ms == 200.0
-    with pytest.raises(ObjectiveError, match="min_count must be a count of 0 or more"):
+    with pytest.raises(ObjectiveError, match="min_count must be 0 or more"):
         fano.with_options(min_count=-1.0)
 
 

@@ -1,4 +1,4 @@
-"""Figures of results: each function takes results and returns a matplotlib figure, all in one style."""
+"""Figures of results: each function takes results and returns a matplotlib figure, all in the same style."""
 
 from calibrate.figures.distributions import distributions_figure
 from calibrate.figures.looseness import looseness_figure

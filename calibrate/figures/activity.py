@@ -33,7 +33,7 @@ def find_up_states(study: Study, observation: Observation) -> UpStates | None:
 def activity_files(
     study: Study, observation: Observation, estimates: Mapping[str, Estimate]
 ) -> dict[str, bytes]:
-    """A picture of what a network showed, and its statistics, by file name."""
+    """Return a figure of a network's activity, and its statistics, by file name."""
     draw = rates_figure if observation.spikes is None else raster_figure
     figure = draw(observation, up_states=find_up_states(study, observation))
     table = json.dumps(statistics_json(estimates), indent=1)

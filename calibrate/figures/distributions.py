@@ -54,52 +54,62 @@ def distributions_figure(results: Results, observations: Mapping[str, Sequence[O
     >>> shown = results.simulate(results.best.number).observation
     >>> distributions_figure(results, {"Poisson": [shown]}).savefig("distributions.png")
     """
-    targets = {one.name: one.target for one in results.study.objectives}
-    statistics = [
-        one
-        for one in results.study.statistics
-        if one.sample and any(one.name == kind or one.name.startswith(f"{kind}_") for kind in KINDS)
+    targets = {objective.name: objective.target for objective in results.study.objectives}
+    candidates = [
+        statistic
+        for statistic in results.study.statistics
+        if statistic.sample
+        and any(statistic.name == kind or statistic.name.startswith(f"{kind}_") for kind in KINDS)
     ]
-    pooled = {
-        label: [measure(found, statistics) for found in several] for label, several in observations.items()
+    estimates = {
+        label: [measure(observation, candidates) for observation in graphs]
+        for label, graphs in observations.items()
     }
     samples = {
-        one.name: {label: _pooled([each[one.name] for each in found]) for label, found in pooled.items()}
-        for one in statistics
+        statistic.name: {
+            label: _pool([of_graph[statistic.name] for of_graph in graphs])
+            for label, graphs in estimates.items()
+        }
+        for statistic in candidates
     }
-    shown = [one for one in statistics if all(values.size > 1 for values in samples[one.name].values())]
-    if not shown or not observations:
-        raise ObservationError("no statistic has a distribution here")
-    columns = min(len(shown), MOST_A_ROW)
-    rows = -(-len(shown) // columns)
+    statistics = [
+        statistic
+        for statistic in candidates
+        if all(values.size > 1 for values in samples[statistic.name].values())
+    ]
+    if not statistics or not observations:
+        raise ObservationError("no statistic has a distribution to draw")
+    columns = min(len(statistics), MOST_A_ROW)
+    rows = -(-len(statistics) // columns)
     figure = new_figure(2.6 * columns, 2.1 * rows + 0.3)
     panels = np.atleast_1d(figure.subplots(rows, columns)).ravel()
-    for axes, statistic in zip(panels, shown, strict=False):
+    for axes, statistic in zip(panels, statistics, strict=False):
         values = samples[statistic.name]
         every = np.concatenate(list(values.values()))
-        # Rates are whole numbers of spikes: bins of as many each, or they would look like combs.
-        shortest_s = min(one.duration_ms for several in observations.values() for one in several) / 1000
-        edges = _edges(every, 1 / shortest_s if statistic.unit == "Hz" else None)
-        for colour, (label, one) in zip(COLOURS, values.items(), strict=False):
-            axes.hist(one, edges, density=True, histtype="step", color=colour, linewidth=1.4, label=label)
+        # Rates come from whole numbers of spikes: every bin covers the same number of them, or the histogram
+        # would look like a comb.
+        durations_ms = [observation.duration_ms for graphs in observations.values() for observation in graphs]
+        edges = _edges(every, 1000 / min(durations_ms) if statistic.unit == "Hz" else None)
+        for colour, (label, sample) in zip(COLOURS, values.items(), strict=False):
+            axes.hist(sample, edges, density=True, histtype="step", color=colour, linewidth=1.4, label=label)
         target = targets.get(statistic.name)
         for aim in () if target is None else np.atleast_1d(target.aim):
             axes.axvline(aim, color=MISSED, linestyle="--", linewidth=1.2, label="target (mean)")
         axes.set_xlabel(f"{statistic.name} ({statistic.unit})" if statistic.unit else statistic.name)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
-    for axes in panels[len(shown) :]:
+    for axes in panels[len(statistics) :]:
         axes.set_visible(False)
     handles: dict[str, Artist] = {}
-    for axes in panels[: len(shown)]:
-        found, labels = axes.get_legend_handles_labels()
-        handles |= dict(zip(labels, found, strict=True))
+    for axes in panels[: len(statistics)]:
+        artists, labels = axes.get_legend_handles_labels()
+        handles |= dict(zip(labels, artists, strict=True))
     figure.legend(list(handles.values()), list(handles), loc="outside upper left", ncols=4)
     return figure
 
 
-def _pooled(estimates: Sequence[Estimate]) -> NDArray[np.float64]:
-    samples = [found.sample for found in estimates if found.sample is not None]
+def _pool(estimates: Sequence[Estimate]) -> NDArray[np.float64]:
+    samples = [estimate.sample for estimate in estimates if estimate.sample is not None]
     return np.concatenate(samples) if samples else np.array([])
 
 

@@ -1,4 +1,4 @@
-"""How well the targets fix the parameters."""
+"""How well the targets determine the parameters."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def looseness_figure(results: Results) -> Figure:
     """
     loose, best = results.looseness, results.best
     if loose is None or best is None:
-        raise StudyError("there are too few trials near the targets to tell how loose the parameters are")
+        raise StudyError("there are too few trials near the targets to determine the looseness of parameters")
     figure = new_figure(6.5, 0.7 + 0.4 * len(loose.parameters))
     axes = figure.subplots()
     names = list(loose.parameters)
     for row, name in enumerate(reversed(names)):
         domain = results.study.space[name]
-        assert isinstance(domain, Range)  # others have no looseness
+        assert isinstance(domain, Range)  # choices have no looseness
         low, high = (domain.quantile(value) for value in loose.parameters[name])
         axes.plot([0, 1], [row, row], color=FAINT, linewidth=1)
         axes.plot([low, high], [row, row], color=COLOURS[0], linewidth=7, solid_capstyle="butt")
@@ -56,5 +56,5 @@ def looseness_figure(results: Results) -> Figure:
     axes.set_xticks([])
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.tick_params(left=False)
-    axes.set_xlabel("the whole range; bar: the loss grows by less than 1; star: best trial")
+    axes.set_xlabel("line: whole range; bar: the loss grows by less than 1; star: best trial")
     return figure

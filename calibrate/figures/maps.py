@@ -17,7 +17,7 @@ from calibrate.results.results import Results
 
 MOST_A_ROW = 3
 MOST_POINTS = 2000
-# Losses far off would hide all others.
+# Losses above this are clipped, since they would hide all others.
 HIGHEST_LOSS = 100.0
 
 
@@ -64,11 +64,11 @@ def map_figure(results: Results, x: str, y: str, statistics: Sequence[str]) -> F
     figure = new_figure(3.4 * columns + 0.4, 2.9 * rows)
     panels = np.atleast_1d(figure.subplots(rows, columns, sharex=True, sharey=True)).ravel()
     targets = {objective.name: objective.target for objective in results.study.objectives}
-    for axes, found in zip(panels, maps, strict=False):
-        _draw(figure, axes, found)
-        aim = getattr(targets.get(found.name), "value", None)
-        if aim is not None and np.nanmin(found.values) < aim < np.nanmax(found.values):
-            lines = axes.contour(found.x, found.y, found.values, [aim], colors="white", linestyles="--")
+    for axes, drawn in zip(panels, maps, strict=False):
+        _draw(figure, axes, drawn)
+        aim = getattr(targets.get(drawn.name), "value", None)
+        if aim is not None and np.nanmin(drawn.values) < aim < np.nanmax(drawn.values):
+            lines = axes.contour(drawn.x, drawn.y, drawn.values, [aim], colors="white", linestyles="--")
             lines.set(path_effects=[effects.withStroke(linewidth=2.5, foreground="black", alpha=0.5)])
         if results.best is not None:
             best = results.best.params
@@ -80,40 +80,40 @@ def map_figure(results: Results, x: str, y: str, statistics: Sequence[str]) -> F
     return figure
 
 
-def _draw(figure: Figure, axes: Any, found: Map) -> None:
-    values = np.minimum(found.values, HIGHEST_LOSS) if found.name == "loss" else found.values
-    image = axes.pcolormesh(found.x, found.y, values, shading="nearest", rasterized=True)
+def _draw(figure: Figure, axes: Any, drawn: Map) -> None:
+    values = np.minimum(drawn.values, HIGHEST_LOSS) if drawn.name == "loss" else drawn.values
+    image = axes.pcolormesh(drawn.x, drawn.y, values, shading="nearest", rasterized=True)
     figure.colorbar(image, ax=axes, pad=0.02)
-    axes.set_title(f"{found.name} ({found.unit})" if found.unit else found.name)
+    axes.set_title(f"{drawn.name} ({drawn.unit})" if drawn.unit else drawn.name)
     axes.set_facecolor("none")
-    if not found.exact:
-        few = len(found.points) <= MOST_POINTS
+    if not drawn.exact:
+        few = len(drawn.points) <= MOST_POINTS
         axes.plot(
-            *found.points.T, ".", markersize=2 if few else 0.5, color=INK, alpha=0.6, rasterized=not few
+            *drawn.points.T, ".", markersize=2 if few else 0.5, color=INK, alpha=0.6, rasterized=not few
         )
-    _draw_regimes(axes, found)
+    _draw_regimes(axes, drawn)
 
 
-def _draw_regimes(axes: Any, found: Map) -> None:
-    present = [k for k in range(len(REGIMES)) if (found.regimes == k).any()]
-    if len(present) < 2 or min(found.regimes.shape) < 2:
+def _draw_regimes(axes: Any, drawn: Map) -> None:
+    present = [k for k in range(len(REGIMES)) if (drawn.regimes == k).any()]
+    if len(present) < 2 or min(drawn.regimes.shape) < 2:
         return
     halo = [effects.withStroke(linewidth=2.4, foreground="black", alpha=0.7)]
     for k in present:
-        inside = (found.regimes == k).astype(float)
-        lines = axes.contour(found.x, found.y, inside, [0.5], colors="white", linewidths=0.9)
+        inside = (drawn.regimes == k).astype(float)
+        lines = axes.contour(drawn.x, drawn.y, inside, [0.5], colors="white", linewidths=0.9)
         lines.set(path_effects=halo)
         if inside.sum() < 0.03 * inside.size:
-            continue  # no room for a name
+            continue  # too small for a label
         row, column = _middle(inside > 0)
         axes.text(
-            found.x[column], found.y[row], REGIMES[k], color="white", fontsize=7, ha="center", va="center",
+            drawn.x[column], drawn.y[row], REGIMES[k], color="white", fontsize=7, ha="center", va="center",
             path_effects=halo,
         )  # fmt: skip
 
 
 def _middle(inside: Any) -> tuple[int, int]:
-    """The point of a region that is farthest from its edge."""
+    """Return the point of a region that is farthest from its edge."""
     from scipy.ndimage import distance_transform_edt
 
     depth = distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]

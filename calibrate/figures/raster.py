@@ -1,4 +1,4 @@
-"""The raster of a network, sorted by cluster, over the rates of its clusters."""
+"""The raster of a network, sorted by cluster, above the rates of its clusters."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def raster_figure(observation: Observation, *, up_states: UpStates | None = None
     >>> raster_figure(observation).savefig("raster.png")
     """
     if observation.spikes is None:
-        raise ObservationError("a raster needs the spikes, and this observation holds counts only")
+        raise ObservationError("a raster needs spikes, but this observation contains only counts")
     figure = new_figure(8, 6)
     raster, rates = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     _draw_raster(raster, observation)
@@ -91,19 +91,18 @@ def _finish(figure: Figure, rates: Any, observation: Observation, up_states: UpS
             _outline(rates, up_states)
     else:
         _draw_rates(rates, observation)
-    for shown in observation.presentations:
-        rates.axvspan(
-            shown.start_ms / 1000, shown.stop_ms / 1000, ymin=0.98, color=INK, linewidth=0, label="_stimulus"
-        )
+    for stimulus in observation.presentations:
+        start_s, stop_s = stimulus.start_ms / 1000, stimulus.stop_ms / 1000
+        rates.axvspan(start_s, stop_s, ymin=0.98, color=INK, linewidth=0, label="_stimulus")
     rates.set_xlabel("time (s)")
     rates.set_xlim(0, observation.duration_ms / 1000)
 
 
-def _outline(axes: Any, found: UpStates) -> None:
-    """Boxes around the up-states: every cluster of the first population is a row."""
-    for cluster, start, stop in zip(found.cluster, found.start, found.stop, strict=True):
-        box = (start * found.bin_ms / 1000, cluster - 0.45)
-        width = (stop - start) * found.bin_ms / 1000
+def _outline(axes: Any, states: UpStates) -> None:
+    """Draw boxes around the up-states; every cluster of the first population is a row."""
+    for cluster, start, stop in zip(states.cluster, states.start, states.stop, strict=True):
+        box = (start * states.bin_ms / 1000, cluster - 0.45)
+        width = (stop - start) * states.bin_ms / 1000
         axes.add_patch(Rectangle(box, width, 0.9, fill=False, edgecolor="white", linewidth=1.0))
 
 
@@ -112,7 +111,7 @@ def _draw_raster(axes: Any, observation: Observation) -> None:
     assert spikes is not None  # checked by the caller
     every = -(-layout.n_neurons // MOST_ROWS)
     time_s = (spikes.step + 1) * observation.dt_ms / 1000
-    size = 72 * 4 / (layout.n_neurons / every)  # a marker as high as a row, within reason
+    size = 72 * 4 / (layout.n_neurons / every)  # the height of a row, limited below
     for colour, population in zip(_colours(observation), layout.populations, strict=True):
         rows = layout.neurons_of(population)
         chosen = (spikes.neuron >= rows.start) & (spikes.neuron < rows.stop) & (spikes.neuron % every == 0)
@@ -161,14 +160,14 @@ def _draw_rates(axes: Any, observation: Observation) -> None:
 
 
 def _rates(observation: Observation, population: str) -> NDArray[np.float64]:
-    """Smoothed rate of each cluster of `population` (Hz), shape (clusters, bins)."""
+    """Return the smoothed rate of each cluster of `population` (Hz), shape (clusters, bins)."""
     bin_ms = _bin_ms(observation)
     counts = observation.group_counts(population, bin_ms)
     rates = counts / observation.group_sizes(population)[:, None] / (bin_ms / 1000)
     width = SMOOTHING_MS / bin_ms
     reach = min(int(4 * width), (rates.shape[1] - 1) // 2)
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
-    # Less of the kernel lies within the measurement near its ends.
+    # Near the ends, only part of the kernel lies within the measurement.
     inside = np.convolve(np.ones(rates.shape[1]), kernel, mode="same")
     return np.array([np.convolve(row, kernel, mode="same") / inside for row in rates])
 

@@ -16,7 +16,7 @@ from calibrate.errors import StudyError
 from calibrate.figures.style import COLOURS, FAINT, new_figure, styled
 
 GIB = 2**30
-# Beyond the sizes measured, fits are drawn to the real-time limit where that is no farther than this.
+# Fits are extended to the real-time limit if it is within this factor of the measured sizes.
 FARTHEST = 4.0
 
 
@@ -47,7 +47,7 @@ def scaling_figure(found: Scaling) -> Figure:
     >>> scaling_figure(found).savefig("scaling.png")
     """
     if not found.measurements:
-        raise StudyError("no size was measured: there is nothing to draw")
+        raise StudyError("no size was measured, so there is nothing to draw")
     figure = new_figure(7.2, 3.2)
     time, memory = figure.subplots(1, 2)
     time.axhline(1, color=FAINT, linewidth=1, linestyle=":")
@@ -55,16 +55,16 @@ def scaling_figure(found: Scaling) -> Figure:
         "real time", (0, 1), xycoords=("axes fraction", "data"), xytext=(4, 2), textcoords="offset points",
         color=FAINT, fontsize=8,
     )  # fmt: skip
-    growth = {(one.backend, one.batch_size): one for one in found.growth}
-    curves = dict.fromkeys((one.backend, one.batch_size) for one in found.measurements)
+    growth = {(fit.backend, fit.batch_size): fit for fit in found.growth}
+    curves = dict.fromkeys((point.backend, point.batch_size) for point in found.measurements)
     for number, curve in enumerate(curves):
-        points = [one for one in found.measurements if (one.backend, one.batch_size) == curve]
+        points = [point for point in found.measurements if (point.backend, point.batch_size) == curve]
         colour = COLOURS[number % len(COLOURS)]
         _draw(time, memory, points, growth.get(curve), colour)
     time.set_ylabel("real-time factor")
     memory.set_ylabel("memory (GiB)")
     for axes in (time, memory):
-        _logarithmic(axes)
+        _set_log_scales(axes)
         axes.set_xlabel("neurons")
         axes.tick_params(labelsize=8)
         axes.legend(fontsize=8, loc="lower left", bbox_to_anchor=(-0.02, 1), handletextpad=0.1)
@@ -72,14 +72,16 @@ def scaling_figure(found: Scaling) -> Figure:
 
 
 def _draw(time: Any, memory: Any, points: Sequence[Measurement], growth: Growth | None, colour: str) -> None:
-    neurons = [one.neurons for one in points]
-    factors, gibibytes = [one.real_time_factor for one in points], [one.memory_bytes / GIB for one in points]
+    neurons = [point.neurons for point in points]
+    factors = [point.real_time_factor for point in points]
+    gibibytes = [point.memory_bytes / GIB for point in points]
     name = f"{points[0].simulator['name']}, {points[0].simulator['device']}"
     if points[0].batch_size > 1:
         name += f", {points[0].batch_size} at once"
     of_time = f"{name}: {_law(growth.time)}" if growth else name
     of_memory = f"{name}: {_law(growth.memory)}" if growth else name
-    time.vlines(neurons, [min(one.factors) for one in points], [max(one.factors) for one in points], colour)
+    lowest, highest = zip(*((min(point.factors), max(point.factors)) for point in points), strict=True)
+    time.vlines(neurons, lowest, highest, colour)
     time.plot(neurons, factors, "o", color=colour, markersize=4.5, label=of_time)
     memory.plot(neurons, gibibytes, "o", color=colour, markersize=4.5, label=of_memory)
     if growth is None:
@@ -107,12 +109,12 @@ def _law(law: PowerLaw) -> str:
     return f"$n^{{{law.exponent:.2f}{error}}}$"
 
 
-def _logarithmic(axes: Any) -> None:
+def _set_log_scales(axes: Any) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     for axis in (axes.xaxis, axes.yaxis):
         low, high = axis.get_view_interval()
-        # The fewer decades, the more numbers of each.
+        # The fewer decades there are, the more ticks each one has.
         steps = (1,) if high > 300 * low else (1, 2, 5) if high > 6 * low else (1, 1.5, 2, 3, 5, 7)
         decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
         ticks = [step * 10.0**decade for decade in decades for step in steps]

@@ -1,4 +1,4 @@
-"""How a search went: losses, what parameters matter, where they lie, what was traded for what."""
+"""The course of a search: losses, importance of parameters, statistics against parameters, Pareto front."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from calibrate.results.results import Results
 
 LOWEST_LOSS = 1e-3
 MOST_ROWS = 6
-# As marks of their own: of more, a page is made of a picture.
+# Most points drawn as vector graphics; more are rasterised.
 MOST_POINTS = 2000
 
 
@@ -109,13 +109,13 @@ def importance_figure(results: Results) -> Figure:
     >>> from calibrate import importance_figure, read_results, read_study
     >>> importance_figure(read_results(read_study("study.toml"))).savefig("importance.png")
     """
-    found = results.importances
-    if not found:
-        raise StudyError("there are too few complete trials to tell which parameters matter")
-    figure = new_figure(5.0, 0.6 + 0.32 * len(found))
+    importances = results.importances
+    if not importances:
+        raise StudyError("there are too few complete trials to determine which parameters matter")
+    figure = new_figure(5.0, 0.6 + 0.32 * len(importances))
     axes = figure.subplots()
-    names = list(found)[::-1]
-    axes.barh(names, [found[name] for name in names], color=COLOURS[0], height=0.6)
+    names = list(importances)[::-1]
+    axes.barh(names, [importances[name] for name in names], color=COLOURS[0], height=0.6)
     axes.set_xlim(0, 1)
     axes.set_xlabel("importance")
     return figure
@@ -150,7 +150,7 @@ def slices_figure(results: Results, statistics: Sequence[str] | None = None) -> 
     >>> slices_figure(read_results(read_study("study.toml"))).savefig("slices.png")
     """
     trials = results.trials[results.trials["state"] == "complete"]
-    objectives = {one.name: one for one in results.study.objectives}
+    objectives = {objective.name: objective for objective in results.study.objectives}
     space = list(results.study.space)
     names = [f"{n}_reached" if n in space else n for n in (statistics or list(objectives)[:MOST_ROWS])]
     for name in names:
@@ -175,7 +175,7 @@ def slices_figure(results: Results, statistics: Sequence[str] | None = None) -> 
 
 def _scatter(axes: Any, x: Any, y: Any) -> None:
     values = y.to_numpy(dtype=float)
-    # A few networks far off would press all others into a line.
+    # A few extreme networks would compress all others into a line.
     finite = values[np.isfinite(values)]
     axes.plot(
         x, values, ".", color=COLOURS[0], markersize=2.5, alpha=0.6, rasterized=len(values) > MOST_POINTS
@@ -214,20 +214,20 @@ def front_figure(results: Results) -> Figure:
     >>> front_figure(read_results(read_study("pareto.toml"))).savefig("front.png")
     """
     if not results.study.pareto:
-        raise StudyError(f"study '{results.study.name}' is no Pareto study: it has no front")
+        raise StudyError(f"study '{results.study.name}' is not a Pareto study and has no front")
     losses, on_front = results.losses
     names = [objective.name for objective in results.study.objectives]
     n = len(names)
     figure = new_figure(2.6 * (n - 1) + 0.6, 2.4 * (n - 1) + 0.4)
     panels = figure.subplots(n - 1, n - 1, squeeze=False)
-    shown = np.maximum(losses, LOWEST_LOSS)
+    clipped = np.maximum(losses, LOWEST_LOSS)
     for row in range(n - 1):
         for column in range(n - 1):
             axes = panels[row, column]
             if column > row:
                 axes.set_visible(False)
                 continue
-            x, y = shown[:, column], shown[:, row + 1]
+            x, y = clipped[:, column], clipped[:, row + 1]
             axes.plot(x[~on_front], y[~on_front], ".", color=FAINT, markersize=3)
             axes.plot(x[on_front], y[on_front], "o", color=MISSED, markeredgecolor=INK, markersize=5)
             axes.set(xscale="log", yscale="log")

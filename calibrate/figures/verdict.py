@@ -1,4 +1,4 @@
-"""How two simulators agree."""
+"""How well two simulators agree."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def verdict_figure(verdict: Verdict) -> Figure:
     """
     rows = [row for row in verdict.statistics if row.margin is not None and row.difference is not None]
     if not rows:
-        raise StudyError("there are no two simulators to compare in this verdict")
+        raise StudyError("this verdict does not compare two simulators")
     figure = new_figure(6.5, 0.8 + 0.32 * len(rows))
     axes = figure.subplots()
     axes.axvspan(-1, 1, color=COLOURS[2], alpha=0.18, linewidth=0)
     axes.axvline(0, color=FAINT, linewidth=0.8)
     for place, row in enumerate(reversed(rows)):
-        assert row.margin is not None  # as they were chosen
+        assert row.margin is not None  # by the choice of rows
         unit = math.log(row.margin) if row.scale == "log" else row.margin
         middle, low, high = (
             math.nan if value is None else (math.log(value) if row.scale == "log" else value) / unit

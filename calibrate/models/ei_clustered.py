@@ -7,8 +7,8 @@ Rostami & Nawrot 2023 (doi 10.3389/fninf.2023.941696).
     C dV/dt = -(C / tau_m)(V - E_L) + I_E + I_I + I_x + I_stim
     dI_s/dt = -I_s / tau_s + sum J delta(t - t_k - d)
 
-Weights without clusters follow the sqrt(K) rule unless given; clustering multiplies them by J+ within a
-cluster and by J- = (N_Q - J+) / (N_Q - 1) between clusters, which keeps the sum over the inputs of a neuron.
+Weights without clusters follow the sqrt(K) rule unless given. Clustering multiplies them by J+ within a
+cluster and by J- = (N_Q - J+) / (N_Q - 1) between clusters, which preserves the summed input of a neuron.
 In parameter names the two letters are (target, source): J_EI acts from I onto E.
 """
 
@@ -91,9 +91,23 @@ PARAMETERS: tuple[Parameter, ...] = (
         kind=str,
         choices=("bernoulli", "fixed_indegree"),
     ),
-    Parameter(name="g_EI", default=1.2, unit="", doc="strength of I onto E relative to E onto E", low=0.0),
-    Parameter(name="g_IE", default=1.0, unit="", doc="strength of E onto I", low=0.0),
-    Parameter(name="g_II", default=1.0, unit="", doc="strength of I onto I relative to E onto I", low=0.0),
+    Parameter(
+        name="g_EI",
+        default=1.2,
+        unit="",
+        doc="strength of I onto E relative to E onto E",
+        low=0.0,
+        priority=3,
+    ),
+    Parameter(name="g_IE", default=1.0, unit="", doc="strength of E onto I", low=0.0, priority=3),
+    Parameter(
+        name="g_II",
+        default=1.0,
+        unit="",
+        doc="strength of I onto I relative to E onto I",
+        low=0.0,
+        priority=3,
+    ),
     *(
         Parameter(
             name=f"J_{target}{source}",
@@ -105,18 +119,25 @@ PARAMETERS: tuple[Parameter, ...] = (
         for target in TYPES
         for source in TYPES
     ),
-    Parameter(name="J_E+", default=1.0, unit="", doc="weight factor within a cluster, E onto E", low=0.0),
+    Parameter(
+        name="J_E+",
+        default=1.0,
+        unit="",
+        doc="weight factor within a cluster, E onto E",
+        low=0.0,
+        priority=2,
+    ),
     Parameter(name="R_J", default=0.75, unit="", doc="J_I+ = 1 + R_J (J_E+ - 1), for EI, IE and II"),
     Parameter(
         name="renormalise",
         default=True,
         unit="",
-        doc="weaken weights between clusters so that the sum over inputs stays",
+        doc="reduce weights between clusters to preserve the sum over inputs",
         kind=bool,
     ),
-    Parameter(name="s", default=1.0, unit="", doc="factor on all weights", low=0.0),
-    Parameter(name="I_th_E", default=1.25, unit="rheobase", doc="constant input of E"),
-    Parameter(name="I_th_I", default=0.78, unit="rheobase", doc="constant input of I"),
+    Parameter(name="s", default=1.0, unit="", doc="factor on all weights", low=0.0, priority=2),
+    Parameter(name="I_th_E", default=1.25, unit="rheobase", doc="constant input of E", priority=1),
+    Parameter(name="I_th_I", default=0.78, unit="rheobase", doc="constant input of I", priority=1),
     Parameter(name="I_stim", default=0.0, unit="pA", doc="stimulus current into E neurons"),
     Parameter(
         name="stim_clusters", default=(), unit="", doc="clusters that receive I_stim, from 0", kind=tuple
@@ -162,29 +183,29 @@ def threshold(p: Parameters, kind: str) -> float:
 
 
 def weights(p: Parameters) -> dict[str, float]:
-    """Weights without clusters (pA) by code "EE", "EI", "IE", "II": as given, else by the sqrt(K) rule.
+    """Return weights without clusters (pA) by code "EE", "EI", "IE", "II", by the sqrt(K) rule unless given.
 
     With A_XY the PSP peak of 1 pA from Y in X (mV / pA) and K_XY = p_XY N_Y:
     J_EE = (V_th - E_L) / (A_EE sqrt K_EE),  J_EI = -g_EI J_EE K_EE A_EE / (K_EI A_EI),
     J_IE = g_IE (V_th - E_L) / (A_IE sqrt K_IE),  J_II = -g_II J_IE K_IE A_IE / (K_II A_II).
-    K is not rounded, also where a fixed in-degree is: weights do not jump with p.
+    K is not rounded, even if a fixed in-degree is, so that weights do not jump with p.
     """
     peak = {b.code: psp_peak(p[f"tau_m_{b.target}"], p[f"tau_syn_{b.source}"], p["C"]) for b in BLOCKS}
     inputs = {b.code: p[f"p_{b.code}"] * p[f"N_{b.source}"] for b in BLOCKS}
-    found = {code: p[f"J_{code}"] for code in peak if p[f"J_{code}"] is not None}
+    weight = {code: p[f"J_{code}"] for code in peak if p[f"J_{code}"] is not None}
     for code in peak:
-        if code not in found and inputs[code] == 0:
-            found[code] = 0.0  # no synapse carries it
+        if code not in weight and inputs[code] == 0:
+            weight[code] = 0.0  # no synapse has it
     for target in TYPES:
         excitation, inhibition = f"{target}E", f"{target}I"
-        if excitation not in found:
+        if excitation not in weight:
             gap = threshold(p, target) - p["E_L"]
             strength = p["g_IE"] if target == "I" else 1.0
-            found[excitation] = strength * gap / (peak[excitation] * math.sqrt(inputs[excitation]))
-        if inhibition not in found:
-            drive = found[excitation] * inputs[excitation] * peak[excitation]
-            found[inhibition] = -p[f"g_{inhibition}"] * drive / (inputs[inhibition] * peak[inhibition])
-    return found
+            weight[excitation] = strength * gap / (peak[excitation] * math.sqrt(inputs[excitation]))
+        if inhibition not in weight:
+            drive = weight[excitation] * inputs[excitation] * peak[excitation]
+            weight[inhibition] = -p[f"g_{inhibition}"] * drive / (inputs[inhibition] * peak[inhibition])
+    return weight
 
 
 def cluster_factors(p: Parameters, code: str) -> tuple[float, float]:
@@ -218,22 +239,24 @@ def _check(p: Parameters) -> None:
         if not 0 <= plus <= p["N_Q"] and p["N_Q"] > 1:
             name = "J_E+" if block.code == "EE" else "J_I+ = 1 + R_J (J_E+ - 1)"
             raise ModelError(
-                f"{name} = {plus:g} must lie between 0 and N_Q = {p['N_Q']}: beyond, weights change sign"
+                f"{name} = {plus:g} must lie between 0 and N_Q = {p['N_Q']}: otherwise weights change sign"
             )
     for cluster in p["stim_clusters"]:
         if not isinstance(cluster, int) or cluster not in range(p["N_Q"]):
-            raise ModelError(f"stim_clusters: {cluster!r} is none of the clusters 0 to {p['N_Q'] - 1}")
+            raise ModelError(f"stim_clusters: {cluster!r} is not one of the clusters 0 to {p['N_Q'] - 1}")
     for interval in p["stim_intervals"]:
         pair = isinstance(interval, tuple) and len(interval) == 2
         numbers = pair and all(isinstance(time, int | float) and math.isfinite(time) for time in interval)
         if not (numbers and 0 <= interval[0] < interval[1]):
-            raise ModelError(f"stim_intervals: {interval!r} is no [start, stop] pair with 0 <= start < stop")
+            raise ModelError(
+                f"stim_intervals: {interval!r} is not a [start, stop] pair with 0 <= start < stop"
+            )
     if p["I_stim"] != 0 and not (p["stim_clusters"] and p["stim_intervals"]):
         raise ModelError("I_stim needs stim_clusters and stim_intervals")
 
 
 def make_network(p: Parameters) -> Network:
-    """Two populations and, for every pair of them, synapses within clusters and between them."""
+    """Make two populations and, for every pair of them, synapses within and between clusters."""
     _check(p)
     rule = Bernoulli if p["connectivity"] == "bernoulli" else FixedIndegree
     parts: tuple[Part, ...] = ("all",) if p["N_Q"] == 1 else ("within", "between")
@@ -265,7 +288,7 @@ def make_network(p: Parameters) -> Network:
 
 
 def make_values(network: Network, p: Parameters) -> Values:
-    """Weights, neuron parameters and inputs of one candidate."""
+    """Make the weights, neuron parameters and inputs of one candidate."""
     _check(p)
     unclustered = weights(p)
     weight: dict[str, float] = {}

@@ -1,7 +1,7 @@
-r"""The associative learning network of the Drosophila larva's mushroom body: 142 neurons, half an hour.
+r"""The associative learning network of the mushroom body of the Drosophila larva: 142 neurons, half an hour.
 
 Juergensen, Sakagiannis, Schleyer, Gerber & Nawrot 2024 ("Prediction error drives associative learning and
-conditioned behavior in a spiking model of Drosophila larva", iScience 27, 108640), with the numbers of the
+conditioned behavior in a spiking model of Drosophila larva", iScience 27, 108640), with the parameters of the
 authors' code (github.com/nawrotlab/PEcodingDosophilaMB); the sensory part is that of Juergensen et al. 2021
 (doi 10.1088/2634-4386/ac3ba6).
 
@@ -10,13 +10,13 @@ authors' code (github.com/nawrotlab/PEcodingDosophilaMB); the sensory part is th
 
 Odours are random input to the receptor neurons (ORN), reinforcement is random input to a dopaminergic neuron
 (MBIN): cluster 0 of MBIN, MBON and MBON_LN is appetitive ("+"), cluster 1 aversive ("-"). A spike of MBIN+
-depresses the synapses of recently active Kenyon cells (KC) onto MBON-, and the other way round. So reward
+depresses the synapses of recently active Kenyon cells (KC) onto MBON-, and vice versa. Reward therefore
 leaves a bias towards MBON+, and the network then predicts it: MBON+ inhibits MBIN+.
 
-Two things differ from the authors' code. Weights stop at 0, where theirs become negative under strong
-reinforcement. And an odour raises the rate of one gamma process, where theirs adds a second one to the
+Two things differ from the authors' code. Weights stop at 0, whereas theirs become negative under strong
+reinforcement. An odour raises the rate of one gamma process, whereas theirs adds a second process to the
 baseline. Their code has a placeholder of 10 Hz for the reinforcement, at which no MBIN ever fires; learning
-is graded between some 400 and 800 Hz.
+is graded between about 400 and 800 Hz.
 """
 
 from __future__ import annotations
@@ -88,29 +88,37 @@ _SYNAPSES: tuple[tuple[str, str, Part, Rule, str, str, float], ...] = (
 _PLASTIC = ("KC", "MBON")
 
 
-def _positive(name: str, default: float, unit: str, doc: str, **limits: Any) -> Parameter:
-    return Parameter(name=name, default=default, unit=unit, doc=doc, **{"low": 0.0, **limits})
+def _parameter(name: str, default: float, unit: str, doc: str, **options: Any) -> Parameter:
+    """Make a parameter that is not negative, unless `options` have another lower limit."""
+    return Parameter(name=name, default=default, unit=unit, doc=doc, **{"low": 0.0, **options})
 
 
 PARAMETERS: tuple[Parameter, ...] = (
     *(
-        _positive(name, weight, "nS", f"weight from {source} onto {target}" + " at the beginning" * plastic)
+        _parameter(
+            name,
+            weight,
+            "nS",
+            f"{'initial ' * ((source, target) == _PLASTIC)}weight from {source} onto {target}",
+            priority=1,
+        )
         for source, target, _, _, _, name, weight in _SYNAPSES
-        for plastic in [(source, target) == _PLASTIC]
     ),
-    _positive("w_odour", 3.0, "nS", "weight of the input of receptor neurons"),
-    _positive("w_reinforcement", 2.5, "nS", "weight of the reinforcement onto MBIN"),
-    _positive("q_ORN", 0.1, "nS", "spike-frequency adaptation of receptor neurons"),
-    _positive("q_KC", 0.02, "nS", "spike-frequency adaptation of Kenyon cells"),
-    _positive("q_MB", 0.1, "nS", "spike-frequency adaptation of MBON, MBIN and MBON_LN"),
-    _positive("tau_e", 5.0, "ms", "decay of excitatory conductances", low=1e-3),
-    _positive("tau_i", 10.0, "ms", "decay of inhibitory conductances", low=1e-3),
-    _positive("tau_a", 1000.0, "ms", "decay of the adaptation", low=1e-3),
-    _positive("learning_rate", 0.3, "nS", "depression of KC -> MBON by a spike of MBIN just after one of KC"),
-    _positive("tau_eligibility", 5000.0, "ms", "decay of the eligibility after a spike of KC", low=1e-3),
-    _positive("recovery", 1e-4, "", "share of the lost weight that a spike of MBON restores", high=1.0),
-    _positive("baseline", 185.0, "Hz", "input of each receptor neuron without an odour"),
-    _positive("odour_rate", 500.0, "Hz", "input that an odour adds, times the activation of the receptor"),
+    _parameter("w_odour", 3.0, "nS", "weight of the input of receptor neurons", priority=1),
+    _parameter("w_reinforcement", 2.5, "nS", "weight of the reinforcement onto MBIN", priority=1),
+    _parameter("q_ORN", 0.1, "nS", "spike-frequency adaptation of receptor neurons"),
+    _parameter("q_KC", 0.02, "nS", "spike-frequency adaptation of Kenyon cells"),
+    _parameter("q_MB", 0.1, "nS", "spike-frequency adaptation of MBON, MBIN and MBON_LN"),
+    _parameter("tau_e", 5.0, "ms", "decay of excitatory conductances", low=1e-3),
+    _parameter("tau_i", 10.0, "ms", "decay of inhibitory conductances", low=1e-3),
+    _parameter("tau_a", 1000.0, "ms", "decay of the adaptation", low=1e-3),
+    _parameter(
+        "learning_rate", 0.3, "nS", "depression of KC -> MBON by an MBIN spike right after a KC spike"
+    ),
+    _parameter("tau_eligibility", 5000.0, "ms", "decay of the eligibility after a spike of KC", low=1e-3),
+    _parameter("recovery", 1e-4, "", "share of the lost weight that a spike of MBON restores", high=1.0),
+    _parameter("baseline", 185.0, "Hz", "input of each receptor neuron without an odour"),
+    _parameter("odour_rate", 500.0, "Hz", "input that an odour adds, times the activation of the receptor"),
     Parameter(
         name="odour", default="amylacetate", unit="", doc="the trained odour", kind=str, choices=tuple(ODOURS)
     ),
@@ -134,21 +142,21 @@ PARAMETERS: tuple[Parameter, ...] = (
         name="reinforcement",
         default="reward",
         unit="",
-        doc="which MBIN it excites",
+        doc="which MBIN the reinforcement excites",
         kind=str,
         choices=tuple(VALENCES),
     ),
-    _positive("reinforcement_rate", 600.0, "Hz", "input of the MBIN during reinforcement"),
-    _positive("onset", 300.0, "ms", "beginning of the training"),
-    _positive("training", 60_000.0, "ms", "length of the odour, and of the reinforcement, in the training"),
-    _positive("gap", 60_000.0, "ms", "between the parts of the protocol"),
-    _positive("test", 180_000.0, "ms", "length of the test odour"),
-    _positive("delay", 0.1, "ms", "synaptic delay", tier="code", low=1e-3),
+    _parameter("reinforcement_rate", 600.0, "Hz", "input of the MBIN during reinforcement"),
+    _parameter("onset", 300.0, "ms", "beginning of the training"),
+    _parameter("training", 60_000.0, "ms", "duration of odour and reinforcement in the training"),
+    _parameter("gap", 60_000.0, "ms", "pause between the parts of the protocol"),
+    _parameter("test", 180_000.0, "ms", "duration of the test odour"),
+    _parameter("delay", 0.1, "ms", "synaptic delay", tier="code", low=1e-3),
 )
 
 
 def make_network(p: Parameters) -> Network:
-    """Eight populations of adapting and plain conductance-based neurons."""
+    """Make eight populations of conductance-based neurons, with and without adaptation."""
     populations = tuple(
         Population(
             name=name,
@@ -176,7 +184,7 @@ def make_network(p: Parameters) -> Network:
 
 
 def make_values(network: Network, p: Parameters) -> Values:
-    """Weights, neuron parameters, plasticity, and the protocol as changes of the input's rates."""
+    """Make weights, neuron parameters, plasticity, and the protocol as changes of input rates."""
     neurons: dict[str, dict[str, float]] = {}
     for name, (_, _, C, g_l, E_l, V_th) in _POPULATIONS.items():
         neurons[name] = {
@@ -212,14 +220,14 @@ def make_values(network: Network, p: Parameters) -> Values:
 
 
 def protocol(p: Parameters) -> tuple[RateStimulus, ...]:
-    """Training, a gap, and the test, in order of time.
+    """Return the stimuli of the training and, after a pause, of the test, in order of time.
 
-    Raises ModelError where its parts have no length.
+    Raises ModelError if neither training nor test has a duration.
     """
     if p["training"] == 0 and p["test"] == 0:
-        raise ModelError("a protocol needs a training or a test above 0 ms")
+        raise ModelError("a protocol needs a training or a test longer than 0 ms")
     kind = p["protocol"]
-    start, found = p["onset"], []
+    start, stimuli = p["onset"], []
     parts = {
         "paired": (("odour", "reinforcement"),),
         "odour_first": (("odour",), ("reinforcement",)),
@@ -229,20 +237,20 @@ def protocol(p: Parameters) -> tuple[RateStimulus, ...]:
     for together in parts if p["training"] else ():
         stop = start + p["training"]
         if "odour" in together:
-            found.append(_odour(p, p["odour"], start, stop))
+            stimuli.append(_odour(p, p["odour"], start, stop))
         if "reinforcement" in together and p["reinforcement_rate"]:
-            found.append(
+            stimuli.append(
                 RateStimulus("MBIN", (VALENCES[p["reinforcement"]],), (p["reinforcement_rate"],), start, stop)
             )
         start = stop + p["gap"]
     if p["test"]:
         name = p["odour"] if p["test_odour"] == "trained" else p["test_odour"]
-        found.append(_odour(p, name, start, start + p["test"]))
-    return tuple(found)
+        stimuli.append(_odour(p, name, start, start + p["test"]))
+    return tuple(stimuli)
 
 
 def protocol_ms(p: Parameters) -> float:
-    """How long the protocol is, from the start of the simulation to the end of the test (ms)."""
+    """Return the length of the protocol, from the start of the simulation to the end of the test (ms)."""
     return max(stimulus.stop_ms for stimulus in protocol(p))
 
 

@@ -1,14 +1,14 @@
 """The clustered balanced network of Litwin-Kumar & Doiron: slow dynamics and high variability.
 
-Litwin-Kumar & Doiron 2012 (Nature Neuroscience 15, 1498-1505, doi 10.1038/nn.3220), with the numbers of the
-authors' code. Only excitatory neurons form clusters: pairs within one are connected R_EE times as often, and
-J_plus times as strongly; weights between clusters are not weakened for it.
+Litwin-Kumar & Doiron 2012 (Nature Neuroscience 15, 1498-1505, doi 10.1038/nn.3220), with the parameters of
+the authors' code. Only excitatory neurons form clusters: pairs within a cluster are connected R_EE times as
+often and J_plus times as strongly; weights between clusters are not reduced to compensate.
 
     dV/dt = (mu - V) / tau_m + sum J F(t - t_k),    F(t) = (exp(-t/tau_d) - exp(-t/tau_r)) / (tau_d - tau_r)
 
-V is counted from rest in units of the threshold (here in mV: threshold 1 mV, reset 0 mV), and F has area 1,
-so that J is the jump of V that all of a spike's input makes. A weight of the neuron model is the peak of its
-current, C J peak(F).
+V is relative to rest, in units of the threshold (here in mV: threshold 1 mV, reset 0 mV). F has area 1, so
+that J is the total jump of V caused by a spike. A weight of the neuron model is the peak of its current,
+C J peak(F).
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from calibrate.neurons import beta_peak
 
 RECEPTORS = {"E": "ex", "I": "in"}
 _BLOCKS = tuple((target, source) for target in "EI" for source in "EI")
-_C_PF = 1.0  # drops out: currents are in units of it
+_C_PF = 1.0  # cancels out: currents are proportional to it
 
 _J = {"EE": 0.0235702, "EI": -0.0452548, "IE": 0.0141421, "II": -0.0565685}
 
 
-def _parameter(name: str, default: float, unit: str, doc: str, **limits: Any) -> Parameter:
-    return Parameter(name=name, default=default, unit=unit, doc=doc, **limits)
+def _parameter(name: str, default: float, unit: str, doc: str, **options: Any) -> Parameter:
+    return Parameter(name=name, default=default, unit=unit, doc=doc, **options)
 
 
 PARAMETERS: tuple[Parameter, ...] = (
@@ -63,22 +63,23 @@ PARAMETERS: tuple[Parameter, ...] = (
         for target, source in _BLOCKS
         if target + source != "EE"
     ),
-    _parameter("R_EE", 2.5, "", "probability within a cluster over that between", tier="wiring", low=0.0),
-    _parameter("J_plus", 1.9, "", "factor on weights within a cluster", low=0.0),
+    _parameter("R_EE", 2.5, "", "ratio of probabilities within and between clusters", tier="wiring", low=0.0),
+    _parameter("J_plus", 1.9, "", "factor on weights within a cluster", low=0.0, priority=1),
     *(
         _parameter(
             f"J_{target}{source}",
             _J[target + source],
             "mV",
             f"weight from {source} onto {target} (total jump of the potential, in thresholds)",
+            priority=1,
             **({"low": 0.0} if source == "E" else {"high": 0.0}),
         )
         for target, source in _BLOCKS
     ),
-    _parameter("mu_E_low", 1.1, "mV", "least drive of E neurons, in thresholds"),
-    _parameter("mu_E_high", 1.2, "mV", "largest drive of E neurons"),
-    _parameter("mu_I_low", 1.0, "mV", "least drive of I neurons"),
-    _parameter("mu_I_high", 1.05, "mV", "largest drive of I neurons"),
+    _parameter("mu_E_low", 1.1, "mV", "lowest drive of E neurons, in thresholds"),
+    _parameter("mu_E_high", 1.2, "mV", "highest drive of E neurons"),
+    _parameter("mu_I_low", 1.0, "mV", "lowest drive of I neurons"),
+    _parameter("mu_I_high", 1.05, "mV", "highest drive of I neurons"),
     _parameter("tau_m_E", 15.0, "ms", "membrane time constant, E", low=1e-3),
     _parameter("tau_m_I", 10.0, "ms", "membrane time constant, I", low=1e-3),
     _parameter("tau_r", 1.0, "ms", "rise of synaptic currents", low=1e-3),
@@ -88,7 +89,11 @@ PARAMETERS: tuple[Parameter, ...] = (
     _parameter("delay", 0.1, "ms", "synaptic delay", tier="code", low=1e-3),
     _parameter("stim_mu", 0.0, "mV", "added drive of stimulated clusters, in thresholds (the paper's: 0.07)"),
     Parameter(
-        name="stim_clusters", default=(), unit="", doc="clusters that it is added to, from 0", kind=tuple
+        name="stim_clusters",
+        default=(),
+        unit="",
+        doc="numbers of the stimulated clusters, from 0",
+        kind=tuple,
     ),
     Parameter(
         name="stim_intervals", default=(), unit="ms", doc="[start, stop] pairs, from t = 0", kind=tuple
@@ -97,7 +102,7 @@ PARAMETERS: tuple[Parameter, ...] = (
 
 
 def probabilities(p: Parameters) -> tuple[float, float]:
-    """Connection probabilities (within, between) of E clusters, whose mean over all pairs is p_EE.
+    """Return the probabilities (within, between) of E onto E, whose mean over all pairs is p_EE.
 
     p_out = p_EE N_Q / (N_Q - 1 + R_EE),  p_in = R_EE p_out
     """
@@ -110,7 +115,7 @@ def _check(p: Parameters) -> None:
         raise ModelError(f"N_E = {p['N_E']} must be divisible by N_Q = {p['N_Q']}")
     within, _ = probabilities(p)
     if within > 1:
-        raise ModelError(f"p_EE and R_EE give a probability of {within:g} within a cluster: it must be <= 1")
+        raise ModelError(f"p_EE and R_EE give a probability of {within:g}, above 1, within a cluster")
     for kind in "EI":
         low, high = p[f"mu_{kind}_low"], p[f"mu_{kind}_high"]
         if low > high:
@@ -119,13 +124,13 @@ def _check(p: Parameters) -> None:
             raise ModelError(f"tau_r = {p['tau_r']:g} ms must be below tau_d_{kind} = {p[f'tau_d_{kind}']:g}")
     for cluster in p["stim_clusters"]:
         if not isinstance(cluster, int) or cluster not in range(p["N_Q"]):
-            raise ModelError(f"stim_clusters: {cluster!r} is none of the clusters 0 to {p['N_Q'] - 1}")
+            raise ModelError(f"stim_clusters: {cluster!r} is not one of the clusters 0 to {p['N_Q'] - 1}")
     if p["stim_mu"] != 0 and not (p["stim_clusters"] and p["stim_intervals"]):
         raise ModelError("stim_mu needs stim_clusters and stim_intervals")
 
 
 def make_network(p: Parameters) -> Network:
-    """Two populations; E onto E within and between clusters, each with a probability of its own."""
+    """Make two populations; E connects to E with one probability within and another between clusters."""
     _check(p)
     populations = tuple(
         Population(
@@ -158,7 +163,7 @@ def make_network(p: Parameters) -> Network:
 
 
 def make_values(network: Network, p: Parameters) -> Values:
-    """Weights as peaks of currents, drives as currents, and the stimulus."""
+    """Make weights as peaks of currents, drives as currents, and the stimulus."""
     _check(p)
     weights = {}
     for projection in network.projections:

@@ -1,13 +1,13 @@
 """A network, described without any simulator.
 
-Three tiers, by what a change of them costs:
+Three tiers, by the cost of changing them:
 
-  code    `Population`, `Projection` without its rule's numbers: what a compilation depends on
+  code    `Population`, and `Projection` without the numbers in its rule: changes require compilation
   wiring  the numbers in the rules (probabilities) and the realisation: another graph, no compilation
-  values  `Values`: weights, currents, time constants, thresholds: each network of a batch has its own
+  values  `Values`: weights, currents, time constants, thresholds, which differ within a batch
 
-A `Model` makes both from parameters; `calibrate.models` has the built-in ones, and a user's file
-(`file.py:Name`) holds one in the same way.
+A `Model` makes the network and its values from parameters. `calibrate.models` contains the built-in models;
+users define theirs in the same way in a file (`file.py:Name`).
 """
 
 from calibrate.network.model import Model, Parameter, Parameters, find_model

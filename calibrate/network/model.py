@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,6 +38,8 @@ class Parameter:
         Smallest value that it may have.
     high : float or None
         Largest value that it may have.
+    priority : int or None
+        Rank among the parameters that `calibrate new` suggests to search, 1 first; None if it has no rank.
 
     Examples
     --------
@@ -56,6 +58,8 @@ class Parameter:
     choices: tuple[str, ...] = ()
     low: float | None = None
     high: float | None = None
+    # Not part of the repr, which identifies the models of stored studies.
+    priority: int | None = field(default=None, repr=False)
 
     def checked(self, given: Any) -> Any:
         """Convert a value to the type of this parameter, and check it.
@@ -92,7 +96,7 @@ class Parameter:
             raise ModelError(f"{self.name} must be finite, not {value}")
         if self.choices and value not in self.choices:
             hint = did_you_mean(str(value), self.choices)
-            raise ModelError(f"{self.name} is one of {', '.join(self.choices)}, not {value!r}{hint}")
+            raise ModelError(f"{self.name} must be one of {', '.join(self.choices)}, not {value!r}{hint}")
         unit = f" {self.unit}" if self.unit else ""
         if self.low is not None and value < self.low:
             raise ModelError(f"{self.name} must be at least {self.low:g}{unit}, not {value:g}")
@@ -101,7 +105,7 @@ class Parameter:
         return value
 
 
-_KINDS = {float: "a number", int: "a whole number", str: "a text", bool: "true or false", tuple: "a list"}
+_KINDS = {float: "a number", int: "a whole number", str: "a string", bool: "true or false", tuple: "a list"}
 
 Parameters = Mapping[str, Any]
 
@@ -165,8 +169,8 @@ class Model:
         for parameter in self.parameters:
             if parameter.name == name:
                 return parameter
-        known = [parameter.name for parameter in self.parameters]
-        raise ModelError(f"{self.name} has no parameter '{name}'{did_you_mean(name, known)}")
+        names = [parameter.name for parameter in self.parameters]
+        raise ModelError(f"{self.name} has no parameter '{name}'{did_you_mean(name, names)}")
 
     def complete(self, given: Parameters) -> dict[str, Any]:
         """Check parameters, and fill in the defaults of the others.
@@ -266,5 +270,5 @@ def find_model(
     model = plugins.load(reference, plugins.MODELS, folder=folder, own=own)
     if not isinstance(model, Model):
         kind = type(model).__name__
-        raise PluginError(f"{reference} is of type {kind}; name a calibrate.network.Model")
+        raise PluginError(f"{reference} is of type {kind}, not calibrate.network.Model")
     return model

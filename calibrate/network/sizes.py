@@ -1,4 +1,4 @@
-"""Networks of one study in other sizes: all populations scaled together."""
+"""The network of a study in other sizes, with all populations scaled together."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 from calibrate.errors import ModelError, StudyError
 from calibrate.network import Model, Network
 
-# A population is no farther than this from its share of the neurons, so that proportions stay.
+# Largest relative deviation of a population from its share of the neurons, which preserves proportions.
 TOLERANCE = 0.05
 
 
 def size_steps(model: Model, parameters: Mapping[str, Any]) -> dict[str, int]:
-    """The parameters that set the sizes of all populations, and the steps in which each may change.
+    """Return the parameters that set the sizes of all populations, and the step in which each can change.
 
-    Such a parameter is a whole number that, doubled, doubles populations and leaves the sizes of the others
-    and all numbers of clusters. Its step keeps all clusters whole.
+    Such a parameter is a whole number. Doubling it doubles some populations, and changes neither the sizes of
+    the others nor the numbers of clusters. Its step keeps all clusters whole.
 
-    Raises StudyError where a population's size follows from no such parameter, or from several.
+    Raises StudyError if no such parameter, or more than one, sets the size of a population.
     """
     complete = model.complete(parameters)
     before = model.make_network(complete)
@@ -31,9 +31,9 @@ def size_steps(model: Model, parameters: Mapping[str, Any]) -> dict[str, int]:
             continue
         try:
             after = model.make_network({**complete, parameter.name: 2 * value})
-        except Exception:  # whatever the model's code says of it: it is no size
+        except Exception:  # of any kind, from the model's code: not a size
             continue
-        doubled = _doubled(before, after)
+        doubled = _find_doubled(before, after)
         for name in doubled:
             set_by[name].append(parameter.name)
         if doubled:
@@ -46,8 +46,8 @@ def size_steps(model: Model, parameters: Mapping[str, Any]) -> dict[str, int]:
     return steps
 
 
-def _doubled(before: Network, after: Network) -> list[str]:
-    """Populations twice as large in `after`; none where anything but sizes is different."""
+def _find_doubled(before: Network, after: Network) -> list[str]:
+    """Return the populations that are twice as large in `after`; none if anything but sizes differs."""
     pairs = list(zip(before.populations, after.populations, strict=False))
     same = len(before.populations) == len(after.populations) and all(
         (one.name, one.clusters) == (other.name, other.clusters) and other.size in (one.size, 2 * one.size)
@@ -57,10 +57,10 @@ def _doubled(before: Network, after: Network) -> list[str]:
 
 
 def sizes_for(model: Model, parameters: Mapping[str, Any], neurons: int) -> dict[str, int]:
-    """The size parameters of a network of about `neurons` neurons, in proportion to those in `parameters`.
+    """Return the size parameters of a network of about `neurons` neurons, in the proportions of `parameters`.
 
-    Each is rounded to the nearest size that divides into the clusters. Raises StudyError where a
-    population is then more than 5 % off its share.
+    Each is rounded to the nearest size that divides evenly into the clusters. Raises StudyError if this makes
+    a population deviate by more than 5 % from its share.
     """
     complete = model.complete(parameters)
     before = model.network(parameters)
@@ -74,10 +74,10 @@ def sizes_for(model: Model, parameters: Mapping[str, Any], neurons: int) -> dict
     except ModelError as error:
         raise StudyError(f"a network of {neurons:,} neurons is not possible: {error}") from None
     for population in before.populations:
-        share, found = population.size * ratio, after.population(population.name).size
-        if abs(found - share) > TOLERANCE * share:
+        share, size = population.size * ratio, after.population(population.name).size
+        if abs(size - share) > TOLERANCE * share:
             raise StudyError(
                 f"a network of {neurons:,} neurons is not possible: population {population.name} would have "
-                f"{found:,} neurons in {population.clusters} clusters, not {share:g}"
+                f"{size:,} neurons in {population.clusters} clusters, not {share:g}"
             )
     return sizes

@@ -12,7 +12,7 @@ from calibrate.neurons import neuron_model
 from calibrate.neurons.plasticity import plasticity_rule
 from calibrate.observation import Layout
 
-# What 32 bits can number, and what can be listed.
+# Neuron numbers fit into 32 bits, and clusters can be listed.
 MOST_NEURONS = 2**31 - 1
 MOST_CLUSTERS = 10_000
 
@@ -38,7 +38,7 @@ class Bernoulli:
 
     def __post_init__(self) -> None:
         if not 0 <= self.probability <= 1:
-            raise ModelError(f"a connection probability lies in [0, 1], not {self.probability:g}")
+            raise ModelError(f"a connection probability must lie in [0, 1], not {self.probability:g}")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class FixedIndegree:
 
     def __post_init__(self) -> None:
         if not 0 <= self.probability <= 1:
-            raise ModelError(f"a connection probability lies in [0, 1], not {self.probability:g}")
+            raise ModelError(f"a connection probability must lie in [0, 1], not {self.probability:g}")
 
     def indegree(self, n_sources: int) -> int:
         """Return the number of sources that are drawn in one cluster.
@@ -100,7 +100,7 @@ class UniformIndegree:
 
     def __post_init__(self) -> None:
         if not 0 <= self.low <= self.high:
-            raise ModelError(f"an in-degree is drawn from 0 <= low <= high, not {self.low} and {self.high}")
+            raise ModelError(f"an in-degree needs 0 <= low <= high, not {self.low} and {self.high}")
 
 
 Rule = Bernoulli | FixedIndegree | UniformIndegree
@@ -129,7 +129,7 @@ class UniformDelay:
     def __post_init__(self) -> None:
         if not 0 < self.low_ms <= self.high_ms < math.inf:
             raise ModelError(
-                f"delays lie in 0 < low <= high < infinity, not {self.low_ms:g} and {self.high_ms:g} ms"
+                f"delays need 0 < low <= high < infinity, not {self.low_ms:g} and {self.high_ms:g} ms"
             )
 
 
@@ -201,7 +201,7 @@ class Population:
             raise ModelError(f"population {self.name} needs at least one neuron and one cluster")
         if self.size > MOST_NEURONS or self.clusters > MOST_CLUSTERS:
             raise ModelError(
-                f"population {self.name} may have {MOST_NEURONS:,} neurons and {MOST_CLUSTERS:,} clusters, "
+                f"population {self.name} can have {MOST_NEURONS:,} neurons and {MOST_CLUSTERS:,} clusters, "
                 f"not {self.size:,} and {self.clusters:,}"
             )
         if self.size % self.clusters:
@@ -301,7 +301,7 @@ class Network:
 
     def __post_init__(self) -> None:
         if not self.populations:
-            raise ModelError("a network needs a population")
+            raise ModelError("a network needs at least one population")
         for kind in (self.populations, self.projections):
             names = [item.name for item in kind]
             if len(set(names)) < len(names):
@@ -381,9 +381,9 @@ class Network:
 def _check_distributed(population: Population) -> None:
     model = neuron_model(population.neuron)
     model.complete(dict.fromkeys(population.distributed, 0.0))
-    together = {name for name in model.nest.fading if model.nest.ports} & population.distributed
-    for name in together:
-        # NEST scales the weights of its ports by these, and a weight is one for all neurons.
+    scaling = {name for name in model.nest.fading if model.nest.ports} & population.distributed
+    for name in scaling:
+        # NEST scales the weights of its ports by these, but all neurons share one weight.
         raise ModelError(f"population {population.name}: {name} cannot be distributed over its neurons")
 
 
@@ -400,7 +400,7 @@ def _check_projection(projection: Projection, source: Population, target: Popula
     if projection.receptor not in receptors:
         hint = did_you_mean(projection.receptor, receptors)
         raise ModelError(
-            f"{projection.name} ends at receptor '{projection.receptor}', which {target.neuron} does not "
+            f"{projection.name} has the receptor '{projection.receptor}', which {target.neuron} does not "
             f"have{hint}: it has {', '.join(receptors)}"
         )
 
@@ -414,9 +414,9 @@ def _check_indegree(projection: Projection, source: Population, target: Populati
             f"sources is rounded to 0; the probability must be 0 or at least {least:g}"
         )
     if isinstance(rule, UniformIndegree):
-        there = source.size - (source.name == target.name)
-        if rule.high > there:
-            raise ModelError(f"{projection.name} draws up to {rule.high} sources of {there}")
+        available = source.size - (source.name == target.name)
+        if rule.high > available:
+            raise ModelError(f"{projection.name} draws up to {rule.high} sources, but only {available} exist")
         if projection.part != "all":
             raise ModelError(f'{projection.name} draws from all clusters: its part must be "all"')
 
@@ -426,6 +426,6 @@ def _check_plasticity(
 ) -> None:
     plasticity_rule(plasticity.rule)
     if plasticity.part != "all" and modulator.clusters != target.clusters:
-        raise ModelError(f"{projection.name} needs as many clusters of its modulator as of its target")
+        raise ModelError(f"{projection.name} needs as many modulator clusters as target clusters")
     if projection.weight_cv or isinstance(projection.delay_ms, UniformDelay):
         raise ModelError(f"{projection.name} is plastic: its weights and delays cannot be distributed")

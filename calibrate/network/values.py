@@ -1,4 +1,4 @@
-"""The values tier of a network, and the rules that it must keep."""
+"""The values tier of a network, and the rules that it must follow."""
 
 from __future__ import annotations
 
@@ -297,16 +297,16 @@ def check_stimuli(values: Values, dt_ms: float) -> None:
 def _check_names(values: str, given: Collection[str], kind: str, expected: Collection[str]) -> None:
     for name in expected:
         if name not in given:
-            raise ModelError(f"Values.{values} has nothing for the {kind} '{name}'")
+            raise ModelError(f"Values.{values} has no entry for the {kind} '{name}'")
     for name in given:
         if name not in expected:
             hint = did_you_mean(name, expected)
-            raise ModelError(f"Values.{values} names '{name}', which is no {kind} of the network{hint}")
+            raise ModelError(f"Values.{values} names '{name}', which is not a {kind} of the network{hint}")
 
 
 def _check_number(value: object, what: str) -> None:
     if not isinstance(value, Real) or not math.isfinite(value):
-        # An array would be many lines.
+        # The repr of an array can take many lines.
         shown = repr(value) if isinstance(value, Real | str) else f"of type {type(value).__name__}"
         raise ModelError(f"{what} must be a finite number, not {shown}")
 
@@ -337,8 +337,8 @@ def _check_spread(value: Distributed | Uniform, name: str, where: str) -> None:
         if value.sd < 0:
             raise ModelError(f"{where}: the SD of {name} must be at least 0, not {value.sd:g}")
         return
-    _check_number(value.low, f"{where}: the least {name}")
-    _check_number(value.high, f"{where}: the largest {name}")
+    _check_number(value.low, f"{where}: the lowest {name}")
+    _check_number(value.high, f"{where}: the highest {name}")
     if value.low > value.high:
         raise ModelError(f"{where}: {name} needs low <= high, not {value.low:g} > {value.high:g}")
 
@@ -346,8 +346,8 @@ def _check_spread(value: Distributed | Uniform, name: str, where: str) -> None:
 def _check_initial(population: Population, initial: Initial) -> None:
     where = f"population {population.name}: the initial potential"
     if isinstance(initial, UniformPotential):
-        _check_number(initial.low, f"{where}, low,")
-        _check_number(initial.high, f"{where}, high,")
+        _check_number(initial.low, f"{where}: low")
+        _check_number(initial.high, f"{where}: high")
         if initial.low > initial.high:
             raise ModelError(f"{where} needs low <= high, not {initial.low:g} > {initial.high:g} mV")
     elif not isinstance(initial, UniformPhase):
@@ -370,12 +370,12 @@ def _check_stimulus(network: Network, stimulus: Stimulus | RateStimulus) -> None
     names = [population.name for population in network.populations]
     if stimulus.population not in names:
         hint = did_you_mean(stimulus.population, names)
-        raise ModelError(f"a stimulus names '{stimulus.population}', which is no population{hint}")
+        raise ModelError(f"a stimulus names '{stimulus.population}', which is not a population{hint}")
     where = f"a stimulus onto {stimulus.population}"
     clusters = network.population(stimulus.population).clusters
     for cluster in stimulus.clusters:
         if not isinstance(cluster, Integral) or cluster not in range(clusters):
-            raise ModelError(f"{where}: {cluster!r} is none of its clusters 0 to {clusters - 1}")
+            raise ModelError(f"{where}: {cluster!r} is not one of its clusters 0 to {clusters - 1}")
     for name in ("start_ms", "stop_ms"):
         _check_number(getattr(stimulus, name), f"{where}: {name}")
     if isinstance(stimulus, RateStimulus):
@@ -390,7 +390,7 @@ def _check_stimulus(network: Network, stimulus: Stimulus | RateStimulus) -> None
 
 def _check_rates(population: Population, stimulus: RateStimulus, where: str) -> None:
     if not population.noise:
-        raise ModelError(f"{where} changes the rate of its random input, and it has none")
+        raise ModelError(f"{where} changes the rate of its random input, but it has none")
     if len(stimulus.rates_hz) != len(stimulus.clusters):
         raise ModelError(
             f"{where} needs a rate for each of its {len(stimulus.clusters)} clusters, "

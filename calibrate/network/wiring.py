@@ -1,9 +1,8 @@
 """Drawing connectivity, heterogeneity, initial states and random input from seeds.
 
-All of it is keyed, nothing is a stream that something else could advance. Whether a pair of neurons is
-connected follows from a counter-based hash of the pair and the key of the graph, so that the graph drawn
-here for NEST and the one that GeNN draws on its device are the same, synapse for synapse, without one of
-them being copied to the other.
+Every draw has its own key; there is no stream that another draw could advance. Whether a pair of neurons is
+connected depends on a counter-based hash of the pair and the key of the graph. The graph drawn here for NEST
+and the one that GeNN draws on its device are therefore the same, synapse for synapse, without any copying.
 """
 
 from __future__ import annotations
@@ -74,12 +73,12 @@ def key(*entropy: int | str) -> Key:
 
 
 def graph_key(projection: Projection, wiring_seed: int, realisation: int) -> Key:
-    """Key of a block: the parts "within" and "between" of a pair of populations share it."""
+    """Return the key of a block, which the parts "within" and "between" of a pair of populations share."""
     return key("graph", projection.source, projection.target, wiring_seed, realisation)
 
 
 def probability_threshold(probability: float) -> int:
-    """`h >> 1` below this connects a pair; 31 bits, so that probability 1 connects all of them."""
+    """Return the value that `h >> 1` of a connected pair is below; 31 bits, so that probability 1 fits."""
     return round(probability * 2**31)
 
 
@@ -88,7 +87,7 @@ class Connections:
     """Synapses of a projection, by source.
 
     row_lengths  synapses of each source neuron, shape (n_sources,)
-    targets      their targets, source after source, ascending for each, shape (n_synapses,)
+    targets      target of every synapse, source by source, ascending within each, shape (n_synapses,)
     """
 
     row_lengths: NDArray[np.int64]
@@ -128,7 +127,7 @@ def _draw_bernoulli(
 def _pairs(
     projection: Projection, source: Population, target: Population, at_once: int = 1 << 20
 ) -> Iterator[tuple[UInt, UInt]]:
-    """Blocks of sources, in order, with the targets that they may reach."""
+    """Yield blocks of sources, in order, with the targets that they can reach."""
     every = np.arange(target.size, dtype=np.uint32)
     for cluster in range(source.clusters):
         columns = every
@@ -147,7 +146,7 @@ def _draw_fixed_indegree(
 ) -> Connections:
     """Selection sampling (Knuth, TAOCP 2, 3.4.2 S) over the sources of each cluster, for all targets at once.
 
-    Source number o of a cluster is taken with probability needed / left.
+    Source number o of a cluster is selected with probability needed / left.
     """
     size = source.cluster_size
     post = np.arange(target.size, dtype=np.uint32)
@@ -184,7 +183,7 @@ def _draw_fixed_indegree(
 
 
 def indegree_of(rule: UniformIndegree, hashed: UInt) -> NDArray[np.int64]:
-    """How many sources targets have whose hash of (2^32 - 1, target) is `hashed`."""
+    """Return the in-degrees of targets, given their hashes of (2^32 - 1, target)."""
     choices = np.uint64(rule.high - rule.low + 1)
     drawn = (hashed.astype(np.uint64) * choices) >> np.uint64(32)
     return drawn.astype(np.int64) + rule.low
@@ -212,10 +211,10 @@ def _draw_uniform_indegree(
 def weight_factors(
     projection: Projection, drawn: Connections, *, wiring_seed: int, realisation: int
 ) -> NDArray[np.float64]:
-    """What the mean weight is multiplied by for each synapse: log-normal, of mean 1; shape (n_synapses,).
+    """Return the factor on the mean weight for each synapse: log-normal with mean 1; shape (n_synapses,).
 
-    By Box and Muller's transform of two hashes. Rounded to 12 binary places: so single precision adds up what
-    arrives in a step without rounding, and the order in which a GPU adds does not matter.
+    A Box-Muller transform of two hashes, rounded to 12 binary places. Single precision then sums the input of
+    a step without rounding, so that the order in which a GPU adds does not matter.
     """
     cos, log = (
         (_hashes(projection, drawn, f"weights {part}", wiring_seed, realisation) + 0.5) / 2**32
@@ -230,7 +229,7 @@ def weight_factors(
 def synapse_delays(
     projection: Projection, drawn: Connections, *, dt_ms: float, wiring_seed: int, realisation: int
 ) -> NDArray[np.int64]:
-    """Delay of each synapse in steps, uniform over the whole steps that there are; shape (n_synapses,)."""
+    """Return the delay of each synapse in steps, uniform over whole steps; shape (n_synapses,)."""
     if not isinstance(projection.delay_ms, UniformDelay):
         return np.full(drawn.targets.size, delay_steps(projection.delay_ms, dt_ms))
     low = delay_steps(projection.delay_ms.low_ms, dt_ms)
@@ -242,7 +241,7 @@ def synapse_delays(
 def _hashes(
     projection: Projection, drawn: Connections, what: str, wiring_seed: int, realisation: int
 ) -> UInt:
-    """A hash of each synapse that only `what` is drawn from."""
+    """Return a hash of each synapse, from which only `what` is drawn."""
     words = key(what, projection.source, projection.target, wiring_seed, realisation)
     return pcg4d(drawn.sources.astype(np.uint32), drawn.targets.astype(np.uint32), *words)
 
@@ -250,9 +249,9 @@ def _hashes(
 def neuron_parameters(
     population: Population, values: Values, *, wiring_seed: int, realisation: int
 ) -> dict[str, Number]:
-    """All neuron parameters of a population; those that are distributed as arrays of shape (size,).
+    """Return all neuron parameters of a population; distributed ones are arrays of shape (size,).
 
-    Raises ModelError where a neuron draws a parameter that it cannot have.
+    Raises ModelError if the value drawn for a neuron is not valid.
     """
     drawn: dict[str, Number] = {}
     for name, value in values.neurons[population.name].items():
@@ -268,7 +267,8 @@ def neuron_parameters(
     try:
         model.check(parameters)
     except ModelError as error:
-        # The number is the worst neuron of this graph; the values themselves are checked with the model.
+        # The number in the error is that of the most extreme neuron of this graph; means and spreads were
+        # checked together with the model.
         remedy = "; choose a smaller spread" if any(np.ndim(value) for value in drawn.values()) else ""
         raise ModelError(f"population {population.name}: {error}{remedy}") from None
     return parameters
@@ -277,7 +277,7 @@ def neuron_parameters(
 def initial_potential(
     population: Population, values: Values, parameters: dict[str, Number], *, seed: int
 ) -> NDArray[np.float64]:
-    """Membrane potential of every neuron at t = 0 (mV), shape (size,), keyed by the candidate's seed."""
+    """Draw the membrane potential of every neuron at t = 0 (mV), shape (size,), from the candidate's seed."""
     uniform = np.random.default_rng(key("initial", population.name, seed)).random(population.size)
     initial = values.initial[population.name]
     if isinstance(initial, UniformPotential):
@@ -300,9 +300,9 @@ def initial_potential(
 
 
 def noise_stages(population: Population, *, seed: int) -> NDArray[np.uint32]:
-    """How many events of its hidden Poisson process a neuron's gamma input has had since its last spike.
+    """Draw how many events of its hidden Poisson process each gamma input has had since its last spike.
 
-    Shape (size,); uniform, as in an input that has gone on for ever.
+    Shape (size,); uniform, as in the stationary state.
     """
     random = np.random.default_rng(key("stages", population.name, seed))
     return random.integers(population.noise_shape, size=population.size, dtype=np.uint32)

@@ -1,7 +1,7 @@
-"""Neuron models: each is one entry here, with its parameters and its NEST and GeNN sides.
+"""Neuron models, each with its parameters and its NEST and GeNN implementations.
 
-Parameters carry NEST's names and units. Where the equations are linear, the GeNN side is the exact
-propagator step that NEST makes (Rotter & Diesmann 1999), so that both give the same spikes.
+Parameters have NEST's names and units. If the equations are linear, GeNN takes the same exact propagator step
+as NEST (Rotter & Diesmann 1999), so that both produce the same spikes.
 """
 
 from __future__ import annotations

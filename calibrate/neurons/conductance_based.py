@@ -1,8 +1,9 @@
 """Integrate-and-fire neurons with synaptic conductances.
 
-Not linear: NEST integrates them with an adaptive Runge-Kutta-Fehlberg method (absolute errors of 1e-3 in a
-step, 1e-6 for the adaptive exponential one). The GeNN side has fixed steps. Its leaky neurons step exactly
-for conductances at their mean over the step: accurate to second order, and stable however large they are.
+The equations are not linear. NEST integrates them with an adaptive Runge-Kutta-Fehlberg method (absolute
+errors of 1e-3 per step, 1e-6 for the adaptive exponential neuron). GeNN uses fixed steps. Its leaky neurons
+step exactly for conductances held at their mean over the step, which is accurate to second order, and stable
+for conductances of any size.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ def _membrane(**defaults: float) -> tuple[NeuronParameter, ...]:
         NeuronParameter("V_reset", "mV", defaults["V_reset"], "potential after a spike"),
         NeuronParameter("t_ref", "ms", defaults["t_ref"], "refractory time", low=0.0),
         NeuronParameter("I_e", "pA", 0.0, "constant input current"),
-        NeuronParameter("tau_syn_ex", "ms", 0.2, "decay of excitatory conductances", above=0.0),
-        NeuronParameter("tau_syn_in", "ms", 2.0, "decay of inhibitory conductances", above=0.0),
+        NeuronParameter("tau_syn_ex", "ms", 0.2, "decay time of excitatory conductances", above=0.0),
+        NeuronParameter("tau_syn_in", "ms", 2.0, "decay time of inhibitory conductances", above=0.0),
     )
 
 
@@ -58,7 +59,7 @@ def _leaky_constants(p: Parameters, dt_ms: float) -> dict[str, Number]:
 
 
 def _leaky_code(adaptation: bool) -> str:
-    """A step of a leaky neuron, with an adaptation conductance or without."""
+    """Return the code for one step of a leaky neuron, with or without an adaptation conductance."""
     total, driven = ("+ mean_sfa * g_sfa", "+ mean_sfa * g_sfa * E_sfa") if adaptation else ("", "")
     return f"""
         g_ex += in_ex;
@@ -117,8 +118,8 @@ IAF_COND_EXP_SFA = register(
         ),
         parameters=(
             *_LEAKY,
-            NeuronParameter("q_sfa", "nS", 14.48, "adaptation conductance of a spike", low=0.0),
-            NeuronParameter("tau_sfa", "ms", 110.0, "decay of the adaptation", above=0.0),
+            NeuronParameter("q_sfa", "nS", 14.48, "adaptation conductance added by a spike", low=0.0),
+            NeuronParameter("tau_sfa", "ms", 110.0, "decay time of the adaptation", above=0.0),
             NeuronParameter("E_sfa", "mV", -70.0, "reversal potential of the adaptation"),
         ),
         weight_unit="nS",
@@ -139,7 +140,7 @@ IAF_COND_EXP_SFA = register(
 
 
 AEIF_SUBSTEPS = 10
-"""Runge-Kutta steps of the adaptive exponential neuron in one step of the simulation, in GeNN."""
+"""Runge-Kutta steps of the adaptive exponential neuron per simulation step, in GeNN."""
 
 
 def _aeif_constants(p: Parameters, dt_ms: float) -> dict[str, Number]:
@@ -154,7 +155,7 @@ def _aeif_constants(p: Parameters, dt_ms: float) -> dict[str, Number]:
 
 
 def _slopes(number: int, V: str, w: str, g_ex: str, g_in: str) -> str:
-    """Derivatives of V and w: `dV<number>` and `dw<number>`; V is bounded by V_peak, as in NEST."""
+    """Return code for the derivatives `dV<number>` and `dw<number>`; V is bounded by V_peak, as in NEST."""
     return f"""
         const scalar u{number} = (refractory > 0) ? V_reset : fmin({V}, V_peak);
         const scalar dV{number} = (refractory > 0) ? (scalar)0.0 : (g_L * (E_L - u{number})
@@ -209,7 +210,7 @@ AEIF_COND_EXP = register(
             NeuronParameter("V_peak", "mV", 0.0, "potential at which a spike is registered"),
             NeuronParameter("Delta_T", "mV", 2.0, "slope factor of the spike's rise", above=0.0),
             NeuronParameter("a", "nS", 4.0, "subthreshold adaptation"),
-            NeuronParameter("b", "pA", 80.5, "adaptation current of a spike"),
+            NeuronParameter("b", "pA", 80.5, "adaptation current added by a spike"),
             NeuronParameter("tau_w", "ms", 144.0, "time constant of the adaptation", above=0.0),
         ),
         weight_unit="nS",

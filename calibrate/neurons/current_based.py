@@ -1,6 +1,6 @@
 """Leaky integrate-and-fire neurons with synaptic currents: linear, so that their steps are exact.
 
-C_m dV/dt = -(C_m / tau_m)(V - E_L) + I_syn + I_e,    V -> V_reset at V >= V_th, and rests there for t_ref
+C_m dV/dt = -(C_m / tau_m)(V - E_L) + I_syn + I_e,    V -> V_reset at V >= V_th, and stays there for t_ref
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _RESET = """
 
 
 def _membrane_constants(p: Parameters, dt_ms: float) -> dict[str, Number]:
-    # V is measured from E_L, as inside NEST's models, so that both round alike.
+    # V is relative to E_L, as in NEST's models, so that both round in the same way.
     return {
         "P22": decay(p["tau_m"], dt_ms),
         "P20": -np.expm1(-dt_ms / np.asarray(p["tau_m"], dtype=float)) * p["tau_m"] / p["C_m"],
@@ -70,8 +70,8 @@ IAF_PSC_EXP = register(
         exact=True,
         parameters=(
             *_MEMBRANE,
-            NeuronParameter("tau_syn_ex", "ms", 2.0, "decay of excitatory currents", above=0.0),
-            NeuronParameter("tau_syn_in", "ms", 2.0, "decay of inhibitory currents", above=0.0),
+            NeuronParameter("tau_syn_ex", "ms", 2.0, "decay time of excitatory currents", above=0.0),
+            NeuronParameter("tau_syn_in", "ms", 2.0, "decay time of inhibitory currents", above=0.0),
         ),
         nest=NestNeuron(model="iaf_psc_exp", fading=("tau_syn_ex", "tau_syn_in")),
         genn=GennNeuron(
@@ -106,19 +106,19 @@ def _beta_scale(p: Parameters, receptor: str, sign: float = 1.0) -> Number:
 
 
 def _beta_constants(p: Parameters, dt_ms: float) -> dict[str, Number]:
-    found = _membrane_constants(p, dt_ms)
+    constants = _membrane_constants(p, dt_ms)
     for receptor, part in _KERNELS:
         tau = p[f"tau_{part}_{receptor}"]
-        found[f"P11_{part}_{receptor}"] = decay(tau, dt_ms)
-        found[f"P21_{part}_{receptor}"] = _beta_scale(p, receptor) * current_propagator(
+        constants[f"P11_{part}_{receptor}"] = decay(tau, dt_ms)
+        constants[f"P21_{part}_{receptor}"] = _beta_scale(p, receptor) * current_propagator(
             p["tau_m"], tau, p["C_m"], dt_ms
         )
-    return found
+    return constants
 
 
 def _beta_settings(p: Parameters) -> dict[str, object]:
-    own = {name: value for name, value in p.items() if not name.startswith(("tau_rise", "tau_decay"))}
-    return {**own, "tau_syn": [float(p[f"tau_{part}_{receptor}"]) for receptor, part in _KERNELS]}
+    others = {name: value for name, value in p.items() if not name.startswith(("tau_rise", "tau_decay"))}
+    return {**others, "tau_syn": [float(p[f"tau_{part}_{receptor}"]) for receptor, part in _KERNELS]}
 
 
 IAF_PSC_BETA = register(
@@ -126,22 +126,22 @@ IAF_PSC_BETA = register(
         name="iaf_psc_beta",
         exact=True,
         doc=(
-            "Leaky integrate-and-fire neuron whose synaptic currents rise and decay: a weight is the peak of "
-            "exp(-t / tau_decay) - exp(-t / tau_rise)"
+            "Leaky integrate-and-fire neuron whose synaptic currents rise and decay as exp(-t / tau_decay) - "
+            "exp(-t / tau_rise); a weight is their peak"
         ),
         parameters=(
             *_MEMBRANE,
-            NeuronParameter("tau_rise_ex", "ms", 0.5, "rise of excitatory currents", above=0.0),
-            NeuronParameter("tau_decay_ex", "ms", 2.0, "decay of excitatory currents", above=0.0),
-            NeuronParameter("tau_rise_in", "ms", 0.5, "rise of inhibitory currents", above=0.0),
-            NeuronParameter("tau_decay_in", "ms", 2.0, "decay of inhibitory currents", above=0.0),
+            NeuronParameter("tau_rise_ex", "ms", 0.5, "rise time of excitatory currents", above=0.0),
+            NeuronParameter("tau_decay_ex", "ms", 2.0, "decay time of excitatory currents", above=0.0),
+            NeuronParameter("tau_rise_in", "ms", 0.5, "rise time of inhibitory currents", above=0.0),
+            NeuronParameter("tau_decay_in", "ms", 2.0, "decay time of inhibitory currents", above=0.0),
         ),
         ordered=(
             ("V_reset", "V_th"),
             ("tau_rise_ex", "tau_decay_ex"),
             ("tau_rise_in", "tau_decay_in"),
         ),
-        # Two synapses of opposite sign for each: NEST's model sums exponentials, each on a port of its own.
+        # Two synapses of opposite sign for each one: NEST's model sums exponentials, each with its own port.
         nest=NestNeuron(
             model="iaf_psc_exp_multisynapse",
             settings=_beta_settings,

@@ -1,4 +1,4 @@
-"""What a neuron model is here: parameters, receptors, a NEST and a GeNN side; and the registry of them."""
+"""Neuron models: parameters, receptors, a NEST and a GeNN implementation; and the registry of models."""
 
 from __future__ import annotations
 
@@ -92,10 +92,10 @@ def completed(
     >>> completed("leaky", [NeuronParameter("tau_m", "ms", 10.0, "membrane time constant")], {})
     {'tau_m': 10.0}
     """
-    known = [parameter.name for parameter in parameters]
+    names = [parameter.name for parameter in parameters]
     for name in given:
-        if name not in known:
-            raise ModelError(f"{model} has no parameter '{name}'{did_you_mean(name, known)}")
+        if name not in names:
+            raise ModelError(f"{model} has no parameter '{name}'{did_you_mean(name, names)}")
     return {p.name: given.get(p.name, p.default) for p in parameters}
 
 
@@ -301,7 +301,7 @@ class NeuronModel:
 
 
 _registry: dict[str, NeuronModel] = {}
-_origins: dict[str, str] = {}  # the file that registered each
+_origins: dict[str, str] = {}  # the file that registered each model
 
 
 def register(model: NeuronModel) -> NeuronModel:
@@ -337,7 +337,7 @@ def register(model: NeuronModel) -> NeuronModel:
     if _origins.setdefault(model.name, origin) == origin:
         _registry[model.name] = model
     elif _registry[model.name] != model:
-        raise ModelError(f"there is another neuron model named '{model.name}' already")
+        raise ModelError(f"a different neuron model named '{model.name}' is already registered")
     return model
 
 

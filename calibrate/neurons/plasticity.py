@@ -1,8 +1,8 @@
-"""Rules by which synapses change: each is one entry here, as GeNN code and as steps of arrays for the host.
+"""Plasticity rules of synapses, each as GeNN code and as operations on arrays for the host.
 
-A weight is counted in parts g of what it is at t = 0, so that all networks of a batch can share a rule. GeNN
-runs it on its device. NEST has no such synapses: there `calibrate.simulators.nest.plasticity` applies the
-same rule to arrays and writes the weights back.
+A weight is expressed as its ratio g to the weight at t = 0, so that all networks of a batch can share a rule.
+GeNN runs the rule on its device. NEST has no such synapses: `calibrate.simulators.nest.plasticity` applies
+the same rule to arrays and writes the weights back.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ Constants = Mapping[str, float]
 
 @dataclass(frozen=True, kw_only=True)
 class PlasticityRule:
-    """A rule that three kinds of spikes take part in: of the source, of the target, and of a third neuron.
+    """A rule driven by spikes of three kinds: of the source, the target, and a third, modulating neuron.
 
-    constants   (parameters, initial weight) -> the constants that both sides read
-    modulated_code, postsynaptic_code   GeNN code for a synapse: what a modulating spike, and a spike of the
-                target, do to `g`; `since` is the time since the last spike of the source (ms)
+    constants   (parameters, initial weight) -> the constants that both implementations read
+    modulated_code, postsynaptic_code   GeNN code for a synapse: the effect on `g` of a modulating spike, and
+                of a spike of the target; `since` is the time since the last spike of the source (ms)
     modulated, postsynaptic    the same for arrays: (g, since, constants) -> g
     """
 
@@ -40,13 +40,14 @@ class PlasticityRule:
     postsynaptic: Callable[[Array, Array, Constants], Array]
 
     def complete(self, given: Mapping[str, float]) -> dict[str, float]:
-        """All parameters, defaults filled in; ModelError for one that is unknown or breaks its rule."""
-        found = {name: float(value) for name, value in completed(self.name, self.parameters, given).items()}
+        """Return all parameters, with defaults; raise ModelError for an unknown name or an invalid value."""
+        numbers = completed(self.name, self.parameters, given)
+        complete = {name: float(value) for name, value in numbers.items()}
         for p in self.parameters:
-            if not np.isfinite(found[p.name]):
-                raise ModelError(f"{p.name} must be finite, not {found[p.name]}")
-            p.check(found[p.name])
-        return found
+            if not np.isfinite(complete[p.name]):
+                raise ModelError(f"{p.name} must be finite, not {complete[p.name]}")
+            p.check(complete[p.name])
+        return complete
 
 
 def _dopamine_constants(p: Mapping[str, float], weight: float) -> Constants:
@@ -67,7 +68,7 @@ DOPAMINE = PlasticityRule(
     ),
     parameters=(
         NeuronParameter("learning_rate", "nS", 0.3, "depression by a modulating spike at e = 1", low=0.0),
-        NeuronParameter("tau_eligibility", "ms", 5000.0, "decay of the eligibility", above=0.0),
+        NeuronParameter("tau_eligibility", "ms", 5000.0, "decay time of the eligibility", above=0.0),
         NeuronParameter("recovery", "", 1e-4, "share of the loss regained by a spike of the target", low=0.0),
     ),
     constants=_dopamine_constants,
@@ -81,9 +82,9 @@ RULES = (DOPAMINE,)
 
 
 def plasticity_rule(name: str) -> PlasticityRule:
-    """The rule `name`; raises ModelError."""
-    known = {rule.name: rule for rule in RULES}
-    if name not in known:
-        hint = did_you_mean(name, known)
-        raise ModelError(f"there is no plasticity rule '{name}'{hint}: {', '.join(known)}")
-    return known[name]
+    """Return the rule `name`; raise ModelError if there is none."""
+    rules = {rule.name: rule for rule in RULES}
+    if name not in rules:
+        hint = did_you_mean(name, rules)
+        raise ModelError(f"there is no plasticity rule '{name}'{hint}: {', '.join(rules)}")
+    return rules[name]

@@ -1,4 +1,4 @@
-"""Exact steps of linear membranes (Rotter & Diesmann 1999), and whole steps of times, as NEST rounds them."""
+"""Exact steps of linear membranes (Rotter & Diesmann 1999), and times in whole steps, rounded as in NEST."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an observation is worth: statistics, targets, and the panel of all of them."""
+"""Statistics of observations, their targets and losses, and the panel of statistics."""
 
 from calibrate.objective.statistics import (
     CAP,

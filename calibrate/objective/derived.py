@@ -1,4 +1,4 @@
-"""Statistics made of others: of some clusters, a part of the time, a sample of the neurons; as a distance."""
+"""Statistics derived from others: of some clusters, part of the time, a sample of the neurons; distances."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Distance = Literal["wasserstein", "ks"]
 
 
 def of_clusters(statistic: Statistic, clusters: Sequence[int]) -> Statistic:
-    """`statistic` of some clusters of its population alone. Raises ObjectiveError where it has none."""
+    """Restrict `statistic` to some clusters of its population. Raises ObjectiveError if it has none."""
     population = statistic.options.get("population")
     if population is None:
-        raise ObjectiveError(f"{statistic.name} looks at no single population, so not at clusters of one")
+        raise ObjectiveError(f"{statistic.name} has no population whose clusters could be selected")
 
     def function(observation: Observation, **options: Any) -> float | Estimate:
         return statistic.function(parts.of_clusters(observation, str(population), clusters), **options)
@@ -30,7 +30,7 @@ def of_clusters(statistic: Statistic, clusters: Sequence[int]) -> Statistic:
 
 
 def during(statistic: Statistic, start_ms: float, stop_ms: float) -> Statistic:
-    """`statistic` of a part of the measurement, in ms from its start. Needs every spike."""
+    """Restrict `statistic` to a part of the measurement, in ms from its start. Needs every spike."""
 
     def function(observation: Observation, **options: Any) -> float | Estimate:
         return statistic.function(parts.during(observation, start_ms, stop_ms), **options)
@@ -40,32 +40,34 @@ def during(statistic: Statistic, start_ms: float, stop_ms: float) -> Statistic:
 
 
 def subsampled(statistic: Statistic, *, neurons: int, samples: int = 20) -> Statistic:
-    """`statistic` of as many neurons as were recorded, averaged over `samples` random choices of them.
+    """Compute `statistic` from as many neurons as were recorded, averaged over `samples` random samples.
 
-    From every population `neurons` are drawn without replacement, the same ones for every candidate (all
-    where there are fewer). Undefined where it is on more than half of the samples. Needs every spike.
+    Each sample draws `neurons` neurons of every population without replacement (all of them if there are
+    fewer), the same ones for every candidate. Undefined if more than half of the samples are. Needs every
+    spike.
     """
 
     def function(observation: Observation, **options: Any) -> Estimate:
-        found = []
+        estimates = []
         for seed in range(samples):
             random = np.random.default_rng(seed)
-            of_each = [_drawn(observation, name, neurons, random) for name in observation.layout.populations]
-            one = statistic.function(parts.of_neurons(observation, np.concatenate(of_each)), **options)
-            found.append(one if isinstance(one, Estimate) else Estimate(float(one)))
-        defined = [one for one in found if one.defined]
+            of_each = [_draw(observation, name, neurons, random) for name in observation.layout.populations]
+            value = statistic.function(parts.of_neurons(observation, np.concatenate(of_each)), **options)
+            estimates.append(value if isinstance(value, Estimate) else Estimate(float(value)))
+        defined = [estimate for estimate in estimates if estimate.defined]
         if 2 * len(defined) < samples:
-            missing = [one for one in found if not one.defined]
-            shortfall = float(np.mean([one.shortfall for one in missing]))
-            return replace(missing[0], shortfall=shortfall, sample=None)
-        values = np.array([one.value for one in defined])
-        pooled = [one.sample for one in defined if one.sample is not None]
+            undefined = [estimate for estimate in estimates if not estimate.defined]
+            shortfall = float(np.mean([estimate.shortfall for estimate in undefined]))
+            return replace(undefined[0], shortfall=shortfall, sample=None)
+        values = np.array([estimate.value for estimate in defined])
+        pooled = [estimate.sample for estimate in defined if estimate.sample is not None]
         return Estimate(
             float(values.mean()),
-            support=float(np.mean([one.support for one in defined])),
-            lower_bound=any(one.lower_bound for one in defined),
-            note=next((one.note for one in defined if one.note), ""),
-            # Samples of one network are not independent: their spread is what one recording would vary by.
+            support=float(np.mean([estimate.support for estimate in defined])),
+            lower_bound=any(estimate.lower_bound for estimate in defined),
+            note=next((estimate.note for estimate in defined if estimate.note), ""),
+            # Samples of one network are not independent. Their SD is how much a single recording of so few
+            # neurons would vary.
             error=float(values.std(ddof=1)) if values.size > 1 else math.nan,
             sample=np.concatenate(pooled) if len(pooled) == len(defined) else None,
         )
@@ -74,7 +76,7 @@ def subsampled(statistic: Statistic, *, neurons: int, samples: int = 20) -> Stat
     return replace(statistic, function=function, needs=needs, screens=False, spread={})
 
 
-def _drawn(
+def _draw(
     observation: Observation, population: str, neurons: int, random: np.random.Generator
 ) -> NDArray[np.int64]:
     rows = observation.layout.neurons_of(population)
@@ -85,32 +87,34 @@ def _drawn(
 def distance_to(
     statistic: Statistic, reference: Sequence[float] | NDArray[np.float64], distance: Distance = "wasserstein"
 ) -> Statistic:
-    """The distance of the distribution that `statistic` is the mean of from the values in `reference`.
+    """Make the distance between the distribution whose mean is `statistic` and the values in `reference`.
 
     wasserstein  W_1 = integral |F(x) - G(x)| dx, in the unit of the statistic
     ks           the largest |F(x) - G(x)| (Kolmogorov-Smirnov), from 0 to 1
 
-    with F and G the empirical distribution functions. 0 where they are the same; undefined where the
-    statistic is. Raises ObjectiveError where it is the mean of nothing.
+    with F and G the empirical distribution functions. 0 if they are equal; undefined if `statistic` is.
+    Raises ObjectiveError if `statistic` is not the mean of a distribution.
     """
     if not statistic.sample:
-        raise ObjectiveError(f"{statistic.name} is no mean over neurons or episodes: it has no distribution")
+        raise ObjectiveError(
+            f"{statistic.name} is not a mean over neurons or episodes: it has no distribution"
+        )
     target = np.asarray(reference, dtype=float).ravel()
     if target.size < 2 or not np.isfinite(target).all():
-        raise ObjectiveError("a distribution to compare with needs at least 2 numbers, all finite")
+        raise ObjectiveError("a reference distribution needs at least 2 numbers, all finite")
 
     def function(observation: Observation, **options: Any) -> Estimate:
         from scipy import stats
 
-        found = statistic.function(observation, **options)
-        assert isinstance(found, Estimate)  # it carries a sample
-        if not found.defined or found.sample is None or not found.sample.size:
-            return replace(found, value=math.nan, sample=None, lower_bound=False)
+        estimate = statistic.function(observation, **options)
+        assert isinstance(estimate, Estimate)  # it carries a sample
+        if not estimate.defined or estimate.sample is None or not estimate.sample.size:
+            return replace(estimate, value=math.nan, sample=None, lower_bound=False)
         if distance == "ks":
-            value = stats.ks_2samp(found.sample, target).statistic
+            value = stats.ks_2samp(estimate.sample, target).statistic
         else:
-            value = stats.wasserstein_distance(found.sample, target)
-        return Estimate(float(value), support=found.sample.size, note=found.note)
+            value = stats.wasserstein_distance(estimate.sample, target)
+        return Estimate(float(value), support=estimate.sample.size, note=estimate.note)
 
     return replace(
         statistic,

@@ -1,4 +1,4 @@
-"""The panel: the statistics that are computed for every simulation, whatever the study asks for."""
+"""The panel: the statistics that are computed for every simulation, whatever the objectives are."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ OF_CLUSTERS = ("dwell_time", "active_clusters", "switching_rate")
 
 
 def panel(layout: Layout) -> tuple[Statistic, ...]:
-    """The statistics of every population, named as in `rate_E`, and those of clusters.
+    """Return the statistics of every population, with names such as `rate_E`, and those of clusters.
 
-    A statistic of clusters has its plain name for the population that it looks at by default.
+    For its default population, a statistic of clusters has its plain name.
     """
     statistics = [
         find_statistic(f"{name}_{population}") for population in layout.populations for name in OF_POPULATIONS
@@ -36,9 +36,9 @@ def panel(layout: Layout) -> tuple[Statistic, ...]:
     for population in layout.populations:
         rows = layout.groups_of(population)
         for name in OF_CLUSTERS if rows.stop - rows.start > 1 else ():
-            found = find_statistic(f"{name}_{population}")
-            plain = find_statistic(name).options.get("population") == population
-            statistics.append(replace(found, name=name) if plain else found)
+            statistic = find_statistic(f"{name}_{population}")
+            by_default = find_statistic(name).options.get("population") == population
+            statistics.append(replace(statistic, name=name) if by_default else statistic)
     return tuple(statistics)
 
 
@@ -46,22 +46,22 @@ def panel(layout: Layout) -> tuple[Statistic, ...]:
 class Evaluation:
     """The statistics of an observation.
 
-    estimates  by name of the statistic; undefined, with a note, where one raised an exception
-    raised     what those raised, by name
+    estimates  by name of the statistic; undefined, with a note, if it raised an exception
+    raised     the messages of these exceptions, by name
     """
 
     estimates: Mapping[str, Estimate]
     raised: Mapping[str, str] = field(default_factory=dict)
 
     def check(self, required: Iterable[str]) -> None:
-        """Raise ObjectiveError where a statistic raised whose name is among `required`."""
+        """Raise ObjectiveError if a statistic in `required` raised an exception."""
         for name in required:
             if name in self.raised:
                 raise ObjectiveError(self.raised[name])
 
 
 def evaluate(observation: Observation, statistics: Sequence[Statistic]) -> Evaluation:
-    """Each statistic's estimate, those of statistics that raise among them."""
+    """Estimate each statistic, also those that raise an exception."""
     estimates: dict[str, Estimate] = {}
     raised: dict[str, str] = {}
     for statistic in statistics:
@@ -111,6 +111,7 @@ def measure(
     20.0
     """
     chosen = panel(observation.layout) if statistics is None else statistics
-    found = evaluate(observation, [find_statistic(one) if isinstance(one, str) else one for one in chosen])
-    found.check(required)
-    return dict(found.estimates)
+    resolved = [find_statistic(each) if isinstance(each, str) else each for each in chosen]
+    evaluation = evaluate(observation, resolved)
+    evaluation.check(required)
+    return dict(evaluation.estimates)

@@ -1,4 +1,4 @@
-"""How well a recording fixes its statistics: the bootstrap over time, and over neurons."""
+"""How precise the statistics of a recording are: the bootstrap over time and over neurons."""
 
 from __future__ import annotations
 
@@ -110,38 +110,39 @@ def bootstrap(
     needs = Needs.merge(statistic.needs for statistic in chosen)
     widths = needs.widths
     block = max(recording.duration_ms / 20, 1000.0) if block_ms is None else block_ms
-    # Whole bins and windows, so that none lies across a seam.
+    # Blocks consist of whole bins and windows, so that none of these straddles a seam.
     unit = max(widths.values())
     block = max(round(block / unit), 1) * unit
     blocks = int(recording.duration_ms / block + 1e-9)
     if blocks < FEWEST_BLOCKS:
         raise RecordingError(
-            f"{recording.duration_ms / 1000:g} s are {blocks} blocks of {block / 1000:g} s, and a bootstrap "
-            f"takes at least {FEWEST_BLOCKS}"
+            f"{recording.duration_ms / 1000:g} s are {blocks} blocks of {block / 1000:g} s, but a bootstrap "
+            f"needs at least {FEWEST_BLOCKS}"
         )
     whole = measure(recording.observe(dt_ms=dt_ms, **widths), chosen)
     random = np.random.default_rng(seed)
     values = np.full((len(chosen), repeats), math.nan)
     for repeat in range(repeats):
-        drawn = _resampled(recording, random.integers(blocks, size=blocks), block)
-        found = measure(drawn.observe(dt_ms=dt_ms, **widths), chosen)
+        resampled = _resample(recording, random.integers(blocks, size=blocks), block)
+        estimates = measure(resampled.observe(dt_ms=dt_ms, **widths), chosen)
         for row, statistic in enumerate(chosen):
-            estimate = found[statistic.name]
+            estimate = estimates[statistic.name]
             values[row, repeat] = math.nan if estimate.lower_bound else estimate.value
     return [
-        _summed(statistic, whole[statistic.name], row) for statistic, row in zip(chosen, values, strict=True)
+        _summarise(statistic, whole[statistic.name], row)
+        for statistic, row in zip(chosen, values, strict=True)
     ]
 
 
-def _resampled(recording: Recording, blocks: NDArray[np.int64], block_ms: float) -> Recording:
+def _resample(recording: Recording, blocks: NDArray[np.int64], block_ms: float) -> Recording:
     trains = {
-        population: [_joined(times - recording.start_ms, blocks, block_ms) for times in units]
+        population: [_join(times - recording.start_ms, blocks, block_ms) for times in units]
         for population, units in recording.trains.items()
     }
     return replace(recording, trains=trains, start_ms=0.0, stop_ms=block_ms * blocks.size)
 
 
-def _joined(times: NDArray[np.float64], blocks: NDArray[np.int64], block_ms: float) -> NDArray[np.float64]:
+def _join(times: NDArray[np.float64], blocks: NDArray[np.int64], block_ms: float) -> NDArray[np.float64]:
     edges = np.searchsorted(times, np.arange(blocks.max() + 2) * block_ms, side="right")
     pieces = [
         times[edges[block] : edges[block + 1]] + (place - block) * block_ms
@@ -150,10 +151,10 @@ def _joined(times: NDArray[np.float64], blocks: NDArray[np.int64], block_ms: flo
     return np.concatenate(pieces)
 
 
-def _summed(statistic: Statistic, estimate: Estimate, values: NDArray[np.float64]) -> Bootstrapped:
-    found = values[np.isfinite(values)]
-    share, error = found.size / values.size, math.nan
-    if share >= 0.5 and found.size > 1:
+def _summarise(statistic: Statistic, estimate: Estimate, values: NDArray[np.float64]) -> Bootstrapped:
+    finite = values[np.isfinite(values)]
+    share, error = finite.size / values.size, math.nan
+    if share >= 0.5 and finite.size > 1:
         of_neurons = estimate.error if statistic.per_neuron and math.isfinite(estimate.error) else 0.0
-        error = math.hypot(float(found.std(ddof=1)), of_neurons)
+        error = math.hypot(float(finite.std(ddof=1)), of_neurons)
     return Bootstrapped(statistic=statistic, estimate=estimate, error=error, defined=share)

@@ -1,7 +1,7 @@
-"""Statistic, Target and Objective: the public API that objectives are written against.
+"""Statistics, targets and objectives: the public API for writing statistics.
 
-A statistic is a pure function of an observation. Built-in ones (the package `objectives`) and a user's
-own (`file.py:name` in a study file) are written the same way:
+A statistic is a pure function of an observation. Built-in statistics (in the package `objectives`) and those
+of users (`file.py:name` in a study file) are written in the same way:
 
     from calibrate.objective import Needs, statistic
 
@@ -43,9 +43,9 @@ __all__ = [
     "statistic",
 ]
 
-# Losses are squared deviations in tolerances up to CAP, grow ever more slowly beyond it, and stay below
-# UNDEFINED, where the losses of networks begin in which the statistic is undefined. So a defined statistic
-# always beats an undefined one, and both are graded.
+# Losses are squared deviations in tolerances up to CAP. Beyond CAP they grow ever more slowly and stay below
+# UNDEFINED, the lowest loss of a network whose statistic is undefined. A defined statistic therefore always
+# beats an undefined one, and both are graded.
 CAP = 100.0
 UNDEFINED = 1000.0
 
@@ -245,7 +245,7 @@ class Statistic:
             if default is None:
                 continue
             kinds = (int, float) if isinstance(default, float) else type(default)
-            # To Python, True is a number.
+            # In Python, bool is a subclass of int.
             if not isinstance(value, kinds) or isinstance(value, bool) != isinstance(default, bool):
                 raise ObjectiveError(
                     f"option {option} of {self.name} takes {type(default).__name__}, not {value!r}"
@@ -400,28 +400,28 @@ def find_statistic(
     'I'
     """
     bound = dict(options or {})
-    known = plugins.installed(plugins.STATISTICS)
-    target, population = _suffixed(reference, known)
-    if ":" not in reference and reference not in known and target in known:
+    installed = plugins.installed(plugins.STATISTICS)
+    target, population = _split_suffix(reference, installed)
+    if ":" not in reference and reference not in installed and target in installed:
         if bound.setdefault("population", population) != population:
             raise ObjectiveError(f"{reference} already names population {population}")
     else:
         target = reference
-    found = plugins.load(target, plugins.STATISTICS, folder=folder, own=own)
-    if not isinstance(found, Statistic):
-        raise ObjectiveError(f"{reference} is a {type(found).__name__}; decorate it with @statistic")
+    loaded = plugins.load(target, plugins.STATISTICS, folder=folder, own=own)
+    if not isinstance(loaded, Statistic):
+        raise ObjectiveError(f"{reference} is a {type(loaded).__name__}; decorate it with @statistic")
     name = reference if ":" not in reference else reference.rpartition(":")[2]
-    return replace(found.with_options(**bound), name=name)
+    return replace(loaded.with_options(**bound), name=name)
 
 
-def _suffixed(reference: str, known: Collection[str]) -> tuple[str, str]:
-    """The longest installed name that `reference` begins with, and the population that follows it.
+def _split_suffix(reference: str, names: Collection[str]) -> tuple[str, str]:
+    """Split `reference` into the longest of `names` that it begins with, and the population that follows.
 
-    Where there is none, the name ends at the last _.
+    Without such a name, it is split at the last underscore.
     """
     words = reference.split("_")
     splits = [("_".join(words[:k]), "_".join(words[k:])) for k in range(len(words) - 1, 0, -1)]
-    return next((split for split in splits if split[0] in known), splits[0] if splits else (reference, ""))
+    return next((split for split in splits if split[0] in names), splits[0] if splits else (reference, ""))
 
 
 @dataclass(frozen=True)
@@ -684,7 +684,7 @@ class Objective:
         if self.statistic.scale == "log" and self.target.ends[0] <= 0:
             raise ObjectiveError(
                 f"{self.statistic.name} is compared by ratios: "
-                "its target must be above 0, and a tolerance smaller than the value"
+                "its target must be above 0, and the tolerance smaller than the target"
             )
 
     @property
@@ -766,7 +766,7 @@ class Constraint:
 
     def __post_init__(self) -> None:
         if not self.low <= self.high or (math.isinf(self.low) and math.isinf(self.high)):
-            raise ObjectiveError("a constraint needs min or max, and min not above max")
+            raise ObjectiveError("a constraint needs min or max, and min must not be above max")
 
     @property
     def name(self) -> str:

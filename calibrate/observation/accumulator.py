@@ -63,7 +63,7 @@ class Accumulator:
         self._n = np.zeros(n, dtype=np.int64)
         self._sums = {name: np.zeros(n) for name in ("sum", "sum_sq", "cv2", "lv", "lvr")}
         self._now = 0
-        self._kept: list[tuple[IntArray, IntArray]] | None = [] if keep_spikes else None
+        self._pieces: list[tuple[IntArray, IntArray]] | None = [] if keep_spikes else None
 
     def add(self, step: IntArray, neuron: IntArray, until_step: int) -> None:
         """Add all spikes of the steps since the last call, in any order.
@@ -102,20 +102,20 @@ class Accumulator:
         self._now = until_step
         self._count(step, neuron)
         self._add_intervals(step, neuron)
-        if self._kept is not None:
-            self._kept.append((step, neuron))
+        if self._pieces is not None:
+            self._pieces.append((step, neuron))
 
     def _count(self, step: IntArray, neuron: IntArray) -> None:
         n_bins = -(-self._now // self._bin_steps)
         n_windows = -(-self._now // self._window_steps)
-        self._group_bins = _grown(self._group_bins, n_bins)
-        self._neuron_windows = _grown(self._neuron_windows, n_windows)
+        self._group_bins = _widen(self._group_bins, n_bins)
+        self._neuron_windows = _widen(self._neuron_windows, n_windows)
         np.add.at(self._group_bins, (self._group_of[neuron], step // self._bin_steps), 1)
         np.add.at(self._neuron_windows, (neuron, step // self._window_steps), 1)
         self._totals += np.bincount(neuron, minlength=self._totals.size)
 
     def _add_intervals(self, step: IntArray, neuron: IntArray) -> None:
-        # The last spike before this piece takes part as the spike before the first one in it.
+        # The last spike of each neuron before this piece precedes its first spike in the piece.
         before = np.flatnonzero(self._last >= 0)
         all_neuron = np.concatenate([before, neuron])
         all_step = np.concatenate([self._last[before], step])
@@ -124,7 +124,7 @@ class Accumulator:
         same = all_neuron[1:] == all_neuron[:-1]
         owner = all_neuron[1:][same]
         interval = np.diff(all_step)[same]
-        # The interval before each of these: the one to its left, or the last one of the piece before.
+        # The interval before each of these: its left neighbour, or the last interval of the previous piece.
         previous = np.zeros_like(interval)
         previous[1:] = np.where(owner[1:] == owner[:-1], interval[:-1], 0)
         first = np.ones(owner.size, dtype=bool)
@@ -162,8 +162,8 @@ class Accumulator:
         """
         duration_ms = self._now * self._dt_ms
         spikes = None
-        if self._kept is not None:
-            pieces = self._kept or [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
+        if self._pieces is not None:
+            pieces = self._pieces or [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
             spikes = Spikes(np.concatenate([p[0] for p in pieces]), np.concatenate([p[1] for p in pieces]))
         if depolarisation is None:
             depolarisation = np.full(len(self._layout.groups), np.nan)
@@ -182,7 +182,7 @@ class Accumulator:
         )
 
 
-def _grown(counts: IntArray, columns: int) -> IntArray:
+def _widen(counts: IntArray, columns: int) -> IntArray:
     extra = columns - counts.shape[1]
     if extra <= 0:
         return counts

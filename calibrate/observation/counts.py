@@ -1,4 +1,4 @@
-"""Counts of spikes: kept in the narrowest type that holds them, and summed over wider bins."""
+"""Spike counts: stored in the narrowest type that holds them, and summed over wider bins."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def narrow(counts: CountArray) -> CountArray:
 
 
 def rebin(counts: CountArray, stored_ms: float, wanted_ms: float, what: str) -> IntArray:
-    """Counts in bins of `stored_ms`, along the last of two axes, as int64 in bins of `wanted_ms`.
+    """Sum counts in bins of `stored_ms`, along the last of two axes, to int64 counts in bins of `wanted_ms`.
 
-    A last, incomplete bin is left out. Raises ObservationError if the stored bins do not divide the others.
+    An incomplete last bin is left out. Raises ObservationError unless `stored_ms` divides `wanted_ms`.
     """
     factor = round(wanted_ms / stored_ms)
     if factor < 1 or not math.isclose(factor * stored_ms, wanted_ms, rel_tol=1e-9):
@@ -55,7 +55,7 @@ def rebin(counts: CountArray, stored_ms: float, wanted_ms: float, what: str) -> 
     if factor == 1:
         return counts.astype(np.int64)
     rows, n = counts.shape[0], counts.shape[1] // factor
-    # einsum sums a short last axis several times as fast as sum does.
+    # For a short last axis, einsum is several times as fast as sum.
     rebinned: IntArray = np.einsum(
         "ijk->ij", counts[:, : n * factor].reshape(rows, n, factor), dtype=np.int64, casting="same_kind"
     )

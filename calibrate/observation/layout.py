@@ -1,4 +1,4 @@
-"""How neurons are ordered, how time is counted, and what a statistic needs of both."""
+"""The order of neurons, time in steps, and what a statistic needs an observation to hold."""
 
 from __future__ import annotations
 
@@ -117,9 +117,9 @@ class Layout:
         position, before, seen = 0, "", set[str]()
         for group in self.groups:
             if group.start != position or group.stop <= group.start:
-                raise ObservationError(f"groups must follow one another and hold neurons: {group}")
+                raise ObservationError(f"groups must be contiguous and not empty: {group}")
             if group.population != before and group.population in seen:
-                raise ObservationError(f"the clusters of a population must lie side by side: {group}")
+                raise ObservationError(f"the clusters of a population must be contiguous: {group}")
             position, before = group.stop, group.population
             seen.add(before)
 

@@ -1,4 +1,4 @@
-"""Observation: counters, moments of intervals and, where they were kept, all spikes of a measurement."""
+"""Observation: spike counts, moments of inter-spike intervals and, if they were kept, all spikes."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ class Observation:
 
     def __post_init__(self) -> None:
         if not self.duration_ms > 0:
-            raise ObservationError(f"a measurement must be longer than {self.duration_ms:g} ms")
+            raise ObservationError(f"a measurement must be longer than 0 ms, not {self.duration_ms:g} ms")
         n_groups, n_neurons = len(self.layout.groups), self.layout.n_neurons
         n_bins = steps(self.duration_ms, self.bin_ms, "the measurement")
         n_windows = int(self.duration_ms / self.window_ms + 1e-9)
@@ -195,10 +195,10 @@ class Observation:
         for name in ("group_bins", "neuron_windows", "neuron_totals"):
             counts = getattr(self, name)
             if counts.dtype.kind != "u" and np.any(counts < 0):
-                raise ObservationError(f"{name} holds a negative number of spikes")
+                raise ObservationError(f"{name} contains a negative number of spikes")
         by_group = self.layout.group_sums(self.neuron_totals)
         if not np.array_equal(by_group, self.group_bins.sum(axis=1, dtype=np.int64)):
-            raise ObservationError("the spikes counted per group and per neuron differ")
+            raise ObservationError("the spike counts of groups and of neurons disagree")
         for array in self._arrays():
             array.flags.writeable = False
 

@@ -1,4 +1,4 @@
-"""Observations as bytes: a compressed NPZ, as their files hold it and as it travels between processes."""
+"""Observations as bytes: a compressed NPZ, in files and between processes."""
 
 from __future__ import annotations
 
@@ -30,33 +30,33 @@ from calibrate.observation import (
 
 FORMAT = 1
 
-# So many of one neuron or bin that sums of them still fit into 64 bits.
+# Limits on one count and on a duration; sums of such counts still fit into 64 bits.
 MOST_SPIKES = 2**40
 LONGEST_MS = 1e15
 
 _NUMBERS = ("dt_ms", "duration_ms", "bin_ms", "window_ms")
 _COUNTS = ("group_bins", "neuron_windows", "neuron_totals")
 
-# zlib's: higher ones take ten times as long and make files a fifth smaller, and packing must stay cheap
-# beside simulating.
+# Level of zlib. Higher levels take ten times as long to make files a fifth smaller, but packing must stay
+# cheap compared to simulating.
 COMPRESSION = 1
 
 
 @dataclass(frozen=True)
 class Packed:
-    """An observation as bytes, `pack` made them."""
+    """An observation as bytes, made by `pack`."""
 
     content: bytes = field(repr=False)
 
     def unpack(self) -> Observation:
-        """The observation. Raises an exception of whatever reads them where the bytes are damaged."""
+        """Return the observation. Damaged bytes raise whatever exception their reader raises."""
         check_size(self.content)
         with np.load(io.BytesIO(self.content), allow_pickle=False) as arrays:
             return _observation(arrays)
 
 
 def pack(observation: Observation, *, compression: int = COMPRESSION) -> Packed:
-    """The observation as bytes; `compression` is zlib's level, 0 for none."""
+    """Return the observation as bytes; `compression` is the level of zlib, 0 for none."""
     head = {
         "format": FORMAT,
         "layout": [
@@ -66,12 +66,13 @@ def pack(observation: Observation, *, compression: int = COMPRESSION) -> Packed:
     }
     if observation.presentations:
         head["presentations"] = [
-            [one.population, list(one.clusters), one.start_ms, one.stop_ms]
-            for one in observation.presentations
+            [shown.population, list(shown.clusters), shown.start_ms, shown.stop_ms]
+            for shown in observation.presentations
         ]
     if observation.episodes is not None:
         head["episodes"] = [
-            [one.start_ms, one.stop_ms, one.reward, dict(one.measures)] for one in observation.episodes
+            [episode.start_ms, episode.stop_ms, episode.reward, dict(episode.measures)]
+            for episode in observation.episodes
         ]
     arrays: dict[str, NDArray[Any]] = {"head": np.array(json.dumps(head))}
     for name in _COUNTS:
@@ -92,25 +93,25 @@ def pack(observation: Observation, *, compression: int = COMPRESSION) -> Packed:
 
 
 def check_size(file: Path | bytes) -> None:
-    """Refuse an NPZ whose arrays, unpacked, would not fit into the memory. Raises RecordingError."""
+    """Raise RecordingError if the unpacked arrays of an NPZ would not fit into memory."""
     with zipfile.ZipFile(io.BytesIO(file) if isinstance(file, bytes) else file) as archive:
         size = sum(info.file_size for info in archive.infolist())
     if size > psutil.virtual_memory().available:
-        raise RecordingError(f"its arrays would take {size / 1e9:.3g} GB of memory")
+        raise RecordingError(f"its arrays would need {size / 1e9:.3g} GB of memory")
 
 
-def _checked(observation: Observation) -> Observation:
-    """The observation, if statistics can rely on it: simulators make no others, but files may hold them."""
+def _check(observation: Observation) -> None:
+    """Raise ObservationError for what no simulator produces, but a file can contain."""
     moments = observation.intervals
     if (moments.n < 0).any() or (moments.n > np.maximum(observation.neuron_totals - 1, 0)).any():
-        raise ObservationError("a neuron has more intervals than its spikes have between them")
+        raise ObservationError("a neuron has more inter-spike intervals than its spikes allow")
     for f in fields(moments):
-        found = getattr(moments, f.name)
-        unknown = f.name == "lvr" and np.isnan(found).all()
-        if not unknown and not (np.isfinite(found).all() and (found >= 0).all()):
-            raise ObservationError(f"sums of intervals ({f.name}) must be numbers of at least 0")
+        sums = getattr(moments, f.name)
+        not_stored = f.name == "lvr" and np.isnan(sums).all()
+        if not not_stored and not (np.isfinite(sums).all() and (sums >= 0).all()):
+            raise ObservationError(f"sums of intervals ({f.name}) must be finite and not negative")
     if (observation.neuron_windows.sum(axis=1, dtype=np.int64) > observation.neuron_totals).any():
-        raise ObservationError("a neuron has more spikes in its windows than in all")
+        raise ObservationError("a neuron has more spikes in its windows than in total")
     if np.isinf(observation.depolarisation).any():
         raise ObservationError("a depolarisation is infinite")
     if (spikes := observation.spikes) is not None:
@@ -118,14 +119,13 @@ def _checked(observation: Observation) -> Observation:
         last = round(observation.duration_ms / observation.dt_ms)
         inside = not spikes.step.size or (spikes.step.min() >= 0 and spikes.step.max() < last)
         if not (inside and np.array_equal(counts, observation.neuron_totals)):
-            raise ObservationError("the spikes are not those that were counted")
+            raise ObservationError("the spikes do not match the spike counts")
         if spikes.step.shape != spikes.neuron.shape or (np.diff(spikes.step) < 0).any():
-            raise ObservationError("the spikes are not in order of time")
-    for one in observation.presentations:
-        clusters = {g.cluster for g in observation.layout.groups if g.population == one.population}
-        if not (clusters.issuperset(one.clusters) and 0 <= one.start_ms < one.stop_ms):
-            raise ObservationError("a stimulus was shown to clusters that are not there, or at no time")
-    return observation
+            raise ObservationError("the spikes are not in temporal order")
+    for shown in observation.presentations:
+        clusters = {g.cluster for g in observation.layout.groups if g.population == shown.population}
+        if not (clusters.issuperset(shown.clusters) and 0 <= shown.start_ms < shown.stop_ms):
+            raise ObservationError("a stimulus has unknown clusters or an empty time interval")
 
 
 def _number(given: Any) -> float:
@@ -141,7 +141,7 @@ def _counts(array: NDArray[Any]) -> CountArray:
     return array
 
 
-def _wide(array: NDArray[Any]) -> NDArray[np.int64]:
+def _check_and_widen(array: NDArray[Any]) -> NDArray[np.int64]:
     return _counts(array).astype(np.int64)
 
 
@@ -154,17 +154,17 @@ def _sums(array: NDArray[Any]) -> NDArray[np.float64]:
 def _observation(arrays: Mapping[str, NDArray[Any]]) -> Observation:
     head = json.loads(str(arrays["head"]))
     if head["format"] > FORMAT:
-        raise ObservationError("a newer version of calibrate wrote it")
+        raise ObservationError("it was written by a newer version of calibrate")
     moments = {name: arrays[f"intervals_{name}"] for name in ("n", "sum", "sum_sq", "cv2", "lv")}
-    # Files written before LvR came to be have no sums for it.
-    unknown = np.full(moments["lv"].shape, np.nan)
-    moments["lvr"] = arrays.get("intervals_lvr", unknown)
+    # Files written before LvR was introduced do not have its sums.
+    not_stored = np.full(moments["lv"].shape, np.nan)
+    moments["lvr"] = arrays.get("intervals_lvr", not_stored)
     spikes = None
     if "spikes_step" in arrays:
-        spikes = Spikes(_wide(arrays["spikes_step"]), _wide(arrays["spikes_neuron"]))
+        spikes = Spikes(_check_and_widen(arrays["spikes_step"]), _check_and_widen(arrays["spikes_neuron"]))
     groups = (Group(str(name), *map(operator.index, numbers)) for name, *numbers in head["layout"])
     sums = {name: _sums(array) for name, array in moments.items() if name != "n"}
-    found = Observation(
+    observation = Observation(
         layout=Layout(tuple(groups)),
         dt_ms=_number(head["dt_ms"]),
         duration_ms=_number(head["duration_ms"]),
@@ -172,8 +172,8 @@ def _observation(arrays: Mapping[str, NDArray[Any]]) -> Observation:
         group_bins=_counts(arrays["group_bins"]),
         window_ms=_number(head["window_ms"]),
         neuron_windows=_counts(arrays["neuron_windows"]),
-        neuron_totals=_wide(arrays["neuron_totals"]),
-        intervals=IntervalMoments(n=_wide(moments["n"]), **sums),
+        neuron_totals=_check_and_widen(arrays["neuron_totals"]),
+        intervals=IntervalMoments(n=_check_and_widen(moments["n"]), **sums),
         depolarisation=_sums(arrays["depolarisation"]),
         spikes=spikes,
         presentations=tuple(
@@ -182,10 +182,11 @@ def _observation(arrays: Mapping[str, NDArray[Any]]) -> Observation:
         ),
         episodes=_episodes(head["episodes"]) if "episodes" in head else None,
     )
-    return _checked(found)
+    _check(observation)
+    return observation
 
 
-def _episodes(found: Sequence[Any]) -> tuple[Episode, ...]:
+def _episodes(rows: Sequence[Any]) -> tuple[Episode, ...]:
     return tuple(
         Episode(
             float(start),
@@ -193,5 +194,5 @@ def _episodes(found: Sequence[Any]) -> tuple[Episode, ...]:
             float(reward),
             {str(key): float(value) for key, value in measures.items()},
         )
-        for start, stop, reward, measures in found
+        for start, stop, reward, measures in rows
     )

@@ -45,7 +45,7 @@ def of_neurons(observation: Observation, neurons: IntArray) -> Observation:
     array([2, 1])
     """
     if observation.spikes is None:
-        raise ObservationError("a sample of the neurons needs the spikes, and only counts were kept")
+        raise ObservationError("a sample of the neurons needs the spikes, but only counts were kept")
     number = np.full(observation.layout.n_neurons, -1, dtype=np.int64)
     number[neurons] = np.arange(len(neurons))
     sizes = observation.layout.group_sums((number >= 0).astype(np.int64))
@@ -56,7 +56,7 @@ def of_neurons(observation: Observation, neurons: IntArray) -> Observation:
         if size
     ]
     chosen = number[observation.spikes.neuron] >= 0
-    found = observe_spikes(
+    sampled = observe_spikes(
         observation.spikes.step[chosen],
         number[observation.spikes.neuron[chosen]],
         Layout(tuple(groups)),
@@ -65,10 +65,9 @@ def of_neurons(observation: Observation, neurons: IntArray) -> Observation:
         bin_ms=observation.bin_ms,
         window_ms=observation.window_ms,
     )
-    kept = observation.depolarisation[sizes > 0]
     return replace(
-        found,
-        depolarisation=kept.copy(),
+        sampled,
+        depolarisation=observation.depolarisation[sizes > 0].copy(),
         presentations=observation.presentations,
         episodes=observation.episodes,
     )
@@ -104,21 +103,21 @@ def of_clusters(observation: Observation, population: str, clusters: Sequence[in
     >>> of_clusters(observation, "E", [1]).totals("E")
     array([1])
     """
-    there = [g.cluster for g in observation.layout.groups if g.population == population]
+    numbers = [g.cluster for g in observation.layout.groups if g.population == population]
     for cluster in clusters:
-        if cluster not in there:
-            raise ObservationError(f"{population} has no cluster {cluster}; it has 0 to {len(there) - 1}")
+        if cluster not in numbers:
+            raise ObservationError(f"{population} has no cluster {cluster}; it has 0 to {len(numbers) - 1}")
     rows = [
         k
         for k, group in enumerate(observation.layout.groups)
         if group.population != population or group.cluster in clusters
     ]
-    kept = [observation.layout.groups[k] for k in rows]
-    neurons = np.concatenate([np.arange(group.start, group.stop) for group in kept])
-    stops = np.cumsum([group.size for group in kept])
+    before = [observation.layout.groups[k] for k in rows]
+    neurons = np.concatenate([np.arange(group.start, group.stop) for group in before])
+    stops = np.cumsum([group.size for group in before])
     groups = (
         replace(group, start=int(stop) - group.size, stop=int(stop))
-        for group, stop in zip(kept, stops, strict=True)
+        for group, stop in zip(before, stops, strict=True)
     )
     spikes = None
     if observation.spikes is not None:
@@ -170,14 +169,14 @@ def during(observation: Observation, start_ms: float, stop_ms: float) -> Observa
     array([1, 1])
     """
     if observation.spikes is None:
-        raise ObservationError("a part of a measurement needs the spikes, and only counts were kept")
+        raise ObservationError("a part of a measurement needs the spikes, but only counts were kept")
     if not 0 <= start_ms < stop_ms <= observation.duration_ms:
         raise ObservationError(
-            f"{start_ms:g} to {stop_ms:g} ms is no part of a measurement of {observation.duration_ms:g} ms"
+            f"{start_ms:g} to {stop_ms:g} ms is not part of a measurement of {observation.duration_ms:g} ms"
         )
     first, last = steps(start_ms, observation.dt_ms, "a time"), steps(stop_ms, observation.dt_ms, "a time")
     inside = (observation.spikes.step >= first) & (observation.spikes.step < last)
-    found = observe_spikes(
+    part = observe_spikes(
         observation.spikes.step[inside] - first,
         observation.spikes.neuron[inside],
         observation.layout,
@@ -186,15 +185,15 @@ def during(observation: Observation, start_ms: float, stop_ms: float) -> Observa
         bin_ms=observation.bin_ms,
         window_ms=observation.window_ms,
     )
-    shown = tuple(
-        replace(one, start_ms=one.start_ms - start_ms, stop_ms=min(one.stop_ms, stop_ms) - start_ms)
-        for one in observation.presentations
-        if start_ms <= one.start_ms < stop_ms
+    presentations = tuple(
+        replace(shown, start_ms=shown.start_ms - start_ms, stop_ms=min(shown.stop_ms, stop_ms) - start_ms)
+        for shown in observation.presentations
+        if start_ms <= shown.start_ms < stop_ms
     )
-    within = observation.episodes and tuple(
-        replace(one, start_ms=one.start_ms - start_ms, stop_ms=one.stop_ms - start_ms)
-        for one in observation.episodes
-        if start_ms <= one.start_ms and one.stop_ms <= stop_ms
+    episodes = observation.episodes and tuple(
+        replace(episode, start_ms=episode.start_ms - start_ms, stop_ms=episode.stop_ms - start_ms)
+        for episode in observation.episodes
+        if start_ms <= episode.start_ms and episode.stop_ms <= stop_ms
     )
     depolarisation = observation.depolarisation.copy()
-    return replace(found, depolarisation=depolarisation, presentations=shown, episodes=within)
+    return replace(part, depolarisation=depolarisation, presentations=presentations, episodes=episodes)

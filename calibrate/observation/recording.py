@@ -1,4 +1,4 @@
-"""Recordings: spike times from anywhere, as the observation that statistics are computed of."""
+"""Recordings: spike times from any source, as observations from which statistics are computed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from calibrate.observation import Group, Layout, Observation, observe_spikes
 from calibrate.observation.layout import BIN_MS, WINDOW_MS
 from calibrate.observation.packing import check_size
 
-# Times of a simulation are whole steps, but for rounding.
+# Spike times of a simulation are whole steps, up to rounding.
 _ROUNDING = 1e-6
-# Ten thousand years: what lies beyond is no time, and no whole number of steps.
+# Ten thousand years: anything later cannot be a time, nor be counted in steps.
 _LATEST_MS = 3e14
 
 Trains = Sequence[ArrayLike] | Mapping[str, Sequence[ArrayLike]]
@@ -106,17 +106,17 @@ def _sizes(name: str, neurons: int, clusters: int | Sequence[int]) -> list[int]:
             raise ObservationError(f"{neurons} neurons of {name} do not divide into {clusters} clusters")
         return [neurons // clusters] * clusters
     if sum(clusters) != neurons or min(clusters, default=0) < 1:
-        raise ObservationError(f"clusters of {list(clusters)} are not the {neurons} neurons of {name}")
+        raise ObservationError(f"cluster sizes {list(clusters)} do not add up to {neurons} neurons of {name}")
     return list(clusters)
 
 
-def _steps(whose: str, train: ArrayLike, start_ms: float, dt_ms: float) -> NDArray[np.int64]:
-    """The step that each spike happened in: number k ends (k + 1) dt after the start."""
+def _steps(neuron: str, train: ArrayLike, start_ms: float, dt_ms: float) -> NDArray[np.int64]:
+    """Return the step in which each spike happened; step k ends (k + 1) dt after the start."""
     times: NDArray[Any] = np.asarray(train, dtype=float).ravel()
     if not np.isfinite(times).all():
-        raise ObservationError(f"{whose} has a spike time that is not a number")
-    found: NDArray[np.int64] = (np.ceil((times - start_ms) / dt_ms - _ROUNDING) - 1).astype(np.int64)
-    return found
+        raise ObservationError(f"{neuron} has a spike time that is not a number")
+    number: NDArray[np.int64] = (np.ceil((times - start_ms) / dt_ms - _ROUNDING) - 1).astype(np.int64)
+    return number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,13 +157,13 @@ class Recording:
 
     def __post_init__(self) -> None:
         if not self.stop_ms > self.start_ms:
-            raise RecordingError(f"nothing lies between {self.start_ms:g} and {self.stop_ms:g} ms")
+            raise RecordingError(f"the interval from {self.start_ms:g} to {self.stop_ms:g} ms is empty")
         trains = [train for units in self.trains.values() for train in units if len(train)]
         times = [self.start_ms, self.stop_ms, *(time for train in trains for time in (train[0], train[-1]))]
         if not np.abs(times).max() < _LATEST_MS:
             raise RecordingError(f"contains a time beyond {_LATEST_MS:g} ms, which cannot be a spike time")
         if not any(len(trains) for trains in self.trains.values()):
-            raise RecordingError("there is no unit")
+            raise RecordingError("contains no units")
 
     @property
     def duration_ms(self) -> float:
@@ -206,7 +206,7 @@ class Recording:
         size = 16 * self.duration_ms * (rows / bin_ms + self.units / window_ms)
         if size > psutil.virtual_memory().available:
             raise RecordingError(
-                f"lasts {self.duration_ms / 1000:g} s: its counts take {size / 1e9:.3g} GB of memory"
+                f"lasts {self.duration_ms / 1000:g} s: its counts would need {size / 1e9:.3g} GB of memory"
             )
         return observe_trains(
             self.trains,
@@ -270,21 +270,21 @@ def read_recording(
     """
     path = Path(path)
     if not path.is_file():
-        raise RecordingError(f"{path}: there is no such recording")
+        raise RecordingError(f"{path}: the file does not exist")
     readers = {".csv": _read_csv, ".npz": _read_npz}
     try:
-        found = readers.get(path.suffix.lower(), _read_neo)(path)
-        return _recording(found, population, start_ms, duration_ms)
+        table = readers.get(path.suffix.lower(), _read_neo)(path)
+        return _recording(table, population, start_ms, duration_ms)
     except RecordingError as error:
         raise RecordingError(f"{path}: {error}") from None
-    except Exception as error:  # of whatever reads damaged bytes
+    except Exception as error:  # readers of damaged files raise anything
         what = " ".join(str(error).split()) or type(error).__name__
-        raise RecordingError(f"{path}: is not a recording that can be read: {what}") from error
+        raise RecordingError(f"{path}: cannot be read as a recording: {what}") from error
 
 
 @dataclass
 class _Table:
-    """Spikes one by one: time (nan: the unit did not fire), unit, population, cluster."""
+    """One row per spike: time (nan if the unit did not fire), unit, population, cluster."""
 
     time_ms: NDArray[np.float64]
     unit: NDArray[Any]
@@ -302,7 +302,7 @@ def _recording(
     start = start_ms if start_ms is not None else table.start_ms or 0.0
     times = table.time_ms[~np.isnan(table.time_ms)]
     if not np.isfinite(times).all():
-        raise RecordingError("holds a spike time that is infinite")
+        raise RecordingError("contains an infinite spike time")
     last = table.stop_ms if table.stop_ms is not None else float(times.max(initial=start))
     stop = last if duration_ms is None else start + duration_ms
     names, first, unit = np.unique(table.unit, return_index=True, return_inverse=True)
@@ -310,15 +310,15 @@ def _recording(
     pieces = np.split(table.time_ms[order], np.cumsum(np.bincount(unit, minlength=names.size))[:-1])
     members: dict[str, list[tuple[Any, NDArray[np.float64]]]] = {}
     for number, times in enumerate(pieces):
-        whose = population if table.population is None else str(table.population[first[number]])
+        name = population if table.population is None else str(table.population[first[number]])
         cluster = 0 if table.cluster is None else table.cluster[first[number]]
-        members.setdefault(whose, []).append((cluster, np.sort(times[~np.isnan(times)])))
+        members.setdefault(name, []).append((cluster, np.sort(times[~np.isnan(times)])))
     clusters = {}
-    for whose, units in members.items():
-        units.sort(key=lambda member: member[0])  # stable: within a cluster by name of the unit
+    for name, units in members.items():
+        units.sort(key=lambda member: member[0])  # stable: within a cluster, units stay sorted by name
         labels = [cluster for cluster, _ in units]
-        clusters[whose] = [labels.count(cluster) for cluster in dict.fromkeys(labels)]
-    trains = {whose: [times for _, times in units] for whose, units in members.items()}
+        clusters[name] = [labels.count(cluster) for cluster in dict.fromkeys(labels)]
+    trains = {name: [times for _, times in units] for name, units in members.items()}
     return Recording(trains=trains, clusters=clusters, start_ms=start, stop_ms=stop)
 
 
@@ -339,11 +339,12 @@ def _read_npz(path: Path) -> _Table:
 def _table(columns: Mapping[str, NDArray[Any]]) -> _Table:
     factor = {name: scale for name, scale in (("time_ms", 1.0), ("time_s", 1000.0)) if name in columns}
     if len(factor) != 1 or "unit" not in columns:
-        raise RecordingError(f"needs time_ms (or time_s) and unit, and has {', '.join(columns) or 'nothing'}")
+        present = ", ".join(columns) or "nothing"
+        raise RecordingError(f"needs time_ms (or time_s) and unit, but contains {present}")
     ((name, scale),) = factor.items()
-    for given in (column for column in (name, "start_ms", "stop_ms") if column in columns):
-        if columns[given].dtype.kind == "c":
-            raise RecordingError(f"{given} holds complex numbers")
+    for column in (name, "start_ms", "stop_ms"):
+        if column in columns and columns[column].dtype.kind == "c":
+            raise RecordingError(f"{column} contains complex numbers")
     return _Table(
         time_ms=np.asarray(columns[name], dtype=float) * scale,
         unit=np.asarray(columns["unit"]),
@@ -356,29 +357,29 @@ def _table(columns: Mapping[str, NDArray[Any]]) -> _Table:
 
 def _read_neo(path: Path) -> _Table:
     if path.suffix.lower() in (".pkl", ".pickle"):
-        raise RecordingError("a pickle can hold any code and is not read: save it as NWB, NPZ or CSV")
+        raise RecordingError("pickles can run arbitrary code and are not read; save it as NWB, NPZ or CSV")
     try:
         import neo
     except ImportError:
         raise RecordingError("needs the package neo: pip install 'calibrate-snn[recordings]'") from None
     try:
         blocks = neo.io.get_io(str(path)).read()
-    except Exception as error:  # of any of its many readers
+    except Exception as error:  # each of its many readers raises its own
         what = " ".join(str(error).split()) or type(error).__name__
         raise RecordingError(f"neo cannot read it: {what}") from error
     segments = [segment for block in blocks for segment in block.segments if segment.spiketrains]
     if len(segments) != 1:
-        raise RecordingError(f"holds {len(segments)} segments with spike trains: save the one to look at")
+        raise RecordingError(f"contains {len(segments)} segments with spike trains; save only one of them")
     trains = list(segments[0].spiketrains)
     tables = []
     for number, train in enumerate(trains):
         times = np.asarray(train.rescale("ms").magnitude, dtype=float)
         times = times if times.size else np.array([np.nan])
-        whose = {name: train.annotations.get(name) for name in ("population", "cluster")}
-        tables.append((times, np.full(times.size, number), whose))
+        labels = {name: train.annotations.get(name) for name in ("population", "cluster")}
+        tables.append((times, np.full(times.size, number), labels))
 
     def column(name: str) -> NDArray[Any] | None:
-        values = [(whose[name], times.size) for times, _, whose in tables]
+        values = [(labels[name], times.size) for times, _, labels in tables]
         if any(value is None for value, _ in values):
             return None
         return np.concatenate([np.full(size, value) for value, size in values])

@@ -1,4 +1,4 @@
-"""Up-states of clusters: where the smoothed rate of a cluster is high."""
+"""Up-states of clusters: periods in which the smoothed rate of a cluster is high."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from calibrate.observation.observation import Observation
 
 THRESHOLDS = ("absolute", "relative", "mixture")
 
-# Rates that a mixture is fitted to, at most, and how many of its SDs its two levels must be apart.
+# A mixture is fitted to at most this many rates; its two means must be this many SDs apart.
 _MOST_RATES = 5000
 _APART = 2.0
 
@@ -188,30 +188,30 @@ def up_states(
     sizes = observation.group_sizes(population)
     rates = counts / (sizes[:, None] * (bin_ms / 1000))
     if sigma_ms > 0 and counts.size:
-        # "reflect" keeps the number of spikes and the level at both ends. Zeros beyond the ends would halve
-        # the rate there and end up-states that were going on; repeating the last bin would smooth nothing.
-        from scipy.ndimage import gaussian_filter1d  # for those who need it
+        # "reflect" preserves the number of spikes and the level at both ends. Zeros beyond the ends would
+        # halve the rate there and end ongoing up-states; repeating the last bin would not smooth at all.
+        from scipy.ndimage import gaussian_filter1d  # slow to import, and not always needed
 
         rates = gaussian_filter1d(rates, sigma_ms / bin_ms, axis=1, mode="reflect")
     n_clusters, n_bins = rates.shape
     high, low, note = _thresholds(rates, theta_hi_hz, theta_lo_hz, thresholds)
 
-    # Each bin is decided by the last one up to it that is above the upper or below the lower threshold, and
-    # where there was none, by the first, which is then not above.
+    # A bin has the state of the last bin, up to and including itself, that is above the upper or below the
+    # lower threshold. If there is none, it has the state of the first bin, which is then down.
     above = rates > high
     decisive = np.where(above | (rates < low), np.arange(n_bins), 0)
     up = np.take_along_axis(above, np.maximum.accumulate(decisive, axis=1), axis=1)
 
-    # Row by row, with a bin of silence on either side, beginnings and ends come in the same order.
+    # With a silent bin on either side of each row, starts and stops come in the same order.
     edges = np.diff(np.pad(up, ((0, 0), (1, 1))).astype(np.int8), axis=1)
     cluster, start = np.nonzero(edges > 0)
     stop = np.nonzero(edges < 0)[1]
     lengths_ms = (stop - start) * bin_ms
-    kept = lengths_ms >= min_ms * (1 - 1e-9)
+    long_enough = lengths_ms >= min_ms * (1 - 1e-9)
     return UpStates(
-        cluster=cluster[kept],
-        start=start[kept],
-        stop=stop[kept],
+        cluster=cluster[long_enough],
+        start=start[long_enough],
+        stop=stop[long_enough],
         n_clusters=n_clusters,
         n_bins=n_bins,
         bin_ms=bin_ms,
@@ -225,7 +225,7 @@ def up_states(
 def _thresholds(
     rates: NDArray[np.float64], theta_hi_hz: float, theta_lo_hz: float, kind: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], str]:
-    """Upper and lower threshold of each cluster, shape (clusters, 1), and what is to be said of them."""
+    """Return the upper and lower thresholds of each cluster, shape (clusters, 1), and a note on them."""
     none = np.zeros((rates.shape[0], 1))
     if kind == "relative" and rates.size:
         median = np.median(rates, axis=1, keepdims=True)
@@ -233,7 +233,7 @@ def _thresholds(
     if kind == "mixture":
         levels = _levels(rates)
         if levels is None:
-            note = "rates have no two levels that are apart: thresholds as given"
+            note = "the rates do not have two separate levels; thresholds are used as given"
             return none + theta_hi_hz, none + theta_lo_hz, note
         lower, upper = levels
         return none + lower + 2 / 3 * (upper - lower), none + (lower + upper) / 2, ""
@@ -241,7 +241,7 @@ def _thresholds(
 
 
 def _levels(rates: NDArray[np.float64]) -> tuple[float, float] | None:
-    """The means of two normal distributions whose mixture fits the rates best; None if they are not apart."""
+    """Return the two means of the mixture of normal distributions fitted to the rates; None if too close."""
     every = max(rates.size // _MOST_RATES, 1)
     flat = np.asarray(rates).reshape(-1, 1)[::every]
     if flat.size < 10 or np.ptp(flat) < 1e-9:

@@ -1,4 +1,4 @@
-"""The report of a study: one page that holds everything, and its figures as files."""
+"""The report of a study: a single page, and its figures as files."""
 
 from calibrate.report.report import Report, make_report, write_figures, write_report
 

@@ -1,4 +1,4 @@
-"""Optuna's dashboard on a study: its database, the pictures of its trials, and figures of ours."""
+"""Optuna's dashboard for a study: its database, pictures of its trials, and additional figures."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PORTS = 20
 
 
 def study_figures(results: Results) -> dict[str, bytes]:
-    """Figures of a study for its page in the dashboard, by file name; those that it has enough trials for."""
+    """Draw the figures of a study for its page in the dashboard, by file name, if it has enough trials."""
     names = [objective.name for objective in results.study.objectives][:5]
     draw: dict[str, Callable[[], Figure]] = {
         "history": lambda: history_figure(results),
@@ -50,31 +50,31 @@ def study_figures(results: Results) -> dict[str, bytes]:
     verdict = next((v for v in reversed(results.verdicts) if not v.exact and len(v.simulators) > 1), None)
     if verdict is not None:
         draw["validation"] = lambda: verdict_figure(verdict)
-    found = {}
+    files = {}
     for name, figure in draw.items() if results.counts["complete"] else ():
         try:
-            found[f"{name}.png"] = png(figure())
+            files[f"{name}.png"] = png(figure())
         except CalibrateError:
-            continue  # too few trials for it
-    return found
+            continue  # too few trials for this figure
+    return files
 
 
 def hang(results: Results, gallery: Gallery, *, simulate: bool, say: Callable[[str], None]) -> None:
-    """Add figures of the study, and the raster of its best trial if that has none yet.
+    """Add figures of the study, and a raster of its best trial if that has none yet.
 
-    simulate  whether the best network may be simulated once more for it, since a search keeps no spikes
+    simulate  whether the best network can be simulated again for the raster, since a search keeps no spikes
     """
     gallery.add(study_figures(results))
     best = results.best
     if best is None or not simulate or gallery.has(best.number, RASTER):
         return
-    say(f"Simulating trial {best.number} once more, for its raster.")
+    say(f"Simulating trial {best.number} again for its raster.")
     try:
-        shown = results.simulate(best.number).observation
+        observation = results.simulate(best.number).observation
     except CalibrateError as error:
         say(f"It has no raster: {error}")
         return
-    figure = raster_figure(shown, up_states=find_up_states(results.study, shown))
+    figure = raster_figure(observation, up_states=find_up_states(results.study, observation))
     gallery.add_to_trial(best.number, {RASTER: png(figure)})
 
 
@@ -87,15 +87,15 @@ def serve(
     browser: bool = True,
     say: Callable[[str], None] = print,
 ) -> None:
-    """Serve Optuna's dashboard on the database of a study until it is interrupted.
+    """Serve Optuna's dashboard for the database of a study until interrupted.
 
-    Figures of the study and the raster of its best trial are added before. A run may be going on: then
-    nothing is simulated.
+    Figures of the study and the raster of its best trial are added first. Nothing is simulated while the
+    study is running.
 
-    host, port  to listen on; by default the first free port from 8080 on, of this machine alone
-    browser     whether to open it in one
+    host, port  to listen on; by default the first free port from 8080 on, for this machine only
+    browser     whether to open the dashboard in a browser
 
-    Raises StoreError where the database cannot be used or the port is taken.
+    Raises StoreError if the database cannot be used or the port is in use.
     """
     from optuna.artifacts import FileSystemArtifactStore
     from optuna_dashboard import wsgi
@@ -106,7 +106,7 @@ def serve(
         hang(Results(study, url), gallery, simulate=not runs_of(study, url), say=say)
         address = f"http://{host}:{server.server_port}/dashboard/studies/{gallery.study_id}"
         if host not in LOOPBACK:
-            say(f"warning: everybody who reaches {host} can see and change this study")
+            say(f"warning: everyone who can reach {host} can see and change this study")
         say(f"Optuna's dashboard: {address} (Ctrl-C ends it)")
         if browser:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
@@ -118,7 +118,7 @@ def serve(
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
-    # So that one that was closed a moment ago does not keep the port.
+    # A dashboard that was just closed must not block the port.
     allow_reuse_address = True
 
 
@@ -130,20 +130,20 @@ class _Quiet(WSGIRequestHandler):
 def _server(app: Any, host: str, port: int | None) -> WSGIServer:
     ports = range(FIRST_PORT, FIRST_PORT + PORTS) if port is None else [port]
     reason = ""
-    for one in ports:
+    for number in ports:
         try:
-            if _taken(host, one):
+            if _in_use(host, number):
                 reason = "it is in use"
                 continue
-            return make_server(host, one, app, server_class=_Server, handler_class=_Quiet)
+            return make_server(host, number, app, server_class=_Server, handler_class=_Quiet)
         except OSError as error:
             reason = error.strerror or str(error)
     which = f"port {ports[0]}" if len(ports) == 1 else f"ports {ports[0]} to {ports[-1]}"
     raise StoreError(f"cannot listen on {host}, {which}: {reason}; choose another with --port")
 
 
-def _taken(host: str, port: int) -> bool:
-    """Whether somebody listens there already: with an address that is reused, binding would succeed."""
+def _in_use(host: str, port: int) -> bool:
+    """Return whether a server listens there already: since addresses are reused, binding would succeed."""
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return port != 0 and probe.connect_ex((host, port)) == 0

@@ -1,4 +1,4 @@
-"""What a report shows, gathered from the results of a study."""
+"""The content of a report, gathered from the results of a study."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def make_report(
     if best is not None:
         verdict = next((v for v in results.verdicts if v.trial == best.number and not v.exact), None)
     paragraph, references = methods(results, verdict)
-    every = [
+    all_sections = [
         sections.targets(results),
         sections.activity(results, simulate, say),
         sections.validation(results, verdict),
@@ -94,7 +94,7 @@ def make_report(
         title=study.name,
         line=f"{study.file.model.name}: {', '.join(study.space)}; {done} trials",
         verdict=verdict,
-        sections=[one for one in every if one.text or one.tables or one.pictures or one.code],
+        sections=[part for part in all_sections if part.text or part.tables or part.pictures or part.code],
         references=references,
         study=study.text,
     )

@@ -36,7 +36,7 @@ PACKAGES = ("calibrate-snn", "optuna", "numpy", "scipy", "nest-simulator", "pyge
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A figure with its caption, and a description for those who do not see it."""
+    """A figure with its caption, and a text alternative for readers who cannot see it."""
 
     name: str
     figure: Figure
@@ -50,7 +50,7 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Rows of texts under heads; numbers are sorted as such."""
+    """Rows of strings under column heads; numbers are sorted by value."""
 
     caption: str
     heads: Sequence[str]
@@ -59,7 +59,7 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A part of the page, left out where it has nothing to show."""
+    """A part of the page, left out if it is empty."""
 
     name: str
     title: str
@@ -72,16 +72,14 @@ class Section:
 def targets(results: Results) -> Section:
     best = results.best
     if best is None:
-        return Section(
-            name="targets", title="Targets", text=["No trial is complete that keeps all constraints."]
-        )
+        return Section(name="targets", title="Targets", text=["No complete trial satisfies all constraints."])
     met = sum(target.met for target in best.targets)
     graphs = next((target.fresh.graphs for target in best.targets if target.fresh), 0)
     total = len(best.targets)
     text = f"Trial {best.number} has the lowest loss, {best.loss:.4g}, and meets {met} of {total} targets"
     if graphs:
         fresh = sum(bool(target.fresh_met) for target in best.targets)
-        text += f"; on {graphs} graphs that the search never saw, {fresh}"
+        text += f"; on {graphs} graphs not used by the search, it meets {fresh}"
     heads = ["statistic", "unit", "target", "reached", *(["fresh graphs"] if graphs else []), "met", "source"]
     sources = {objective.name: objective.target.source for objective in results.study.objectives}
     rows = []
@@ -93,7 +91,7 @@ def targets(results: Results) -> Section:
         rows.append([*row, "yes" if met_there else "no", sources[target.name]])
     return Section(
         name="targets",
-        title="Targets and what was reached",
+        title="Targets and reached values",
         text=[text + "."],
         tables=[Table(caption="Targets", heads=heads, rows=rows), _values(results, best)],
     )
@@ -102,11 +100,11 @@ def targets(results: Results) -> Section:
 def _values(results: Results, best: TrialSummary) -> Table:
     units = {name: results.study.model.parameter(name).unit for name in best.parameters}
     rows = [
-        [name, _shown(value), units[name], "searched" if name in best.params else "as given"]
+        [name, _format(value), units[name], "searched" if name in best.params else "fixed or derived"]
         for name, value in best.parameters.items()
     ]
     return Table(
-        caption="Parameters of the best network", heads=["parameter", "value", "unit", "how"], rows=rows
+        caption="Parameters of the best network", heads=["parameter", "value", "unit", "kind"], rows=rows
     )
 
 
@@ -116,13 +114,13 @@ def activity(results: Results, simulate: bool, say: Callable[[str], None]) -> Se
         return Section(name="activity", title="Activity")
     observation = _observation(results, best, simulate, say)
     if observation is None:
-        return Section(name="activity", title="Activity", text=["Its observation was not kept."])
+        return Section(name="activity", title="Activity", text=["Its observation was not stored."])
     states = find_up_states(results.study, observation)
     boxes = "; boxes are detected up-states" if states is not None and states.start.size else ""
     if observation.spikes is not None:
         figure, what = (
             raster_figure(observation, up_states=states),
-            "Every spike, neurons sorted by cluster, over the",
+            "All spikes, with neurons sorted by cluster, above the",
         )
     else:
         figure, what = rates_figure(observation, up_states=states), "The"
@@ -139,34 +137,35 @@ def activity(results: Results, simulate: bool, say: Callable[[str], None]) -> Se
         )
     ]
     try:
-        shown = distributions_figure(results, {f"trial {best.number}": _kept(results, best) or [observation]})
+        observations = _stored_observations(results, best) or [observation]
+        figure = distributions_figure(results, {f"trial {best.number}": observations})
         caption = "Distributions over neurons and up-states, pooled over the graphs of the search."
-        pictures.append(Picture(name="distributions", figure=shown, caption=caption, alt=caption))
+        pictures.append(Picture(name="distributions", figure=figure, caption=caption, alt=caption))
     except CalibrateError:
-        pass  # too little activity for any
+        pass  # too little activity for any distribution
     return Section(name="activity", title="Activity of the best network", pictures=pictures)
 
 
 def _observation(
     results: Results, best: TrialSummary, simulate: bool, say: Callable[[str], None]
 ) -> Observation | None:
-    kept = _kept(results, best)
-    if kept and (kept[0].spikes is not None or not simulate):
-        return kept[0]
+    stored = _stored_observations(results, best)
+    if stored and (stored[0].spikes is not None or not simulate):
+        return stored[0]
     if not simulate:
         return None
-    say(f"Simulating trial {best.number} once more, for its raster.")
+    say(f"Simulating trial {best.number} again for its raster.")
     return results.simulate(best.number).observation
 
 
-def _kept(results: Results, best: TrialSummary) -> list[Observation]:
-    found = []
+def _stored_observations(results: Results, best: TrialSummary) -> list[Observation]:
+    observations = []
     for graph in range(best.graphs):
         try:
-            found.append(results.observation(best.number, graph=graph))
+            observations.append(results.observation(best.number, graph=graph))
         except StoreError:
             break
-    return found
+    return observations
 
 
 def validation(results: Results, verdict: Verdict | None) -> Section:
@@ -180,12 +179,16 @@ def validation(results: Results, verdict: Verdict | None) -> Section:
             f"{verdict.duration_ms / 1000:g} s, in {' and '.join(verdict.simulators)}."
         )
     if exact is not None:
-        same = "; ".join(
-            f"{one.spikes:,} spikes in {one.duration_ms:g} ms, "
-            + ("identical to the end" if one.first is None else f"identical for {one.identical_ms:g} ms")
-            for one in exact.spikes
+        comparisons = "; ".join(
+            f"{trains.spikes:,} spikes in {trains.duration_ms:g} ms, "
+            + (
+                "identical to the end"
+                if trains.first is None
+                else f"identical for {trains.identical_ms:g} ms"
+            )
+            for trains in exact.spikes
         )
-        text.append(f"Spike trains in double precision: {same}.")
+        text.append(f"Spike trains in double precision: {comparisons}.")
     if verdict is None:
         return Section(name="validation", title="Validation", text=text)
     pictures = []
@@ -225,7 +228,7 @@ def search(results: Results) -> Section:
         Picture(
             name="slices",
             figure=slices_figure(results),
-            caption="Statistics against parameters, a point a trial; bands are targets, the star the best.",
+            caption="Statistics against parameters, one point per trial; bands: targets; star: best trial.",
             alt="Scatter plots of statistics against parameters.",
         ),
     ]
@@ -233,12 +236,12 @@ def search(results: Results) -> Section:
     if pair is not None:
         names = ["loss", *(objective.name for objective in results.study.objectives)][:6]
         grid = results.study.sampler.name == "grid"
-        how = "as simulated" if grid else "averaged over near trials (points), blank where there are none"
+        how = "as simulated" if grid else "averaged over nearby trials (points), blank where there are none"
         pictures.append(
             Picture(
                 name="map",
                 figure=map_figure(results, *pair, names),
-                caption=f"Maps of {pair[0]} and {pair[1]}, {how}; lines are boundaries of regimes.",
+                caption=f"Maps over {pair[0]} and {pair[1]}, {how}; lines are boundaries of regimes.",
                 alt=f"Loss and statistics over {pair[0]} and {pair[1]}.",
             )
         )
@@ -263,7 +266,7 @@ def parameters(results: Results) -> Section:
             Picture(
                 name="looseness",
                 figure=looseness_figure(results),
-                caption="How far parameters can move, others making up for it, until the loss grows by 1.",
+                caption="How far parameters can move, with others compensating, until the loss grows by 1.",
                 alt="Ranges of the parameters within which the loss grows by less than 1; see the table.",
             )
         )
@@ -288,12 +291,12 @@ def front(results: Results) -> Section:
         return Section(name="front", title="Pareto front")
     names = [objective.name for objective in results.study.objectives]
     rows = [
-        [str(best.number), *(_number(t.reached) for t in best.targets), *map(_shown, best.params.values())]
+        [str(best.number), *(_number(t.reached) for t in best.targets), *map(_format, best.params.values())]
         for best in results.front
     ]
     pictures = []
     if len(names) > 1:
-        caption = "Losses of all trials; those that no other beats in every objective are in colour."
+        caption = "Losses of all trials; those on the Pareto front, which no other dominates, are in colour."
         pictures.append(Picture(name="front", figure=front_figure(results), caption=caption, alt=caption))
     table = Table(caption="Pareto front", heads=["trial", *names, *results.study.space], rows=rows)
     return Section(name="front", title="Pareto front", tables=[table], pictures=pictures)
@@ -310,10 +313,10 @@ def cost(results: Results) -> Section:
         else ""
     )
     rows = [
-        ["simulated in", "; ".join(results.simulators)],
+        ["simulator", "; ".join(results.simulators)],
         ["simulations", f"{spent.simulations:,}"],
         ["biological time", f"{frame['duration_ms'].sum() / 1000:,.0f} s measured"],
-        ["time of the simulators", f"{spent.simulated_s:,.0f} s"],
+        ["simulation time", f"{spent.simulated_s:,.0f} s"],
         ["from, to", when],
         ["host", hosts],
         ["trials", ", ".join(f"{n} {state.replace('_', ' ')}" for state, n in results.counts.items())],
@@ -321,7 +324,7 @@ def cost(results: Results) -> Section:
     return Section(
         name="cost",
         title="Time and device",
-        tables=[Table(caption="Time and device", heads=["what", "value"], rows=rows)],
+        tables=[Table(caption="Time and device", heads=["quantity", "value"], rows=rows)],
     )
 
 
@@ -333,16 +336,14 @@ def again(results: Results) -> Section:
     packages = {package: version_of(package) for package in PACKAGES}
     rows = [
         ["Python", platform.python_version()],
-        *([name, found] for name, found in packages.items() if found),
+        *([name, version] for name, version in packages.items() if version),
     ]
     return Section(
         name="again",
         title="Reproduce this study",
-        text=[
-            "With the study file below, the same seed and the same number of processes on the same simulator."
-        ],
+        text=["Use the study file below with the same seed, number of processes and simulator."],
         code="\n".join(commands),
-        tables=[Table(caption="Versions that made this page", heads=["package", "version"], rows=rows)],
+        tables=[Table(caption="Versions used for this report", heads=["package", "version"], rows=rows)],
     )
 
 
@@ -356,5 +357,5 @@ def _number(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.4g}"
 
 
-def _shown(value: Any) -> str:
+def _format(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,1 +1,1 @@
-"""What a stored study says: its trials, importance, looseness, maps, regimes."""
+"""The results of a stored study: trials, importance, looseness, maps, regimes."""

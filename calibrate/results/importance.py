@@ -12,17 +12,17 @@ from calibrate.calibration.search.trials import loss_of
 from calibrate.study import Study
 
 FEWEST_TRIALS = 10
-# The time grows with their square.
+# The computing time grows with the square of their number.
 MOST_TRIALS = 500
 _LOWEST_LOSS = 1e-3
 
 
 def importances(study: Study, trials: Sequence[FrozenTrial]) -> dict[str, float]:
-    """The share of the variance of ln(loss) that each parameter explains by itself, the largest first.
+    """Return the share of the variance of ln(loss) that each parameter explains by itself, largest first.
 
-    By a random forest (fANOVA, Hutter, Hoos & Leyton-Brown 2014). Logarithms, since the losses of networks
-    far off would otherwise be all that there is to explain. Empty for fewer than 10 complete trials or two
-    parameters.
+    Computed with a random forest (fANOVA, Hutter, Hoos & Leyton-Brown 2014). Logarithms are used because the
+    losses of networks far from the targets would otherwise dominate the variance. Empty for fewer than 10
+    complete trials or fewer than two parameters.
     """
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     complete = complete[:: -(-len(complete) // MOST_TRIALS) or 1]

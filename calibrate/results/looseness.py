@@ -1,4 +1,4 @@
-"""Looseness: how well the targets fix the parameters, and along which direction they hardly do."""
+"""Looseness: how well the targets determine the parameters, and in which direction they hardly do."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from calibrate.study import Study
 from calibrate.study.space import Range
 
-# So many trials for each coefficient of the fit, at least.
+# Fewest trials for each coefficient of the fit.
 TRIALS_EACH = 4
-# Trials that are more tolerances off in any objective tell little of what a small change does.
+# Trials that deviate by more tolerances in any objective say little about the effect of a small change.
 FARTHEST = 5.0
 
 
@@ -21,9 +21,9 @@ FARTHEST = 5.0
 class Looseness:
     """How far parameters can move from those of the best trial until the loss has grown by 1.
 
-    parameters  from where to where each can move, the others making up for it where they can
-    loosest     the direction that the targets fix least: each parameter at its one end and at the other
-    trials      on how many trials this rests
+    parameters  lower and upper end for each parameter, while the others compensate as far as they can
+    loosest     the direction that the targets determine least: each parameter at its two ends
+    trials      number of trials in the fit
     explained   share of the variance of the deviations that the fit explains, from 0 to 1
     """
 
@@ -39,23 +39,24 @@ def looseness(
     deviations: NDArray[np.float64],
     losses: NDArray[np.float64],
 ) -> Looseness | None:
-    """From trials: their parameters, deviations from the targets in tolerances, and losses.
+    """Compute the looseness from trials: their parameters, deviations from the targets, and losses.
 
-    deviations  signed, shape (trials, objectives);  losses  shape (trials,)
+    deviations  in tolerances, signed, shape (trials, objectives)
+    losses      shape (trials,)
 
-    Near the best trial deviations are taken to be linear in the parameters: z = z_0 + J u, with u from 0 to 1
-    through each range, fitted by least squares to the nearest half of the trials that are at most 5
-    tolerances off. (Not to those of lowest loss: choosing by the outcome flattens the slopes.) The loss then
-    grows by u^T F u with F = J^T W J, W the weights of the objectives over their sum. The ellipsoid
-    u^T F u = 1 has half-widths sqrt((F^-1)_ii) and its axes along the eigenvectors of F (the sloppiness
-    analysis of Gutenkunst et al. 2007, PLoS Comput Biol 3:e189). An axis is no longer than a range, and ends
-    where a range ends.
+    Near the best trial, deviations are assumed to be linear in the parameters: z = z_0 + J u, where u goes
+    from 0 to 1 through each range, fitted by least squares to the nearest half of the trials with deviations
+    of at most 5 tolerances. (The trials of lowest loss are not used: selection by outcome flattens slopes.)
+    The loss then grows by u^T F u with F = J^T W J, where W are the weights of the objectives, normalised to
+    1. The ellipsoid u^T F u = 1 has half-widths sqrt((F^-1)_ii) and axes along the eigenvectors of F (the
+    sloppiness analysis of Gutenkunst et al. 2007, PLoS Comput Biol 3:e189). An axis is at most as long as a
+    range, and is cut at the ends of the ranges.
 
-    Ranges only, no choices. None where there are none, or fewer such trials than 4 for each coefficient.
+    Ranges only, no choices. None if there are no ranges, or fewer than 4 such trials for each coefficient.
     """
     ranges = {name: domain for name, domain in study.space.items() if isinstance(domain, Range)}
     needed = TRIALS_EACH * (len(ranges) + 1)
-    usable = np.flatnonzero((np.abs(deviations) <= FARTHEST).all(axis=1))  # nan is not
+    usable = np.flatnonzero((np.abs(deviations) <= FARTHEST).all(axis=1))  # excludes nan
     if not ranges or usable.size < needed:
         return None
     u = np.array([[domain.quantile(points[int(k)][name]) for name, domain in ranges.items()] for k in usable])

@@ -1,4 +1,4 @@
-"""Maps: a statistic over two parameters, exactly on a grid, else from the trials that lie near."""
+"""Maps: a statistic over two parameters, exact on a grid, otherwise averaged over nearby trials."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from calibrate.results.results import Results
 from calibrate.study.space import Range
 
 FINE = 80
-"""Points of an interpolated map along either axis."""
+"""Number of points of an interpolated map along each axis."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +24,9 @@ class Map:
 
     x, y     values of the parameters at the points, shapes (nx,) and (ny,)
     values   of the statistic, shape (ny, nx); nan where it is undefined or no trial is near
-    regimes  index into `REGIMES`, shape (ny, nx), -1 where not known
+    regimes  index into `REGIMES`, shape (ny, nx); -1 where the regime is unknown
     points   parameters of the trials, shape (trials, 2)
-    exact    whether every point is one of a grid that was simulated
+    exact    whether every point is on a grid that was simulated
     """
 
     name: str
@@ -40,60 +40,59 @@ class Map:
 
 
 def main_axes(results: Results) -> tuple[str, str] | None:
-    """The two parameters with ranges that matter most, or come first; None where there are not two."""
+    """Return the two most important parameters with ranges, else the first two; None if there are fewer."""
     ranges = [name for name, domain in results.study.space.items() if isinstance(domain, Range)]
     order = [name for name in results.importances if name in ranges] or ranges
     return (order[0], order[1]) if len(order) > 1 else None
 
 
 def parameter_map(results: Results, x: str, y: str, statistic: str) -> Map:
-    """The map of `statistic`, or of "loss", over the free parameters `x` and `y`.
+    """Compute the map of `statistic`, or of "loss", over the free parameters `x` and `y`.
 
-    In a grid study every point is the mean of the trials there (one, where no other parameter is free).
-    Otherwise it is a mean of all trials, weighted with a Gaussian of their distance in units of the ranges,
-    SD n^(-1/6) / 2 between 0.04 and 0.2 for n trials (Nadaraya-Watson), and nan where none is within two SDs.
-    Other free parameters are averaged over as the search happened to choose them.
+    In a grid study, every point is the mean of the trials there (one trial if no other parameter is free).
+    Otherwise it is the mean of all trials, weighted with a Gaussian of their distance in units of the ranges
+    (Nadaraya-Watson; SD n^(-1/6) / 2, limited to 0.04 to 0.2, for n trials), and nan if no trial is within
+    two SDs. Other free parameters are averaged over the values that the search chose.
 
-    Raises StudyError for names that are not there, and where there are no trials.
+    Raises StudyError for unknown names, and if there are no trials.
     """
     space = results.study.space
     for name in (x, y):
         if not isinstance(space.get(name), Range):
-            ranges = [known for known, domain in space.items() if isinstance(domain, Range)]
-            known, hint = ", ".join(ranges) or "none", did_you_mean(name, ranges)
-            raise StudyError(f"{name} has no range in this study{hint}: there are {known}")
+            ranges = [free for free, domain in space.items() if isinstance(domain, Range)]
+            listed, hint = ", ".join(ranges) or "none", did_you_mean(name, ranges)
+            raise StudyError(f"{name} has no range in this study{hint}; parameters with ranges: {listed}")
     if x == y:
-        raise StudyError(f"a map needs two parameters, and both are {x}")
+        raise StudyError(f"a map needs two different parameters, not {x} twice")
     trials = results.trials[results.trials["state"] == "complete"]
     statistic = f"{statistic}_reached" if statistic in space else statistic
     hidden = {"state", "feasible", "graphs", *space}
-    there = [str(name) for name in trials.columns if name not in hidden]
+    computed = [str(name) for name in trials.columns if name not in hidden]
     if not len(trials):
         raise StudyError(f"study '{results.study.name}' has no complete trials yet")
-    if statistic not in there:
-        raise StudyError(
-            f"no statistic '{statistic}' was computed{did_you_mean(statistic, there)}: {', '.join(there)}"
-        )
+    if statistic not in computed:
+        hint = did_you_mean(statistic, computed)
+        raise StudyError(f"no statistic '{statistic}' was computed{hint}: {', '.join(computed)}")
     points = trials[[x, y]].to_numpy(dtype=float)
     values = trials[statistic].to_numpy(dtype=float)
     regimes = _regimes(results, [str(name) for name in trials.columns], trials.to_dict("records"))
-    unit = {one.name: one.unit for one in results.study.statistics}.get(statistic, "")
+    unit = {each.name: each.unit for each in results.study.statistics}.get(statistic, "")
     if results.study.sampler.name == "grid":
-        return _exact(statistic, unit, points, values, regimes)
-    return _interpolated(results, x, y, statistic, unit, points, values, regimes)
+        return _average_on_grid(statistic, unit, points, values, regimes)
+    return _interpolate(results, x, y, statistic, unit, points, values, regimes)
 
 
 def _regimes(results: Results, columns: Sequence[str], rows: Sequence[dict]) -> NDArray[np.int64]:  # type: ignore[type-arg]
     population = results.study.network.layout.populations[0]
     duration_ms = results.study.simulation.duration_ms
-    found = [
+    regimes = [
         regime({name: row[name] for name in columns}, population=population, duration_ms=duration_ms)
         for row in rows
     ]
-    return np.array([-1 if one is None else REGIMES.index(one) for one in found])
+    return np.array([-1 if name is None else REGIMES.index(name) for name in regimes])
 
 
-def _exact(
+def _average_on_grid(
     name: str,
     unit: str,
     points: NDArray[np.float64],
@@ -104,12 +103,12 @@ def _exact(
     y, row = np.unique(points[:, 1], return_inverse=True)
     shape = (y.size, x.size)
     sums, counts = np.zeros(shape), np.zeros(shape)
-    known = np.isfinite(values)
-    np.add.at(sums, (row[known], column[known]), values[known])
-    np.add.at(counts, (row[known], column[known]), 1)
+    defined = np.isfinite(values)
+    np.add.at(sums, (row[defined], column[defined]), values[defined])
+    np.add.at(counts, (row[defined], column[defined]), 1)
     votes = np.zeros((len(REGIMES), *shape))
-    told = regimes >= 0
-    np.add.at(votes, (regimes[told], row[told], column[told]), 1)
+    classified = regimes >= 0
+    np.add.at(votes, (regimes[classified], row[classified], column[classified]), 1)
     with np.errstate(invalid="ignore"):
         mean = np.where(counts > 0, sums / counts, math.nan)
     return Map(
@@ -124,7 +123,7 @@ def _exact(
     )
 
 
-def _interpolated(
+def _interpolate(
     results: Results,
     x: str,
     y: str,
@@ -136,27 +135,27 @@ def _interpolated(
 ) -> Map:
     domains = [results.study.space[x], results.study.space[y]]
     assert all(isinstance(domain, Range) for domain in domains)  # checked by the caller
-    from scipy.ndimage import distance_transform_edt, gaussian_filter  # for those who need it
+    from scipy.ndimage import distance_transform_edt, gaussian_filter  # slow to import, and not always needed
 
     u = np.array([[d.quantile(v) for d, v in zip(domains, point, strict=True)] for point in points])  # type: ignore[union-attr]
     width = min(max(0.5 * len(u) ** (-1 / 6), 0.04), 0.2)
     at = (np.arange(FINE) + 0.5) / FINE
     column, row = np.clip((u * FINE).astype(np.int64), 0, FINE - 1).T
 
-    def smoothed(amounts: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The sum of `amounts` of the trials near each point, shape (ny, nx)."""
+    def smooth(amounts: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the weighted sum of `amounts` of the trials near each point, shape (ny, nx)."""
         total = np.zeros((FINE, FINE))
         np.add.at(total, (row, column), amounts)
         return np.asarray(gaussian_filter(total, width * FINE, mode="constant", truncate=6))
 
-    known = np.isfinite(values)
+    defined = np.isfinite(values)
     empty = np.ones((FINE, FINE), dtype=bool)
-    empty[row[known], column[known]] = False
-    near = distance_transform_edt(empty) <= 2 * width * FINE if known.any() else ~empty
-    weight = smoothed(known.astype(float))
+    empty[row[defined], column[defined]] = False
+    near = distance_transform_edt(empty) <= 2 * width * FINE if defined.any() else ~empty
+    weight = smooth(defined.astype(float))
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(near, smoothed(np.where(known, values, 0.0)) / weight, math.nan)
-    votes = np.array([smoothed((regimes == k).astype(float)) for k in range(len(REGIMES))])
+        mean = np.where(near, smooth(np.where(defined, values, 0.0)) / weight, math.nan)
+    votes = np.array([smooth((regimes == k).astype(float)) for k in range(len(REGIMES))])
     return Map(
         name=name,
         unit=unit,

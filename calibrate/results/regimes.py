@@ -1,4 +1,4 @@
-"""Regimes of a network of clusters, told from its statistics."""
+"""Regimes of a network of clusters, inferred from its statistics."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ SWITCHING_FROM_HZ = 0.1
 
 
 def regime(statistics: Mapping[str, float | None], *, population: str, duration_ms: float) -> str | None:
-    """The regime of a network; None where its statistics do not say, as without clusters.
+    """Return the regime of a network; None if it cannot be inferred, for example without clusters.
 
     silent           fewer than 0.1 spikes per neuron and second
-    winner-take-all  clusters stay up: at least half a cluster is up in the mean, with dwell times above half
+    winner-take-all  clusters stay up: at least half a cluster is up on average, with dwell times above half
                      of the measurement, or with up-states none of which began in it
     metastable       clusters switch: at least 0.1 up-states per cluster and second begin
     asynchronous     all others
 
     statistics  rate, active_clusters, dwell_time and switching_rate of the population, by name
     """
-    found = {
+    values = {
         name: _value(statistics, name, population)
         for name in ("rate", "active_clusters", "dwell_time", "switching_rate")
     }
-    if math.isnan(found["rate"]):
+    if math.isnan(values["rate"]):
         return None
-    if found["rate"] < SILENT_BELOW_HZ:
+    if values["rate"] < SILENT_BELOW_HZ:
         return "silent"
     if not any(name in statistics for name in (f"active_clusters_{population}", "active_clusters")):
         return None
-    switching = found["switching_rate"]
-    stays = found["dwell_time"] > duration_ms / 2 or not switching > 0
-    if found["active_clusters"] >= 0.5 and stays:
+    switching = values["switching_rate"]
+    stays = values["dwell_time"] > duration_ms / 2 or not switching > 0
+    if values["active_clusters"] >= 0.5 and stays:
         return "winner-take-all"
     return "metastable" if switching >= SWITCHING_FROM_HZ else "asynchronous"
 
 
 def _value(statistics: Mapping[str, float | None], name: str, population: str) -> float:
-    # A statistic of clusters has its plain name for the population that it looks at by default.
+    # For its default population, a statistic of clusters has its plain name.
     value = statistics.get(f"{name}_{population}", statistics.get(name))
     return math.nan if value is None else float(value)

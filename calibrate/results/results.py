@@ -1,4 +1,4 @@
-"""What a study has found, read back from its database: for people, for notebooks, for figures."""
+"""The results of a study, read from its database for commands, notebooks and figures."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Spent:
-    """When a study ran, and what it took.
+    """When a study ran, and how long its simulations took.
 
-    begun, last  when its first simulation, and its last, ended
-    simulations  how many there were;  simulated_s: the time processes took for them (one of a batch, once)
+    begun, last  end of its first and of its last simulation
+    simulations  number of simulations
+    simulated_s  time that processes took for them (batches count once)
     """
 
     begun: datetime | None
@@ -90,13 +91,13 @@ class Results:
     @cached_property
     def best(self) -> TrialSummary | None:
         """The trial of lowest loss that breaks no constraint; of a Pareto study, of lowest weighted loss."""
-        found = best_of(self._trials)
-        return None if found is None else self._described(found)
+        trial = best_of(self._trials)
+        return None if trial is None else self._describe(trial)
 
     @cached_property
     def front(self) -> list[TrialSummary]:
         """Of a Pareto study, the trials that no other one beats in every objective."""
-        return [self._described(trial) for trial in front_of(self._trials)] if self.study.pareto else []
+        return [self._describe(trial) for trial in front_of(self._trials)] if self.study.pareto else []
 
     @property
     def counts(self) -> dict[str, int]:
@@ -136,13 +137,13 @@ class Results:
     def looseness(self) -> Looseness | None:
         """How well the targets fix the parameters; None if there are too few trials to say."""
         fit = [trial for trial in self._trials if is_feasible(trial)]
-        found = [self._described(trial).targets for trial in fit]
+        targets_of_trials = [self._describe(trial).targets for trial in fit]
         deviations = [
             [
                 math.nan if t.reached is None else o.target.deviation(t.reached, o.statistic.scale)
                 for o, t in zip(self.study.objectives, targets, strict=True)
             ]
-            for targets in found
+            for targets in targets_of_trials
         ]
         shape = (len(fit), len(self.study.objectives))
         losses = np.array([loss_of(trial) for trial in fit])
@@ -170,8 +171,8 @@ class Results:
     def simulators(self) -> list[str]:
         """Simulators that it ran in, as they describe themselves."""
         keys = ("name", "version", "device", "precision")
-        found = [s.backend for s in self._simulations if not s.failed]
-        texts = (" ".join(one.get(key, "") for key in keys) for one in found)
+        backends = [s.backend for s in self._simulations if not s.failed]
+        texts = (" ".join(backend.get(key, "") for key in keys) for backend in backends)
         return list(dict.fromkeys(text.strip() for text in texts))
 
     @cached_property
@@ -209,7 +210,7 @@ class Results:
                     "host": simulation.host,
                     "finished": simulation.finished,
                     "reason": simulation.reason,
-                    **{name: found.value for name, found in simulation.estimates.items()},
+                    **{name: estimate.value for name, estimate in simulation.estimates.items()},
                 }
                 for simulation in self._simulations
             ]
@@ -227,13 +228,13 @@ class Results:
                 simulation.stage,
                 simulation.realisation,
                 name,
-                found.value,
-                found.error,
-                found.support,
-                found.note,
+                estimate.value,
+                estimate.error,
+                estimate.support,
+                estimate.note,
             )
             for simulation in self._simulations
-            for name, found in simulation.estimates.items()
+            for name, estimate in simulation.estimates.items()
         ]
         columns = ["trial", "stage", "graph", "statistic", "value", "error", "support", "note"]
         return pd.DataFrame(rows, columns=columns)
@@ -256,10 +257,10 @@ class Results:
         StudyError
             If there is no such trial, or it failed.
         """
-        trial = self._numbered(number)
+        trial = self._find_trial(number)
         if trial.state != TrialState.COMPLETE:
-            raise StudyError(f"trial {number} failed: {trial.user_attrs.get('reason', 'no reason is known')}")
-        return self._described(trial)
+            raise StudyError(f"trial {number} failed: {trial.user_attrs.get('reason', 'unknown reason')}")
+        return self._describe(trial)
 
     def candidate(self, number: int) -> tuple[dict[str, Any], int]:
         """Return the free parameters of a trial, and the index that keys its initial state and random input.
@@ -281,10 +282,10 @@ class Results:
         StudyError
             If there is no such trial, or it was simulated with the seed of another study.
         """
-        trial = self._numbered(number)
+        trial = self._find_trial(number)
         origin = trial.user_attrs.get(ORIGIN)
         if origin is not None:
-            raise StudyError(f"trial {number} was taken over from study '{origin}': simulate it there")
+            raise StudyError(f"trial {number} was adopted from study '{origin}'; simulate it there")
         return dict(trial.params), int(trial.user_attrs[INDEX])
 
     def simulate(self, number: int, *, graph: int = 0, spikes: bool = True) -> Simulated:
@@ -336,41 +337,37 @@ class Results:
         StoreError
             If it was not simulated on this graph, or its observation was not kept.
         """
-        uuid = str(self._numbered(number).user_attrs[UUID])
-        found = [
-            s
-            for s in of_search(self.study, self._simulations)
-            if s.uuid == uuid and s.realisation == graph and not s.failed
-        ]
-        if not found:
-            simulations = of_search(self.study, self._simulations)
-            graphs = sorted({s.realisation for s in simulations if s.uuid == uuid and not s.failed})
-            known = ", ".join(map(str, graphs)) or "none"
-            raise StoreError(f"trial {number} was not simulated on graph {graph}; there are {known}")
+        uuid = str(self._find_trial(number).user_attrs[UUID])
+        simulations = of_search(self.study, self._simulations)
+        completed = [s for s in simulations if s.uuid == uuid and not s.failed]
+        on_graph = [s for s in completed if s.realisation == graph]
+        if not on_graph:
+            graphs = ", ".join(map(str, sorted({s.realisation for s in completed}))) or "none"
+            raise StoreError(f"trial {number} was not simulated on graph {graph}, but on: {graphs}")
         with self._reader as reader:
-            last = max(found, key=lambda simulation: simulation.stage)
+            last = max(on_graph, key=lambda simulation: simulation.stage)
             return reader.observation(last.uuid, stage=last.stage, realisation=last.realisation)
 
     @cached_property
     def _by_uuid(self) -> dict[str, list[Simulation]]:
         """Simulations by candidate."""
-        found: dict[str, list[Simulation]] = {}
+        by_uuid: dict[str, list[Simulation]] = {}
         for simulation in self._simulations:
-            found.setdefault(simulation.uuid, []).append(simulation)
-        return found
+            by_uuid.setdefault(simulation.uuid, []).append(simulation)
+        return by_uuid
 
     @property
     def _own(self) -> list[Simulation]:
         return [simulation for simulation in self._simulations if simulation.origin is None]
 
-    def _numbered(self, number: int) -> FrozenTrial:
+    def _find_trial(self, number: int) -> FrozenTrial:
         for trial in self._trials:
             if trial.number == number:
                 return trial
-        there = f"there are 0 to {len(self._trials) - 1}" if self._trials else "there are none yet"
-        raise StudyError(f"study '{self.study.name}' has no trial {number}: {there}")
+        existing = f"it has 0 to {len(self._trials) - 1}" if self._trials else "it has none yet"
+        raise StudyError(f"study '{self.study.name}' has no trial {number}; {existing}")
 
-    def _described(self, trial: FrozenTrial) -> TrialSummary:
+    def _describe(self, trial: FrozenTrial) -> TrialSummary:
         return summarize(self.study, trial, self._by_uuid.get(str(trial.user_attrs[UUID]), []))
 
     def _row(self, trial: FrozenTrial, simulations: list[Simulation]) -> dict[str, Any]:
@@ -384,7 +381,7 @@ class Results:
             **trial.params,
         }
         if complete and simulations:
-            for name, value in self._described(trial).statistics.items():
+            for name, value in self._describe(trial).statistics.items():
                 row[f"{name}_reached" if name in row else name] = float("nan") if value is None else value
         return row
 

@@ -1,4 +1,4 @@
-"""A study file for a model, with every table explained, for those who begin."""
+"""A first study file for a model, with comments that explain every table."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ from calibrate.study.space import Choice, Range
 from calibrate.study.suggestions import SearchRange
 
 WARMUP_MS, DURATION_MS = 500.0, 4000.0
-# A tolerance that needs more is refused.
+# A tolerance that needs more graphs is refused.
 MOST_GRAPHS = 20
-# Where comments begin.
+# Column in which comments begin.
 COLUMN = 44
 
 
 @dataclass(frozen=True, kw_only=True)
 class Aim:
-    """A target of the study; `replace` where it only holds the place of the user's own."""
+    """A target of the study; `replace` marks a placeholder for a target of the user."""
 
     statistic: str
     target: float
@@ -49,12 +49,12 @@ class Aim:
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """What a new study file says.
+    """The content of a new study file.
 
     reference  the model, as the file names it
     free       the free parameters, as in the file
-    aims       empty: a rate of every population, for the user to replace
-    name       of the study, where it is not the file's
+    aims       the targets; if empty, a rate of every population for the user to replace
+    name       name of the study, if it is not that of the file
     """
 
     path: Path
@@ -65,7 +65,7 @@ class Draft:
     name: str | None = None
 
     def write(self) -> Study:
-        """Write the file, unless its study breaks a rule or the file is there; returns the study."""
+        """Write the file and return its study; raise StudyError if it breaks a rule or the file exists."""
         text = self.text
         tables = tomllib.loads(text)
         study = make_study(
@@ -93,80 +93,80 @@ class Draft:
         doc = " ".join(self.model.doc.split())
         yield f"# A study of {self.model.name}{f': {doc}' if doc else ''}."
         yield "#"
-        yield f"#     calibrate check {file}    says what is wrong with this file, and what the study costs"
-        yield f"#     calibrate run {file}      runs the study; the same again goes on with it"
+        yield f"#     calibrate check {file}    checks this file, and estimates the cost of the study"
+        yield f"#     calibrate run {file}      runs the study, or resumes it"
         yield "#"
-        yield "# Lines that begin with # do nothing. Most show a setting with the value that it has anyway,"
-        yield "# or ... where it has none: take the # away to change it."
+        yield "# Lines that begin with # have no effect. Most show a setting with its default value, or ..."
+        yield "# if it has none: remove the # to change it."
         yield ""
         yield from _table("study", StudySection, {"name": self.name} if self.name else {})
         yield "[model]"
         yield _line("name", self.reference, "an installed model, or your own: FILE.py:NAME")
         yield ""
         yield "[parameters]"
-        yield "# Free: the study searches these, between low and high or among the choices. Where equal"
-        yield "# ratios should be equally likely, add log = true."
+        yield "# Free: the study searches these between low and high, or among the choices. Add log = true if"
+        yield "# equal ratios should be equally likely."
         for name, search in self.free.items():
             parameter = self.model.parameter(name)
             default = "" if parameter.default is None else f"; default {_toml(parameter.default)}"
             yield _line(name, search, f"{_about(parameter)}{default}")
         yield "#"
-        yield '# Fixed: all others. One that follows from others is written { expression = "N_E / 4" }.'
+        yield '# Fixed: all others. To derive one from others, write { expression = "N_E / 4" }.'
         for parameter in self.model.parameters:
             if parameter.name not in self.free:
                 yield _line(parameter.name, parameter.default, _about(parameter), shown_only=True)
         yield ""
         times = {"backend": "auto", "warmup_ms": WARMUP_MS, "duration_ms": DURATION_MS}
-        yield "# One trial: a simulation that warms up and is then measured. A longer one is less noisy."
+        yield "# A trial has a warm-up and then a measurement. Longer measurements are less noisy."
         yield from _table("simulation", SimulationSection, times)
         aims = self._complete_aims()
-        yield "# What the activity should show; `calibrate objectives` lists the statistics. The loss of an"
-        yield "# objective is its squared distance from the target in tolerances, that of a trial their mean."
+        yield "# The targets; `calibrate objectives` lists the statistics. The loss of an objective is its"
+        yield "# squared deviation from the target, in tolerances; that of a trial is their weighted mean."
         for aim in aims:
             yield from self._objective(aim)
-        yield "# Bounds that a network must keep, whatever its loss, are written so:"
+        yield "# Bounds that a network must satisfy, whatever its loss:"
         yield "# [[constraints]]"
         yield _line("statistic", aims[0].statistic, "any statistic", shown_only=True)
         yield _line("max", 60.0, "in its unit; also: min", shown_only=True)
         yield ""
-        yield "# All trials have the same random graph. One that would be the best is first tried on others."
+        yield "# All trials use the same random graph. One that would be the best is first tried on others."
         replicates = self._replicates(aims)
         if replicates:
             yield "# On fewer graphs, a tolerance would be below the noise of a trial."
         yield from _table("replicates", ReplicatesSection, replicates)
         yield "[sampler]"
-        yield _line("name", self._sampler, f"how points are proposed: {', '.join(SAMPLERS)}")
+        yield _line("name", self._sampler, f"how parameter sets are proposed: {', '.join(SAMPLERS)}")
         yield ""
-        yield "# When to stop, whatever comes first. It may change while the study goes on."
+        yield "# When to stop: the first limit reached counts. Can be changed in an existing study."
         yield from _table("budget", BudgetSection, {"trials": max(100, 40 * len(self.free))})
-        yield "# Where the results go."
+        yield "# Where results are stored."
         yield from _table("storage", StorageSection, {})
 
     def _objective(self, aim: Aim) -> Iterator[str]:
-        unit = self._found_statistic(aim).unit
+        unit = self._find_statistic(aim).unit
         yield "[[objectives]]"
-        yield _line("statistic", aim.statistic, self._found_statistic(aim).summary.rstrip("."))
-        whose = "REPLACE this by the value that you want; " if aim.replace else ""
-        yield _line("target", aim.target, f"{whose}{unit or 'no unit'}")
-        yield _line("tolerance", aim.tolerance, "deviation that still counts as reached")
-        yield _line("weight", 1.0, "of its loss in the mean", shown_only=True)
+        yield _line("statistic", aim.statistic, self._find_statistic(aim).summary.rstrip("."))
+        request = "REPLACE this by the value that you want; " if aim.replace else ""
+        yield _line("target", aim.target, f"{request}{unit or 'no unit'}")
+        yield _line("tolerance", aim.tolerance, "largest deviation that still meets the target")
+        yield _line("weight", 1.0, "weight of its loss in the mean", shown_only=True)
         yield _line("source", "", "where the target comes from", shown_only=True)
         yield ""
 
-    def _found_statistic(self, aim: Aim) -> Statistic:
+    def _find_statistic(self, aim: Aim) -> Statistic:
         return find_statistic(aim.statistic, folder=self.path.parent)
 
     @property
     def _start(self) -> dict[str, Any]:
-        """A point of the search."""
+        """A point in the search space."""
         return {
             name: search["choices"][0] if "choices" in search else search["low"]
             for name, search in self.free.items()
         }
 
     def _error(self, aim: Aim) -> float:
-        """Standard error of the statistic in one trial on one graph; 0 where it is not known."""
-        statistic, size = self._found_statistic(aim), abs(aim.target) or 1.0
+        """Return the standard error of the statistic in one trial on one graph; 0 if it is not known."""
+        statistic, size = self._find_statistic(aim), abs(aim.target) or 1.0
         objective = Objective(statistic=statistic, target=Value(aim.target, size / 2))
         network = self.model.network(self._start)
         return tolerances.standard_error(objective, network, duration_ms=DURATION_MS, graphs=1) or 0.0
@@ -185,7 +185,7 @@ class Draft:
         return [aim if aim.tolerance is not None else self._with_tolerance(aim) for aim in self.aims]
 
     def _with_tolerance(self, aim: Aim) -> Aim:
-        """A fifth of the target, or the noise of a trial where that is more, up to half of it."""
+        """Add a tolerance: a fifth of the target or, if larger, the noise of a trial, at most half of it."""
         size = abs(aim.target)
         if not size:
             raise StudyError(
@@ -195,7 +195,7 @@ class Draft:
         return Aim(statistic=aim.statistic, target=aim.target, tolerance=float(f"{tolerance:.2g}"))
 
     def _replicates(self, aims: Sequence[Aim]) -> dict[str, int]:
-        """So many graphs that no tolerance is below the noise of a trial, within reason."""
+        """Choose the number of graphs so that no tolerance is below the noise of a trial, up to a limit."""
         shares = [self._error(aim) / aim.tolerance for aim in aims if aim.tolerance]
         graphs = math.ceil(max(shares, default=0.0) ** 2)
         return {"graphs": graphs} if 1 < graphs <= MOST_GRAPHS else {}
@@ -212,18 +212,18 @@ class Draft:
 
 
 def already_there(path: Path) -> str:
-    """Why a study file is not written."""
-    return f"{path} is there already and is never overwritten: name another file with -o"
+    """Say why a study file is not written."""
+    return f"{path} already exists and is not overwritten; name another file with -o"
 
 
 def beside(reference: str, folder: Path) -> str:
-    """`FILE.py:NAME` of the current folder, as a study file in `folder` names it; other names as they are."""
+    """Return `FILE.py:NAME` of the current folder as seen from `folder`; return other names unchanged."""
     file, colon, name = reference.rpartition(":")
     return f"{os.path.relpath(file, folder)}{colon}{name}" if file.endswith(".py") else reference
 
 
 def _table(name: str, section: type[Section], written: Mapping[str, Any]) -> Iterator[str]:
-    """A table with all its keys: those `written`, and comments that show the defaults of the rest."""
+    """Write a table with all its keys: those in `written`, and comments that show the other defaults."""
     yield f"[{name}]"
     for key, field in section.model_fields.items():
         value = written.get(key, field.default)
@@ -246,4 +246,4 @@ def _toml(value: object) -> str:
         return f"{{ {', '.join(f'{key} = {_toml(item)}' for key, item in value.items())} }}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_toml, value))}]"
-    return json.dumps(value, ensure_ascii=False)  # numbers, texts, true and false are as in JSON
+    return json.dumps(value, ensure_ascii=False)  # numbers, strings and booleans look as in JSON

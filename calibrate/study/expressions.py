@@ -1,4 +1,4 @@
-"""Expressions: parameters that follow from others, as in N_I = {expression = "N_E / 4"}."""
+"""Expressions: parameters derived from others, as in N_I = {expression = "N_E / 4"}."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OPERATORS: Mapping[type[ast.AST], Callable[..., Any]] = {
     ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
-    ast.Pow: math.pow,  # of floats: powers of whole numbers may take for ever
+    ast.Pow: math.pow,  # on floats: powers of large integers could take forever
     ast.UAdd: operator.pos,
     ast.USub: operator.neg,
 }
@@ -43,49 +43,49 @@ _DEEPEST = 200
 class Expression:
     """Arithmetic on parameters: + - * / // % **, parentheses, abs ceil exp floor log max min round sqrt.
 
-    A parameter whose name is no Python name stands in quotes: "1 + R_J * ('J_E+' - 1)".
+    A parameter whose name is not a Python name must be quoted: "1 + R_J * ('J_E+' - 1)".
     """
 
     text: str
 
     def __post_init__(self) -> None:
         if len(self.text) > _LONGEST:
-            raise StudyError(f"the expression is longer than {_LONGEST} letters")
+            raise StudyError(f"the expression is longer than {_LONGEST} characters")
         try:
             tree = self._tree()
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             raise StudyError(f"'{self.text}' is not an expression, such as N_E / 4") from None
         if _depth(tree) > _DEEPEST:
-            raise StudyError(f"'{self.text}' is nested more than {_DEEPEST} times")
+            raise StudyError(f"'{self.text}' is nested more than {_DEEPEST} levels deep")
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and type(node.value) not in (int, float, str):
                 raise StudyError(f"'{self.text}': {node.value!r} is neither a number nor a parameter")
         _ = self.names
 
     def _tree(self) -> ast.expr:
-        with warnings.catch_warnings():  # of Python, about what it will refuse one day
+        with warnings.catch_warnings():  # about syntax that Python will reject in future
             warnings.simplefilter("ignore")
             return ast.parse(self.text.strip(), mode="eval").body
 
     @property
     def names(self) -> frozenset[str]:
-        """The parameters it is made of; raises StudyError for what no expression may hold."""
+        """The parameters that it uses; raises StudyError for what an expression cannot contain."""
         return frozenset(_names(self._tree(), self.text))
 
     def __call__(self, parameters: Mapping[str, Any]) -> float | int:
-        """Its value; raises StudyError where there is none."""
+        """Evaluate it; raise StudyError if that is not possible."""
         try:
             value: float | int = _value(self._tree(), parameters)
             finite = math.isfinite(value)
         except (ArithmeticError, TypeError, ValueError) as error:
             raise StudyError(f"it cannot be evaluated: {error}") from None
         if not finite:
-            raise StudyError(f"it cannot be evaluated: it is {value}")
+            raise StudyError(f"it cannot be evaluated: the result is {value}")
         return value
 
 
 def _depth(tree: ast.expr) -> int:
-    """How many nodes lie within one another; found level by level, since Python's own depth is limited."""
+    """Return the depth of nesting; computed level by level, since Python limits the depth of recursion."""
     depth, level = 0, [tree]
     while level:
         depth, level = (
@@ -113,7 +113,8 @@ def _names(node: ast.expr, text: str) -> Iterable[str]:
                 yield from _names(argument, text)
         case _:
             raise StudyError(
-                f"'{text}': an expression holds numbers, parameters, + - * / // % **, {', '.join(_FUNCTIONS)}"
+                f"'{text}': an expression can contain only numbers, parameters, + - * / // % **, "
+                f"{', '.join(_FUNCTIONS)}"
             )
 
 
@@ -129,14 +130,16 @@ def _value(node: ast.expr, parameters: Mapping[str, Any]) -> Any:
             return _OPERATORS[type(sign)](_value(left, parameters), _value(right, parameters))
         case ast.Call(func=ast.Name(id=name), args=arguments):
             return _FUNCTIONS[name](*(_value(argument, parameters) for argument in arguments))
-    raise AssertionError(node)  # `names` has refused it
+    raise AssertionError(node)  # `names` has rejected it
 
 
 def ordered(expressions: Mapping[str, Expression]) -> dict[str, Expression]:
-    """The expressions, each after those it depends on. Raises StudyError where they go round in a circle."""
+    """Sort expressions, each after those it depends on. Raises StudyError for circular dependencies."""
     needs = {name: expression.names & expressions.keys() for name, expression in expressions.items()}
     try:
         order = list(TopologicalSorter(needs).static_order())
     except CycleError as error:
-        raise StudyError(f"the expressions depend on one another: {' -> '.join(error.args[1])}") from None
+        raise StudyError(
+            f"the expressions depend on each other in a circle: {' -> '.join(error.args[1])}"
+        ) from None
     return {name: expressions[name] for name in order}

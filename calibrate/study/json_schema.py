@@ -1,9 +1,9 @@
-"""The JSON schema of a study file, with which editors complete and check it.
+"""The JSON schema of study files, which lets editors complete and check them.
 
     python -m calibrate.study.json_schema > docs/study.schema.json
 
-It says what a table can know by itself, and the names of installed models, parameters and statistics. What
-depends on the model and the statistics is checked by `calibrate check`.
+It contains the rules within each table, and the names of installed models, parameters and statistics. Rules
+that depend on the model and the statistics are checked by `calibrate check`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ VALUE: dict[str, Any] = {"type": ["number", "string", "boolean", "array"]}
 
 
 def json_schema() -> dict[str, Any]:
-    """A JSON schema (Draft 2020-12) of study files, made of the models in `calibrate.study.file.sections`."""
-    schema = _plain(StudyFile.model_json_schema())
+    """Make a JSON schema (Draft 2020-12) of study files from `calibrate.study.file.sections`."""
+    schema = _simplify(StudyFile.model_json_schema())
     tables: dict[str, dict[str, Any]] = schema["properties"]
     kinds: dict[str, dict[str, Any]] = schema["$defs"]
     for name, section in {**TABLES, **LISTS}.items():
@@ -47,7 +47,7 @@ def json_schema() -> dict[str, Any]:
     for reference in tables["sampler"]["discriminator"]["mapping"].values():
         kinds[reference.rpartition("/")[2]]["required"] = ["name"]
     del tables["sampler"]["discriminator"]  # a keyword of OpenAPI
-    tables["sampler"]["description"] = "[sampler]: how parameters are proposed."
+    tables["sampler"]["description"] = "[sampler]: how parameter sets are proposed."
 
     references = [{"$ref": f"#/$defs/{name}"} for name in ("FreeParameter", "DerivedParameter")]
     kinds["Parameter"] = {"anyOf": [*references, VALUE]}
@@ -60,33 +60,35 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": DRAFT, **schema, "title": "Study of calibrate", "description": "A study file."}
 
 
-def _plain(schema: Any) -> Any:
+def _simplify(schema: Any) -> Any:
     """`schema` without titles, and without null, which TOML does not have."""
     if isinstance(schema, list):
-        return [_plain(item) for item in schema]
+        return [_simplify(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     if {"type": "null"} in schema.get("anyOf", ()):
         others = [kind for kind in schema["anyOf"] if kind != {"type": "null"}]
         kind = others[0] if len(others) == 1 else {"anyOf": others}
         schema = {**kind, **{key: value for key, value in schema.items() if key not in ("anyOf", "default")}}
-    # Under "properties" a key is a name in the file, which may be "title" too.
+    # Under "properties" a key is a name in the file, which can be "title" too.
     return {
-        key: {name: _plain(item) for name, item in value.items()} if key == "properties" else _plain(value)
+        key: {name: _simplify(item) for name, item in value.items()}
+        if key == "properties"
+        else _simplify(value)
         for key, value in schema.items()
         if key != "title"
     }
 
 
 def _suggest(section: dict[str, Any], key: str, names: list[str]) -> None:
-    """Let editors offer `names` for a key that takes others too."""
+    """Let editors offer `names` for a key that also accepts others."""
     old = section["properties"][key]
     text = {name: old.pop(name) for name in ("type", "minLength")}
     old["anyOf"] = [{"enum": names}, text]
 
 
 def _statistics(models: Mapping[str, Model]) -> list[str]:
-    """Names of statistics, also with the populations of the models behind them."""
+    """Return the names of statistics, also with the populations of the models as suffixes."""
     populations = {p.name: None for model in models.values() for p in model.network({}).populations}
     names = []
     for name in sorted(plugins.installed(plugins.STATISTICS)):
@@ -97,14 +99,14 @@ def _statistics(models: Mapping[str, Model]) -> list[str]:
 
 
 def _parameters(models: Mapping[str, Model]) -> dict[str, Any]:
-    described: dict[str, Any] = {}
+    properties: dict[str, Any] = {}
     for model in models.values():
         for parameter in model.parameters:
             unit = f" ({parameter.unit})" if parameter.unit else ""
-            described.setdefault(
+            properties.setdefault(
                 parameter.name, {"$ref": "#/$defs/Parameter", "description": f"{parameter.doc}{unit}"}
             )
-    return described
+    return properties
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Own: models and statistics that a study was given as Python objects instead of by name."""
+"""Models and statistics that are passed to a study as Python objects instead of by name."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from calibrate.plugins import PYTHON
 
 
 def plain(value: Any, own: dict[str, object]) -> Any:
-    """`value` as TOML could hold it; models and statistics become names, and are kept in `own`.
+    """Convert `value` to what TOML can express; models and statistics become names, and are added to `own`.
 
-    Raises StudyError where two of them have one name.
+    Raises StudyError if two of them have the same name.
     """
     if isinstance(value, Model | Statistic):
         name = f"{PYTHON}:{value.name}"
         if own.setdefault(name, value) is not value:
             raise StudyError(
                 f"there are two {'models' if isinstance(value, Model) else 'statistics'} '{value.name}': "
-                "name one of them anew, or give options in the table of the objective"
+                "rename one of them, or set options in the table of the objective"
             )
         return name
     if isinstance(value, Mapping):
@@ -39,7 +39,7 @@ def plain(value: Any, own: dict[str, object]) -> Any:
 
 
 def digest(value: object) -> str:
-    """SHA-256 of the code of a model or statistic, as far as it was written beside it."""
+    """Return the SHA-256 of the code of a model or statistic, as far as it is in the same module."""
     parts = _model(value) if isinstance(value, Model) else _statistic(value)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
@@ -52,13 +52,13 @@ def _model(model: Model) -> Iterator[str]:
 
 
 def _statistic(statistic: object) -> Iterator[str]:
-    assert isinstance(statistic, Statistic)  # nothing else is kept
+    assert isinstance(statistic, Statistic)  # `plain` adds nothing else
     yield repr((statistic.unit, statistic.scale, statistic.needs, sorted(statistic.options.items())))
     yield from _code(statistic.function, set())
 
 
 def _code(value: object, seen: set[int]) -> Iterator[str]:
-    """The source of a function, and of what it uses of its own module: functions, classes, constants."""
+    """Yield the source of a function and of what it uses from its module: functions, classes, constants."""
     if id(value) in seen:
         return
     seen.add(id(value))
@@ -80,14 +80,14 @@ def _code(value: object, seen: set[int]) -> Iterator[str]:
 
 def _source(value: FunctionType | type) -> str:
     try:
-        # The syntax tree: comments and layout may change.
+        # The syntax tree, so that comments and layout can change.
         return ast.dump(ast.parse(textwrap.dedent(inspect.getsource(value))))
-    except (OSError, TypeError, SyntaxError):  # typed into a console, or a piece of a line
-        return _compiled(value.__code__) if isinstance(value, FunctionType) else value.__qualname__
+    except (OSError, TypeError, SyntaxError):  # typed into a console, or only part of a line
+        return _bytecode(value.__code__) if isinstance(value, FunctionType) else value.__qualname__
 
 
-def _compiled(code: CodeType) -> str:
-    constants = [_compiled(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
+def _bytecode(code: CodeType) -> str:
+    constants = [_bytecode(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
     return repr((code.co_code, code.co_names, constants))
 
 

@@ -1,4 +1,4 @@
-"""From a study file, or the same tables in Python, to a Study that has passed all checks."""
+"""Reading a study file, or the same tables in Python, into a Study that has passed all checks."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ def read_study(
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise StudyError(syntax_problem(error, text, str(path))) from None
-    except (ValueError, RecursionError):  # what Python's parser does not take, without the line
-        rule = "[TOML] not valid: a number of thousands of digits, or lists nested as deeply"
-        raise StudyError(f"{path}: {rule}; write it shorter") from None
+    except (ValueError, RecursionError):  # Python's parser rejects these without giving the line
+        rule = "[TOML] not valid: a number with thousands of digits, or lists nested as deeply"
+        raise StudyError(f"{path}: {rule}; shorten it") from None
     lines = key_lines(text)
     text = _without_password(text, tables)
     for key, value in (changes or {}).items():
@@ -175,7 +175,7 @@ def make_study(
     ['I_th_E']
     """
     own: dict[str, object] = {}
-    given = {
+    arguments = {
         "study": {"name": name, "seed": seed, **({"pareto": True} if pareto else {})},
         "model": {"name": model},
         "parameters": parameters,
@@ -194,11 +194,13 @@ def make_study(
         "recording": recording,
         "loop": loop,
     }
-    tables = plain(given, own)
+    tables = plain(arguments, own)
     try:
         text = tomli_w.dumps(tables)
     except TypeError as error:
-        raise StudyError(f"{name}: a study holds numbers, texts, lists and tables: {error}") from None
+        raise StudyError(
+            f"{name}: a study can contain only numbers, strings, lists and tables: {error}"
+        ) from None
     text = _without_password(text, tables)
     return _study(tables, path=Path(folder) / f"{name}.toml", text=text, lines={}, own=own, searched=True)
 
@@ -213,56 +215,55 @@ def _study(
     searched: bool,
 ) -> Study:
     problems = Problems()
-    study = _checked(problems, path, text, tables, own)
+    study = _check(problems, path, text, tables, own)
     if study is not None and searched and not problems.found:
         tolerances.check(problems, study.file, study.objectives, study.network)
     if study is None or problems.found:
-        # A study that was made in Python has no lines.
+        # A study made in Python has no lines.
         where = str(path) if lines else path.stem
         raise StudyError("\n".join(dict.fromkeys(problem.render(where, lines) for problem in problems.found)))
     return study
 
 
 def _without_password(text: str, tables: Mapping[str, Any]) -> str:
-    """The text of a study file as it may be stored and shown: without the password of its database."""
-    shown = without_passwords(text)
+    """Return the text of a study file without the password of its database, safe to store and print."""
+    masked = without_passwords(text)
     storage = tables.get("storage")
     url = storage.get("url") if isinstance(storage, dict) else None
     if not isinstance(url, str) or without_password(url) == url:
-        return shown
-    shown = shown.replace(url, without_password(url))
-    read = tomllib.loads(shown)
-    if read["storage"]["url"] != without_password(
-        url
-    ):  # it is not written letter by letter, as "\u0040" for @
-        read["storage"]["url"] = without_password(url)
-        return tomli_w.dumps(read)
-    return shown
+        return masked
+    masked = masked.replace(url, without_password(url))
+    masked_tables = tomllib.loads(masked)
+    # The file can contain the URL with escapes, such as "\u0040" for @.
+    if masked_tables["storage"]["url"] != without_password(url):
+        masked_tables["storage"]["url"] = without_password(url)
+        return tomli_w.dumps(masked_tables)
+    return masked
 
 
 def _text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
     except FileNotFoundError:
-        raise StudyError(f"{path}: there is no such study file") from None
+        raise StudyError(f"{path}: the study file does not exist") from None
     except IsADirectoryError:
-        raise StudyError(f"{path}: a study is a TOML file, and this is a folder") from None
+        raise StudyError(f"{path}: is a folder, not a TOML file") from None
     except UnicodeDecodeError as error:
-        raise StudyError(f"{path}: is not a text in UTF-8 (byte {error.start}); save it as such") from None
+        raise StudyError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     except OSError as error:
         raise StudyError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def default_sampler(space: Space, *, pareto: bool) -> AnySampler:
-    """The sampler of a study that names none: cmaes where it can search, else tpe.
+    """Return the default sampler of a study: cmaes if it can search `space`, else tpe.
 
-    Measured on networks of 1500 and 5000 neurons: benchmarks/RESULTS.md.
+    Chosen by measurements on networks of 1500 and 5000 neurons: benchmarks/RESULTS.md.
     """
     numbers = all(isinstance(domain, Range) for domain in space.values())
     return Cmaes() if numbers and len(space) > 1 and not pareto else Tpe()
 
 
-def _checked(
+def _check(
     problems: Problems, path: Path, text: str, tables: Mapping[str, Any], own: Mapping[str, object]
 ) -> Study | None:
     file = read_tables(problems, tables)
@@ -273,11 +274,11 @@ def _checked(
     model = checks.attempt(problems, named, partial(find_model, file.model.name, folder=folder, own=own))
     if model is None:
         return None
-    given = file.parameters
-    free = {name: value for name, value in given.items() if isinstance(value, FreeParameter)}
-    formulas = {name: value for name, value in given.items() if isinstance(value, DerivedParameter)}
+    values = file.parameters
+    free = {name: value for name, value in values.items() if isinstance(value, FreeParameter)}
+    formulas = {name: value for name, value in values.items() if isinstance(value, DerivedParameter)}
     fixed = parameters.check_fixed(
-        problems, model, {name: value for name, value in given.items() if name not in {**free, **formulas}}
+        problems, model, {name: value for name, value in values.items() if name not in {**free, **formulas}}
     )
     space = parameters.domains(problems, model, free, grid=file.sampler.name == "grid")
     derived = parameters.derived(problems, model, formulas)
@@ -287,19 +288,19 @@ def _checked(
     checks.check_budget(problems, file)
     checks.check_prior(problems, file, space)
     checks.check_pool(problems, file)
-    if len(fixed) + len(space) + len(derived) < len(given):
+    if len(fixed) + len(space) + len(derived) < len(values):
         return None
     network = parameters.check_model_rules(problems, model, fixed, space, derived, file.simulation.dt_ms)
     if network is None:
         return None
-    known = recorded(problems, file.recording, folder)
-    objectives = targets.objectives(problems, file.objectives, network, known, own)
+    recording = recorded(problems, file.recording, folder)
+    objectives = targets.objectives(problems, file.objectives, network, recording, own)
     constraints = targets.constraints(problems, file.constraints, network, folder, own)
     asked = {objective.name: objective.statistic for objective in objectives}
     asked |= {constraint.name: constraint.statistic for constraint in constraints}
     targets.check_names(problems, objectives, constraints)
     common = checks.attempt(problems, (), lambda: panel(network.layout) if file.simulation.panel else ())
-    statistics = [*asked.values(), *(found for found in common or () if found.name not in asked)]
+    statistics = [*asked.values(), *(each for each in common or () if each.name not in asked)]
     needs = Needs.merge(statistic.needs for statistic in statistics)
     targets.check_times(problems, file, needs)
     targets.check_stages(problems, file, constraints)

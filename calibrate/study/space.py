@@ -1,6 +1,6 @@
-"""The values that a free parameter may take: ranges and choices.
+"""The values that a free parameter can take: ranges and choices.
 
-Both map a number u from [0, 1) to a value, so that space-filling points are drawn in the unit cube.
+Both map a number u in [0, 1) to a value, so that space-filling points can be drawn in the unit cube.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Range:
         return self.low + u * (self.high - self.low) if levels is None else self._level(int(u * levels))
 
     def quantile(self, value: float) -> float:
-        """The quantile in [0, 1] that gives `value`; the middle of them where there are many."""
+        """The quantile in [0, 1] that gives `value`; the middle one if there are many."""
         if self.log:
             low, high = math.log(self.low), math.log(self.high + (1 if self.integer else 0))
             at = (math.log(value) + math.log(value + 1)) / 2 if self.integer else math.log(value)
@@ -94,7 +94,7 @@ class Range:
     def grid(self) -> Sequence[float | int]:
         """The points of a grid: all steps, or `points` values with equal distances (ratios where `log`).
 
-        Raises StudyError for a continuous range without `points`, and where there are too many to list.
+        Raises StudyError for a continuous range without `points`, and for more values than can be listed.
         """
         levels = self._levels
         count = self.points or levels
@@ -127,7 +127,7 @@ class Choice:
 
     def contains(self, value: object) -> bool:
         """Whether `value` is one of the values."""
-        # To Python, True is 1.
+        # In Python, True == 1.
         return any(value == own and isinstance(value, bool) == isinstance(own, bool) for own in self.values)
 
     @property

@@ -327,7 +327,7 @@ class Study:
         references += [section.statistic for section in file.constraints]
         derived = {name: {"expression": expression.text} for name, expression in self.derived.items()}
         ranges = {name: asdict(domain) for name, domain in self.space.items()}
-        # Studies of older versions do not have these: they are there only where they say something.
+        # Studies of older versions do not have these tables: they are present only if they are not empty.
         if_any = {
             "constraints": constraints,
             "stages": {str(k): asdict(timing) for k, timing in enumerate(self.stages[:-1], start=1)},
@@ -368,8 +368,8 @@ def _files(references: list[str]) -> list[str]:
 def _without_defaults(section: ObjectiveSection) -> dict[str, Any]:
     # Studies of older versions do not have these keys.
     newer = {name for name in ("distance", "loss", "samples") if name not in section.model_fields_set}
-    no_results = {"source", "name", "standard_error"}
-    return section.model_dump(mode="json", exclude=newer | no_results, exclude_none=True)
+    without_effect = {"source", "name", "standard_error"}
+    return section.model_dump(mode="json", exclude=newer | without_effect, exclude_none=True)
 
 
 def _data_files(file: StudyFile) -> list[str]:
@@ -383,7 +383,7 @@ def _bytes_digest(path: Path) -> str:
 
 
 def _code_digest(path: Path) -> str:
-    # Of the syntax tree, so that comments and layout may change.
+    # Of the syntax tree, so that comments and layout can change.
     return hashlib.sha256(ast.dump(ast.parse(path.read_bytes())).encode()).hexdigest()
 
 

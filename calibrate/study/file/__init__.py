@@ -1,1 +1,1 @@
-"""The study file: its sections, and what is wrong with one."""
+"""The study file: its sections, and the problems found in it."""

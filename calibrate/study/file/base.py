@@ -1,4 +1,4 @@
-"""What all sections of a study file share: their rules, and the limits of numbers."""
+"""What all sections of a study file share: their configuration, and limits of numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)]
 
 
-# Beyond these, numbers are mistakes that would take all memory, or are no numbers to a computer's clock.
+# Larger numbers are mistakes: they would exhaust the memory, or are out of range for a clock.
 MANY = 1_000_000
 MOST_TRIALS = 10_000_000
 LONGEST_MS = 1e12
@@ -24,6 +24,6 @@ Seconds = Annotated[float, Field(gt=0, le=LONGEST_S)]
 
 
 class Section(BaseModel):
-    """A table of the study file: no keys but these, no conversion between types."""
+    """A table of the study file: no other keys, no conversion between types."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)

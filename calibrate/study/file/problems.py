@@ -1,4 +1,4 @@
-"""What is wrong with a study file, said in one line each, with the line of the file it is about."""
+"""The problems of a study file, each in one line, with the line of the file that it concerns."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -21,7 +22,7 @@ Place = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Problem:
-    """A broken rule: its place, the rule, the value that breaks it (None: there is none), a remedy.
+    """A broken rule: its place, the rule, the value that breaks it (None if there is none), a remedy.
 
     The place is (table, key, ...), or ("objectives", 0, key) for the first of the objectives.
     """
@@ -36,7 +37,7 @@ class Problem:
         prefixes = (self.place[:n] for n in range(len(self.place), 0, -1))
         line = next((lines[prefix] for prefix in prefixes if prefix in lines), None)
         text = file if line is None else f"{file}:{line}"
-        text += f": {_readable(self.place)}{self.rule}".replace(" : ", ": ")
+        text += f": {_format_place(self.place)}{self.rule}".replace(" : ", ": ")
         if self.value is not None:
             text += f": {shown(self.value)}"
         if self.remedy:
@@ -46,7 +47,7 @@ class Problem:
 
 @dataclass
 class Problems:
-    """Collects the problems of one file, so that all are shown at once."""
+    """Collects the problems of one file, so that all are reported at once."""
 
     found: list[Problem] = field(default_factory=list)
 
@@ -58,18 +59,18 @@ class Problems:
 
 
 def shown(value: object) -> str:
-    """A value as TOML would have it, shortened."""
+    """Return a value as in TOML, shortened."""
     if isinstance(value, bool):
         return str(value).lower()
     try:
         text = f'"{value}"' if isinstance(value, str) else str(value)
-    except ValueError:  # Python writes no whole number of more than 4300 digits
-        return "a number of thousands of digits"
+    except ValueError:  # Python does not convert integers of more than 4300 digits to strings
+        return "a number with thousands of digits"
     text = without_passwords(text)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _readable(place: Place) -> str:
+def _format_place(place: Place) -> str:
     if not place:
         return ""
     table, keys = str(place[0]), place[1:]
@@ -80,14 +81,14 @@ def _readable(place: Place) -> str:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Names in a row, with commas."""
+    """Join names with commas."""
     return ", ".join(names)
 
 
 def syntax_problem(error: tomllib.TOMLDecodeError, text: str, file: str) -> str:
-    """The one line about a file that is not TOML."""
-    found = re.search(r"\(at line (\d+), column \d+\)", str(error))
-    line = int(found[1]) if found else text.count("\n") + 1
+    """Return the one-line message for a file that is not valid TOML."""
+    place = re.search(r"\(at line (\d+), column \d+\)", str(error))
+    line = int(place[1]) if place else text.count("\n") + 1
     what = re.sub(r"\s*\(at .*\)$", "", str(error))
     remedy = 'strings need quotes, and so do keys with special characters: "J_E+"'
     if "overwrite" in what or "twice" in what:
@@ -97,22 +98,22 @@ def syntax_problem(error: tomllib.TOMLDecodeError, text: str, file: str) -> str:
 
 
 def problems_in(error: ValidationError, section: type[Section], place: Place) -> Iterator[Problem]:
-    """The problems that pydantic found in the table at `place`, read as `section`."""
-    said = set[str]()
+    """Yield the problems that pydantic found in the table at `place`, read as `section`."""
+    reported = set[str]()
     for details in error.errors(include_url=False):
         key = str(details["loc"][0]) if details["loc"] else ""
         if details["type"] in ("extra_forbidden", "missing") or (section, key) not in _EITHER:
             yield _problem(details, section, place)
-        elif key not in said:  # pydantic says of each kind why the value is none
-            said.add(key)
+        elif key not in reported:  # pydantic reports one error for each type that the value could have
+            reported.add(key)
             value = details["input"] if len(details["loc"]) < 3 else None
             remedy = f"{key} is: {section.model_fields[key].description}"
             yield Problem((*place, key), f"must be {_EITHER[section, key]}", value, remedy)
 
 
-# Keys that take values of more than one kind.
+# Keys that accept values of more than one type.
 _EITHER = {
-    (ObjectiveSection, "target"): 'a number, or "recording"',
+    (ObjectiveSection, "target"): 'a number or "recording"',
     (ObjectiveSection, "distribution"): 'the name of a file, a list of numbers, or "recording"',
     (StimulusSection, "clusters"): 'a list of cluster numbers, or "each"',
 }
@@ -126,7 +127,7 @@ _RULES = {
     "int_from_float": "must be a whole number",
     "float_type": "must be a number",
     "finite_number": "must be a finite number",
-    "string_type": "must be a text in quotes",
+    "string_type": "must be a string in quotes",
     "string_too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters",
     "string_pattern_mismatch": "may contain only letters, digits and _ . + -",
@@ -139,21 +140,21 @@ _RULES = {
 def _problem(details: ErrorDetails, section: type[Section], place: Place) -> Problem:
     kind, value, context = details["type"], details["input"], details.get("ctx", {})
     keys = tuple(details["loc"])
-    known = list(section.model_fields)
+    names = list(section.model_fields)
     key = str(keys[0]) if keys else ""
     if kind == "extra_forbidden":
         return Problem(
             place + keys,
-            f"is not a key here{did_you_mean(key, known)}",
+            f"is not a valid key{did_you_mean(key, names)}",
             None,
-            f"its keys are {listed(known)}",
+            f"valid keys are {listed(names)}",
         )
     description = section.model_fields[key].description or ""
     remedy = f"{key} is: {description}"
     if kind == "missing":
         return Problem(place, f"{key} is missing", None, f"add {key} = ..., {description}")
     if kind == "literal_error":
-        choices = [name.strip("'") for name in re.split(r", | or ", context["expected"])]
+        choices = _choices(section.model_fields[key].annotation)
         hint = did_you_mean(value, choices) if isinstance(value, str) else ""
         return Problem(place + keys, f"must be one of {listed(choices)}{hint}", value, remedy)
     if kind in ("too_short", "too_long"):
@@ -165,13 +166,20 @@ def _problem(details: ErrorDetails, section: type[Section], place: Place) -> Pro
     return Problem(place + keys, rule, value, remedy)
 
 
+def _choices(annotation: Any) -> list[str]:
+    """Return the values of all Literals in a type."""
+    if get_origin(annotation) is Literal:
+        return [str(value) for value in get_args(annotation)]
+    return [choice for part in get_args(annotation) for choice in _choices(part)]
+
+
 _KEY = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*""")
 
 
 def key_lines(text: str) -> dict[Place, int]:
-    """Line (from 1) of every table and key of a TOML text that is written on a line of its own.
+    """Return the line (from 1) of every table and key of a TOML text that begins on its own line.
 
-    Keys inside inline tables and lists are not found; they belong to the line of their outer key.
+    Keys inside inline tables and lists are not included; they belong to the line of their outer key.
     """
     lines: dict[Place, int] = {}
     counts: dict[Place, int] = {}
@@ -196,7 +204,7 @@ def key_lines(text: str) -> dict[Place, int]:
 
 
 def _keys(text: str, end: str) -> Place | None:
-    """The dotted key at the start of `text`, followed by `end`; None if there is none."""
+    """Return the dotted key at the start of `text`, followed by `end`; None if there is none."""
     names: list[str] = []
     position = 0
     while match := _KEY.match(text, position):
@@ -226,7 +234,7 @@ def _table(names: Place, counts: dict[Place, int], *, repeated: bool) -> Place:
 
 
 def _open_at_end(line: str, closing: str, depth: int) -> tuple[str, int]:
-    """What is still open after `line`: the quotes that close a multi-line text, and the depth of brackets."""
+    """Return what is still open after `line`: the quotes of a multi-line string, and how many brackets."""
     position = 0
     while position < len(line):
         if closing:
@@ -256,7 +264,7 @@ def _end_of_text(line: str, closing: str, position: int) -> int:
 
 
 def name_in(text: str, names: Iterable[str]) -> str | None:
-    """The longest of `names` that occurs in `text` as a word; None if none does."""
+    """Return the longest of `names` that occurs in `text` as a word; None if none does."""
     for name in sorted(names, key=len, reverse=True):
         if re.search(rf"(?<![\w+]){re.escape(name)}(?![\w+])", text):
             return name

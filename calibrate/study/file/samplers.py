@@ -16,7 +16,7 @@ from calibrate.study.file.base import (
 
 
 class SamplerSection(Section):
-    """[sampler]: how parameter sets are proposed; `learns` tells whether that depends on results."""
+    """[sampler]: how parameter sets are proposed; `learns` says whether this depends on results."""
 
     learns: ClassVar[bool] = True
 
@@ -28,7 +28,7 @@ class Tpe(SamplerSection):
     startup: Count = Field(default=16, description="space-filling (Sobol) points before the estimator starts")
     candidates: Count = Field(default=24, description="points that the estimator compares for each proposal")
     history: Several = Field(
-        default=500, description="trials that the estimator looks at: the best and the latest"
+        default=500, description="number of trials that the estimator uses: the best and the latest"
     )
     multivariate: bool = Field(default=True, description="whether parameters are modelled jointly")
 
@@ -62,12 +62,12 @@ class Nsga2(SamplerSection):
 
     name: Literal["nsga2"] = Field(default="nsga2", description="the sampler")
     population: Several = Field(
-        default=20, description="trials that parents are taken from: the best ones so far"
+        default=20, description="number of trials that parents are chosen from: the best so far"
     )
 
 
 class Cmaes(SamplerSection):
-    """[sampler] name = "cmaes": covariance matrix adaptation, after space-filling points; no choices."""
+    """[sampler] name = "cmaes": covariance matrix adaptation, after space-filling points; not for choices."""
 
     name: Literal["cmaes"] = Field(default="cmaes", description="the sampler")
     startup: Count = Field(
@@ -78,7 +78,7 @@ class Cmaes(SamplerSection):
         default=None,
         ge=3,
         le=MANY,
-        description="trials of a generation (default: 4 + 3 ln(number of parameters))",
+        description="number of trials per generation (default: 4 + 3 ln(number of parameters))",
     )
 
 
@@ -91,7 +91,7 @@ class Gp(SamplerSection):
     )
     history: Several = Field(
         default=300,
-        description="trials that the process is fitted to: the best and the latest",
+        description="number of trials that the process is fitted to: the best and the latest",
     )
 
 

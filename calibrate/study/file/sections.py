@@ -7,11 +7,11 @@
                      N_I = {expression = "N_E / 4"}           # derived
     [simulation]     backend = "auto"
     [[objectives]]   statistic = "rate_E", target = 5.0, tolerance = 0.5
-    [recording]      file = "units.csv"                       # what objectives may compare with
+    [recording]      file = "units.csv"                       # data for objectives to compare with
     [[constraints]]  statistic = "rate_E", min = 0.1, max = 60.0
     [[stages]]       duration_ms = 1000.0                     # a short simulation that constraints must pass
     [[stimuli]]      clusters = "each", current_pA = 0.5, duration_ms = 200.0, first_ms = 500.0, ...
-    [loop]           environment = "delayed_response"         # instead: what the network acts on
+    [loop]           environment = "delayed_response"         # in place of stimuli: a closed loop
     [replicates]     graphs = 1
     [sampler]        name = "tpe"
     [prior]          study = "an earlier one"
@@ -20,7 +20,7 @@
     [pool]           engine = "dask", address = "tcp://node1:8786"
     [storage]        url = "sqlite:///results.db"
 
-(One key a line in the file.) What a section cannot know by itself is checked in `calibrate.study`.
+(In a file, every key is on its own line.) Rules across sections are checked in `calibrate.study.rules`.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class StudySection(Section):
     )
     pareto: bool = Field(
         default=False,
-        description="true: every objective counts by itself, and the study seeks the Pareto front",
+        description="true: objectives are minimised separately, and the study searches for the Pareto front",
     )
 
 
@@ -77,17 +77,19 @@ class FreeParameter(Section):
 
     low: float | None = Field(default=None, description="lowest value")
     high: float | None = Field(default=None, description="highest value, included")
-    step: float | None = Field(default=None, gt=0, description="distance of the values (default: continuous)")
-    log: bool = Field(default=False, description="true where equal ratios should be equally likely")
+    step: float | None = Field(
+        default=None, gt=0, description="distance between values (default: continuous)"
+    )
+    log: bool = Field(default=False, description="true: equal ratios are equally likely")
     type: Literal["float", "int"] | None = Field(default=None, description='"int" for whole numbers only')
     points: int | None = Field(
-        default=None, ge=1, le=MANY, description="grid points of a range without steps"
+        default=None, ge=1, le=MANY, description="number of grid points of a range without steps"
     )
     choices: list[Any] | None = Field(default=None, min_length=2, description="the values to choose from")
 
 
 class DerivedParameter(Section):
-    """A parameter in [parameters] that follows from others: {expression = "N_E / 4"}."""
+    """A parameter in [parameters] that is derived from others: {expression = "N_E / 4"}."""
 
     expression: str = Field(min_length=1, description='arithmetic on other parameters, such as "N_E / 4"')
 
@@ -96,7 +98,7 @@ class SimulationSection(Section):
     """[simulation]: how every network is simulated."""
 
     backend: Literal["auto", "genn", "nest", "poisson"] = Field(
-        default="auto", description="simulator; auto is GeNN where it is installed, else NEST"
+        default="auto", description="simulator; auto is GeNN if it is installed, else NEST"
     )
     dt_ms: float = Field(default=0.1, gt=0, le=1000, description="time step (ms)")
     warmup_ms: float = Field(
@@ -105,21 +107,21 @@ class SimulationSection(Section):
     duration_ms: Duration = Field(default=10_000.0, description="length of the measurement (ms)")
     batch_size: Count | None = Field(
         default=None,
-        description="networks that one process simulates at once, on a GPU up to 1023 (default: there, what "
-        "its cache and memory hold, or what is fastest; else 1)",
+        description="number of networks that one process simulates at once, on a GPU up to 1023 (default: on "
+        "a GPU as many as fit its cache and memory, or as are fastest; else 1)",
     )
     precision: Literal["single", "double"] = Field(
-        default="single", description="of the numbers in the simulator, where it has a choice"
+        default="single", description="floating-point precision of the simulator, if it has a choice"
     )
     timeout_s: Seconds | None = Field(
         default=None,
-        description="a batch that takes longer is stopped and reported failed (s; default: 20 times the "
+        description="a batch that takes longer is stopped and counts as failed (s; default: 20 times the "
         "slowest so far, at least 600 s)",
     )
     panel: bool = Field(
         default=True,
         description="whether the cheap statistics are computed for every simulation, whatever the targets "
-        "are; without them, counts are kept only as finely as the targets need, as long simulations want it",
+        "are; false: counts are stored only as finely as the targets need, which suits long simulations",
     )
     seed: int | None = Field(
         default=None,
@@ -130,7 +132,7 @@ class SimulationSection(Section):
 
 
 class StageSection(Section):
-    """[[stages]]: a short simulation before the full one, for candidates that break a constraint at once."""
+    """[[stages]]: a short simulation before the full one, to reject candidates that break a constraint."""
 
     duration_ms: float = Field(gt=0, le=LONGEST_MS, description="length of its measurement (ms)")
     warmup_ms: float | None = Field(
@@ -142,56 +144,58 @@ class StageSection(Section):
 
 
 class StimulusSection(Section):
-    """[[stimuli]]: a current into clusters, presented once or again and again during the measurement."""
+    """[[stimuli]]: a current into clusters, presented once or repeatedly during the measurement."""
 
-    population: str = Field(default="E", min_length=1, description="which neurons receive it")
+    population: str = Field(default="E", min_length=1, description="population that receives it")
     clusters: list[int] | Literal["each"] = Field(
-        description='numbers of the clusters that receive it, from 0; or "each": one after another, in turn'
+        description='numbers of the clusters that receive it, from 0; or "each": all clusters in turn'
     )
-    current_pA: float = Field(description="the current (pA), beside the constant input")
+    current_pA: float = Field(description="the current (pA), in addition to the constant input")
     duration_ms: Duration = Field(description="length of a presentation (ms)")
     onsets_ms: list[float] | None = Field(
         default=None,
         min_length=1,
         description="when presentations begin (ms from the start of the measurement)",
     )
-    first_ms: Time | None = Field(default=None, description="instead: its first onset (ms),")
-    every_ms: Duration | None = Field(default=None, description="the time between onsets (ms),")
-    repetitions: Count | None = Field(default=None, description="and the number of onsets")
+    first_ms: Time | None = Field(default=None, description="instead of onsets_ms: the first onset (ms)")
+    every_ms: Duration | None = Field(default=None, description="time between onsets (ms), with first_ms")
+    repetitions: Count | None = Field(default=None, description="number of onsets, with first_ms")
 
 
 class LoopSection(Section):
-    """[loop]: the environment that the network acts on and is stimulated by, in a closed loop."""
+    """[loop]: the environment of a closed loop, which the network acts on and which stimulates it."""
 
     environment: str = Field(
         min_length=1,
         description='an installed environment, or your own as "file.py:Name": a class with the methods reset '
         "and step of a Gymnasium environment",
     )
-    options: dict[str, Any] = Field(default_factory=dict, description="what the environment is made with")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="keyword arguments for making the environment"
+    )
     interval_ms: Positive = Field(
         default=10.0, description="biological time from one exchange to the next (ms)"
     )
     output: Literal["rates", "counts"] = Field(
         default="rates",
-        description="what the environment receives of every cluster: its mean rate in the interval (Hz), or "
-        "the number of its spikes",
+        description="what the environment receives from every cluster: its mean rate in the interval (Hz), "
+        "or its number of spikes",
     )
     output_population: str = Field(
-        default="E", min_length=1, description="the population whose clusters it receives"
+        default="E", min_length=1, description="population whose clusters the environment observes"
     )
     input: Literal["current", "rate"] = Field(
         default="current",
-        description="what it returns for every cluster: a current beside the constant input (pA), or the "
-        "rate of the Poisson input (Hz), which the population must have",
+        description="what the environment returns for every cluster: a current in addition to the constant "
+        "input (pA), or the rate of the Poisson input (Hz), which the population must have",
     )
     input_population: str = Field(
-        default="E", min_length=1, description="the population whose clusters it stimulates"
+        default="E", min_length=1, description="population whose clusters the environment stimulates"
     )
     deadline: Literal["wait", "hold", "skip"] = Field(
         default="wait",
-        description="of `calibrate loop`, where the network is late: the environment waits for it, or goes "
-        "by the clock, with the network's last activity or with none",
+        description="what `calibrate loop` does if the network misses a deadline: the environment waits, or "
+        "continues in real time with the last activity (hold) or with none (skip)",
     )
 
 
@@ -200,54 +204,57 @@ class ReplicatesSection(Section):
 
     graphs: Count = Field(
         default=1,
-        description="fixed graphs on which every candidate is simulated; its loss is their mean",
+        description="number of graphs on which every candidate is simulated; its loss is the mean over them",
     )
     confirm: int = Field(
         default=4,
         ge=0,
         le=MANY,
-        description="further graphs for a candidate that would be the best, before it counts",
+        description="number of further graphs for a candidate that would be the best, before it counts",
     )
     fresh: int = Field(
         default=5,
         ge=0,
         le=MANY,
-        description="graphs that the search never saw, on which the best is shown at the end",
+        description="number of graphs, not used by the search, on which the best is simulated at the end",
     )
 
 
 class PriorSection(Section):
-    """[prior]: what is known before the search. It may change while a study goes on."""
+    """[prior]: what is known before the search. Can be changed in an existing study."""
 
     points: list[dict[str, Any]] = Field(
         default_factory=list, description="parameter sets to try first, each {name = value, ...}"
     )
     study: Name | None = Field(
-        default=None, description="a study in the same database whose trials inside the ranges count here too"
+        default=None,
+        description="a study in the same database whose trials inside the ranges also count here",
     )
 
 
 class BudgetSection(Section):
-    """[budget]: when to stop, whatever comes first. It may change while a study goes on."""
+    """[budget]: when to stop; the first limit reached counts. Can be changed in an existing study."""
 
     trials: int | None = Field(
         default=None,
         ge=1,
         le=MOST_TRIALS,
-        description="number of trials in all, those of earlier runs included",
+        description="total number of trials, including those of earlier runs",
     )
     plateau: Count | None = Field(
         default=None,
-        description="stop after so many trials in a row none of which was the best so far",
+        description="stop after this many successive trials without a new best one",
     )
-    wall_s: Seconds | None = Field(default=None, description="time that one run may take (s)")
+    wall_s: Seconds | None = Field(default=None, description="longest duration of one run (s)")
     loss: float | None = Field(
-        default=None, ge=0, description="stop when a trial has this loss or less; 1: a tolerance away"
+        default=None,
+        ge=0,
+        description="stop when a trial has this loss or less; 1 is a deviation of one tolerance",
     )
 
 
 class ValidationSection(Section):
-    """[validation]: how the best are simulated again, in NEST too. It may change while a study goes on."""
+    """[validation]: how the best are simulated again, also in NEST. Can be changed in an existing study."""
 
     at_end: bool = Field(
         default=False, description="true: `calibrate run` ends by validating, as `calibrate validate` does"
@@ -260,8 +267,8 @@ class ValidationSection(Section):
         default=24,
         ge=3,
         le=MANY,
-        description="graphs, each with its own seeds, on which both simulators simulate a trial; 24 show "
-        "equivalence within one standard deviation with a power of 90 %",
+        description="number of graphs, each with its own seeds, on which both simulators simulate a trial; "
+        "24 show equivalence within one standard deviation with a power of 90 %",
     )
     duration_ms: Duration | None = Field(
         default=None,
@@ -270,27 +277,27 @@ class ValidationSection(Section):
 
 
 class PoolSection(Section):
-    """[pool]: what simulates. It may change while a study goes on."""
+    """[pool]: where simulations run. Can be changed in an existing study."""
 
     engine: Literal["local", "dask"] | None = Field(
         default=None,
-        description="processes of this computer, or the workers of a Dask cluster (default: dask where there "
-        "is an address)",
+        description="processes of this computer, or the workers of a Dask cluster (default: dask if there is "
+        "an address)",
     )
     address: str | None = Field(
         default=None,
         min_length=1,
-        description='of the Dask scheduler, such as "tcp://node1:8786"; or its scheduler file (.json)',
+        description='address of the Dask scheduler, such as "tcp://node1:8786"; or its file (.json)',
     )
     resources: dict[str, float] = Field(
         default_factory=dict,
-        description="what a worker must declare, and a batch takes of it, such as {GPU = 1}",
+        description="resources that a worker must declare and that a batch occupies, such as {GPU = 1}",
     )
     wait_s: float = Field(default=600.0, ge=0, description="how long to wait for the first worker (s)")
     ask_ahead: bool = Field(
         default=False,
-        description="true: the sampler proposes the next batch while this one is simulated, whose results it "
-        "then does not know; for samplers that take long beside short simulations",
+        description="true: the sampler proposes the next batch while this one is simulated, without knowing "
+        "its results; for samplers that are slow compared to the simulations",
     )
 
     @property
@@ -300,15 +307,17 @@ class PoolSection(Section):
 
 
 class StorageSection(Section):
-    """[storage]: where the results go. It may change while a study goes on."""
+    """[storage]: where results are stored. Can be changed in an existing study."""
 
     url: str | None = Field(
         default=None,
         min_length=1,
-        description="database; sqlite:/// paths count from the study file's folder (default: NAME.db there)",
+        description="database; sqlite:/// paths are relative to the study file's folder (default: NAME.db "
+        "there)",
     )
     observations: bool = Field(
-        default=True, description="whether to keep what each network showed, for new statistics"
+        default=True,
+        description="whether to store the observation of each network, for computing new statistics",
     )
 
 
@@ -348,7 +357,7 @@ TABLES: Mapping[str, type[Section]] = {
     "storage": StorageSection,
 }
 
-# Those that may be repeated: [[name]].
+# Tables that can be repeated: [[name]].
 LISTS: Mapping[str, type[Section]] = {
     "objectives": ObjectiveSection,
     "constraints": ConstraintSection,

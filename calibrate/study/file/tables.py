@@ -1,4 +1,4 @@
-"""From the tables of a TOML file to the sections of a study file, each checked by itself."""
+"""From the tables of a TOML file to the sections of a study file, each checked on its own."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from calibrate.study.file.sections import (
 
 
 def read_tables(problems: Problems, tables: Mapping[str, Any]) -> StudyFile | None:
-    """The tables; None where one breaks its rules."""
-    known = list(StudyFile.model_fields)
+    """Return the tables; None if one breaks its rules."""
+    names = list(StudyFile.model_fields)
     for name in tables:
-        if name not in known:
-            what = f"unknown table{did_you_mean(name, known)}"
-            problems.add((name,), what, None, f"there are {listed(known)}")
+        if name not in names:
+            what = f"unknown table{did_you_mean(name, names)}"
+            problems.add((name,), what, None, f"valid tables are {listed(names)}")
     read: dict[str, Any] = {}
     for name, section in TABLES.items():
         if name in tables or name == "model":
@@ -44,7 +44,7 @@ def _section(problems: Problems, section: type[Section], table: object, place: P
         if table is None:
             problems.add(place, "is missing", None, f"add the table with {listed(section.model_fields)}")
         else:
-            problems.add(place, "must be a table", table, f"write [{place[0]}] on a line of its own")
+            problems.add(place, "must be a table", table, f"write [{place[0]}] on its own line")
         return None
     try:
         return section.model_validate(table)
@@ -55,7 +55,7 @@ def _section(problems: Problems, section: type[Section], table: object, place: P
 
 def _sampler(problems: Problems, table: object) -> Section | None:
     if not isinstance(table, dict):
-        return _section(problems, Tpe, table, ("sampler",))  # which says what is wrong
+        return _section(problems, Tpe, table, ("sampler",))  # reports the problem
     if "name" not in table:
         problems.add(("sampler",), "name is missing", None, f"add name = ..., one of {listed(SAMPLERS)}")
         return None
@@ -81,7 +81,7 @@ def _list(problems: Problems, section: type[Section], tables: object, name: str)
 
 def _parameters(problems: Problems, table: object) -> dict[str, Any]:
     if not isinstance(table, dict):
-        problems.add(("parameters",), "must be a table", table, "write [parameters] on a line of its own")
+        problems.add(("parameters",), "must be a table", table, "write [parameters] on its own line")
         return {}
     read: dict[str, Any] = {}
     for name, value in table.items():

@@ -1,4 +1,4 @@
-"""The sections that say what a network should do: objectives, constraints, and a recording."""
+"""The sections that define what a network should do: objectives, constraints, and a recording."""
 
 from __future__ import annotations
 
@@ -8,26 +8,28 @@ from pydantic import Field
 
 from calibrate.study.file.base import Duration, Name, Positive, Section, Several
 
-# What an objective says in place of numbers to mean those of the recording.
+# Refers to the values in the recording, in place of numbers.
 RECORDING = "recording"
 
 
 class StatisticSection(Section):
-    """What objectives and constraints say of their statistic."""
+    """The keys that define the statistic of an objective or constraint."""
 
     statistic: str = Field(min_length=1, description='an installed statistic, or your own as "file.py:name"')
-    name: Name | None = Field(default=None, description="what to call it (default: the statistic's name)")
+    name: Name | None = Field(
+        default=None, description="name of the objective or constraint (default: that of the statistic)"
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="options of the statistic")
     clusters: list[int] | None = Field(
         default=None,
         min_length=1,
-        description="numbers, from 0, of the clusters of its population to look at",
+        description="numbers, from 0, of the clusters of its population to include",
     )
     during_ms: list[float] | None = Field(
         default=None,
         min_length=2,
         max_length=2,
-        description="[from, to]: the part of the measurement to look at, from its start",
+        description="[from, to]: the part of the measurement to analyse, in ms from its start",
     )
 
 
@@ -36,25 +38,28 @@ class ObjectiveSection(StatisticSection):
 
     target: float | Literal["recording"] | None = Field(
         default=None,
-        description='the value to reach, in the unit of the statistic; or "recording": its value there, with '
-        "twice its bootstrap error as the default tolerance",
+        description='the value to reach, in the unit of the statistic; or "recording": its value in the '
+        "recording, with twice its bootstrap error as the default tolerance",
     )
     interval: list[float] | None = Field(
-        default=None, min_length=2, max_length=2, description="[low, high]: any value between is as good"
+        default=None,
+        min_length=2,
+        max_length=2,
+        description="[low, high]: all values in between are equally good",
     )
     distribution: str | list[float] | None = Field(
         default=None,
-        description="compare the values of all neurons (or episodes) that the statistic is the mean of: with "
-        'those in a file of one number a line, with a list of numbers, or with the "recording"; the target '
-        "is a distance of 0",
+        description="compare the values of all neurons (or episodes) whose mean is the statistic with those "
+        'in a file of one number per line, with a list of numbers, or with the "recording"; the target is a '
+        "distance of 0",
     )
     distance: Literal["wasserstein", "ks"] = Field(
         default="wasserstein",
-        description="between distributions: Wasserstein's, in the statistic's unit, or Kolmogorov-Smirnov's",
+        description="of distributions: Wasserstein, in the unit of the statistic, or Kolmogorov-Smirnov",
     )
     tolerance: Positive | None = Field(
         default=None,
-        description="deviation that still counts as reached; needed for all but a recording",
+        description="largest deviation that meets the target; required unless the target is a recording",
     )
     loss: Literal["squared", "robust"] = Field(
         default="squared",
@@ -62,7 +67,7 @@ class ObjectiveSection(StatisticSection):
     )
     neurons: Several | None = Field(
         default=None,
-        description="compute it from so many neurons of each population, drawn at random, as were recorded",
+        description="compute it from this many random neurons of each population, as many as were recorded",
     )
     samples: Several = Field(
         default=20,
@@ -75,28 +80,30 @@ class ObjectiveSection(StatisticSection):
     standard_error: float | None = Field(
         default=None,
         ge=0,
-        description="of the statistic in one trial, where you know it better than the estimate",
+        description="standard error of the statistic in one trial, if you know it better than the estimate",
     )
 
 
 class RecordingSection(Section):
-    """[recording]: a file of recorded spikes that objectives compare with."""
+    """[recording]: a file of recorded spikes for objectives to compare with."""
 
     file: str = Field(
         min_length=1,
-        description="CSV (columns time_ms, unit), NPZ, NWB, or what neo reads; from the study file's folder",
+        description="CSV (columns time_ms, unit), NPZ, NWB, or another format of neo; in the study's folder",
     )
     population: str = Field(
-        default="E", min_length=1, description="name of the units' population, where the file gives none"
+        default="E", min_length=1, description="population of the units, if the file does not name it"
     )
-    start_ms: float | None = Field(default=None, description="where to begin (ms; default: at its start)")
+    start_ms: float | None = Field(
+        default=None, description="start of the analysed interval (ms; default: its start)"
+    )
     duration_ms: Duration | None = Field(
-        default=None, description="how long to look at it (ms; default: to its end)"
+        default=None, description="length of the analysed interval (ms; default: to its end)"
     )
 
 
 class ConstraintSection(StatisticSection):
-    """[[constraints]]: bounds that a network must keep to be a solution at all."""
+    """[[constraints]]: bounds that a network must satisfy to be a solution at all."""
 
     min: float | None = Field(default=None, description="lowest value allowed, in the statistic's unit")
     max: float | None = Field(default=None, description="highest value allowed")

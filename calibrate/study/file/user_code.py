@@ -1,4 +1,4 @@
-"""What code a study file names, told without running any of it."""
+"""The code that a study file names, found without running any of it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 
 def code_of(path: Path) -> list[str]:
-    """The references "file.py:Name" and "package.module:Name" in a study file, in its order.
+    """Return the references "file.py:Name" and "package.module:Name" in a study file, in order.
 
-    Reading a study imports them; all else in the file is data. Empty for what is no TOML: that is said when
-    the study is read.
+    Reading a study imports them; everything else in the file is data. Empty for a file that is not TOML,
+    which is reported when the study is read.
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
@@ -22,9 +22,9 @@ def code_of(path: Path) -> list[str]:
     loop = tables.get("loop")
     named += [loop.get("environment")] if isinstance(loop, dict) else []
     for table in ("objectives", "constraints"):
-        named += [one.get("statistic") for one in _tables(tables.get(table))]
+        named += [section.get("statistic") for section in _tables(tables.get(table))]
     return list(dict.fromkeys(name for name in named if isinstance(name, str) and ":" in name))
 
 
-def _tables(found: Any) -> list[dict[str, Any]]:
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+def _tables(value: Any) -> list[dict[str, Any]]:
+    return [table for table in value if isinstance(table, dict)] if isinstance(value, list) else []

@@ -16,26 +16,26 @@ from calibrate.study.rules.common import attempt
 
 
 def check_loop(problems: Problems, file: StudyFile, network: Network, folder: Path, needs: Needs) -> None:
-    """The environment must be there, its populations too, and times must be whole numbers of intervals."""
+    """The environment and its populations must exist, and durations must be multiples of the interval."""
     loop = file.loop
     if loop is None:
         if needs.episodes:
             asked = [section.statistic for section in (*file.objectives, *file.constraints)]
             remedy = "add [loop] with an environment"
-            problems.add(("objectives",), "look at behaviour, and the network acts on nothing", asked, remedy)
+            problems.add(("objectives",), "need a closed loop", asked, remedy)
         return
     for key in ("output_population", "input_population"):
         name = getattr(loop, key)
         if name not in network.layout.populations:
             rule = f"is not a population{did_you_mean(name, network.layout.populations)}"
-            problems.add(("loop", key), rule, name, f"there are {listed(network.layout.populations)}")
+            problems.add(("loop", key), rule, name, f"populations are {listed(network.layout.populations)}")
         elif key == "input_population" and loop.input == "rate" and not network.population(name).noise:
-            rule = f"is rate, and population {name} has no Poisson input"
+            rule = f"is rate, but population {name} has no Poisson input"
             problems.add(
                 ("loop", "input"), rule, None, 'switch it on in the model, or write input = "current"'
             )
     if file.stimuli:
-        problems.add(("stimuli",), "are of no use in a closed loop", None, "let the environment stimulate")
+        problems.add(("stimuli",), "cannot be used in a closed loop", None, "let the environment stimulate")
     attempt(problems, ("loop", "interval_ms"), steps, loop.interval_ms, file.simulation.dt_ms, "the interval")
     for place, duration in (
         (("simulation", "duration_ms"), file.simulation.duration_ms),
@@ -46,5 +46,5 @@ def check_loop(problems: Problems, file: StudyFile, network: Network, folder: Pa
         problems, ("loop", "environment"), partial(find_environment, loop.environment, folder=folder)
     )
     if maker is not None:
-        made = partial(make_environment, maker, loop.environment, loop.options)
-        attempt(problems, ("loop", "options"), made)
+        make = partial(make_environment, maker, loop.environment, loop.options)
+        attempt(problems, ("loop", "options"), make)

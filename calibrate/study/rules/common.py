@@ -1,4 +1,4 @@
-"""Rules of a study file that go across its tables, and how a broken one becomes a problem."""
+"""Rules across the tables of a study file, and how a broken rule becomes a problem."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 def attempt(
     problems: Problems, place: Place, call: Callable[..., Result], *args: Any, remedy: str = ""
 ) -> Result | None:
-    """What `call(*args)` returns; None, and a problem at `place`, where it raises."""
+    """Return `call(*args)`; if it raises, add a problem at `place` and return None."""
     try:
         return call(*args)
     except CalibrateError as error:
@@ -40,41 +40,41 @@ def check_sampler(problems: Problems, file: StudyFile, space: Space) -> None:
                 rule, remedy = "has choices, which cmaes cannot search", "fix it, or use tpe or nsga2"
                 problems.add(("parameters", name), rule, None, remedy)
         if file.study.pareto:
-            rule, remedy = "minimises one loss, and the study seeks a front", "use tpe, nsga2 or gp"
+            rule, remedy = "minimises one loss, but the study seeks a front", "use tpe, nsga2 or gp"
             problems.add(place, rule, "cmaes", remedy)
 
 
 def check_prior(problems: Problems, file: StudyFile, space: Space) -> None:
-    """Points to try first must lie in the ranges; a grid tries its own points only."""
+    """Points to try first must lie in the ranges; a grid only tries its own points."""
     if file.sampler.name == "grid" and (file.prior.points or file.prior.study):
-        problems.add(
-            ("prior",), "is of no use to a grid, which tries every point itself", None, "leave it out"
-        )
+        problems.add(("prior",), "has no effect on a grid, which tries every point anyway", None, "remove it")
     for number, point in enumerate(file.prior.points, start=1):
         place = ("prior", "points")
         if not point:
-            problems.add(place, f"point {number} names no parameter", None, f"there are {listed(space)}")
+            problems.add(
+                place, f"point {number} names no parameter", None, f"free parameters are {listed(space)}"
+            )
         for name, value in point.items():
             if name not in space:
                 rule = f"point {number} names {name}, which is not free{did_you_mean(name, space)}"
-                problems.add(place, rule, None, f"free are {listed(space)}")
+                problems.add(place, rule, None, f"free parameters are {listed(space)}")
             elif not space[name].contains(value):
                 problems.add(place, f"point {number} has {name} outside its range", value, "move it inside")
             elif isinstance(value, float) and getattr(space[name], "integer", False):
-                rule = f"point {number} has {name}, which is a whole number"
+                rule = f"point {number} has {name}, which must be a whole number"
                 problems.add(place, rule, value, f"write {value:.0f}")
 
 
 def check_pool(problems: Problems, file: StudyFile) -> None:
-    """A cluster has an address."""
+    """A Dask cluster needs an address."""
     if file.pool.engine == "dask" and file.pool.address is None:
         remedy = 'write address = "tcp://HOST:8786", or a scheduler file'
-        problems.add(("pool",), "names a Dask cluster without its address", None, remedy)
+        problems.add(("pool",), "names a Dask cluster without an address", None, remedy)
 
 
 def check_budget(problems: Problems, file: StudyFile) -> None:
-    """A study must be able to end; the grid ends by itself."""
+    """A study must have a limit, except a grid, which ends by itself."""
     budget = file.budget
     ends = (budget.trials, budget.wall_s, budget.plateau)
     if file.sampler.name != "grid" and all(end is None for end in ends):
-        problems.add(("budget",), "has no end", None, "add trials = ... (or wall_s = ..., in seconds)")
+        problems.add(("budget",), "sets no limit", None, "add trials = ... (or wall_s = ..., in seconds)")

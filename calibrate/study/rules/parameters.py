@@ -1,4 +1,4 @@
-"""The rules of [parameters]: ranges, expressions, and what the model says of them together."""
+"""The rules of [parameters]: ranges, expressions, and the rules of the model across parameters."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from calibrate.study.file.sections import DerivedParameter, FreeParameter
 from calibrate.study.rules.common import attempt
 from calibrate.study.space import Choice, Domain, Range, Space, grid_size
 
-# All corners of up to 8 ranges; of more, those where one parameter leaves the middle and some at random.
+# All corners of up to 8 ranges; of more, points where one parameter leaves the middle, and random corners.
 MOST_CORNERS = 256
 RANDOM_CORNERS = 64
 
 
 def check_fixed(problems: Problems, model: Model, fixed: Mapping[str, Any]) -> dict[str, Any]:
-    """The fixed parameters as the model takes them."""
+    """Return the fixed parameters in the types of the model."""
     checked = {}
     for name, value in fixed.items():
-        parameter = _known(problems, model, name)
+        parameter = _find_parameter(problems, model, name)
         if parameter is None:
             continue
         try:
@@ -39,27 +39,27 @@ def check_fixed(problems: Problems, model: Model, fixed: Mapping[str, Any]) -> d
     return checked
 
 
-def _known(problems: Problems, model: Model, name: str) -> Parameter | None:
+def _find_parameter(problems: Problems, model: Model, name: str) -> Parameter | None:
     names = [parameter.name for parameter in model.parameters]
     if name in names:
         return model.parameter(name)
     rule = f"is not a parameter of {model.name}{did_you_mean(name, names)}"
-    problems.add(("parameters", name), rule, None, f"it has {listed(names)}")
+    problems.add(("parameters", name), rule, None, f"its parameters are {listed(names)}")
     return None
 
 
 def domains(
     problems: Problems, model: Model, free: Mapping[str, FreeParameter], *, grid: bool
 ) -> dict[str, Domain]:
-    """The values that each free parameter may take; `grid` where the study's sampler is the grid."""
+    """Return the values that each free parameter can take; `grid`: whether the sampler is the grid."""
     space: dict[str, Domain] = {}
     for name, wanted in free.items():
-        parameter = _known(problems, model, name)
+        parameter = _find_parameter(problems, model, name)
         if parameter is None:
             continue
         before = len(problems.found)
-        found = _choice if wanted.choices is not None else _range
-        domain = found(problems, parameter, wanted)
+        make_domain = _choice if wanted.choices is not None else _range
+        domain = make_domain(problems, parameter, wanted)
         if isinstance(domain, Range):
             _check_for_grid(problems, name, domain, grid=grid)
         if domain is not None and len(problems.found) == before:
@@ -72,9 +72,9 @@ def domains(
 def _check_for_grid(problems: Problems, name: str, domain: Range, *, grid: bool) -> None:
     place = ("parameters", name)
     if domain.points is not None and not grid:
-        problems.add(place, "points belong to the grid sampler", None, "leave them out, or use step")
+        problems.add(place, "points are only for the grid sampler", None, "remove them, or use step")
     elif domain.points is not None and domain.step is not None:
-        problems.add(place, "has step and points", None, "keep one of them")
+        problems.add(place, "has both step and points", None, "keep one of them")
     elif grid:
         attempt(problems, place, getattr, domain, "grid", remedy="add step = ... or points = ...")
 
@@ -92,12 +92,12 @@ def _choice(problems: Problems, parameter: Parameter, wanted: FreeParameter) -> 
     values = []
     for value in wanted.choices or ():
         if isinstance(value, list | dict):
-            problems.add(place, "choices must be numbers, texts or true and false", value)
+            problems.add(place, "choices must be numbers, strings, or true and false", value)
             return None
         checked = attempt(problems, place, parameter.checked, value)
         values.append(checked)
     if len(set(values)) < len(values) and None not in values:
-        problems.add(place, "names a choice twice", wanted.choices, "leave one out")
+        problems.add(place, "contains a choice twice", wanted.choices, "remove one of them")
     return Choice(values=tuple(value for value in values if value is not None))
 
 
@@ -106,7 +106,7 @@ def _range(problems: Problems, parameter: Parameter, wanted: FreeParameter) -> R
     place = ("parameters", name)
     if parameter.kind not in (int, float):
         example = ", ".join(f'"{choice}"' for choice in parameter.choices) or "..., ..."
-        problems.add(place, "has no range, only choices", None, f"write {name} = {{choices = [{example}]}}")
+        problems.add(place, "takes choices, not a range", None, f"write {name} = {{choices = [{example}]}}")
         return None
     if wanted.low is None or wanted.high is None:
         missing = "low" if wanted.low is None else "high"
@@ -118,17 +118,17 @@ def _range(problems: Problems, parameter: Parameter, wanted: FreeParameter) -> R
         problems.add(place, f"has an empty range, low = {low:g}, high = {high:g}", None, remedy)
         return None
     if wanted.log and low <= 0:
-        problems.add(place, "on a log scale needs low above 0", low, "raise low, or leave log out")
+        problems.add(place, "needs low above 0 on a log scale", low, "raise low, or remove log")
     if wanted.log and step is not None:
-        problems.add(place, "has log and step", None, "keep one of them")
+        problems.add(place, "has both log and step", None, "keep one of them")
     integer = parameter.kind is int or wanted.type == "int"
     if parameter.kind is int and wanted.type == "float":
-        problems.add(place, "is a whole number", 'type = "float"', "leave type out")
+        problems.add(place, "is a whole number", 'type = "float"', "remove type")
     if integer and not all(value is None or float(value).is_integer() for value in (low, high, step)):
-        problems.add(place, "takes whole numbers: low, high and step must be so", None, "round them")
+        problems.add(place, "needs whole numbers for low, high and step", None, "round them")
         return None
     if step is not None and step > high - low:
-        problems.add(place, "has a step longer than its range", step, "take a smaller step")
+        problems.add(place, "has a step larger than its range", step, "use a smaller step")
     for end in (low, high):
         value = int(end) if integer else end
         attempt(problems, place, parameter.checked, value)
@@ -143,12 +143,12 @@ def _range(problems: Problems, parameter: Parameter, wanted: FreeParameter) -> R
 
 
 def middle(space: Space) -> dict[str, Any]:
-    """The free parameters in the middle of their ranges."""
+    """Return the free parameters in the middle of their ranges."""
     return {name: domain.midpoint for name, domain in space.items()}
 
 
 def corners(space: Space) -> Iterator[dict[str, Any]]:
-    """Points at the ends of the ranges: all of them, or a sample where they are many."""
+    """Yield points at the ends of the ranges: all of them, or a sample if there are many."""
     ends = {name: domain.ends for name, domain in space.items()}
     if math.prod(len(values) for values in ends.values()) <= MOST_CORNERS:
         for values in itertools.product(*ends.values()):
@@ -165,10 +165,10 @@ def corners(space: Space) -> Iterator[dict[str, Any]]:
 
 
 def with_derived(model: Model, given: Mapping[str, Any], derived: Mapping[str, Expression]) -> dict[str, Any]:
-    """`given` parameters and the derived ones that it does not name.
+    """Return the `given` parameters, with the derived ones that it does not name.
 
-    Expressions may use any parameter of the model; those that are not given have their default. Raises
-    StudyError where an expression has no value, ModelError where the model refuses it.
+    Expressions can use any parameter of the model; those that are not given have their default. Raises
+    StudyError if an expression cannot be evaluated, ModelError if the model rejects its value.
     """
     complete = dict(given)
     for name, expression in derived.items():
@@ -190,25 +190,27 @@ def with_derived(model: Model, given: Mapping[str, Any], derived: Mapping[str, E
 def derived(
     problems: Problems, model: Model, formulas: Mapping[str, DerivedParameter]
 ) -> dict[str, Expression]:
-    """The expressions, each after those it depends on."""
-    found: dict[str, Expression] = {}
+    """Return the expressions, each after those it depends on."""
+    expressions: dict[str, Expression] = {}
     for name, formula in formulas.items():
         place = ("parameters", name)
-        parameter = _known(problems, model, name)
+        parameter = _find_parameter(problems, model, name)
         expression = attempt(problems, place, Expression, formula.expression)
         if parameter is None or expression is None:
             continue
         if parameter.kind not in (int, float):
-            problems.add(place, "takes no expression: it is no number", None, "give it a value, or choices")
+            problems.add(
+                place, "is not a number and cannot have an expression", None, "give it a value, or choices"
+            )
             continue
-        known = [other.name for other in model.parameters]
-        unknown = sorted(expression.names - set(known))
+        names = [other.name for other in model.parameters]
+        unknown = sorted(expression.names - set(names))
         for other in unknown:
-            rule = f"expression names {other}, no parameter of {model.name}{did_you_mean(other, known)}"
-            problems.add(place, rule, None, f"it has {listed(known)}")
+            rule = f"expression uses {other}, not a parameter of {model.name}{did_you_mean(other, names)}"
+            problems.add(place, rule, None, f"its parameters are {listed(names)}")
         if not unknown:
-            found[name] = expression
-    return attempt(problems, ("parameters",), ordered, found) or {}
+            expressions[name] = expression
+    return attempt(problems, ("parameters",), ordered, expressions) or {}
 
 
 def check_model_rules(
@@ -219,7 +221,7 @@ def check_model_rules(
     formulas: Mapping[str, Expression],
     dt_ms: float,
 ) -> Network | None:
-    """The network in the middle of the ranges; a problem where the model refuses it, or one at their ends."""
+    """Return the network in the middle of the ranges; add a problem if it or one at the ends is invalid."""
     network = None
     for point in itertools.chain([middle(space)], corners(space)):
         try:
@@ -233,12 +235,12 @@ def check_model_rules(
             place = ("parameters", name) if name else ("parameters",)
             remedy = "change the values"
             if point:
-                remedy = f"so at {_at(point)}; {'narrow the ranges' if network else remedy}"
+                remedy = f"at {_at(point)}; {'narrow the ranges' if network else remedy}"
             problems.add(place, f"breaks a rule of {model.name}: {rule}", None, remedy)
             break
         except Exception as error:
             rule = f"its code raised {one_line(error)}"
-            problems.add(("model", "name"), rule, None, f"mend it{f'; so at {_at(point)}' if point else ''}")
+            problems.add(("model", "name"), rule, None, f"fix it{f'; so at {_at(point)}' if point else ''}")
             break
         network = network or made
     return network

@@ -1,4 +1,4 @@
-"""[[stimuli]]: the stimulus protocol of a study, as the single currents that it consists of."""
+"""[[stimuli]]: the stimulus protocol of a study, expanded into single currents."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ from calibrate.study.rules.common import attempt
 
 
 def stimuli(problems: Problems, file: StudyFile, network: Network) -> tuple[Stimulus, ...]:
-    """The currents in order of time, times from the start of the measurement."""
-    found: list[Stimulus] = []
+    """Return the currents in order of time; times are relative to the start of the measurement."""
+    currents: list[Stimulus] = []
     for number, section in enumerate(file.stimuli):
-        found += _expanded(problems, section, file, network, ("stimuli", number))
-    return tuple(sorted(found, key=lambda stimulus: stimulus.start_ms))
+        currents += _expand(problems, section, file, network, ("stimuli", number))
+    return tuple(sorted(currents, key=lambda stimulus: stimulus.start_ms))
 
 
-def _expanded(
+def _expand(
     problems: Problems, section: StimulusSection, file: StudyFile, network: Network, place: Place
 ) -> list[Stimulus]:
-    there = network.layout.populations
-    if section.population not in there:
-        rule = f"is not a population{did_you_mean(section.population, there)}"
-        problems.add((*place, "population"), rule, section.population, f"there are {listed(there)}")
+    populations = network.layout.populations
+    if section.population not in populations:
+        rule = f"is not a population{did_you_mean(section.population, populations)}"
+        problems.add(
+            (*place, "population"), rule, section.population, f"populations are {listed(populations)}"
+        )
         return []
     n_clusters = network.population(section.population).clusters
     for cluster in section.clusters if isinstance(section.clusters, list) else ():
@@ -39,7 +41,7 @@ def _expanded(
             return []
     for onset in onsets:
         if not onset >= 0 or onset + section.duration_ms > measured_ms:
-            rule = f"has a presentation that is not within the {measured_ms:g} ms of the measurement"
+            rule = f"has a presentation outside the {measured_ms:g} ms of the measurement"
             remedy = "change its times, or [simulation] duration_ms"
             problems.add(place, rule, f"{onset:g} to {onset + section.duration_ms:g} ms", remedy)
             return []
@@ -59,7 +61,7 @@ def _onsets(problems: Problems, section: StimulusSection, place: Place) -> list[
     regular = (section.first_ms, section.every_ms, section.repetitions)
     if section.onsets_ms is not None:
         if any(value is not None for value in regular):
-            problems.add(place, "has onsets_ms and a regular train", None, "keep one of them")
+            problems.add(place, "has both onsets_ms and a regular train", None, "keep one of them")
         return list(section.onsets_ms)
     first, every, repetitions = regular
     if first is None or repetitions is None or (every is None and repetitions > 1):

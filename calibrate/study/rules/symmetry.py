@@ -1,4 +1,4 @@
-"""Exact symmetries: directions of the search space along which no spike changes."""
+"""Exact symmetries: directions in the search space along which no spike changes."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from calibrate.network import (
 from calibrate.neurons import IAF_PSC_EXP, neuron_model
 from calibrate.study.space import Range, Space
 
-# Central differences over this share of a range leave an error of its square, far below what a parameter
-# that matters does, and far above what rounding leaves.
+# Central differences over this share of a range have an error of the order of its square: far below the
+# effect of a parameter that matters, and far above rounding errors.
 _SHARE = 1e-4
 _NOTHING = 1e-6
 _LOOKS = 9
@@ -35,25 +35,25 @@ _LOOKS = 9
 def warnings(
     model: Model, complete: Callable[[Mapping[str, Any]], Mapping[str, Any]], space: Space
 ) -> Iterator[str]:
-    """One line for every set of free parameters that can be moved together without changing a spike.
+    """Yield one line for every set of free parameters that can be moved together without changing a spike.
 
-    complete   from free parameters to all of them
+    complete   maps free parameters to all parameters
 
-    Continuous parameters only. All that the spikes depend on is written in units in which C, the voltage
-    scale and a common shift drop out (see `_dimensionless`); its derivatives with respect to the free
-    parameters are a matrix, and the directions that this maps to 0 are the symmetries.
+    Continuous parameters only. Everything that the spikes depend on is expressed in units that eliminate C,
+    the voltage scale and a common shift (see `_make_dimensionless`). The symmetries are the null space of the
+    matrix of its derivatives with respect to the free parameters.
     """
     ranges = {n: d for n, d in space.items() if isinstance(d, Range) and not d.integer and d.step is None}
     if not ranges:
         return
     random = np.random.default_rng(0)
-    # Not in the middle, where a range may be symmetric by accident.
+    # Not in the middle, where a range can be symmetric by accident.
     at = {name: 0.3 + 0.4 * random.random() for name in ranges}
     others = {name: domain.midpoint for name, domain in space.items()}
     try:
         columns = [_derivative(model, complete, ranges, others, at, name) for name in ranges]
     except Exception:
-        # The model refuses a point between the ends, or its code breaks there: said where it is simulated.
+        # The model rejects a point between the ends, or its code fails there: reported when it is simulated.
         return
     names = np.array(list(ranges))
     slopes = np.stack(columns, axis=1)
@@ -88,11 +88,11 @@ def _derivative(
         moved = {other: ranges[other].at(u + side * _SHARE * (other == name)) for other, u in at.items()}
         parameters = complete({**others, **moved})
         network = model.network(parameters)
-        ends.append(_dimensionless(network, model.values(network, parameters)))
+        ends.append(_make_dimensionless(network, model.values(network, parameters)))
     if ends[0].shape != ends[1].shape:
-        raise ModelError(f"{name} changes what there is in the network, not only its values")
+        raise ModelError(f"{name} changes the structure of the network, not only its values")
     if not np.isfinite(ends).all():
-        raise ModelError(f"what {name} changes is beyond all numbers")
+        raise ModelError(f"{name} has an effect that is not finite")
     return (ends[0] - ends[1]) / (2 * _SHARE)
 
 
@@ -104,16 +104,16 @@ def _jumps(
     at: Mapping[str, float],
     name: str,
 ) -> bool:
-    """Whether a parameter without a slope moves the network in steps, as one that a size is rounded from."""
+    """Return whether a parameter without a slope changes the network in steps, as one that is rounded."""
     seen = []
     for u in (*np.linspace(0.0, 1.0, _LOOKS), at[name]):
         moved = {other: ranges[other].at(float(u) if other == name else v) for other, v in at.items()}
         try:
             parameters = complete({**others, **moved})
             network = model.network(parameters)
-            numbers = _dimensionless(network, model.values(network, parameters))
+            numbers = _make_dimensionless(network, model.values(network, parameters))
         except Exception:
-            return True  # not known
+            return True  # it cannot be ruled out
         seen.append(
             (network.populations, [type(projection.rule) for projection in network.projections], numbers)
         )
@@ -126,10 +126,10 @@ def _jumps(
     )
 
 
-def _dimensionless(network: Network, values: Values) -> NDArray[np.float64]:
-    """All that the spikes depend on, voltages from E_L in units of V_th - E_L, charges in C times that.
+def _make_dimensionless(network: Network, values: Values) -> NDArray[np.float64]:
+    """Return all that spikes depend on: voltages from E_L in units of V_th - E_L, charges in C times that.
 
-    For neuron models other than iaf_psc_exp, the values as they are.
+    For neuron models other than iaf_psc_exp, the values are unchanged.
     """
     numbers = [number for projection in network.projections for number in _wiring(projection)]
     charge: dict[str, float] = {}
@@ -165,7 +165,7 @@ def _dimensionless(network: Network, values: Values) -> NDArray[np.float64]:
 
 
 def _wiring(projection: Projection) -> list[float]:
-    """The numbers of a projection's rule, delay and weights."""
+    """Return the numbers in a projection's rule, delay and weights."""
     rule, delay_ms = projection.rule, projection.delay_ms
     drawn = [rule.low, rule.high] if isinstance(rule, UniformIndegree) else [rule.probability]
     delays = [delay_ms.low_ms, delay_ms.high_ms] if isinstance(delay_ms, UniformDelay) else [delay_ms]

@@ -1,4 +1,4 @@
-"""The rules of [[objectives]], [[constraints]] and [[stages]]: statistics, and times that fit them."""
+"""The rules of [[objectives]], [[constraints]] and [[stages]]: statistics, and matching times."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from calibrate.study.file.targets import RECORDING, ConstraintSection, Objective
 from calibrate.study.rules.common import attempt
 from calibrate.study.rules.recorded_targets import Recorded
 
-# Statistics that a study was given in Python, by reference.
+# Statistics that were passed to a study in Python, by reference.
 Own = Mapping[str, object]
 
 
@@ -31,15 +31,17 @@ def objectives(
     recorded: Recorded,
     own: Own,
 ) -> tuple[Objective, ...]:
-    """The objectives, their statistics found and their populations there."""
+    """Make the objectives; add problems for unknown statistics and populations."""
     made: list[Objective] = []
     for number, section in enumerate(sections):
         objective = _objective(problems, section, network, recorded, own, ("objectives", number))
         if objective is None:
             continue
         if objective.name in [other.name for other in made]:
-            remedy = 'give one of them its own: name = "..."'
-            problems.add(("objectives", number), "has the name of an earlier one", objective.name, remedy)
+            remedy = 'rename one of them: name = "..."'
+            problems.add(
+                ("objectives", number), "has the same name as an earlier one", objective.name, remedy
+            )
         made.append(objective)
     return tuple(made)
 
@@ -68,16 +70,19 @@ def _objective(
         return None
     if section.tolerance is None and section.target != RECORDING:
         problems.add(
-            place, "tolerance is missing", None, "add tolerance = ...: the deviation that still counts"
+            place,
+            "tolerance is missing",
+            None,
+            "add tolerance = ..., the largest deviation that meets the target",
         )
         return None
     if section.target == RECORDING or section.distribution == RECORDING:
         population = statistic.options.get("population")
         if recorded.recording is not None and population not in (None, *recorded.recording.trains):
-            rule = f"looks at population {population}, which the recording does not have"
-            problems.add(place, rule, None, f"it has {listed(recorded.recording.trains)}")
+            rule = f"uses population {population}, which the recording does not contain"
+            problems.add(place, rule, None, f"it contains {listed(recorded.recording.trains)}")
             return None
-    return attempt(problems, place, _made, section, statistic, recorded)
+    return attempt(problems, place, _make, section, statistic, recorded)
 
 
 def _statistic(
@@ -88,7 +93,7 @@ def _statistic(
     own: Own,
     place: Place,
 ) -> Statistic | None:
-    """The statistic that a section names, under the section's own name if it has one."""
+    """Find the statistic that a section names; it takes the name of the section if there is one."""
     statistic = attempt(
         problems,
         (*place, "statistic"),
@@ -96,10 +101,10 @@ def _statistic(
     )
     if statistic is None:
         return None
-    population, there = statistic.options.get("population"), network.layout.populations
-    if population is not None and population not in there:
-        rule = f"refers to an unknown population{did_you_mean(str(population), there)}"
-        problems.add((*place, "statistic"), rule, population, f"there are {listed(there)}")
+    population, names = statistic.options.get("population"), network.layout.populations
+    if population is not None and population not in names:
+        rule = f"refers to an unknown population{did_you_mean(str(population), names)}"
+        problems.add((*place, "statistic"), rule, population, f"populations are {listed(names)}")
     clusters = [g.cluster for g in network.layout.groups if g.population == population]
     for cluster in section.clusters or ():
         if clusters and cluster not in clusters:
@@ -116,7 +121,7 @@ def _statistic(
 def constraints(
     problems: Problems, sections: Sequence[ConstraintSection], network: Network, folder: Path, own: Own
 ) -> tuple[Constraint, ...]:
-    """The constraints, their statistics found and their populations there."""
+    """Make the constraints; add problems for unknown statistics and populations."""
     made: list[Constraint] = []
     for number, section in enumerate(sections):
         place: Place = ("constraints", number)
@@ -129,8 +134,8 @@ def constraints(
         if constraint is None:
             continue
         if constraint.name in [other.name for other in made]:
-            remedy = 'give one of them its own: name = "..."'
-            problems.add(place, "has the name of an earlier one", constraint.name, remedy)
+            remedy = 'rename one of them: name = "..."'
+            problems.add(place, "has the same name as an earlier one", constraint.name, remedy)
         made.append(constraint)
     return tuple(made)
 
@@ -138,7 +143,7 @@ def constraints(
 def check_names(
     problems: Problems, objectives: Sequence[Objective], constraints: Sequence[Constraint]
 ) -> None:
-    """An objective and a constraint of one name must be of one statistic."""
+    """An objective and a constraint with the same name must have the same statistic."""
     own = {objective.name: objective.statistic for objective in objectives}
     for number, constraint in enumerate(constraints):
         statistic = own.get(constraint.name, constraint.statistic)
@@ -147,11 +152,11 @@ def check_names(
             constraint.statistic.options,
         ):
             rule = "has the name of an objective, but other options or another statistic"
-            remedy = 'give one of them its own: name = "..."'
+            remedy = 'rename one of them: name = "..."'
             problems.add(("constraints", number), rule, constraint.name, remedy)
 
 
-def _made(section: ObjectiveSection, statistic: Statistic, recorded: Recorded) -> Objective:
+def _make(section: ObjectiveSection, statistic: Statistic, recorded: Recorded) -> Objective:
     target: Value | Interval
     simulated = statistic
     if section.neurons is not None:
@@ -172,7 +177,7 @@ def _made(section: ObjectiveSection, statistic: Statistic, recorded: Recorded) -
 
 
 def check_times(problems: Problems, file: StudyFile, needs: Needs) -> None:
-    """Durations and the statistics' bins must be whole numbers of time steps, and fit one another."""
+    """Durations and the statistics' bins must be whole numbers of time steps, and match each other."""
     simulation = file.simulation
     dt = simulation.dt_ms
     if abs(dt * 1000 - round(dt * 1000)) > 1e-9 or dt < 0.001:
@@ -187,7 +192,7 @@ def check_times(problems: Problems, file: StudyFile, needs: Needs) -> None:
     longer = file.validation.duration_ms
     if longer is not None and longer < simulation.duration_ms:
         rule = f"must not be shorter than that of [simulation], {simulation.duration_ms:g} ms"
-        problems.add(("validation", "duration_ms"), rule, longer, "leave it out, or choose a longer one")
+        problems.add(("validation", "duration_ms"), rule, longer, "remove it, or choose a longer one")
     elif longer is not None:
         _check_length(problems, ("validation",), simulation.warmup_ms, longer, dt, needs)
     for number, stage in enumerate(file.stages):
@@ -196,7 +201,7 @@ def check_times(problems: Problems, file: StudyFile, needs: Needs) -> None:
 
 
 def _check_parts(problems: Problems, file: StudyFile, needs: Needs) -> None:
-    """Parts of the measurement that objectives and constraints look at must lie in it, in whole steps."""
+    """The parts of the measurement that objectives and constraints use must lie in it, in whole steps."""
     simulation = file.simulation
     sections: list[tuple[Place, StatisticSection]] = [
         *((("objectives", k), one) for k, one in enumerate(file.objectives)),
@@ -228,11 +233,11 @@ def _check_length(
 
 
 def check_stages(problems: Problems, file: StudyFile, constraints: Sequence[Constraint]) -> None:
-    """Stages grow longer up to the full simulation, and there is a constraint that they can judge."""
+    """Stages must become longer up to the full simulation, and be able to judge a constraint."""
     if not file.stages:
         return
     if not any(constraint.statistic.screens for constraint in constraints):
-        rule = "judge nothing: there is no constraint that a short simulation can judge"
+        rule = "have no effect: no constraint can be judged by a short simulation"
         remedy = 'add [[constraints]] on rate, synchrony or locking, such as statistic = "rate_E", max = 60.0'
         problems.add(("stages",), rule, None, remedy)
     lengths = [*(stage.duration_ms for stage in file.stages), file.simulation.duration_ms]
@@ -240,6 +245,4 @@ def check_stages(problems: Problems, file: StudyFile, constraints: Sequence[Cons
         if not shorter < longer:
             after = "the next stage" if number + 2 < len(lengths) else "[simulation] duration_ms"
             rule = f"must be shorter than {after}, {longer:g} ms"
-            problems.add(
-                ("stages", number, "duration_ms"), rule, shorter, "shorten it, or leave the stage out"
-            )
+            problems.add(("stages", number, "duration_ms"), rule, shorter, "shorten it, or remove the stage")
