@@ -9,7 +9,6 @@ from pathlib import Path
 
 import optuna
 import pytest
-from test_run import Bench, Shelf
 
 from calibrate.calibration.clock import Clock
 from calibrate.calibration.loop import run
@@ -19,7 +18,8 @@ from calibrate.calibration.search.trials import Answer, Claim
 from calibrate.simulation.jobs import Job, Outcome, Timing
 from calibrate.study import Cmaes, Nsga2, Random, Sampler, Study, Tpe
 from calibrate.study.space import Domain, Range
-from small_study import small_study
+from tests.helpers.in_memory import Bench, Shelf
+from tests.helpers.studies import small_study
 
 SQUARE: dict[str, Domain] = {f"x{k}": Range(low=0.0, high=1.0) for k in range(3)}
 SAMPLERS: list[Sampler] = [Tpe(startup=4), Cmaes(startup=4, population=4), Nsga2(population=4), Random()]

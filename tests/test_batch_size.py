@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cuda_driver import H100, install
 
 from calibrate import simulators
 from calibrate.calibration.resources import batch_size
@@ -18,7 +17,8 @@ from calibrate.simulation.slot import Slot
 from calibrate.simulators.genn import cuda
 from calibrate.simulators.genn.footprint import CONTEXT_BYTES, SHARE, Footprint
 from calibrate.study import Study
-from small_study import small_study
+from tests.helpers.cuda_driver import H100, install
+from tests.helpers.studies import small_study
 
 
 def saturating(at: int):

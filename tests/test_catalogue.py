@@ -16,7 +16,7 @@ from calibrate.errors import PluginError
 from calibrate.network import Parameter, find_model
 from calibrate.objective import find_statistic
 from calibrate.tasks.catalogue import allowed
-from small_study import MODEL, STATISTIC
+from tests.helpers.studies import MODEL, STATISTIC
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ import pytest
 
 from calibrate import simulators
 from calibrate.cli.commands import app, execute
-from small_study import write_study
+from tests.helpers.studies import write_study
 
 ONE_BREACH_EACH = {
     "syntax": ("seed = 3", "seed 3"),

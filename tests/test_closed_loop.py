@@ -29,8 +29,9 @@ from calibrate.store import archive
 from calibrate.study import read_study
 from calibrate.tasks.loop import run_loop as run_study_loop
 from calibrate.tasks.run import run_study
-from conftest import SMALL, both
-from small_study import small_study, write_study
+from tests.helpers.networks import SMALL
+from tests.helpers.simulators import both
+from tests.helpers.studies import small_study, write_study
 
 ENVIRONMENT = """
 import numpy as np

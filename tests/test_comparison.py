@@ -9,8 +9,8 @@ from calibrate import Observation, ObservationError, StudyError, find_statistic,
 from calibrate.errors import ObjectiveError
 from calibrate.objective.derived import during, of_clusters
 from calibrate.observation import parts
-from small_study import small_study
-from spike_trains import gamma_trains
+from tests.helpers.spike_trains import gamma_trains
+from tests.helpers.studies import small_study
 
 
 def trains(n: int, rate_hz: float, seed: int) -> list[np.ndarray]:

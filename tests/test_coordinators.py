@@ -17,7 +17,6 @@ from typing import Any
 import optuna
 import pytest
 from sqlalchemy import create_engine, text
-from test_run import Bench
 
 from calibrate.calibration.loop import run
 from calibrate.calibration.search.search import Search
@@ -28,8 +27,9 @@ from calibrate.store import Store, coordinators, runs_of
 from calibrate.store.coordinators import place
 from calibrate.study import Study, read_study
 from calibrate.tasks.run import run_study
-from postgres import Server, needs_postgres
-from small_study import small_study, write_study
+from tests.helpers.in_memory import Bench
+from tests.helpers.postgres import Server, needs_postgres
+from tests.helpers.studies import small_study, write_study
 
 
 @pytest.fixture(autouse=True)

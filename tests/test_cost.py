@@ -11,7 +11,7 @@ from calibrate.calibration.resources import estimate as cost
 from calibrate.calibration.resources.estimate import estimate
 from calibrate.observation import SimulationFailure
 from calibrate.simulation.jobs import Job, Outcome, Timing
-from small_study import small_study
+from tests.helpers.studies import small_study
 
 STAGE = (
     "[budget]",

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import optuna
 import pytest
-from browser import needs_browser, opened
 from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta
 
 from calibrate import read_results, run_study
 from calibrate.cli.commands import execute
-from small_study import small_study, write_study
+from tests.helpers.browser import needs_browser, opened
+from tests.helpers.studies import small_study, write_study
 
 MANY = ("trials = 8", "trials = 40")
 

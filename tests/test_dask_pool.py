@@ -26,7 +26,7 @@ from calibrate.simulation.local_pool import Pool
 from calibrate.store import storage_url
 from calibrate.study import Study, read_study
 from calibrate.tasks.run import run_study
-from small_study import small_study, write_study
+from tests.helpers.studies import small_study, write_study
 
 distributed = pytest.importorskip("distributed")
 

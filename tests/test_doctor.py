@@ -13,7 +13,6 @@ from collections import namedtuple
 from pathlib import Path
 
 import pytest
-from cuda_driver import H100, install
 
 from calibrate import simulators
 from calibrate.cli.commands import execute
@@ -24,6 +23,7 @@ from calibrate.simulation.local_pool import Pool
 from calibrate.simulators.genn.cuda import Obstacle
 from calibrate.store import database
 from calibrate.tasks import doctor
+from tests.helpers.cuda_driver import H100, install
 
 NAMES = [
     "Python", "NEST", "GeNN", "GPU", "database", "PostgreSQL", "Optuna", "PyTorch", "cache folder", "machine"

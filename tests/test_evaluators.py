@@ -22,7 +22,7 @@ from calibrate.observation.packing import Packed, pack
 from calibrate.simulation.evaluators import Evaluators
 from calibrate.simulation.jobs import Job, Outcome
 from calibrate.simulation.local_pool import Pool
-from small_study import small_study
+from tests.helpers.studies import small_study
 
 LAYOUT = Layout.of([("E", 40, 2), ("I", 10, 1)])
 STATISTICS = [find_statistic(name) for name in ("rate_E", "cv2_E", "fano_I", "dwell_time")]

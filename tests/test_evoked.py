@@ -12,9 +12,9 @@ from calibrate import Observation, StudyError, make_study, observe_trains, read_
 from calibrate.errors import ObjectiveError
 from calibrate.observation import Presentation, during, of_clusters
 from calibrate.store import archive
-from conftest import SMALL
 from objectives.evoked import decoding, evoked_latency, evoked_rate, fano_quenching
-from small_study import small_study
+from tests.helpers.networks import SMALL
+from tests.helpers.studies import small_study
 
 ONSETS = np.arange(500, 30_000, 1000)
 LENGTH, DELAY = 300, 40

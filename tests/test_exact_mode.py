@@ -16,7 +16,8 @@ from calibrate.network import wiring
 from calibrate.network.wiring import Connections
 from calibrate.observation import Accumulator, Layout, Spikes
 from calibrate.simulators.base import Member, RecordingPlan, simulate
-from conftest import SMALL, both
+from tests.helpers.networks import SMALL
+from tests.helpers.simulators import both
 
 NAMES = ("NEST", "GeNN")
 GRAPHS = range(5)

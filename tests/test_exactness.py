@@ -12,7 +12,7 @@ from calibrate.models.ei_clustered import ei_clustered
 from calibrate.network import wiring
 from calibrate.observation import Observation
 from calibrate.simulators.base import Member, RecordingPlan, simulate
-from conftest import METASTABLE
+from tests.helpers.networks import METASTABLE
 
 pytestmark = [pytest.mark.genn, pytest.mark.slow]
 

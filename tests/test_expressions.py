@@ -7,7 +7,7 @@ import pytest
 from calibrate.cli.commands import execute
 from calibrate.errors import StudyError
 from calibrate.study.expressions import Expression, ordered
-from small_study import small_study
+from tests.helpers.studies import small_study
 
 
 @pytest.mark.parametrize(

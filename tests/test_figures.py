@@ -21,7 +21,7 @@ from calibrate.figures import (
     verdict_figure,
 )
 from calibrate.figures.style import INK, svg
-from small_study import small_study
+from tests.helpers.studies import small_study
 
 
 @pytest.fixture(scope="module")

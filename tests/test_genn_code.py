@@ -13,7 +13,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from cuda_driver import H100, install
 from scipy import stats
 
 from benchmarks.host import EmptyModel
@@ -30,7 +29,8 @@ from calibrate.simulators.genn import code as genn_code
 from calibrate.simulators.genn import cuda
 from calibrate.simulators.genn.batch import PreparedGenn
 from calibrate.simulators.genn.code import Build, assemble, check_size, row_length
-from conftest import SMALL
+from tests.helpers.cuda_driver import H100, install
+from tests.helpers.networks import SMALL
 
 
 def build(given: dict, **settings: object) -> Build:

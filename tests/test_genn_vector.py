@@ -12,7 +12,7 @@ from calibrate.models.ei_clustered import ei_clustered
 from calibrate.observation import Observation, Spikes
 from calibrate.simulators.base import Member, RecordingPlan, simulate
 from calibrate.simulators.genn import cpu_loops as genn_vector
-from conftest import SMALL
+from tests.helpers.networks import SMALL
 
 
 def spikes(cache: Path, monkeypatch: pytest.MonkeyPatch, precision: str) -> Spikes:

@@ -15,7 +15,6 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-from cuda_driver import GIB, H100, install
 
 from calibrate import simulators
 from calibrate.calibration.resources.batch_size import sized
@@ -26,7 +25,8 @@ from calibrate.simulators.genn import cuda
 from calibrate.simulators.genn import simulator as genn
 from calibrate.simulators.genn.footprint import CONTEXT_BYTES, SHARE, Footprint
 from calibrate.tasks import doctor
-from small_study import small_study, write_study
+from tests.helpers.cuda_driver import GIB, H100, install
+from tests.helpers.studies import small_study, write_study
 
 FIND_SPEC, IMPORT = importlib.util.find_spec, importlib.import_module
 

@@ -8,7 +8,7 @@ import pytest
 from calibrate.errors import ObjectiveError
 from calibrate.observation import Observation
 from objectives.hmm import hmm_dwell, hmm_states, hmm_switching
-from spike_trains import observe_trains, poisson_trains
+from tests.helpers.spike_trains import observe_trains, poisson_trains
 
 RATES_HZ = np.array([[40.0, 5.0, 5.0], [5.0, 40.0, 5.0], [5.0, 5.0, 40.0]])
 DWELL_MS, DURATION_MS = 400.0, 60_000

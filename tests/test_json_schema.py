@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from calibrate.study.file import sections as file
 from calibrate.study.file.samplers import SAMPLERS
 from calibrate.study.json_schema import json_schema
-from small_study import STUDY
+from tests.helpers.studies import STUDY
 
 ROOT = Path(__file__).parent.parent
 STUDIES = sorted((ROOT / "studies").glob("*.toml"))

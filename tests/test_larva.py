@@ -17,7 +17,7 @@ from calibrate.models.larva import ODOURS, larva, protocol, protocol_ms
 from calibrate.network import wiring
 from calibrate.observation import Observation
 from calibrate.simulators.base import Member, RecordingPlan, simulate
-from conftest import both
+from tests.helpers.simulators import both
 
 NAIVE = {"protocol": "odour_only", "onset": 4000.0, "training": 8000.0, "test": 0.0}
 SPONTANEOUS = {"ORN": 3.27, "PN": 3.27, "LN": 0.0, "KC": 0.09}

@@ -9,7 +9,7 @@ import pytest
 
 from calibrate import Study, read_results, run_study
 from calibrate.results.looseness import looseness
-from small_study import small_study
+from tests.helpers.studies import small_study
 
 TOL = [("tolerance = 1.0", "tolerance = 1.0"), ("interval = [9, 11]", "target = 10.0")]
 

@@ -13,7 +13,7 @@ from calibrate.cli.commands import execute
 from calibrate.figures import map_figure
 from calibrate.results.maps import parameter_map
 from calibrate.results.regimes import REGIMES, regime
-from small_study import small_study
+from tests.helpers.studies import small_study
 
 GRID = (
     ('name = "random"', 'name = "grid"'),

@@ -19,7 +19,7 @@ from objectives.metastability import (
     switching_rate,
     up_gap,
 )
-from spike_trains import episodes_ms, observe_trains, switching_trains
+from tests.helpers.spike_trains import episodes_ms, observe_trains, switching_trains
 
 ALL = [dwell_time, active_clusters, switching_rate]
 

@@ -17,7 +17,7 @@ from calibrate import StoreError, read_results, read_study, run_study, validate
 from calibrate.cli.commands import execute
 from calibrate.report.dashboard import hang
 from calibrate.store import Gallery, Store, copy_study, storage_url
-from small_study import small_study
+from tests.helpers.studies import small_study
 
 VALIDATED = ("[budget]", "[validation]\nreplicates = 3\n\n[budget]")
 

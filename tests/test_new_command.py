@@ -22,7 +22,7 @@ from calibrate.cli.commands import execute
 from calibrate.errors import ModelError
 from calibrate.network import Model, Parameter, find_model
 from calibrate.study import read_study, suggestions
-from small_study import MODEL, STATISTIC
+from tests.helpers.studies import MODEL, STATISTIC
 
 READY = [
     (name, parameter.name)

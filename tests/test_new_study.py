@@ -15,7 +15,6 @@ import numpy as np
 import optuna
 import pytest
 from optuna.trial import FrozenTrial
-from test_run import Bench
 
 from calibrate.calibration.loop import run
 from calibrate.calibration.result import Result
@@ -24,7 +23,8 @@ from calibrate.errors import StoreError
 from calibrate.objective import Estimate
 from calibrate.store import Adopted, Store, check_origins, named, schema, storage_url
 from calibrate.study import Study, read_study
-from small_study import small_study, write_study
+from tests.helpers.in_memory import Bench
+from tests.helpers.studies import small_study, write_study
 
 NARROW = ("I_E = { low = 0.1, high = 4.0 }", "I_E = { low = 1.0, high = 2.5 }")
 TARGET = ("target = 5.0", "target = 7.0")

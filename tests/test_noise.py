@@ -10,7 +10,7 @@ from calibrate.calibration.resources.estimate import estimate
 from calibrate.errors import StudyError
 from calibrate.objective import Spread, find_statistic
 from calibrate.tasks.run import run_study
-from small_study import small_study
+from tests.helpers.studies import small_study
 
 
 def test_a_standard_error_falls_with_the_root_of_time_and_graphs_but_for_what_differs_between_graphs():

@@ -30,7 +30,7 @@ from calibrate.objective import (
 )
 from calibrate.observation import Observation
 from objectives.rate import rate
-from spike_trains import observe_trains
+from tests.helpers.spike_trains import observe_trains
 
 
 @statistic(unit="Hz", needs=lambda bin_ms: Needs(bin_ms=bin_ms))

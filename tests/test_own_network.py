@@ -13,9 +13,9 @@ from calibrate.observation import Observation
 from calibrate.simulation.jobs import Job, Setup, Timing
 from calibrate.simulation.local_pool import Pool
 from calibrate.simulators.base import Member, RecordingPlan, simulate
-from conftest import both
+from tests.helpers.simulators import both
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "helpers"
 
 
 def observe(name: str, given: dict[str, float]) -> Observation:

@@ -11,14 +11,14 @@ import numpy as np
 import optuna
 import pytest
 from optuna.trial import FrozenTrial
-from test_run import Bench, Shelf
 
 from calibrate.calibration.loop import run
 from calibrate.calibration.result import as_json
 from calibrate.calibration.trials.score import INFEASIBLE
 from calibrate.study import Study, read_study
 from calibrate.tasks.run import run_study
-from small_study import small_study
+from tests.helpers.in_memory import Bench, Shelf
+from tests.helpers.studies import small_study
 
 PARETO = ("seed = 3", "seed = 3\npareto = true")
 CONSTRAINT = ("[budget]", '[[constraints]]\nstatistic = "rate_E"\nmax = 6.0\n\n[budget]')

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from cuda_driver import H100, install
 
 from calibrate import simulators
 from calibrate.errors import PluginError, SimulatorError
@@ -26,7 +25,8 @@ from calibrate.observation import Observation, SimulationFailure
 from calibrate.simulation.jobs import Job, Outcome, Setup, Timing
 from calibrate.simulation.local_pool import Pool, batched, pinning, slots_for
 from calibrate.simulation.slot import Slot, last_error
-from conftest import SMALL
+from tests.helpers.cuda_driver import H100, install
+from tests.helpers.networks import SMALL
 
 QUICK = Setup(model="ei_clustered", backend="poisson")
 SHORT = Timing(warmup_ms=10.0, duration_ms=100.0)

@@ -17,7 +17,7 @@ from objectives.correlation import correlation
 from objectives.shared import shared_dimensions, shared_variance
 from objectives.spectrum import spectral_peak, spectral_peak_power
 from objectives.timescale import timescale
-from spike_trains import observe_trains, poisson_trains, switching_trains
+from tests.helpers.spike_trains import observe_trains, poisson_trains, switching_trains
 
 
 def common_trains(n: int, *, own_hz: float, common_hz: float, duration_ms: float) -> list[np.ndarray]:

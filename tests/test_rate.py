@@ -10,7 +10,7 @@ import quantities as pq
 from calibrate.errors import ObservationError
 from calibrate.observation import Layout, observe_spikes
 from objectives.rate import rate, rate_sd, silent_fraction
-from spike_trains import observe_trains, poisson_trains
+from tests.helpers.spike_trains import observe_trains, poisson_trains
 
 
 def test_the_rate_of_a_handful_of_spikes_is_worked_out_by_hand() -> None:

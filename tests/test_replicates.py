@@ -14,8 +14,6 @@ import numpy as np
 import optuna
 import pytest
 from optuna.trial import FrozenTrial
-from test_run import Bench, Shelf
-from test_stages import CONSTRAINT, STAGE, Dies, doubled
 
 from calibrate.calibration.loop import CONFIRMED_BELOW, run
 from calibrate.calibration.result import Progress, as_json
@@ -26,7 +24,8 @@ from calibrate.observation import Observation, SimulationFailure
 from calibrate.simulation.jobs import Job
 from calibrate.store import Store, storage_url
 from calibrate.study import Study
-from small_study import small_study
+from tests.helpers.in_memory import Bench, Dies, Shelf, doubled
+from tests.helpers.studies import CONSTRAINT, STAGE, small_study
 
 
 @pytest.fixture(autouse=True)

@@ -7,12 +7,12 @@ import re
 from pathlib import Path
 
 import pytest
-from browser import needs_browser, opened
 
 from calibrate import read_results, read_study, run_study, validate
 from calibrate.cli.commands import execute
 from calibrate.report import make_report, write_report
-from small_study import small_study, write_study
+from tests.helpers.browser import needs_browser, opened
+from tests.helpers.studies import small_study, write_study
 
 CONSTRAINED = ("[sampler]", '[[constraints]]\nstatistic = "rate_E"\nmax = 60.0\n\n[sampler]')
 FULL = (

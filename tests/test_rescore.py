@@ -10,7 +10,7 @@ import pytest
 from calibrate import StoreError, read_results, read_study, run_study
 from calibrate.cli.commands import execute
 from calibrate.tasks.run import rescore
-from small_study import small_study, write_study
+from tests.helpers.studies import small_study, write_study
 
 GRID = ('name = "random"', 'name = "grid"')
 POINTS = [

@@ -29,15 +29,14 @@ from calibrate.calibration.single_simulation import simulate
 from calibrate.calibration.study_pool import setup_of
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.errors import SimulatorError
-from calibrate.observation import Layout, Observation, SimulationFailure, observe_spikes
-from calibrate.simulation.jobs import Job, Outcome, Timing
+from calibrate.simulation.jobs import Job, Outcome
 from calibrate.simulation.local_pool import Pool
 from calibrate.store import Store, storage_url
 from calibrate.study import Study
 from calibrate.tasks.run import run_study
-from small_study import small_study, write_study
+from tests.helpers.in_memory import Bench, Shelf
+from tests.helpers.studies import small_study, write_study
 
-LAYOUT = Layout.of([("E", 40, 2), ("I", 10, 1)])
 DEADLY = ('"J+" = 2', '"J+" = 2\ndeadly_above = 2.0')
 WRONG = ('"J+" = 2', '"J+" = 2\nwrong_above = 2.0')
 
@@ -46,91 +45,6 @@ WRONG = ('"J+" = 2', '"J+" = 2\nwrong_above = 2.0')
 def _quiet(monkeypatch: pytest.MonkeyPatch):
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
-
-
-class Shelf:
-    """A store in memory."""
-
-    def __init__(self) -> None:
-        self.kept: list[Simulation] = []
-        self.trials: list[FrozenTrial] = []
-        self.illustrated: list[str] = []
-        self._heard = False
-
-    def news(self) -> tuple[list[FrozenTrial], list[Simulation]]:
-        if self._heard:
-            return [], []
-        self._heard = True
-        told = {trial.user_attrs["uuid"] for trial in self.trials}
-        return list(self.trials), [kept for kept in self.kept if kept.uuid not in told]
-
-    def claim(self, wanted: Sequence[Claim]) -> Sequence[Claim]:  # noqa: ARG002
-        return []
-
-    def elsewhere(self) -> int:
-        return 0
-
-    def leave(self) -> bool:
-        self._heard = False
-        return False
-
-    def record(self, simulation: Simulation) -> None:
-        self.kept.append(simulation)
-
-    def illustrate(self, uuid: str) -> None:
-        self.illustrated.append(uuid)
-
-    def mirror(self, trials: Sequence[FrozenTrial]) -> Sequence[int]:
-        self.trials += trials
-        return range(len(self.trials) - len(trials), len(self.trials))
-
-    def simulations(self, uuid: str) -> list[Simulation]:
-        return [kept for kept in self.kept if kept.uuid == uuid]
-
-
-class Bench:
-    """A pool without processes: its networks fire regularly, faster with more current."""
-
-    capacity = 4
-
-    def __init__(self, fail: Callable[[Job], bool] = lambda _: False, wall_s: float = 0.0) -> None:
-        self._fail, self._wall_s = fail, wall_s
-        self.asked: list[Job] = []
-        self.timings: list[Timing] = []
-
-    def run(
-        self,
-        candidates: Sequence[Job],
-        *,
-        timing: Timing | None = None,
-        progress: Callable[[Outcome], None] = lambda _: None,
-    ) -> list[Outcome]:
-        assert timing is not None
-        self.asked += candidates
-        self.timings += [timing] * len(candidates)
-        time.sleep(self._wall_s)
-        outcomes = [
-            Outcome(uuid=c.uuid, realisation=c.realisation, result=self._simulate(c), wall_s=self._wall_s)
-            for c in candidates
-        ]
-        for outcome in reversed(outcomes):
-            progress(outcome)
-        return outcomes
-
-    def _simulate(self, candidate: Job) -> Observation | SimulationFailure:
-        if self._fail(candidate):
-            return SimulationFailure("it broke")
-        step, neuron = [], []
-        for start, stop, current in (
-            (0, 40, candidate.parameters["I_E"]),
-            (40, 50, candidate.parameters["I_I"]),
-        ):
-            every = round(200 / max(current, 0.1))
-            for cell in range(start, stop):
-                times = range(cell % every, 2000, every)
-                step += times
-                neuron += [cell] * len(times)
-        return observe_spikes(step, neuron, LAYOUT, dt_ms=1.0, duration_ms=2000.0, window_ms=400.0)
 
 
 def losses(shelf: Shelf) -> list[float | None]:

@@ -17,7 +17,7 @@ from calibrate.calibration.search.trials import Answer, Proposal
 from calibrate.errors import StudyError
 from calibrate.study import Cmaes, Gp, Nsga2, Qmc, Random, Tpe
 from calibrate.study.space import Choice, Domain, Range
-from small_study import small_study
+from tests.helpers.studies import small_study
 
 NUMBERS: dict[str, Domain] = {
     "x": Range(low=0.0, high=1.0),

@@ -24,7 +24,8 @@ from calibrate.models.ei_clustered import ei_clustered
 from calibrate.network.sizes import size_steps, sizes_for
 from calibrate.simulation.jobs import Job, Outcome, Timing
 from calibrate.study import Study, read_study
-from conftest import METASTABLE, both
+from tests.helpers.networks import METASTABLE
+from tests.helpers.simulators import both
 
 MODEL = """
 from calibrate.network import Model, Network, Parameter, Population, UniformPotential, Values

@@ -12,7 +12,7 @@ from calibrate.calibration.trials.score import INFEASIBLE, Summary, combined, sc
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.objective import Constraint, Estimate, find_statistic
 from calibrate.study import Study
-from small_study import small_study
+from tests.helpers.studies import small_study
 
 RATE = find_statistic("rate_E")
 

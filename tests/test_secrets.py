@@ -17,7 +17,7 @@ from calibrate.errors import StoreError
 from calibrate.masking import without_password, without_passwords
 from calibrate.store import database
 from calibrate.study import read_study
-from small_study import write_study
+from tests.helpers.studies import write_study
 
 SECRET = "hunter2secret"
 URLS = {

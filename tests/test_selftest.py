@@ -9,7 +9,7 @@ import pytest
 
 from calibrate import StudyError, read_results, selftest
 from calibrate.cli.commands import execute
-from small_study import small_study, write_study
+from tests.helpers.studies import small_study, write_study
 
 WITH_FRESH = ("fresh = 0", "fresh = 3")
 MANY = ("trials = 8", "trials = 60")

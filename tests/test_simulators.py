@@ -24,7 +24,8 @@ from calibrate.network import (
 from calibrate.observation import IntervalMoments, Observation, SimulationFailure, observe_spikes
 from calibrate.simulators.base import Member, Prepared, RecordingPlan, simulate
 from calibrate.simulators.genn.batch import PreparedGenn
-from conftest import SMALL, both
+from tests.helpers.networks import SMALL
+from tests.helpers.simulators import both
 
 ALL = both("nest", "genn", "poisson")
 MEMBRANES = both("nest", "genn")

@@ -10,18 +10,15 @@ from typing import Any
 import optuna
 import pytest
 from optuna.trial import FrozenTrial
-from test_run import Bench, Shelf
 
 from calibrate.calibration.loop import run
 from calibrate.calibration.result import Progress, Result
 from calibrate.calibration.trials.score import INFEASIBLE
-from calibrate.calibration.trials.simulation import Simulation
 from calibrate.simulation.jobs import Job, Outcome, Timing
 from calibrate.study import Study
-from small_study import small_study
+from tests.helpers.in_memory import Bench, Dies, Shelf, doubled
+from tests.helpers.studies import CONSTRAINT, STAGE, small_study
 
-CONSTRAINT = '[[constraints]]\nstatistic = "rate_E"\nmax = 10.0\n'
-STAGE = "\n[[stages]]\nduration_ms = 500\nwarmup_ms = 100\n"
 SHORT, FULL = 500.0, 2000.0
 TPE = 'name = "tpe"\nstartup = 6'
 
@@ -68,20 +65,6 @@ class Batches(Bench):
         return [uuids for timing, uuids in self.batches if timing.duration_ms == duration_ms]
 
 
-class Dies(Shelf):
-    """A store whose process is killed once it has kept so many simulations."""
-
-    def __init__(self, after: int) -> None:
-        super().__init__()
-        self.after = after
-
-    def record(self, simulation: Simulation) -> None:
-        if len(self.kept) == self.after:
-            self.leave()
-            raise KeyboardInterrupt
-        super().record(simulation)
-
-
 def uuids(trials: Sequence[FrozenTrial]) -> list[str]:
     return [trial.user_attrs["uuid"] for trial in trials]
 
@@ -89,11 +72,6 @@ def uuids(trials: Sequence[FrozenTrial]) -> list[str]:
 def story(shelf: Shelf) -> list[tuple[Any, ...]]:
     """What the trials are, without what differs from run to run."""
     return [(trial.number, trial.user_attrs["index"], trial.params, trial.value) for trial in shelf.trials]
-
-
-def doubled(shelf: Shelf) -> list[tuple[Any, ...]]:
-    times = Counter((kept.uuid, kept.stage, kept.realisation) for kept in shelf.kept)
-    return [key for key, count in times.items() if count > 1]
 
 
 def in_pieces(study: Study, after: int) -> tuple[Shelf, Bench]:

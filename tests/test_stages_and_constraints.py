@@ -11,8 +11,8 @@ from calibrate.cli.commands import execute
 from calibrate.errors import StudyError
 from calibrate.simulation.jobs import Timing
 from calibrate.study import Study, differences
-from small_study import small_study, write_study
-from test_study import BROKEN
+from tests.helpers.broken_studies import BROKEN
+from tests.helpers.studies import small_study, write_study
 
 CONSTRAINT = '[[constraints]]\nstatistic = "rate_E"\nmax = 60.0\n'
 BUDGET = "[budget]\ntrials = 8"

@@ -12,8 +12,8 @@ import pytest
 
 from calibrate import bootstrap, find_statistic, read_recording, read_study
 from calibrate.cli.commands import execute
-from small_study import write_study
-from test_recording import trains, written
+from tests.helpers.recordings import trains, written
+from tests.helpers.studies import write_study
 
 
 @pytest.fixture(autouse=True)

@@ -26,7 +26,7 @@ from calibrate.observation import Layout, Observation, observe_spikes
 from calibrate.store import Store, archive, schema, storage_url
 from calibrate.study import Study, read_study
 from calibrate.tasks.run import run_study
-from small_study import small_study
+from tests.helpers.studies import small_study
 
 LAYOUT = Layout.of([("E", 4, 2), ("I", 2, 1)])
 

@@ -12,8 +12,8 @@ from calibrate.observation import Observation
 from calibrate.simulation.jobs import Job, Setup, Timing
 from calibrate.simulation.local_pool import Pool
 from calibrate.study import read_study
-from conftest import SMALL
-from small_study import write_study
+from tests.helpers.networks import SMALL
+from tests.helpers.studies import write_study
 
 STUDIES = Path(__file__).parent.parent / "studies"
 WEIGHTS = "J_EE = 0.3\nJ_EI = -0.9\nJ_IE = 0.25\nJ_II = -1.3\n"

@@ -29,7 +29,7 @@ from calibrate.observation import Observation
 from calibrate.simulators.base import Member, Prepared, RecordingPlan, simulate
 from calibrate.simulators.genn.code import Build, check_size
 from calibrate.simulators.nest import plasticity as nest_plasticity
-from conftest import both
+from tests.helpers.simulators import both
 
 MEMBRANES = both("nest", "genn")
 

@@ -8,7 +8,7 @@ import pytest
 from calibrate.errors import ObjectiveError, ObservationError
 from calibrate.observation import Observation
 from objectives.synchrony import locking, synchrony
-from spike_trains import observe_trains, poisson_trains
+from tests.helpers.spike_trains import observe_trains, poisson_trains
 
 BIN_STEPS = 20  # 2 ms of .1 ms
 

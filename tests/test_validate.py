@@ -19,7 +19,7 @@ from calibrate import SimulatorError, StoreError, StudyError, read_results, read
 from calibrate.cli.commands import execute
 from calibrate.store import Reader, storage_url
 from calibrate.tasks.run import validate
-from small_study import small_study, write_study
+from tests.helpers.studies import small_study, write_study
 
 FEW = ("[replicates]", "[validation]\nreplicates = 4\n\n[replicates]")
 MET = (FEW, ("target = 5.0", "target = 15.0"), ("interval = [9, 11]", "interval = [0.1, 60]"))

@@ -11,7 +11,7 @@ from calibrate.errors import ObjectiveError
 from calibrate.objective import Statistic
 from calibrate.observation import Layout, observe_spikes
 from objectives.variability import cv, cv2, fano, isi, lv, lvr
-from spike_trains import gamma_trains, observe_trains, poisson_trains
+from tests.helpers.spike_trains import gamma_trains, observe_trains, poisson_trains
 
 IRREGULARITIES = [cv, cv2, lv]
 by_name = pytest.mark.parametrize("statistic", IRREGULARITIES, ids=lambda s: s.name)

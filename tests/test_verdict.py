@@ -22,7 +22,7 @@ from calibrate.calibration.validation.verdict import (
     from_json,
     judge,
 )
-from small_study import small_study
+from tests.helpers.studies import small_study
 
 NAMES = ("NEST 3", "GeNN 5")
 Values = Sequence[float | Estimate]

@@ -11,7 +11,7 @@ from calibrate.objective import Objective, Value
 from calibrate.objective.panel import measure
 from calibrate.simulation.jobs import Job
 from calibrate.simulation.local_pool import Pool
-from conftest import SMALL
+from tests.helpers.networks import SMALL
 
 # Of the drive at the target; below 0.47 no neuron reaches its threshold.
 SHARES = (0.0, 0.2, 0.35, 0.42, 0.46, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)

@@ -127,6 +127,10 @@ confirm = 0
 fresh = 0
 """.lstrip()
 
+CONSTRAINT = '[[constraints]]\nstatistic = "rate_E"\nmax = 10.0\n'
+
+STAGE = "\n[[stages]]\nduration_ms = 500\nwarmup_ms = 100\n"
+
 
 def write_study(folder: Path, *changes: tuple[str, str], name: str = "small") -> Path:
     """The study file with `changes` (old text, new text) made, its model and statistics beside it."""
