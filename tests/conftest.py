@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 
 from tests.helpers.postgres import Server, needs_postgres, postgres
@@ -28,6 +29,21 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     }
     run = len([r for kind in ("passed", "failed") for r in reports[kind] if r.when == "call"])
     terminalreporter.write_line(f"GeNN: {run} run, {len(reports['skipped'])} skipped")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _undisturbed() -> Iterator[None]:
+    """Optuna is quiet, and no study goes to the database of whoever runs the tests."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("OPTUNA_STORAGE", raising=False)
+        yield
+
+
+@pytest.fixture
+def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test runs in its own folder."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(scope="session")

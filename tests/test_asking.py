@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import optuna
 import pytest
 
 from calibrate.calibration.clock import Clock
@@ -23,11 +22,6 @@ from tests.helpers.studies import small_study
 
 SQUARE: dict[str, Domain] = {f"x{k}": Range(low=0.0, high=1.0) for k in range(3)}
 SAMPLERS: list[Sampler] = [Tpe(startup=4), Cmaes(startup=4, population=4), Nsga2(population=4), Random()]
-
-
-@pytest.fixture(autouse=True)
-def _quiet():
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 def answers(proposals) -> list[Answer]:

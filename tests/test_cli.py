@@ -19,6 +19,8 @@ from calibrate import simulators
 from calibrate.cli.commands import app, execute
 from tests.helpers.studies import write_study
 
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
+
 ONE_BREACH_EACH = {
     "syntax": ("seed = 3", "seed 3"),
     "unknown table": ("[budget]", "[budgets]"),
@@ -45,12 +47,6 @@ ONE_BREACH_EACH = {
     "unknown sampler": ('"random"', '"randon"'),
     "unknown sampler option": ('"random"', '"random"\nstartup = 3'),
 }
-
-
-@pytest.fixture(autouse=True)
-def _in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture

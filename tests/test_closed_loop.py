@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import optuna
 import pytest
 
 from calibrate import testing
@@ -99,8 +98,6 @@ RATE_E = 'statistic = "rate_E"\ntarget = 5.0\ntolerance = 1.0\nsource = "a recor
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "world.py").write_text(ENVIRONMENT)
     (tmp_path / "gym_world.py").write_text(GYMNASIUM)

@@ -32,12 +32,6 @@ from tests.helpers.postgres import Server, needs_postgres
 from tests.helpers.studies import small_study, write_study
 
 
-@pytest.fixture(autouse=True)
-def _quiet(monkeypatch: pytest.MonkeyPatch):
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
-
-
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
     return small_study(tmp_path)

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-from pathlib import Path
 
 import optuna
 import pytest
@@ -21,13 +20,9 @@ from calibrate.cli.commands import execute
 from tests.helpers.browser import needs_browser, opened
 from tests.helpers.studies import small_study, write_study
 
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
+
 MANY = ("trials = 8", "trials = 40")
-
-
-@pytest.fixture(autouse=True)
-def _in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
-    monkeypatch.chdir(tmp_path)
 
 
 class Serving:

@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import optuna
 import psutil
 import pytest
 
@@ -28,14 +27,9 @@ from calibrate.study import Study, read_study
 from calibrate.tasks.run import run_study
 from tests.helpers.studies import small_study, write_study
 
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
+
 distributed = pytest.importorskip("distributed")
-
-
-@pytest.fixture(autouse=True)
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,6 @@ FIND_SPEC = importlib.util.find_spec
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the command runs; all that is written goes to its neighbours."""
-    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
     monkeypatch.setenv("CALIBRATE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     for name in ("here", "temporary"):

@@ -35,8 +35,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 
 @pytest.fixture
-def few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Results:
-    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
+def few(tmp_path: Path) -> Results:
     study = small_study(tmp_path, ("trials = 8", "trials = 2"))
     run_study(study, slots=1, progress=False)
     return read_results(study)

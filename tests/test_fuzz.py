@@ -43,7 +43,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (found / "statistics.py").write_text(STATISTIC)
     (found / "rates.txt").write_text("1\n2\n3\n")
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("OPTUNA_STORAGE", raising=False)
         patch.chdir(found)
         yield found
 

@@ -44,7 +44,6 @@ class Bomb:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     found = tmp_path_factory.mktemp("data")
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("OPTUNA_STORAGE", raising=False)
         patch.chdir(found)
         yield found
 

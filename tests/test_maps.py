@@ -15,6 +15,8 @@ from calibrate.results.maps import parameter_map
 from calibrate.results.regimes import REGIMES, regime
 from tests.helpers.studies import small_study
 
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
+
 GRID = (
     ('name = "random"', 'name = "grid"'),
     ("I_E = { low = 0.1, high = 4.0 }", "I_E = { low = 0.1, high = 4.0, points = 4 }"),
@@ -22,12 +24,6 @@ GRID = (
     ("trials = 8", "trials = 12"),
 )
 MANY = ("trials = 8", "trials = 40")
-
-
-@pytest.fixture(autouse=True)
-def _in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
-    monkeypatch.chdir(tmp_path)
 
 
 def ran(folder: Path, *changes: tuple[str, str]):

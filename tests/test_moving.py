@@ -19,13 +19,9 @@ from calibrate.report.dashboard import hang
 from calibrate.store import Gallery, Store, copy_study, storage_url
 from tests.helpers.studies import small_study
 
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
+
 VALIDATED = ("[budget]", "[validation]\nreplicates = 3\n\n[budget]")
-
-
-@pytest.fixture(autouse=True)
-def _in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture

@@ -34,7 +34,6 @@ READY = [
 
 @pytest.fixture(autouse=True)
 def _in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tiny.py").write_text(MODEL)
     (tmp_path / "statistics.py").write_text(STATISTIC)

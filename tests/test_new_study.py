@@ -26,16 +26,11 @@ from calibrate.study import Study, read_study
 from tests.helpers.in_memory import Bench
 from tests.helpers.studies import small_study, write_study
 
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
+
 NARROW = ("I_E = { low = 0.1, high = 4.0 }", "I_E = { low = 1.0, high = 2.5 }")
 TARGET = ("target = 5.0", "target = 7.0")
 PLUS = ('"J+" = 2', '"J+" = 3')
-
-
-@pytest.fixture(autouse=True)
-def _own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
-    monkeypatch.chdir(tmp_path)
 
 
 def went(

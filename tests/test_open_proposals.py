@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import optuna
 import pytest
 from optuna.trial import FrozenTrial
 
@@ -23,11 +22,6 @@ SPACE: dict[str, Domain] = {
 WITH_CHOICE: dict[str, Domain] = SPACE | {"c": Choice(values=("a", "b"))}
 SAMPLERS: list[Sampler] = [Tpe(startup=6), Cmaes(startup=6, population=4), Nsga2(population=8)]
 EACH = pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda sampler: sampler.name)
-
-
-@pytest.fixture(autouse=True)
-def _quiet():
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 def verdict(proposal: Proposal) -> Answer:

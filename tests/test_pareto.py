@@ -28,12 +28,6 @@ CONFLICT = ("interval = [9, 11]\ntolerance = 2.0", "target = 8.0\ntolerance = 1.
 SECOND_OF_E = ('"rate_I"', '"rate_E"\nname = "slow"')
 
 
-@pytest.fixture(autouse=True)
-def _quiet(monkeypatch: pytest.MonkeyPatch):
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
-
-
 def pareto(folder: Path, *changes: tuple[str, str], trials: int = 24) -> Study:
     return small_study(folder, PARETO, ("trials = 8", f"trials = {trials}"), *changes)
 

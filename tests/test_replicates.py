@@ -28,11 +28,6 @@ from tests.helpers.in_memory import Bench, Dies, Shelf, doubled
 from tests.helpers.studies import CONSTRAINT, STAGE, small_study
 
 
-@pytest.fixture(autouse=True)
-def _quiet():
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-
-
 def replicated(folder: Path, trials: int = 8, *changes: tuple[str, str], **replicates: int) -> Study:
     lines = "\n".join(f"{key} = {value}" for key, value in ({"confirm": 0, "fresh": 0} | replicates).items())
     return small_study(
@@ -378,8 +373,7 @@ def test_a_run_that_is_killed_on_fresh_graphs_goes_on_with_those_that_are_left(t
 # --- all of it, in a database -----------------------------------------------------------------------
 
 
-def test_a_study_that_is_killed_again_and_again_loses_and_doubles_nothing(tmp_path, monkeypatch):
-    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
+def test_a_study_that_is_killed_again_and_again_loses_and_doubles_nothing(tmp_path):
     everything = (
         ("[budget]", f"{CONSTRAINT}{STAGE}\n[budget]"),
         ('name = "random"', 'name = "tpe"\nstartup = 6'),

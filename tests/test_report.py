@@ -14,6 +14,8 @@ from calibrate.report import make_report, write_report
 from tests.helpers.browser import needs_browser, opened
 from tests.helpers.studies import small_study, write_study
 
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
+
 CONSTRAINED = ("[sampler]", '[[constraints]]\nstatistic = "rate_E"\nmax = 60.0\n\n[sampler]')
 FULL = (
     ("trials = 8", "trials = 40"),
@@ -23,12 +25,6 @@ FULL = (
     CONSTRAINED,
 )
 SECTIONS = ["targets", "activity", "validation", "search", "parameters", "cost", "methods", "again", "study"]
-
-
-@pytest.fixture(autouse=True)
-def _in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,6 @@ def last(observation):
 @pytest.fixture(autouse=True)
 def _ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
     (tmp_path / "own.py").write_text(OWN)
     run_study(small_study(tmp_path), slots=1, progress=False)
 

@@ -41,12 +41,6 @@ DEADLY = ('"J+" = 2', '"J+" = 2\ndeadly_above = 2.0')
 WRONG = ('"J+" = 2', '"J+" = 2\nwrong_above = 2.0')
 
 
-@pytest.fixture(autouse=True)
-def _quiet(monkeypatch: pytest.MonkeyPatch):
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
-
-
 def losses(shelf: Shelf) -> list[float | None]:
     return [trial.value for trial in shelf.trials]
 

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import optuna
 import pytest
 
 from calibrate.calibration.search.search import Search, distribution
@@ -37,11 +36,6 @@ SAMPLERS = [
     pytest.param(Gp(startup=8), marks=pytest.mark.skipif(not TORCH, reason="needs PyTorch")),
 ]
 every = pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda sampler: sampler.name)
-
-
-@pytest.fixture(autouse=True)
-def _quiet():
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 def space_of(sampler: Any) -> Mapping[str, Domain]:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,11 +27,6 @@ SPACE: dict[str, Domain] = {
     "c": Choice(values=("a", "b", "c")),
 }
 SQUARE: dict[str, Domain] = {f"x{k}": Range(low=0.0, high=1.0) for k in range(4)}
-
-
-@pytest.fixture(autouse=True)
-def _quiet():
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 def loss(parameters: Mapping[str, Any]) -> float:

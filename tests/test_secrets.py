@@ -19,6 +19,8 @@ from calibrate.store import database
 from calibrate.study import read_study
 from tests.helpers.studies import write_study
 
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
+
 SECRET = "hunter2secret"
 URLS = {
     "nobody listens": f"postgresql://user:{SECRET}@127.0.0.1:1/db",
@@ -53,12 +55,6 @@ COMMANDS = (
     "copy small.toml --to sqlite:///other.db",
 )
 HAS_JSON = ["check", "run", "show", "validate", "rescore", "export", "simulate", "selftest", "copy"]
-
-
-@pytest.fixture(autouse=True)
-def _in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -11,16 +10,12 @@ from calibrate import StudyError, read_results, selftest
 from calibrate.cli.commands import execute
 from tests.helpers.studies import small_study, write_study
 
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
+
 WITH_FRESH = ("fresh = 0", "fresh = 3")
 MANY = ("trials = 8", "trials = 60")
 TPE = ('name = "random"', 'name = "tpe"')
 LOSS = ("[budget]", "[budget]\nloss = 50.0")
-
-
-@pytest.fixture(autouse=True)
-def _in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
-    monkeypatch.chdir(tmp_path)
 
 
 def test_it_finds_a_network_that_is_there_and_its_parameters(tmp_path):

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import optuna
 import pytest
 from optuna.trial import FrozenTrial
 
@@ -21,11 +20,6 @@ from tests.helpers.studies import CONSTRAINT, STAGE, small_study
 
 SHORT, FULL = 500.0, 2000.0
 TPE = 'name = "tpe"\nstartup = 6'
-
-
-@pytest.fixture(autouse=True)
-def _quiet():
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 def staged(

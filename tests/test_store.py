@@ -28,14 +28,9 @@ from calibrate.study import Study, read_study
 from calibrate.tasks.run import run_study
 from tests.helpers.studies import small_study
 
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
+
 LAYOUT = Layout.of([("E", 4, 2), ("I", 2, 1)])
-
-
-@pytest.fixture(autouse=True)
-def _own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture

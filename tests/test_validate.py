@@ -21,6 +21,8 @@ from calibrate.store import Reader, storage_url
 from calibrate.tasks.run import validate
 from tests.helpers.studies import small_study, write_study
 
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
+
 FEW = ("[replicates]", "[validation]\nreplicates = 4\n\n[replicates]")
 MET = (FEW, ("target = 5.0", "target = 15.0"), ("interval = [9, 11]", "interval = [0.1, 60]"))
 MISSED = (("interval = [9, 11]", "interval = [90, 110]"), ("tolerance = 2.0", "tolerance = 20.0"))
@@ -53,12 +55,6 @@ fresh = 0
 [validation]
 replicates = 6
 """
-
-
-@pytest.fixture(autouse=True)
-def _in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
-    monkeypatch.chdir(tmp_path)
 
 
 def ran(folder: Path, *changes: tuple[str, str]):
