@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -105,12 +106,8 @@ class Slow(Bench):
         return super().run(candidates, timing=timing, progress=progress)
 
 
-def ahead(folder: Path, *, on: bool = True, trials: int = 16, sampler: str = "random") -> Study:
-    return small_study(
-        folder,
-        ('name = "random"', sampler if "=" in sampler else f'name = "{sampler}"'),
-        ("trials = 8", f"trials = {trials}\n\n[pool]\nask_ahead = {str(on).lower()}"),
-    )
+def ahead(folder: Path, *, trials: int = 16, sampler: Mapping[str, Any] | None = None) -> Study:
+    return small_study(folder, budget={"trials": trials}, pool={"ask_ahead": True}, sampler=sampler or {})
 
 
 def test_the_next_batch_is_asked_while_this_one_simulates(tmp_path):
@@ -137,7 +134,11 @@ def test_the_next_batch_is_asked_while_this_one_simulates(tmp_path):
     assert while_busy[1][:12] == list(range(12))  # the third, while the second simulated
 
 
-@pytest.mark.parametrize("sampler", ["random", 'name = "tpe"\nstartup = 4', 'name = "cmaes"\nstartup = 4'])
+@pytest.mark.parametrize(
+    "sampler",
+    [{"name": "random"}, {"name": "tpe", "startup": 4}, {"name": "cmaes", "startup": 4}],
+    ids=lambda sampler: sampler["name"],
+)
 def test_the_same_seed_gives_the_same_trials_however_long_anything_takes(tmp_path, sampler):
     found = []
     for pause_s in (0.0, 0.1):

@@ -91,11 +91,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[int]:
 
 
 def long_study(folder: Path, *, trials: int = 1_000_000, sampler: str = "random") -> Study:
-    changes = (
-        ("trials = 8", f"trials = {trials}"),
-        ('[sampler]\nname = "random"', f'[sampler]\nname = "{sampler}"'),
-    )
-    return small_study(folder, *changes)
+    return small_study(folder, budget={"trials": trials}, sampler={"name": sampler})
 
 
 def test_it_is_found_once_for_a_network_and_a_device(gpu, tmp_path, monkeypatch):
@@ -161,7 +157,7 @@ def test_less_free_memory_later_makes_it_smaller(tmp_path, monkeypatch):
 
 
 def test_the_study_has_the_last_word_and_a_cpu_needs_none(gpu, tmp_path, monkeypatch):
-    asked = small_study(tmp_path, ('backend = "poisson"', 'backend = "poisson"\nbatch_size = 7'))
+    asked = small_study(tmp_path, simulation={"batch_size": 7})
     assert sized(asked).simulation.batch_size == 7
     monkeypatch.setattr(simulators, "on_gpu", lambda _: False)
     assert sized(small_study(tmp_path)).simulation.batch_size is None
@@ -172,7 +168,7 @@ def test_throughput_is_measured_in_a_process_of_its_own_and_is_0_where_nothing_r
     found = batch_size._throughput(small_study(tmp_path), 3)
     assert found.networks_per_s > 0
     assert found.took_s > 0
-    broken = small_study(tmp_path, ('"J+" = 2', '"J+" = 2\nwrong_above = 0.0'))
+    broken = small_study(tmp_path, parameters={"wrong_above": 0.0})
     assert batch_size._throughput(broken, 3).networks_per_s == 0.0
 
 

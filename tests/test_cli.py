@@ -17,7 +17,7 @@ import pytest
 
 from calibrate import simulators
 from calibrate.cli.commands import app, execute
-from tests.helpers.studies import write_study
+from tests.helpers.studies import RATE_E, RATE_I, edited, write_study, write_text
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
@@ -76,7 +76,7 @@ def refused(capfd: pytest.CaptureFixture[str], *arguments: str, code: int = 2) -
 @pytest.mark.parametrize("command", ["run", "check", "simulate", "show"])
 @pytest.mark.parametrize("what", ONE_BREACH_EACH)
 def test_a_broken_study_costs_one_line_and_leaves_nothing(tmp_path, capfd, what, command):
-    path = write_study(tmp_path, ONE_BREACH_EACH[what])
+    path = write_text(tmp_path, edited(ONE_BREACH_EACH[what]))
     before = sorted(p.name for p in tmp_path.iterdir())
     line = refused(capfd, command, path.name)
     assert line.startswith("error: small.toml:")
@@ -142,21 +142,20 @@ def test_a_run_goes_on_with_more_trials(study, capsys):
 def test_a_changed_study_is_refused(study, tmp_path, capfd):
     assert execute(["run", study, "--trials", "1", "--slots", "1", "--quiet"]) == 0
     capfd.readouterr()
-    write_study(tmp_path, ("target = 5.0", "target = 6.0"))
+    write_study(tmp_path, objectives=[RATE_E | {"target": 6.0}, RATE_I])
     line = refused(capfd, "run", study)
     assert "[objectives] rate_E.target was 5.0, is 6.0" in line
     assert "--new" in line
 
 
 def test_a_study_without_free_parameters_cannot_run_but_be_simulated(tmp_path, capfd):
-    fixed = [(f"{name} = {{ low = 0.1, high = 4.0 }}", f"{name} = 1.0") for name in ("I_E", "I_I")]
-    study = write_study(tmp_path, *fixed).name
+    study = write_study(tmp_path, parameters={"I_E": 1.0, "I_I": 1.0}).name
     assert "no parameter is free" in refused(capfd, "run", study)
     assert execute(["simulate", study, "--quiet"]) == 0
 
 
 def test_a_run_in_which_nothing_completes_fails(tmp_path, capfd):
-    study = write_study(tmp_path, ('"rate_E"', '"statistics.py:broken"')).name
+    study = write_study(tmp_path, objectives=[RATE_E | {"statistic": "statistics.py:broken"}, RATE_I]).name
     line = refused(capfd, "run", study, "--slots", "1", "--quiet", code=1)
     assert "no simulation completed; the last failure: statistic broken raised ZeroDivisionError" in line
 
@@ -351,8 +350,8 @@ def test_the_version_is_printed(capsys):
 
 
 def started(tmp_path: Path) -> subprocess.Popen[str]:
-    pause = ('"J+" = 2', '"J+" = 2\npause_s = 0.05')
-    study = write_study(tmp_path, pause, ("trials = 8", "trials = 5000"))
+    pause = {"parameters": {"pause_s": 0.05}}
+    study = write_study(tmp_path, pause, budget={"trials": 5000})
     command = [sys.executable, "-m", "calibrate.cli", "run", study.name, "--slots", "2"]
     # As in a terminal, Ctrl-C reaches the processes that simulate too.
     process = subprocess.Popen(

@@ -30,7 +30,7 @@ from calibrate.tasks.loop import run_loop as run_study_loop
 from calibrate.tasks.run import run_study
 from tests.helpers.networks import SMALL
 from tests.helpers.simulators import both
-from tests.helpers.studies import small_study, write_study
+from tests.helpers.studies import RATE_E, RATE_I, Tables, small_study, write_study
 
 ENVIRONMENT = """
 import numpy as np
@@ -91,9 +91,9 @@ class Keep(gym.Env):
         return self._current, -error, False, self._steps == 20, {"error": error}
 """
 
-LOOP = '[loop]\nenvironment = "world.py:Recorder"\n'
-REWARD = 'statistic = "reward"\ntarget = 2.0\ntolerance = 0.5\nsource = "a recording"'
-RATE_E = 'statistic = "rate_E"\ntarget = 5.0\ntolerance = 1.0\nsource = "a recording"'
+LOOP = {"environment": "world.py:Recorder"}
+REWARD = {"objectives": [RATE_E | {"statistic": "reward", "target": 2.0, "tolerance": 0.5}, RATE_I]}
+STIMULUS = {"clusters": [0], "current_pA": 1.0, "duration_ms": 10.0, "onsets_ms": [0.0]}
 
 
 @pytest.fixture(autouse=True)
@@ -103,8 +103,8 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "gym_world.py").write_text(GYMNASIUM)
 
 
-def looped_study(tmp_path: Path, *changes: tuple[str, str], loop: str = LOOP) -> Path:
-    return write_study(tmp_path, ("[sampler]", f"{loop}\n[sampler]"), *changes)
+def looped_study(tmp_path: Path, *changes: Tables) -> Path:
+    return write_study(tmp_path, {"loop": LOOP}, *changes)
 
 
 def member(seed: int = 1, **parameters: Any) -> tuple[Any, Member]:
@@ -296,7 +296,7 @@ def test_nest_and_genn_give_the_same_spikes_and_decisions_in_one_loop():
 def test_a_gymnasium_environment_is_an_environment(tmp_path):
     pytest.importorskip("gymnasium")
     loop = Loop(environment="gym_world.py:Keep", folder=tmp_path, output_population="I", input_population="I")
-    network = small_study(tmp_path, ('"J+" = 2', '"J+" = 2\nN_Q = 2')).network
+    network = small_study(tmp_path, parameters={"N_Q": 2}).network
     study = small_study(tmp_path)
     parameters = study.parameters({})
     one = Member(values=study.model.values(network, parameters), seed=1)
@@ -485,7 +485,7 @@ def test_episodes_are_stored_with_their_observation(tmp_path):
 
 
 def test_a_study_calibrates_behaviour(tmp_path):
-    study = read_study(looped_study(tmp_path, (RATE_E, REWARD)))
+    study = read_study(looped_study(tmp_path, REWARD))
     result = run_study(study, slots=2, progress=False)
     assert result.complete == 8
     assert result.best is not None
@@ -496,34 +496,30 @@ def test_a_study_calibrates_behaviour(tmp_path):
 
 def test_the_loop_is_part_of_a_study_and_its_deadline_is_not(tmp_path):
     digest = read_study(looped_study(tmp_path)).digest
-    assert read_study(looped_study(tmp_path, loop=LOOP + 'deadline = "skip"\n')).digest == digest
-    assert read_study(looped_study(tmp_path, loop=LOOP + "interval_ms = 20.0\n")).digest != digest
+    assert read_study(looped_study(tmp_path, {"loop": {"deadline": "skip"}})).digest == digest
+    assert read_study(looped_study(tmp_path, {"loop": {"interval_ms": 20.0}})).digest != digest
     (tmp_path / "world.py").write_text(ENVIRONMENT.replace("0.5, self", "0.25, self"))
     assert read_study(looped_study(tmp_path)).digest != digest
 
 
 @pytest.mark.parametrize(
-    ("loop", "message"),
+    ("change", "message"),
     [
-        ('[loop]\nenvironment = "nowhere"', "there is no 'nowhere' among the installed environments"),
-        ('[loop]\nenvironment = "world.py:something"', "must be a class, or a function"),
-        ('[loop]\nenvironment = "world.py:broken"', "ValueError: no such robot"),
-        (LOOP + "options = {speed = 3}", "unexpected keyword argument 'speed'"),
-        (LOOP + 'input_population = "X"', "[loop] input_population is not a population"),
-        (LOOP + 'input = "rate"', "population E has no Poisson input"),
-        (LOOP + "interval_ms = 0.5", "the interval of 0.5 ms is not a whole number of 1 ms steps"),
-        (LOOP + "interval_ms = 300.0", "a measurement of 2000 ms is not a whole number of 300 ms steps"),
-        (
-            LOOP + "[[stimuli]]\nclusters = [0]\ncurrent_pA = 1.0\nduration_ms = 10.0\nonsets_ms = [0.0]",
-            "[stimuli] are of no use in a closed loop",
-        ),
-        ("", "look at behaviour, and the network acts on nothing"),
+        ({"loop": {"environment": "nowhere"}}, "there is no 'nowhere' among the installed environments"),
+        ({"loop": {"environment": "world.py:something"}}, "must be a class, or a function"),
+        ({"loop": {"environment": "world.py:broken"}}, "ValueError: no such robot"),
+        ({"loop": {"options": {"speed": 3}}}, "unexpected keyword argument 'speed'"),
+        ({"loop": {"input_population": "X"}}, "[loop] input_population is not a population"),
+        ({"loop": {"input": "rate"}}, "population E has no Poisson input"),
+        ({"loop": {"interval_ms": 0.5}}, "the interval of 0.5 ms is not a whole number of 1 ms steps"),
+        ({"loop": {"interval_ms": 300.0}}, "a measurement of 2000 ms is not a whole number of 300 ms steps"),
+        ({"stimuli": [STIMULUS]}, "[stimuli] are of no use in a closed loop"),
+        ({"loop": None, **REWARD}, "look at behaviour, and the network acts on nothing"),
     ],
 )
-def test_a_loop_that_cannot_be_is_refused_in_a_line(tmp_path, loop, message):
-    changes = [] if loop else [(RATE_E, REWARD)]
+def test_a_loop_that_cannot_be_is_refused_in_a_line(tmp_path, change, message):
     with pytest.raises(StudyError) as error:
-        read_study(looped_study(tmp_path, *changes, loop=loop))
+        read_study(looped_study(tmp_path, change))
     assert message in str(error.value)
     assert len(str(error.value).splitlines()) == 1
 

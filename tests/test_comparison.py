@@ -10,7 +10,7 @@ from calibrate.errors import ObjectiveError
 from calibrate.objective.derived import during, of_clusters
 from calibrate.observation import parts
 from tests.helpers.spike_trains import gamma_trains
-from tests.helpers.studies import small_study
+from tests.helpers.studies import RATE_E, RATE_I, small_study
 
 
 def trains(n: int, rate_hz: float, seed: int) -> list[np.ndarray]:
@@ -54,7 +54,7 @@ def test_what_is_not_there_is_refused(both):
 
 
 def test_a_study_file_names_clusters_and_parts(tmp_path):
-    target = ("target = 5.0", "target = 5.0\nclusters = [1]\nduring_ms = [500, 1500]")
+    target = {"objectives": [RATE_E | {"clusters": [1], "during_ms": [500, 1500]}, RATE_I]}
     study = small_study(tmp_path, target)
     assert study.needs.spikes
     assert study.digest != small_study(tmp_path).digest
@@ -64,19 +64,19 @@ def test_a_study_file_names_clusters_and_parts(tmp_path):
     ("more", "message"),
     [
         (
-            "clusters = [2]",
-            r":21: \[objectives 1\] clusters names a cluster that E does not have: 2; it has 0 to 1",
+            {"clusters": [2]},
+            r":23: \[objectives 1\] clusters names a cluster that E does not have: 2; it has 0 to 1",
         ),
-        ("clusters = []", "must be a list of at least 1 values"),
-        ("during_ms = [0, 9000]", r"during_ms must lie between 0 and 2000 ms.*\[0.0, 9000.0\]"),
-        ("during_ms = [500, 100]", "the earlier time first"),
-        ("during_ms = [0.5, 100.5]", "a time of 0.5 ms is not a whole number"),
-        ("during_ms = [0]", "must be a list of 2 values"),
+        ({"clusters": []}, "must be a list of at least 1 values"),
+        ({"during_ms": [0, 9000]}, r"during_ms must lie between 0 and 2000 ms.*\[0.0, 9000.0\]"),
+        ({"during_ms": [500, 100]}, "the earlier time first"),
+        ({"during_ms": [0.5, 100.5]}, "a time of 0.5 ms is not a whole number"),
+        ({"during_ms": [0]}, "must be a list of 2 values"),
     ],
 )
 def test_clusters_and_parts_that_are_not_there_are_one_line(tmp_path, more, message):
     with pytest.raises(StudyError, match=message) as caught:
-        small_study(tmp_path, ("target = 5.0", f"target = 5.0\n{more}"))
+        small_study(tmp_path, objectives=[RATE_E | more, RATE_I])
     assert "\n" not in str(caught.value)
 
 

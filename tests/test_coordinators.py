@@ -186,9 +186,7 @@ def test_a_run_on_another_computer_is_known_by_its_beats(study, url, impatient, 
 
 
 def test_runs_side_by_side_share_the_budget_and_each_knows_all_trials(tmp_path, url):
-    study = small_study(
-        tmp_path, ("trials = 8", "trials = 60"), ('name = "random"', 'name = "tpe"\nstartup = 12')
-    )
+    study = small_study(tmp_path, sampler={"name": "tpe", "startup": 12}, budget={"trials": 60})
     results: list[Any] = []
 
     def go() -> None:
@@ -214,10 +212,8 @@ INDICES = "select value_json from trial_user_attributes where key = 'index'"
 
 
 def test_points_to_try_first_are_tried_once_by_runs_side_by_side(tmp_path, url):
-    points = (
-        "[prior]\npoints = [{I_E = 1.0}, {I_E = 1.5}, {I_E = 2.0, I_I = 1.0}, {I_E = 2.5}, {I_E = 3.0}]\n"
-    )
-    study = small_study(tmp_path, ("[budget]", f"{points}\n[budget]"), ("trials = 8", "trials = 24"))
+    points = [{"I_E": 1.0}, {"I_E": 1.5}, {"I_E": 2.0, "I_I": 1.0}, {"I_E": 2.5}, {"I_E": 3.0}]
+    study = small_study(tmp_path, prior={"points": points}, budget={"trials": 24})
     with ExitStack() as stack:
         stores = [stack.enter_context(Store(study, url)) for _ in range(3)]
         searches = [Search(study.space, study.sampler, seed=study.seed) for _ in stores]
@@ -235,10 +231,12 @@ def test_points_to_try_first_are_tried_once_by_runs_side_by_side(tmp_path, url):
 def test_a_grid_is_complete_once_after_runs_side_by_side(tmp_path, url):
     study = small_study(
         tmp_path,
-        ('name = "random"', 'name = "grid"'),
-        ("I_E = { low = 0.1, high = 4.0 }", "I_E = { low = 1.0, high = 4.0, step = 1.0 }"),
-        ("I_I = { low = 0.1, high = 4.0 }", "I_I = { low = 1.0, high = 5.0, step = 1.0 }"),
-        ("trials = 8", "wall_s = 60"),
+        parameters={
+            "I_E": {"low": 1.0, "high": 4.0, "step": 1.0},
+            "I_I": {"low": 1.0, "high": 5.0, "step": 1.0},
+        },
+        sampler={"name": "grid"},
+        budget={"trials": None, "wall_s": 60},
     )
     results: list[Any] = []
 
@@ -283,13 +281,13 @@ def assert_complete(url: str, n: int) -> None:
     assert rows(url, "select count(*) from calibrate_coordinator") == [(0,)]
 
 
-QUICK = ("duration_ms = 2000", "duration_ms = 200")
+QUICK = {"simulation": {"duration_ms": 200}}
 
 
 @pytest.mark.slow
 def test_four_drivers_of_which_two_are_killed_lose_and_double_nothing(tmp_path, url):
     n = 1000 if url.startswith("postgresql") else 400
-    path = write_study(tmp_path, ("trials = 8", f"trials = {n}"), QUICK)
+    path = write_study(tmp_path, QUICK, budget={"trials": n})
     drivers = [drive(path, url, tmp_path / f"{k}.log") for k in range(4)]
     for driver, share in zip(drivers[:2], (0.2, 0.4), strict=True):
         wait_for(url, share * n, drivers)
@@ -303,7 +301,7 @@ def test_four_drivers_of_which_two_are_killed_lose_and_double_nothing(tmp_path, 
 @needs_postgres
 def test_drivers_wait_for_a_server_that_starts_again(tmp_path, server: Server):
     url = server.new_database()
-    path = write_study(tmp_path, ("trials = 8", "trials = 400"), QUICK)
+    path = write_study(tmp_path, QUICK, budget={"trials": 400})
     drivers = [drive(path, url, tmp_path / f"{k}.log") for k in range(2)]
     for mode in ("fast", "immediate"):
         wait_for(url, 100 if mode == "fast" else 200, drivers)
@@ -351,7 +349,7 @@ def test_a_second_run_waits_for_what_the_first_one_simulates(tmp_path, url):
 
 
 def test_run_study_says_that_another_run_goes_on(tmp_path, capsys):
-    study = read_study(write_study(tmp_path, ("fresh = 0", "fresh = 2")), changes={"budget.trials": 4})
+    study = read_study(write_study(tmp_path, replicates={"fresh": 2}), changes={"budget.trials": 4})
     url = f"sqlite:///{tmp_path / 'small.db'}"
     with Store(read_study(study.path), url) as other:
         other.claim(claims(100))

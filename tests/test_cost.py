@@ -13,12 +13,11 @@ from calibrate.observation import SimulationFailure
 from calibrate.simulation.jobs import Job, Outcome, Timing
 from tests.helpers.studies import small_study
 
-STAGE = (
-    "[budget]",
-    '[[constraints]]\nstatistic = "rate_E"\nmax = 60.0\n'
-    "[[stages]]\nduration_ms = 400\nwarmup_ms = 100\n[budget]",
-)
-GRAPHS = ("confirm = 0\nfresh = 0", "graphs = 3\nconfirm = 0\nfresh = 4")
+STAGE = {
+    "constraints": [{"statistic": "rate_E", "max": 60.0}],
+    "stages": [{"duration_ms": 400, "warmup_ms": 100}],
+}
+GRAPHS = {"replicates": {"graphs": 3, "fresh": 4}}
 
 
 class Clock:
@@ -52,7 +51,7 @@ def _clock(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.usefixtures("_clock")
 def test_a_trial_costs_its_warm_up_and_its_measurement(tmp_path):
-    found = estimate(small_study(tmp_path, ("warmup_ms = 0.0", "warmup_ms = 500.0")))
+    found = estimate(small_study(tmp_path, simulation={"warmup_ms": 500.0}))
     assert found.trial_s == pytest.approx(2.5)
     assert found.total_s == pytest.approx(2 + 4 * 2.5)  # 8 trials on 2 slots
     assert (found.build_s, found.slots, found.batch_size) == (2.0, 2, 1)
@@ -67,7 +66,7 @@ def test_a_trial_costs_all_its_stages_and_graphs_and_the_end_its_fresh_graphs(tm
 
 @pytest.mark.usefixtures("_clock")
 def test_the_total_is_not_known_where_no_number_of_trials_is_given(tmp_path):
-    found = estimate(small_study(tmp_path, ("trials = 8", "plateau = 8")))
+    found = estimate(small_study(tmp_path, budget={"trials": None, "plateau": 8}))
     assert found.trial_s == pytest.approx(2.0)
     assert found.total_s is None
 

@@ -22,7 +22,7 @@ from tests.helpers.studies import small_study, write_study
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
-MANY = ("trials = 8", "trials = 40")
+MANY = {"budget": {"trials": 40}}
 
 
 class Serving:
@@ -83,7 +83,7 @@ def test_trials_that_became_the_best_carry_pictures_and_statistics_from_the_star
 
 
 def test_without_observations_there_are_no_pictures(tmp_path):
-    study = small_study(tmp_path, ("[budget]", "[storage]\nobservations = false\n\n[budget]"))
+    study = small_study(tmp_path, storage={"observations": False})
     assert run_study(study, slots=1, progress=False).best is not None
     assert not (tmp_path / "small.artifacts").exists()
 
@@ -113,8 +113,8 @@ def test_the_dashboard_shows_the_study_its_figures_and_the_raster_of_the_best(tm
 
 
 def test_it_opens_during_a_run_and_harms_nothing(tmp_path):
-    pause = ('"J+" = 2', '"J+" = 2\npause_s = 0.02')
-    write_study(tmp_path, pause, ("trials = 8", "trials = 150"))
+    pause = {"parameters": {"pause_s": 0.02}}
+    write_study(tmp_path, pause, budget={"trials": 150})
     command = [sys.executable, "-m", "calibrate.cli", "run", "small.toml", "--slots", "1", "--json"]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 30

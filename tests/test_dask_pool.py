@@ -25,7 +25,7 @@ from calibrate.simulation.local_pool import Pool
 from calibrate.store import storage_url
 from calibrate.study import Study, read_study
 from calibrate.tasks.run import run_study
-from tests.helpers.studies import small_study, write_study
+from tests.helpers.studies import Tables, small_study, write_study
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
@@ -40,7 +40,7 @@ def cluster() -> Iterator[Any]:
         yield running
 
 
-def study_of(tmp_path: Path, *changes: tuple[str, str]) -> Study:
+def study_of(tmp_path: Path, *changes: Tables) -> Study:
     return small_study(tmp_path, *changes)
 
 
@@ -79,7 +79,7 @@ def test_outcomes_are_those_of_the_local_pool_in_the_same_order(cluster, tmp_pat
 
 
 def test_the_workers_share_the_work(cluster, tmp_path):
-    study = study_of(tmp_path, ('"J+" = 2', '"J+" = 2\npause_s = 0.3'))
+    study = study_of(tmp_path, {"parameters": {"pause_s": 0.3}})
     with pool_on(cluster, study) as pool:
         pool.run(candidates(study, 2))  # processes have started
         began = time.monotonic()
@@ -88,7 +88,7 @@ def test_the_workers_share_the_work(cluster, tmp_path):
 
 
 def test_a_candidate_that_kills_its_process_twice_fails_and_the_others_do_not(cluster, tmp_path):
-    study = study_of(tmp_path, ('"J+" = 2', '"J+" = 2\ndeadly_above = 1.25'))
+    study = study_of(tmp_path, {"parameters": {"deadly_above": 1.25}})
     with pool_on(cluster, study) as pool:
         outcomes = pool.run(candidates(study, 9))
     reasons = [getattr(one.result, "reason", None) for one in outcomes]
@@ -97,7 +97,7 @@ def test_a_candidate_that_kills_its_process_twice_fails_and_the_others_do_not(cl
 
 
 def test_a_batch_that_takes_too_long_is_stopped(cluster, tmp_path):
-    study = study_of(tmp_path, ('"J+" = 2', '"J+" = 2\npause_s = 30.0'))
+    study = study_of(tmp_path, {"parameters": {"pause_s": 30.0}})
     with pool_on(cluster, study, timeout_s=0.5) as pool:
         (outcome,) = pool.run(candidates(study, 1))
     assert "took longer than 0.5 s" in outcome.result.reason  # type: ignore[union-attr]
@@ -119,7 +119,7 @@ def described(cluster: Any) -> list[dict[str, Any]]:
 
 
 def test_a_worker_that_is_killed_loses_nothing(tmp_path):
-    study = study_of(tmp_path, ('"J+" = 2', '"J+" = 2\npause_s = 0.2'), ("trials = 8", "trials = 24"))
+    study = study_of(tmp_path, {"parameters": {"pause_s": 0.2}}, {"budget": {"trials": 24}})
     local = run_study(study, slots=2, storage="sqlite:///local.db", progress=False)
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None

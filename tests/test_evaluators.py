@@ -22,7 +22,7 @@ from calibrate.observation.packing import Packed, pack
 from calibrate.simulation.evaluators import Evaluators
 from calibrate.simulation.jobs import Job, Outcome
 from calibrate.simulation.local_pool import Pool
-from tests.helpers.studies import small_study
+from tests.helpers.studies import RATE_E, RATE_I, small_study
 
 LAYOUT = Layout.of([("E", 40, 2), ("I", 10, 1)])
 STATISTICS = [find_statistic(name) for name in ("rate_E", "cv2_E", "fano_I", "dwell_time")]
@@ -56,7 +56,7 @@ def test_a_packed_observation_is_much_smaller_than_its_arrays():
 
 
 def test_a_statistic_that_raises_is_undefined_with_a_note_and_fails_the_trial_where_it_is_judged(tmp_path):
-    study = small_study(tmp_path, ('"rate_E"', '"statistics.py:broken"'))
+    study = small_study(tmp_path, objectives=[RATE_E | {"statistic": "statistics.py:broken"}, RATE_I])
     (evaluated,) = Evaluators(study.statistics).evaluate([an_observation(0)])
     assert evaluated.evaluation.raised == {
         "broken": "statistic broken raised ZeroDivisionError: division by zero"
@@ -114,7 +114,7 @@ def test_slots_return_statistics_of_the_study_and_packed_observations(tmp_path, 
 
 
 def test_statistics_of_a_users_file_travel_to_the_slots(tmp_path):
-    study = small_study(tmp_path, ('statistic = "rate_E"', 'statistic = "statistics.py:peak"'))
+    study = small_study(tmp_path, objectives=[RATE_E | {"statistic": "statistics.py:peak"}, RATE_I])
     setup = replace(setup_of(study), statistics=study.statistics)
     one = Job(uuid="c", parameters=study.parameters({"I_E": 2.0, "I_I": 1.0}), seed=1)
     with Pool(setup, study.stages[-1], slots=1) as pool:

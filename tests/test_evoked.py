@@ -14,7 +14,7 @@ from calibrate.observation import Presentation, during, of_clusters
 from calibrate.store import archive
 from objectives.evoked import decoding, evoked_latency, evoked_rate, fano_quenching
 from tests.helpers.networks import SMALL
-from tests.helpers.studies import small_study
+from tests.helpers.studies import RATE_E, RATE_I, small_study
 
 ONSETS = np.arange(500, 30_000, 1000)
 LENGTH, DELAY = 300, 40
@@ -94,21 +94,19 @@ def test_presentations_are_kept_with_an_observation(planted, tmp_path: Path):
     assert archive.load(tmp_path / "x.npz").presentations == planted.presentations
 
 
-PROTOCOL = """
-[[stimuli]]
-clusters = "each"
-current_pA = 4.0
-duration_ms = 100
-first_ms = 300
-every_ms = 400
-repetitions = 4
-
-[budget]"""
-EVOKED = ('statistic = "rate_I"\ninterval = [9, 11]', 'statistic = "evoked_rate"\ntarget = 20.0')
+PROTOCOL = {
+    "clusters": "each",
+    "current_pA": 4.0,
+    "duration_ms": 100,
+    "first_ms": 300,
+    "every_ms": 400,
+    "repetitions": 4,
+}
+EVOKED = {"objectives": [RATE_E, RATE_I | {"interval": None, "statistic": "evoked_rate", "target": 20.0}]}
 
 
 def test_a_study_with_a_protocol_measures_the_responses(tmp_path):
-    study = small_study(tmp_path, ("[budget]", PROTOCOL), EVOKED)
+    study = small_study(tmp_path, EVOKED, stimuli=[PROTOCOL])
     assert [(s.clusters, s.start_ms) for s in study.stimuli] == [
         ((0,), 300.0), ((1,), 700.0), ((0,), 1100.0), ((1,), 1500.0)
     ]  # fmt: skip
@@ -124,38 +122,35 @@ def test_a_study_with_a_protocol_measures_the_responses(tmp_path):
 
 
 def test_the_warm_up_does_not_shift_the_protocol(tmp_path):
-    study = small_study(tmp_path, ("[budget]", PROTOCOL), EVOKED, ("warmup_ms = 0.0", "warmup_ms = 250.0"))
+    study = small_study(tmp_path, EVOKED, stimuli=[PROTOCOL], simulation={"warmup_ms": 250.0})
     found = simulate(study, {"I_E": 1.0})
     assert found.observation.presentations[0].start_ms == 300.0
     assert found.statistics["evoked_rate"] == pytest.approx(20.0, abs=4.0)
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "message"),
+    ("change", "message"),
     [
-        ('clusters = "each"', "clusters = [0, 2]", "names a cluster that E does not have: 2; it has 0 to 1"),
+        ({"clusters": [0, 2]}, "names a cluster that E does not have: 2; it has 0 to 1"),
         (
-            'clusters = "each"',
-            'clusters = "all"',
+            {"clusters": "all"},
             'clusters must be a list of cluster numbers, or "each": "all"',
         ),
         (
-            'clusters = "each"',
-            'population = "X"\nclusters = [0]',
+            {"population": "X", "clusters": [0]},
             r"population is not a population: \"X\"; there are",
         ),
-        ("duration_ms = 100", "duration_ms = 0", "duration_ms must be above 0"),
-        ("duration_ms = 100", "duration_ms = 100.5", "is not a whole number of 1 ms steps"),
-        ("repetitions = 4", "repetitions = 9", "a presentation that is not within the 2000 ms"),
-        ("repetitions = 4", "", "does not say when it is presented"),
-        ("repetitions = 4", "onsets_ms = [1]", "has onsets_ms and a regular train"),
-        ("current_pA = 4.0", "", "current_pA is missing"),
+        ({"duration_ms": 0}, "duration_ms must be above 0"),
+        ({"duration_ms": 100.5}, "is not a whole number of 1 ms steps"),
+        ({"repetitions": 9}, "a presentation that is not within the 2000 ms"),
+        ({"repetitions": None}, "does not say when it is presented"),
+        ({"repetitions": None, "onsets_ms": [1]}, "has onsets_ms and a regular train"),
+        ({"current_pA": None}, "current_pA is missing"),
     ],
 )
-def test_a_protocol_that_cannot_be_is_one_line(tmp_path, old, new, message):
-    assert old in PROTOCOL
+def test_a_protocol_that_cannot_be_is_one_line(tmp_path, change, message):
     with pytest.raises(StudyError, match=message) as caught:
-        small_study(tmp_path, ("[budget]", PROTOCOL.replace(old, new)), EVOKED)
+        small_study(tmp_path, EVOKED, stimuli=[PROTOCOL | change])
     assert "\n" not in str(caught.value)
     assert ": [stimuli 1]" in str(caught.value)
 

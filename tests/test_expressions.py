@@ -71,26 +71,26 @@ def test_expressions_come_after_those_they_depend_on_and_not_in_a_circle():
 
 
 def test_derived_parameters_follow_the_free_ones(tmp_path):
-    study = small_study(tmp_path, ('"J+" = 2', '"J+" = { expression = "2 * I_E + I_I" }'))
+    study = small_study(tmp_path, parameters={"J+": {"expression": "2 * I_E + I_I"}})
     assert study.parameters({"I_E": 1.0, "I_I": 0.5}) == {"I_E": 1.0, "I_I": 0.5, "J+": 2.5}
     assert study.parameters({"I_E": 1.0, "J+": 7.0})["J+"] == 7.0
     assert list(study.space) == ["I_E", "I_I"]
 
 
 def test_a_derived_whole_number_must_be_whole_at_the_ends_of_the_ranges_too(tmp_path):
-    study = small_study(tmp_path, ('"J+" = 2', 'N_E = { expression = "20 * N_Q" }'))
+    study = small_study(tmp_path, parameters={"J+": None, "N_E": {"expression": "20 * N_Q"}})
     assert study.network.population("E").size == 40
     with pytest.raises(StudyError, match=r"N_E takes a whole number, not"):
-        small_study(tmp_path, ('"J+" = 2', 'N_E = { expression = "10 * I_E" }'))
+        small_study(tmp_path, parameters={"J+": None, "N_E": {"expression": "10 * I_E"}})
 
 
 def test_another_expression_is_another_study(tmp_path):
-    one = small_study(tmp_path, ('"J+" = 2', '"J+" = { expression = "2 * I_E" }'))
-    other = small_study(tmp_path, ('"J+" = 2', '"J+" = { expression = "3 * I_E" }'))
+    one = small_study(tmp_path, parameters={"J+": {"expression": "2 * I_E"}})
+    other = small_study(tmp_path, parameters={"J+": {"expression": "3 * I_E"}})
     assert one.digest != other.digest
 
 
 def test_a_derived_parameter_may_be_set_in_a_simulation(tmp_path, capfd):
-    study = small_study(tmp_path, ('"J+" = 2', '"J+" = { expression = "2 * I_E" }'))
+    study = small_study(tmp_path, parameters={"J+": {"expression": "2 * I_E"}})
     assert execute(["simulate", str(study.path), "--set", "J+=9", "--json", "--quiet"]) == 0
     assert '"J+": 9.0' in capfd.readouterr().out

@@ -27,8 +27,8 @@ from tests.helpers.studies import small_study
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     folder = tmp_path_factory.mktemp("study")
-    constraint = ("[sampler]", '[[constraints]]\nstatistic = "rate_E"\nmax = 20.0\n\n[sampler]')
-    study = small_study(folder, ("trials = 8", "trials = 40"), constraint)
+    constraint = {"constraints": [{"statistic": "rate_E", "max": 20.0}]}
+    study = small_study(folder, constraint, budget={"trials": 40})
     url = f"sqlite:///{folder}/small.db"
     run_study(study, slots=2, progress=False, storage=url)
     return read_results(study, storage=url)
@@ -36,7 +36,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 @pytest.fixture
 def few(tmp_path: Path) -> Results:
-    study = small_study(tmp_path, ("trials = 8", "trials = 2"))
+    study = small_study(tmp_path, budget={"trials": 2})
     run_study(study, slots=1, progress=False)
     return read_results(study)
 

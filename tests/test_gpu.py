@@ -248,8 +248,8 @@ def test_doctor_shows_the_reason_and_the_remedy(capfd, monkeypatch):
 def test_a_login_node_of_a_cluster_is_not_warned_of_its_own_gpu(tmp_path):
     study = small_study(tmp_path)
     assert len(warnings_of(study)) == 1
-    cluster = '[pool]\nengine = "dask"\naddress = "tcp://127.0.0.1:1"\n\n[budget]'
-    assert warnings_of(small_study(tmp_path, ("[budget]", cluster))) == []
+    cluster = {"engine": "dask", "address": "tcp://127.0.0.1:1"}
+    assert warnings_of(small_study(tmp_path, pool=cluster)) == []
 
 
 # --- memory -------------------------------------------------------------------------------------------
@@ -259,12 +259,12 @@ def test_a_login_node_of_a_cluster_is_not_warned_of_its_own_gpu(tmp_path):
 def small_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Studies on a GPU with so much free memory."""
 
-    def made(free_bytes: float, *changes: tuple[str, str], host: float = 64 * GIB, gpus: int = 1):
+    def made(free_bytes: float, batch_size: int | None = None, *, host: float = 64 * GIB, gpus: int = 1):
         install(monkeypatch, *[replace(H100, free_bytes=int(free_bytes))] * gpus)
         monkeypatch.setattr(simulators, "on_gpu", lambda _: True)
         memory = SimpleNamespace(available=host)
         monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
-        return small_study(tmp_path, *changes)
+        return small_study(tmp_path, simulation={"batch_size": batch_size})
 
     return made
 
@@ -272,10 +272,6 @@ def small_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def room_for(members: int, needs: Footprint) -> float:
     """Free memory of a GPU on which one process simulates batches of so many members."""
     return (CONTEXT_BYTES + needs.shared_bytes + (members + 0.5) * needs.member_bytes) / SHARE
-
-
-def batch(size: int) -> tuple[str, str]:
-    return 'backend = "poisson"', f'backend = "poisson"\nbatch_size = {size}'
 
 
 def test_memory_that_is_full_is_one_line_before_anything_is_built(small_gpu):
@@ -290,8 +286,8 @@ def test_memory_that_is_full_is_one_line_before_anything_is_built(small_gpu):
 def test_a_batch_that_does_not_fit_is_refused_with_one_that_does(small_gpu):
     free_bytes = room_for(30, footprint_of(small_gpu(GIB)))
     with pytest.raises(SimulatorError, match=r"500 networks at once do not fit .* but 30 do"):
-        pool_for(small_gpu(free_bytes, batch(500)))
-    assert pool_for(small_gpu(free_bytes, batch(30))).batch_size == 30
+        pool_for(small_gpu(free_bytes, 500))
+    assert pool_for(small_gpu(free_bytes, 30)).batch_size == 30
 
 
 def test_a_size_that_nobody_asked_for_becomes_what_fits(small_gpu):

@@ -9,9 +9,9 @@ import pytest
 
 from calibrate import Study, read_results, run_study
 from calibrate.results.looseness import looseness
-from tests.helpers.studies import small_study
+from tests.helpers.studies import RATE_E, RATE_I, small_study
 
-TOL = [("tolerance = 1.0", "tolerance = 1.0"), ("interval = [9, 11]", "target = 10.0")]
+TOL = {"objectives": [RATE_E, RATE_I | {"interval": None, "target": 10.0}]}
 
 
 def found(study: Study, jacobian: np.ndarray, *, n: int = 60, noise: float = 0.0):
@@ -29,7 +29,7 @@ def found(study: Study, jacobian: np.ndarray, *, n: int = 60, noise: float = 0.0
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
-    return small_study(tmp_path, *TOL)
+    return small_study(tmp_path, TOL)
 
 
 def test_independent_parameters_are_as_loose_as_the_closed_form(study):
@@ -74,7 +74,7 @@ def test_with_few_trials_nothing_is_said(study):
 
 
 def test_a_finished_study_says_how_loose_its_parameters_are(tmp_path):
-    study = small_study(tmp_path, *TOL, ("trials = 8", "trials = 80"), ('"random"', '"cmaes"'))
+    study = small_study(tmp_path, TOL, sampler={"name": "cmaes"}, budget={"trials": 80})
     run_study(study, slots=2, progress=False)
     result = read_results(study).looseness
     assert result is not None

@@ -13,27 +13,29 @@ from calibrate.cli.commands import execute
 from calibrate.figures import map_figure
 from calibrate.results.maps import parameter_map
 from calibrate.results.regimes import REGIMES, regime
-from tests.helpers.studies import small_study
+from tests.helpers.studies import Tables, small_study
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
-GRID = (
-    ('name = "random"', 'name = "grid"'),
-    ("I_E = { low = 0.1, high = 4.0 }", "I_E = { low = 0.1, high = 4.0, points = 4 }"),
-    ("I_I = { low = 0.1, high = 4.0 }", "I_I = { low = 0.1, high = 4.0, points = 3 }"),
-    ("trials = 8", "trials = 12"),
-)
-MANY = ("trials = 8", "trials = 40")
+GRID = {
+    "parameters": {
+        "I_E": {"low": 0.1, "high": 4.0, "points": 4},
+        "I_I": {"low": 0.1, "high": 4.0, "points": 3},
+    },
+    "sampler": {"name": "grid"},
+    "budget": {"trials": 12},
+}
+MANY = {"budget": {"trials": 40}}
 
 
-def ran(folder: Path, *changes: tuple[str, str]):
+def ran(folder: Path, *changes: Tables):
     study = small_study(folder, *changes)
     run_study(study, slots=2, progress=False)
     return read_results(study)
 
 
 def test_a_grid_is_drawn_exactly(tmp_path):
-    results = ran(tmp_path, *GRID)
+    results = ran(tmp_path, GRID)
     found = parameter_map(results, "I_E", "I_I", "rate_E")
     assert found.exact
     assert (found.unit, found.values.shape) == ("Hz", (3, 4))
@@ -46,7 +48,7 @@ def test_a_grid_is_drawn_exactly(tmp_path):
 
 
 def test_a_grid_that_is_not_complete_has_holes(tmp_path):
-    found = parameter_map(ran(tmp_path, *GRID[:-1], ("trials = 8", "trials = 5")), "I_E", "I_I", "loss")
+    found = parameter_map(ran(tmp_path, GRID, {"budget": {"trials": 5}}), "I_E", "I_I", "loss")
     assert np.isfinite(found.values).sum() <= 5
     assert np.isnan(found.values).any()
 
@@ -67,7 +69,7 @@ def test_other_studies_are_interpolated_where_they_have_trials(tmp_path):
 
 
 def test_nothing_is_drawn_far_from_all_trials(tmp_path):
-    found = parameter_map(ran(tmp_path, ("trials = 8", "trials = 2")), "I_E", "I_I", "rate_E")
+    found = parameter_map(ran(tmp_path, {"budget": {"trials": 2}}), "I_E", "I_I", "rate_E")
     spans = np.ptp(found.x), np.ptp(found.y)
     for row, column in np.argwhere(np.isfinite(found.values)):
         away = (found.points - [found.x[column], found.y[row]]) / spans
@@ -89,7 +91,7 @@ def test_what_cannot_be_drawn_is_said(tmp_path, x, y, statistic, message):
 
 
 def test_the_command_writes_a_figure(tmp_path, capsys):
-    ran(tmp_path, *GRID)
+    ran(tmp_path, GRID)
     both = ["--statistic", "rate_E", "--statistic", "loss"]
     assert execute(["map", "small.toml", "--x", "I_E", "--y", "I_I", *both]) == 0
     assert (tmp_path / "small_map.png").read_bytes().startswith(b"\x89PNG")
@@ -99,7 +101,7 @@ def test_the_command_writes_a_figure(tmp_path, capsys):
 
 
 def test_a_figure_has_a_panel_for_each_statistic(tmp_path):
-    figure = map_figure(ran(tmp_path, *GRID), "I_E", "I_I", ["rate_E", "rate_I", "loss", "cv2_E"])
+    figure = map_figure(ran(tmp_path, GRID), "I_E", "I_I", ["rate_E", "rate_I", "loss", "cv2_E"])
     titles = [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
     assert titles == ["rate_E (Hz)", "rate_I (Hz)", "loss", "cv2_E"]
 

@@ -21,7 +21,7 @@ from tests.helpers.studies import small_study
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
-VALIDATED = ("[budget]", "[validation]\nreplicates = 3\n\n[budget]")
+VALIDATED = {"validation": {"replicates": 3}}
 
 
 @pytest.fixture

@@ -24,13 +24,13 @@ from calibrate.objective import Estimate
 from calibrate.store import Adopted, Store, check_origins, named, schema, storage_url
 from calibrate.study import Study, read_study
 from tests.helpers.in_memory import Bench
-from tests.helpers.studies import small_study, write_study
+from tests.helpers.studies import RATE_E, RATE_I, small_study, write_study
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
-NARROW = ("I_E = { low = 0.1, high = 4.0 }", "I_E = { low = 1.0, high = 2.5 }")
-TARGET = ("target = 5.0", "target = 7.0")
-PLUS = ('"J+" = 2', '"J+" = 3')
+NARROW = {"parameters": {"I_E": {"low": 1.0, "high": 2.5}}}
+TARGET = {"objectives": [RATE_E | {"target": 7.0}, RATE_I]}
+PLUS = {"parameters": {"J+": 3}}
 
 
 def went(
@@ -101,7 +101,7 @@ def test_a_new_study_has_the_name_and_eight_digits_and_a_plain_run_goes_on_with_
     assert re.fullmatch(r"small-[0-9a-f]{8}", name)
     assert name == f"small-{changed.digest[:8]}"
     assert (result.complete, result.added) == (8, 8)
-    more = small_study(tmp_path, TARGET, ("trials = 8", "trials = 10"))
+    more = small_study(tmp_path, TARGET, budget={"trials": 10})
     result, _, again = went(more)
     assert again == name
     assert (result.complete, result.added) == (10, 2)
@@ -114,7 +114,7 @@ def test_a_new_study_has_the_name_and_eight_digits_and_a_plain_run_goes_on_with_
 def test_each_change_is_a_study_of_its_own_and_comes_after_the_last(tmp_path):
     went(small_study(tmp_path))
     _, _, second = went(small_study(tmp_path, TARGET), new=True)
-    third = small_study(tmp_path, ("target = 5.0", "target = 8.0"))
+    third = small_study(tmp_path, objectives=[RATE_E | {"target": 8.0}, RATE_I])
     place = named(third, storage_url(third), new=True)
     assert place.predecessor == second
     with pytest.raises(StoreError, match=f"differs from study '{second}'.*target was 7.0, is 8.0"):
@@ -145,7 +145,7 @@ def test_a_new_study_where_there_is_none_is_the_first(tmp_path):
 
 def test_studies_whose_names_only_begin_alike_are_left_alone(tmp_path):
     for name in ("small-one", "small-0123456789", "smaller"):
-        study = small_study(tmp_path, ("seed = 3", f'seed = 4\nname = "{name}"'))
+        study = small_study(tmp_path, study={"seed": 4, "name": name})
         with Store(study, "sqlite:///small.db"):
             pass
     study = small_study(tmp_path)
@@ -163,7 +163,7 @@ def test_taking_over_belongs_to_a_new_study(tmp_path, capfd):
 
 
 def test_trials_inside_the_ranges_are_taken_over_and_not_counted_in_the_budget(tmp_path):
-    went(small_study(tmp_path, ("trials = 8", "trials = 20")))
+    went(small_study(tmp_path, budget={"trials": 20}))
     result, adopted, name = taking(small_study(tmp_path, NARROW))
     inside = [trial for trial in trials("small") if 1.0 <= trial.params["I_E"] <= 2.5]
     assert 0 < len(inside) < 20
@@ -188,7 +188,7 @@ def test_nothing_that_was_taken_over_is_simulated_again(tmp_path):
 
 def test_trials_that_are_taken_over_are_scored_with_the_new_targets(tmp_path):
     went(small_study(tmp_path))
-    study = small_study(tmp_path, TARGET, ("interval = [9, 11]", "interval = [2, 3]"))
+    study = small_study(tmp_path, objectives=[RATE_E | {"target": 7.0}, RATE_I | {"interval": [2, 3]}])
     _, _, name = taking(study)
     old = {trial.user_attrs["uuid"]: trial for trial in trials("small")}
     assert len(taken(name)) == 8
@@ -203,17 +203,17 @@ def test_trials_that_are_taken_over_are_scored_with_the_new_targets(tmp_path):
 def test_statistics_that_the_old_study_did_not_have_are_computed_from_the_observations(tmp_path):
     went(small_study(tmp_path))
     _, _, name = taking(
-        small_study(tmp_path, ('"rate_E"', '"statistics.py:peak"'), ("target = 5.0", "target = 9.0"))
+        small_study(
+            tmp_path, objectives=[RATE_E | {"statistic": "statistics.py:peak", "target": 9.0}, RATE_I]
+        )
     )
     assert len(taken(name)) == 8
     assert all(trial.user_attrs["peak"] > 0 for trial in taken(name))
 
 
 def test_constraints_judge_trials_that_are_taken_over(tmp_path):
-    went(small_study(tmp_path, ("trials = 8", "trials = 20")))
-    bounded = small_study(
-        tmp_path, ("[budget]", '[[constraints]]\nstatistic = "rate_E"\nmax = 10.0\n\n[budget]')
-    )
+    went(small_study(tmp_path, budget={"trials": 20}))
+    bounded = small_study(tmp_path, constraints=[{"statistic": "rate_E", "max": 10.0}])
     result, _, name = taking(bounded)
     assert len(taken(name)) == 20
     for trial in taken(name):
@@ -229,7 +229,7 @@ def test_taking_over_again_takes_only_what_is_new(tmp_path):
     _, again, same = taking(changed)
     assert (same, again.taken) == (name, 0)
     assert len(trials(name)) == 16
-    went(small_study(tmp_path, ("trials = 8", "trials = 12")))
+    went(small_study(tmp_path, budget={"trials": 12}))
     _, later, _ = taking(small_study(tmp_path, TARGET))
     assert later.taken == 4
     assert len(trials(name)) == 20
@@ -258,7 +258,7 @@ def test_failed_trials_are_not_taken_over(tmp_path):
 
 
 def test_trials_without_observations_are_counted_and_left(tmp_path):
-    went(small_study(tmp_path, ("[budget]", "[storage]\nobservations = false\n\n[budget]")))
+    went(small_study(tmp_path, storage={"observations": False}))
     result, adopted, name = taking(small_study(tmp_path, TARGET))
     assert adopted == Adopted(taken=0, outside=0, without_observation=8)
     assert (result.complete, taken(name)) == (8, [])
@@ -276,10 +276,10 @@ def test_a_trial_whose_observation_was_lost_or_changed_is_left(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("duration_ms = 2000", "duration_ms = 3000"), "duration_ms was 2000.0, is 3000.0"),
-        (("dt_ms = 1.0", "dt_ms = 0.5"), "dt_ms was 1.0, is 0.5"),
-        (("warmup_ms = 0.0", "warmup_ms = 100.0"), "warmup_ms was 0.0, is 100.0"),
-        (('"tiny.py:tiny"', '"other.py:tiny"'), "name was .*tiny.py:tiny.*, is .*other.py:tiny"),
+        ({"simulation": {"duration_ms": 3000}}, "duration_ms was 2000.0, is 3000.0"),
+        ({"simulation": {"dt_ms": 0.5}}, "dt_ms was 1.0, is 0.5"),
+        ({"simulation": {"warmup_ms": 100.0}}, "warmup_ms was 0.0, is 100.0"),
+        ({"model": {"name": "other.py:tiny"}}, "name was .*tiny.py:tiny.*, is .*other.py:tiny"),
     ],
     ids=["duration", "step", "warm-up", "model"],
 )
@@ -297,9 +297,9 @@ def test_trials_that_were_simulated_otherwise_are_refused_and_nothing_is_begun(
 
 
 def test_the_code_of_the_model_counts_and_that_of_a_statistic_does_not(tmp_path, monkeypatch):
-    own = (('"rate_E"', '"statistics.py:peak"'), ("target = 5.0", "target = 9.0"))
-    went(small_study(tmp_path, *own))
-    study = small_study(tmp_path, *own)
+    own = {"objectives": [RATE_E | {"statistic": "statistics.py:peak", "target": 9.0}, RATE_I]}
+    went(small_study(tmp_path, own))
+    study = small_study(tmp_path, own)
     statistics = (tmp_path / "statistics.py").read_text()
     (tmp_path / "statistics.py").write_text(statistics.replace("/ 0.2", "/ 0.4"))
     for name in [name for name in sys.modules if name.startswith("calibrate_file_")]:
@@ -323,15 +323,15 @@ def test_another_value_of_a_fixed_parameter_lies_outside(tmp_path):
 
 def test_a_fixed_parameter_that_becomes_free_has_the_value_that_it_had(tmp_path):
     went(small_study(tmp_path))
-    _, adopted, name = taking(small_study(tmp_path, ('"J+" = 2', '"J+" = { low = 1.0, high = 3.0 }')))
+    _, adopted, name = taking(small_study(tmp_path, parameters={"J+": {"low": 1.0, "high": 3.0}}))
     assert adopted.taken == 8
     assert {trial.params["J+"] for trial in taken(name)} == {2.0}
 
 
 def test_a_free_parameter_that_is_fixed_now_takes_what_had_this_value(tmp_path):
-    grid = ("I_E = { low = 0.1, high = 4.0 }", "I_E = { choices = [1.0, 2.0] }")
+    grid = {"parameters": {"I_E": {"choices": [1.0, 2.0]}}}
     went(small_study(tmp_path, grid))
-    _, adopted, name = taking(small_study(tmp_path, ("I_E = { low = 0.1, high = 4.0 }", "I_E = 2.0")))
+    _, adopted, name = taking(small_study(tmp_path, parameters={"I_E": 2.0}))
     fitting = [trial for trial in trials("small") if trial.params["I_E"] == 2.0]
     assert adopted.taken == len(fitting) > 0
     assert all(set(trial.params) == {"I_I"} for trial in taken(name))
@@ -339,17 +339,17 @@ def test_a_free_parameter_that_is_fixed_now_takes_what_had_this_value(tmp_path):
 
 def test_a_derived_parameter_is_compared_by_its_value(tmp_path):
     went(small_study(tmp_path))
-    derived = ('"J+" = 2', '"J+" = { expression = "N_Q" }')  # which is 2
+    derived = {"parameters": {"J+": {"expression": "N_Q"}}}  # which is 2
     _, adopted, _ = taking(small_study(tmp_path, derived))
     assert adopted.taken == 8
 
 
 def test_graphs_that_were_fresh_stay_fresh(tmp_path):
-    replicates = ("confirm = 0\nfresh = 0", "confirm = 1\nfresh = 2")
-    lenient = ("tolerance = 2.0", "tolerance = 8.0")
+    replicates = {"replicates": {"confirm": 1, "fresh": 2}}
+    lenient = {"objectives": [RATE_E, RATE_I | {"tolerance": 8.0}]}
     went(small_study(tmp_path, replicates, lenient))
     assert rows("select max(realisation) from calibrate_simulation") == [(3,)]
-    more = ("confirm = 0\nfresh = 0", "graphs = 6\nconfirm = 0\nfresh = 0")
+    more = {"replicates": {"graphs": 6}}
     study = small_study(tmp_path, more, lenient)
     url = storage_url(study)
     place = named(study, url, new=True)
@@ -362,7 +362,7 @@ def test_graphs_that_were_fresh_stay_fresh(tmp_path):
 def test_what_is_missing_on_further_graphs_is_simulated(tmp_path):
     went(small_study(tmp_path))
     bench = Bench()
-    study = small_study(tmp_path, ("confirm = 0", "graphs = 2\nconfirm = 0"))
+    study = small_study(tmp_path, replicates={"graphs": 2})
     result, _, name = went(study, new=True, origins=["small"], bench=bench)
     assert result.complete == 16
     ours = [c.realisation for c in bench.asked if c.uuid in uuids(taken(name))]
@@ -371,15 +371,15 @@ def test_what_is_missing_on_further_graphs_is_simulated(tmp_path):
 
 
 def test_trials_of_a_study_of_stages_are_those_of_its_last_stage(tmp_path):
-    stages = '[[constraints]]\nstatistic = "rate_E"\nmax = 10.0\n\n[[stages]]\nduration_ms = 500\n\n[budget]'
-    went(small_study(tmp_path, ("[budget]", stages), ("trials = 8", "trials = 20")))
+    stages = {"constraints": [{"statistic": "rate_E", "max": 10.0}], "stages": [{"duration_ms": 500}]}
+    went(small_study(tmp_path, stages, budget={"trials": 20}))
     full = [trial for trial in trials("small") if trial.user_attrs["stage"] == 2]
     assert 0 < len(full) < 20
     _, adopted, name = taking(small_study(tmp_path, TARGET))
     assert adopted.taken == len(full)
     assert uuids(taken(name)) == uuids(full)
     _, back, third = went(
-        small_study(tmp_path, ("[budget]", stages), ("target = 5.0", "target = 8.0")),
+        small_study(tmp_path, stages, objectives=[RATE_E | {"target": 8.0}, RATE_I]),
         new=True,
         origins=[name],
     )
@@ -388,8 +388,8 @@ def test_trials_of_a_study_of_stages_are_those_of_its_last_stage(tmp_path):
 
 
 def test_a_plateau_is_counted_from_the_trials_of_the_study_itself(tmp_path):
-    went(small_study(tmp_path, ("trials = 8", "trials = 30")))
-    result, adopted, name = taking(small_study(tmp_path, NARROW, ("trials = 8", "trials = 40\nplateau = 6")))
+    went(small_study(tmp_path, budget={"trials": 30}))
+    result, adopted, name = taking(small_study(tmp_path, NARROW, budget={"trials": 40, "plateau": 6}))
     assert adopted.taken > 6
     own = [trial for trial in trials(name) if "origin" not in trial.user_attrs]
     assert result.stopped == "plateau"
@@ -400,10 +400,9 @@ def test_a_grid_takes_nothing_over(tmp_path, capfd):
     went(small_study(tmp_path))
     path = write_study(
         tmp_path,
-        ('name = "random"', 'name = "grid"'),
-        ("I_E = { low = 0.1, high = 4.0 }", "I_E = { low = 1, high = 3, step = 1 }"),
-        ("I_I = { low = 0.1, high = 4.0 }", "I_I = { low = 1, high = 2, points = 2 }"),
-        ("trials = 8", ""),
+        parameters={"I_E": {"low": 1, "high": 3, "step": 1}, "I_I": {"low": 1, "high": 2, "points": 2}},
+        sampler={"name": "grid"},
+        budget={"trials": None},
     )
     line = refused(capfd, "run", str(path), "--new", "--import", "--slots", "1", "--quiet")
     assert "grid" in line
@@ -416,7 +415,7 @@ def test_a_grid_takes_nothing_over(tmp_path, capfd):
 
 def test_a_study_that_the_file_names_is_taken_over_at_every_run(tmp_path, capfd):
     went(small_study(tmp_path))
-    prior = ("[budget]", '[prior]\nstudy = "small"\n\n[storage]\nurl = "sqlite:///small.db"\n\n[budget]')
+    prior = {"prior": {"study": "small"}, "storage": {"url": "sqlite:///small.db"}}
     path = write_study(tmp_path, prior, TARGET, name="other")
     command = ["run", str(path), "--slots", "1"]
     assert execute(command) == 0
@@ -432,7 +431,7 @@ def test_a_study_that_the_file_names_is_taken_over_at_every_run(tmp_path, capfd)
 @pytest.mark.parametrize("name", ["smal", "other"])
 def test_a_prior_study_that_is_not_there_is_refused_and_nothing_is_begun(tmp_path, capfd, name):
     went(small_study(tmp_path))
-    prior = ("[budget]", f'[prior]\nstudy = "{name}"\n\n[storage]\nurl = "sqlite:///small.db"\n\n[budget]')
+    prior = {"prior": {"study": name}, "storage": {"url": "sqlite:///small.db"}}
     line = refused(capfd, "run", str(write_study(tmp_path, prior, name="other")), "--slots", "1", "--quiet")
     assert f"has no other study '{name}'" in line
     assert "small" in line
@@ -441,7 +440,7 @@ def test_a_prior_study_that_is_not_there_is_refused_and_nothing_is_begun(tmp_pat
 
 
 def test_a_prior_study_where_there_is_no_database_creates_none(tmp_path, capfd):
-    path = write_study(tmp_path, ("[budget]", '[prior]\nstudy = "small-1"\n\n[budget]'))
+    path = write_study(tmp_path, prior={"study": "small-1"})
     line = refused(capfd, "run", str(path), "--slots", "1", "--quiet")
     assert line.endswith("has no other study 'small-1': there are none")
     assert not Path("small.db").exists()
@@ -456,7 +455,7 @@ def test_a_database_that_is_given_as_a_uri_is_asked_too(tmp_path):
 
 
 def test_points_are_tried_first_and_once(tmp_path):
-    prior = ("[budget]", "[prior]\npoints = [{ I_E = 1.0, I_I = 2.0 }, { I_E = 3.0 }]\n\n[budget]")
+    prior = {"prior": {"points": [{"I_E": 1.0, "I_I": 2.0}, {"I_E": 3.0}]}}
     command = ["run", str(write_study(tmp_path, prior)), "--slots", "1", "--quiet"]
     assert execute([*command, "--trials", "1"]) == 0
     assert execute([*command, "--trials", "3"]) == 0
@@ -470,7 +469,7 @@ def test_points_are_tried_first_and_once(tmp_path):
 
 def test_points_may_be_added_while_a_study_goes_on(tmp_path):
     went(small_study(tmp_path))
-    more = ("trials = 8", "trials = 12\n\n[prior]\npoints = [{ I_E = 1.5, I_I = 2.5 }]")
+    more = {"budget": {"trials": 12}, "prior": {"points": [{"I_E": 1.5, "I_I": 2.5}]}}
     result, _, name = went(small_study(tmp_path, more))
     assert name == "small"
     assert result.added == 4

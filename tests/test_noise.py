@@ -10,7 +10,7 @@ from calibrate.calibration.resources.estimate import estimate
 from calibrate.errors import StudyError
 from calibrate.objective import Spread, find_statistic
 from calibrate.tasks.run import run_study
-from tests.helpers.studies import small_study
+from tests.helpers.studies import RATE_E, RATE_I, small_study
 
 
 def test_a_standard_error_falls_with_the_root_of_time_and_graphs_but_for_what_differs_between_graphs():
@@ -28,22 +28,22 @@ def test_dwell_times_of_bernoulli_graphs_are_known_to_be_the_noisiest():
 
 
 def test_a_tolerance_that_no_trial_can_resolve_is_refused_unless_the_error_is_known_better(tmp_path):
-    tight = ("tolerance = 1.0", "tolerance = 0.2")
+    tight = {"objectives": [RATE_E | {"tolerance": 0.2}, RATE_I]}
     with pytest.raises(StudyError, match=r"rate_E, which is estimated at 0\.23 for 2000 ms on 1 graph: 0\.2"):
         small_study(tmp_path, tight)
-    small_study(tmp_path, tight, ("confirm = 0", "confirm = 0\ngraphs = 2"))
-    small_study(tmp_path, ("tolerance = 1.0", "tolerance = 0.2\nstandard_error = 0.19"))
+    small_study(tmp_path, tight, replicates={"graphs": 2})
+    small_study(tmp_path, objectives=[RATE_E | {"tolerance": 0.2, "standard_error": 0.19}, RATE_I])
     with pytest.raises(StudyError, match=r"rate_E, which is given as 2 for 2000 ms"):
-        small_study(tmp_path, ("tolerance = 1.0", "tolerance = 1.0\nstandard_error = 2.0"))
+        small_study(tmp_path, objectives=[RATE_E | {"standard_error": 2.0}, RATE_I])
 
 
 def test_an_interval_may_be_as_narrow_as_its_width_allows(tmp_path):
     # 9 to 11 Hz reach 1 Hz to either side of their middle, where the standard error is 0.46 Hz.
-    small_study(tmp_path, ("tolerance = 2.0", "tolerance = 0.001"))
+    small_study(tmp_path, objectives=[RATE_E, RATE_I | {"tolerance": 0.001}])
 
 
 def test_the_cost_is_that_of_all_stages_and_graphs(tmp_path):
-    one = estimate(small_study(tmp_path, ('"J+" = 2', '"J+" = 2\npause_s = 0.01')))
+    one = estimate(small_study(tmp_path, parameters={"pause_s": 0.01}))
     assert one.neurons == 50
     assert one.trial_s is not None
     assert one.total_s is not None
@@ -53,13 +53,13 @@ def test_the_cost_is_that_of_all_stages_and_graphs(tmp_path):
 
 
 def test_the_cost_of_a_network_that_cannot_be_simulated_is_not_known_and_said_why(tmp_path):
-    cost = estimate(small_study(tmp_path, ('"J+" = 2', '"J+" = 2\nwrong_above = 0.05')))
+    cost = estimate(small_study(tmp_path, parameters={"wrong_above": 0.05}))
     assert cost.trial_s is None
     assert "the plug-in is broken" in cost.note
 
 
 def test_a_seed_of_the_simulation_leaves_the_search_as_it_is(tmp_path):
-    seed = ("duration_ms = 2000", "duration_ms = 2000\nseed = 9")
+    seed = {"simulation": {"seed": 9}}
     one = run_study(small_study(tmp_path), slots=2, progress=False)
     study = small_study(tmp_path, seed, name="other")
     other = run_study(study, progress=False, slots=2)

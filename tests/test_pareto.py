@@ -15,21 +15,21 @@ from optuna.trial import FrozenTrial
 from calibrate.calibration.loop import run
 from calibrate.calibration.result import as_json
 from calibrate.calibration.trials.score import INFEASIBLE
-from calibrate.study import Study, read_study
+from calibrate.study import Study
 from calibrate.tasks.run import run_study
 from tests.helpers.in_memory import Bench, Shelf
-from tests.helpers.studies import small_study
+from tests.helpers.studies import RATE_E, RATE_I, Tables, small_study
 
-PARETO = ("seed = 3", "seed = 3\npareto = true")
-CONSTRAINT = ("[budget]", '[[constraints]]\nstatistic = "rate_E"\nmax = 6.0\n\n[budget]')
-WEIGHT = ("tolerance = 1.0", "tolerance = 1.0\nweight = 3.0")
+PARETO = {"study": {"pareto": True}}
+CONSTRAINT = {"constraints": [{"statistic": "rate_E", "max": 6.0}]}
+WEIGHT = {"objectives": [RATE_E | {"weight": 3.0}, RATE_I]}
 # Two targets for one rate: no network is the best in both.
-CONFLICT = ("interval = [9, 11]\ntolerance = 2.0", "target = 8.0\ntolerance = 1.0")
-SECOND_OF_E = ('"rate_I"', '"rate_E"\nname = "slow"')
+SLOW = {"statistic": "rate_E", "name": "slow", "target": 8.0, "tolerance": 1.0}
+CONFLICT = {"objectives": [RATE_E, SLOW]}
 
 
-def pareto(folder: Path, *changes: tuple[str, str], trials: int = 24) -> Study:
-    return small_study(folder, PARETO, ("trials = 8", f"trials = {trials}"), *changes)
+def pareto(folder: Path, *changes: Tables, trials: int = 24) -> Study:
+    return small_study(folder, PARETO, {"budget": {"trials": trials}}, *changes)
 
 
 def beats(one: FrozenTrial, other: FrozenTrial) -> bool:
@@ -55,7 +55,7 @@ def test_a_trial_has_a_value_for_every_objective(tmp_path):
 
 
 def test_values_are_means_over_the_graphs(tmp_path):
-    shelf, study = Shelf(), pareto(tmp_path, ("confirm = 0", "graphs = 2\nconfirm = 0"), trials=4)
+    shelf, study = Shelf(), pareto(tmp_path, {"replicates": {"graphs": 2}}, trials=4)
     run(study, pool=Bench(), store=shelf)
     for trial in shelf.trials:
         own = [kept for kept in shelf.kept if kept.uuid == trial.user_attrs["uuid"]]
@@ -64,12 +64,12 @@ def test_values_are_means_over_the_graphs(tmp_path):
         assert trial.values == pytest.approx(np.mean(each, axis=0))
 
 
-@pytest.mark.parametrize("changes", [(), (CONSTRAINT,), (CONFLICT, SECOND_OF_E)], ids=len)
+@pytest.mark.parametrize("changes", [(), (CONSTRAINT,), (CONFLICT,)])
 def test_the_front_is_what_no_feasible_trial_beats_in_all_objectives(tmp_path, changes):
     shelf = Shelf()
     result = run(pareto(tmp_path, *changes, trials=40), pool=Bench(), store=shelf)
     assert {best.number for best in result.front} == front(shelf.trials)
-    assert len(result.front) > 1 or SECOND_OF_E not in changes
+    assert len(result.front) > 1 or CONFLICT not in changes
     losses = [best.loss for best in result.front]
     assert losses == sorted(losses)
 
@@ -123,20 +123,20 @@ def test_a_scalar_study_has_no_front(tmp_path):
 
 
 def test_one_objective_makes_a_pareto_study_too(tmp_path):
-    study = pareto(tmp_path)
-    text = study.text[: study.text.index('[[objectives]]\nstatistic = "rate_I"')]
-    (tmp_path / "one.toml").write_text(text + study.text[study.text.index("[sampler]") :])
     shelf = Shelf()
-    result = run(read_study(tmp_path / "one.toml"), pool=Bench(), store=shelf)
+    result = run(pareto(tmp_path, {"objectives": [RATE_E]}), pool=Bench(), store=shelf)
     assert result.best is not None
     assert result.best.loss == min(trial.value for trial in shelf.trials)
     assert {best.number for best in result.front} == front(shelf.trials)
 
 
-@pytest.mark.parametrize("sampler", ["tpe\nstartup = 8", "nsga2\npopulation = 8", "qmc"])
+@pytest.mark.parametrize(
+    "sampler",
+    [{"name": "tpe", "startup": 8}, {"name": "nsga2", "population": 8}, {"name": "qmc"}],
+    ids=lambda sampler: sampler["name"],
+)
 def test_a_pareto_study_that_was_interrupted_goes_on_as_if_it_had_not_been(tmp_path, sampler):
-    name, _, option = sampler.partition("\n")
-    study = pareto(tmp_path, CONSTRAINT, ('name = "random"', f'name = "{name}"\n{option}'), trials=24)
+    study = pareto(tmp_path, CONSTRAINT, {"sampler": sampler})
     unbroken, shelf = Shelf(), Shelf()
     whole = run(study, pool=Bench(), store=unbroken)
     run(study, pool=Bench(), store=shelf, interrupted=lambda: len(shelf.trials) >= 14)
@@ -147,7 +147,7 @@ def test_a_pareto_study_that_was_interrupted_goes_on_as_if_it_had_not_been(tmp_p
 
 
 def test_the_database_knows_the_directions_and_the_values_and_the_study_goes_on(tmp_path):
-    changes = (CONSTRAINT, ('name = "random"', 'name = "tpe"\nstartup = 4'))
+    changes = (CONSTRAINT, {"sampler": {"name": "tpe", "startup": 4}})
     first = pareto(tmp_path, *changes, trials=8)
     run_study(first, progress=False, slots=1)
     study = pareto(tmp_path, *changes, trials=12)

@@ -18,14 +18,13 @@ from calibrate import (
     find_statistic,
     observe_trains,
     read_recording,
-    read_study,
     run_study,
 )
 from calibrate.errors import ObjectiveError, ObservationError
 from calibrate.objective.derived import distance_to, subsampled
 from tests.helpers.recordings import trains, written
 from tests.helpers.spike_trains import poisson_trains
-from tests.helpers.studies import small_study
+from tests.helpers.studies import RATE_E, RATE_I, Tables, small_study
 
 RATE, CV2 = find_statistic("rate_E"), find_statistic("cv2_E")
 
@@ -198,39 +197,35 @@ def test_distances_between_distributions_have_their_closed_forms():
         distance_to(find_statistic("locking_E"), [1.0, 2.0])
 
 
-OBJECTIVE = "target = 5.0\ntolerance = 1.0"
-RECORDED = '[recording]\nfile = "units.csv"\nduration_ms = 20000\n\n[budget]'
+AS_RECORDED = {"target": "recording", "tolerance": None}
+RECORDED = {"recording": {"file": "units.csv", "duration_ms": 20000}}
 
 
-def recorded(folder: Path, objective: str, *more: tuple[str, str]):
+def recorded(folder: Path, objective: Tables, **more: Tables):
     written(folder / "units.csv", trains(30, rate_hz=6.0))
-    return small_study(folder, (OBJECTIVE, objective), ("[budget]", RECORDED), *more)
+    return small_study(folder, RECORDED, objectives=[RATE_E | objective, RATE_I], **more)
 
 
 def test_a_target_may_be_the_value_in_a_recording(tmp_path):
-    study = recorded(tmp_path, 'target = "recording"\nstandard_error = 0.1')
+    given = AS_RECORDED | {"standard_error": 0.1}
+    study = recorded(tmp_path, given)
     (found,) = bootstrap(read_recording(tmp_path / "units.csv", duration_ms=20_000), [RATE])
     target = study.objectives[0].target
     assert target.value == pytest.approx(6.0, rel=0.1)
     assert (target.value, target.tolerance) == (found.estimate.value, 2 * found.error)
-    assert recorded(tmp_path, 'target = "recording"\ntolerance = 0.7').objectives[0].target.tolerance == 0.7
+    loose = recorded(tmp_path, {"target": "recording", "tolerance": 0.7})
+    assert loose.objectives[0].target.tolerance == 0.7
     first = study.digest
     written(tmp_path / "units.csv", trains(30, rate_hz=6.0, seed=5))
-    text = (
-        (tmp_path / "small.toml")
-        .read_text()
-        .replace('"recording"\ntolerance = 0.7', '"recording"\nstandard_error = 0.1')
-    )
-    (tmp_path / "small.toml").write_text(text)
-    assert read_study(tmp_path / "small.toml").digest != first
+    assert small_study(tmp_path, RECORDED, objectives=[RATE_E | given, RATE_I]).digest != first
 
 
 def test_a_study_finds_a_distribution_and_a_sample_of_neurons(tmp_path):
     study = recorded(
         tmp_path,
-        'distribution = "recording"\nneurons = 10\nsamples = 5\ntolerance = 1.0',
-        ("trials = 8", "trials = 30"),
-        ('"random"', '"tpe"'),
+        {"target": None, "distribution": "recording", "neurons": 10, "samples": 5},
+        budget={"trials": 30},
+        sampler={"name": "tpe"},
     )
     assert study.needs.spikes
     result = run_study(study, slots=2, progress=False)
@@ -241,9 +236,9 @@ def test_a_study_finds_a_distribution_and_a_sample_of_neurons(tmp_path):
 
 def test_a_distribution_may_be_a_file_or_a_list(tmp_path):
     (tmp_path / "rates.csv").write_text("rate\n4.0\n5.0\n\n6.0\n")
-    for given in ('"rates.csv"', "[4.0, 5, 6.0]"):
-        objective = f'distribution = {given}\ndistance = "ks"\ntolerance = 0.2'
-        study = small_study(tmp_path, (OBJECTIVE, objective))
+    for given in ("rates.csv", [4.0, 5, 6.0]):
+        compared = {"target": None, "distribution": given, "distance": "ks", "tolerance": 0.2}
+        study = small_study(tmp_path, objectives=[RATE_E | compared, RATE_I])
         assert study.objectives[0].statistic.unit == ""
         assert study.objectives[0].target.value == 0
 
@@ -251,15 +246,18 @@ def test_a_distribution_may_be_a_file_or_a_list(tmp_path):
 @pytest.mark.parametrize(
     ("objective", "message"),
     [
-        ('target = "recordin"', r':20: \[objectives 1\] target must be a number, or "recording": "recordin"'),
-        ('target = "recording"\ninterval = [1, 2]', "has a target and an interval"),
-        ("distribution = 3\ntolerance = 1.0", "distribution must be the name of a file, a list of numbers"),
-        ('distribution = "none.csv"\ntolerance = 1.0', "none.csv cannot be read: No such file"),
-        ('distribution = "bad.csv"\ntolerance = 1.0', r"bad.csv:3: 'x' is not a number"),
-        ("distribution = [1.0]\ntolerance = 1.0", "needs at least 2 numbers"),
-        ('distribution = "recording"', "tolerance is missing"),
-        ("target = 5.0\ntolerance = 1.0\nneurons = 1", "neurons must be at least 2: 1"),
-        ('target = 5.0\ntolerance = 1.0\nloss = "robus"', "did you mean 'robust'"),
+        (
+            AS_RECORDED | {"target": "recordin"},
+            r':20: \[objectives 1\] target must be a number, or "recording": "recordin"',
+        ),
+        (AS_RECORDED | {"interval": [1, 2]}, "has a target and an interval"),
+        ({"target": None, "distribution": 3}, "distribution must be the name of a file, a list of numbers"),
+        ({"target": None, "distribution": "none.csv"}, "none.csv cannot be read: No such file"),
+        ({"target": None, "distribution": "bad.csv"}, r"bad.csv:3: 'x' is not a number"),
+        ({"target": None, "distribution": [1.0]}, "needs at least 2 numbers"),
+        ({"target": None, "tolerance": None, "distribution": "recording"}, "tolerance is missing"),
+        ({"neurons": 1}, "neurons must be at least 2: 1"),
+        ({"loss": "robus"}, "did you mean 'robust'"),
     ],
 )
 def test_what_cannot_be_compared_with_is_one_line(tmp_path, objective, message):
@@ -271,17 +269,17 @@ def test_what_cannot_be_compared_with_is_one_line(tmp_path, objective, message):
 
 def test_what_the_recording_does_not_have_is_one_line(tmp_path):
     written(tmp_path / "units.csv", trains(5))
-    second = ("interval = [9, 11]", 'target = "recording"')
+    second = {"objectives": [RATE_E, RATE_I | {"interval": None, "target": "recording"}]}
     with pytest.raises(StudyError, match="population I, which the recording does not have; it has E"):
-        small_study(tmp_path, second, ("[budget]", RECORDED))
+        small_study(tmp_path, second, RECORDED)
     with pytest.raises(StudyError, match=r"there is no \[recording\] to compare with"):
-        small_study(tmp_path, (OBJECTIVE, 'target = "recording"'))
+        small_study(tmp_path, objectives=[RATE_E | AS_RECORDED, RATE_I])
     with pytest.raises(StudyError, match=r"\[recording\] file: .*there is no such recording"):
-        small_study(tmp_path, ("[budget]", '[recording]\nfile = "none.csv"\n\n[budget]'))
+        small_study(tmp_path, recording={"file": "none.csv"})
 
 
 def test_a_robust_loss_grows_linearly_beyond_the_tolerance(tmp_path):
-    objective = recorded(tmp_path, 'target = 5.0\ntolerance = 1.0\nloss = "robust"').objectives[0]
+    objective = recorded(tmp_path, {"loss": "robust"}).objectives[0]
     losses = [objective.loss(Estimate(value)) for value in (5.0, 5.5, 6.0, 7.0, 15.0)]
     assert losses == pytest.approx([0.0, 0.25, 1.0, 3.0, 19.0])
     far = [objective.loss(Estimate(5.0 + z)) for z in (49, 50.5, 51, 100, 1e9)]

@@ -25,18 +25,15 @@ from calibrate.simulation.jobs import Job
 from calibrate.store import Store, storage_url
 from calibrate.study import Study
 from tests.helpers.in_memory import Bench, Dies, Shelf, doubled
-from tests.helpers.studies import CONSTRAINT, STAGE, small_study
+from tests.helpers.studies import CONSTRAINT, RATE_E, RATE_I, STAGE, Tables, small_study
 
 
-def replicated(folder: Path, trials: int = 8, *changes: tuple[str, str], **replicates: int) -> Study:
-    lines = "\n".join(f"{key} = {value}" for key, value in ({"confirm": 0, "fresh": 0} | replicates).items())
-    return small_study(
-        folder, ("confirm = 0\nfresh = 0", lines), ("trials = 8", f"trials = {trials}"), *changes
-    )
+def replicated(folder: Path, trials: int = 8, *changes: Tables, **replicates: int) -> Study:
+    return small_study(folder, *changes, replicates=replicates, budget={"trials": trials})
 
 
 # Most candidates are near enough to be confirmed.
-LENIENT = ("tolerance = 1.0", "tolerance = 6.0"), ("tolerance = 2.0", "tolerance = 8.0")
+LENIENT = {"objectives": [RATE_E | {"tolerance": 6.0}, RATE_I | {"tolerance": 8.0}]}
 
 
 class Graphs(Bench):
@@ -112,7 +109,7 @@ def test_a_candidate_that_fails_on_one_of_its_graphs_has_failed(tmp_path):
 
 
 def test_a_constraint_that_is_broken_on_one_graph_is_broken(tmp_path):
-    constraint = ("[budget]", '[[constraints]]\nstatistic = "rate_E"\nmax = 21.0\n\n[budget]')
+    constraint = {"constraints": [{"statistic": "rate_E", "max": 21.0}]}
     shelf = Shelf()
     run(replicated(tmp_path, 12, constraint, graphs=2), pool=Graphs({1: 2.0}), store=shelf)
     for trial in shelf.trials:
@@ -165,7 +162,7 @@ def test_the_next_of_a_batch_is_confirmed_until_the_best_of_all_has_been(tmp_pat
 
 
 def test_far_from_the_targets_nothing_is_confirmed(tmp_path):
-    far = ("target = 5.0\ntolerance = 1.0", "target = 500.0\ntolerance = 25.0")
+    far = {"objectives": [RATE_E | {"target": 500.0, "tolerance": 25.0}, RATE_I]}
     bench = Bench()
     result = run(replicated(tmp_path, 12, far, confirm=4, fresh=0), pool=bench, store=Shelf())
     assert result.best is not None
@@ -183,7 +180,7 @@ def test_a_candidate_that_fails_on_a_further_graph_has_failed_and_another_is_the
 
 
 def test_a_candidate_that_breaks_a_constraint_on_a_further_graph_is_not_the_best(tmp_path):
-    constraint = ("[budget]", '[[constraints]]\nstatistic = "rate_E"\nmax = 21.0\n\n[budget]')
+    constraint = {"constraints": [{"statistic": "rate_E", "max": 21.0}]}
     shelf = Shelf()
     study = replicated(tmp_path, 30, constraint, confirm=1)
     result = run(study, pool=Graphs({1: 4.0}), store=shelf)
@@ -193,7 +190,7 @@ def test_a_candidate_that_breaks_a_constraint_on_a_further_graph_is_not_the_best
 
 
 def test_infeasible_candidates_are_not_confirmed(tmp_path):
-    never = ("[budget]", '[[constraints]]\nstatistic = "rate_I"\nmin = 900.0\n\n[budget]')
+    never = {"constraints": [{"statistic": "rate_I", "min": 900.0}]}
     bench = Bench()
     run(replicated(tmp_path, 12, never, confirm=4), pool=bench, store=Shelf())
     assert {candidate.realisation for candidate in bench.asked} == {0}
@@ -201,7 +198,7 @@ def test_infeasible_candidates_are_not_confirmed(tmp_path):
 
 def test_confirming_fills_the_pool_and_is_announced(tmp_path):
     seen: list[Progress] = []
-    study = replicated(tmp_path, 20, *LENIENT, confirm=2)
+    study = replicated(tmp_path, 20, LENIENT, confirm=2)
     run(study, pool=Graphs({1: 2.0, 2: 2.0}), store=Shelf(), progress=seen.append)
     sizes = {progress.batch for progress in seen if progress.batch and progress.doing == "confirming"}
     assert sizes <= {2, 4}
@@ -212,7 +209,7 @@ def test_batches_of_one_graph_are_filled_with_rivals(tmp_path):
     def confirmed(batch_size: int) -> list[int]:
         """How many were confirmed at once, on two graphs each."""
         seen: list[Progress] = []
-        study = replicated(tmp_path, 20, *LENIENT, confirm=2)
+        study = replicated(tmp_path, 20, LENIENT, confirm=2)
         run(study, pool=Graphs({1: 2.0, 2: 1.5}), store=Shelf(), progress=seen.append, batch_size=batch_size)
         return [p.batch // 2 for p in seen if p.doing == "confirming" and p.batch and not p.returned]
 
@@ -225,7 +222,7 @@ def test_batches_of_one_graph_are_filled_with_rivals(tmp_path):
 # A batch of four, the confirmation of the first two, of the next, and so on: killed in all of them.
 @pytest.mark.parametrize("after", [*range(3, 13), 17])
 def test_a_run_that_is_killed_while_it_confirms_loses_and_repeats_nothing(tmp_path, after):
-    study, graphs = replicated(tmp_path, 12, *LENIENT, confirm=2, fresh=0), {1: 2.0, 2: 1.5}
+    study, graphs = replicated(tmp_path, 12, LENIENT, confirm=2, fresh=0), {1: 2.0, 2: 1.5}
     shelf = Dies(after)
     with pytest.raises(KeyboardInterrupt):
         run(study, pool=Graphs(graphs), store=shelf)
@@ -374,11 +371,8 @@ def test_a_run_that_is_killed_on_fresh_graphs_goes_on_with_those_that_are_left(t
 
 
 def test_a_study_that_is_killed_again_and_again_loses_and_doubles_nothing(tmp_path):
-    everything = (
-        ("[budget]", f"{CONSTRAINT}{STAGE}\n[budget]"),
-        ('name = "random"', 'name = "tpe"\nstartup = 6'),
-    )
-    study = replicated(tmp_path, 20, *everything, *LENIENT, graphs=2, confirm=2, fresh=2)
+    more = {"constraints": [CONSTRAINT], "stages": [STAGE], "sampler": {"name": "tpe", "startup": 6}}
+    study = replicated(tmp_path, 20, LENIENT, more, graphs=2, confirm=2, fresh=2)
     url = storage_url(study)
 
     class DiesInBetween(Store):

@@ -12,18 +12,17 @@ from calibrate import read_results, read_study, run_study, validate
 from calibrate.cli.commands import execute
 from calibrate.report import make_report, write_report
 from tests.helpers.browser import needs_browser, opened
-from tests.helpers.studies import small_study, write_study
+from tests.helpers.studies import RATE_E, RATE_I, small_study, write_study
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
-CONSTRAINED = ("[sampler]", '[[constraints]]\nstatistic = "rate_E"\nmax = 60.0\n\n[sampler]')
-FULL = (
-    ("trials = 8", "trials = 40"),
-    ("fresh = 0", "fresh = 2"),
-    ("confirm = 0", "confirm = 1"),
-    ("[budget]", "[validation]\nreplicates = 4\n\n[budget]"),
-    CONSTRAINED,
-)
+CONSTRAINED = {"constraints": [{"statistic": "rate_E", "max": 60.0}]}
+FULL = {
+    "budget": {"trials": 40},
+    "replicates": {"fresh": 2, "confirm": 1},
+    "validation": {"replicates": 4},
+    **CONSTRAINED,
+}
 SECTIONS = ["targets", "activity", "validation", "search", "parameters", "cost", "methods", "again", "study"]
 
 
@@ -31,7 +30,7 @@ SECTIONS = ["targets", "activity", "validation", "search", "parameters", "cost",
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a study that ran, was validated, and is reported on, with its figures."""
     folder = tmp_path_factory.mktemp("finished")
-    study = small_study(folder, *FULL)
+    study = small_study(folder, FULL)
     run_study(study, slots=2, progress=False, storage=f"sqlite:///{folder}/small.db")
     validate(study, slots=2, progress=False, storage=f"sqlite:///{folder}/small.db")
     more = ["--storage", f"sqlite:///{folder}/small.db", "--figures", str(folder / "figures")]
@@ -149,7 +148,7 @@ def test_the_page_says_what_was_found(finished):
 
 
 def test_what_people_wrote_is_text_and_no_markup(tmp_path):
-    evil = ('source = "a recording"', 'source = "<script>alert(1)</script>"')
+    evil = {"objectives": [RATE_E | {"source": "<script>alert(1)</script>"}, RATE_I]}
     study = small_study(tmp_path, evil)
     run_study(study, slots=1, progress=False)
     write_report(make_report(read_results(study), simulate=False), tmp_path / "page.html")
@@ -173,7 +172,7 @@ def test_the_command_says_where_the_page_is_and_simulates_for_the_raster(tmp_pat
 
 
 def test_a_study_in_which_nothing_completed_has_a_report_too(tmp_path):
-    study = small_study(tmp_path, ('"J+" = 2', '"J+" = 2\nwrong_above = 0.0'))
+    study = small_study(tmp_path, parameters={"wrong_above": 0.0})
     run_study(study, slots=1, progress=False)
     report = make_report(read_results(study))
     assert report.verdict is None
@@ -182,7 +181,7 @@ def test_a_study_in_which_nothing_completed_has_a_report_too(tmp_path):
 
 
 def test_a_pareto_study_shows_its_front(tmp_path):
-    study = small_study(tmp_path, ("seed = 3", "seed = 3\npareto = true"))
+    study = small_study(tmp_path, study={"pareto": True})
     run_study(study, slots=1, progress=False)
     results = read_results(study)
     sections = make_report(results, simulate=False).sections

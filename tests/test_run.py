@@ -35,10 +35,10 @@ from calibrate.store import Store, storage_url
 from calibrate.study import Study
 from calibrate.tasks.run import run_study
 from tests.helpers.in_memory import Bench, Shelf
-from tests.helpers.studies import small_study, write_study
+from tests.helpers.studies import RATE_E, RATE_I, small_study, write_study
 
-DEADLY = ('"J+" = 2', '"J+" = 2\ndeadly_above = 2.0')
-WRONG = ('"J+" = 2', '"J+" = 2\nwrong_above = 2.0')
+DEADLY = {"parameters": {"deadly_above": 2.0}}
+WRONG = {"parameters": {"wrong_above": 2.0}}
 
 
 def losses(shelf: Shelf) -> list[float | None]:
@@ -47,7 +47,7 @@ def losses(shelf: Shelf) -> list[float | None]:
 
 def test_a_study_runs_until_its_trials_are_done(tmp_path):
     shelf, bench = Shelf(), Bench()
-    result = run(small_study(tmp_path, ("trials = 8", "trials = 10")), pool=bench, store=shelf)
+    result = run(small_study(tmp_path, budget={"trials": 10}), pool=bench, store=shelf)
     assert result.stopped == "trials"
     assert result.trials == {"complete": 10, "failed": 0, "infeasible": 0, "added": 10}
     assert len(bench.asked) == len(shelf.trials) == len(shelf.kept) == 10
@@ -71,7 +71,7 @@ def test_candidates_get_all_parameters_and_seeds_by_their_index(tmp_path):
 
 def test_the_loss_is_the_weighted_mean_over_the_objectives(tmp_path):
     shelf = Shelf()
-    study = small_study(tmp_path, ("tolerance = 1.0", "tolerance = 1.0\nweight = 3.0"))
+    study = small_study(tmp_path, objectives=[RATE_E | {"weight": 3.0}, RATE_I])
     result = run(study, pool=Bench(), store=shelf)
     rate_e, rate_i = (result.best.statistics[name] for name in ("rate_E", "rate_I"))
     of_i = max(9 - rate_i, rate_i - 11, 0) / 2
@@ -104,7 +104,7 @@ def test_pictures_are_asked_for_of_what_becomes_the_best_before_it_is_told(tmp_p
 
 
 def test_a_loss_to_stop_at(tmp_path):
-    study = small_study(tmp_path, ("trials = 8", "trials = 400\nloss = 2.0"))
+    study = small_study(tmp_path, budget={"trials": 400, "loss": 2.0})
     result = run(study, pool=Bench(), store=Shelf())
     assert result.stopped == "loss"
     assert result.best.loss <= 2.0
@@ -112,7 +112,7 @@ def test_a_loss_to_stop_at(tmp_path):
 
 
 def test_a_time_to_stop_at(tmp_path):
-    study = small_study(tmp_path, ("trials = 8", "wall_s = 0.3"))
+    study = small_study(tmp_path, budget={"trials": None, "wall_s": 0.3})
     began = time.monotonic()
     result = run(study, pool=Bench(wall_s=0.1), store=Shelf())
     assert result.stopped == "wall_s"
@@ -123,10 +123,9 @@ def test_a_time_to_stop_at(tmp_path):
 def test_a_grid_stops_when_it_is_complete(tmp_path):
     study = small_study(
         tmp_path,
-        ('name = "random"', 'name = "grid"'),
-        ("I_E = { low = 0.1, high = 4.0 }", "I_E = { low = 1, high = 3, step = 1 }"),
-        ("I_I = { low = 0.1, high = 4.0 }", "I_I = { low = 1, high = 2, points = 2 }"),
-        ("trials = 8", ""),
+        parameters={"I_E": {"low": 1, "high": 3, "step": 1}, "I_I": {"low": 1, "high": 2, "points": 2}},
+        sampler={"name": "grid"},
+        budget={"trials": None},
     )
     shelf = Shelf()
     assert run(study, pool=Bench(), store=shelf).complete == 6
@@ -165,14 +164,14 @@ def test_failed_simulations_are_recorded_with_their_reason_and_the_study_goes_on
 
 def test_a_study_in_which_everything_fails_stops_and_says_why(tmp_path):
     shelf = Shelf()
-    study = small_study(tmp_path, ("trials = 8", "trials = 500"))
+    study = small_study(tmp_path, budget={"trials": 500})
     with pytest.raises(SimulatorError, match=r"the last 12 simulations failed.* the last reason: it broke"):
         run(study, pool=Bench(fail=lambda _: True), store=shelf)
     assert len(shelf.trials) == 12
 
 
 def test_an_objective_that_raises_fails_its_trial(tmp_path):
-    study = small_study(tmp_path, ('"rate_E"', '"statistics.py:broken"'))
+    study = small_study(tmp_path, objectives=[RATE_E | {"statistic": "statistics.py:broken"}, RATE_I])
     shelf = Shelf()
     result = run(study, pool=Bench(), store=shelf)
     assert result.failed == 8
@@ -181,7 +180,7 @@ def test_an_objective_that_raises_fails_its_trial(tmp_path):
 
 
 def test_an_undefined_objective_has_a_finite_loss_above_any_defined_one(tmp_path):
-    study = small_study(tmp_path, ('statistic = "rate_E"', 'statistic = "statistics.py:undefined"'))
+    study = small_study(tmp_path, objectives=[RATE_E | {"statistic": "statistics.py:undefined"}, RATE_I])
     result = run(study, pool=Bench(), store=Shelf())
     assert result.best.loss >= 750
     assert result.best.targets[0].reached is None
@@ -259,13 +258,12 @@ def asked(folder: Path) -> list[tuple[Any, ...]]:
     return [(trial.params, trial.value, trial.user_attrs["rate_E"]) for trial in trials(folder)]
 
 
-@pytest.fixture(params=["random", "tpe"])
+@pytest.fixture(params=[{"name": "random"}, {"name": "tpe", "startup": 4}], ids=["random", "tpe"])
 def two_studies(tmp_path: Path, request: pytest.FixtureRequest) -> tuple[Study, Study]:
-    name = f'name = "{request.param}"' + ("\nstartup = 4" if request.param == "tpe" else "")
     studies = []
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
-        studies.append(small_study(tmp_path / folder, ('name = "random"', name)))
+        studies.append(small_study(tmp_path / folder, sampler=request.param))
     return studies[0], studies[1]
 
 
@@ -307,7 +305,7 @@ def test_everything_of_a_run_is_in_the_database(tmp_path):
 
 
 def test_processes_that_die_fail_their_candidates_only(tmp_path):
-    result = ran(small_study(tmp_path, DEADLY, ("trials = 8", "trials = 12")))
+    result = ran(small_study(tmp_path, DEADLY, budget={"trials": 12}))
     dead = [trial for trial in trials(tmp_path) if trial.params["I_E"] > 2]
     assert result.failed == len(dead) > 0
     assert all("process died" in trial.user_attrs["reason"] for trial in dead)
@@ -349,8 +347,8 @@ def test_simulations_that_no_trial_tells_of_are_told_by_the_next_run(tmp_path):
 
 @pytest.mark.slow
 def test_a_run_killed_at_random_moments_loses_and_doubles_nothing(tmp_path):
-    pause = ('"J+" = 2', '"J+" = 2\npause_s = 0.05')
-    study = write_study(tmp_path, pause, ("trials = 8", "trials = 60"))
+    pause = {"parameters": {"pause_s": 0.05}}
+    study = write_study(tmp_path, pause, budget={"trials": 60})
     chance = random.Random(7)
     command = [sys.executable, "-m", "calibrate.cli", "run", str(study), "--slots", "2", "--quiet"]
     counts = [0]
@@ -442,7 +440,7 @@ class Beside(Shelf):
 
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_what_another_run_tells_between_asking_and_looking_is_heard(tmp_path, seed):
-    study = small_study(tmp_path, ("seed = 3", f"seed = {seed}"))
+    study = small_study(tmp_path, study={"seed": seed})
     alone = Shelf()
     whole = run(study, pool=Bench(), store=alone)
     others = [trial for trial in alone.trials if trial.user_attrs["index"] >= 4]
@@ -475,11 +473,11 @@ def found_with(study: Study, batch_size: int) -> tuple[list[int], list[dict[str,
 
 
 def test_devices_that_take_batches_get_several_at_a_time_from_samplers_that_learn_nothing(tmp_path):
-    study = small_study(tmp_path, ("trials = 8", "trials = 40"))
+    study = small_study(tmp_path, budget={"trials": 40})
     assert found_with(study, 2)[0] == [16, 16, 8]
     assert found_with(study, 1)[0] == [4] * 10
     assert found_with(study, 2)[1] == found_with(study, 1)[1]
-    learns = small_study(tmp_path, ("trials = 8", "trials = 40"), ('name = "random"', 'name = "tpe"'))
+    learns = small_study(tmp_path, sampler={"name": "tpe"}, budget={"trials": 40})
     assert found_with(learns, 2)[0] == [4] * 10
-    stops = small_study(tmp_path, ("trials = 8", "trials = 40\nplateau = 100"))
+    stops = small_study(tmp_path, budget={"trials": 40, "plateau": 100})
     assert found_with(stops, 2)[0] == [4] * 10

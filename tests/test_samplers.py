@@ -153,18 +153,18 @@ def test_a_value_has_the_quantile_that_gives_it(name):
 
 
 def test_cmaes_refuses_choices_in_one_line(tmp_path):
-    changes = (('"J+" = 2', 'rule = { choices = ["a", "b"] }'), ('"random"', '"cmaes"'))
+    choices = {"J+": None, "rule": {"choices": ["a", "b"]}}
     with pytest.raises(StudyError) as error:
-        small_study(tmp_path, *changes)
+        small_study(tmp_path, parameters=choices, sampler={"name": "cmaes"})
     message = str(error.value)
-    assert re.search(r":9: \[parameters\] rule has choices, which cmaes cannot search; ", message), message
+    assert re.search(r":10: \[parameters\] rule has choices, which cmaes cannot search; ", message), message
     assert "\n" not in message
 
 
 def test_a_gaussian_process_without_pytorch_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr("calibrate.study.rules.common.importlib.util.find_spec", lambda name: None)  # noqa: ARG005
     with pytest.raises(StudyError) as error:
-        small_study(tmp_path, ('"random"', '"gp"'))
+        small_study(tmp_path, sampler={"name": "gp"})
     message = str(error.value)
     assert 'needs PyTorch: "gp"; run pip install "calibrate-snn[gp]"' in message
     assert "\n" not in message
@@ -172,9 +172,9 @@ def test_a_gaussian_process_without_pytorch_says_what_to_install(tmp_path, monke
 
 def test_a_name_that_is_nearly_a_sampler_gets_a_hint(tmp_path):
     with pytest.raises(StudyError, match="did you mean 'cmaes'"):
-        small_study(tmp_path, ('"random"', '"cma-es"'))
+        small_study(tmp_path, sampler={"name": "cma-es"})
 
 
 @pytest.mark.parametrize("name", ["qmc", "nsga2", "cmaes"])
 def test_study_files_name_them(tmp_path, name):
-    assert small_study(tmp_path, ('"random"', f'"{name}"')).sampler.name == name
+    assert small_study(tmp_path, sampler={"name": name}).sampler.name == name

@@ -12,18 +12,18 @@ from calibrate.calibration.trials.score import INFEASIBLE, Summary, combined, sc
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.objective import Constraint, Estimate, find_statistic
 from calibrate.study import Study
-from tests.helpers.studies import small_study
+from tests.helpers.studies import RATE_E, RATE_I, small_study
 
 RATE = find_statistic("rate_E")
 
 
 def study(folder: Path) -> Study:
-    more = (
-        '[[constraints]]\nstatistic = "rate_E"\nmax = 10.0\n'
-        '[[constraints]]\nstatistic = "dwell_time"\nmin = 100.0\n'
-        "[[stages]]\nduration_ms = 500\n\n[budget]"
+    return small_study(
+        folder,
+        objectives=[RATE_E, RATE_I | {"weight": 3.0}],
+        constraints=[{"statistic": "rate_E", "max": 10.0}, {"statistic": "dwell_time", "min": 100.0}],
+        stages=[{"duration_ms": 500}],
     )
-    return small_study(folder, ("[budget]", more), ("tolerance = 2.0", "tolerance = 2.0\nweight = 3.0"))
 
 
 def shown(e: float, i: float = 10.0, dwell: float = 100.0, *, stage: int = 2, graph: int = 0) -> Simulation:

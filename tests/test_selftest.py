@@ -8,14 +8,14 @@ import pytest
 
 from calibrate import StudyError, read_results, selftest
 from calibrate.cli.commands import execute
-from tests.helpers.studies import small_study, write_study
+from tests.helpers.studies import RATE_E, RATE_I, small_study, write_study
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
-WITH_FRESH = ("fresh = 0", "fresh = 3")
-MANY = ("trials = 8", "trials = 60")
-TPE = ('name = "random"', 'name = "tpe"')
-LOSS = ("[budget]", "[budget]\nloss = 50.0")
+WITH_FRESH = {"replicates": {"fresh": 3}}
+MANY = {"budget": {"trials": 60}}
+TPE = {"sampler": {"name": "tpe"}}
+LOSS = {"budget": {"loss": 50.0}}
 
 
 def test_it_finds_a_network_that_is_there_and_its_parameters(tmp_path):
@@ -61,7 +61,7 @@ def test_a_network_can_be_named(tmp_path, capsys):
 
 
 def test_people_get_tables_and_exit_code_1_where_it_is_not_found(tmp_path, capsys):
-    write_study(tmp_path, ("trials = 8", "trials = 1"))
+    write_study(tmp_path, budget={"trials": 1})
     assert execute(["selftest", "small.toml", "--slots", "1"]) == 1
     out, err = capsys.readouterr()
     assert "Parameters" in out
@@ -79,14 +79,14 @@ def test_a_network_outside_of_the_space_is_refused(tmp_path, given, message):
 
 
 def test_ranges_without_a_usable_network_are_refused(tmp_path):
-    impossible = ("[sampler]", '[[constraints]]\nstatistic = "rate_E"\nmin = 500.0\n\n[sampler]')
+    impossible = {"constraints": [{"statistic": "rate_E", "min": 500.0}]}
     with pytest.raises(StudyError, match="none of 20 networks drawn from the ranges"):
         selftest(small_study(tmp_path, impossible), slots=1, progress=False)
 
 
 def test_durations_keep_their_relative_tolerance(tmp_path):
-    isi = '[[objectives]]\nstatistic = "isi_E"\ntarget = 100.0\ntolerance = 50.0\n'
-    study = small_study(tmp_path, ("[sampler]", f"{isi}\n[sampler]"))
+    isi = {"statistic": "isi_E", "target": 100.0, "tolerance": 50.0}
+    study = small_study(tmp_path, objectives=[RATE_E, RATE_I, isi])
     found = selftest(study, slots=2, progress=False)
     target = next(one for one in found.best.targets if one.name == "isi_E")
     assert target.tolerance == pytest.approx(0.5 * target.target, rel=1e-3)

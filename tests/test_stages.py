@@ -16,24 +16,26 @@ from calibrate.calibration.trials.score import INFEASIBLE
 from calibrate.simulation.jobs import Job, Outcome, Timing
 from calibrate.study import Study
 from tests.helpers.in_memory import Bench, Dies, Shelf, doubled
-from tests.helpers.studies import CONSTRAINT, STAGE, small_study
+from tests.helpers.studies import CONSTRAINT, STAGE, Tables, small_study
 
 SHORT, FULL = 500.0, 2000.0
-TPE = 'name = "tpe"\nstartup = 6'
+RANDOM, TPE = {"name": "random"}, {"name": "tpe", "startup": 6}
 
 
 def staged(
     folder: Path,
     *,
-    trials: int = 30,
-    more: str = CONSTRAINT + STAGE,
-    sampler: str = 'name = "random"',
-    budget: str = "",
+    constraints: Sequence[Tables] = (CONSTRAINT,),
+    stages: Sequence[Tables] = (STAGE,),
+    sampler: Tables = RANDOM,
+    **budget: float,
 ) -> Study:
     return small_study(
         folder,
-        ('name = "random"', sampler),
-        ("[budget]\ntrials = 8", f"{more}\n[budget]\ntrials = {trials}\n{budget}"),
+        constraints=list(constraints),
+        stages=list(stages) or None,
+        sampler=sampler,
+        budget={"trials": 30} | budget,
     )
 
 
@@ -159,7 +161,7 @@ def test_progress_says_what_is_simulated_and_never_more_than_the_budget(tmp_path
     assert done[-1] == 30
 
 
-@pytest.mark.parametrize("sampler", ['name = "random"', TPE], ids=["random", "tpe"])
+@pytest.mark.parametrize("sampler", [RANDOM, TPE], ids=["random", "tpe"])
 @pytest.mark.parametrize("after", [4, 12, 28])
 def test_a_run_that_is_interrupted_between_stages_goes_on_as_if_it_had_not_been(tmp_path, sampler, after):
     study, unbroken = staged(tmp_path, sampler=sampler), Shelf()
@@ -229,15 +231,15 @@ def test_many_failures_end_no_run_in_which_networks_pass_the_short_stage(tmp_pat
         seen[candidate.uuid] += 1
         return seen[candidate.uuid] == 1 and len(seen) % 4 != 0  # three of four
 
-    lenient = '[[constraints]]\nstatistic = "rate_E"\nmax = 1000.0\n' + STAGE
-    result = run(staged(tmp_path, trials=200, more=lenient), pool=Wide(fail), store=Shelf())
+    study = staged(tmp_path, trials=200, constraints=[CONSTRAINT | {"max": 1000.0}])
+    result = run(study, pool=Wide(fail), store=Shelf())
     assert (result.complete, result.failed) == (50, 150)
 
 
 def test_a_constraint_that_a_second_cannot_judge_is_judged_after_the_full_simulation(tmp_path):
-    regular = '[[constraints]]\nstatistic = "cv_E"\nmin = 0.5\n'  # the bench fires regularly
+    regular = {"statistic": "cv_E", "min": 0.5}  # the bench fires regularly
     shelf, pool = Shelf(), Batches()
-    result = run(staged(tmp_path, more=CONSTRAINT + regular + STAGE), pool=pool, store=shelf)
+    result = run(staged(tmp_path, constraints=[CONSTRAINT, regular]), pool=pool, store=shelf)
     assert result.best is None
     assert result.infeasible == 30
     late = [trial for trial in shelf.trials if trial.user_attrs["stage"] == 2]
@@ -249,9 +251,8 @@ def test_a_constraint_that_a_second_cannot_judge_is_judged_after_the_full_simula
 
 
 def test_three_stages_follow_one_another(tmp_path):
-    stages = STAGE + "\n[[stages]]\nduration_ms = 1000\n"
     shelf, pool = Shelf(), Batches()
-    study = staged(tmp_path, more=CONSTRAINT + stages)
+    study = staged(tmp_path, stages=[STAGE, {"duration_ms": 1000}])
     run(study, pool=pool, store=shelf)
     assert [timing.duration_ms for timing in study.stages] == [SHORT, 1000, FULL]
     for trial in shelf.trials:
@@ -264,10 +265,15 @@ def test_three_stages_follow_one_another(tmp_path):
 
 
 def test_several_graphs_and_further_ones_are_for_the_last_stage_only(tmp_path):
-    replicates = ("confirm = 0", "graphs = 2\nconfirm = 2")
-    more = ("[budget]\ntrials = 8", f"{CONSTRAINT}{STAGE}\n[budget]\ntrials = 20")
     shelf = Shelf()
-    run(small_study(tmp_path, replicates, more), pool=Bench(), store=shelf)
+    study = small_study(
+        tmp_path,
+        constraints=[CONSTRAINT],
+        stages=[STAGE],
+        replicates={"graphs": 2, "confirm": 2},
+        budget={"trials": 20},
+    )
+    run(study, pool=Bench(), store=shelf)
     assert {kept.realisation for kept in shelf.kept if kept.stage == 1} == {0}
     for trial in shelf.trials:
         graphs = [k.realisation for k in shelf.kept if k.uuid == trial.user_attrs["uuid"] and k.stage == 2]
@@ -275,36 +281,36 @@ def test_several_graphs_and_further_ones_are_for_the_last_stage_only(tmp_path):
         assert trial.user_attrs["graphs"] == (len(graphs) or 1)
 
 
-@pytest.mark.parametrize("stage", ["", STAGE], ids=["one stage", "two stages"])
-def test_an_infeasible_candidate_is_never_the_best(tmp_path, stage):
-    above = '[[constraints]]\nstatistic = "rate_E"\nmax = 3.0\n'  # the target, 5 Hz, is not allowed
+@pytest.mark.parametrize("stages", [[], [STAGE]], ids=["one stage", "two stages"])
+def test_an_infeasible_candidate_is_never_the_best(tmp_path, stages):
+    above = CONSTRAINT | {"max": 3.0}  # the target, 5 Hz, is not allowed
     shelf = Shelf()
-    result = run(staged(tmp_path, more=above + stage, trials=40), pool=Bench(), store=shelf)
+    study = staged(tmp_path, constraints=[above], stages=stages, trials=40)
+    result = run(study, pool=Bench(), store=shelf)
     assert result.best is not None
     assert result.best.statistics["rate_E"] <= 3.0
     feasible = [trial for trial in shelf.trials if trial.user_attrs["feasible"]]
     assert result.best.loss == min(trial.value for trial in feasible)
 
 
-def hopeless(folder: Path, budget: str) -> tuple[Result, Shelf]:
-    never = '[[constraints]]\nstatistic = "rate_E"\nmin = 900.0\n' + STAGE
+def hopeless(folder: Path, **budget: float) -> tuple[Result, Shelf]:
     shelf = Shelf()
-    study = staged(folder, more=never, trials=60, budget=budget)
+    study = staged(folder, constraints=[{"statistic": "rate_E", "min": 900.0}], trials=60, **budget)
     return run(study, pool=Bench(), store=shelf), shelf
 
 
 def test_a_study_without_a_feasible_candidate_has_no_best_and_simulates_nothing_in_full(tmp_path):
-    result, shelf = hopeless(tmp_path, "")
+    result, shelf = hopeless(tmp_path)
     assert (result.best, result.complete, result.infeasible) == (None, 60, 60)
     assert {kept.stage for kept in shelf.kept} == {1}
 
 
 def test_a_plateau_ends_a_study_without_a_feasible_candidate_too(tmp_path):
-    result, shelf = hopeless(tmp_path, "plateau = 10")
+    result, shelf = hopeless(tmp_path, plateau=10)
     assert result.stopped == "plateau"
     assert 10 <= len(shelf.trials) < 10 + 4
 
 
 def test_infeasible_trials_meet_no_loss_to_stop_at(tmp_path):
-    result, _ = hopeless(tmp_path, "loss = 1e9")
+    result, _ = hopeless(tmp_path, loss=1e9)
     assert result.stopped == "trials"

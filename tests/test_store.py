@@ -26,7 +26,7 @@ from calibrate.observation import Layout, Observation, observe_spikes
 from calibrate.store import Store, archive, schema, storage_url
 from calibrate.study import Study, read_study
 from calibrate.tasks.run import run_study
-from tests.helpers.studies import small_study
+from tests.helpers.studies import RATE_E, RATE_I, small_study
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
@@ -224,7 +224,7 @@ def test_an_observation_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
 
 
 def test_observations_are_not_kept_where_the_study_says_so(tmp_path):
-    study = small_study(tmp_path, ("[budget]", "[storage]\nobservations = false\n[budget]"))
+    study = small_study(tmp_path, storage={"observations": False})
     with Store(study, storage_url(study)) as store:
         store.record(simulation("a", observation=observation()))
     assert not (tmp_path / "small.observations").exists()
@@ -232,7 +232,7 @@ def test_observations_are_not_kept_where_the_study_says_so(tmp_path):
 
 def test_the_database_is_chosen_by_option_then_environment_then_file(tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
-    named = small_study(tmp_path, ("[budget]", '[storage]\nurl = "sqlite:///mine.db"\n[budget]'))
+    named = small_study(tmp_path, storage={"url": "sqlite:///mine.db"})
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert storage_url(small_study(tmp_path)) == f"sqlite:///{tmp_path}/small.db"
     assert storage_url(named) == f"sqlite:///{tmp_path}/mine.db"
@@ -255,7 +255,7 @@ def test_a_changed_study_is_refused_and_the_difference_shown(study, tmp_path):
     with Store(study, storage_url(study)) as store:
         store.record(simulation("a"))
     before = Path("small.db").read_bytes()
-    changed = small_study(tmp_path, ("target = 5.0", "target = 6.0"), ("seed = 3", "seed = 4"))
+    changed = small_study(tmp_path, study={"seed": 4}, objectives=[RATE_E | {"target": 6.0}, RATE_I])
     with pytest.raises(StoreError) as error, Store(changed, storage_url(changed)):
         pass
     assert "[study] seed was 3, is 4; [objectives] rate_E.target was 5.0, is 6.0. Undo this" in str(
@@ -267,7 +267,7 @@ def test_a_changed_study_is_refused_and_the_difference_shown(study, tmp_path):
 def test_changes_that_cannot_matter_are_accepted(study, tmp_path):
     with Store(study, storage_url(study)) as store:
         store.record(simulation("a"))
-    longer = small_study(tmp_path, ("trials = 8", "trials = 9"))
+    longer = small_study(tmp_path, budget={"trials": 9})
     with Store(longer, storage_url(longer)) as store:
         assert len(store.news()[1]) == 1
 

@@ -15,7 +15,7 @@ from calibrate.study import Cmaes, Grid, Random, Tpe, differences, read_study
 from calibrate.study.file.problems import key_lines
 from calibrate.study.space import Choice, Range
 from tests.helpers.broken_studies import BROKEN
-from tests.helpers.studies import STUDY, small_study, write_study
+from tests.helpers.studies import RATE_E, RATE_I, STUDY, edited, small_study, write_study, write_text
 
 STUDIES = Path(__file__).parent.parent / "studies"
 
@@ -34,9 +34,7 @@ def test_a_study_holds_what_its_file_says(tmp_path):
 
 
 def test_what_a_file_leaves_out_has_defaults(tmp_path):
-    study = small_study(
-        tmp_path, ("[study]\nseed = 3\n", ""), ('[sampler]\nname = "random"\n', ""), ("warmup_ms = 0.0\n", "")
-    )
+    study = small_study(tmp_path, study=None, sampler=None, simulation={"warmup_ms": None})
     assert study.seed == 0
     assert study.sampler == Cmaes()
     assert study.simulation.warmup_ms == 1000.0
@@ -57,7 +55,7 @@ def test_what_a_file_leaves_out_has_defaults(tmp_path):
     ],
 )
 def test_free_parameters_are_ranges_or_choices_of_the_models_type(tmp_path, written, domain):
-    study = small_study(tmp_path, ("I_E = { low = 0.1, high = 4.0 }", written))
+    study = read_study(write_text(tmp_path, edited(("I_E = { low = 0.1, high = 4.0 }", written))))
     found = next(iter(study.space.values()))
     assert found == domain
     assert isinstance(found, Choice) or type(found.low) is type(domain.low)
@@ -78,10 +76,15 @@ def test_every_simulation_has_the_objectives_statistics_and_the_panel(tmp_path):
 
 
 def test_a_grid_ends_when_it_is_complete(tmp_path):
-    grid = ('name = "random"', 'name = "grid"')
-    steps = ("I_E = { low = 0.1, high = 4.0 }", "I_E = { low = 0.5, high = 2.5, step = 0.5 }")
-    points = ("I_I = { low = 0.1, high = 4.0 }", "I_I = { low = 0.1, high = 4.0, points = 7 }")
-    study = small_study(tmp_path, grid, steps, points, ("trials = 8", ""))
+    study = small_study(
+        tmp_path,
+        sampler={"name": "grid"},
+        parameters={
+            "I_E": {"low": 0.5, "high": 2.5, "step": 0.5},
+            "I_I": {"low": 0.1, "high": 4.0, "points": 7},
+        },
+        budget={"trials": None},
+    )
     assert study.sampler == Grid()
     assert study.trials == 35
 
@@ -89,7 +92,7 @@ def test_a_grid_ends_when_it_is_complete(tmp_path):
 @pytest.mark.parametrize("what", BROKEN)
 def test_a_broken_study_file_gives_one_line_with_file_line_place_rule_and_value(tmp_path, what):
     old, new, pattern = BROKEN[what]
-    path = write_study(tmp_path, (old, new))
+    path = write_text(tmp_path, edited((old, new)))
     with pytest.raises(StudyError) as error:
         read_study(path)
     message = str(error.value)
@@ -118,7 +121,7 @@ def test_files_that_are_hardly_studies_are_refused(tmp_path, text, pattern):
 @pytest.mark.parametrize("value", ["9" * 5000, "[" * 3000 + "]" * 3000], ids=["digits", "lists"])
 def test_what_pythons_parser_cannot_take_is_refused_in_one_line(tmp_path, value):
     with pytest.raises(StudyError, match=r"small.toml: \[TOML\] not valid: [^\n]*; write it shorter$"):
-        small_study(tmp_path, ("seed = 3", f"seed = {value}"))
+        read_study(write_text(tmp_path, edited(("seed = 3", f"seed = {value}"))))
 
 
 def test_files_that_cannot_be_read_are_refused(tmp_path):
@@ -132,7 +135,7 @@ def test_files_that_cannot_be_read_are_refused(tmp_path):
 
 
 def test_every_range_of_a_grid_needs_points(tmp_path):
-    path = write_study(tmp_path, ('name = "random"', 'name = "grid"'))
+    path = write_study(tmp_path, sampler={"name": "grid"})
     with pytest.raises(
         StudyError, match=r":8: \[parameters\] I_E: a grid needs step or points; add"
     ) as error:
@@ -141,9 +144,8 @@ def test_every_range_of_a_grid_needs_points(tmp_path):
 
 
 def test_all_problems_of_a_file_are_shown_at_once(tmp_path):
-    path = write_study(
-        tmp_path, ("seed = 3", "sed = 3"), ("dt_ms = 1.0", "dt_ms = 0"), ("tolerance = 1.0", "tolerance = 0")
-    )
+    mistakes = [("seed = 3", "sed = 3"), ("dt_ms = 1.0", "dt_ms = 0"), ("tolerance = 1.0", "tolerance = 0")]
+    path = write_text(tmp_path, edited(*mistakes))
     with pytest.raises(StudyError) as error:
         read_study(path)
     assert [int(line.split(":")[1]) for line in str(error.value).splitlines()] == [2, 14, 21]
@@ -167,11 +169,8 @@ def test_changes_from_elsewhere_obey_the_same_rules(tmp_path):
 
 
 def test_an_objective_may_have_a_name_and_a_statistic_of_ones_own(tmp_path):
-    own = (
-        'statistic = "rate_E"',
-        'statistic = "statistics.py:peak"\nname = "burst"\noptions = {population = "I"}',
-    )
-    study = small_study(tmp_path, own)
+    own = {"statistic": "statistics.py:peak", "name": "burst", "options": {"population": "I"}}
+    study = small_study(tmp_path, objectives=[RATE_E | own, RATE_I])
     assert study.objectives[0].name == "burst"
     assert study.objectives[0].statistic.options["population"] == "I"
 
@@ -187,20 +186,21 @@ def test_an_objective_may_have_a_name_and_a_statistic_of_ones_own(tmp_path):
     ],
 )
 def test_changes_that_cannot_matter_leave_the_study_the_same(tmp_path, change):
-    assert small_study(tmp_path, change).digest == small_study(tmp_path).digest
+    changed = read_study(write_text(tmp_path, edited(change)))
+    assert changed.digest == small_study(tmp_path).digest
 
 
 @pytest.mark.parametrize(
     ("change", "difference"),
     [
-        (("seed = 3", "seed = 4"), "[study] seed was 3, is 4"),
-        (('"J+" = 2', '"J+" = 3'), "[parameters] J+ was 2.0, is 3.0"),
-        (('"J+" = 2', ""), "[parameters] J+ = 2.0 was removed"),
-        (('"J+" = 2', '"J+" = 2\nN_Q = 4'), "[parameters] N_Q = 4 was added"),
-        (("I_E = { low = 0.1", "I_E = { low = 0.2"), "[parameters] I_E.low was 0.1, is 0.2"),
-        (("dt_ms = 1.0", "dt_ms = 0.5"), "[simulation] dt_ms was 1.0, is 0.5"),
-        (("target = 5.0", "target = 6.0"), "[objectives] rate_E.target was 5.0, is 6.0"),
-        (('"random"', '"tpe"'), '[sampler] name was "random", is "tpe"'),
+        ({"study": {"seed": 4}}, "[study] seed was 3, is 4"),
+        ({"parameters": {"J+": 3}}, "[parameters] J+ was 2.0, is 3.0"),
+        ({"parameters": {"J+": None}}, "[parameters] J+ = 2.0 was removed"),
+        ({"parameters": {"N_Q": 4}}, "[parameters] N_Q = 4 was added"),
+        ({"parameters": {"I_E": {"low": 0.2, "high": 4.0}}}, "[parameters] I_E.low was 0.1, is 0.2"),
+        ({"simulation": {"dt_ms": 0.5}}, "[simulation] dt_ms was 1.0, is 0.5"),
+        ({"objectives": [RATE_E | {"target": 6.0}, RATE_I]}, "[objectives] rate_E.target was 5.0, is 6.0"),
+        ({"sampler": {"name": "tpe"}}, '[sampler] name was "random", is "tpe"'),
     ],
 )
 def test_changes_that_matter_are_named(tmp_path, change, difference):
@@ -307,8 +307,7 @@ def test_no_study_file_gives_a_traceback(tmp_path, data):
             lines.insert(at, lines[at])
         else:
             lines[at] = lines[at][: data.draw(st.integers(0, len(lines[at])))]
-    path = write_study(tmp_path)
-    path.write_text("\n".join(lines))
+    path = write_text(tmp_path, "\n".join(lines))
     try:
         read_study(path)
     except StudyError as error:
@@ -318,14 +317,13 @@ def test_no_study_file_gives_a_traceback(tmp_path, data):
 
 def test_a_front_cannot_be_sought_by_a_sampler_of_one_loss(tmp_path):
     with pytest.raises(StudyError, match=r"\[sampler\] name minimises one loss, and the study seeks a front"):
-        small_study(tmp_path, ("seed = 3", "seed = 3\npareto = true"), ('name = "random"', 'name = "cmaes"'))
+        small_study(tmp_path, study={"pareto": True}, sampler={"name": "cmaes"})
 
 
 def test_a_study_that_names_no_sampler_gets_cmaes_where_that_can_search_and_else_tpe(tmp_path):
-    without = ('[sampler]\nname = "random"\n\n', "")
-    assert small_study(tmp_path, without).sampler == Cmaes()
-    choices = ('"J+" = 2', 'rule = { choices = ["a", "b"] }')
-    assert small_study(tmp_path, without, choices).sampler == Tpe()
-    assert small_study(tmp_path, without, ("seed = 3", "seed = 3\npareto = true")).sampler == Tpe()
+    assert small_study(tmp_path, sampler=None).sampler == Cmaes()
+    choices = {"J+": None, "rule": {"choices": ["a", "b"]}}
+    assert small_study(tmp_path, sampler=None, parameters=choices).sampler == Tpe()
+    assert small_study(tmp_path, sampler=None, study={"pareto": True}).sampler == Tpe()
     with pytest.raises(StudyError, match=r":29: \[sampler\] name is missing; add name = \.\.\., one of tpe"):
-        small_study(tmp_path, ('name = "random"', "startup = 3"))
+        small_study(tmp_path, sampler={"name": None, "startup": 3})

@@ -90,9 +90,9 @@ def test_along_a_symmetry_the_spikes_are_the_same():
         assert np.array_equal(other.group_bins, found[0].group_bins)
 
 
-def own_warnings(folder: Path, parameter: str, old: str, new: str) -> tuple[str, ...]:
-    """Those of the small study with one more free parameter, and its model changed."""
-    path = write_study(folder, ('"J+" = 2', f"{parameter} = {{ low = 1.0, high = 4.0 }}"))
+def own_warnings(folder: Path, old: str, new: str) -> tuple[str, ...]:
+    """Those of the small study whose J+ is free too, and its model changed."""
+    path = write_study(folder, parameters={"J+": {"low": 1.0, "high": 4.0}})
     model = (folder / "tiny.py").read_text()
     assert model.count(old) == 1
     (folder / "tiny.py").write_text(model.replace(old, new))
@@ -100,11 +100,11 @@ def own_warnings(folder: Path, parameter: str, old: str, new: str) -> tuple[str,
 
 
 def test_a_parameter_that_acts_in_steps_is_no_symmetry(tmp_path):
-    idle = own_warnings(tmp_path, '"J+"', "size=10", "size=10")
+    idle = own_warnings(tmp_path, "size=10", "size=10")
     assert idle == ("J+ is free, but no spike depends on it: an exact symmetry of the model; fix it",)
-    assert own_warnings(tmp_path, '"J+"', "size=10", 'size=10 + int(p["J+"])') == ()
+    assert own_warnings(tmp_path, "size=10", 'size=10 + int(p["J+"])') == ()
     steps = '"tau_m": 20.0 if p["J+"] < 2 else 10.0'
-    assert own_warnings(tmp_path, '"J+"', '"tau_m": 20.0', steps) == ()
+    assert own_warnings(tmp_path, '"tau_m": 20.0', steps) == ()
 
 
 @pytest.mark.filterwarnings("error")
@@ -118,4 +118,4 @@ def test_a_parameter_that_acts_in_steps_is_no_symmetry(tmp_path):
     ids=["no gap to the threshold", "hardly a capacitance", "code that breaks between the ends"],
 )
 def test_where_symmetries_cannot_be_found_none_is_claimed(tmp_path, old, new):
-    assert own_warnings(tmp_path, '"J+"', old, new) == ()
+    assert own_warnings(tmp_path, old, new) == ()

@@ -19,14 +19,14 @@ from calibrate import SimulatorError, StoreError, StudyError, read_results, read
 from calibrate.cli.commands import execute
 from calibrate.store import Reader, storage_url
 from calibrate.tasks.run import validate
-from tests.helpers.studies import small_study, write_study
+from tests.helpers.studies import RATE_E, RATE_I, Tables, small_study, write_study
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
-FEW = ("[replicates]", "[validation]\nreplicates = 4\n\n[replicates]")
-MET = (FEW, ("target = 5.0", "target = 15.0"), ("interval = [9, 11]", "interval = [0.1, 60]"))
-MISSED = (("interval = [9, 11]", "interval = [90, 110]"), ("tolerance = 2.0", "tolerance = 20.0"))
-PARETO = ("seed = 3", "seed = 3\npareto = true")
+FEW = {"validation": {"replicates": 4}}
+MET = FEW | {"objectives": [RATE_E | {"target": 15.0}, RATE_I | {"interval": [0.1, 60]}]}
+MISSED = {"objectives": [RATE_E, RATE_I | {"interval": [90, 110], "tolerance": 20.0}]}
+PARETO = {"study": {"pareto": True}}
 
 # A network that NEST and GeNN simulate in a second.
 BALANCED = """
@@ -57,7 +57,7 @@ replicates = 6
 """
 
 
-def ran(folder: Path, *changes: tuple[str, str]):
+def ran(folder: Path, *changes: Tables):
     study = small_study(folder, *changes)
     run_study(study, slots=1, progress=False)
     return study
@@ -79,7 +79,7 @@ def rows(query: str) -> list[tuple]:
 
 
 def test_the_best_is_simulated_on_fresh_graphs_and_its_targets_are_met(tmp_path, capfd):
-    study = ran(tmp_path, *MET)
+    study = ran(tmp_path, MET)
     best = read_results(study).best
     out, err = printed(capfd, "validate", "small.toml", "--slots", "1")
     assert f"Trial {best.number}: targets met on fresh seeds, on 4 fresh graphs of 2 s" in out
@@ -93,7 +93,7 @@ def test_the_best_is_simulated_on_fresh_graphs_and_its_targets_are_met(tmp_path,
 
 
 def test_targets_that_are_missed_are_said_with_exit_code_1(tmp_path, capfd):
-    ran(tmp_path, FEW, *MISSED)
+    ran(tmp_path, FEW, MISSED)
     out, err = printed(capfd, "validate", "small.toml", "--slots", "1", "--quiet", code=1)
     assert "targets not met on fresh seeds" in out
     assert err.startswith("error: trial ")
@@ -102,7 +102,7 @@ def test_targets_that_are_missed_are_said_with_exit_code_1(tmp_path, capfd):
 
 
 def test_json_has_the_verdict_of_every_trial_and_the_table(tmp_path, capfd):
-    ran(tmp_path, *MET)
+    ran(tmp_path, MET)
     out, _ = printed(capfd, "validate", "small.toml", "--json", "--quiet", "--top", "2", "--replicates", "3")
     found = json.loads(out)
     assert (found["name"], found["verdict"]) == ("small", "targets_met")
@@ -149,14 +149,14 @@ def test_what_cannot_be_validated_is_refused(tmp_path, capfd):
 
 
 def test_a_failed_trial_is_refused(tmp_path):
-    study = ran(tmp_path, FEW, ('"J+" = 2', '"J+" = 2\nwrong_above = 2.0'))
+    study = ran(tmp_path, FEW, {"parameters": {"wrong_above": 2.0}})
     states = read_results(study).trials.state
     with pytest.raises(StudyError, match="failed: there is nothing to validate"):
         validate(study, [int(states.index[states == "failed"][0])], progress=False)
 
 
 def test_where_every_replicate_fails_it_says_why_and_the_next_validation_tries_again(tmp_path, capfd):
-    study = ran(tmp_path, *MET)
+    study = ran(tmp_path, MET)
     slow = read_study("small.toml", changes={"simulation.timeout_s": 1e-9})
     with pytest.raises(SimulatorError, match=r"no simulation in Poisson completed: .* took longer than"):
         validate(slow, slots=1, progress=False)
@@ -171,7 +171,7 @@ def test_where_every_replicate_fails_it_says_why_and_the_next_validation_tries_a
 
 
 def test_a_second_validation_simulates_only_what_is_missing(tmp_path):
-    study = ran(tmp_path, *MET)
+    study = ran(tmp_path, MET)
     first = validate(study, slots=1, progress=False).verdicts[0]
     before = rows("select id, finished from calibrate_simulation where stage > 1")
     again = validate(study, slots=1, progress=False).verdicts[0]
@@ -183,7 +183,7 @@ def test_a_second_validation_simulates_only_what_is_missing(tmp_path):
 
 
 def test_a_longer_measurement_takes_the_place_of_a_shorter_one(tmp_path):
-    study = ran(tmp_path, *MET)
+    study = ran(tmp_path, MET)
     validate(study, slots=1, progress=False)
     longer = read_study("small.toml", changes={"validation.duration_ms": 4000.0})
     verdict = validate(longer, slots=1, progress=False).verdicts[0]
@@ -193,7 +193,7 @@ def test_a_longer_measurement_takes_the_place_of_a_shorter_one(tmp_path):
 
 
 def test_results_and_a_run_that_goes_on_are_what_they_were(tmp_path):
-    study = ran(tmp_path, *MET)
+    study = ran(tmp_path, MET)
     before = read_results(study)
     validate(study, slots=1, progress=False)
     after = read_results(study)
@@ -205,7 +205,7 @@ def test_results_and_a_run_that_goes_on_are_what_they_were(tmp_path):
 
 
 def test_the_verdict_is_in_the_table_in_show_and_in_the_dashboards_note(tmp_path, capfd):
-    study = ran(tmp_path, *MET)
+    study = ran(tmp_path, MET)
     url = storage_url(study)
     of_optuna = optuna.load_study(study_name="small", storage=url)
     save_note(of_optuna, "Mine.")
@@ -239,19 +239,15 @@ def test_a_study_of_older_tables_has_no_verdicts(tmp_path):
 
 
 def test_a_run_validates_at_its_end_where_the_study_asks(tmp_path, capfd):
-    asked = ("replicates = 4", "replicates = 4\nat_end = true")
-    write_study(tmp_path, *MET)
-    path = tmp_path / "small.toml"
-    path.write_text(path.read_text().replace(*asked))
+    at_end = {"validation": {"at_end": True}}
+    write_study(tmp_path, MET, at_end)
     out, err = printed(capfd, "run", "small.toml", "--slots", "1")
     assert "targets met on fresh seeds" in out
     assert "validating in Poisson" in err
     out, _ = printed(capfd, "run", "small.toml", "--slots", "1", "--json", "--quiet")
     assert json.loads(out)["validation"][0]["verdict"] == "targets_met"
     assert len(rows("select id from calibrate_simulation where stage = 2")) == 4
-    write_study(tmp_path, *MISSED, FEW, name="missed")
-    path = tmp_path / "missed.toml"
-    path.write_text(path.read_text().replace(*asked))
+    write_study(tmp_path, MISSED, FEW, at_end, name="missed")
     _, err = printed(capfd, "run", "missed.toml", "--slots", "1", "--quiet", code=1)
     assert "targets not met" in err
 
@@ -274,7 +270,7 @@ def started(*more: str) -> subprocess.Popen[str]:
 
 
 def test_ctrl_c_stops_after_the_batch_and_the_same_command_goes_on(tmp_path):
-    ran(tmp_path, *MET, ('"J+" = 2', '"J+" = 2\npause_s = 0.05'))
+    ran(tmp_path, MET, {"parameters": {"pause_s": 0.05}})
     process = started()
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=30)
@@ -288,7 +284,7 @@ def test_ctrl_c_stops_after_the_batch_and_the_same_command_goes_on(tmp_path):
 
 
 def test_killed_it_loses_at_most_what_was_being_simulated(tmp_path):
-    study = ran(tmp_path, *MET, ('"J+" = 2', '"J+" = 2\npause_s = 0.05'))
+    study = ran(tmp_path, MET, {"parameters": {"pause_s": 0.05}})
     process = started()
     process.kill()
     process.communicate(timeout=30)

@@ -22,7 +22,7 @@ from calibrate.calibration.validation.verdict import (
     from_json,
     judge,
 )
-from tests.helpers.studies import small_study
+from tests.helpers.studies import RATE_E, RATE_I, small_study
 
 NAMES = ("NEST 3", "GeNN 5")
 Values = Sequence[float | Estimate]
@@ -33,12 +33,12 @@ def study(tmp_path: Path) -> Study:
     """rate_E 5 ± 1 Hz; rate_I 9 to 11, tolerance 2 Hz; dwell_time 100 ± 25 ms, compared by ratios."""
     changed = small_study(
         tmp_path,
-        (
-            "[sampler]",
-            '[[objectives]]\nstatistic = "dwell_time"\ntarget = 100.0\ntolerance = 25.0\n'
-            "standard_error = 1.0\n\n"
-            '[[constraints]]\nstatistic = "silent_fraction_E"\nmax = 0.5\n\n[sampler]',
-        ),
+        objectives=[
+            RATE_E,
+            RATE_I,
+            {"statistic": "dwell_time", "target": 100.0, "tolerance": 25.0, "standard_error": 1.0},
+        ],
+        constraints=[{"statistic": "silent_fraction_E", "max": 0.5}],
     )
     names = ("rate_E", "rate_I", "dwell_time", "silent_fraction_E", "cv_E")
     return replace(changed, statistics=tuple(one for one in changed.statistics if one.name in names))

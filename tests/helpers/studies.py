@@ -6,9 +6,15 @@ time.
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from calibrate.study import Study, read_study
+from calibrate.study.file.samplers import SAMPLERS
+from calibrate.study.file.sections import LISTS, TABLES, DerivedParameter, FreeParameter
 
 MODEL = """
 import os, sys, time
@@ -87,64 +93,112 @@ def undefined(observation):
 thirteen = 13
 """
 
-STUDY = """
-[study]
-seed = 3
+Tables = Mapping[str, Any]
 
-[model]
-name = "tiny.py:tiny"
+RATE_E: dict[str, Any] = {"statistic": "rate_E", "target": 5.0, "tolerance": 1.0, "source": "a recording"}
+RATE_I: dict[str, Any] = {"statistic": "rate_I", "interval": [9, 11], "tolerance": 2.0}
+CONSTRAINT: dict[str, Any] = {"statistic": "rate_E", "max": 10.0}
+STAGE: dict[str, Any] = {"duration_ms": 500, "warmup_ms": 100}
+DEFAULTS: Tables = {
+    "study": {"seed": 3},
+    "model": {"name": "tiny.py:tiny"},
+    "parameters": {"I_E": {"low": 0.1, "high": 4.0}, "J+": 2, "I_I": {"low": 0.1, "high": 4.0}},
+    "simulation": {"backend": "poisson", "dt_ms": 1.0, "warmup_ms": 0.0, "duration_ms": 2000},
+    "objectives": [RATE_E, RATE_I],
+    "sampler": {"name": "random"},
+    "budget": {"trials": 8},
+    "replicates": {"confirm": 0, "fresh": 0},
+}
 
-[parameters]
-I_E = { low = 0.1, high = 4.0 }
-"J+" = 2
-I_I = { low = 0.1, high = 4.0 }
-
-[simulation]
-backend = "poisson"
-dt_ms = 1.0
-warmup_ms = 0.0
-duration_ms = 2000
-
-[[objectives]]
-statistic = "rate_E"
-target = 5.0
-tolerance = 1.0
-source = "a recording"
-
-[[objectives]]
-statistic = "rate_I"
-interval = [9, 11]
-tolerance = 2.0
-
-[sampler]
-name = "random"
-
-[budget]
-trials = 8
-
-[replicates]
-confirm = 0
-fresh = 0
-""".lstrip()
-
-CONSTRAINT = '[[constraints]]\nstatistic = "rate_E"\nmax = 10.0\n'
-
-STAGE = "\n[[stages]]\nduration_ms = 500\nwarmup_ms = 100\n"
+KEYS = {name: set(section.model_fields) for name, section in {**TABLES, **LISTS}.items()}
+KEYS["sampler"] = {key for section in SAMPLERS.values() for key in section.model_fields}
+PARAMETER_KEYS = {*FreeParameter.model_fields, *DerivedParameter.model_fields}
 
 
-def write_study(folder: Path, *changes: tuple[str, str], name: str = "small") -> Path:
-    """The study file with `changes` (old text, new text) made, its model and statistics beside it."""
+def tables(*changes: Tables, **more: Any) -> dict[str, Any]:
+    """The tables of the study with `changes` made to them, one after another.
+
+    Keys are merged into their table, and lists of tables are replaced; a key or table that is None is left
+    out. Raises KeyError for a table or key that no study file has.
+    """
+    found: dict[str, Any] = dict(DEFAULTS)
+    for change in (*changes, more):
+        for name, table in change.items():
+            before = found.get(name) or {}
+            _check(name, table, before)
+            found[name] = {**before, **table} if isinstance(table, Mapping) else table
+    return {name: _without_none(table) for name, table in found.items() if table is not None}
+
+
+def _check(name: str, table: Any, before: Any) -> None:
+    table = table or {}
+    if name == "parameters":  # named by the model
+        unknown = {key for key, value in table.items() if value is None} - set(before)
+        for value in table.values():
+            unknown |= set(value) - PARAMETER_KEYS if isinstance(value, Mapping) else set()
+    else:
+        listed = table if isinstance(table, list) else [table]
+        unknown = {key for one in listed for key in one} - KEYS[name]
+    if unknown:
+        raise KeyError(f"[{name}] has no {sorted(unknown)}")
+
+
+def _without_none(table: Any) -> Any:
+    if isinstance(table, list):
+        return [_without_none(one) for one in table]
+    return {key: value for key, value in table.items() if value is not None}
+
+
+def as_toml(tables: Tables) -> str:
+    """A study file as a person writes it: a key a line."""
+    written = []
+    for name, table in tables.items():
+        for one in table if isinstance(table, list) else [table]:
+            head = f"[[{name}]]" if isinstance(table, list) else f"[{name}]"
+            lines = [f"{_key(key)} = {_value(value)}" for key, value in one.items()]
+            written.append("\n".join([head, *lines]))
+    return "\n\n".join(written) + "\n"
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[\w-]+", name, re.ASCII) else json.dumps(name)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{_key(key)} = {_value(inner)}' for key, inner in value.items())} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_value, value))}]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+STUDY = as_toml(DEFAULTS)
+
+
+def write_text(folder: Path, text: str, *, name: str = "small") -> Path:
+    """A study file that says this, its model and statistics beside it."""
     (folder / "tiny.py").write_text(MODEL)
     (folder / "statistics.py").write_text(STATISTIC)
-    text = STUDY
-    for old, new in changes:
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
     path = folder / f"{name}.toml"
     path.write_text(text)
     return path
 
 
-def small_study(folder: Path, *changes: tuple[str, str], name: str = "small") -> Study:
+def write_study(folder: Path, *changes: Tables, name: str = "small", **more: Any) -> Path:
+    """The file of the study with these `tables`."""
+    return write_text(folder, as_toml(tables(*changes, **more)), name=name)
+
+
+def small_study(folder: Path, *changes: Tables, name: str = "small", **more: Any) -> Study:
     """The study in that file."""
-    return read_study(write_study(folder, *changes, name=name))
+    return read_study(write_study(folder, *changes, name=name, **more))
+
+
+def edited(*changes: tuple[str, str]) -> str:
+    """The text of the study with (old, new) replaced, for tests of text; each old one must be there once."""
+    text = STUDY
+    for old, new in changes:
+        if text.count(old) != 1:
+            raise ValueError(f"{old!r} is there {text.count(old)} times")
+        text = text.replace(old, new)
+    return text
