@@ -17,7 +17,7 @@ from calibrate.study.space import Choice, Range
 from tests.helpers.broken_studies import BROKEN
 from tests.helpers.studies import RATE_E, RATE_I, STUDY, edited, small_study, write_study, write_text
 
-STUDIES = Path(__file__).parent.parent / "studies"
+STUDIES = Path(__file__).parents[2] / "studies"
 
 
 def test_a_study_holds_what_its_file_says(tmp_path):

@@ -15,7 +15,7 @@ from calibrate.simulation.local_pool import Pool
 from calibrate.simulators.base import Member, RecordingPlan, simulate
 from tests.helpers.simulators import both
 
-HERE = Path(__file__).parent / "helpers"
+HERE = Path(__file__).parents[1] / "helpers"
 
 
 def observe(name: str, given: dict[str, float]) -> Observation:

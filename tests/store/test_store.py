@@ -424,7 +424,7 @@ def test_a_folder_with_braces_in_its_name_is_a_folder(study, tmp_path):
 
 
 def test_a_study_of_the_first_version_of_the_tables_goes_on(tmp_path):
-    data = Path(__file__).parent / "data"
+    data = Path(__file__).parents[1] / "data"
     shutil.copy(data / "version1.toml", tmp_path)
     with sqlite3.connect(tmp_path / "version1.db") as connection:
         connection.executescript((data / "version1.sql").read_text())

@@ -15,7 +15,7 @@ from calibrate.study import read_study
 from tests.helpers.networks import SMALL
 from tests.helpers.studies import write_study
 
-STUDIES = Path(__file__).parent.parent / "studies"
+STUDIES = Path(__file__).parents[2] / "studies"
 WEIGHTS = "J_EE = 0.3\nJ_EI = -0.9\nJ_IE = 0.25\nJ_II = -1.3\n"
 
 

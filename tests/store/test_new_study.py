@@ -480,7 +480,7 @@ def test_points_may_be_added_while_a_study_goes_on(tmp_path):
 
 
 def test_a_study_of_the_first_version_is_migrated_by_the_study_that_follows_it(tmp_path):
-    data = Path(__file__).parent / "data"
+    data = Path(__file__).parents[1] / "data"
     with sqlite3.connect("version1.db") as connection:
         connection.executescript((data / "version1.sql").read_text())
         assert connection.execute("select version from calibrate_schema").fetchall() == [(1,)]

@@ -16,7 +16,7 @@ from calibrate.study.file.samplers import SAMPLERS
 from calibrate.study.json_schema import json_schema
 from tests.helpers.studies import STUDY
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 STUDIES = sorted((ROOT / "studies").glob("*.toml"))
 VALIDATOR = Draft202012Validator(json_schema())
 
