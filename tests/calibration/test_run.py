@@ -347,8 +347,7 @@ def test_simulations_that_no_trial_tells_of_are_told_by_the_next_run(tmp_path):
 
 @pytest.mark.slow
 def test_a_run_killed_at_random_moments_loses_and_doubles_nothing(tmp_path):
-    pause = {"parameters": {"pause_s": 0.05}}
-    study = write_study(tmp_path, pause, budget={"trials": 60})
+    study = write_study(tmp_path, parameters={"pause_s": 0.05}, budget={"trials": 60})
     chance = random.Random(7)
     command = [sys.executable, "-m", "calibrate.cli", "run", str(study), "--slots", "2", "--quiet"]
     counts = [0]

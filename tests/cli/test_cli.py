@@ -350,8 +350,7 @@ def test_the_version_is_printed(capsys):
 
 
 def started(tmp_path: Path) -> subprocess.Popen[str]:
-    pause = {"parameters": {"pause_s": 0.05}}
-    study = write_study(tmp_path, pause, budget={"trials": 5000})
+    study = write_study(tmp_path, parameters={"pause_s": 0.05}, budget={"trials": 5000})
     command = [sys.executable, "-m", "calibrate.cli", "run", study.name, "--slots", "2"]
     # As in a terminal, Ctrl-C reaches the processes that simulate too.
     process = subprocess.Popen(

@@ -27,8 +27,7 @@ from tests.helpers.studies import small_study
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     folder = tmp_path_factory.mktemp("study")
-    constraint = {"constraints": [{"statistic": "rate_E", "max": 20.0}]}
-    study = small_study(folder, constraint, budget={"trials": 40})
+    study = small_study(folder, constraints=[{"statistic": "rate_E", "max": 20.0}], budget={"trials": 40})
     url = f"sqlite:///{folder}/small.db"
     run_study(study, slots=2, progress=False, storage=url)
     return read_results(study, storage=url)

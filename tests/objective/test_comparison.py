@@ -54,8 +54,7 @@ def test_what_is_not_there_is_refused(both):
 
 
 def test_a_study_file_names_clusters_and_parts(tmp_path):
-    target = {"objectives": [RATE_E | {"clusters": [1], "during_ms": [500, 1500]}, RATE_I]}
-    study = small_study(tmp_path, target)
+    study = small_study(tmp_path, objectives=[RATE_E | {"clusters": [1], "during_ms": [500, 1500]}, RATE_I])
     assert study.needs.spikes
     assert study.digest != small_study(tmp_path).digest
 

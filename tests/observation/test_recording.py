@@ -269,9 +269,9 @@ def test_what_cannot_be_compared_with_is_one_line(tmp_path, objective, message):
 
 def test_what_the_recording_does_not_have_is_one_line(tmp_path):
     written(tmp_path / "units.csv", trains(5))
-    second = {"objectives": [RATE_E, RATE_I | {"interval": None, "target": "recording"}]}
+    second = RATE_I | {"interval": None, "target": "recording"}
     with pytest.raises(StudyError, match="population I, which the recording does not have; it has E"):
-        small_study(tmp_path, second, RECORDED)
+        small_study(tmp_path, RECORDED, objectives=[RATE_E, second])
     with pytest.raises(StudyError, match=r"there is no \[recording\] to compare with"):
         small_study(tmp_path, objectives=[RATE_E | AS_RECORDED, RATE_I])
     with pytest.raises(StudyError, match=r"\[recording\] file: .*there is no such recording"):

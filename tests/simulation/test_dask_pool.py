@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -25,7 +24,7 @@ from calibrate.simulation.local_pool import Pool
 from calibrate.store import storage_url
 from calibrate.study import Study, read_study
 from calibrate.tasks.run import run_study
-from tests.helpers.studies import Tables, small_study, write_study
+from tests.helpers.studies import small_study, write_study
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
@@ -38,10 +37,6 @@ def cluster() -> Iterator[Any]:
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, resources={"CORE": 1}
     ) as running:
         yield running
-
-
-def study_of(tmp_path: Path, *changes: Tables) -> Study:
-    return small_study(tmp_path, *changes)
 
 
 def pool_on(cluster: Any, study: Study, **changes: Any) -> DaskPool:
@@ -66,7 +61,7 @@ def shown(outcomes: list[Outcome]) -> list[Any]:
 
 
 def test_outcomes_are_those_of_the_local_pool_in_the_same_order(cluster, tmp_path):
-    study = study_of(tmp_path)
+    study = small_study(tmp_path)
     asked = candidates(study, 12)
     with Pool(setup_of(study), study.stages[-1], slots=2) as local:
         expected = local.run(asked)
@@ -79,7 +74,7 @@ def test_outcomes_are_those_of_the_local_pool_in_the_same_order(cluster, tmp_pat
 
 
 def test_the_workers_share_the_work(cluster, tmp_path):
-    study = study_of(tmp_path, {"parameters": {"pause_s": 0.3}})
+    study = small_study(tmp_path, parameters={"pause_s": 0.3})
     with pool_on(cluster, study) as pool:
         pool.run(candidates(study, 2))  # processes have started
         began = time.monotonic()
@@ -88,7 +83,7 @@ def test_the_workers_share_the_work(cluster, tmp_path):
 
 
 def test_a_candidate_that_kills_its_process_twice_fails_and_the_others_do_not(cluster, tmp_path):
-    study = study_of(tmp_path, {"parameters": {"deadly_above": 1.25}})
+    study = small_study(tmp_path, parameters={"deadly_above": 1.25})
     with pool_on(cluster, study) as pool:
         outcomes = pool.run(candidates(study, 9))
     reasons = [getattr(one.result, "reason", None) for one in outcomes]
@@ -97,14 +92,14 @@ def test_a_candidate_that_kills_its_process_twice_fails_and_the_others_do_not(cl
 
 
 def test_a_batch_that_takes_too_long_is_stopped(cluster, tmp_path):
-    study = study_of(tmp_path, {"parameters": {"pause_s": 30.0}})
+    study = small_study(tmp_path, parameters={"pause_s": 30.0})
     with pool_on(cluster, study, timeout_s=0.5) as pool:
         (outcome,) = pool.run(candidates(study, 1))
     assert "took longer than 0.5 s" in outcome.result.reason  # type: ignore[union-attr]
 
 
 def test_nothing_goes_on_in_the_workers_when_a_run_has_ended(cluster, tmp_path):
-    study = study_of(tmp_path)
+    study = small_study(tmp_path)
     with pool_on(cluster, study) as pool:
         pool.run(candidates(study, 4))
         (inside,) = {len(psutil.Process(worker["pid"]).children()) for worker in described(cluster)}
@@ -119,7 +114,7 @@ def described(cluster: Any) -> list[dict[str, Any]]:
 
 
 def test_a_worker_that_is_killed_loses_nothing(tmp_path):
-    study = study_of(tmp_path, {"parameters": {"pause_s": 0.2}}, {"budget": {"trials": 24}})
+    study = small_study(tmp_path, parameters={"pause_s": 0.2}, budget={"trials": 24})
     local = run_study(study, slots=2, storage="sqlite:///local.db", progress=False)
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
@@ -157,7 +152,7 @@ def test_a_worker_that_is_killed_loses_nothing(tmp_path):
 
 
 def test_a_run_on_a_cluster_makes_the_trials_of_a_local_one(cluster, tmp_path, capfd):
-    study = study_of(tmp_path)
+    study = small_study(tmp_path)
     run_study(study, slots=2, storage="sqlite:///local.db", progress=False)
     address = cluster.scheduler_address
     assert execute(["run", "small.toml", "--pool", "dask", "--address", address]) == 0
@@ -189,7 +184,7 @@ def test_a_cluster_is_no_part_of_what_a_study_is(tmp_path):
 
 def test_a_scheduler_that_does_not_answer_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(dask_pool, "CONNECT_S", 0.5)
-    study = study_of(tmp_path)
+    study = small_study(tmp_path)
     nowhere = Cluster(address="tcp://127.0.0.1:9", resources={})
     message = r"no Dask scheduler could be reached at tcp://127.0.0.1:9 within 0 s: it does not answer"
     with (
@@ -206,7 +201,7 @@ def test_a_scheduler_that_does_not_answer_is_said(tmp_path, monkeypatch):
 
 
 def test_workers_that_lack_what_a_batch_takes_are_waited_for_then_said_to_be_missing(cluster, tmp_path):
-    study = study_of(tmp_path)
+    study = small_study(tmp_path)
     heard: list[str] = []
     where = Cluster(address=cluster.scheduler_address, resources={"GPU": 1}, wait_s=0.2)
     with (
@@ -226,7 +221,7 @@ def test_workers_of_another_version_are_refused(cluster, tmp_path, monkeypatch):
         def __call__(self) -> dict[str, str]:
             return {**theirs(), "calibrate": "99.0"}
 
-    study = study_of(tmp_path)
+    study = small_study(tmp_path)
     pool = pool_on(cluster, study)
     there = distributed.Client.run
     monkeypatch.setattr(dask_pool, "_versions", Fickle())

@@ -329,8 +329,7 @@ def test_a_fixed_parameter_that_becomes_free_has_the_value_that_it_had(tmp_path)
 
 
 def test_a_free_parameter_that_is_fixed_now_takes_what_had_this_value(tmp_path):
-    grid = {"parameters": {"I_E": {"choices": [1.0, 2.0]}}}
-    went(small_study(tmp_path, grid))
+    went(small_study(tmp_path, parameters={"I_E": {"choices": [1.0, 2.0]}}))
     _, adopted, name = taking(small_study(tmp_path, parameters={"I_E": 2.0}))
     fitting = [trial for trial in trials("small") if trial.params["I_E"] == 2.0]
     assert adopted.taken == len(fitting) > 0
@@ -339,18 +338,15 @@ def test_a_free_parameter_that_is_fixed_now_takes_what_had_this_value(tmp_path):
 
 def test_a_derived_parameter_is_compared_by_its_value(tmp_path):
     went(small_study(tmp_path))
-    derived = {"parameters": {"J+": {"expression": "N_Q"}}}  # which is 2
-    _, adopted, _ = taking(small_study(tmp_path, derived))
+    _, adopted, _ = taking(small_study(tmp_path, parameters={"J+": {"expression": "N_Q"}}))  # which is 2
     assert adopted.taken == 8
 
 
 def test_graphs_that_were_fresh_stay_fresh(tmp_path):
-    replicates = {"replicates": {"confirm": 1, "fresh": 2}}
     lenient = {"objectives": [RATE_E, RATE_I | {"tolerance": 8.0}]}
-    went(small_study(tmp_path, replicates, lenient))
+    went(small_study(tmp_path, lenient, replicates={"confirm": 1, "fresh": 2}))
     assert rows("select max(realisation) from calibrate_simulation") == [(3,)]
-    more = {"replicates": {"graphs": 6}}
-    study = small_study(tmp_path, more, lenient)
+    study = small_study(tmp_path, lenient, replicates={"graphs": 6})
     url = storage_url(study)
     place = named(study, url, new=True)
     with Store(place.study, url) as store:
@@ -415,8 +411,8 @@ def test_a_grid_takes_nothing_over(tmp_path, capfd):
 
 def test_a_study_that_the_file_names_is_taken_over_at_every_run(tmp_path, capfd):
     went(small_study(tmp_path))
-    prior = {"prior": {"study": "small"}, "storage": {"url": "sqlite:///small.db"}}
-    path = write_study(tmp_path, prior, TARGET, name="other")
+    storage = {"url": "sqlite:///small.db"}
+    path = write_study(tmp_path, TARGET, prior={"study": "small"}, storage=storage, name="other")
     command = ["run", str(path), "--slots", "1"]
     assert execute(command) == 0
     assert "8 trials of study 'small' count here" in capfd.readouterr().err
@@ -431,8 +427,9 @@ def test_a_study_that_the_file_names_is_taken_over_at_every_run(tmp_path, capfd)
 @pytest.mark.parametrize("name", ["smal", "other"])
 def test_a_prior_study_that_is_not_there_is_refused_and_nothing_is_begun(tmp_path, capfd, name):
     went(small_study(tmp_path))
-    prior = {"prior": {"study": name}, "storage": {"url": "sqlite:///small.db"}}
-    line = refused(capfd, "run", str(write_study(tmp_path, prior, name="other")), "--slots", "1", "--quiet")
+    storage = {"url": "sqlite:///small.db"}
+    path = write_study(tmp_path, prior={"study": name}, storage=storage, name="other")
+    line = refused(capfd, "run", str(path), "--slots", "1", "--quiet")
     assert f"has no other study '{name}'" in line
     assert "small" in line
     assert names() == ["small"]
@@ -455,8 +452,8 @@ def test_a_database_that_is_given_as_a_uri_is_asked_too(tmp_path):
 
 
 def test_points_are_tried_first_and_once(tmp_path):
-    prior = {"prior": {"points": [{"I_E": 1.0, "I_I": 2.0}, {"I_E": 3.0}]}}
-    command = ["run", str(write_study(tmp_path, prior)), "--slots", "1", "--quiet"]
+    points = [{"I_E": 1.0, "I_I": 2.0}, {"I_E": 3.0}]
+    command = ["run", str(write_study(tmp_path, prior={"points": points})), "--slots", "1", "--quiet"]
     assert execute([*command, "--trials", "1"]) == 0
     assert execute([*command, "--trials", "3"]) == 0
     assert execute([*command, "--trials", "5"]) == 0
@@ -469,8 +466,8 @@ def test_points_are_tried_first_and_once(tmp_path):
 
 def test_points_may_be_added_while_a_study_goes_on(tmp_path):
     went(small_study(tmp_path))
-    more = {"budget": {"trials": 12}, "prior": {"points": [{"I_E": 1.5, "I_I": 2.5}]}}
-    result, _, name = went(small_study(tmp_path, more))
+    study = small_study(tmp_path, budget={"trials": 12}, prior={"points": [{"I_E": 1.5, "I_I": 2.5}]})
+    result, _, name = went(study)
     assert name == "small"
     assert result.added == 4
     assert trials("small")[8].params == {"I_E": 1.5, "I_I": 2.5}

@@ -59,9 +59,8 @@ def test_the_cost_of_a_network_that_cannot_be_simulated_is_not_known_and_said_wh
 
 
 def test_a_seed_of_the_simulation_leaves_the_search_as_it_is(tmp_path):
-    seed = {"simulation": {"seed": 9}}
     one = run_study(small_study(tmp_path), slots=2, progress=False)
-    study = small_study(tmp_path, seed, name="other")
+    study = small_study(tmp_path, simulation={"seed": 9}, name="other")
     other = run_study(study, progress=False, slots=2)
     assert study.simulation_seed == 9
     assert one.best is not None

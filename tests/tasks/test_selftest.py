@@ -79,9 +79,9 @@ def test_a_network_outside_of_the_space_is_refused(tmp_path, given, message):
 
 
 def test_ranges_without_a_usable_network_are_refused(tmp_path):
-    impossible = {"constraints": [{"statistic": "rate_E", "min": 500.0}]}
+    study = small_study(tmp_path, constraints=[{"statistic": "rate_E", "min": 500.0}])
     with pytest.raises(StudyError, match="none of 20 networks drawn from the ranges"):
-        selftest(small_study(tmp_path, impossible), slots=1, progress=False)
+        selftest(study, slots=1, progress=False)
 
 
 def test_durations_keep_their_relative_tolerance(tmp_path):
