@@ -1,4 +1,4 @@
-"""What the tests share: networks, and skipping what this machine cannot run."""
+"""What all tests share: databases, and skipping what this machine cannot run."""
 
 from __future__ import annotations
 
@@ -7,20 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 
-from postgres import Server, needs_postgres, postgres
-
-METASTABLE: dict[str, Any] = {
-    "connectivity": "fixed_indegree",
-    "I_th_E": 2.13,
-    "I_th_I": 1.24,
-    "J_E+": 3.0,
-    "R_J": 0.75,
-}
-"""The network of the quickstart: 1200 + 300 neurons whose six clusters switch on and off."""
-
-SMALL: dict[str, Any] = {**METASTABLE, "N_E": 240, "N_I": 60, "N_Q": 3, "J_E+": 2.0}
+from tests.helpers.postgres import Server, needs_postgres, postgres
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,9 +31,19 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     terminalreporter.write_line(f"GeNN: {run} run, {len(reports['skipped'])} skipped")
 
 
-def both(*names: str) -> list[Any]:
-    """Parameters for a test that runs once per simulator; GeNN's carry their mark."""
-    return [pytest.param(name, marks=pytest.mark.genn) if name == "genn" else name for name in names]
+@pytest.fixture(autouse=True, scope="session")
+def _undisturbed() -> Iterator[None]:
+    """Optuna is quiet, and no study goes to the database of whoever runs the tests."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("OPTUNA_STORAGE", raising=False)
+        yield
+
+
+@pytest.fixture
+def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test runs in its own folder."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -33,8 +33,8 @@ from calibrate import (
     simulate,
     statistic,
 )
-from small_study import small_study, write_study
-from spike_trains import gamma_trains
+from tests.helpers.spike_trains import gamma_trains
+from tests.helpers.studies import small_study, write_study
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "docs" / "examples" / "own_objective.py"

@@ -19,9 +19,8 @@ DATA = Path(__file__).parent / "data" / "before_rooms"
 
 
 @pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def lab(tmp_path: Path) -> Path:
     """The study file in a folder with its database, observations and pictures."""
-    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
     shutil.copytree(DATA, tmp_path, dirs_exist_ok=True)
     with sqlite3.connect(tmp_path / "lab.db") as connection:
         connection.executescript((DATA / "lab.sql").read_text())

@@ -6,12 +6,8 @@ study file may hold.
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import io
 import math
-import os
-import signal
 import tomllib
 import typing
 from collections.abc import Iterator
@@ -22,54 +18,14 @@ from typing import Any
 
 import pytest
 import tomli_w
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from calibrate.cli.commands import execute
 from calibrate.study.file.base import Section
 from calibrate.study.file.samplers import SAMPLERS
 from calibrate.study.file.sections import LISTS, TABLES, DerivedParameter, FreeParameter
-from small_study import MODEL, STATISTIC, STUDY
-
-# More by hand, now and then: FUZZ=20 pytest -n 0 tests/test_fuzz.py
-TIMES = int(os.environ.get("FUZZ", "1"))
-PATIENCE_S = 20.0
-
-
-def thorough(examples: int) -> settings:
-    return settings(
-        max_examples=examples * TIMES,
-        deadline=None,
-        derandomize=TIMES == 1,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-
-
-class HangsError(BaseException):
-    """It took too long. No Exception, so that nobody catches it."""
-
-
-@contextlib.contextmanager
-def soon() -> Iterator[None]:
-    def stop(*_: object) -> None:
-        raise HangsError(f"no answer within {PATIENCE_S:g} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def call(*arguments: str) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of a command."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), soon():
-        code = execute(list(arguments))
-    return code, out.getvalue(), err.getvalue()
+from tests.helpers.fuzzing import assert_answers_in_its_own_words, call, thorough
+from tests.helpers.studies import MODEL, STATISTIC, STUDY
 
 
 def files(folder: Path) -> set[str]:
@@ -80,18 +36,6 @@ def files(folder: Path) -> set[str]:
     }
 
 
-def assert_answers_in_its_own_words(code: int, out: str, err: str) -> None:
-    """Exit code 0, or an error in lines that begin with "error: "; no traceback, no other noise."""
-    assert code in (0, 1, 2), (code, err)
-    assert "unexpected:" not in err, err
-    assert "Traceback" not in out + err, err
-    for line in err.splitlines():
-        assert line.startswith(("error: ", "warning: ", "This study runs code: ")), err
-    assert (code != 0) == ("error: " in err), (code, err)
-    printed = (out + err).replace("\n", "")
-    assert printed.isprintable(), [sign for sign in printed if not sign.isprintable()]
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     found = tmp_path_factory.mktemp("fuzz")
@@ -99,7 +43,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (found / "statistics.py").write_text(STATISTIC)
     (found / "rates.txt").write_text("1\n2\n3\n")
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("OPTUNA_STORAGE", raising=False)
         patch.chdir(found)
         yield found
 

@@ -19,7 +19,6 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from test_fuzz import assert_answers_in_its_own_words, call, thorough
 
 from calibrate.cli.commands import execute
 from calibrate.errors import CalibrateError, RecordingError, StoreError
@@ -28,7 +27,8 @@ from calibrate.observation import Layout, Observation, Presentation, observe_spi
 from calibrate.observation.recording import read_recording
 from calibrate.store import archive
 from calibrate.tasks.catalogue import statistics
-from small_study import write_study
+from tests.helpers.fuzzing import assert_answers_in_its_own_words, call, thorough
+from tests.helpers.studies import write_study
 
 LAYOUT = Layout.of([("E", 6, 2), ("I", 2, 1)])
 
@@ -44,7 +44,6 @@ class Bomb:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     found = tmp_path_factory.mktemp("data")
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("OPTUNA_STORAGE", raising=False)
         patch.chdir(found)
         yield found
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from small_study import write_study
+from tests.helpers.studies import write_study
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("calibrate", "objectives", "pyproject.toml", "README.md", "LICENSE")

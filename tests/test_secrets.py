@@ -17,7 +17,9 @@ from calibrate.errors import StoreError
 from calibrate.masking import without_password, without_passwords
 from calibrate.store import connections, urls
 from calibrate.study import read_study
-from small_study import write_study
+from tests.helpers.studies import STUDY, write_study, write_text
+
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
 SECRET = "hunter2secret"
 URLS = {
@@ -53,12 +55,6 @@ COMMANDS = (
     "copy small.toml --to sqlite:///other.db",
 )
 HAS_JSON = ["check", "run", "show", "validate", "rescore", "export", "simulate", "selftest", "copy"]
-
-
-@pytest.fixture(autouse=True)
-def _in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(autouse=True)
@@ -112,7 +108,7 @@ def test_no_command_tells_the_password_of_its_database(command, url, tmp_path, m
     assert execute([*arguments, "--debug"]) == code
     assert_untold(tmp_path, "".join(capfd.readouterr()))
     monkeypatch.delenv("OPTUNA_STORAGE")
-    study = write_study(tmp_path, ("[budget]", f"[storage]\nurl = '{url}'\n[budget]"))
+    study = write_study(tmp_path, storage={"url": url})
     assert execute([*arguments, "--debug"]) == code
     assert_untold(tmp_path, "".join(capfd.readouterr()), given=(study,))
 
@@ -137,7 +133,7 @@ def test_the_database_that_a_study_is_copied_to_is_not_told_either(tmp_path, cap
     ],
 )
 def test_the_text_of_a_study_has_no_password_and_is_the_same_study(line, tmp_path):
-    study = read_study(write_study(tmp_path, ("[budget]", f"[storage]\n{line}\n[budget]")))
+    study = read_study(write_text(tmp_path, f"{STUDY}\n[storage]\n{line}\n"))
     assert SECRET not in study.text
     assert "[storage]" in study.text
     (tmp_path / "again.toml").write_text(study.text)
@@ -145,8 +141,7 @@ def test_the_text_of_a_study_has_no_password_and_is_the_same_study(line, tmp_pat
 
 
 def test_the_study_that_is_stored_exported_and_reported_has_no_password(tmp_path, capfd):
-    line = f"url = 'postgresql://user:{SECRET}@host/db'"
-    study = write_study(tmp_path, ("[budget]", f"[storage]\n{line}\n[budget]"))
+    study = write_study(tmp_path, storage={"url": f"postgresql://user:{SECRET}@host/db"})
     given = ["small.toml", "--storage", "sqlite:///here.db"]
     assert execute(["run", *given, "--trials", "1", "--slots", "1"]) == 0
     for command in (["show"], ["export"], ["report"], ["copy", "--to", "sqlite:///there.db"]):

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import own_network  # noqa: F401  registers a neuron model as a user does
+import tests.helpers.own_network  # noqa: F401  registers a neuron model as a user does
 from calibrate import simulators
 from calibrate.network import (
     Bernoulli,

@@ -1,0 +1,387 @@
+"""`calibrate new`: what it writes is a study that can run, and what it refuses costs one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import time
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from calibrate import plugins
+from calibrate.cli.commands import execute
+from calibrate.errors import ModelError
+from calibrate.network import Model, Parameter, find_model
+from calibrate.study import read_study, suggestions
+from tests.helpers.studies import MODEL, STATISTIC
+
+READY = [
+    (name, parameter.name)
+    for name in plugins.installed(plugins.MODELS)
+    for parameter in suggestions.searchable(find_model(name))
+    if suggestions.suggestion(find_model(name), parameter)
+]
+
+
+@pytest.fixture(autouse=True)
+def _in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.py").write_text(MODEL)
+    (tmp_path / "statistics.py").write_text(STATISTIC)
+
+
+def refused(capfd, *arguments: str, code: int = 2) -> str:
+    """The one line that a command says; it leaves no file."""
+    before = sorted(Path.cwd().rglob("*.toml"))
+    assert execute(["new", *arguments]) == code
+    out, err = capfd.readouterr()
+    lines = [line for line in err.splitlines() if line != "models may print"]
+    assert out.replace("models may print\n", "") == ""
+    assert len(lines) == 1, err
+    assert lines[0].startswith("error: ")
+    assert sorted(Path.cwd().rglob("*.toml")) == before
+    return lines[0]
+
+
+def with_(parameter: Parameter, broken=lambda _: False) -> Model:
+    """A model of one parameter, which refuses the values that are `broken`."""
+    base = find_model("balanced")
+
+    def make_network(p):
+        if broken(p[parameter.name]):
+            raise ModelError("no")
+        return base.network({})
+
+    return Model(
+        name="one",
+        parameters=(parameter,),
+        make_network=make_network,
+        make_values=lambda network, _: base.values(network, {}),
+    )
+
+
+def number(default, **more) -> Parameter:
+    return Parameter(name="x", default=default, unit="", doc="", **more)
+
+
+@pytest.mark.parametrize(("model", "parameter"), READY)
+def test_every_parameter_with_a_suggestion_makes_a_study(model, parameter):
+    assert execute(["new", model, "--free", parameter, "-o", "x.toml"]) == 0
+    study = read_study("x.toml")
+    assert list(study.space) == [parameter]
+    model_, own = study.model, study.model.parameter(parameter)
+    assert all(own.checked(end) == end for end in study.space[parameter].ends)
+    assert model_.network(study.parameters({}))
+
+
+@pytest.mark.parametrize("model", plugins.installed(plugins.MODELS))
+def test_all_of_its_parameters_stand_in_the_file(model):
+    parameters = find_model(model).parameters
+    number = next(parameter.name for parameter in parameters if parameter.kind is float and parameter.default)
+    assert execute(["new", model, "--free", number]) == 0
+    text = Path(f"{model}.toml").read_text()
+    for parameter in parameters:
+        assert re.search(rf'^(# )?"?{re.escape(parameter.name)}"? = .*{re.escape(parameter.doc)}', text, re.M)
+
+
+def test_a_comment_that_is_taken_away_says_what_holds_anyway():
+    assert execute(["new", "ei_clustered", "--free", "I_th_E"]) == 0
+    lines = Path("ei_clustered.toml").read_text().splitlines()
+    shown = re.compile(r'^# (?=[\w"+-]+ = (?!\.\.\.))')
+    example = lines.index("# [[constraints]]")
+    after = [
+        shown.sub("", line) if k not in range(example, example + 3) else line for k, line in enumerate(lines)
+    ]
+    Path("all.toml").write_text("\n".join(after))
+    usual, explicit = read_study("ei_clustered.toml"), read_study("all.toml")
+    assert explicit.model.complete(explicit.fixed) == usual.model.complete(usual.fixed)
+    assert explicit.simulation == usual.simulation
+    assert explicit.replicates == usual.replicates
+    assert explicit.budget == usual.budget
+    assert explicit.objectives == usual.objectives
+
+
+def test_what_it_writes_passes_check_at_once(capfd):
+    for arguments in (
+        ["ei_clustered", "--free", "I_th_E", "--free", "J_E+=1.5:3", "--free", "connectivity"],
+        ["balanced", "--free", "s", "--free", "g_EI", "-o", "b.toml", "--name", "first"],
+        ["tiny.py:tiny", "--free", "I_E"],
+    ):
+        assert execute(["new", *arguments]) == 0
+    for file in ("ei_clustered.toml", "b.toml", "tiny.toml"):
+        assert execute(["check", file, "--fast", "--backend", "poisson"]) == 0
+    assert read_study("b.toml").name == "first"
+    assert "Replace its targets with your own" in capfd.readouterr().out
+
+
+def test_it_says_what_to_type_next(capsys):
+    assert execute(["new", "balanced", "--free", "s", "--objective", "rate_E=4"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out == [
+        "Wrote balanced.toml: s 0.5 to 1.5",
+        "  calibrate check balanced.toml",
+        "  calibrate run balanced.toml",
+    ]
+
+
+def test_with_json_nothing_else_is_on_standard_output():
+    command = [sys.executable, "-m", "calibrate.cli", "new", "tiny.py:tiny", "--json"]
+    done = subprocess.run([*command, "--free", "N_E=20:40"], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == {
+        "file": "tiny.toml",
+        "free": {"N_E": {"low": 20, "high": 40, "step": 2}},
+        "next": ["calibrate check tiny.toml", "calibrate run tiny.toml"],
+    }
+
+
+def test_default_targets_are_a_rate_of_each_population():
+    assert execute(["new", "ei_clustered", "--free", "I_th_E"]) == 0
+    study = read_study("ei_clustered.toml")
+    aims = [(o.name, o.target.value, o.target.tolerance) for o in study.objectives]
+    assert aims == [("rate_E", 5.0, 1.0), ("rate_I", 8.0, 1.5)]
+    assert "REPLACE" in Path("ei_clustered.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("given_", "target", "tolerance"),
+    [
+        ("rate_E=6+-0.5", 6.0, 0.5),
+        ("rate_E=6±0.5", 6.0, 0.5),
+        ("rate_E=6", 6.0, 1.2),
+        ("cv2_E=0+-0.1", 0.0, 0.1),
+        ("statistics.py:peak=40+-10", 40.0, 10.0),
+    ],
+)
+def test_a_target_takes_the_place_of_the_default_ones(given_, target, tolerance):
+    assert execute(["new", "ei_clustered", "--free", "I_th_E", "--objective", given_]) == 0
+    assert "REPLACE" not in Path("ei_clustered.toml").read_text()
+    (objective,) = read_study("ei_clustered.toml").objectives
+    assert (objective.target.value, objective.target.tolerance) == (target, tolerance)
+
+
+def test_a_noisy_statistic_gets_as_many_graphs_as_its_tolerance_needs():
+    options = ["--free", "I_th_E", "--objective", "dwell_time=150+-60"]
+    assert execute(["new", "ei_clustered", *options]) == 0
+    study = read_study("ei_clustered.toml")
+    assert study.replicates.graphs > 1
+    assert "below the noise" in Path("ei_clustered.toml").read_text()
+
+
+def test_files_are_named_as_seen_from_the_study(tmp_path):
+    (tmp_path / "studies").mkdir()
+    options = ["--free", "I_E", "--objective", "statistics.py:peak=40+-10", "-o", "studies/x.toml"]
+    assert execute(["new", "tiny.py:tiny", *options]) == 0
+    assert tomllib.loads(Path("studies/x.toml").read_text())["model"]["name"] == "../tiny.py:tiny"
+    assert read_study("studies/x.toml").objectives[0].name == "peak"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["ei_clusterd", "--free", "s"], "did you mean 'ei_clustered'"),
+        (["balanced"], "--free NAME[=LOW:HIGH]: N_E, N_I, C, E_L"),
+        (["balanced", "--free", "I_th_e"], "did you mean 'I_th_E'"),
+        (["balanced", "--free", "V_r"], "its default is 0 mV, which suggests no range: write V_r=LOW:HIGH"),
+        (["balanced", "--free", "J_EE"], "derived from others, which suggests no range: write J_EE=LOW:HIGH"),
+        (["balanced", "--free", "stim_clusters"], "stim_clusters cannot be searched"),
+        (["balanced", "--free", "s=2:1"], "LOW below HIGH"),
+        (["balanced", "--free", "s=2"], "write s=LOW:HIGH, two numbers"),
+        (["balanced", "--free", "s=a:b"], "write s=LOW:HIGH, two numbers"),
+        (["balanced", "--free", "s=1:inf"], "s must be finite"),
+        (["balanced", "--free", "s=-1:1"], "s must be at least 0"),
+        (["balanced", "--free", "N_E=1.5:3"], "N_E takes a whole number"),
+        (["balanced", "--free", "connectivity=1:2"], "connectivity cannot have a range"),
+        (["ei_clustered", "--free", "N_Q=7:9"], "allows at most one value of N_Q from 7 to 9"),
+        (["ei_clustered", "--free", "J_E+=1:9"], "J_E+ = 9 must lie between 0 and N_Q = 6"),
+        (["balanced", "--free", "s", "--objective", "rate_E"], "write NAME=TARGET or"),
+        (["balanced", "--free", "s", "--objective", "rate_E=five"], "write NAME=TARGET or"),
+        (["balanced", "--free", "s", "--objective", "rate_E=nan"], "write NAME=TARGET or"),
+        (["balanced", "--free", "s", "--objective", "rate_E=5+-0.001"], "below the standard error of rate_E"),
+        (["balanced", "--free", "s", "--objective", "rate_E=0"], "a target of 0 needs a tolerance"),
+        (["balanced", "--free", "s", "--objective", "rate_X=5"], "refers to an unknown population"),
+        (["balanced", "--free", "s", "--objective", "rat_E=5"], "there is no 'rat_E'"),
+        (["balanced", "--free", "s", "--objective", "rate_E=5+-0"], "tolerance"),
+        (["balanced", "--free", "s", "-o", "no/x.toml"], "the folder no for x.toml does not exist"),
+        (["balanced", "--free", "s", "--name", "a b"], "[study] name"),
+    ],
+)
+def test_what_cannot_be_costs_one_line_and_leaves_nothing(capfd, arguments, message):
+    assert message in refused(capfd, *arguments)
+
+
+def test_texts_of_several_lines_do_not_break_the_file(tmp_path):
+    text = MODEL.replace('doc="for tests"', 'doc="for\\ntests"')
+    (tmp_path / "tiny.py").write_text(text.replace('name="tiny",', 'name="my tiny one", doc="a\\nb",'))
+    assert execute(["new", "tiny.py:tiny", "--free", "I_E"]) == 0
+    assert read_study("tiny.toml").model.name == "my tiny one"
+
+
+def test_no_file_is_overwritten(capfd):
+    Path("balanced.toml").write_text("mine")
+    assert "balanced.toml already exists" in refused(capfd, "balanced", "--free", "s")
+    assert Path("balanced.toml").read_text() == "mine"
+
+
+@settings(deadline=None)
+@given(st.floats(0.01, 1e6), st.floats(0, 1), st.floats(1, 2))
+def test_a_suggestion_is_half_to_one_and_a_half_within_the_limits(default, low, high):
+    low, high = default * low, default * high
+    found = suggestions.suggestion(with_(p := number(default, low=low, high=high)), p)
+    if found is None:
+        assert high - low < default / 1000
+        return
+    assert found["low"] == pytest.approx(max(default / 2, low), rel=0.001)
+    assert found["high"] == pytest.approx(min(default * 1.5, high), rel=0.001)
+    assert low <= found["low"] < found["high"] <= high
+
+
+@settings(deadline=None)
+@given(st.integers(1, 300))
+def test_a_suggestion_for_a_whole_number_is_of_whole_numbers(default):
+    found = suggestions.suggestion(with_(p := number(default, kind=int, low=1)), p)
+    assert isinstance(found["low"], int)
+    assert isinstance(found["high"], int)
+    assert 1 <= found["low"] <= default <= found["high"]
+
+
+def test_whole_numbers_that_the_model_refuses_are_left_out():
+    even = with_(p := number(10, kind=int), lambda x: x % 2)
+    assert suggestions.suggestion(even, p) == {"low": 6, "high": 14, "step": 2}
+    divisors = with_(p := number(6, kind=int, low=1), lambda x: 12 % x)
+    assert suggestions.between(divisors, p, 1, 12) == {"choices": [1, 2, 3, 4, 6, 12]}
+
+
+def test_a_range_shrinks_to_what_the_model_takes():
+    found = suggestions.suggestion(with_(p := number(1.0), lambda x: x > 1.2), p)
+    assert found["low"] == 0.5
+    assert 1.0 < found["high"] <= 1.2
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    [number(None), number(0.0), number(0, kind=int), number("", kind=str), number((), kind=tuple)],
+)
+def test_nothing_is_suggested_without_a_telling_default(parameter):
+    assert suggestions.suggestion(with_(parameter), parameter) is None
+
+
+def test_negative_defaults_have_their_range_in_order():
+    found = suggestions.suggestion(with_(p := number(-65.0, high=-50.0)), p)
+    assert found == {"low": -97.5, "high": -50.0}
+
+
+@pytest.mark.parametrize(
+    ("name", "handful"),
+    [
+        ("ei_clustered", ("I_th_E", "I_th_I", "J_E+", "s")),
+        ("balanced", ("I_th_E", "I_th_I", "s", "g_EI")),
+        ("larva", ("w_ORN_PN", "w_ORN_LN", "w_LN_PN", "w_PN_KC")),
+        ("litwin_kumar_doiron", ("J_plus", "J_EE", "J_EI", "J_IE")),
+    ],
+)
+def test_the_handful_is_of_inputs_and_weights(name, handful):
+    assert suggestions.handful(find_model(name)) == handful
+
+
+def test_the_handful_goes_by_priority_and_not_by_what_the_parameters_are_documented_as():
+    first, second = (replace(number(1.0), name=name, doc="constant input") for name in ("first", "second"))
+    model = with_(first)
+    assert suggestions.handful(replace(model, parameters=(first, second))) == ("first", "second")
+    assert suggestions.handful(replace(model, parameters=(first, replace(second, priority=2)))) == ("second",)
+    ranked = (replace(first, priority=2), replace(second, doc="", priority=1))
+    assert suggestions.handful(replace(model, parameters=ranked)) == ("second", "first")
+
+
+def test_a_priority_does_not_change_what_identifies_a_model_in_a_stored_study():
+    model = with_(p := number(1.0))
+    assert digest(replace(model, parameters=(replace(p, priority=1),))) == digest(model)
+
+
+class Terminal:
+    """`calibrate new` in a pseudo-terminal."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.master, slave = pty.openpty()
+        self.shown, self.read = "", 0
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "calibrate.cli", "new", *arguments],
+            preexec_fn=lambda: os.login_tty(slave),  # as its own terminal, which Ctrl-C comes from
+            pass_fds=[slave],
+            env={**os.environ, "COLUMNS": "100", "TERM": "xterm", "NO_COLOR": "1"},
+        )
+        os.close(slave)
+
+    def answer(self, question: str, text: str) -> None:
+        self._read_until(question)
+        os.write(self.master, text.encode())
+
+    def _read_until(self, text: str | None) -> None:
+        """Read until `text` comes after what was read for before; None: until the end."""
+        deadline = time.monotonic() + 30
+        while (text is None or text not in self.shown[self.read :]) and time.monotonic() < deadline:
+            if select.select([self.master], [], [], 1)[0]:
+                try:
+                    self.shown += os.read(self.master, 4096).decode(errors="replace")
+                except OSError:  # its other end was closed
+                    break
+        if text is not None:
+            self.read = self.shown.index(text, self.read) + len(text)
+
+    def end(self) -> int:
+        self._read_until(None)
+        os.close(self.master)
+        return self.process.wait(timeout=30)
+
+
+def test_in_a_terminal_it_asks_what_to_search():
+    terminal = Terminal("ei_clustered")
+    terminal.answer("Search which?", "I_th_E, 98\n")
+    assert "connection probability" in terminal.shown
+    terminal.answer("There is no 98", "")
+    terminal.answer("Search which?", "I_th_E, 3 V_r connectivity J_EE\n")
+    terminal.answer("I_th_E (default 1.25 rheobase), LOW:HIGH, Enter for 0.625 to 1.875: ", "\n")
+    terminal.answer("N_Q (default 6), LOW:HIGH, Enter for 3 to 6: ", "x\n")
+    terminal.answer("write N_Q=LOW:HIGH", "")
+    terminal.answer("N_Q (default", "2:6\n")
+    terminal.answer("V_r (default 0 mV), LOW:HIGH: ", "\n")
+    terminal.answer("write V_r=LOW:HIGH", "")
+    terminal.answer("V_r (default", "-5:5\n")
+    terminal.answer("J_EE (pA), LOW:HIGH: ", "0.1:2\n")
+    assert terminal.end() == 0, terminal.shown
+    tables = tomllib.loads(Path("ei_clustered.toml").read_text())
+    assert tables["parameters"] == {
+        "I_th_E": {"low": 0.625, "high": 1.875},
+        "N_Q": {"low": 2, "high": 6},
+        "V_r": {"low": -5.0, "high": 5.0},
+        "connectivity": {"choices": ["bernoulli", "fixed_indegree"]},
+        "J_EE": {"low": 0.1, "high": 2.0},
+    }
+    assert "calibrate run ei_clustered.toml" in terminal.shown
+
+
+def test_an_empty_answer_takes_the_suggested_handful():
+    terminal = Terminal("balanced", "--json")
+    terminal.answer("(Enter for I_th_E, I_th_I, s, g_EI): ", "\n")
+    for name in ("I_th_E", "I_th_I", "s", "g_EI"):
+        terminal.answer(f"{name} (default", "\n")
+    assert terminal.end() == 0, terminal.shown
+    assert list(read_study("balanced.toml").space) == ["I_th_E", "I_th_I", "s", "g_EI"]
+
+
+@pytest.mark.parametrize("key", ["\x03", "\x04"])
+def test_ctrl_c_and_ctrl_d_leave_without_a_file(key):
+    terminal = Terminal("balanced")
+    terminal.answer("Search which?", key)
+    assert terminal.end() == 130
+    assert "Traceback" not in terminal.shown
+    assert not Path("balanced.toml").exists()

@@ -1,0 +1,84 @@
+"""`calibrate stats`: a recording's statistics, and the objectives made of them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from calibrate import bootstrap, find_statistic, read_recording, read_study
+from calibrate.cli.commands import execute
+from tests.helpers.recordings import trains, written
+from tests.helpers.studies import write_study
+
+
+@pytest.fixture(autouse=True)
+def _recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path / "units.csv", trains(20))
+
+
+FEW = ["--repeats", "20", "--duration-ms", "20000"]
+
+
+def test_stats_prints_json_and_nothing_else_on_standard_output():
+    command = [sys.executable, "-m", "calibrate.cli", "stats", "units.csv", "--json", *FEW]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["units"], found["duration_ms"]) == (20, 20_000)
+    rate = found["statistics"]["rate_E"]
+    assert rate["value"] == pytest.approx(8.0, rel=0.1)
+    assert 0 < rate["error"] < 0.5
+    assert (rate["unit"], rate["support"]) == ("Hz", 20)
+    assert {"cv2_E", "fano_E", "locking_E"} <= set(found["statistics"])
+
+
+def test_stats_prints_a_table_for_people(capsys):
+    assert execute(["stats", "units.csv", "--statistic", "cv2_E", "--statistic", "rate_E", *FEW]) == 0
+    out = capsys.readouterr().out
+    assert "units.csv: 20 units, 20 s" in out
+    assert "cv2_E" in out
+    assert "fano" not in out
+
+
+def test_the_objectives_that_it_writes_make_a_study(tmp_path, capsys):
+    wanted = ["--statistic", "rate_E", "--statistic", "cv2_E"]
+    assert execute(["stats", "units.csv", *wanted, *FEW, "--write", "aims.toml"]) == 0
+    assert "Objectives: aims.toml" in capsys.readouterr().err
+    text = (tmp_path / "aims.toml").read_text()
+    aims = {one["statistic"]: one for one in tomllib.loads(text)["objectives"]}
+    recording = read_recording("units.csv", duration_ms=20_000)
+    for row in bootstrap(recording, [find_statistic("rate_E"), find_statistic("cv2_E")], repeats=20):
+        one = aims[row.statistic.name]
+        assert one["target"] == pytest.approx(row.estimate.value, rel=1e-4)
+        assert one["tolerance"] == pytest.approx(2 * row.error, rel=0.05)
+    study = write_study(tmp_path)
+    head, _, rest = study.read_text().partition("[[objectives]]")
+    _, _, tail = rest.partition("[sampler]")
+    study.write_text(f"{head}{text}\n[sampler]{tail}".replace("duration_ms = 2000", "duration_ms = 20000"))
+    assert [one.name for one in read_study(study).objectives] == ["rate_E", "cv2_E"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.csv"], "none.csv: the file does not exist"),
+        (["units.csv", "--statistic", "rat_E"], "did you mean"),
+        (["units.csv", "--write", "units.csv"], "units.csv already exists"),
+        (["units.csv", "--write", "no/x.toml", *FEW], "cannot be written"),
+        (["units.csv", "--duration-ms", "2000"], "a bootstrap needs at least 5"),
+        (["units.csv", "--block-ms", "8000", "--duration-ms", "20000"], "2 blocks of 8 s"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(capsys, arguments, message):
+    assert execute(["stats", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert message in err
+    assert err.count("\n") == 1

@@ -1,0 +1,145 @@
+"""Figures of results: what is in them, and what is said where there is nothing to draw."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from calibrate import ObservationError, Results, StudyError, read_results, run_study
+from calibrate.calibration.validation.agreement import Agreement, Side
+from calibrate.calibration.validation.verdict import Verdict
+from calibrate.figures import (
+    distributions_figure,
+    front_figure,
+    history_figure,
+    importance_figure,
+    looseness_figure,
+    slices_figure,
+    verdict_figure,
+)
+from calibrate.figures.style import INK, svg
+from tests.helpers.studies import small_study
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    folder = tmp_path_factory.mktemp("study")
+    study = small_study(folder, constraints=[{"statistic": "rate_E", "max": 20.0}], budget={"trials": 40})
+    url = f"sqlite:///{folder}/small.db"
+    run_study(study, slots=2, progress=False, storage=url)
+    return read_results(study, storage=url)
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> Results:
+    study = small_study(tmp_path, budget={"trials": 2})
+    run_study(study, slots=1, progress=False)
+    return read_results(study)
+
+
+def test_the_history_has_every_trial_and_the_lowest_loss_so_far(results):
+    (axes,) = history_figure(results).axes
+    labels = {line.get_label(): line for line in axes.lines}
+    losses = results.trials.loss[results.trials.feasible]
+    np.testing.assert_allclose(labels["trial"].get_ydata(), np.maximum(losses, 1e-3))
+    np.testing.assert_allclose(labels["best so far"].get_ydata(), np.maximum(losses.cummin(), 1e-3))
+    broken = int((~results.trials.feasible).sum())
+    assert len(labels["breaks a constraint"].get_ydata()) == broken > 0
+    assert labels["best"].get_xdata()[0] == results.best.number
+    assert axes.get_yscale() == "log"
+
+
+def test_importance_names_the_parameters_with_bars_that_sum_to_one(results):
+    (axes,) = importance_figure(results).axes
+    assert {label.get_text() for label in axes.get_yticklabels()} == {"I_E", "I_I"}
+    assert sum(bar.get_width() for bar in axes.patches) == pytest.approx(1)
+    assert results.importances == dict(sorted(results.importances.items(), key=lambda one: -one[1]))
+
+
+def test_slices_have_a_panel_for_each_statistic_and_parameter(results):
+    figure = slices_figure(results)
+    assert len(figure.axes) == 4
+    assert [axes.get_xlabel() for axes in figure.axes[-2:]] == ["I_E", "I_I"]
+    x, y = figure.axes[0].lines[0].get_data()
+    np.testing.assert_array_equal(x, results.trials.I_E)
+    np.testing.assert_array_equal(y, results.trials.rate_E)
+    assert len(slices_figure(results, ["cv2_E"]).axes) == 2
+    with pytest.raises(StudyError, match="no statistic 'nothing' was computed"):
+        slices_figure(results, ["nothing"])
+
+
+def test_looseness_draws_a_bar_inside_of_every_range(results):
+    (axes,) = looseness_figure(results).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["I_I", "I_E"]
+    for line in axes.lines:
+        assert 0 <= min(line.get_xdata()) <= max(line.get_xdata()) <= 1
+
+
+def test_distributions_are_of_neurons_with_the_target_of_their_mean(results):
+    shown = results.observation(results.best.number)
+    figure = distributions_figure(results, {"one": [shown], "other": [shown, shown]})
+    by_label = {axes.get_xlabel(): axes for axes in figure.axes if axes.get_visible()}
+    assert "rate_E (Hz)" in by_label
+    target = [line for line in by_label["rate_E (Hz)"].lines if line.get_label() == "target (mean)"]
+    assert target[0].get_xdata()[0] == 5.0
+    legend = {text.get_text() for text in figure.legends[0].get_texts()}
+    assert {"one", "other", "target (mean)"} <= legend
+    with pytest.raises(ObservationError, match="no statistic has a distribution to draw"):
+        distributions_figure(results, {})
+
+
+def test_too_few_trials_are_said(few):
+    with pytest.raises(StudyError, match="too few complete trials"):
+        importance_figure(few)
+    with pytest.raises(StudyError, match="too few trials near the targets"):
+        looseness_figure(few)
+    with pytest.raises(StudyError, match="is not a Pareto study"):
+        front_figure(few)
+    assert history_figure(few).axes
+
+
+def verdict(*rows: Agreement) -> Verdict:
+    return Verdict(
+        trial=0,
+        verdict="undecided",
+        reasons=(),
+        simulators=("NEST 3", "GeNN 5"),
+        replicates=4,
+        duration_ms=1000.0,
+        finished="",
+        failures={},
+        statistics=rows,
+    )
+
+
+def row(name: str, **more: object) -> Agreement:
+    given = {"unit": "", "scale": "linear", "reference": Side(mean=1.0, sd=1.0, defined=4), **more}
+    return Agreement(name=name, **given)  # type: ignore[arg-type]
+
+
+def test_a_verdict_is_drawn_in_tolerances_on_either_scale():
+    linear = row("rate_E", difference=0.2, low=0.1, high=0.3, margin=0.4, decision="equivalent")
+    ratio = row("dwell", scale="log", difference=1.5, low=1.0, high=2.25, margin=1.5, decision="undecided")
+    (axes,) = verdict_figure(verdict(linear, ratio, row("cv_E", difference=0.1))).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["dwell", "rate_E"]
+    intervals = [line.get_xdata() for line in axes.lines if len(line.get_xdata()) == 2][1:]
+    np.testing.assert_allclose(intervals, [[0, 2], [0.25, 0.75]], atol=1e-12)
+    assert axes.get_xlabel() == "NEST - GeNN, in tolerances"
+    with pytest.raises(StudyError, match="does not compare two simulators"):
+        verdict_figure(verdict(row("cv_E")))
+
+
+def test_an_svg_for_a_page_takes_its_colours_and_shares_no_ids(results):
+    one, other = svg(history_figure(results), "one"), svg(history_figure(results), "other")
+    assert one.startswith("<svg")
+    assert INK not in one
+    assert "currentColor" in one
+    ids = [set(re.findall(r'\bid="([^"]+)"', text)) for text in (one, other)]
+    assert not ids[0] & ids[1]
+    referred = re.findall(r'(?:href="#|url\(#)([^")]+)', one)
+    assert referred
+    assert set(referred) <= ids[0]
+    assert one == svg(history_figure(results), "one")  # the same page again

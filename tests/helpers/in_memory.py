@@ -1,0 +1,122 @@
+"""A pool without processes and stores without a database, for tests of the loop."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from calibrate.calibration.search.trials import Claim
+from calibrate.calibration.trials.simulation import Simulation
+from calibrate.observation import Layout, Observation, SimulationFailure, observe_spikes
+from calibrate.simulation.jobs import Job, Outcome, Timing
+
+LAYOUT = Layout.of([("E", 40, 2), ("I", 10, 1)])
+
+
+class Shelf:
+    """A store in memory."""
+
+    def __init__(self) -> None:
+        self.kept: list[Simulation] = []
+        self.trials: list[FrozenTrial] = []
+        self.illustrated: list[str] = []
+        self._heard = False
+
+    def news(self) -> tuple[list[FrozenTrial], list[Simulation]]:
+        if self._heard:
+            return [], []
+        self._heard = True
+        told = {trial.user_attrs["uuid"] for trial in self.trials}
+        return list(self.trials), [kept for kept in self.kept if kept.uuid not in told]
+
+    def claim(self, wanted: Sequence[Claim]) -> Sequence[Claim]:  # noqa: ARG002
+        return []
+
+    def elsewhere(self) -> int:
+        return 0
+
+    def leave(self) -> bool:
+        self._heard = False
+        return False
+
+    def record(self, simulation: Simulation) -> None:
+        self.kept.append(simulation)
+
+    def illustrate(self, uuid: str) -> None:
+        self.illustrated.append(uuid)
+
+    def mirror(self, trials: Sequence[FrozenTrial]) -> Sequence[int]:
+        self.trials += trials
+        return range(len(self.trials) - len(trials), len(self.trials))
+
+    def simulations(self, uuid: str) -> list[Simulation]:
+        return [kept for kept in self.kept if kept.uuid == uuid]
+
+
+class Bench:
+    """A pool without processes: its networks fire regularly, faster with more current."""
+
+    capacity = 4
+
+    def __init__(self, fail: Callable[[Job], bool] = lambda _: False, wall_s: float = 0.0) -> None:
+        self._fail, self._wall_s = fail, wall_s
+        self.asked: list[Job] = []
+        self.timings: list[Timing] = []
+
+    def run(
+        self,
+        candidates: Sequence[Job],
+        *,
+        timing: Timing | None = None,
+        progress: Callable[[Outcome], None] = lambda _: None,
+    ) -> list[Outcome]:
+        assert timing is not None
+        self.asked += candidates
+        self.timings += [timing] * len(candidates)
+        time.sleep(self._wall_s)
+        outcomes = [
+            Outcome(uuid=c.uuid, realisation=c.realisation, result=self._simulate(c), wall_s=self._wall_s)
+            for c in candidates
+        ]
+        for outcome in reversed(outcomes):
+            progress(outcome)
+        return outcomes
+
+    def _simulate(self, candidate: Job) -> Observation | SimulationFailure:
+        if self._fail(candidate):
+            return SimulationFailure("it broke")
+        step: list[int] = []
+        neuron: list[int] = []
+        for start, stop, current in (
+            (0, 40, candidate.parameters["I_E"]),
+            (40, 50, candidate.parameters["I_I"]),
+        ):
+            every = round(200 / max(current, 0.1))
+            for cell in range(start, stop):
+                times = range(cell % every, 2000, every)
+                step += times
+                neuron += [cell] * len(times)
+        return observe_spikes(step, neuron, LAYOUT, dt_ms=1.0, duration_ms=2000.0, window_ms=400.0)
+
+
+class Dies(Shelf):
+    """A store whose process is killed once it has kept so many simulations."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self.after = after
+
+    def record(self, simulation: Simulation) -> None:
+        if len(self.kept) == self.after:
+            self.leave()
+            raise KeyboardInterrupt
+        super().record(simulation)
+
+
+def doubled(shelf: Shelf) -> list[tuple[Any, ...]]:
+    times = Counter((kept.uuid, kept.stage, kept.realisation) for kept in shelf.kept)
+    return [key for key, count in times.items() if count > 1]

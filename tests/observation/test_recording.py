@@ -1,0 +1,288 @@
+"""Recordings: read from files, bootstrapped, sampled, compared with, and made targets of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+
+from calibrate import (
+    Estimate,
+    Recording,
+    RecordingError,
+    StudyError,
+    bootstrap,
+    find_statistic,
+    observe_trains,
+    read_recording,
+    run_study,
+)
+from calibrate.errors import ObjectiveError, ObservationError
+from calibrate.objective.derived import distance_to, subsampled
+from tests.helpers.recordings import trains, written
+from tests.helpers.spike_trains import poisson_trains
+from tests.helpers.studies import RATE_E, RATE_I, Tables, small_study
+
+RATE, CV2 = find_statistic("rate_E"), find_statistic("cv2_E")
+
+
+def same(one: Recording, other: Recording) -> bool:
+    if one.trains.keys() != other.trains.keys() or one.clusters != other.clusters:
+        return False
+    pairs = [(a, b) for name in one.trains for a, b in zip(one.trains[name], other.trains[name], strict=True)]
+    return all(np.allclose(a, b, atol=1e-6) for a, b in pairs)
+
+
+def test_one_recording_reads_the_same_from_every_kind_of_file(tmp_path):
+    found = trains(6, duration_ms=2000)
+    csv = read_recording(written(tmp_path / "a.csv", found), duration_ms=2000)
+    assert (csv.units, csv.start_ms, csv.stop_ms) == (6, 0.0, 2000.0)
+    assert np.allclose(csv.trains["E"][3], found[3])
+    times, unit = np.concatenate(found), np.repeat(np.arange(6), [t.size for t in found])
+    np.savez(tmp_path / "a.npz", time_s=times / 1000, unit=unit, stop_ms=2000.0)
+    npz = read_recording(tmp_path / "a.npz")
+    assert same(npz, csv)
+    assert npz.stop_ms == 2000.0
+    segment = neo.Segment()
+    for train in found:
+        segment.spiketrains.append(neo.SpikeTrain(train * pq.ms, t_start=0 * pq.ms, t_stop=2000 * pq.ms))
+    block = neo.Block()
+    block.segments.append(segment)
+    neo.io.NeoMatlabIO(str(tmp_path / "a.mat")).write_block(block)
+    mat = read_recording(tmp_path / "a.mat")
+    assert same(mat, csv)
+    assert mat.stop_ms == 2000.0
+
+
+@pytest.mark.slow
+def test_units_of_an_nwb_file_are_read(tmp_path):
+    from datetime import UTC, datetime
+
+    import pynwb
+
+    found = trains(4, duration_ms=2000)
+    file = pynwb.NWBFile("a session", "identifier", datetime(2026, 1, 1, tzinfo=UTC))
+    for train in found:
+        file.add_unit(spike_times=train / 1000, obs_intervals=[[0.0, 2.0]])
+    with pynwb.NWBHDF5IO(tmp_path / "a.nwb", "w") as io:
+        io.write(file)
+    nwb = read_recording(tmp_path / "a.nwb", duration_ms=2000)
+    assert same(nwb, read_recording(written(tmp_path / "a.csv", found), duration_ms=2000))
+
+
+def test_populations_clusters_and_silent_units_come_from_the_columns(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "time_ms, unit, population, cluster\n5,a,E,1\n1,b,I,0\n2,a,E,1\n3,c,E,0\n,d,E,0\n4,e,E,1\n"
+    )
+    found = read_recording(path)
+    assert {name: [t.tolist() for t in units] for name, units in found.trains.items()} == {
+        "E": [[3.0], [], [2.0, 5.0], [4.0]],
+        "I": [[1.0]],
+    }
+    assert found.clusters == {"E": [2, 2], "I": [1]}
+    assert found.stop_ms == 5.0
+    assert found.observe().size("E") == 4
+
+
+def test_a_part_of_a_recording_may_be_looked_at(tmp_path):
+    path = written(tmp_path / "a.csv", trains(5))
+    part = read_recording(path, start_ms=5000, duration_ms=10_000, population="X").observe()
+    whole = observe_trains({"X": trains(5)}, start_ms=5000, duration_ms=10_000)
+    assert (part.neuron_totals == whole.neuron_totals).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", "time,unit\n1,2\n", "needs time_ms .or time_s. and unit, but contains time, unit"),
+        ("a.csv", "", "cannot be read as a recording"),
+        ("a.csv", "time_ms,unit\nx,1\n", "cannot be read as a recording: .*x"),
+        ("a.csv", "time_ms,unit\ninf,1\n", "contains an infinite spike time"),
+        ("a.csv", "time_ms,unit\n,1\n", "the interval from 0 to 0 ms is empty"),
+        ("a.npz", "nonsense", "cannot be read as a recording"),
+        ("a.pkl", "nonsense", "pickles can run arbitrary code and are not read"),
+        ("a.xyz", "nonsense", "neo cannot read it"),
+    ],
+)
+def test_files_that_are_no_recordings_are_refused_in_one_line(tmp_path, name, content, message):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(RecordingError, match=f"{name}: .*{message}") as caught:
+        read_recording(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_recording_is_said():
+    with pytest.raises(RecordingError, match="the file does not exist"):
+        read_recording("none.csv")
+
+
+def test_bootstrap_errors_are_those_of_repeated_recordings():
+    """Against the spread over 60 recordings of the same process, and its closed form for the rate."""
+
+    def recording(seed: int) -> Recording:
+        return Recording(trains={"E": trains(20, seed=seed)}, start_ms=0, stop_ms=20_000)
+
+    spread = {
+        one.name: np.std([one(recording(seed).observe()).value for seed in range(2, 62)], ddof=1)
+        for one in (RATE, CV2)
+    }
+    found = {one.statistic.name: one for one in bootstrap(recording(1), [RATE, CV2], repeats=100)}
+    closed_form = np.sqrt(8.0 / (20 * 20))  # of a Poisson process: rate / (N T)
+    assert spread["rate_E"] == pytest.approx(closed_form, rel=0.3)
+    # For independent neurons the variance counts twice.
+    assert found["rate_E"].error == pytest.approx(np.sqrt(2) * closed_form, rel=0.35)
+    assert found["cv2_E"].error == pytest.approx(np.sqrt(2) * spread["cv2_E"], rel=0.4)
+    assert found["rate_E"].error == bootstrap(recording(1), [RATE], repeats=100)[0].error
+
+
+def test_bootstrap_errors_see_what_all_neurons_share():
+    """Rates that switch together every second: the variance is that of 20 independent seconds."""
+    random = np.random.default_rng(4)
+    rates = random.choice([2.0, 14.0], size=20)
+    edges = 1000.0 * np.arange(21)
+    units = [
+        np.unique(
+            np.concatenate(
+                [a + 999 * random.random(n) for a, n in zip(edges[:-1], random.poisson(rates), strict=True)]
+            )
+            // 1
+        )
+        for _ in range(50)
+    ]
+    (found,) = bootstrap(Recording(trains={"E": units}, start_ms=0, stop_ms=20_000), [RATE])
+    assert found.error == pytest.approx(np.std(rates) / np.sqrt(20), rel=0.2)
+
+
+def test_a_recording_of_few_blocks_has_no_bootstrap():
+    short = Recording(trains={"E": trains(5, duration_ms=3000)}, start_ms=0, stop_ms=3000)
+    with pytest.raises(RecordingError, match="3 s are 3 blocks of 1 s, but a bootstrap needs at least 5"):
+        bootstrap(short, [RATE])
+
+
+def test_a_sample_of_the_neurons_has_on_average_what_all_have():
+    found = observe_trains(trains(200, shape=2.0), duration_ms=20_000)
+    few = subsampled(CV2, neurons=10, samples=60)(found)
+    assert few.value == pytest.approx(CV2(found).value, rel=0.03)
+    of_ten = np.std(CV2(found).sample) / np.sqrt(10)
+    assert few.error == pytest.approx(of_ten, rel=0.35)
+    everyone = subsampled(CV2, neurons=500, samples=2)(found)
+    assert everyone.value == pytest.approx(CV2(found).value)
+
+
+def test_a_sample_of_the_neurons_needs_the_spikes():
+    counts = observe_trains(trains(5), duration_ms=20_000)
+    object.__setattr__(counts, "spikes", None)
+    with pytest.raises(ObservationError, match="needs the spikes"):
+        subsampled(RATE, neurons=2)(counts)
+
+
+def test_distances_between_distributions_have_their_closed_forms():
+    random = np.random.default_rng(3)
+    found = observe_trains(
+        [0.1 * (t + 1) for t in poisson_trains(random, 50, rate_hz=10, duration_ms=20_000)],
+        duration_ms=20_000,
+    )
+    rates = RATE(found).sample
+    assert distance_to(RATE, rates)(found).value == 0
+    assert distance_to(RATE, rates + 3.0)(found).value == pytest.approx(3.0)  # W_1 of a shift
+    assert distance_to(RATE, rates + 1000.0, "ks")(found).value == 1.0
+    assert distance_to(RATE, rates, "ks")(found).value == 0
+    with pytest.raises(ObjectiveError, match="at least 2 numbers"):
+        distance_to(RATE, [1.0])
+    with pytest.raises(ObjectiveError, match="is not a mean over neurons or episodes"):
+        distance_to(find_statistic("locking_E"), [1.0, 2.0])
+
+
+AS_RECORDED = {"target": "recording", "tolerance": None}
+RECORDED = {"recording": {"file": "units.csv", "duration_ms": 20000}}
+
+
+def recorded(folder: Path, objective: Tables, **more: Tables):
+    written(folder / "units.csv", trains(30, rate_hz=6.0))
+    return small_study(folder, RECORDED, objectives=[RATE_E | objective, RATE_I], **more)
+
+
+def test_a_target_may_be_the_value_in_a_recording(tmp_path):
+    given = AS_RECORDED | {"standard_error": 0.1}
+    study = recorded(tmp_path, given)
+    (found,) = bootstrap(read_recording(tmp_path / "units.csv", duration_ms=20_000), [RATE])
+    target = study.objectives[0].target
+    assert target.value == pytest.approx(6.0, rel=0.1)
+    assert (target.value, target.tolerance) == (found.estimate.value, 2 * found.error)
+    loose = recorded(tmp_path, {"target": "recording", "tolerance": 0.7})
+    assert loose.objectives[0].target.tolerance == 0.7
+    first = study.digest
+    written(tmp_path / "units.csv", trains(30, rate_hz=6.0, seed=5))
+    assert small_study(tmp_path, RECORDED, objectives=[RATE_E | given, RATE_I]).digest != first
+
+
+def test_a_study_finds_a_distribution_and_a_sample_of_neurons(tmp_path):
+    study = recorded(
+        tmp_path,
+        {"target": None, "distribution": "recording", "neurons": 10, "samples": 5},
+        budget={"trials": 30},
+        sampler={"name": "tpe"},
+    )
+    assert study.needs.spikes
+    result = run_study(study, slots=2, progress=False)
+    assert result.best is not None
+    assert result.best.params["I_E"] == pytest.approx(1.2, abs=0.25)  # 5 Hz each
+    assert result.best.targets[0].target == 0
+
+
+def test_a_distribution_may_be_a_file_or_a_list(tmp_path):
+    (tmp_path / "rates.csv").write_text("rate\n4.0\n5.0\n\n6.0\n")
+    for given in ("rates.csv", [4.0, 5, 6.0]):
+        compared = {"target": None, "distribution": given, "distance": "ks", "tolerance": 0.2}
+        study = small_study(tmp_path, objectives=[RATE_E | compared, RATE_I])
+        assert study.objectives[0].statistic.unit == ""
+        assert study.objectives[0].target.value == 0
+
+
+@pytest.mark.parametrize(
+    ("objective", "message"),
+    [
+        (
+            AS_RECORDED | {"target": "recordin"},
+            r':20: \[objectives 1\] target must be a number, or "recording": "recordin"',
+        ),
+        (AS_RECORDED | {"interval": [1, 2]}, "has a target and an interval"),
+        ({"target": None, "distribution": 3}, "distribution must be the name of a file, a list of numbers"),
+        ({"target": None, "distribution": "none.csv"}, "none.csv cannot be read: No such file"),
+        ({"target": None, "distribution": "bad.csv"}, r"bad.csv:3: 'x' is not a number"),
+        ({"target": None, "distribution": [1.0]}, "needs at least 2 numbers"),
+        ({"target": None, "tolerance": None, "distribution": "recording"}, "tolerance is missing"),
+        ({"neurons": 1}, "neurons must be at least 2: 1"),
+        ({"loss": "robus"}, "did you mean 'robust'"),
+    ],
+)
+def test_what_cannot_be_compared_with_is_one_line(tmp_path, objective, message):
+    (tmp_path / "bad.csv").write_text("rate\n1\nx\n")
+    with pytest.raises(StudyError, match=message) as caught:
+        recorded(tmp_path, objective)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_the_recording_does_not_have_is_one_line(tmp_path):
+    written(tmp_path / "units.csv", trains(5))
+    second = RATE_I | {"interval": None, "target": "recording"}
+    with pytest.raises(StudyError, match="population I, which the recording does not have; it has E"):
+        small_study(tmp_path, RECORDED, objectives=[RATE_E, second])
+    with pytest.raises(StudyError, match=r"there is no \[recording\] to compare with"):
+        small_study(tmp_path, objectives=[RATE_E | AS_RECORDED, RATE_I])
+    with pytest.raises(StudyError, match=r"\[recording\] file: .*there is no such recording"):
+        small_study(tmp_path, recording={"file": "none.csv"})
+
+
+def test_a_robust_loss_grows_linearly_beyond_the_tolerance(tmp_path):
+    objective = recorded(tmp_path, {"loss": "robust"}).objectives[0]
+    losses = [objective.loss(Estimate(value)) for value in (5.0, 5.5, 6.0, 7.0, 15.0)]
+    assert losses == pytest.approx([0.0, 0.25, 1.0, 3.0, 19.0])
+    far = [objective.loss(Estimate(5.0 + z)) for z in (49, 50.5, 51, 100, 1e9)]
+    assert far == sorted(far)
+    assert far[1] == pytest.approx(100)
+    assert far[-1] < objective.loss(Estimate(float("nan"), shortfall=0.0))
