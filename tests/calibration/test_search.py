@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import FrozenTrial, TrialState
 
-from calibrate.calibration.search import strategies as samplers
+from calibrate.calibration.search import optuna_internals
 from calibrate.calibration.search.search import Search, candidate_seed, distribution
 from calibrate.calibration.search.trials import Answer, Proposal
 from calibrate.errors import StudyError
@@ -169,7 +169,7 @@ def test_tpe_sees_a_limited_number_of_trials_the_best_among_them():
 def test_tpe_asks_what_optunas_own_sampler_would(multivariate, monkeypatch):
     sampler = Tpe(startup=4, multivariate=multivariate)
     ours = parameters(go_on(Search(SPACE, sampler, seed=1), 6, 4))
-    monkeypatch.delattr(samplers._BatchTpe, "_get_internal_repr")
+    monkeypatch.delattr(optuna_internals.BatchTpe, "_get_internal_repr")
     assert parameters(go_on(Search(SPACE, sampler, seed=1), 6, 4)) == ours
 
 

@@ -23,6 +23,7 @@ from calibrate.cli.commands import execute
 from calibrate.errors import ModelError
 from calibrate.network import Model, Parameter, find_model
 from calibrate.study import read_study, suggestions
+from calibrate.study.python_objects import digest
 from tests.helpers.studies import MODEL, STATISTIC
 
 READY = [

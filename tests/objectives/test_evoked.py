@@ -138,13 +138,13 @@ def test_the_warm_up_does_not_shift_the_protocol(tmp_path):
         ),
         (
             {"population": "X", "clusters": [0]},
-            r"population is not a population: \"X\"; there are",
+            r"population is not a population: \"X\"; populations are",
         ),
         ({"duration_ms": 0}, "duration_ms must be above 0"),
         ({"duration_ms": 100.5}, "is not a whole number of 1 ms steps"),
-        ({"repetitions": 9}, "a presentation that is not within the 2000 ms"),
+        ({"repetitions": 9}, "a presentation outside the 2000 ms"),
         ({"repetitions": None}, "does not say when it is presented"),
-        ({"repetitions": None, "onsets_ms": [1]}, "has onsets_ms and a regular train"),
+        ({"repetitions": None, "onsets_ms": [1]}, "has both onsets_ms and a regular train"),
         ({"current_pA": None}, "current_pA is missing"),
     ],
 )

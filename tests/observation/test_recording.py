@@ -248,7 +248,7 @@ def test_a_distribution_may_be_a_file_or_a_list(tmp_path):
     [
         (
             AS_RECORDED | {"target": "recordin"},
-            r':20: \[objectives 1\] target must be a number, or "recording": "recordin"',
+            r':20: \[objectives 1\] target must be a number or "recording": "recordin"',
         ),
         (AS_RECORDED | {"interval": [1, 2]}, "has a target and an interval"),
         ({"target": None, "distribution": 3}, "distribution must be the name of a file, a list of numbers"),
@@ -270,11 +270,11 @@ def test_what_cannot_be_compared_with_is_one_line(tmp_path, objective, message):
 def test_what_the_recording_does_not_have_is_one_line(tmp_path):
     written(tmp_path / "units.csv", trains(5))
     second = RATE_I | {"interval": None, "target": "recording"}
-    with pytest.raises(StudyError, match="population I, which the recording does not have; it has E"):
+    with pytest.raises(StudyError, match="population I, which the recording does not contain; it contains E"):
         small_study(tmp_path, RECORDED, objectives=[RATE_E, second])
     with pytest.raises(StudyError, match=r"there is no \[recording\] to compare with"):
         small_study(tmp_path, objectives=[RATE_E | AS_RECORDED, RATE_I])
-    with pytest.raises(StudyError, match=r"\[recording\] file: .*there is no such recording"):
+    with pytest.raises(StudyError, match=r"\[recording\] file: .*the file does not exist"):
         small_study(tmp_path, recording={"file": "none.csv"})
 
 

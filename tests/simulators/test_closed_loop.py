@@ -532,8 +532,8 @@ def test_the_loop_is_part_of_a_study_and_its_deadline_is_not(tmp_path):
         ({"loop": {"input": "rate"}}, "population E has no Poisson input"),
         ({"loop": {"interval_ms": 0.5}}, "the interval of 0.5 ms is not a whole number of 1 ms steps"),
         ({"loop": {"interval_ms": 300.0}}, "a measurement of 2000 ms is not a whole number of 300 ms steps"),
-        ({"stimuli": [STIMULUS]}, "[stimuli] are of no use in a closed loop"),
-        ({"loop": None, **REWARD}, "look at behaviour, and the network acts on nothing"),
+        ({"stimuli": [STIMULUS]}, "[stimuli] cannot be used in a closed loop"),
+        ({"loop": None, **REWARD}, "[objectives] need a closed loop"),
     ],
 )
 def test_a_loop_that_cannot_be_is_refused_in_a_line(tmp_path, change, message):

@@ -78,7 +78,7 @@ def test_the_last_stage_is_the_full_simulation_and_stages_take_its_warm_up(tmp_p
 def test_stages_need_a_constraint_that_a_short_simulation_can_judge(tmp_path, statistic):
     constrained = {"constraints": [{"statistic": statistic, "max": 900}]}
     assert len(small_study(tmp_path, constrained).constraints) == 1
-    with pytest.raises(StudyError, match=r"\[stages\] judge nothing"):
+    with pytest.raises(StudyError, match=r"\[stages\] have no effect"):
         small_study(tmp_path, constrained, stages=[{"duration_ms": 500}])
 
 
@@ -88,7 +88,7 @@ def test_a_plateau_alone_ends_a_study(tmp_path):
 
 def test_a_grid_takes_no_prior(tmp_path):
     assert small_study(tmp_path, GRID).trials == 4
-    with pytest.raises(StudyError, match=r"\[prior\] is of no use to a grid"):
+    with pytest.raises(StudyError, match=r"\[prior\] has no effect on a grid"):
         small_study(tmp_path, GRID, prior={"points": [{"I_E": 1.0}]})
 
 
