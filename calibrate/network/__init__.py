@@ -10,18 +10,15 @@ A `Model` makes the network and its values from parameters. `calibrate.models` c
 users define theirs in the same way in a file (`file.py:Name`).
 """
 
+from calibrate.network.checks import check_stimuli, checked
 from calibrate.network.model import Model, Parameter, Parameters, find_model
+from calibrate.network.rules import Bernoulli, FixedIndegree, Rule, UniformDelay, UniformIndegree
 from calibrate.network.structure import (
-    Bernoulli,
-    FixedIndegree,
     Network,
     Part,
     Plasticity,
     Population,
     Projection,
-    Rule,
-    UniformDelay,
-    UniformIndegree,
 )
 from calibrate.network.values import (
     Distributed,
@@ -33,8 +30,6 @@ from calibrate.network.values import (
     UniformPhase,
     UniformPotential,
     Values,
-    check_stimuli,
-    checked,
 )
 
 __all__ = [

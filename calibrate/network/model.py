@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 from calibrate import plugins
 from calibrate.errors import ModelError, PluginError, did_you_mean
+from calibrate.network.checks import checked
 from calibrate.network.structure import Network
-from calibrate.network.values import Values, checked
+from calibrate.network.values import Values
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibrate.errors import ObjectiveError
-from calibrate.objective.statistics import Estimate, Statistic
+from calibrate.objective.estimates import Estimate
+from calibrate.objective.statistics import Statistic
 from calibrate.observation import Needs, Observation, parts
 
 Distance = Literal["wasserstein", "ks"]

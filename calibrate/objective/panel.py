@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from calibrate.errors import ObjectiveError, one_line
-from calibrate.objective.statistics import Estimate, Statistic, find_statistic
+from calibrate.objective.estimates import Estimate
+from calibrate.objective.statistics import Statistic, find_statistic
 from calibrate.observation import Layout, Observation
 
 OF_POPULATIONS = (

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibrate.errors import RecordingError
+from calibrate.objective.estimates import Estimate
 from calibrate.objective.panel import measure, panel
-from calibrate.objective.statistics import Estimate, Statistic
+from calibrate.objective.statistics import Statistic
 from calibrate.observation import Needs
 from calibrate.observation.recording import Recording
 

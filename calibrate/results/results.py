@@ -194,50 +194,16 @@ class Results:
     @cached_property
     def simulations(self) -> pd.DataFrame:
         """A row per simulation, as they ended: trial, stage, graph, seed, times, simulator, statistics."""
-        import pandas as pd
+        from calibrate.results.frames import frame_of_simulations  # pandas takes half a second
 
-        numbers = {str(trial.user_attrs[UUID]): trial.number for trial in self._trials}
-        return pd.DataFrame(
-            [
-                {
-                    "trial": numbers.get(simulation.uuid),
-                    "stage": simulation.stage,
-                    "graph": simulation.realisation,
-                    "seed": simulation.seed,
-                    "backend": simulation.backend.get("name"),
-                    "duration_ms": simulation.duration_ms,
-                    "wall_s": simulation.wall_s,
-                    "host": simulation.host,
-                    "finished": simulation.finished,
-                    "reason": simulation.reason,
-                    **{name: estimate.value for name, estimate in simulation.estimates.items()},
-                }
-                for simulation in self._simulations
-            ]
-        )
+        return frame_of_simulations(self._trials, self._simulations)
 
     @cached_property
     def statistics(self) -> pd.DataFrame:
         """A row per simulation and statistic: trial, stage, graph, statistic, value, error, support, note."""
-        import pandas as pd
+        from calibrate.results.frames import frame_of_statistics
 
-        numbers = {str(trial.user_attrs[UUID]): trial.number for trial in self._trials}
-        rows = [
-            (
-                numbers.get(simulation.uuid),
-                simulation.stage,
-                simulation.realisation,
-                name,
-                estimate.value,
-                estimate.error,
-                estimate.support,
-                estimate.note,
-            )
-            for simulation in self._simulations
-            for name, estimate in simulation.estimates.items()
-        ]
-        columns = ["trial", "stage", "graph", "statistic", "value", "error", "support", "note"]
-        return pd.DataFrame(rows, columns=columns)
+        return frame_of_statistics(self._trials, self._simulations)
 
     def trial(self, number: int) -> TrialSummary:
         """Return a complete trial.

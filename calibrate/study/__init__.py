@@ -2,8 +2,9 @@
 
 from calibrate.study.file.samplers import AnySampler as Sampler
 from calibrate.study.file.samplers import Cmaes, Gp, Grid, Nsga2, Qmc, Random, Tpe
+from calibrate.study.identity import differences
 from calibrate.study.reading import make_study, read_study
-from calibrate.study.study import Study, differences
+from calibrate.study.study import Study
 
 __all__ = [
     "Cmaes",

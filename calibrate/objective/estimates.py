@@ -1,0 +1,118 @@
+"""Estimates: what statistics return, and how much they are known to scatter."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The value of a statistic for one observation, and how reliable it is.
+
+    Attributes
+    ----------
+    value : float
+        The statistic, in its unit; nan if it is undefined.
+    support : float
+        How much data it rests on (neurons, episodes; the docstring of the statistic says which); nan if
+        unknown.
+    shortfall : float
+        If undefined: how far the activity is from where it would be defined, from 0 (nearly) to 1.
+    lower_bound : bool
+        Whether the true value may be higher (an episode that the measurement cut off).
+    note : str
+        One line worth showing beside the value, such as "lower bound: no up-state ended".
+    error : float
+        Standard error of the value, from the spread over its support as if independent; nan if unknown.
+    sample : ndarray of float, shape (support,), or None
+        The values that it is the mean of, one per neuron or episode, if the statistic has them; they can be
+        compared with a whole distribution.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calibrate import Estimate
+    >>> Estimate.mean_of(np.array([4.0, 5.0, 6.0]))
+    Estimate(value=5.0, support=3, shortfall=0.0, lower_bound=False, note='', error=0.577...)
+    >>> Estimate(float("nan"), shortfall=1.0, note="no spike").defined
+    False
+    """
+
+    value: float
+    support: float = math.nan
+    shortfall: float = 0.0
+    lower_bound: bool = False
+    note: str = ""
+    error: float = math.nan
+    sample: NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def mean_of(cls, sample: NDArray[np.float64], *, note: str = "") -> Estimate:
+        """Average one value per neuron (or episode).
+
+        Parameters
+        ----------
+        sample : ndarray of float, shape (n,), n >= 1
+            The values.
+        note : str
+            One line worth showing beside the mean.
+
+        Returns
+        -------
+        Estimate
+            The mean with its standard error, which is nan for a single value.
+        """
+        n = sample.size
+        error = float(sample.std(ddof=1)) / math.sqrt(n) if n > 1 else math.nan
+        return cls(float(sample.mean()), support=n, note=note, error=error, sample=sample)
+
+    @property
+    def defined(self) -> bool:
+        """Whether the value is a finite number."""
+        return math.isfinite(self.value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """Standard deviation of a statistic between trials of one parameter set, relative to its value.
+
+    Attributes
+    ----------
+    within : float
+        From one run of 10 s to another on one graph; falls with the square root of the duration.
+    between : float
+        From one graph to another, in addition.
+
+    Examples
+    --------
+    >>> from calibrate import Spread
+    >>> Spread(within=0.01, between=0.04).standard_error(5.0, duration_ms=10_000.0, graphs=1)
+    0.206...
+    """
+
+    within: float
+    between: float = 0.0
+
+    def standard_error(self, value: float, *, duration_ms: float, graphs: int) -> float:
+        """Return the standard error of a mean over graphs.
+
+        Parameters
+        ----------
+        value : float
+            The mean.
+        duration_ms : float, ms
+            Length of the measurement on each graph.
+        graphs : int
+            Number of graphs.
+
+        Returns
+        -------
+        float
+            The standard error, in the unit of `value`.
+        """
+        variance = self.within**2 * 10_000 / duration_ms + self.between**2
+        return abs(value) * math.sqrt(variance / graphs)

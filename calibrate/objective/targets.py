@@ -1,0 +1,226 @@
+"""Targets of statistics: a value with a tolerance, or an interval."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from calibrate.errors import ObjectiveError
+
+
+@dataclass(frozen=True)
+class Value:
+    """A target value with a tolerance, both in the unit of the statistic.
+
+    Attributes
+    ----------
+    value : float
+        The value to reach.
+    tolerance : float
+        Deviation that still counts as reached.
+    source : str
+        Where the target comes from.
+
+    Raises
+    ------
+    ObjectiveError
+        If a number is not finite, or the tolerance is not above 0.
+    """
+
+    value: float
+    tolerance: float
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.value) and math.isfinite(self.tolerance) and self.tolerance > 0):
+            raise ObjectiveError("a target needs a finite value and a tolerance above 0")
+
+    def deviation(self, reached: float, scale: str) -> float:
+        """Return the signed distance to the target in tolerances.
+
+        On the log scale it is a distance of logarithms. On either scale it is -1 and 1 where the tolerance
+        ends, at value - tolerance and value + tolerance.
+
+        Parameters
+        ----------
+        reached : float
+            Value of the statistic.
+        scale : {"linear", "log"}
+            Scale of the statistic.
+
+        Returns
+        -------
+        float
+            The distance; -inf on the log scale for a value of 0 or below.
+        """
+        if scale == "log":
+            if reached <= 0:
+                return -math.inf
+            side = math.copysign(self.tolerance / self.value, reached - self.value)
+            return (math.log(reached) - math.log(self.value)) / abs(math.log1p(side))
+        return (reached - self.value) / self.tolerance
+
+    def met(self, reached: float) -> bool:
+        """Whether a value lies within the tolerance.
+
+        Parameters
+        ----------
+        reached : float
+            Value of the statistic.
+
+        Returns
+        -------
+        bool
+            Whether it does; False if it is not finite.
+        """
+        return math.isfinite(reached) and abs(reached - self.value) <= self.tolerance
+
+    @property
+    def aim(self) -> float | tuple[float, float]:
+        """The value, as a study file has it."""
+        return self.value
+
+    @property
+    def centre(self) -> float:
+        """The middle of the target."""
+        return self.value
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The lowest and the highest value that meet the target."""
+        return self.value - self.tolerance, self.value + self.tolerance
+
+    @property
+    def reach(self) -> float:
+        """How far from the centre a deviation of one tolerance is."""
+        return self.tolerance
+
+    @property
+    def relative_tolerance(self) -> float:
+        """The tolerance as a part of the value."""
+        return self.tolerance / self.value
+
+    def margin(self, scale: str) -> float:
+        """Return what counts as no difference.
+
+        Parameters
+        ----------
+        scale : {"linear", "log"}
+            How values of the statistic are compared.
+
+        Returns
+        -------
+        float
+            The tolerance; on the log scale ln(1 + tolerance / value), the nearer of the two ends.
+        """
+        return math.log1p(self.relative_tolerance) if scale == "log" else self.tolerance
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A target interval: every value inside is equally good, deviations outside are counted in tolerances.
+
+    Attributes
+    ----------
+    low : float
+        Lower end, in the unit of the statistic.
+    high : float
+        Upper end.
+    tolerance : float
+        Unit of deviations beyond either end.
+    source : str
+        Where the target comes from.
+
+    Raises
+    ------
+    ObjectiveError
+        If the ends are not finite and in order, or the tolerance is not finite and above 0.
+    """
+
+    low: float
+    high: float
+    tolerance: float
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+            raise ObjectiveError("a target interval needs two finite ends, the lower one first")
+        if not (math.isfinite(self.tolerance) and self.tolerance > 0):
+            raise ObjectiveError("a target interval needs a tolerance above 0")
+
+    def deviation(self, reached: float, scale: str) -> float:
+        """Return the signed distance to the nearer end in tolerances; 0 inside.
+
+        Parameters
+        ----------
+        reached : float
+            Value of the statistic.
+        scale : {"linear", "log"}
+            Scale of the statistic; on "log" it is a distance of logarithms.
+
+        Returns
+        -------
+        float
+            The distance; -inf on the log scale for a value of 0 or below, outside of the interval.
+        """
+        end = min(max(reached, self.low), self.high)
+        if scale == "log" and end != reached:
+            if reached <= 0:
+                return -math.inf
+            return (math.log(reached) - math.log(end)) * end / self.tolerance
+        return (reached - end) / self.tolerance
+
+    def met(self, reached: float) -> bool:
+        """Whether a value lies inside, both ends included.
+
+        Parameters
+        ----------
+        reached : float
+            Value of the statistic.
+
+        Returns
+        -------
+        bool
+            Whether it does.
+        """
+        return self.low <= reached <= self.high
+
+    @property
+    def aim(self) -> float | tuple[float, float]:
+        """Both ends, as a study file has them."""
+        return self.low, self.high
+
+    @property
+    def centre(self) -> float:
+        """The middle of the target."""
+        return (self.low + self.high) / 2
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The lowest and the highest value that meet the target."""
+        return self.low, self.high
+
+    @property
+    def reach(self) -> float:
+        """How far from the centre a deviation of one tolerance is."""
+        return self.tolerance + (self.high - self.low) / 2
+
+    @property
+    def relative_tolerance(self) -> float:
+        """The tolerance as a part of the upper end."""
+        return self.tolerance / self.high
+
+    def margin(self, scale: str) -> float:
+        """Return what counts as no difference.
+
+        Parameters
+        ----------
+        scale : {"linear", "log"}
+            How values of the statistic are compared.
+
+        Returns
+        -------
+        float
+            The tolerance; on the log scale tolerance / high.
+        """
+        return self.relative_tolerance if scale == "log" else self.tolerance

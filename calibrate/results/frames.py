@@ -1,0 +1,55 @@
+"""Simulations and their statistics as data frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+from optuna.trial import FrozenTrial
+
+from calibrate.calibration.search.trials import UUID
+from calibrate.calibration.trials.simulation import Simulation
+
+
+def frame_of_simulations(trials: Sequence[FrozenTrial], simulations: Sequence[Simulation]) -> pd.DataFrame:
+    """A row per simulation, as they ended."""
+    numbers = {str(trial.user_attrs[UUID]): trial.number for trial in trials}
+    return pd.DataFrame(
+        [
+            {
+                "trial": numbers.get(simulation.uuid),
+                "stage": simulation.stage,
+                "graph": simulation.realisation,
+                "seed": simulation.seed,
+                "backend": simulation.backend.get("name"),
+                "duration_ms": simulation.duration_ms,
+                "wall_s": simulation.wall_s,
+                "host": simulation.host,
+                "finished": simulation.finished,
+                "reason": simulation.reason,
+                **{name: estimate.value for name, estimate in simulation.estimates.items()},
+            }
+            for simulation in simulations
+        ]
+    )
+
+
+def frame_of_statistics(trials: Sequence[FrozenTrial], simulations: Sequence[Simulation]) -> pd.DataFrame:
+    """A row per simulation and statistic, as they ended."""
+    numbers = {str(trial.user_attrs[UUID]): trial.number for trial in trials}
+    rows = [
+        (
+            numbers.get(simulation.uuid),
+            simulation.stage,
+            simulation.realisation,
+            name,
+            estimate.value,
+            estimate.error,
+            estimate.support,
+            estimate.note,
+        )
+        for simulation in simulations
+        for name, estimate in simulation.estimates.items()
+    ]
+    columns = ["trial", "stage", "graph", "statistic", "value", "error", "support", "note"]
+    return pd.DataFrame(rows, columns=columns)
