@@ -55,30 +55,8 @@ def distributions_figure(results: Results, observations: Mapping[str, Sequence[O
     >>> distributions_figure(results, {"Poisson": [shown]}).savefig("distributions.png")
     """
     targets = {objective.name: objective.target for objective in results.study.objectives}
-    candidates = [
-        statistic
-        for statistic in results.study.statistics
-        if statistic.sample
-        and any(statistic.name == kind or statistic.name.startswith(f"{kind}_") for kind in KINDS)
-    ]
-    estimates = {
-        label: [measure(observation, candidates) for observation in graphs]
-        for label, graphs in observations.items()
-    }
-    samples = {
-        statistic.name: {
-            label: _pool([of_graph[statistic.name] for of_graph in graphs])
-            for label, graphs in estimates.items()
-        }
-        for statistic in candidates
-    }
-    statistics = [
-        statistic
-        for statistic in candidates
-        if all(values.size > 1 for values in samples[statistic.name].values())
-    ]
-    if not statistics or not observations:
-        raise ObservationError("no statistic has a distribution to draw")
+    samples = _samples(results, observations)
+    statistics = [one for one in results.study.statistics if one.name in samples]
     columns = min(len(statistics), MOST_A_ROW)
     rows = -(-len(statistics) // columns)
     figure = new_figure(2.6 * columns, 2.1 * rows + 0.3)
@@ -106,6 +84,37 @@ def distributions_figure(results: Results, observations: Mapping[str, Sequence[O
         handles |= dict(zip(labels, artists, strict=True))
     figure.legend(list(handles.values()), list(handles), loc="outside upper left", ncols=4)
     return figure
+
+
+def _samples(
+    results: Results, observations: Mapping[str, Sequence[Observation]]
+) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """The values of each statistic that has a distribution everywhere, by label. Raises ObservationError."""
+    statistics = [
+        statistic
+        for statistic in results.study.statistics
+        if statistic.sample
+        and any(statistic.name == kind or statistic.name.startswith(f"{kind}_") for kind in KINDS)
+    ]
+    estimates = {
+        label: [measure(observation, statistics) for observation in graphs]
+        for label, graphs in observations.items()
+    }
+    samples = {
+        statistic.name: {
+            label: _pool([of_graph[statistic.name] for of_graph in graphs])
+            for label, graphs in estimates.items()
+        }
+        for statistic in statistics
+    }
+    drawable = {
+        name: by_label
+        for name, by_label in samples.items()
+        if all(values.size > 1 for values in by_label.values())
+    }
+    if not drawable or not observations:
+        raise ObservationError("no statistic has a distribution to draw")
+    return drawable
 
 
 def _pool(estimates: Sequence[Estimate]) -> NDArray[np.float64]:

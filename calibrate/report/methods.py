@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -12,6 +12,7 @@ from calibrate.neurons import neuron_model
 from calibrate.plugins import version_of
 from calibrate.results.results import Results
 from calibrate.simulators.backends import BACKENDS
+from calibrate.study import Study
 
 
 @dataclass(frozen=True)
@@ -22,90 +23,120 @@ class Reference:
     doi: str
 
 
-SAMPLERS = {
-    "tpe": "the tree-structured Parzen estimator",
-    "cmaes": "covariance matrix adaptation (CMA-ES)",
-    "gp": "a Gaussian process",
-    "nsga2": "the genetic algorithm NSGA-II",
-    "qmc": "a Sobol sequence",
-    "random": "independent random points",
-    "grid": "every point of a grid",
-}
-
-
 def methods(results: Results, verdict: Verdict | None) -> tuple[str, list[Reference]]:
     """Write a paragraph, for a paper, on how the parameters were found; with its references in order."""
-    study, cited = results.study, list[str]()
-    references = tomllib.loads((files("calibrate.report") / "references.toml").read_text(encoding="utf-8"))
-
-    def cite(*keys: str) -> str:
-        for key in keys:
-            if key not in cited:
-                cited.append(key)
-        return "[" + ", ".join(str(cited.index(key) + 1) for key in keys) + "]"
-
-    if study.model.cites and study.model.cites not in references:  # a user's model gives the full citation
-        references[study.model.cites] = {"text": study.model.cites, "doi": ""}
-    source = f" {cite(study.model.cites)}" if study.model.cites else ""
-    sizes = ", ".join(f"{p.size:,} {p.name}" for p in study.network.populations)
-    free, targets = list(study.space), [objective.name for objective in study.objectives]
-    backend = study.simulation.backend
-    neurons = [neuron_model(population.neuron) for population in study.network.populations]
-    exact = backend != "poisson" and all(neuron.exact for neuron in neurons)
-    robust = [objective.name for objective in study.objectives if objective.robust]
+    bibliography = _Bibliography(results.study.model.cites)
     sentences = [
+        _what(results.study, bibliography),
+        _how(results.study, bibliography),
+        _loss(results.study, bibliography),
+        *_replicates(results.study, bibliography),
+        _outcome(results),
+    ]
+    if verdict is not None and not verdict.exact and len(verdict.simulators) > 1:
+        sentences.append(_validation(verdict, bibliography))
+    return " ".join(sentences), bibliography.cited
+
+
+class _Bibliography:
+    """Numbers references in the order in which they are cited.
+
+    of_model  the model's source: a key of the references that come with calibrate, or the full citation
+    """
+
+    def __init__(self, of_model: str) -> None:
+        text = (files("calibrate.report") / "references.toml").read_text(encoding="utf-8")
+        self._references = tomllib.loads(text)
+        if of_model and of_model not in self._references:
+            self._references[of_model] = {"text": of_model, "doi": ""}
+        self._keys: list[str] = []
+
+    @property
+    def cited(self) -> list[Reference]:
+        return [Reference(**self._references[key]) for key in self._keys]
+
+    def cite(self, key: str) -> str:
+        """The number of a reference, in brackets; nothing if there is no such reference."""
+        if key not in self._references:
+            return ""
+        if key not in self._keys:
+            self._keys.append(key)
+        return f" [{self._keys.index(key) + 1}]"
+
+
+def _what(study: Study, bibliography: _Bibliography) -> str:
+    free = list(study.space)
+    source = bibliography.cite(study.model.cites)
+    sizes = ", ".join(f"{p.size:,} {p.name}" for p in study.network.populations)
+    return (
         f"{_count(len(free), 'parameter')} of the network model {study.model.name}{source} "
         f"({sizes} neurons in the middle of the ranges) "
         f"{'was' if len(free) == 1 else 'were'} calibrated ({_enumerate(free)}) with calibrate "
         f"{version_of('calibrate-snn') or '(not installed)'}, "
-        f"which searches with Optuna {version_of('optuna')} {cite('optuna')}.",
-        f"Parameter sets were proposed by {SAMPLERS[study.sampler.name]} and simulated in "
-        f"{BACKENDS[backend].in_methods}{f' {cite(backend)}' if backend in references else ''} with a time "
-        f"step of {study.simulation.dt_ms:g} ms"
-        + (f" by exact integration {cite('exact')}" if exact else "")
-        + f", for {study.simulation.duration_ms / 1000:g} s after {study.simulation.warmup_ms / 1000:g} s.",
-        f"The loss was the {'' if len(targets) == 1 else 'weighted mean of the '}squared deviation"
-        f"{'' if len(targets) == 1 else 's'} of {_enumerate(targets)} from the target"
-        f"{'' if len(targets) == 1 else 's'}, in units of the tolerances (table of targets)"
-        + (
-            f"; beyond the tolerance it grew linearly {cite('huber')}"
-            f"{'' if len(robust) == len(targets) else f' for {_enumerate(robust)}'}"
-            if robust
-            else ""
-        )
-        + ".",
-    ]
+        f"which searches with Optuna {version_of('optuna')}{bibliography.cite('optuna')}."
+    )
+
+
+def _how(study: Study, bibliography: _Bibliography) -> str:
+    simulation, backend = study.simulation, study.simulation.backend
+    simulator = f"{BACKENDS[backend].in_methods}{bibliography.cite(backend)}"
+    neurons = [neuron_model(population.neuron) for population in study.network.populations]
+    exactly = ""
+    if backend != "poisson" and all(neuron.exact for neuron in neurons):
+        exactly = f" by exact integration{bibliography.cite('exact')}"
+    return (
+        f"Parameter sets were proposed by {study.sampler.title} and simulated in {simulator} with a time "
+        f"step of {simulation.dt_ms:g} ms{exactly}, for {simulation.duration_ms / 1000:g} s after "
+        f"{simulation.warmup_ms / 1000:g} s."
+    )
+
+
+def _loss(study: Study, bibliography: _Bibliography) -> str:
+    targets = [objective.name for objective in study.objectives]
+    robust = [objective.name for objective in study.objectives if objective.robust]
+    one = len(targets) == 1
+    linearly = ""
+    if robust:
+        of_some = "" if len(robust) == len(targets) else f" for {_enumerate(robust)}"
+        linearly = f"; beyond the tolerance it grew linearly{bibliography.cite('huber')}{of_some}"
+    return (
+        f"The loss was the {'squared deviation' if one else 'weighted mean of the squared deviations'} of "
+        f"{_enumerate(targets)} from the {'target' if one else 'targets'}, in units of the tolerances "
+        f"(table of targets){linearly}."
+    )
+
+
+def _replicates(study: Study, bibliography: _Bibliography) -> Iterator[str]:
     replicates = study.replicates
     if replicates.graphs > 1:
-        sentences.append(
-            f"Every parameter set was simulated on {replicates.graphs} realisations of the connectivity."
-        )
+        yield f"Every parameter set was simulated on {replicates.graphs} realisations of the connectivity."
     if replicates.confirm:
-        sentences.append(
+        yield (
             f"A parameter set that would have become the best was simulated on {replicates.confirm} further "
-            f"realisations before it counted {cite('replicates')}."
+            f"realisations before it counted{bibliography.cite('replicates')}."
         )
     if study.constraints:
         names = _enumerate([constraint.name for constraint in study.constraints])
-        sentences.append(f"Networks that violated the bounds on {names} were excluded.")
+        yield f"Networks that violated the bounds on {names} were excluded."
+
+
+def _outcome(results: Results) -> str:
     counts = results.counts
-    sentences.append(
-        f"Of {counts['complete'] + counts['failed']} parameter sets, "
-        f"{counts['failed'] or 'none'} failed; the best one is reported"
-        + (
-            " with its mean and standard deviation on realisations that the search had not seen."
-            if replicates.fresh
-            else "."
-        )
+    unseen = " with its mean and standard deviation on realisations that the search had not seen"
+    return (
+        f"Of {counts['complete'] + counts['failed']} parameter sets, {counts['failed'] or 'none'} failed; "
+        f"the best one is reported{unseen if results.study.replicates.fresh else ''}."
     )
-    if verdict is not None and not verdict.exact and len(verdict.simulators) > 1:
-        first, second = (name.partition(" ")[0] for name in verdict.simulators)
-        sentences.append(
-            f"It was validated on {verdict.replicates} further realisations in {first} {cite('nest')} and "
-            f"{second} {cite('genn')}; equivalence was tested by two one-sided paired t-tests at 5 % "
-            f"{cite('tost')} with the tolerances as margins: {verdict.words}."
-        )
-    return " ".join(sentences), [Reference(**references[key]) for key in cited]
+
+
+def _validation(verdict: Verdict, bibliography: _Bibliography) -> str:
+    first, second = (name.partition(" ")[0] for name in verdict.simulators)
+    return (
+        f"It was validated on {verdict.replicates} further realisations in {first}"
+        f"{bibliography.cite('nest')} and {second}{bibliography.cite('genn')}; equivalence was tested by two "
+        f"one-sided paired t-tests at 5 %{bibliography.cite('tost')} with the tolerances as margins: "
+        f"{verdict.words}."
+    )
 
 
 def _count(n: int, noun: str) -> str:

@@ -89,6 +89,27 @@ class Draft:
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
+        yield from self._introduction()
+        yield from self._parameters()
+        times = {"backend": "auto", "warmup_ms": WARMUP_MS, "duration_ms": DURATION_MS}
+        yield "# A trial has a warm-up and then a measurement. Longer measurements are less noisy."
+        yield from _table("simulation", SimulationSection, times)
+        aims = self._complete_aims()
+        yield from self._aims(aims)
+        yield "# All trials use the same random graph. One that would be the best is first tried on others."
+        replicates = self._replicates(aims)
+        if replicates:
+            yield "# On fewer graphs, a tolerance would be below the noise of a trial."
+        yield from _table("replicates", ReplicatesSection, replicates)
+        yield "[sampler]"
+        yield _line("name", self._sampler, f"how parameter sets are proposed: {', '.join(SAMPLERS)}")
+        yield ""
+        yield "# When to stop: the first limit reached counts. Can be changed in an existing study."
+        yield from _table("budget", BudgetSection, {"trials": max(100, 40 * len(self.free))})
+        yield "# Where results are stored."
+        yield from _table("storage", StorageSection, {})
+
+    def _introduction(self) -> Iterator[str]:
         file = shlex.quote(str(self.path))
         doc = " ".join(self.model.doc.split())
         yield f"# A study of {self.model.name}{f': {doc}' if doc else ''}."
@@ -103,6 +124,8 @@ class Draft:
         yield "[model]"
         yield _line("name", self.reference, "an installed model, or your own: FILE.py:NAME")
         yield ""
+
+    def _parameters(self) -> Iterator[str]:
         yield "[parameters]"
         yield "# Free: the study searches these between low and high, or among the choices. Add log = true if"
         yield "# equal ratios should be equally likely."
@@ -116,10 +139,8 @@ class Draft:
             if parameter.name not in self.free:
                 yield _line(parameter.name, parameter.default, _about(parameter), shown_only=True)
         yield ""
-        times = {"backend": "auto", "warmup_ms": WARMUP_MS, "duration_ms": DURATION_MS}
-        yield "# A trial has a warm-up and then a measurement. Longer measurements are less noisy."
-        yield from _table("simulation", SimulationSection, times)
-        aims = self._complete_aims()
+
+    def _aims(self, aims: Sequence[Aim]) -> Iterator[str]:
         yield "# The targets; `calibrate objectives` lists the statistics. The loss of an objective is its"
         yield "# squared deviation from the target, in tolerances; that of a trial is their weighted mean."
         for aim in aims:
@@ -129,18 +150,6 @@ class Draft:
         yield _line("statistic", aims[0].statistic, "any statistic", shown_only=True)
         yield _line("max", 60.0, "in its unit; also: min", shown_only=True)
         yield ""
-        yield "# All trials use the same random graph. One that would be the best is first tried on others."
-        replicates = self._replicates(aims)
-        if replicates:
-            yield "# On fewer graphs, a tolerance would be below the noise of a trial."
-        yield from _table("replicates", ReplicatesSection, replicates)
-        yield "[sampler]"
-        yield _line("name", self._sampler, f"how parameter sets are proposed: {', '.join(SAMPLERS)}")
-        yield ""
-        yield "# When to stop: the first limit reached counts. Can be changed in an existing study."
-        yield from _table("budget", BudgetSection, {"trials": max(100, 40 * len(self.free))})
-        yield "# Where results are stored."
-        yield from _table("storage", StorageSection, {})
 
     def _objective(self, aim: Aim) -> Iterator[str]:
         unit = self._find_statistic(aim).unit

@@ -13,12 +13,14 @@ import tomli_w
 
 from calibrate.errors import StudyError
 from calibrate.masking import without_password, without_passwords
-from calibrate.network import Model, find_model
+from calibrate.network import Model, Network, find_model
+from calibrate.objective import Constraint, Objective, Statistic
 from calibrate.objective.panel import panel
 from calibrate.observation import Needs
+from calibrate.study.expressions import Expression
 from calibrate.study.file.problems import Place, Problems, key_lines, syntax_problem
 from calibrate.study.file.samplers import AnySampler, Cmaes, Tpe
-from calibrate.study.file.sections import DerivedParameter, FreeParameter
+from calibrate.study.file.sections import DerivedParameter, FreeParameter, StudyFile
 from calibrate.study.file.tables import read_tables
 from calibrate.study.python_objects import plain
 from calibrate.study.rules import common as checks
@@ -270,25 +272,18 @@ def _check(
     if file is None:
         return None
     folder = path.parent
-    named = ("model", "name")
-    model = checks.attempt(problems, named, partial(find_model, file.model.name, folder=folder, own=own))
+    make_model = partial(find_model, file.model.name, folder=folder, own=own)
+    model = checks.attempt(problems, ("model", "name"), make_model)
     if model is None:
         return None
-    values = file.parameters
-    free = {name: value for name, value in values.items() if isinstance(value, FreeParameter)}
-    formulas = {name: value for name, value in values.items() if isinstance(value, DerivedParameter)}
-    fixed = parameters.check_fixed(
-        problems, model, {name: value for name, value in values.items() if name not in {**free, **formulas}}
-    )
-    space = parameters.domains(problems, model, free, grid=file.sampler.name == "grid")
-    derived = parameters.derived(problems, model, formulas)
+    fixed, space, derived = _check_parameters(problems, file, model)
     if "sampler" not in tables:
         file = file.model_copy(update={"sampler": default_sampler(space, pareto=file.study.pareto)})
     checks.check_sampler(problems, file, space)
     checks.check_budget(problems, file)
     checks.check_prior(problems, file, space)
     checks.check_pool(problems, file)
-    if len(fixed) + len(space) + len(derived) < len(values):
+    if len(fixed) + len(space) + len(derived) < len(file.parameters):
         return None
     network = parameters.check_model_rules(problems, model, fixed, space, derived, file.simulation.dt_ms)
     if network is None:
@@ -296,15 +291,12 @@ def _check(
     recording = recorded(problems, file.recording, folder)
     objectives = targets.objectives(problems, file.objectives, network, recording, own)
     constraints = targets.constraints(problems, file.constraints, network, folder, own)
-    asked = {objective.name: objective.statistic for objective in objectives}
-    asked |= {constraint.name: constraint.statistic for constraint in constraints}
     targets.check_names(problems, objectives, constraints)
-    common = checks.attempt(problems, (), lambda: panel(network.layout) if file.simulation.panel else ())
-    statistics = [*asked.values(), *(each for each in common or () if each.name not in asked)]
+    statistics = _collect_statistics(problems, file, network, (*objectives, *constraints))
     needs = Needs.merge(statistic.needs for statistic in statistics)
     targets.check_times(problems, file, needs)
     targets.check_stages(problems, file, constraints)
-    protocol = stimuli_of(problems, file, network)
+    stimuli = stimuli_of(problems, file, network)
     check_loop(problems, file, network, folder, needs)
     study = Study(
         path=path,
@@ -318,10 +310,34 @@ def _check(
         network=network,
         objectives=objectives,
         constraints=constraints,
-        statistics=tuple(statistics),
-        stimuli=protocol,
+        statistics=statistics,
+        stimuli=stimuli,
         own=own,
     )
     if problems.found:
         return study
     return replace(study, warnings=tuple(symmetry.warnings(model, study.parameters, space)))
+
+
+def _collect_statistics(
+    problems: Problems, file: StudyFile, network: Network, judged: Sequence[Objective | Constraint]
+) -> tuple[Statistic, ...]:
+    """The statistics of objectives and constraints, then the others of the panel if the study wants it."""
+    asked = {one.name: one.statistic for one in judged}
+    common = checks.attempt(problems, (), lambda: panel(network.layout) if file.simulation.panel else ())
+    return (*asked.values(), *(statistic for statistic in common or () if statistic.name not in asked))
+
+
+def _check_parameters(
+    problems: Problems, file: StudyFile, model: Model
+) -> tuple[dict[str, Any], Space, dict[str, Expression]]:
+    """The parameters that are fixed, free, and derived from others, without those that break a rule."""
+    values = file.parameters
+    free = {name: value for name, value in values.items() if isinstance(value, FreeParameter)}
+    formulas = {name: value for name, value in values.items() if isinstance(value, DerivedParameter)}
+    others = {name: value for name, value in values.items() if name not in {**free, **formulas}}
+    return (
+        parameters.check_fixed(problems, model, others),
+        parameters.domains(problems, model, free, grid=file.sampler.name == "grid"),
+        parameters.derived(problems, model, formulas),
+    )

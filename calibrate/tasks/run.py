@@ -93,8 +93,7 @@ def run_study(
     view = progress if not isinstance(progress, bool) else display(quiet=not progress)
     with Interrupt.unless(interrupted) as stop, _quieten_optuna(), view:
         url = storage_url(study, storage)
-        ready = study.on(simulators.choose(study.simulation.backend))
-        place = named(ready, url, new=new)
+        place = named(study.on(simulators.choose(study.simulation.backend)), url, new=new)
         ready = place.study
         if study.simulation.backend == "auto":
             view.say(f"Simulating with {ready.simulation.backend}.")
@@ -111,6 +110,7 @@ def run_study(
             with pool:
                 for name in wanted:
                     view.say(store.adopt(name).describe(name))
+                size = pool.batch_size
                 summary = run(
                     ready,
                     pool=pool,
@@ -118,7 +118,7 @@ def run_study(
                     progress=view,
                     interrupted=stop,
                     started=started,
-                    batch_size=pool.batch_size,
+                    batch_size=size,
                 )
             result = Result(**vars(summary), name=ready.name, storage=store.shown_url)
             if result.others:
@@ -126,26 +126,33 @@ def run_study(
                     "Another run of this study is still going; "
                     "the last one to end simulates the best trial on fresh graphs."
                 )
-            if (
-                not ready.validation.at_end
-                or result.best is None
-                or result.stopped == "interrupted"
-                or result.others
-            ):
-                return result
-            verdicts = validate_trials(
-                ready,
-                choose_trials(ready, store.trials()),
-                store=store,
-                slots=slots,
-                progress=view.replicated,
-                interrupted=stop,
-            )
-            return (
-                replace(result, stopped="interrupted")
-                if verdicts is None
-                else replace(result, validation=verdicts)
-            )
+            return _validate_at_end(ready, result, store, slots=slots, view=view, interrupted=stop)
+
+
+def _validate_at_end(
+    study: Study,
+    result: Result,
+    store: Store,
+    *,
+    slots: int | None,
+    view: Display,
+    interrupted: Callable[[], bool],
+) -> Result:
+    """The result with verdicts on the best trials, if the study asks for them and this run ends it."""
+    ended = result.best is not None and result.stopped != "interrupted" and not result.others
+    if not study.validation.at_end or not ended:
+        return result
+    verdicts = validate_trials(
+        study,
+        choose_trials(study, store.trials()),
+        store=store,
+        slots=slots,
+        progress=view.replicated,
+        interrupted=interrupted,
+    )
+    return (
+        replace(result, stopped="interrupted") if verdicts is None else replace(result, validation=verdicts)
+    )
 
 
 def _draw(study: Study, observation: Observation, estimates: Mapping[str, Estimate]) -> Mapping[str, bytes]:

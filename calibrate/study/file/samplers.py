@@ -16,13 +16,20 @@ from calibrate.study.file.base import (
 
 
 class SamplerSection(Section):
-    """[sampler]: how parameter sets are proposed; `learns` says whether this depends on results."""
+    """[sampler]: how parameter sets are proposed.
 
+    title   what proposes them, as a paper names it
+    learns  whether proposals depend on results
+    """
+
+    title: ClassVar[str]
     learns: ClassVar[bool] = True
 
 
 class Tpe(SamplerSection):
     """[sampler] name = "tpe": tree-structured Parzen estimator, after space-filling points."""
+
+    title: ClassVar[str] = "the tree-structured Parzen estimator"
 
     name: Literal["tpe"] = Field(default="tpe", description="the sampler")
     startup: Count = Field(default=16, description="space-filling (Sobol) points before the estimator starts")
@@ -36,6 +43,7 @@ class Tpe(SamplerSection):
 class Random(SamplerSection):
     """[sampler] name = "random": independent random points."""
 
+    title: ClassVar[str] = "independent random points"
     learns: ClassVar[bool] = False
 
     name: Literal["random"] = Field(default="random", description="the sampler")
@@ -44,6 +52,7 @@ class Random(SamplerSection):
 class Grid(SamplerSection):
     """[sampler] name = "grid": every combination of the parameters' steps, points and choices, once."""
 
+    title: ClassVar[str] = "every point of a grid"
     learns: ClassVar[bool] = False
 
     name: Literal["grid"] = Field(default="grid", description="the sampler")
@@ -52,6 +61,7 @@ class Grid(SamplerSection):
 class Qmc(SamplerSection):
     """[sampler] name = "qmc": space-filling (Sobol) points throughout."""
 
+    title: ClassVar[str] = "a Sobol sequence"
     learns: ClassVar[bool] = False
 
     name: Literal["qmc"] = Field(default="qmc", description="the sampler")
@@ -59,6 +69,8 @@ class Qmc(SamplerSection):
 
 class Nsga2(SamplerSection):
     """[sampler] name = "nsga2": genetic algorithm, after a population of space-filling points."""
+
+    title: ClassVar[str] = "the genetic algorithm NSGA-II"
 
     name: Literal["nsga2"] = Field(default="nsga2", description="the sampler")
     population: Several = Field(
@@ -68,6 +80,8 @@ class Nsga2(SamplerSection):
 
 class Cmaes(SamplerSection):
     """[sampler] name = "cmaes": covariance matrix adaptation, after space-filling points; not for choices."""
+
+    title: ClassVar[str] = "covariance matrix adaptation (CMA-ES)"
 
     name: Literal["cmaes"] = Field(default="cmaes", description="the sampler")
     startup: Count = Field(
@@ -84,6 +98,8 @@ class Cmaes(SamplerSection):
 
 class Gp(SamplerSection):
     """[sampler] name = "gp": Gaussian process, after space-filling points; for a few hundred trials."""
+
+    title: ClassVar[str] = "a Gaussian process"
 
     name: Literal["gp"] = Field(default="gp", description="the sampler")
     startup: Count = Field(
