@@ -8,7 +8,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import optuna
@@ -20,6 +19,7 @@ from calibrate.cli.commands import execute
 from calibrate.store import Reader, storage_url
 from calibrate.tasks.run import validate
 from tests.helpers.studies import RATE_E, RATE_I, Tables, small_study, write_study
+from tests.helpers.waiting import PATIENCE_S, wait_until
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
@@ -261,19 +261,15 @@ def started(*more: str) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if len(list(Path("small.observations").glob("*-2-*.npz"))) >= 3:
-            return process
-        time.sleep(0.05)
-    raise AssertionError("nothing was simulated")
+    wait_until(lambda: len(list(Path("small.observations").glob("*-2-*.npz"))) >= 3, "three observations")
+    return process
 
 
 def test_ctrl_c_stops_after_the_batch_and_the_same_command_goes_on(tmp_path):
     ran(tmp_path, MET, {"parameters": {"pause_s": 0.05}})
     process = started()
     os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
     assert "Saved; resume with: calibrate validate small.toml --replicates 500" in err
     done = rows("select count(*) from calibrate_simulation where stage = 2 and status = 'complete'")[0][0]
@@ -287,7 +283,7 @@ def test_killed_it_loses_at_most_what_was_being_simulated(tmp_path):
     study = ran(tmp_path, MET, {"parameters": {"pause_s": 0.05}})
     process = started()
     process.kill()
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE_S)
     done = rows("select realisation, id from calibrate_simulation where stage = 2 order by realisation")
     assert len(done) >= 2
     verdict = validate(study, slots=1, progress=False).verdicts[0]

@@ -8,7 +8,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +17,7 @@ import pytest
 from calibrate import simulators
 from calibrate.cli.commands import app, execute
 from tests.helpers.studies import RATE_E, RATE_I, edited, write_study, write_text
+from tests.helpers.waiting import PATIENCE_S, wait_until
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
@@ -274,7 +274,7 @@ def test_show_works_while_a_run_goes_on_and_changes_nothing(tmp_path):
     done = calibrate("show", "small.toml", "--json")
     assert done.returncode == 0, done.stderr
     os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130, err
     assert json.loads(done.stdout)["time"]["simulations"] >= 1
 
@@ -356,19 +356,15 @@ def started(tmp_path: Path) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if len(list(tmp_path.glob("small.observations/*.npz"))) >= 2:
-            return process
-        time.sleep(0.05)
-    raise AssertionError("nothing was simulated")
+    wait_until(lambda: len(list(tmp_path.glob("small.observations/*.npz"))) >= 2, "two observations")
+    return process
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_finishes_the_batch_saves_and_says_how_to_go_on(tmp_path, number):
     process = started(tmp_path)
     os.killpg(process.pid, number)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
     assert "Stopping when this batch is finished" in err
     assert "Saved; resume with: calibrate run small.toml --slots 2" in err
@@ -384,7 +380,7 @@ def test_ctrl_c_twice_stops_at_once_and_keeps_what_had_finished(tmp_path):
     process = started(tmp_path)
     os.killpg(process.pid, signal.SIGINT)
     os.killpg(process.pid, signal.SIGTERM)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
     assert "error: stopped; finished work is saved, resume with: calibrate run small.toml" in err
     assert "Traceback" not in err

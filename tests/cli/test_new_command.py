@@ -25,6 +25,7 @@ from calibrate.network import Model, Parameter, find_model
 from calibrate.study import read_study, suggestions
 from calibrate.study.python_objects import digest
 from tests.helpers.studies import MODEL, STATISTIC
+from tests.helpers.waiting import PATIENCE_S
 
 READY = [
     (name, parameter.name)
@@ -328,7 +329,7 @@ class Terminal:
 
     def _read_until(self, text: str | None) -> None:
         """Read until `text` comes after what was read for before; None: until the end."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_S
         while (text is None or text not in self.shown[self.read :]) and time.monotonic() < deadline:
             if select.select([self.master], [], [], 1)[0]:
                 try:
@@ -341,7 +342,7 @@ class Terminal:
     def end(self) -> int:
         self._read_until(None)
         os.close(self.master)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=PATIENCE_S)
 
 
 def test_in_a_terminal_it_asks_what_to_search():

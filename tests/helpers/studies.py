@@ -194,9 +194,8 @@ def small_study(folder: Path, *changes: Tables, name: str = "small", **more: Any
     return read_study(write_study(folder, *changes, name=name, **more))
 
 
-def edited(*changes: tuple[str, str]) -> str:
+def edited(*changes: tuple[str, str], text: str = STUDY) -> str:
     """The text of the study with (old, new) replaced, for tests of text; each old one must be there once."""
-    text = STUDY
     for old, new in changes:
         if text.count(old) != 1:
             raise ValueError(f"{old!r} is there {text.count(old)} times")

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 
 import optuna
@@ -19,6 +18,7 @@ from calibrate import read_results, run_study
 from calibrate.cli.commands import execute
 from tests.helpers.browser import needs_browser, opened
 from tests.helpers.studies import small_study, write_study
+from tests.helpers.waiting import PATIENCE_S, wait_until
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
@@ -45,7 +45,7 @@ class Serving:
 
     def __exit__(self, *_: object) -> None:
         self.process.send_signal(signal.SIGINT)
-        self.process.communicate(timeout=20)
+        self.process.communicate(timeout=PATIENCE_S)
 
     def api(self, path: str) -> dict:
         with urllib.request.urlopen(self.address.partition("/dashboard")[0] + path) as answer:
@@ -116,19 +116,15 @@ def test_it_opens_during_a_run_and_harms_nothing(tmp_path):
     write_study(tmp_path, parameters={"pause_s": 0.02}, budget={"trials": 150})
     command = [sys.executable, "-m", "calibrate.cli", "run", "small.toml", "--slots", "1", "--json"]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 30
-    while len(list(tmp_path.glob("small.observations/*.npz"))) < 5 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: len(list(tmp_path.glob("small.observations/*.npz"))) >= 5, "five observations")
     with Serving("--port", free_port()) as serving:
         assert "again for its raster" not in serving.said  # that would take a core from the run
         first = len(serving.api("/api/studies/1")["trials"])
-        out, err = run.communicate(timeout=60)
+        out, err = run.communicate(timeout=PATIENCE_S)
         assert run.returncode == 0, err
         # The dashboard looks again every few seconds.
-        deadline = time.monotonic() + 60
-        while (seen := len(serving.api("/api/studies/1")["trials"])) < 150 and time.monotonic() < deadline:
-            time.sleep(0.5)
-        assert seen == 150 > first
+        wait_until(lambda: len(serving.api("/api/studies/1")["trials"]) >= 150, "150 trials in the dashboard")
+        assert len(serving.api("/api/studies/1")["trials"]) == 150 > first
     assert json.loads(out)["trials"] == {"complete": 150, "failed": 0, "infeasible": 0, "added": 150}
 
 

@@ -24,7 +24,8 @@ from calibrate.simulation.local_pool import Pool
 from calibrate.store import storage_url
 from calibrate.study import Study, read_study
 from calibrate.tasks.run import run_study
-from tests.helpers.studies import small_study, write_study
+from tests.helpers.studies import MODEL, edited, small_study, write_study
+from tests.helpers.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
@@ -73,13 +74,22 @@ def test_outcomes_are_those_of_the_local_pool_in_the_same_order(cluster, tmp_pat
     assert sorted(one.key for one in returned) == sorted(one.key for one in found)
 
 
+MEETING = """
+    here = os.path.dirname(__file__)
+    open(os.path.join(here, f"{os.getpid()}.here"), "w").close()
+    while len([name for name in os.listdir(here) if name.endswith(".here")]) < 2:
+        time.sleep(0.02)
+"""
+
+
 def test_the_workers_share_the_work(cluster, tmp_path):
-    study = small_study(tmp_path, parameters={"pause_s": 0.3})
-    with pool_on(cluster, study) as pool:
-        pool.run(candidates(study, 2))  # processes have started
-        began = time.monotonic()
-        pool.run(candidates(study, 8))
-        assert time.monotonic() - began < 8 * 0.3
+    write_study(tmp_path)
+    meeting = edited(('    time.sleep(p["pause_s"])\n', MEETING), text=MODEL)
+    (tmp_path / "tiny.py").write_text(meeting)
+    study = read_study(tmp_path / "small.toml")
+    with pool_on(cluster, study, timeout_s=PATIENCE_S) as pool:
+        found = pool.run(candidates(study, 8))  # none ends before two processes have begun one
+    assert all(outcome.observation.duration_ms > 0 for outcome in found)
 
 
 def test_a_candidate_that_kills_its_process_twice_fails_and_the_others_do_not(cluster, tmp_path):

@@ -23,6 +23,7 @@ from calibrate.simulation.evaluators import Evaluators
 from calibrate.simulation.jobs import Job, Outcome
 from calibrate.simulation.local_pool import Pool
 from tests.helpers.studies import RATE_E, RATE_I, small_study
+from tests.helpers.waiting import PATIENCE_S
 
 LAYOUT = Layout.of([("E", 40, 2), ("I", 10, 1)])
 STATISTICS = [find_statistic(name) for name in ("rate_E", "cv2_E", "fano_I", "dwell_time")]
@@ -135,5 +136,5 @@ def test_processes_that_share_the_statistics_end_with_the_slot(tmp_path: Path):
         children = psutil.Process(pool.processes[0]).children(recursive=True)
         assert len(children) >= 2
         os.kill(pool.processes[0], signal.SIGKILL)
-        _, alive = psutil.wait_procs(children, timeout=10)
+        _, alive = psutil.wait_procs(children, timeout=PATIENCE_S)
     assert not alive

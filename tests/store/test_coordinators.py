@@ -30,6 +30,7 @@ from calibrate.tasks.run import run_study
 from tests.helpers.in_memory import Bench
 from tests.helpers.postgres import Server, needs_postgres
 from tests.helpers.studies import small_study, write_study
+from tests.helpers.waiting import PATIENCE_S, wait_until
 
 
 @pytest.fixture
@@ -125,11 +126,8 @@ def test_a_run_that_falls_silent_is_taken_for_dead_and_stops_when_it_wakes(study
         asleep.claim(claims(0, 1))
         asleep.record(simulation("a", 0))
         asleep._coordinator._ended.set()  # its heart stands still
-        until = time.monotonic() + 20
         untold: list[Simulation] = []
-        while not untold and time.monotonic() < until:
-            untold = other.news()[1]
-            time.sleep(0.02)
+        wait_until(lambda: untold.extend(other.news()[1]) or untold, "the simulations of the silent run")
         assert [found.uuid for found in untold] == ["a"]
         assert other.claim(claims(1)) == []
         for late in (
@@ -292,7 +290,7 @@ def test_four_drivers_of_which_two_are_killed_lose_and_double_nothing(tmp_path, 
     for driver, share in zip(drivers[:2], (0.2, 0.4), strict=True):
         wait_for(url, share * n, drivers)
         os.kill(driver.pid, signal.SIGKILL)
-    codes = [driver.wait(timeout=400) for driver in drivers]
+    codes = [driver.wait(timeout=PATIENCE_S) for driver in drivers]
     assert codes == [-signal.SIGKILL, -signal.SIGKILL, 0, 0], (tmp_path / "2.log").read_text()
     assert_complete(url, n)
 
@@ -308,7 +306,7 @@ def test_drivers_wait_for_a_server_that_starts_again(tmp_path, server: Server):
         server.stop(mode)
         time.sleep(2)
         server.start()
-    assert [driver.wait(timeout=300) for driver in drivers] == [0, 0], (tmp_path / "0.log").read_text()
+    assert [driver.wait(timeout=PATIENCE_S) for driver in drivers] == [0, 0], (tmp_path / "0.log").read_text()
     assert_complete(url, 400)
     logs = [(tmp_path / f"{k}.log").read_text() for k in range(2)]
     # One that only simulated meanwhile noticed nothing.
@@ -318,7 +316,7 @@ def test_drivers_wait_for_a_server_that_starts_again(tmp_path, server: Server):
 
 def wait_for(url: str, n: float, drivers: list[subprocess.Popen[bytes]]) -> None:
     """Until there are `n` trials."""
-    until = time.monotonic() + 300
+    until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until and any(driver.poll() is None for driver in drivers):
         try:
             if rows(url, "select count(*) from trials")[0][0] >= n:
