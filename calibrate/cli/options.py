@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,11 @@ class StudyFile:
         study = self.read(searched=False)
         url = storage_url(study, self.storage)
         return find(study, url), url
+
+    def command(self, name: str, *options: str, storage: str) -> str:
+        """The command `name` on this study, to be typed; with `storage`, if these options name a database."""
+        elsewhere = ["--storage", storage] if self.storage else []
+        return shlex.join(["calibrate", name, str(self.path), *elsewhere, *options])
 
     def results(self) -> Results:
         """Read what the database holds of the study."""

@@ -19,6 +19,6 @@ def rescore(*, file: StudyFile, output: QuietOutput) -> None:
         output.emit(results_json(results))
     elif not output.quiet:
         print_results(output.console, results, results.best)
-        output.print(f"Continue the search: calibrate run {file.path}")
+        output.print(f"Continue the search: {file.command('run', storage=results.storage)}")
     if results.best is None:
         raise FailedError("no rescored trial satisfies all constraints")

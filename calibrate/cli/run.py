@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Annotated
 
 import typer
@@ -58,7 +57,6 @@ def run(
 
 
 def _print_next_commands(output: QuietOutput, file: StudyFile, result: Result) -> None:
-    storage = ["--storage", result.storage] if file.storage else []
     commands: dict[str, tuple[str, ...]] = {"Show the results": ("show",)}
     if result.best is not None:
         number = str(result.best.number)
@@ -70,5 +68,4 @@ def _print_next_commands(output: QuietOutput, file: StudyFile, result: Result) -
     commands["Browse all trials"] = ("dashboard",)
     output.print(f"Results: {result.storage}")
     for purpose, (name, *options) in commands.items():
-        line = shlex.join(["calibrate", name, str(file.path), *storage, *options])
-        output.print(f"{purpose + ':':<23}{line}")
+        output.print(f"{purpose + ':':<23}{file.command(name, *options, storage=result.storage)}")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from calibrate.calibration.search.logging import quieten_optuna
 from calibrate.calibration.search.trials import loss_of
 from calibrate.study import Study
 
@@ -36,12 +37,8 @@ def importances(study: Study, trials: Sequence[FrozenTrial]) -> dict[str, float]
         )
         for trial in complete
     ]
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
+    with quieten_optuna():
         view = optuna.create_study()
         view.add_trials(plain)
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
         return dict(optuna.importance.get_param_importances(view, evaluator=evaluator))
-    finally:
-        optuna.logging.set_verbosity(before)

@@ -10,6 +10,7 @@ from typing import Any
 import optuna
 from sqlalchemy import insert, select
 
+from calibrate.calibration.search.logging import quieten_optuna
 from calibrate.calibration.search.optuna_internals import id_in_storage
 from calibrate.errors import StoreError
 from calibrate.masking import without_passwords
@@ -79,7 +80,8 @@ def _without_id(row: Any) -> dict[str, Any]:
 
 
 def _copy_optuna(study: Study, source: optuna.storages.RDBStorage, target: optuna.storages.RDBStorage) -> int:
-    optuna.copy_study(from_study_name=study.name, from_storage=source, to_storage=target)
+    with quieten_optuna():
+        optuna.copy_study(from_study_name=study.name, from_storage=source, to_storage=target)
     old, new = (storage.get_study_id_from_name(study.name) for storage in (source, target))
     # What the dashboard keeps of trials with the study goes by their ids, which are others now.
     numbers = {id_in_storage(trial): trial.number for trial in source.get_all_trials(old, deepcopy=False)}

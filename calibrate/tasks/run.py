@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-
-import optuna
 
 from calibrate import simulators
 from calibrate.calibration.loop import run, tell
 from calibrate.calibration.resources.batch_size import sized
 from calibrate.calibration.result import Result
+from calibrate.calibration.search.logging import quieten_optuna
 from calibrate.calibration.study_pool import pool_for, warnings_of
 from calibrate.calibration.validation.validate import choose_trials, validate_trials
 from calibrate.calibration.validation.verdict import Verdict
@@ -91,7 +89,7 @@ def run_study(
     if adopt and not new:
         raise StudyError("--import (adopt) requires --new: trials are imported into a new study")
     view = progress if not isinstance(progress, bool) else display(quiet=not progress)
-    with Interrupt.unless(interrupted) as stop, _quieten_optuna(), view:
+    with Interrupt.unless(interrupted) as stop, quieten_optuna(), view:
         url = storage_url(study, storage)
         place = named(study.on(simulators.choose(study.simulation.backend)), url, new=new)
         ready = place.study
@@ -174,7 +172,7 @@ def rescore(study: Study, *, storage: str | None = None, say: Callable[[str], No
     if place.predecessor is None:
         raise StoreError(f"there is no earlier study '{study.name}' to rescore: run it first")
     check_origins(place.study, url, [place.predecessor])
-    with _quieten_optuna(), Store(place.study, url) as store:
+    with quieten_optuna(), Store(place.study, url) as store:
         say(store.adopt(place.predecessor).describe(place.predecessor))
         tell(place.study, store=store)
     return place.study.name
@@ -260,7 +258,7 @@ def validate(
     url = storage_url(study, storage)
     view = progress if not isinstance(progress, bool) else display(quiet=not progress)
     ready = find(study, url)
-    with Interrupt.unless(interrupted) as stop, _quieten_optuna(), view, Store(ready, url) as store:
+    with Interrupt.unless(interrupted) as stop, quieten_optuna(), view, Store(ready, url) as store:
         selected = choose_trials(ready, store.trials(), trials)
         view.start(ready.name)
         verdicts = validate_trials(
@@ -275,13 +273,3 @@ def validate(
         return Validation(
             name=ready.name, storage=store.shown_url, verdicts=verdicts or (), interrupted=verdicts is None
         )
-
-
-@contextlib.contextmanager
-def _quieten_optuna() -> Iterator[None]:
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(before)

@@ -60,8 +60,13 @@ def test_a_copy_has_everything_and_goes_on(study, tmp_path, capsys):
     optuna.create_study(study_name="other", storage="sqlite:///archive/all.db").add_trial(
         optuna.trial.create_trial(value=1.0)
     )  # so that ids of trials are others there
-    assert execute(["copy", "small.toml", "--to", "sqlite:///archive/all.db"]) == 0
-    out = capsys.readouterr().out
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    try:
+        assert execute(["copy", "small.toml", "--to", "sqlite:///archive/all.db"]) == 0
+    finally:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+    out, err = capsys.readouterr()
+    assert err == ""
     assert "8 trials, 11 simulations, 1 verdicts" in out
     here, there = read_results(study), read_results(study, storage="sqlite:///archive/all.db")
     assert there.best == here.best

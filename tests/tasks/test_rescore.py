@@ -128,3 +128,11 @@ def test_the_command_prints_what_show_prints(tmp_path, capsys):
     assert execute(["show", study.name, "--json"]) == 0
     assert found == json.loads(capsys.readouterr().out.replace("models may print\n", ""))
     assert found["trials"]["taken_over"] == 8
+
+
+def test_the_command_to_continue_names_the_database_that_was_named(tmp_path, capsys):
+    url = f"sqlite:///{tmp_path / 'other.db'}"
+    run_study(small_study(tmp_path), storage=url, slots=1, progress=False)
+    write_study(tmp_path, objectives=[RATE_E | {"target": 15.0}, RATE_I])
+    assert execute(["rescore", "small.toml", "--storage", url]) == 0
+    assert f"calibrate run small.toml --storage {url}" in capsys.readouterr().out
