@@ -150,7 +150,7 @@ def test_of_a_batch_whose_process_dies_only_the_candidate_that_it_dies_of_fails(
         found = pool.run(candidates(*[1] * 5, 13, *[1] * 10))
     failed = [isinstance(outcome.result, SimulationFailure) for outcome in found]
     assert failed == [False] * 5 + [True] + [False] * 10
-    assert found[5].result.reason.startswith("the simulator's process died of it more than once")
+    assert found[5].result.reason.startswith("the simulator's process died more than once")
     # The first one, one more for every halving, and two tries of the candidate alone.
     assert len(started) == 1 + 4 + 2
 

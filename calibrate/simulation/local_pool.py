@@ -1,8 +1,8 @@
-"""Simulators on the cores there are: one process per slot, each keeping its prepared simulator.
+"""The pool on this machine: one process per slot, each with its prepared simulator.
 
-Every process has a pipe of its own: one that dies, even while it sends, takes only its own batch with it and
-is replaced. They end with their parent. What GeNN's compiler and NEST print to file descriptor 1 goes to a
-log, never to the user's standard output.
+Every process has its own pipe: if it dies, even while it sends, only its own batch is affected, and it is
+replaced. All processes end with their parent. What GeNN's compiler and NEST print to file descriptor 1 goes
+to a log, never to the user's standard output.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ from calibrate.simulation.slot import Deaths, DiedError, Slot
 from calibrate.simulators.genn import cuda
 from calibrate.simulators.turn import Phase
 
-# A batch may take so many times as long as the slowest one so far, for as long a simulation, and so long at
-# least: networks run away and cost tens of times as much as others.
+# Time limit of a batch: this factor times the slowest so far, scaled by simulated time, but at least this
+# time. Runaway networks take tens of times as long as others.
 PATIENCE = 20.0
 SHORTEST_PATIENCE_S = 600.0
 
-# What a process does that is the same for all members of its batch.
+# Phases that are the same for all members of a batch.
 DOING: Mapping[Phase | None, str] = {
     "starting": "it started",
     "building": "it built the network",
     "loading": "it loaded the network",
 }
 
-# GeNN ends its process where CUDA reports an error, of which no job is guilty.
+# GeNN ends its process if CUDA reports an error, for which no job is to blame.
 _OF_CUDA = re.compile(r"cuda (driver|runtime) error", re.IGNORECASE)
 
 
 def batched(jobs: Sequence[Job], *, batch_size: int, devices: int) -> Iterator[Sequence[Job]]:
-    """Batches of one graph each for `devices` that simulate at once.
+    """Divide jobs into batches of one graph each, for `devices` that simulate at once.
 
-    The graphs are in order, so that slots change theirs seldom.
+    The batches are ordered by graph, so that slots rarely change theirs.
     """
     by_graph = sorted(jobs, key=lambda job: job.realisation)
     for _, group in groupby(by_graph, key=lambda job: job.realisation):
@@ -59,27 +59,27 @@ def batched(jobs: Sequence[Job], *, batch_size: int, devices: int) -> Iterator[S
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Number of cores that this process can use."""
     return len(psutil.Process().cpu_affinity())
 
 
 def pinning(slots: int) -> Sequence[int | None]:
-    """The core that each slot's process stays on; None where it is the system's choice.
+    """The core to which each slot's process is pinned; None: the operating system chooses.
 
-    Only where every core that this process may use has a slot: with fewer slots, another run beside this one
-    would choose the same ones; with more, they would have to share.
+    Processes are pinned only if there is one slot for every core that this process can use: with fewer slots,
+    another run at the same time would choose the same cores; with more, slots would have to share cores.
     """
     mine = sorted(psutil.Process().cpu_affinity())
     return mine if slots == len(mine) > 1 else [None] * slots
 
 
 def processes_per_gpu() -> int:
-    """Two, of which one simulates while the other observes and scores; one if a GPU takes no more."""
+    """Two, of which one simulates while the other observes and scores; one if a GPU accepts only one."""
     return 1 if any(device.exclusive for device in cuda.devices(with_memory=False)) else 2
 
 
 def slots_for(backend: str, network: Network) -> int:
-    """Processes that this machine has cores and memory for: two for each GPU, else one per core.
+    """Number of processes for which this machine has cores and memory: two per GPU, else one per core.
 
     Raises SimulatorError if not even one fits.
     """
@@ -89,7 +89,7 @@ def slots_for(backend: str, network: Network) -> int:
     each = simulators.memory_bytes(backend, network)
     if each > available:
         raise SimulatorError(
-            f"one network needs about {each / 2**30:.1f} GiB in {backend}, and {available / 2**30:.1f} GiB "
+            f"one network needs about {each / 2**30:.1f} GiB in {backend}, but {available / 2**30:.1f} GiB "
             "of memory are free: use fewer neurons or a smaller connection probability"
         )
     return max(1, min(cores(), int(0.9 * available / each)))
@@ -98,10 +98,10 @@ def slots_for(backend: str, network: Network) -> int:
 class Pool:
     """Simulates jobs on `slots` processes. Use it as a context manager.
 
-    timing     of a simulation where `run` is given none
-    slots      by default one per core; see `slots_for` where networks are large
-    timeout_s  a batch that takes longer is stopped and reported failed; by default 20 times what the slowest
-               took so far for as long a simulation, at least 10 min (none before one has returned)
+    timing     of simulations, unless `run` is given another
+    slots      default: one per core; see `slots_for` for large networks
+    timeout_s  a batch that takes longer is stopped and reported as failed; default: 20 times the slowest
+               batch so far, scaled by simulated time, but at least 10 min (no limit before one has returned)
     """
 
     def __init__(
@@ -110,11 +110,11 @@ class Pool:
         self.setup, self.timing = setup, timing
         self.slots = slots or cores()
         self._timeout_s = timeout_s
-        self._slowest = 0.0  # of the batches that returned, time over simulated time
+        self._slowest = 0.0  # largest ratio of time to simulated time of the batches that returned
         self._slots: list[Slot] = []
         self._folder: Path | None = None
         self.keeps_logs = False
-        """Whether its logs stay when it ends, since a message refers to them."""
+        """Whether the logs are kept when the pool ends, because a message refers to them."""
         self._devices = self.slots
 
     @property
@@ -129,7 +129,7 @@ class Pool:
 
     @property
     def logs(self) -> list[Path]:
-        """Where the simulators' own output goes, a file for each slot."""
+        """The files of the simulators' own output, one per slot."""
         return [slot.log for slot in self._slots]
 
     def __enter__(self) -> Self:
@@ -161,7 +161,7 @@ class Pool:
         if self._folder is None:
             return
         for entry in self._folder.glob("*"):
-            # What the slots' processes left, which were not asked whether they had finished.
+            # Temporary files that the slots' processes left, because they were killed.
             if entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)
         if not self.keeps_logs:
@@ -182,9 +182,10 @@ class Pool:
         """Simulate `jobs`, each on its graph; outcomes come back in their order.
 
         `progress` is called with each outcome as soon as it is known. A process that dies or takes too long
-        is replaced, and jobs of one that took too long are reported failed. Of one that died while it
-        built or loaded their network, or by CUDA's word, all fail. Otherwise they are tried again in halves,
-        until it is known of which one it dies, which is tried twice by itself.
+        is replaced. If it took too long, its jobs fail. If it died while it started, built or loaded the
+        network, or because of a CUDA error, its jobs fail at once; if it was killed from outside, after a
+        second try. Otherwise its batch is tried again in halves, until the job of which it dies is known, which
+        is tried twice by itself.
         """
         timing = timing or self.timing
         found: dict[tuple[str, int], Outcome] = {}
@@ -195,32 +196,32 @@ class Pool:
         while queue or busy:
             while queue and idle:
                 batch = queue.popleft()
-                if (reason := deaths.verdict(batch)) is not None:
+                if (reason := deaths.why_not(batch)) is not None:
                     arrived += failures(batch, reason)
                     continue
                 slot = idle.popleft()
                 slot.submit(batch, timing)
                 busy.append(slot)
-            # Not before: whatever is done with them, no slot waits for it.
+            # Only now, so that no slot waits while `progress` is busy.
             _hand_over(arrived, found, progress)
-            if not busy:  # all that was left was given up
+            if not busy:  # the remaining batches were given up
                 break
             limit_s = self._limit_s(timing)
             ready = wait([slot.connection for slot in busy], timeout=_until_late(busy, limit_s))
             for slot in [slot for slot in busy if slot.connection in ready or _is_late(slot, limit_s)]:
                 outcomes: list[Outcome] | None
                 if slot.connection not in ready:
-                    outcomes = self._late(slot, limit_s)
+                    outcomes = self._stop(slot, limit_s)
                 else:
                     try:
                         outcomes = slot.receive()
                     except DiedError:
-                        outcomes, again = self._died(slot, deaths)
+                        outcomes, again = self._handle_death(slot, deaths)
                         queue.extend(again)
                     else:
                         if outcomes is None:
                             continue
-                        took = max(one.wall_s + one.build_s + one.scoring_s for one in outcomes)
+                        took = max(o.wall_s + o.build_s + o.scoring_s for o in outcomes)
                         self._slowest = max(self._slowest, took / (timing.warmup_ms + timing.duration_ms))
                 busy.remove(slot)
                 idle.append(slot)
@@ -229,39 +230,39 @@ class Pool:
         return [found[job.key] for job in jobs]
 
     def _limit_s(self, timing: Timing) -> float | None:
-        """How long a batch may take; None: for ever."""
+        """The longest time that a batch can take; None: any."""
         if self._timeout_s is not None:
             return self._timeout_s
         if not self._slowest:
             return None
         return max(PATIENCE * self._slowest * (timing.warmup_ms + timing.duration_ms), SHORTEST_PATIENCE_S)
 
-    def _late(self, slot: Slot, limit_s: float | None) -> list[Outcome]:
+    def _stop(self, slot: Slot, limit_s: float | None) -> list[Outcome]:
         took_s = slot.busy_s
         slot.replace()
         reason = f"the simulation took longer than {limit_s or 0:.6g} s and was stopped"
         return failures(slot.batch, reason, wall_s=took_s)
 
-    def _died(self, slot: Slot, deaths: Deaths) -> tuple[list[Outcome], Sequence[Sequence[Job]]]:
-        """After a process died: outcomes of jobs that it is given up with, and batches to try again."""
+    def _handle_death(self, slot: Slot, deaths: Deaths) -> tuple[list[Outcome], Sequence[Sequence[Job]]]:
+        """After a process died: outcomes of jobs that are given up, and batches to try again."""
         batch, phase, took_s = slot.batch, slot.phase, slot.busy_s
         cause, of_itself = slot.last_words(), slot.died_of_itself
         slot.replace()
         if phase in DOING or _OF_CUDA.search(cause):
-            # Each member by itself would be built and loaded in the same way.
+            # Halves would be built and loaded in the same way.
             again = [] if of_itself else deaths.once_more(batch)
             reason = f"the simulator's process died while {DOING.get(phase, 'it simulated')}"
         else:
             again = deaths.in_parts(batch)
-            reason = "the simulator's process died of it more than once"
+            reason = "the simulator's process died more than once"
         if again:
             return [], again
-        reason = self._explained(reason, cause, slot.log)
+        reason = self._explain(reason, cause, slot.log)
         deaths.give_up(batch, reason)
         return failures(batch, reason, wall_s=took_s), []
 
-    def _explained(self, reason: str, cause: str, log: Path) -> str:
-        """A reason with the process's last words; its log is kept."""
+    def _explain(self, reason: str, cause: str, log: Path) -> str:
+        """A reason with the process's last error, and the log, which is then kept."""
         self.keeps_logs = True
         return f"{reason}{f': {cause}' if cause else ''} (its output is in {log})"
 
@@ -280,7 +281,7 @@ def _is_late(slot: Slot, limit_s: float | None) -> bool:
 
 
 def _until_late(busy: Sequence[Slot], limit_s: float | None) -> float | None:
-    """Until the first batch is late (s); None: for ever."""
+    """Time until the first batch is late (s); None: no batch will be."""
     if limit_s is None:
         return None
     return max(limit_s - max(slot.busy_s for slot in busy), 0.0) + 0.01
