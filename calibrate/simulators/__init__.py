@@ -93,4 +93,4 @@ def memory_bytes(backend: str, network: Network) -> float:
     entry = BACKENDS[backend]
     synapses = sum(network.expected_synapses(projection) for projection in network.projections)
     wide = any(population.size > 2**16 for population in network.populations)
-    return entry.process_bytes + synapses * entry.synapse_bytes * (2 if wide and backend == "genn" else 1)
+    return entry.process_bytes + synapses * entry.synapse_bytes * (entry.wide_factor if wide else 1.0)

@@ -23,6 +23,7 @@ class Backend:
     batches        when one process can simulate several networks at once: always, never, or on a GPU
     process_bytes  memory of a process without its network
     synapse_bytes  memory of each synapse
+    wide_factor    multiplies synapse_bytes if a population has more than 65,536 neurons
     """
 
     title: str
@@ -34,6 +35,7 @@ class Backend:
     batches: Literal["always", "never", "on a GPU"] = "never"
     process_bytes: float = 150e6
     synapse_bytes: float = 0.0
+    wide_factor: float = 1.0
 
     @property
     def is_installed(self) -> bool:
@@ -71,6 +73,7 @@ BACKENDS: Mapping[str, Backend] = {
         batches="on a GPU",
         process_bytes=200e6,
         synapse_bytes=2.2,
+        wide_factor=2.0,  # indices of 32 bits instead of 16
     ),
     "nest": Backend(
         title="NEST",
