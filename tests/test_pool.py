@@ -23,8 +23,10 @@ from calibrate.errors import PluginError, SimulatorError
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.network import find_model
 from calibrate.observation import Observation, SimulationFailure
+from calibrate.simulation.capacity import pinning, slots_for
 from calibrate.simulation.jobs import Job, Outcome, Setup, Timing
-from calibrate.simulation.local_pool import Pool, batched, pinning, slots_for
+from calibrate.simulation.local_pool import Pool
+from calibrate.simulation.pool import batched
 from calibrate.simulation.slot import Slot, last_error
 from conftest import SMALL
 

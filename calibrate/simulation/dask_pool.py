@@ -12,7 +12,7 @@ import hashlib
 import pickle
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -22,7 +22,8 @@ from typing import Any, Self
 from calibrate.errors import CalibrateError, SimulatorError, one_line
 from calibrate.plugins import version_of
 from calibrate.simulation.jobs import Job, Outcome, Setup, Timing, failures
-from calibrate.simulation.local_pool import Pool, batched
+from calibrate.simulation.local_pool import Pool
+from calibrate.simulation.pool import BasePool, batched
 from calibrate.simulation.slot import pack
 
 CONNECT_S = 30.0
@@ -45,8 +46,11 @@ class Cluster:
     wait_s: float = 600.0
 
 
-class DaskPool:
+class DaskPool(BasePool):
     """Simulates jobs on the workers of a Dask cluster. Use it as a context manager.
+
+    If Dask gives up a batch because too many workers were lost with it, each of its jobs is tried once more
+    by itself, and then reported as failed.
 
     timing     of simulations, unless `run` is given another
     timeout_s  see `calibrate.simulation.local_pool.Pool`
@@ -65,7 +69,7 @@ class DaskPool:
         timeout_s: float | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.setup, self.timing = setup, timing
+        super().__init__(setup, timing)
         self._cluster, self._timeout_s, self._say = cluster, timeout_s, say
         self._packed = pack(setup)
         self._key = hashlib.sha256(self._packed).hexdigest()
@@ -75,16 +79,6 @@ class DaskPool:
     def slots(self) -> int:
         """Number of workers, which can change during a run; at least 1."""
         return max(1, len(self._workers()))
-
-    @property
-    def capacity(self) -> int:
-        """Jobs that are simulated at once: workers times batch size."""
-        return self.slots * self.batch_size
-
-    @property
-    def batch_size(self) -> int:
-        """Jobs of one graph that are simulated together."""
-        return self.setup.batch_size
 
     def __enter__(self) -> Self:
         try:
@@ -126,25 +120,11 @@ class DaskPool:
         finally:
             self._client.close()
 
-    def run(
-        self,
-        jobs: Sequence[Job],
-        *,
-        timing: Timing | None = None,
-        progress: Callable[[Outcome], None] = lambda _: None,
-    ) -> list[Outcome]:
-        """Simulate `jobs`, each on its graph; outcomes come back in their order.
-
-        `progress` is called with each outcome as soon as it is known. If Dask gives up a batch because too
-        many workers were lost with it, each of its jobs is tried once more by itself, and then reported as
-        failed.
-        """
+    def _simulate(self, jobs: Sequence[Job], timing: Timing) -> Generator[Outcome, None, None]:
         from distributed import as_completed
 
-        timing = timing or self.timing
         batches = batched(jobs, batch_size=self.setup.batch_size, devices=self.slots)
         pending: dict[Any, Sequence[Job]] = {self._submit(batch, timing): batch for batch in batches}
-        found: dict[tuple[str, int], Outcome] = {}
         given_up: set[tuple[str, int]] = set()
         completed = as_completed(list(pending), loop=self._client.loop)
         try:
@@ -158,17 +138,14 @@ class DaskPool:
                         pending[again] = [job]
                         completed.add(again)
                     continue
-                for outcome in outcomes:
-                    found[outcome.key] = outcome
-                    progress(outcome)
+                yield from outcomes
         finally:
             for future in pending:
                 future.cancel()
-        return [found[job.key] for job in jobs]
 
     def _submit(self, batch: Sequence[Job], timing: Timing) -> Any:
         return self._client.submit(
-            _simulate,
+            _simulate_here,
             self._packed,
             self._key,
             list(batch),
@@ -242,7 +219,7 @@ _pools: dict[str, Pool] = {}
 _lock = Lock()
 
 
-def _simulate(
+def _simulate_here(
     setup: bytes, key: str, batch: Sequence[Job], timing: Timing, timeout_s: float | None
 ) -> list[Outcome]:
     """Simulate a batch in this worker, in a separate process that stays for the next batch."""

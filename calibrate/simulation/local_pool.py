@@ -11,19 +11,16 @@ import re
 import shutil
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Generator, Mapping, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import psutil
-
 from calibrate import simulators
-from calibrate.errors import SimulatorError
-from calibrate.network import Network
+from calibrate.simulation.capacity import cores, pinning
 from calibrate.simulation.jobs import Job, Outcome, Setup, Timing, failures
+from calibrate.simulation.pool import BasePool, batched
 from calibrate.simulation.slot import Deaths, DiedError, Slot
 from calibrate.simulators.genn import cuda
 from calibrate.simulators.turn import Phase
@@ -44,59 +41,13 @@ DOING: Mapping[Phase | None, str] = {
 _OF_CUDA = re.compile(r"cuda (driver|runtime) error", re.IGNORECASE)
 
 
-def batched(jobs: Sequence[Job], *, batch_size: int, devices: int) -> Iterator[Sequence[Job]]:
-    """Divide jobs into batches of one graph each, for `devices` that simulate at once.
-
-    The batches are ordered by graph, so that slots rarely change theirs.
-    """
-    by_graph = sorted(jobs, key=lambda job: job.realisation)
-    for _, group in groupby(by_graph, key=lambda job: job.realisation):
-        members = list(group)
-        # Spread evenly: 5 jobs on 2 devices of batch size 4 are 3 + 2, not 4 + 1.
-        size = max(min(batch_size, -(-len(members) // devices)), 1)
-        for start in range(0, len(members), size):
-            yield members[start : start + size]
-
-
-def cores() -> int:
-    """Number of cores that this process can use."""
-    return len(psutil.Process().cpu_affinity())
-
-
-def pinning(slots: int) -> Sequence[int | None]:
-    """The core to which each slot's process is pinned; None: the operating system chooses.
-
-    Processes are pinned only if there is one slot for every core that this process can use: with fewer slots,
-    another run at the same time would choose the same cores; with more, slots would have to share cores.
-    """
-    mine = sorted(psutil.Process().cpu_affinity())
-    return mine if slots == len(mine) > 1 else [None] * slots
-
-
-def processes_per_gpu() -> int:
-    """Two, of which one simulates while the other observes and scores; one if a GPU accepts only one."""
-    return 1 if any(device.exclusive for device in cuda.devices(with_memory=False)) else 2
-
-
-def slots_for(backend: str, network: Network) -> int:
-    """Number of processes for which this machine has cores and memory: two per GPU, else one per core.
-
-    Raises SimulatorError if not even one fits.
-    """
-    if simulators.on_gpu(backend):
-        return processes_per_gpu() * cuda.count()
-    available = psutil.virtual_memory().available
-    each = simulators.memory_bytes(backend, network)
-    if each > available:
-        raise SimulatorError(
-            f"one network needs about {each / 2**30:.1f} GiB in {backend}, but {available / 2**30:.1f} GiB "
-            "of memory are free: use fewer neurons or a smaller connection probability"
-        )
-    return max(1, min(cores(), int(0.9 * available / each)))
-
-
-class Pool:
+class Pool(BasePool):
     """Simulates jobs on `slots` processes. Use it as a context manager.
+
+    A process that dies or takes too long is replaced. If it took too long, its jobs fail. If it died while it
+    started, built or loaded the network, or because of a CUDA error, its jobs fail at once; if it was killed
+    from outside, after a second try. Otherwise its batch is tried again in halves, until the job of which it
+    dies is known, which is tried twice by itself.
 
     timing     of simulations, unless `run` is given another
     slots      default: one per core; see `slots_for` for large networks
@@ -107,25 +58,20 @@ class Pool:
     def __init__(
         self, setup: Setup, timing: Timing, *, slots: int | None = None, timeout_s: float | None = None
     ) -> None:
-        self.setup, self.timing = setup, timing
-        self.slots = slots or cores()
+        super().__init__(setup, timing)
+        self._n_slots = slots or cores()
         self._timeout_s = timeout_s
         self._slowest = 0.0  # largest ratio of time to simulated time of the batches that returned
         self._slots: list[Slot] = []
         self._folder: Path | None = None
         self.keeps_logs = False
         """Whether the logs are kept when the pool ends, because a message refers to them."""
-        self._devices = self.slots
+        self._devices = self._n_slots
 
     @property
-    def capacity(self) -> int:
-        """Jobs that are simulated at once: slots times batch size."""
-        return self.slots * self.batch_size
-
-    @property
-    def batch_size(self) -> int:
-        """Jobs of one graph that are simulated together."""
-        return self.setup.batch_size
+    def slots(self) -> int:
+        """Number of processes."""
+        return self._n_slots
 
     @property
     def logs(self) -> list[Path]:
@@ -137,14 +83,14 @@ class Pool:
         logs = [self._folder / f"slot{number}.log" for number in range(self.slots)]
         if simulators.on_gpu(self.setup.backend):
             self._devices = min(cuda.count(), self.slots)
-            self._slots = [self._on_gpu(log, number % self._devices) for number, log in enumerate(logs)]
+            self._slots = [self._start_on_gpu(log, number % self._devices) for number, log in enumerate(logs)]
         else:
             self._slots = [
                 Slot(self.setup, log, core=core) for log, core in zip(logs, pinning(self.slots), strict=True)
             ]
         return self
 
-    def _on_gpu(self, log: Path, gpu: int) -> Slot:
+    def _start_on_gpu(self, log: Path, gpu: int) -> Slot:
         turns = log.with_name(f"gpu{gpu}.turn")
         turns.touch()
         return Slot(self.setup, log, gpu=gpu, turns=turns)
@@ -172,23 +118,7 @@ class Pool:
         """Process ids of the slots."""
         return [slot.pid for slot in self._slots]
 
-    def run(
-        self,
-        jobs: Sequence[Job],
-        *,
-        timing: Timing | None = None,
-        progress: Callable[[Outcome], None] = lambda _: None,
-    ) -> list[Outcome]:
-        """Simulate `jobs`, each on its graph; outcomes come back in their order.
-
-        `progress` is called with each outcome as soon as it is known. A process that dies or takes too long
-        is replaced. If it took too long, its jobs fail. If it died while it started, built or loaded the
-        network, or because of a CUDA error, its jobs fail at once; if it was killed from outside, after a
-        second try. Otherwise its batch is tried again in halves, until the job of which it dies is known, which
-        is tried twice by itself.
-        """
-        timing = timing or self.timing
-        found: dict[tuple[str, int], Outcome] = {}
+    def _simulate(self, jobs: Sequence[Job], timing: Timing) -> Generator[Outcome, None, None]:
         deaths = Deaths()
         queue = deque(batched(jobs, batch_size=self.setup.batch_size, devices=self._devices))
         idle, busy = deque(self._slots), list[Slot]()
@@ -202,8 +132,9 @@ class Pool:
                 slot = idle.popleft()
                 slot.submit(batch, timing)
                 busy.append(slot)
-            # Only now, so that no slot waits while `progress` is busy.
-            _hand_over(arrived, found, progress)
+            # Only now, so that no slot waits while the caller is busy with them.
+            yield from arrived
+            arrived.clear()
             if not busy:  # the remaining batches were given up
                 break
             limit_s = self._limit_s(timing)
@@ -226,8 +157,7 @@ class Pool:
                 busy.remove(slot)
                 idle.append(slot)
                 arrived += outcomes
-        _hand_over(arrived, found, progress)
-        return [found[job.key] for job in jobs]
+        yield from arrived
 
     def _limit_s(self, timing: Timing) -> float | None:
         """The longest time that a batch can take; None: any."""
@@ -265,15 +195,6 @@ class Pool:
         """A reason with the process's last error, and the log, which is then kept."""
         self.keeps_logs = True
         return f"{reason}{f': {cause}' if cause else ''} (its output is in {log})"
-
-
-def _hand_over(
-    arrived: list[Outcome], found: dict[tuple[str, int], Outcome], progress: Callable[[Outcome], None]
-) -> None:
-    while arrived:
-        outcome = arrived.pop(0)
-        found[outcome.key] = outcome
-        progress(outcome)
 
 
 def _is_late(slot: Slot, limit_s: float | None) -> bool:
