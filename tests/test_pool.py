@@ -28,6 +28,7 @@ from calibrate.simulation.jobs import Job, Outcome, Setup, Timing
 from calibrate.simulation.local_pool import Pool
 from calibrate.simulation.pool import batched
 from calibrate.simulation.slot import Slot, last_error
+from calibrate.simulators.backends import BACKENDS
 from conftest import SMALL
 
 QUICK = Setup(model="ei_clustered", backend="poisson")
@@ -386,6 +387,16 @@ def test_large_networks_get_the_slots_that_memory_allows(monkeypatch):
     memory(4)
     with pytest.raises(SimulatorError, match=r"needs about 6\.\d GiB"):
         slots_for("nest", network)
+
+
+@pytest.mark.parametrize(("backend", "factor"), [("genn", 2), ("nest", 1)])
+def test_synapses_take_twice_the_memory_in_genn_if_16_bits_do_not_index_a_population(backend, factor):
+    def bytes_per_synapse(neurons: int) -> float:
+        network = ei_clustered.network({"N_E": neurons, "N_I": 100, "N_Q": 1})
+        synapses = sum(network.expected_synapses(projection) for projection in network.projections)
+        return (simulators.memory_bytes(backend, network) - BACKENDS[backend].process_bytes) / synapses
+
+    assert bytes_per_synapse(2**16 + 1) == pytest.approx(factor * bytes_per_synapse(2**16))
 
 
 def test_a_gpu_gets_two_processes_and_batches_and_a_core_one_network_at_a_time(monkeypatch):

@@ -182,8 +182,8 @@ class DaskPool(BasePool):
 
     def _await_workers(self) -> None:
         began = time.monotonic()
-        asked = ", ".join(f"{name}={n:g}" for name, n in self._cluster.resources.items())
-        what = f"a worker with {asked}" if asked else "a worker"
+        required = ", ".join(f"{name}={n:g}" for name, n in self._cluster.resources.items())
+        what = f"a worker with {required}" if required else "a worker"
         while not self._workers():
             if time.monotonic() - began > self._cluster.wait_s:
                 raise SimulatorError(

@@ -74,7 +74,7 @@ class Slot:
         self._setup, self.log, self._core, self._turns = pack(setup), log, core, turns
         folder = log.with_suffix("")
         folder.mkdir(exist_ok=True)
-        # Its temporary files have a folder that others can remove, since the process is killed in the end.
+        # The process is killed in the end, so its temporary files go to a folder that the pool can remove.
         self._environment = {**os.environ, "TMPDIR": str(folder), **({} if gpu is None else cuda.alone(gpu))}
         self._spawn()
 

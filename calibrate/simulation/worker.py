@@ -75,7 +75,7 @@ class Worker:
         batches, refused = self._members(jobs, timing)
         outcomes = {outcome.uuid: outcome for outcome in refused}
         for network, batch in batches.items():
-            # With several networks, the phase must not blame all jobs for a death while one network is built.
+            # With several networks, a death while one is built must not be blamed on the jobs of the others.
             tell = self._tell if len(batches) == 1 else self._tell_waiting
             simulated = self._simulate(network, batch, jobs[0].realisation, timing, tell)
             outcomes |= {outcome.uuid: outcome for outcome in self._evaluate(simulated, batch)}

@@ -36,7 +36,7 @@ from calibrate.simulators.genn.noise import noise_name
 class PreparedGenn:
     """A compiled network with a batch of members; see `GeNN`.
 
-    folder  holds the compiled code if only this object uses it; removed in the end
+    folder  holds the compiled code if only this object uses it; removed on exit
     """
 
     def __init__(
@@ -176,7 +176,7 @@ class PreparedGenn:
 
         GeNN records into a ring of one bin's length: step s in slot s modulo the length. It dates the slots
         as if the first slot were the first step of the bin, which is true only if that step is a multiple of
-        the length. But bins begin with the measurement, so steps are computed from the slots here.
+        the length. But bins begin with the measurement, at any step, so steps are computed from the slots.
         """
         self._model.pull_recording_buffers_from_device()
         first, length = self._model.timestep - self._bin_steps, self._bin_steps

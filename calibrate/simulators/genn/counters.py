@@ -1,4 +1,4 @@
-"""Spike counts of groups in bins: made on the device, in a ring that the host reads once in many bins.
+"""Spike counts of groups in bins, kept on the device in a ring that the host reads once in many bins.
 
 A population has one counter per cluster, to which its monitor sends every spike. The counter writes its count
 since the beginning of the measurement into the slot of the present bin, which thus holds the count at the end
@@ -92,7 +92,7 @@ class BinReader:
         self._n_read += RING
 
     def counts(self, n_bins: int, totals: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Spike counts by group and bin, shape (members, n_groups, n_bins); to call at the end of a bin.
+        """Spike counts by group and bin, shape (members, n_groups, n_bins), at the end of the last bin.
 
         totals  spike counts of each group until now: the counters have not received the last step's spikes
         """

@@ -200,7 +200,7 @@ def write(variable: Any, values: Any) -> None:
 
 
 def potential_offset(neuron: NeuronModel, parameters: dict[str, Number]) -> Number:
-    """Difference between the membrane potential and the code's `V` (mV)."""
+    """The membrane potential minus the code's `V` (mV)."""
     name = neuron.genn.potential_offset
     return 0.0 if name is None else parameters[name]
 

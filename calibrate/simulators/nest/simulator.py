@@ -196,7 +196,7 @@ class PreparedNest:
         return generators
 
     def _synapse_models(self, projection: Projection) -> list[tuple[str, int, Number]]:
-        """Name, port and weight factor of each NEST synapse that a synapse of the projection consists of."""
+        """Name, port and weight factor of each NEST synapse that represents a synapse of the projection."""
         target = self._network.population(projection.target)
         ports = neuron_model(target.neuron).ports(projection.receptor)
         parameters = self._parameters.get(target.name, {})
