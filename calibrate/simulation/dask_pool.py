@@ -115,7 +115,7 @@ class DaskPool(BasePool):
         try:
             # Pools in the workers end with the run; if the cluster is gone, they have ended already.
             self._client.run(_close, self._key, workers=self._workers(), on_error="ignore")
-        except Exception as failure:  # whatever a dying cluster raises, the run has its results
+        except Exception as failure:  # a cluster that is gone must not hide how the run ended
             self._say(f"the Dask cluster could not be told that the run has ended: {type(failure).__name__}")
         finally:
             self._client.close()

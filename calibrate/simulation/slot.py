@@ -147,7 +147,7 @@ class Slot:
 
     @property
     def died_of_itself(self) -> bool:
-        """Whether the process, which has closed its pipe, ended by itself, not by a signal from outside."""
+        """Whether the process, which has closed its pipe, ended without being killed (SIGKILL or SIGTERM)."""
         try:
             return self._process.wait(timeout=5) not in (-signal.SIGKILL, -signal.SIGTERM)
         except subprocess.TimeoutExpired:  # it hangs, and will be killed

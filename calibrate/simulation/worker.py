@@ -92,7 +92,7 @@ class Worker:
                 network = self._model.network(job.parameters)
                 values = self._model.values(network, job.parameters)
                 values = replace(values, stimuli=(*values.stimuli, *_shift(self._setup.stimuli, timing)))
-                for population in network.populations:  # here, where an invalid draw fails only its own job
+                for population in network.populations:  # an invalid draw here fails only its own job
                     wiring.neuron_parameters(
                         population, values, wiring_seed=self._setup.wiring_seed, realisation=job.realisation
                     )

@@ -22,7 +22,7 @@ def avoid_shared_memory_race(pygenn: ModuleType, synapses: Any, *, row_length: i
     By default, each thread handles one position in the rows and loops over the spikes. If the targets fit
     into one block of threads, GeNN 5.4 sums their input in shared memory without atomics. The warps of a
     block are not synchronised: if rows are longer than a warp, two warps can be at different spikes and add
-    to the same target at once.
+    to the same target.
     """
     if row_length > _WARP and targets <= _LARGEST_BLOCK:
         synapses.parallelism_hint = pygenn.ParallelismHint.PRESYNAPTIC
