@@ -20,8 +20,9 @@ from pathlib import Path
 from calibrate.network import find_model
 from calibrate.objective.panel import panel
 from calibrate.observation import SimulationFailure
+from calibrate.simulation.capacity import cores, slots_for
 from calibrate.simulation.jobs import Job, Outcome, Setup, Timing
-from calibrate.simulation.local_pool import Pool, cores, slots_for
+from calibrate.simulation.local_pool import Pool
 from calibrate.simulators import batch_size, choose, on_gpu
 
 NETWORK = {"N_E": 20000, "N_I": 5000, "N_Q": 20, "J_E+": 2.75, "R_J": 0.75}

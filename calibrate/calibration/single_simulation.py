@@ -15,8 +15,8 @@ from calibrate.errors import SimulatorError
 from calibrate.objective import Estimate
 from calibrate.objective.panel import measure
 from calibrate.observation import Observation, SimulationFailure
+from calibrate.simulation.capacity import slots_for
 from calibrate.simulation.jobs import Job
-from calibrate.simulation.local_pool import slots_for
 from calibrate.study import Study
 
 

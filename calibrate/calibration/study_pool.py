@@ -11,9 +11,10 @@ import psutil
 from calibrate import simulators
 from calibrate.errors import SimulatorError, StudyError
 from calibrate.neurons import own_neuron_models
+from calibrate.simulation.capacity import cores, processes_per_gpu, slots_for
 from calibrate.simulation.dask_pool import Cluster, DaskPool
 from calibrate.simulation.jobs import Setup
-from calibrate.simulation.local_pool import Pool, cores, processes_per_gpu, slots_for
+from calibrate.simulation.local_pool import Pool
 from calibrate.simulators.base import RecordingPlan
 from calibrate.simulators.genn import cuda
 from calibrate.simulators.genn.footprint import (

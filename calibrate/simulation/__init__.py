@@ -1,1 +1,1 @@
-"""Many simulations: what a process is asked, processes, and pools of them."""
+"""Many simulations: jobs, the processes that run them, and pools of these processes."""

@@ -1,9 +1,9 @@
-"""The pool on a Dask cluster: the workers of a scheduler simulate, on as many computers as there are.
+"""The pool on a Dask cluster: the workers of a scheduler simulate, on any number of computers.
 
-A worker stands for one core or one GPU. In it a local pool of a single process simulates, so that whatever
-`calibrate.simulation.local_pool` guarantees holds there too: time-outs, processes that die and are replaced,
-simulators' output in a log; and Dask's own heartbeat never waits for a simulator. Batches of workers that are
-lost Dask brings to others.
+A worker stands for one core or one GPU. In it, a local pool of a single process simulates. So everything that
+`calibrate.simulation.local_pool` guarantees also holds there: time limits, replacement of processes that die,
+simulators' output in a log. Dask's own heartbeat never waits for a simulator. If a worker is lost, Dask gives
+its batch to another.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import pickle
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -22,22 +22,23 @@ from typing import Any, Self
 from calibrate.errors import CalibrateError, SimulatorError, one_line
 from calibrate.plugins import version_of
 from calibrate.simulation.jobs import Job, Outcome, Setup, Timing, failures
-from calibrate.simulation.local_pool import Pool, batched
-from calibrate.simulation.slot import packed
+from calibrate.simulation.local_pool import Pool
+from calibrate.simulation.pool import BasePool, batched
+from calibrate.simulation.slot import pack
 
 CONNECT_S = 30.0
 
-# Between two looks at workers that are awaited.
+# Interval at which to look for workers (s).
 LOOK_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """Where the workers are.
+    """The cluster of a run.
 
     address    of the scheduler ("tcp://host:8786"), or its scheduler file (.json)
-    resources  that a worker must declare, and a batch takes of it, such as {"GPU": 1}
-    wait_s     how long to wait for the first worker
+    resources  that a worker must declare and that a batch occupies, such as {"GPU": 1}
+    wait_s     longest time to wait for the first worker
     """
 
     address: str
@@ -45,15 +46,18 @@ class Cluster:
     wait_s: float = 600.0
 
 
-class DaskPool:
+class DaskPool(BasePool):
     """Simulates jobs on the workers of a Dask cluster. Use it as a context manager.
 
-    timing     of a simulation where `run` is given none
-    timeout_s  see `calibrate.simulation.local_pool.Pool`
-    say        is told what is waited for
+    If Dask gives up a batch because too many workers were lost with it, each of its jobs is tried once more
+    by itself, and then reported as failed.
 
-    Entering it raises SimulatorError where the scheduler cannot be reached, no worker comes in time, or one
-    has other versions of Python or calibrate.
+    timing     of simulations, unless `run` is given another
+    timeout_s  see `calibrate.simulation.local_pool.Pool`
+    say        called with messages about what the pool is waiting for
+
+    Entering it raises SimulatorError if the scheduler cannot be reached, no worker appears in time, or a
+    worker has another version of Python or calibrate.
     """
 
     def __init__(
@@ -65,26 +69,16 @@ class DaskPool:
         timeout_s: float | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.setup, self.timing = setup, timing
+        super().__init__(setup, timing)
         self._cluster, self._timeout_s, self._say = cluster, timeout_s, say
-        self._packed = packed(setup)
+        self._packed = pack(setup)
         self._key = hashlib.sha256(self._packed).hexdigest()
         self._client: Any = None
 
     @property
     def slots(self) -> int:
-        """Number of workers, which may change while a run goes on; at least 1."""
+        """Number of workers, which can change during a run; at least 1."""
         return max(1, len(self._workers()))
-
-    @property
-    def capacity(self) -> int:
-        """Jobs that are simulated at once: workers times batch size."""
-        return self.slots * self.batch_size
-
-    @property
-    def batch_size(self) -> int:
-        """Jobs of one graph that are simulated together."""
-        return self.setup.batch_size
 
     def __enter__(self) -> Self:
         try:
@@ -99,7 +93,7 @@ class DaskPool:
         try:
             self._client = Client(**where, timeout=CONNECT_S, set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
-            # Dask's messages tell of coroutines.
+            # Dask's own messages are about coroutines.
             what = str(error).splitlines()[0] if isinstance(error, ValueError) else "it does not answer"
             raise SimulatorError(
                 f"no Dask scheduler could be reached at {address} within {CONNECT_S:.0f} s: {what}"
@@ -119,37 +113,24 @@ class DaskPool:
         trace: TracebackType | None,
     ) -> None:
         try:
-            # What simulates there for this run ends with it; a cluster that is gone has ended it already.
+            # Pools in the workers end with the run; if the cluster is gone, they have ended already.
             self._client.run(_close, self._key, workers=self._workers(), on_error="ignore")
-        except Exception as gone:
-            self._say(f"the Dask cluster could not be told that the run ended: {type(gone).__name__}")
+        except Exception as failure:  # a cluster that is gone must not hide how the run ended
+            self._say(f"the Dask cluster could not be told that the run has ended: {type(failure).__name__}")
         finally:
             self._client.close()
 
-    def run(
-        self,
-        jobs: Sequence[Job],
-        *,
-        timing: Timing | None = None,
-        progress: Callable[[Outcome], None] = lambda _: None,
-    ) -> list[Outcome]:
-        """Simulate `jobs`, each on its graph; outcomes come back in their order.
-
-        `progress` is called with each outcome as soon as it is known. Of a batch that Dask gives up, because
-        too many workers were lost with it, each job is tried once more by itself, then reported failed.
-        """
+    def _simulate(self, jobs: Sequence[Job], timing: Timing) -> Generator[Outcome, None, None]:
         from distributed import as_completed
 
-        timing = timing or self.timing
         batches = batched(jobs, batch_size=self.setup.batch_size, devices=self.slots)
         pending: dict[Any, Sequence[Job]] = {self._submit(batch, timing): batch for batch in batches}
-        found: dict[tuple[str, int], Outcome] = {}
         given_up: set[tuple[str, int]] = set()
         completed = as_completed(list(pending), loop=self._client.loop)
         try:
             for future in completed:
                 batch = pending.pop(future)
-                outcomes = self._outcomes(future, batch, last=all(c.key in given_up for c in batch))
+                outcomes = self._outcomes(future, batch, last=all(job.key in given_up for job in batch))
                 if outcomes is None:
                     given_up.update(job.key for job in batch)
                     for job in batch:
@@ -157,17 +138,14 @@ class DaskPool:
                         pending[again] = [job]
                         completed.add(again)
                     continue
-                for outcome in outcomes:
-                    found[outcome.key] = outcome
-                    progress(outcome)
+                yield from outcomes
         finally:
             for future in pending:
                 future.cancel()
-        return [found[job.key] for job in jobs]
 
     def _submit(self, batch: Sequence[Job], timing: Timing) -> Any:
         return self._client.submit(
-            _simulate,
+            _simulate_here,
             self._packed,
             self._key,
             list(batch),
@@ -178,7 +156,7 @@ class DaskPool:
         )
 
     def _outcomes(self, future: Any, batch: Sequence[Job], *, last: bool) -> list[Outcome] | None:
-        """What became of a batch; None: its workers were lost, and its jobs can be tried alone."""
+        """The outcomes of a batch; None if its workers were lost, and each job should be tried by itself."""
         from distributed.scheduler import KilledWorker
 
         try:
@@ -188,24 +166,24 @@ class DaskPool:
             return failures(batch, reason) if last else None
         except CalibrateError:
             raise
-        except Exception as error:
+        except Exception as error:  # Dask passes on whatever its workers raise
             what = one_line(error)
             raise SimulatorError(f"the Dask cluster at {self._cluster.address} failed: {what}") from error
         return outcomes
 
     def _workers(self) -> list[str]:
-        """The addresses of the workers that have what a batch takes."""
-        known = self._client.scheduler_info(n_workers=-1)["workers"]
+        """The addresses of the workers with the resources that a batch occupies."""
+        workers = self._client.scheduler_info(n_workers=-1)["workers"]
         return [
             address
-            for address, worker in known.items()
+            for address, worker in workers.items()
             if all(worker["resources"].get(name, 0) >= n for name, n in self._cluster.resources.items())
         ]
 
     def _await_workers(self) -> None:
         began = time.monotonic()
-        asked = ", ".join(f"{name}={n:g}" for name, n in self._cluster.resources.items())
-        what = f"a worker with {asked}" if asked else "a worker"
+        required = ", ".join(f"{name}={n:g}" for name, n in self._cluster.resources.items())
+        what = f"a worker with {required}" if required else "a worker"
         while not self._workers():
             if time.monotonic() - began > self._cluster.wait_s:
                 raise SimulatorError(
@@ -219,16 +197,17 @@ class DaskPool:
     def _compare_versions(self) -> None:
         own = _versions()
         try:
-            there = self._client.run(_versions, workers=self._workers())
-        except Exception as error:
+            of_workers = self._client.run(_versions, workers=self._workers())
+        except Exception as error:  # Dask raises whatever unpickling `_versions` does in a worker
             raise SimulatorError(
-                f"workers of the Dask cluster cannot import calibrate ({error}): give them this environment"
+                f"workers of the Dask cluster cannot import calibrate ({error}): start them in this "
+                "environment"
             ) from None
-        for worker, found in there.items():
+        for worker, versions in of_workers.items():
             for name, here in own.items():
-                if found[name] != here:
+                if versions[name] != here:
                     raise SimulatorError(
-                        f"the Dask worker {worker} has {name} {found[name]}, and here it is {here}: "
+                        f"the Dask worker {worker} has {name} {versions[name]}, but here it is {here}: "
                         "use the same environment"
                     )
 
@@ -240,21 +219,21 @@ _pools: dict[str, Pool] = {}
 _lock = Lock()
 
 
-def _simulate(
+def _simulate_here(
     setup: bytes, key: str, batch: Sequence[Job], timing: Timing, timeout_s: float | None
 ) -> list[Outcome]:
-    """Simulate a batch in this worker, in a process of its own that stays for the next one."""
-    with _lock:  # a worker of several threads is of no more use than one of one
+    """Simulate a batch in this worker, in a separate process that stays for the next batch."""
+    with _lock:  # a worker simulates one batch at a time, even if it has several threads
         if key not in _pools:
             for other in list(_pools):
                 _pools.pop(other).__exit__(None, None, None)
-            # Pickled by the run that asks; Dask's own messages are pickles too.
+            # Pickled by the run that sent it; Dask's own messages are pickles, too.
             _pools[key] = Pool(pickle.loads(setup), timing, slots=1, timeout_s=timeout_s).__enter__()
         return _pools[key].run(batch, timing=timing)
 
 
 def _close(key: str) -> None:
-    """End what simulates for a run, even in the middle."""
+    """End the pool of a run, even during a batch."""
     pool = _pools.pop(key, None)
     if pool is not None:
         pool.__exit__(None, None, None)
@@ -262,5 +241,5 @@ def _close(key: str) -> None:
 
 def _versions() -> dict[str, str]:
     own = version_of("calibrate-snn") or "not installed"
-    # Jobs are pickled for the same minor version of Python.
+    # Pickled jobs need the same minor version of Python.
     return {"calibrate": own, "Python": ".".join(platform.python_version_tuple()[:2])}

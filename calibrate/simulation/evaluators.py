@@ -1,8 +1,8 @@
-"""Evaluators: they compute the statistics of what was simulated, in the process that simulated it.
+"""Evaluators: they compute the statistics of observations in, or beside, the process that simulated them.
 
-So the statistics cost as little as there are cores, and what comes back is small: estimates, and the
-observation as its file will hold it. A slot that simulates one network at a time computes them itself. One
-that simulates hundreds (a GPU's) has processes beside it that share them.
+So the work is spread over all cores, and the data that come back are small: estimates, and the observation in
+the form of its file. A slot that simulates one network at a time computes the statistics itself. One that
+simulates hundreds, on a GPU, shares them among additional processes.
 """
 
 from __future__ import annotations
@@ -27,29 +27,30 @@ from calibrate.simulation.lifetime import end_with
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluated:
-    """An observation, packed, and its statistics."""
+    """A packed observation and its statistics."""
 
     observation: Packed
     evaluation: Evaluation
 
 
 class Evaluators:
-    """Computes `statistics` in this process, or of several observations in up to `processes` others."""
+    """Computes `statistics` in this process, or for several observations in up to `processes` others."""
 
     def __init__(self, statistics: Sequence[Statistic], *, processes: int = 0) -> None:
         self._statistics, self._processes = tuple(statistics), processes
         self._executor: ProcessPoolExecutor | None = None
 
     def evaluate(self, observations: Sequence[Observation]) -> list[Evaluated]:
-        """Each observation packed, with its statistics, in their order."""
+        """Pack each observation and compute its statistics; the order stays the same."""
         if self._processes and len(observations) > 1:
-            # One that dies of a statistic would take all: here it takes its slot, whose batch is tried again.
+            # A statistic that kills its process breaks the executor. Computed here again, it kills the slot,
+            # and the pool then looks for the job that is to blame.
             with contextlib.suppress(BrokenProcessPool):
-                return self._shared(observations)
+                return self._evaluate_in_parallel(observations)
             self._executor = None
         return [_evaluate(self._statistics, observation) for observation in observations]
 
-    def _shared(self, observations: Sequence[Observation]) -> list[Evaluated]:
+    def _evaluate_in_parallel(self, observations: Sequence[Observation]) -> list[Evaluated]:
         if self._executor is None:
             self._executor = ProcessPoolExecutor(
                 self._processes,
@@ -57,7 +58,10 @@ class Evaluators:
                 initializer=_begin,
                 initargs=(cloudpickle.dumps(self._statistics), os.getpid()),
             )
-        futures = [self._executor.submit(_evaluate_packed, pack(one, compression=0)) for one in observations]
+        futures = [
+            self._executor.submit(_evaluate_packed, pack(observation, compression=0))
+            for observation in observations
+        ]
         return [future.result() for future in futures]
 
 
@@ -65,13 +69,13 @@ def _evaluate(statistics: Sequence[Statistic], observation: Observation) -> Eval
     return Evaluated(observation=pack(observation), evaluation=evaluate(observation, statistics))
 
 
-# --- in the processes of their own --------------------------------------------------------------------
+# --- in the additional processes ----------------------------------------------------------------------
 
 _statistics: tuple[Statistic, ...] = ()
 
 
 def _begin(statistics: bytes, parent: int) -> None:
-    global _statistics  # what the executor calls has no other place to find it
+    global _statistics  # functions that the executor calls can find them only here
     end_with(parent)
     _statistics = pickle.loads(statistics)
 

@@ -1,4 +1,4 @@
-"""Jobs: what a process is asked to simulate, how, and what became of it."""
+"""Jobs: what to simulate, how, and with what outcome."""
 
 from __future__ import annotations
 
@@ -22,16 +22,20 @@ from calibrate.simulators.closed_loop import Loop
 class Setup:
     """How every job of a study is simulated.
 
-    model       a model, or its name: installed, "package.module:Name" or "file.py:Name"
-    folder      where such a file is looked up
-    neurons     neuron models to register, of a model that is given itself
-    backend     "genn", "nest" or "poisson"
-    batch_size  jobs that one slot simulates at once
-    stimuli     currents beside those of the model, their times from the start of the measurement
-    loop        the closed loop that every network is in; None: none
-    statistics  computed where a network was simulated, whose observation then comes back packed; None:
-                observations come back as they are
-    evaluators     processes beside a slot that share the statistics of a batch
+    model        a model, or its name: installed, "package.module:Name" or "file.py:Name"
+    folder       where such a file is looked up
+    neurons      neuron models to register, if `model` is not a name
+    backend      "genn", "nest" or "poisson"
+    precision    of GeNN's floating-point numbers
+    dt_ms        time step
+    recording    what is recorded
+    wiring_seed  seed of the graphs
+    batch_size   jobs that one slot simulates at once
+    stimuli      currents in addition to the model's, timed from the start of the measurement
+    loop         the closed loop that every network is in; None: no loop
+    statistics   computed next to the simulation, with the observation then returned packed; None:
+                 observations are returned as they are
+    evaluators   additional processes of a slot that share the statistics of a batch
     """
 
     model: str | Model
@@ -51,7 +55,7 @@ class Setup:
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """How long a simulation runs before its measurement, and how long the measurement is."""
+    """Durations of a simulation's warm-up and of its measurement."""
 
     warmup_ms: float
     duration_ms: float
@@ -59,7 +63,7 @@ class Timing:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A parameter set to simulate on graph number `realisation`: all its results carry its `uuid`."""
+    """A parameter set to simulate on graph number `realisation`; all its results carry its `uuid`."""
 
     uuid: str
     parameters: Mapping[str, Any]
@@ -73,13 +77,16 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of a job.
+    """The result of a job.
 
-    evaluation its statistics, if the setup asks for them
-    build_s    time spent building the network (0 where it was there already)
-    wall_s     time of the simulation; members of one batch share it
-    scoring_s  time of the statistics and of packing; members of one batch share it
-    backend    the simulator's own description: name, version, device, precision
+    uuid         of the job
+    realisation  of the job
+    result       the observation, or why there is none
+    evaluation   its statistics, if the setup asks for them
+    wall_s       time of the simulation, the same for all members of a batch
+    build_s      time to build the network; 0 if it was already built
+    scoring_s    time of statistics and packing, the same for all members of a batch
+    backend      the simulator's own description: name, version, device, precision
     """
 
     uuid: str
@@ -97,13 +104,15 @@ class Outcome:
 
     @property
     def observation(self) -> Observation:
-        """What the network showed. Raises SimulatorError with the reason where its simulation failed."""
+        """The observation. Raises SimulatorError with the reason if the simulation failed."""
         if isinstance(self.result, SimulationFailure):
             raise SimulatorError(self.result.reason)
         return self.result.unpack() if isinstance(self.result, Packed) else self.result
 
 
 def failures(batch: Sequence[Job], reason: str, *, wall_s: float = 0.0) -> list[Outcome]:
-    """The outcomes of jobs that all failed for one reason."""
+    """The outcomes of jobs that all failed for the same reason."""
     failure = SimulationFailure(reason)
-    return [Outcome(uuid=c.uuid, realisation=c.realisation, result=failure, wall_s=wall_s) for c in batch]
+    return [
+        Outcome(uuid=job.uuid, realisation=job.realisation, result=failure, wall_s=wall_s) for job in batch
+    ]

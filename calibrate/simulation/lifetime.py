@@ -9,9 +9,9 @@ import sys
 
 
 def end_with(parent: int) -> None:
-    """Let the kernel end this process when its parent ends, however that happens (Linux).
+    """Have the kernel kill this process when its parent ends, for whatever reason (Linux).
 
-    parent  process id of the one that started it
+    parent  process id of the parent
     """
     if sys.platform == "linux":
         pr_set_pdeathsig = 1

@@ -1,4 +1,4 @@
-"""A probe: simulations that show what a network costs on this machine, not what it does."""
+"""A probe: simulations that measure what a network costs on this machine; their results are not used."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from calibrate.simulation.local_pool import Pool
 
 
 class Probe:
-    """Simulates one network over and over, in processes of its own. Use it as a context manager.
+    """Simulates one network repeatedly, in separate processes. Use it as a context manager.
 
     parameters  complete parameters of the network
-    n           simulations at once, each with a seed of its own
-    slots       processes
-    timeout_s   a batch that takes longer has failed; by default as a pool has it
+    n           simulations in each run, each with its own seed
+    slots       number of processes
+    timeout_s   a batch that takes longer fails; default: as in `Pool`
     """
 
     def __init__(
@@ -33,8 +33,8 @@ class Probe:
     ) -> None:
         self._bin_ms = setup.recording.bin_ms
         self._jobs = [Job(uuid=str(uuid.uuid4()), parameters=parameters, seed=k) for k in range(n)]
-        nothing = Timing(warmup_ms=0.0, duration_ms=0.0)  # every run has its own
-        self.pool = Pool(setup, nothing, slots=slots, timeout_s=timeout_s)
+        unused = Timing(warmup_ms=0.0, duration_ms=0.0)  # every run has its own timing
+        self.pool = Pool(setup, unused, slots=slots, timeout_s=timeout_s)
 
     def __enter__(self) -> Self:
         self.pool.__enter__()
@@ -49,11 +49,11 @@ class Probe:
         self.pool.__exit__(kind, error, trace)
 
     def whole(self, duration_ms: float) -> float:
-        """`duration_ms` rounded to whole bins, one at least."""
+        """`duration_ms`, rounded to a whole number of bins, at least one."""
         return self._bin_ms * max(round(duration_ms / self._bin_ms), 1)
 
     def run(self, duration_ms: float, *, warmup_ms: float = 0.0) -> list[Outcome]:
-        """The outcomes of all simulations for a whole number of bins. Raises SimulatorError if one failed."""
+        """Simulate for a whole number of bins. Raises SimulatorError if a simulation fails."""
         timing = Timing(warmup_ms=warmup_ms, duration_ms=self.whole(duration_ms))
         outcomes = self.pool.run(self._jobs, timing=timing)
         for outcome in outcomes:

@@ -1,4 +1,4 @@
-"""A slot: one process that keeps a prepared simulator, the pipe to it, and the log of what it prints."""
+"""A slot: one process that keeps a prepared simulator, the pipe to it, and the log of its output."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from calibrate.simulators.turn import Phase
 
 
 @contextlib.contextmanager
-def _interrupts_ignored() -> Iterator[None]:
+def _ignore_interrupts() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may change, and only it receives, signals
+        yield  # only the main thread can set handlers, and only it receives signals
         return
     before = {number: signal.signal(number, signal.SIG_IGN) for number in FOR_THE_COORDINATOR}
     try:
@@ -41,7 +41,7 @@ def _interrupts_ignored() -> Iterator[None]:
 
 
 def last_error(printed: str) -> str:
-    """The last line that tells of an error; empty if none does."""
+    """The last line that reports an error; empty if none does."""
     lines = (line.strip() for line in reversed(printed.splitlines()))
     return next((line for line in lines if _ERROR.search(line)), "")
 
@@ -50,16 +50,16 @@ _ERROR = re.compile(r"error|fatal|assert|what\(\)|cannot|failed|killed", re.IGNO
 
 
 class DiedError(Exception):
-    """A slot's process ended although nobody told it to."""
+    """A slot's process ended unexpectedly."""
 
 
 class Slot:
     """One process and the pipe to it; replaced as a whole when the process dies.
 
-    log      where it prints
-    core     that it stays on
-    gpu      number of the one that it sees
-    turns    file by whose lock it takes turns on it
+    log    file of its output
+    core   the core that it is pinned to; None: any
+    gpu    number of the only GPU that it sees; None: all
+    turns  file whose lock gives turns on the GPU; None: no turns are needed
     """
 
     def __init__(
@@ -71,23 +71,23 @@ class Slot:
         gpu: int | None = None,
         turns: Path | None = None,
     ) -> None:
-        self._setup, self.log, self._core, self._turns = packed(setup), log, core, turns
+        self._setup, self.log, self._core, self._turns = pack(setup), log, core, turns
         folder = log.with_suffix("")
         folder.mkdir(exist_ok=True)
-        # It is killed in the end, so that others must remove what it leaves.
+        # The process is killed in the end, so its temporary files go to a folder that the pool can remove.
         self._environment = {**os.environ, "TMPDIR": str(folder), **({} if gpu is None else cuda.alone(gpu))}
         self._spawn()
 
     def _spawn(self) -> None:
-        # Not by multiprocessing: it would run the user's script again in every process.
+        # Not by multiprocessing, which would run the user's script again in every process.
         self.connection, theirs = Pipe()
         code = (
             f"import sys; sys.path[:] = {sys.path!r}; "
             "from calibrate.simulation.worker import serve; "
             f"serve({theirs.fileno()}, {os.getpid()}, {self._core}, {self._turns and str(self._turns)!r})"
         )
-        # What it ignores of signals it inherits, until it has set its own.
-        with self.log.open("ab") as log, _interrupts_ignored():
+        # It inherits which signals are ignored, until it sets its own handlers.
+        with self.log.open("ab") as log, _ignore_interrupts():
             self._process = subprocess.Popen(
                 [sys.executable, "-c", code],
                 stdin=subprocess.DEVNULL,
@@ -96,9 +96,9 @@ class Slot:
                 pass_fds=[theirs.fileno()],
                 env=self._environment,
             )
-        # With no other writer left, a process that dies while it sends ends the message.
+        # Leaves the process as the only writer: if it dies while sending, the message ends.
         theirs.close()
-        with contextlib.suppress(OSError):  # it died at once: the first batch will tell
+        with contextlib.suppress(OSError):  # it died at once, which the first batch will show
             self.connection.send_bytes(self._setup)
 
     @property
@@ -113,12 +113,12 @@ class Slot:
         self._waits_since: float | None = None
         try:
             self.connection.send((batch, timing))
-        except OSError:  # it died while it had nothing to do
+        except OSError:  # it died while it was idle
             self.replace()
             self.connection.send((batch, timing))
 
     def receive(self) -> list[Outcome] | None:
-        """The outcomes of its batch, or None: it told of a phase. Raises DiedError.
+        """The outcomes of its batch; None if it reported a phase. Raises DiedError.
 
         Its connection must be ready.
         """
@@ -136,21 +136,21 @@ class Slot:
 
     @property
     def busy_s(self) -> float:
-        """How long it has been at its batch; to wait for a turn does not count."""
+        """How long it has worked on its batch, without the time it waited for turns."""
         return (time.monotonic() if self._waits_since is None else self._waits_since) - self._began
 
     def last_words(self) -> str:
-        """The last error that its process printed since it began its batch; empty if it printed none."""
+        """The last error that its process has printed since it got its batch; empty if there is none."""
         with self.log.open("rb") as log:
             log.seek(self._printed)
             return last_error(log.read().decode(errors="replace"))
 
     @property
     def died_of_itself(self) -> bool:
-        """Whether the process, which has closed its pipe, ended without being killed from outside."""
+        """Whether the process, which has closed its pipe, ended without being killed (SIGKILL or SIGTERM)."""
         try:
             return self._process.wait(timeout=5) not in (-signal.SIGKILL, -signal.SIGTERM)
-        except subprocess.TimeoutExpired:  # it is stuck, and will be killed
+        except subprocess.TimeoutExpired:  # it hangs, and will be killed
             return True
 
     def replace(self) -> None:
@@ -163,30 +163,29 @@ class Slot:
         self.connection.close()
 
 
-def packed(setup: Setup) -> bytes:
-    """A setup for other processes. Raises ModelError where it cannot travel."""
-    # What no other process can import travels by value: a notebook's functions, and those of plug-in files.
+def pack(setup: Setup) -> bytes:
+    """Pickle a setup for other processes. Raises ModelError if that is impossible."""
+    # What other processes cannot import is pickled by value: functions of notebooks and of plug-in files.
     for name, module in list(sys.modules.items()):
         if name.startswith(plugins.FILE_MODULE):
             cloudpickle.register_pickle_by_value(module)
     try:
         content: bytes = cloudpickle.dumps(setup)
-    except Exception as error:
-        what = one_line(error)
-        raise ModelError(f"the model cannot be sent to the processes that simulate it: {what}") from error
+    except Exception as error:  # pickling calls methods of the user's objects, which can raise anything
+        raise ModelError(f"the model cannot be sent to other processes: {one_line(error)}") from error
     return content
 
 
-# A process may die for reasons of its own once; what it dies of twice is not tried again.
+# One death can be unrelated to the batch; what a process dies of twice is not tried again.
 TRIES = 2
 
-# To find one guilty job takes a death for every halving; so many are looked for.
+# Finding one guilty job takes a death per halving; this is how many are searched for.
 GUILTY = 4
 
 
 @dataclass
 class _Tally:
-    """Deaths of a batch and its parts, the most that there may be, and why it was given up."""
+    """Deaths during a batch and its parts, their limit, and why the batch was given up."""
 
     most: int
     deaths: int = 0
@@ -194,20 +193,20 @@ class _Tally:
 
 
 class Deaths:
-    """What is tried again after processes died during batches, within one run of a pool."""
+    """Decides what is tried again after processes died during batches, within one run of a pool."""
 
     def __init__(self) -> None:
-        # By job, of the batch that it was in at first.
+        # For each job, the tally of the batch that it was in at first.
         self._tallies: dict[tuple[str, int], _Tally] = {}
         self._alone: Counter[tuple[str, int]] = Counter()
 
     def once_more(self, batch: Sequence[Job]) -> Sequence[Sequence[Job]]:
-        """The batch as it is, unless that was tried already; then none."""
+        """The whole batch, unless it was tried again before; then nothing."""
         self._alone[batch[0].key] += 1
         return [batch] if self._alone[batch[0].key] < TRIES else []
 
     def in_parts(self, batch: Sequence[Job]) -> Sequence[Sequence[Job]]:
-        """Its halves, or one job once more; none if that was tried, or too many died on the way."""
+        """Its halves, or a single job once more; nothing if it was tried again before, or too many died."""
         if batch[0].key not in self._tallies:
             tally = _Tally(TRIES + GUILTY * math.ceil(math.log2(len(batch))))
             self._tallies.update((job.key, tally) for job in batch)
@@ -219,12 +218,12 @@ class Deaths:
         return [batch[:half], batch[half:]] if half else self.once_more(batch)
 
     def give_up(self, batch: Sequence[Job], reason: str) -> None:
-        """Say why a batch is not tried again; if too many died, no part of the first one is."""
+        """Note why a batch is not tried again; after too many deaths, no part of the first batch is."""
         tally = self._tallies.get(batch[0].key)
         if tally is not None and tally.deaths > tally.most:
             tally.reason = reason
 
-    def verdict(self, batch: Sequence[Job]) -> str | None:
-        """Why a batch that waits is not tried; None: it is."""
+    def why_not(self, batch: Sequence[Job]) -> str | None:
+        """Why a waiting batch is not tried; None if it is."""
         tally = self._tallies.get(batch[0].key)
         return None if tally is None else tally.reason

@@ -1,4 +1,4 @@
-"""What a slot's process does: it keeps a prepared simulator and runs batches of jobs in it."""
+"""A slot's process: it keeps a prepared simulator and runs batches of jobs in it."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from calibrate.simulators.base import Member, Prepared, Simulator, simulate
 from calibrate.simulators.closed_loop import simulate_in_loop
 from calibrate.simulators.turn import Phase, Turn
 
-# Ctrl-C and a batch system's SIGTERM reach all processes of a run, and are the coordinator's to handle.
+# Ctrl-C and a batch system's SIGTERM reach all processes of a run, but only the coordinator handles them.
 FOR_THE_COORDINATOR = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """A job, and its member of the batch."""
+class _Entry:
+    """One entry of a batch: a job and its member."""
 
     job: Job
     member: Member
@@ -39,7 +39,7 @@ class _Asked:
 
 @dataclass(frozen=True)
 class _Simulated:
-    """What the members of a batch came to, and the time of the simulation and of building its network."""
+    """The results of a batch's members, and the times to simulate them and to build their network."""
 
     results: Sequence[Observation | SimulationFailure]
     wall_s: float
@@ -47,10 +47,10 @@ class _Simulated:
 
 
 class Worker:
-    """The simulator and the last network it built.
+    """The simulator and the last network that it built.
 
-    turns  the file by whose lock processes take turns on the device that they share
-    tell   told each phase of a batch
+    turns  file whose lock gives processes turns on the device that they share
+    tell   called with each phase of a batch
     """
 
     def __init__(
@@ -71,47 +71,47 @@ class Worker:
         self._prepared: Prepared | None = None
 
     def run(self, jobs: Sequence[Job], timing: Timing) -> list[Outcome]:
-        """Simulate at most a batch of jobs on one graph; one that cannot run has an Outcome, too."""
+        """Simulate up to a batch of jobs on one graph; jobs that cannot run also have outcomes."""
         batches, refused = self._members(jobs, timing)
         outcomes = {outcome.uuid: outcome for outcome in refused}
         for network, batch in batches.items():
-            # If a batch holds several networks, the others are not to blame for what one of them dies of.
-            tell = self._tell if len(batches) == 1 else self._tell_of_waiting
+            # With several networks, a death while one is built must not be blamed on the jobs of the others.
+            tell = self._tell if len(batches) == 1 else self._tell_waiting
             simulated = self._simulate(network, batch, jobs[0].realisation, timing, tell)
             outcomes |= {outcome.uuid: outcome for outcome in self._evaluate(simulated, batch)}
         return [outcomes[job.uuid] for job in jobs]
 
     def _members(
         self, jobs: Sequence[Job], timing: Timing
-    ) -> tuple[dict[Network, list[_Asked]], list[Outcome]]:
-        """The members of a batch for each network, and the outcomes of jobs that have no network."""
-        batches: dict[Network, list[_Asked]] = {}
+    ) -> tuple[dict[Network, list[_Entry]], list[Outcome]]:
+        """The members of a batch by network, and the outcomes of jobs whose network or values are invalid."""
+        batches: dict[Network, list[_Entry]] = {}
         refused: list[Outcome] = []
         for job in jobs:
             try:
                 network = self._model.network(job.parameters)
                 values = self._model.values(network, job.parameters)
-                values = replace(values, stimuli=(*values.stimuli, *_shifted(self._setup.stimuli, timing)))
-                for population in network.populations:  # here, where a bad draw fails its own job only
+                values = replace(values, stimuli=(*values.stimuli, *_shift(self._setup.stimuli, timing)))
+                for population in network.populations:  # an invalid draw here fails only its own job
                     wiring.neuron_parameters(
                         population, values, wiring_seed=self._setup.wiring_seed, realisation=job.realisation
                     )
-            except Exception as error:  # whatever a user's model raises fails its own job only
+            except Exception as error:  # whatever a user's model raises fails only its own job
                 (outcome,) = failures([job], reason_of(error))
                 refused.append(replace(outcome, backend=self._simulator.describe()))
             else:
-                batches.setdefault(network, []).append(_Asked(job, Member(values=values, seed=job.seed)))
+                batches.setdefault(network, []).append(_Entry(job, Member(values=values, seed=job.seed)))
         return batches, refused
 
     def _simulate(
         self,
         network: Network,
-        batch: Sequence[_Asked],
+        batch: Sequence[_Entry],
         realisation: int,
         timing: Timing,
         tell: Callable[[Phase], None],
     ) -> _Simulated:
-        """Build the network, unless it is there, and simulate it with all members of a batch at once."""
+        """Build the network, unless it is built already, and simulate all members of a batch at once."""
         build_s, wall_s = 0.0, 0.0
         results: Sequence[Observation | SimulationFailure]
         try:
@@ -124,29 +124,32 @@ class Worker:
             loop, turn = self._setup.loop, Turn(self._turns, tell=tell)
             results = (simulate if loop is None else partial(simulate_in_loop, loop=loop))(
                 prepared,
-                [asked.member for asked in batch],
+                [entry.member for entry in batch],
                 realisation=realisation,
                 warmup_ms=timing.warmup_ms,
                 duration_ms=timing.duration_ms,
                 turn=turn,
             )
             wall_s = time.perf_counter() - started - turn.waited_s
-        except Exception as error:  # whatever a simulator raises fails this batch only
+        except Exception as error:  # whatever a simulator raises fails only this batch
             self._close()
             results = [SimulationFailure(reason_of(error))] * len(batch)
         with_presentations = [
-            _with_presentations(result, asked.member, timing)
-            for asked, result in zip(batch, results, strict=True)
+            _add_presentations(result, entry.member, timing)
+            for entry, result in zip(batch, results, strict=True)
         ]
         return _Simulated(with_presentations, wall_s=wall_s, build_s=build_s)
 
-    def _evaluate(self, simulated: _Simulated, batch: Sequence[_Asked]) -> list[Outcome]:
+    def _evaluate(self, simulated: _Simulated, batch: Sequence[_Entry]) -> list[Outcome]:
         """The outcomes of a batch, with the statistics of its observations if the setup asks for them."""
         started = time.perf_counter()
-        shown = {k: result for k, result in enumerate(simulated.results) if isinstance(result, Observation)}
+        observations = {
+            k: result for k, result in enumerate(simulated.results) if isinstance(result, Observation)
+        }
         evaluated: dict[int, Evaluated] = {}
         if self._evaluators is not None:
-            evaluated = dict(zip(shown, self._evaluators.evaluate(list(shown.values())), strict=True))
+            in_order = self._evaluators.evaluate(list(observations.values()))
+            evaluated = dict(zip(observations, in_order, strict=True))
         outcome = partial(
             Outcome,
             wall_s=simulated.wall_s,
@@ -156,15 +159,16 @@ class Worker:
         )
         return [
             outcome(
-                uuid=asked.job.uuid,
-                realisation=asked.job.realisation,
+                uuid=entry.job.uuid,
+                realisation=entry.job.realisation,
                 result=evaluated[k].observation if k in evaluated else simulated.results[k],
                 evaluation=evaluated[k].evaluation if k in evaluated else None,
             )
-            for k, asked in enumerate(batch)
+            for k, entry in enumerate(batch)
         ]
 
-    def _tell_of_waiting(self, phase: Phase) -> None:
+    def _tell_waiting(self, phase: Phase) -> None:
+        """Report only whether the batch waits for its turn; any other phase is "simulating"."""
         self._tell("waiting" if phase == "waiting" else "simulating")
 
     def _prepare(self, network: Network) -> Prepared:
@@ -186,18 +190,18 @@ class Worker:
             prepared.__exit__(None, None, None)
 
 
-def _shifted(stimuli: Sequence[Stimulus], timing: Timing) -> Iterator[Stimulus]:
-    """Stimuli of the measurement, as a simulation that begins with its warm-up counts the time.
+def _shift(stimuli: Sequence[Stimulus], timing: Timing) -> Iterator[Stimulus]:
+    """Stimuli with times from the start of the warm-up instead of the measurement.
 
-    A shorter stage sees those that begin within it.
+    A shorter stage has only the stimuli that begin within it.
     """
-    for one in stimuli:
-        if one.start_ms < timing.duration_ms:
-            start, stop = one.start_ms, min(one.stop_ms, timing.duration_ms)
-            yield replace(one, start_ms=timing.warmup_ms + start, stop_ms=timing.warmup_ms + stop)
+    for stimulus in stimuli:
+        if stimulus.start_ms < timing.duration_ms:
+            start, stop = stimulus.start_ms, min(stimulus.stop_ms, timing.duration_ms)
+            yield replace(stimulus, start_ms=timing.warmup_ms + start, stop_ms=timing.warmup_ms + stop)
 
 
-def _with_presentations(
+def _add_presentations(
     result: Observation | SimulationFailure, member: Member, timing: Timing
 ) -> Observation | SimulationFailure:
     if isinstance(result, SimulationFailure) or not member.values.stimuli:
@@ -209,26 +213,29 @@ def _presentations(stimuli: Sequence[Stimulus | RateStimulus], timing: Timing) -
     first, last = timing.warmup_ms, timing.warmup_ms + timing.duration_ms
     return tuple(
         Presentation(
-            one.population, tuple(one.clusters), one.start_ms - first, min(one.stop_ms, last) - first
+            stimulus.population,
+            tuple(stimulus.clusters),
+            stimulus.start_ms - first,
+            min(stimulus.stop_ms, last) - first,
         )
-        for one in sorted(stimuli, key=lambda stimulus: stimulus.start_ms)
-        if first <= one.start_ms < last
+        for stimulus in sorted(stimuli, key=lambda stimulus: stimulus.start_ms)
+        if first <= stimulus.start_ms < last
     )
 
 
 def serve(descriptor: int, parent: int, core: int | None = None, turns: str | None = None) -> None:
-    """What a slot's process does: run every batch that comes through its pipe, until that closes.
+    """Run every batch that arrives through a slot's pipe, until the pipe closes.
 
-    descriptor  of its end of the pipe, through which a Setup comes first
-    parent      process id of the one that started it
-    core        the one that it runs on; None: on whatever is free
-    turns       file by whose lock it takes turns on its device; None: it need not
+    descriptor  file descriptor of this end of the pipe, through which a Setup arrives first
+    parent      process id of the parent
+    core        the core to run on; None: any
+    turns       file whose lock gives turns on the device; None: no turns are needed
 
-    Before the outcomes of a batch it sends the phases that the batch is in.
+    Each phase of a batch is sent when it begins, before the outcomes.
     """
     end_with(parent)
     if core is not None:
-        with contextlib.suppress(OSError):  # taken away meanwhile: it runs where it may
+        with contextlib.suppress(OSError):  # the core is no longer available: run on any
             os.sched_setaffinity(0, {core})
     for number in FOR_THE_COORDINATOR:
         signal.signal(number, signal.SIG_IGN)
@@ -244,7 +251,7 @@ def serve(descriptor: int, parent: int, core: int | None = None, turns: str | No
                     place = Path(turns) if turns else None
                     worker = Worker(pickle.loads(setup), turns=place, tell=connection.send)
                     connection.send("simulating")
-            except Exception as error:
+            except Exception as error:  # whatever loading a user's model raises fails the batch
                 connection.send(failures(batch, reason_of(error)))
             else:
                 connection.send(worker.run(batch, timing))

@@ -1,4 +1,4 @@
-"""Simulators behind one protocol, and which of them simulates here, where, and how many networks at once."""
+"""Simulators behind one protocol, and the choice of simulator, device and batch size on this machine."""
 
 from __future__ import annotations
 
@@ -10,43 +10,43 @@ from calibrate.simulators.genn import cuda
 from calibrate.simulators.genn.cuda import Obstacle
 
 GPU_BATCH_SIZE = 40
-"""Networks that a GPU simulates at once by default, as in the published scan (Schmitt et al. 2023)."""
+"""Default batch size on a GPU, as in the published scan (Schmitt et al. 2023)."""
 
 
 def choose(backend: str) -> str:
-    """The simulator that `backend` means here: "auto" is GeNN where it is installed, else NEST.
+    """The back end that `backend` selects on this machine: "auto" is GeNN if it is installed, else NEST.
 
     Raises SimulatorError if it is unknown or not installed.
     """
     if backend == "auto":
-        for name, known in BACKENDS.items():
-            if known.automatic and known.is_installed:
+        for name, entry in BACKENDS.items():
+            if entry.automatic and entry.is_installed:
                 return name
-        raise SimulatorError("no simulator is installed: `pip install nest-simulator` gives you NEST")
+        raise SimulatorError("no simulator is installed: install NEST with `pip install nest-simulator`")
     if backend not in BACKENDS:
         names = ", ".join(("auto", *BACKENDS))
-        raise SimulatorError(f"there is no backend '{backend}'{did_you_mean(backend, BACKENDS)}: {names}")
+        raise SimulatorError(f"unknown backend '{backend}'{did_you_mean(backend, BACKENDS)}: {names}")
     if not BACKENDS[backend].is_installed:
         raise SimulatorError(BACKENDS[backend].remedy)
     return backend
 
 
 def create(backend: str, *, dt_ms: float, precision: Precision) -> Simulator:
-    """The simulator `backend` ("genn", "nest", "poisson"), for this process."""
+    """Create the simulator `backend` ("genn", "nest" or "poisson") for this process."""
     if backend not in BACKENDS:
-        raise SimulatorError(f"there is no backend '{backend}': {', '.join(BACKENDS)}")
+        raise SimulatorError(f"unknown backend '{backend}': {', '.join(BACKENDS)}")
     return BACKENDS[backend].make(dt_ms, precision)
 
 
 def on_gpu(backend: str) -> bool:
-    """Whether `backend` simulates on a GPU here: GeNN, if there is one that it can use."""
-    known = BACKENDS[backend]
-    could = known.batches == "on a GPU" and known.is_installed and cuda.count() > 0
-    return could and gpu_obstacle(backend) is None
+    """Whether `backend` simulates on a GPU on this machine: true of GeNN if it can use one."""
+    entry = BACKENDS[backend]
+    has_gpu = entry.batches == "on a GPU" and entry.is_installed and cuda.count() > 0
+    return has_gpu and gpu_obstacle(backend) is None
 
 
 def gpu_obstacle(backend: str) -> Obstacle | None:
-    """Why `backend` does not use the GPU that is here; None if it does, or there is none."""
+    """Why `backend` does not use this machine's GPU; None if it does, or if there is no GPU."""
     if BACKENDS[backend].batches != "on a GPU":
         return None
     if not cuda.count():
@@ -59,38 +59,38 @@ def gpu_obstacle(backend: str) -> Obstacle | None:
 
 
 def warnings(backend: str) -> list[str]:
-    """Warnings about simulating with `backend` here: one if a GPU is left unused."""
+    """Warnings about simulating with `backend` on this machine: one if its GPU is not used."""
     obstacle = gpu_obstacle(backend)
     return [f"the GPU is not used: {obstacle}"] if obstacle else []
 
 
 def batch_size(backend: str, wanted: int | None = None) -> int:
-    """Networks that one process simulates at once: as `wanted`, else what suits the device.
+    """Number of networks that one process simulates at once: `wanted`, else the default of the device.
 
-    Raises SimulatorError where the simulator cannot.
+    Raises SimulatorError if the simulator cannot simulate that many.
     """
     if wanted is None:
         return GPU_BATCH_SIZE if on_gpu(backend) else 1
-    known = BACKENDS[backend]
-    if wanted > 1 and known.batches != "always" and not on_gpu(backend):
-        where = f"{known.title} without a GPU" if known.batches == "on a GPU" else known.title
+    entry = BACKENDS[backend]
+    if wanted > 1 and entry.batches != "always" and not on_gpu(backend):
+        where = f"{entry.title} without a GPU" if entry.batches == "on a GPU" else entry.title
         obstacle = gpu_obstacle(backend)
         why = f" (there is one, but {obstacle.reason})" if obstacle else ""
         raise SimulatorError(
-            f"{where}{why} simulates one network per process at a time, not {wanted}: leave out [simulation] "
-            "batch_size; every core gets a process"
+            f"{where}{why} simulates one network per process at a time, not {wanted}: remove [simulation] "
+            "batch_size; every core runs its own process"
         )
-    if known.batches == "on a GPU" and wanted > cuda.LARGEST_BATCH:
+    if entry.batches == "on a GPU" and wanted > cuda.LARGEST_BATCH:
         raise SimulatorError(
-            f"{known.title} simulates at most {cuda.LARGEST_BATCH} networks at once, not {wanted}: choose a "
+            f"{entry.title} simulates at most {cuda.LARGEST_BATCH} networks at once, not {wanted}: choose a "
             "smaller [simulation] batch_size"
         )
     return wanted
 
 
 def memory_bytes(backend: str, network: Network) -> float:
-    """Estimate of the memory that one network takes in a process of `backend`."""
-    known = BACKENDS[backend]
+    """Estimated memory of a process of `backend` with one network."""
+    entry = BACKENDS[backend]
     synapses = sum(network.expected_synapses(projection) for projection in network.projections)
     wide = any(population.size > 2**16 for population in network.populations)
-    return known.process_bytes + synapses * known.synapse_bytes * (2 if wide and backend == "genn" else 1)
+    return entry.process_bytes + synapses * entry.synapse_bytes * (entry.wide_factor if wide else 1.0)

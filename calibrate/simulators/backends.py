@@ -1,4 +1,4 @@
-"""The back ends, one entry each: what they are called, what they need, and how they are made."""
+"""The back ends: one entry each, with its names, its requirements and its constructor."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from calibrate.simulators.base import Precision, Simulator
 class Backend:
     """A simulator that a study can name.
 
-    title          its name as people write it; in_methods: in the methods of a paper
-    package        that must be installed; None: it needs none
-    remedy         what to do if that is missing
-    automatic      whether "auto" may choose it
-    batches        whether one process simulates several networks at once: always, never, or on a GPU
-    process_bytes  memory of a process, without its network; synapse_bytes: of each synapse
-    make           from the time step (ms) and the precision
+    title          its usual name
+    in_methods     its name in the methods section of a paper
+    make           creates it from the time step (ms) and the precision
+    package        Python package that must be installed; None: no package
+    remedy         what to do if the package is missing
+    automatic      whether "auto" can select it
+    batches        when one process can simulate several networks at once: always, never, or on a GPU
+    process_bytes  memory of a process without its network
+    synapse_bytes  memory of each synapse
+    wide_factor    multiplies synapse_bytes if a population has more than 65,536 neurons
     """
 
     title: str
@@ -32,6 +35,7 @@ class Backend:
     batches: Literal["always", "never", "on a GPU"] = "never"
     process_bytes: float = 150e6
     synapse_bytes: float = 0.0
+    wide_factor: float = 1.0
 
     @property
     def is_installed(self) -> bool:
@@ -56,19 +60,20 @@ def _poisson(dt_ms: float, _: Precision) -> Simulator:
     return Poisson(dt_ms=dt_ms)
 
 
-# "auto" is the first one that is installed. Memory was measured at 25,000 neurons and 192 million synapses:
-# NEST 7.1 GB, GeNN 0.58 GB.
+# "auto" selects the first automatic one that is installed. Memory was measured with 25,000 neurons and
+# 192 million synapses: NEST 7.1 GB, GeNN 0.58 GB.
 BACKENDS: Mapping[str, Backend] = {
     "genn": Backend(
         title="GeNN",
         in_methods="GeNN",
         make=_genn,
         package="pygenn",
-        remedy="PyGeNN is not installed: its documentation (GeNN, section Installation) says how; "
+        remedy="PyGeNN is not installed: see the section Installation of GeNN's documentation, "
         "or use --backend nest",
         batches="on a GPU",
         process_bytes=200e6,
         synapse_bytes=2.2,
+        wide_factor=2.0,  # indices of 32 bits instead of 16
     ),
     "nest": Backend(
         title="NEST",

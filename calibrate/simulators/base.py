@@ -1,4 +1,4 @@
-"""What every simulator does, and what is asked of it."""
+"""The protocol of every simulator, and the simulation of a batch through warm-up and measurement."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Precision = Literal["single", "double"]
 
 @dataclass(frozen=True, kw_only=True)
 class RecordingPlan:
-    """What a simulator keeps: counts of groups in bins, of neurons in windows; every spike if asked."""
+    """What a simulator records: counts of groups in bins, of neurons in windows; all spikes if `spikes`."""
 
     bin_ms: float = BIN_MS
     window_ms: float = WINDOW_MS
@@ -34,38 +34,39 @@ class Member:
 
 
 class Prepared(Protocol):
-    """A network that is built and can run one batch after another.
+    """A network that is built and can simulate one batch after another.
 
-    A member's result does not depend on its neighbours, its place, or on what ran before.
+    A member's result does not depend on the other members, its place in the batch, or earlier batches.
     """
 
     @property
     def layout(self) -> Layout:
-        """The order of its neurons."""
+        """The order of the network's neurons."""
 
     def load(self, members: Sequence[Member], realisation: int) -> None:
-        """Start over at t = 0 with these members (at most the batch size) on graph number `realisation`."""
+        """Restart at t = 0 with these members (at most the batch size) on graph number `realisation`."""
 
     def advance(self, duration_ms: float) -> None:
         """Simulate all members for `duration_ms`."""
 
     def measure(self) -> None:
-        """Begin the measurement here: forget all counts so far (the end of the warm-up)."""
+        """Begin the measurement, at the end of the warm-up: discard all counts so far."""
 
     def drive(self, member: int, currents_pA: FloatArray) -> None:
-        """Add currents to the constant input of one member, until changed; one per group, in order (pA)."""
+        """Add currents (pA) to one member's constant input until the next call; one per group, in order."""
 
     def drive_rates(self, member: int, rates_hz: FloatArray) -> None:
-        """Change the rates of one member's random input; one per group, in order (Hz).
+        """Set the rates (Hz) of one member's random input; one per group, in order.
 
-        A population whose rates are nan keeps its own. Those without such input are left out of account.
+        A population whose rates are all nan keeps its present ones. Populations without random input are
+        ignored.
         """
 
     def counted(self) -> IntArray:
         """Spikes of every group since `measure`, shape (members, n_groups)."""
 
     def observe(self) -> list[Observation | SimulationFailure]:
-        """What each member showed since `measure`, in the order of `load`."""
+        """Each member's observation since `measure`, or its failure, in the order of `load`."""
 
     def __enter__(self) -> Self: ...
 
@@ -73,15 +74,15 @@ class Prepared(Protocol):
 
 
 class Simulator(Protocol):
-    """A way to simulate networks; one object per process."""
+    """A simulator; one object per process."""
 
     def prepare(
         self, network: Network, *, batch_size: int, recording: RecordingPlan, wiring_seed: int
     ) -> Prepared:
-        """Build `network` for batches of up to `batch_size`, or take it from a cache."""
+        """Build `network` for batches of up to `batch_size`, or load it from a cache."""
 
     def describe(self) -> dict[str, str]:
-        """Name, version, device and precision, for the record."""
+        """Name, version, device and precision, which are stored with results."""
 
 
 def simulate(
@@ -93,7 +94,7 @@ def simulate(
     duration_ms: float,
     turn: Turn | None = None,
 ) -> list[Observation | SimulationFailure]:
-    """Run a batch from t = 0 through warm-up and measurement, in its turn on the device."""
+    """Simulate a batch from t = 0 through warm-up and measurement, during its turn on the device."""
     with turn or Turn() as device:
         prepared.load(members, realisation)
         device.loaded()
@@ -102,7 +103,7 @@ def simulate(
 
 
 def _run(prepared: Prepared, members: Sequence[Member], *, warmup_ms: float, duration_ms: float) -> None:
-    """Warm-up and measurement of a batch that is loaded, switching its stimuli on and off."""
+    """Run the warm-up and the measurement of a loaded batch, switching its stimuli on and off."""
     end_ms = warmup_ms + duration_ms
     switches: dict[float, set[int]] = {}
     for number, member in enumerate(members):
@@ -121,7 +122,7 @@ def _run(prepared: Prepared, members: Sequence[Member], *, warmup_ms: float, dur
 
 
 def _stimulate(prepared: Prepared, number: int, values: Values, time_ms: float) -> None:
-    """Give a network the currents and rates of its stimuli at a time."""
+    """Apply the currents and rates that a network's stimuli have at `time_ms`."""
     layout = prepared.layout
     currents = np.zeros(len(layout.groups))
     rates = np.full(len(layout.groups), np.nan)

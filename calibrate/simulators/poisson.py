@@ -1,4 +1,4 @@
-"""Poisson: no simulator, spikes without a membrane; for tests of everything else and for dry runs."""
+"""Poisson neurons: spikes without a membrane or a simulator, for dry runs and for tests of other parts."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ class Poisson:
     """Every neuron fires as a Poisson process whose rate grows linearly with its constant current.
 
     With a membrane of capacitance C, leak time constant tau_m, rest E_L and threshold V_th, the rheobase is
-    (V_th - E_L) C / tau_m and the rate 5 Hz times I_e / rheobase (0 for negative currents). Connections
-    and random input do nothing. The rates follow the parameters smoothly, as a test of a search needs it.
+    (V_th - E_L) C / tau_m and the rate is 5 Hz times I_e / rheobase (0 for negative currents).
+    Connections and random input have no effect. The rates vary smoothly with the parameters, which tests of a
+    search need.
     """
 
     def __init__(self, *, dt_ms: float) -> None:
@@ -89,7 +90,7 @@ class PreparedPoisson:
         self._stimuli[member] = np.asarray(currents_pA, dtype=float)
 
     def drive_rates(self, member: int, rates_hz: FloatArray) -> None:
-        """Poisson neurons listen to currents only."""
+        """Do nothing: only currents affect Poisson neurons."""
 
     def counted(self) -> IntArray:
         return self._counted.copy()
@@ -116,12 +117,13 @@ class PreparedPoisson:
         rates = []
         for row, group in enumerate(self._network.layout.groups):
             model = neuron_model(self._network.population(group.population).neuron)
-            of = model.complete(
+            parameters = model.complete(
                 {
                     name: value.mean if isinstance(value, Distributed | Uniform) else value
                     for name, value in values.neurons[group.population].items()
                 }
             )
-            rheobase = (of["V_th"] - of["E_L"]) * of["C_m"] / model.tau_m(of)
-            rates.append(np.full(group.size, 5 * max(of["I_e"] + stimuli[row], 0) / rheobase))
+            distance_mV = parameters["V_th"] - parameters["E_L"]
+            rheobase = distance_mV * parameters["C_m"] / model.tau_m(parameters)
+            rates.append(np.full(group.size, 5 * max(parameters["I_e"] + stimuli[row], 0) / rheobase))
         return np.concatenate(rates)

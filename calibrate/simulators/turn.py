@@ -1,4 +1,4 @@
-"""Turns on a device that several processes share: one loads and simulates while others observe and score."""
+"""Turns on a device that processes share: one loads and simulates while the others observe and score."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import IO, Literal, Self
 
 Phase = Literal["starting", "building", "waiting", "loading", "simulating"]
-"""What a process does: start, build a batch's network, wait for the device, load it, or all the rest."""
+"""What a process does: start, build a batch's network, wait for the device, load the batch, or anything else
+("simulating")."""
 
 
 class Turn:
     """One batch's time on its device, as a context manager.
 
-    file  the processes that share a device take turns by this file's lock, which ends with its holder; None:
-          the device is this process's alone
-    tell  told each phase when it begins
+    file  its lock is held during the turn, and released if the process ends; None: no other process uses the
+          device
+    tell  called with each phase when it begins
     """
 
     def __init__(self, file: Path | None = None, *, tell: Callable[[Phase], None] = lambda _: None) -> None:
@@ -36,7 +37,7 @@ class Turn:
         return self
 
     def loaded(self) -> None:
-        """The batch lies on the device and is about to run."""
+        """Report that the batch is on the device and about to run."""
         self._tell("simulating")
 
     def __exit__(self, *_: object) -> None:

@@ -20,8 +20,9 @@ from calibrate import plugins, simulators
 from calibrate.errors import SimulatorError, StoreError, one_line
 from calibrate.network import find_model
 from calibrate.observation import SimulationFailure
+from calibrate.simulation.capacity import slots_for
 from calibrate.simulation.jobs import Job, Outcome, Setup, Timing
-from calibrate.simulation.local_pool import Pool, slots_for
+from calibrate.simulation.local_pool import Pool
 from calibrate.simulation.slot import last_error
 from calibrate.simulators.genn import cache as genn_cache
 from calibrate.simulators.genn import cpu_loops, cuda

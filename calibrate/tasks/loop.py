@@ -18,7 +18,7 @@ from calibrate.errors import ModelError, SimulatorError, StudyError
 from calibrate.objective import Estimate
 from calibrate.objective.panel import measure
 from calibrate.observation import Observation, SimulationFailure, steps
-from calibrate.simulation.local_pool import slots_for
+from calibrate.simulation.capacity import slots_for
 from calibrate.simulators.base import Member
 from calibrate.simulators.closed_loop import Deadline, LoopProgress, LoopRun
 from calibrate.simulators.closed_loop import run_loop as run_network

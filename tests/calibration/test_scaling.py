@@ -422,7 +422,7 @@ def test_people_get_a_table_and_the_growth_in_words(study, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--backend", "nets"], "there is no backend 'nets' (did you mean 'nest'?)"),
+        (["--backend", "nets"], "unknown backend 'nets' (did you mean 'nest'?)"),
         (
             ["--sizes", "3"],
             "3 neurons is not possible: population E would have 4 neurons in 4 clusters",

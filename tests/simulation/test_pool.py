@@ -22,9 +22,12 @@ from calibrate.errors import PluginError, SimulatorError
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.network import find_model
 from calibrate.observation import Observation, SimulationFailure
+from calibrate.simulation.capacity import pinning, slots_for
 from calibrate.simulation.jobs import Job, Outcome, Setup, Timing
-from calibrate.simulation.local_pool import Pool, batched, pinning, slots_for
+from calibrate.simulation.local_pool import Pool
+from calibrate.simulation.pool import batched
 from calibrate.simulation.slot import Slot, last_error
+from calibrate.simulators.backends import BACKENDS
 from tests.helpers.cuda_driver import H100, install
 from tests.helpers.networks import SMALL
 from tests.helpers.waiting import wait_until
@@ -151,7 +154,7 @@ def test_of_a_batch_whose_process_dies_only_the_candidate_that_it_dies_of_fails(
         found = pool.run(candidates(*[1] * 5, 13, *[1] * 10))
     failed = [isinstance(outcome.result, SimulationFailure) for outcome in found]
     assert failed == [False] * 5 + [True] + [False] * 10
-    assert found[5].result.reason.startswith("the simulator's process died of it more than once")
+    assert found[5].result.reason.startswith("the simulator's process died more than once")
     # The first one, one more for every halving, and two tries of the candidate alone.
     assert len(started) == 1 + 4 + 2
 
@@ -380,6 +383,16 @@ def test_large_networks_get_the_slots_that_memory_allows(monkeypatch):
     memory(4)
     with pytest.raises(SimulatorError, match=r"needs about 6\.\d GiB"):
         slots_for("nest", network)
+
+
+@pytest.mark.parametrize(("backend", "factor"), [("genn", 2), ("nest", 1)])
+def test_synapses_take_twice_the_memory_in_genn_if_16_bits_do_not_index_a_population(backend, factor):
+    def bytes_per_synapse(neurons: int) -> float:
+        network = ei_clustered.network({"N_E": neurons, "N_I": 100, "N_Q": 1})
+        synapses = sum(network.expected_synapses(projection) for projection in network.projections)
+        return (simulators.memory_bytes(backend, network) - BACKENDS[backend].process_bytes) / synapses
+
+    assert bytes_per_synapse(2**16 + 1) == pytest.approx(factor * bytes_per_synapse(2**16))
 
 
 def test_a_gpu_gets_two_processes_and_batches_and_a_core_one_network_at_a_time(monkeypatch):

@@ -197,7 +197,7 @@ def test_the_task_draws_the_same_trials_from_the_same_seed():
     [
         ({"choices": [[0]]}, "two or more"),
         ({"choices": [[0], [0, 1]]}, "one choice only"),
-        ({"stimulus_ms": 0.0}, "stimulus_ms must be above 0"),
+        ({"stimulus_ms": 0.0}, "stimulus_ms must be positive"),
         ({"threshold_hz": 0.0}, "threshold_hz must be positive"),
         ({"delay_ms": -1.0}, "must not be negative"),
     ],
@@ -208,7 +208,7 @@ def test_tasks_that_make_no_sense_are_refused(options, message):
 
 
 def test_a_task_on_clusters_that_are_not_there_is_refused():
-    with pytest.raises(CalibrateError, match="choices name cluster 5; there are 4"):
+    with pytest.raises(CalibrateError, match="choices refer to cluster 5, but there are 4"):
         DelayedResponse(choices=((0,), (5,))).reset(
             seed=1, options={"interval_ms": 10.0, "n_inputs": 4, "n_outputs": 4}
         )
@@ -525,7 +525,7 @@ def test_the_loop_is_part_of_a_study_and_its_deadline_is_not(tmp_path):
     ("change", "message"),
     [
         ({"loop": {"environment": "nowhere"}}, "there is no 'nowhere' among the installed environments"),
-        ({"loop": {"environment": "world.py:something"}}, "must be a class, or a function"),
+        ({"loop": {"environment": "world.py:something"}}, "must be an environment class"),
         ({"loop": {"environment": "world.py:broken"}}, "ValueError: no such robot"),
         ({"loop": {"options": {"speed": 3}}}, "unexpected keyword argument 'speed'"),
         ({"loop": {"input_population": "X"}}, "[loop] input_population is not a population"),
@@ -545,7 +545,7 @@ def test_a_loop_that_cannot_be_is_refused_in_a_line(tmp_path, change, message):
 
 def test_an_environment_that_is_none_is_refused(tmp_path):
     (tmp_path / "world.py").write_text("def make(): return 3\n")
-    with pytest.raises(PluginError, match="made int, which has no reset and step"):
+    with pytest.raises(PluginError, match="returned an object of type int, which lacks reset or step"):
         Loop(environment="world.py:make", folder=tmp_path).made()
 
 

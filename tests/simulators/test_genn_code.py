@@ -144,7 +144,7 @@ def test_a_build_that_is_broken_off_leaves_nothing_that_would_be_used(tmp_path, 
 def test_a_cache_that_cannot_be_written_is_one_clear_line(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("CALIBRATE_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(SimulatorError, match="compiled code cannot be kept in"):
+    with pytest.raises(SimulatorError, match="compiled code cannot be stored in"):
         genn_cache.built("key", lambda _: None)
 
 

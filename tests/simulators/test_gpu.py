@@ -163,7 +163,7 @@ def test_a_runtime_that_is_newer_than_the_driver_is_said_in_its_own_words(tmp_pa
     """
     command = [sys.executable, "-c", textwrap.dedent(script)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("CUDA says: driver version is insufficient; the driver must be as new")
+    assert done.stdout.startswith("CUDA reports: driver version is insufficient; the driver must be as new")
 
 
 @pytest.mark.usefixtures("gpu")

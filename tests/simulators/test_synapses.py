@@ -100,7 +100,7 @@ def test_nest_and_genn_give_the_same_spikes_where_synapses_differ(changes):
 def test_delays_of_more_steps_than_genn_numbers_are_refused():
     network, _ = driven(delay_ms=UniformDelay(1.0, 6554.0))
     made = Build.of(network, dt_ms=0.1, batch_size=1, precision="single", record_spikes=False)
-    with pytest.raises(SimulatorError, match=r"up to 65,540 steps of 0\.1 ms; GeNN takes up to 65,535"):
+    with pytest.raises(SimulatorError, match=r"up to 65,540 steps of 0\.1 ms; GeNN supports up to 65,535"):
         check_size(made)
 
 

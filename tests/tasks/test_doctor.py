@@ -164,7 +164,7 @@ def test_genn_without_its_tools_is_broken(capfd, monkeypatch, tmp_path, there):
 
 def test_a_gpu_that_genn_does_not_use_is_worth_a_line(capfd, monkeypatch):
     install(monkeypatch, H100)
-    obstacle = Obstacle("PyGeNN was built without CUDA", "set CUDA_PATH and install PyGeNN again")
+    obstacle = Obstacle("PyGeNN was built without CUDA", "set CUDA_PATH and reinstall PyGeNN")
     monkeypatch.setattr(simulators, "gpu_obstacle", lambda _: obstacle)
     assert found(capfd)["GPU"] == {
         "state": "broken",

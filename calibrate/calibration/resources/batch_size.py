@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from calibrate import simulators
 from calibrate.calibration.study_pool import footprint_of, most_that_fit, setup_of
 from calibrate.errors import SimulatorError
-from calibrate.simulation.local_pool import slots_for
+from calibrate.simulation.capacity import slots_for
 from calibrate.simulation.probe import Probe
 from calibrate.simulators.genn import cache as genn_cache
 from calibrate.simulators.genn import cuda

@@ -8,7 +8,7 @@ from calibrate import simulators
 from calibrate.calibration.resources.batch_size import untried
 from calibrate.calibration.study_pool import footprint_of, room_on_gpus, setup_of
 from calibrate.errors import SimulatorError
-from calibrate.simulation.local_pool import slots_for
+from calibrate.simulation.capacity import slots_for
 from calibrate.simulation.probe import Probe
 from calibrate.simulators.genn import cuda
 from calibrate.simulators.genn.footprint import PROCESS_BYTES

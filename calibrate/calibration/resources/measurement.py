@@ -13,8 +13,8 @@ import psutil
 from calibrate.calibration.study_pool import setup_of
 from calibrate.errors import SimulatorError
 from calibrate.network import Network
+from calibrate.simulation.capacity import slots_for
 from calibrate.simulation.jobs import Outcome
-from calibrate.simulation.local_pool import slots_for
 from calibrate.simulation.probe import Probe
 from calibrate.study import Study
 

@@ -1,4 +1,4 @@
-"""Coupling: networks of a batch, each in a loop with an environment of its own."""
+"""Coupling: each network of a batch in a closed loop with its own environment."""
 
 from __future__ import annotations
 
@@ -21,13 +21,16 @@ from calibrate.simulators.turn import Turn
 class Loop:
     """How a network and its environment are coupled.
 
-    environment  its name: installed, "file.py:Name" (in `folder`) or "package.module:Name"
-    options      that it is made with
-    interval_ms  biological time from one exchange to the next
-    output       what the environment receives of every cluster of `output_population`: "rates" (mean over
-                 its neurons in the interval, Hz) or "counts" (all its spikes in the interval)
-    input        what it returns for every cluster of `input_population`: "current" (pA, beside the constant
-                 input) or "rate" (of the Poisson input of each neuron, Hz)
+    environment        its name: installed, "file.py:Name" or "package.module:Name"
+    folder             where such a file is looked up
+    options            keyword arguments that make it
+    interval_ms        biological time between exchanges
+    output             what it receives from every cluster of `output_population`: "rates" (mean over the
+                       cluster's neurons in the interval, Hz) or "counts" (all their spikes in the interval)
+    output_population  name of the population that it receives from
+    input              what it returns to every cluster of `input_population`: "current" (pA, added to the
+                       constant input) or "rate" (of the Poisson input of each neuron, Hz)
+    input_population   name of the population that it stimulates
     """
 
     environment: str
@@ -40,17 +43,17 @@ class Loop:
     input_population: str = "E"
 
     def made(self) -> Environment:
-        """A new environment. Raises PluginError."""
+        """Make a new environment. Raises PluginError."""
         maker = find_environment(self.environment, folder=self.folder)
         return make_environment(maker, self.environment, self.options)
 
 
 class Coupling:
-    """One network's end of a loop: gives its environment what was counted, and takes the stimulation."""
+    """One network's side of a loop: passes spike counts to its environment and returns the stimulation."""
 
     def __init__(self, loop: Loop, layout: Layout, *, seed: int) -> None:
         self._loop, self._environment = loop, loop.made()
-        # The environment has randomness of its own, keyed by its network's.
+        # The environment has its own random numbers, with a seed derived from its network's.
         self._seed: int | None = int(np.random.SeedSequence(seed, spawn_key=(1,)).generate_state(1)[0] >> 1)
         self._inputs = layout.groups_of(loop.input_population)
         self._outputs = layout.groups_of(loop.output_population)
@@ -63,7 +66,7 @@ class Coupling:
         self.episodes: list[Episode] = []
 
     def begin(self) -> FloatArray:
-        """Reset the environment; returns the first stimulation, shape (n_groups,)."""
+        """Reset the environment and return the first stimulation, shape (n_groups,)."""
         seed, self._seed = self._seed, None
         options = {
             "interval_ms": self._loop.interval_ms,
@@ -72,43 +75,47 @@ class Coupling:
         }
         self._began_ms, self._reward = self._now_ms, 0.0
         stimulation, _ = self._environment.reset(seed=seed, options=options)
-        return self._of_groups(stimulation)
+        return self._spread(stimulation)
 
     def exchange(self, counts: IntArray) -> FloatArray:
-        """Step the environment with the spikes of an interval, shape (n_groups,); returns as `begin`."""
+        """Step the environment with the spike counts of an interval and return the next stimulation.
+
+        Both have shape (n_groups,).
+        """
         self._now_ms += self._loop.interval_ms
         action = counts[self._outputs] * self._scale
         stimulation, reward, terminated, truncated, info = self._environment.step(action)
         self._reward += float(reward)
         if not (terminated or truncated):
-            return self._of_groups(stimulation)
+            return self._spread(stimulation)
         measures = {
             str(name): float(value) for name, value in info.items() if isinstance(value, Real | np.bool_)
         }
         self.episodes.append(Episode(self._began_ms, self._now_ms, self._reward, measures))
         return self.begin()
 
-    def _of_groups(self, stimulation: Any) -> FloatArray:
-        found = np.asarray(stimulation, dtype=float)
+    def _spread(self, stimulation: Any) -> FloatArray:
+        """Check a stimulation and assign it to the groups of the input population, shape (n_groups,)."""
+        values = np.asarray(stimulation, dtype=float)
         n = self._inputs.stop - self._inputs.start
-        if found.shape not in ((), (1,), (n,)):
+        if values.shape not in ((), (1,), (n,)):
             raise SimulatorError(
-                f"the environment returned a stimulation of shape {found.shape}; "
+                f"the environment returned a stimulation of shape {values.shape}; "
                 f"population {self._loop.input_population} has {n} clusters"
             )
-        if not np.isfinite(found).all() or (self._loop.input == "rate" and (found < 0).any()):
+        if not np.isfinite(values).all() or (self._loop.input == "rate" and (values < 0).any()):
             raise SimulatorError(
-                "the environment returned a stimulation that is not finite, or a rate below 0"
+                "the environment returned a stimulation that is not finite, or a negative rate"
             )
-        currents = np.zeros(self._n_groups)
-        currents[self._inputs] = found
-        return currents
+        of_groups = np.zeros(self._n_groups)
+        of_groups[self._inputs] = values
+        return of_groups
 
 
 def stimulate(prepared: Prepared, loop: Loop, member: int, stimulation: FloatArray) -> None:
-    """Give a network the stimulation of the next interval, shape (n_groups,)."""
+    """Apply the stimulation of the next interval, shape (n_groups,), to a member."""
     if loop.input == "rate":
-        rates = np.full(stimulation.shape, np.nan)  # the input of other populations stays as it is
+        rates = np.full(stimulation.shape, np.nan)  # nan: the input of other populations does not change
         rows = prepared.layout.groups_of(loop.input_population)
         rates[rows] = stimulation[rows]
         prepared.drive_rates(member, rates)
@@ -126,28 +133,29 @@ def simulate_in_loop(
     duration_ms: float,
     turn: Turn | None = None,
 ) -> list[Observation | SimulationFailure]:
-    """Run a batch through warm-up, without its environments, and measurement in the loop, in its turn.
+    """Simulate a batch, during its turn: the warm-up without environments, the measurement in the loop.
 
-    Every network waits for its environment, however long it thinks, so that nothing depends on the speed of
-    the computer. One whose environment fails is a failure; the others go on. Episodes that the end cuts off
-    do not count.
+    Every network waits for its environment, however long that takes, so that results do not depend on the
+    speed of the computer. If an environment fails, its network's result is a failure; the others continue.
+    Episodes that are still running at the end of the measurement do not count.
     """
     for member in members:
         if member.values.stimuli:
-            raise ModelError("a network in a closed loop is stimulated by its environment: leave out stimuli")
+            raise ModelError(
+                "a network in a closed loop is stimulated by its environment: remove the stimuli"
+            )
     n = steps(duration_ms, loop.interval_ms, "the measurement")
     couplings = [Coupling(loop, prepared.layout, seed=member.seed) for member in members]
     failed: dict[int, str] = {}
 
-    def exchanged(number: int, counts: IntArray | None) -> None:
+    def exchange(number: int, counts: IntArray | None) -> None:
         try:
             coupling = couplings[number]
-            found = coupling.begin() if counts is None else coupling.exchange(counts)
-        except Exception as error:
-            what = reason_of(error)
-            failed[number] = f"the environment failed: {what}"
+            stimulation = coupling.begin() if counts is None else coupling.exchange(counts)
+        except Exception as error:  # whatever a user's environment raises fails its own network only
+            failed[number] = f"the environment failed: {reason_of(error)}"
             return
-        stimulate(prepared, loop, number, found)
+        stimulate(prepared, loop, number, stimulation)
 
     with turn or Turn() as device:
         prepared.load(members, realisation)
@@ -157,19 +165,19 @@ def simulate_in_loop(
         prepared.measure()
         before = prepared.counted()
         for number in range(len(members)):
-            exchanged(number, None)
+            exchange(number, None)
         for _ in range(n):
             prepared.advance(loop.interval_ms)
             now = prepared.counted()
             for number in range(len(members)):
                 if number not in failed:
-                    exchanged(number, now[number] - before[number])
+                    exchange(number, now[number] - before[number])
             before = now
     return [
         SimulationFailure(failed[number])
         if number in failed
-        else replace(found, episodes=tuple(coupling.episodes))
-        if isinstance(found, Observation)
-        else found
-        for number, (found, coupling) in enumerate(zip(prepared.observe(), couplings, strict=True))
+        else replace(result, episodes=tuple(coupling.episodes))
+        if isinstance(result, Observation)
+        else result
+        for number, (result, coupling) in enumerate(zip(prepared.observe(), couplings, strict=True))
     ]

@@ -1,4 +1,4 @@
-"""The delayed-response task, a built-in environment: remember which clusters were stimulated, and choose."""
+"""The delayed-response task, a built-in environment: remember the stimulated clusters, then choose them."""
 
 from __future__ import annotations
 
@@ -15,24 +15,28 @@ from calibrate.errors import CalibrateError
 class DelayedResponse:
     """Trials of pause, stimulus, delay and response, with a race to threshold as readout.
 
-    In every trial the clusters of one choice, drawn at random, are stimulated. After a delay comes the
-    response: then for every choice the mean rate r of its clusters (Hz) is integrated with a leak,
+    In every trial, the clusters of one choice, drawn at random, are stimulated. The response begins after a
+    delay. During the response, the mean rate r (Hz) of each choice's clusters enters a leaky integrator,
 
-        x <- x exp(-D / tau) + (1 - exp(-D / tau)) r,        x = 0 at its beginning,
+        x <- x exp(-D / tau) + (1 - exp(-D / tau)) r,        x = 0 at the beginning of the response,
 
-    D being the loop's interval, and the first to reach the threshold is chosen. It is correct if it is the
-    one that was stimulated, which is rewarded with 1; no choice in time is not. Of two at once the larger
-    wins.
+    where D is the loop's interval. The first choice whose x reaches the threshold is taken; if several reach
+    it in the same interval, the one with the largest x. The choice is correct if its clusters were the
+    stimulated ones. A correct choice is rewarded with 1, a wrong one or none in time with 0.
 
-    choices       clusters of each choice
-    current_pA    of the stimulus;  cue_pA: into the clusters of all choices during the response
-    pause_ms, stimulus_ms, delay_ms  how long these last
-    response_ms   how long there is to respond
-    threshold_hz  of the race;  tau_ms: its leak
+    choices       the clusters of each choice
+    current_pA    current into the stimulated clusters
+    cue_pA        current into the clusters of all choices during the response
+    pause_ms      duration of the pause
+    stimulus_ms   duration of the stimulus
+    delay_ms      duration of the delay
+    response_ms   time limit of the response
+    threshold_hz  threshold of the race
+    tau_ms        time constant of the leak
 
-    Its measures of a trial: "correct" and "decided" (0 or 1), "choice" (-1: none), "stimulated" (number of
-    the choice), "reaction_time_ms" from the beginning of the response (nan: none), and
-    "reaction_time_ms_shortfall", how far the race stayed below the threshold, from 0 to 1.
+    The measures of a trial are "correct" and "decided" (0 or 1), "choice" (-1: none), "stimulated" (number of
+    the choice), "reaction_time_ms" from the beginning of the response (nan: no choice), and
+    "reaction_time_ms_shortfall" (by how much the race fell short of the threshold, as a fraction of it).
     """
 
     def __init__(
@@ -49,12 +53,12 @@ class DelayedResponse:
         tau_ms: float = 50.0,
     ) -> None:
         if len(choices) < 2 or not all(len(clusters) for clusters in choices):
-            raise CalibrateError("choices must be two or more lists of clusters")
+            raise CalibrateError("choices must be two or more non-empty lists of clusters")
         if sum(map(len, choices)) > len({cluster for clusters in choices for cluster in clusters}):
-            raise CalibrateError("a cluster belongs to one choice only")
+            raise CalibrateError("a cluster can belong to one choice only")
         for name, value in (("stimulus_ms", stimulus_ms), ("response_ms", response_ms), ("tau_ms", tau_ms)):
             if not value > 0:
-                raise CalibrateError(f"{name} must be above 0, not {value:g}")
+                raise CalibrateError(f"{name} must be positive, not {value:g}")
         if not threshold_hz > 0 or min(pause_ms, delay_ms) < 0:
             raise CalibrateError("threshold_hz must be positive; pause_ms and delay_ms must not be negative")
         self._choices = [np.array(clusters, dtype=int) for clusters in choices]
@@ -70,12 +74,15 @@ class DelayedResponse:
         if seed is not None:
             self._random = np.random.default_rng(seed)
         if options is None:
-            raise CalibrateError("the task is told the interval and the number of clusters when it is reset")
+            raise CalibrateError("reset needs the options interval_ms, n_inputs and n_outputs")
         self._interval_ms = float(options["interval_ms"])
         self._n_inputs = int(options["n_inputs"])
         largest = max(int(clusters.max()) for clusters in self._choices)
-        if largest >= min(self._n_inputs, int(options["n_outputs"])):
-            raise CalibrateError(f"choices name cluster {largest}; there are {self._n_inputs}, from 0")
+        n_clusters = min(self._n_inputs, int(options["n_outputs"]))
+        if largest >= n_clusters:
+            raise CalibrateError(
+                f"choices refer to cluster {largest}, but there are {n_clusters} clusters, numbered from 0"
+            )
         self._stimulated = int(self._random.integers(len(self._choices)))
         self._race = np.zeros(len(self._choices))
         self._highest = self._now_ms = 0.0
@@ -84,14 +91,14 @@ class DelayedResponse:
     def step(
         self, action: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], float, bool, bool, dict[str, Any]]:
-        """Proceed by an interval in which clusters had the rates `action` (Hz)."""
+        """Advance by one interval in which the clusters had the rates `action` (Hz)."""
         if self._phase() != "response":
             self._now_ms += self._interval_ms
             return self._stimulation(), 0.0, False, False, {}
         self._now_ms += self._interval_ms
-        kept = math.exp(-self._interval_ms / self._tau_ms)
+        decay = math.exp(-self._interval_ms / self._tau_ms)
         rates = np.array([np.asarray(action)[clusters].mean() for clusters in self._choices])
-        self._race = self._race * kept + (1 - kept) * rates
+        self._race = self._race * decay + (1 - decay) * rates
         self._highest = max(self._highest, float(self._race.max()))
         waited_ms = self._now_ms - self._response_begins_ms
         decided = bool(self._race.max() >= self._threshold_hz)
@@ -115,7 +122,7 @@ class DelayedResponse:
         return self._pause_ms + self._stimulus_ms + self._delay_ms
 
     def _phase(self) -> Literal["pause", "stimulus", "delay", "response"]:
-        """Of the interval that begins now; half an interval makes up for rounding."""
+        """Phase of the interval that begins now, taken at its middle so that rounding has no effect."""
         now_ms = self._now_ms + self._interval_ms / 2
         if now_ms < self._pause_ms:
             return "pause"

@@ -1,6 +1,6 @@
 """Environments: what a network in a closed loop acts on, with the methods of a Gymnasium environment.
 
-A Gymnasium environment (https://gymnasium.farama.org) is one; Gymnasium itself is not needed.
+Every Gymnasium environment (https://gymnasium.farama.org) can be used; Gymnasium itself is not required.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from calibrate.errors import PluginError, one_line
 
 
 class Environment(Protocol):
-    """A world that proceeds in steps as long as an interval of the loop.
+    """A world that advances in steps of one interval of the loop.
 
-    Its actions are the network's activity, shape (clusters of the output population,); its observations are
-    the stimulation of the next interval, a number for all or shape (clusters of the input population,).
-    An episode that ends, terminated or truncated, leaves its measures in `info`: the numbers in there.
+    Its actions are the network's activity, shape (clusters of the output population,). Its observations are
+    the stimulation of the next interval: one number for all clusters, or shape (clusters of the input
+    population,). When an episode ends, terminated or truncated, the numbers in `info` are its measures.
     """
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Begin an episode; returns the first stimulation, and `info`.
+        """Begin an episode and return the first stimulation and `info`.
 
-        seed     given before the first episode only
-        options  "interval_ms", "n_outputs" and "n_inputs" (clusters that are read, and stimulated)
+        seed     None except before the first episode
+        options  "interval_ms", "n_outputs" and "n_inputs" (numbers of clusters that are read and stimulated)
         """
 
     def step(self, action: Any, /) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
-        """Proceed by one interval; returns stimulation, reward, terminated, truncated, info."""
+        """Advance by one interval and return stimulation, reward, terminated, truncated, info."""
 
 
 Maker = Callable[..., Environment]
@@ -40,27 +40,32 @@ Maker = Callable[..., Environment]
 def find_environment(
     reference: str, *, folder: Path | None = None, own: Mapping[str, object] | None = None
 ) -> Maker:
-    """What makes the environment that `reference` names: an installed one, or "file.py:Name".
+    """The class or function that makes the environment `reference`: installed, or "file.py:Name".
 
-    Raises PluginError in one line. An object that is an environment already is no good: every network of a
-    batch needs one of its own.
+    Raises PluginError with a message of one line. An environment itself is not accepted, because every
+    network of a batch needs its own.
     """
-    made = plugins.load(reference, plugins.ENVIRONMENTS, folder=folder, own=own)
-    if not callable(made) or (isinstance(made, type) and not _is_environment(made)):
-        raise PluginError(f"{reference} must be a class, or a function that returns one, with reset and step")
-    return made
+    maker = plugins.load(reference, plugins.ENVIRONMENTS, folder=folder, own=own)
+    if not callable(maker) or (isinstance(maker, type) and not _is_environment(maker)):
+        raise PluginError(
+            f"{reference} must be an environment class, with reset and step, or a function that returns an "
+            "environment"
+        )
+    return maker
 
 
 def make_environment(maker: Maker, reference: str, options: Mapping[str, Any]) -> Environment:
-    """An environment; raises PluginError in one line where it cannot be made."""
+    """Make an environment. Raises PluginError with a message of one line if that fails."""
     try:
-        made = maker(**options)
-    except Exception as error:
+        environment = maker(**options)
+    except Exception as error:  # a user's class or function can raise anything
         raise PluginError(f"{reference} cannot be made: {one_line(error)}") from error
-    if not _is_environment(made):
-        raise PluginError(f"{reference} made {type(made).__name__}, which has no reset and step")
-    return made
+    if not _is_environment(environment):
+        raise PluginError(
+            f"{reference} returned an object of type {type(environment).__name__}, which lacks reset or step"
+        )
+    return environment
 
 
-def _is_environment(made: object) -> bool:
-    return callable(getattr(made, "reset", None)) and callable(getattr(made, "step", None))
+def _is_environment(value: object) -> bool:
+    return callable(getattr(value, "reset", None)) and callable(getattr(value, "step", None))

@@ -1,4 +1,4 @@
-"""One network in a loop against the clock: how long an interval takes, and what is late."""
+"""One network in a loop in real time: how long the intervals take, and which deadlines are missed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from calibrate.observation import Episode, IntArray, Observation, SimulationFail
 from calibrate.simulators.base import Member, Prepared
 from calibrate.simulators.closed_loop.coupling import Coupling, Loop, stimulate
 
-# What happens if the network is not ready at a tick of the clock. "wait": the environment waits for it, and
-# nothing is lost but time. The other two follow the clock: the environment steps at every tick, with the
-# activity of the last interval that was ready ("hold") or with no activity at all ("skip"). When the network
-# is ready, it continues with the latest stimulation.
+# What happens if the network is not ready at a tick of the clock. With "wait", the environment waits for it,
+# and only time is lost. With the other two, the environment steps at every tick: with the activity of the
+# last interval that was ready ("hold"), or with no activity ("skip"). Once the network is ready, it continues
+# with the latest stimulation.
 Deadline = Literal["wait", "hold", "skip"]
 
 PROGRESS_S = 0.25
@@ -27,8 +27,10 @@ PROGRESS_S = 0.25
 class Latencies:
     """How long each interval took (ms): arrays of shape (intervals,), in order.
 
-    total        from one stimulation to the next: simulation, environment and what is between them
-    environment  the environment's part; simulation: the simulator's
+    interval_ms  the interval in biological time
+    total        from one stimulation to the next: simulation, environment, and the loop's overhead
+    environment  time in the environment
+    simulation   time in the simulator
     """
 
     interval_ms: float
@@ -38,11 +40,11 @@ class Latencies:
 
     @property
     def overhead(self) -> NDArray[np.float64]:
-        """What the loop itself took: reading counts, setting the stimulation."""
+        """Time in the loop itself: reading counts and applying the stimulation."""
         return self.total - self.environment - self.simulation
 
     def summary(self) -> dict[str, float]:
-        """Median, 95th percentile and worst (ms), and the share of intervals in real time."""
+        """Median, 95th percentile and maximum (ms), and the fraction of intervals within real time."""
         return {
             "median_ms": float(np.median(self.total)),
             "p95_ms": float(np.percentile(self.total, 95)),
@@ -56,10 +58,12 @@ class Latencies:
 
 @dataclass(frozen=True, kw_only=True)
 class LoopRun:
-    """What came of a loop.
+    """The result of a loop.
 
-    observation  of the network, the episodes that ended in it
-    missed       ticks of the clock at which the network was not ready (0 where it is waited for)
+    latencies    of its intervals
+    observation  of the network, with the completed episodes
+    episodes     those that were completed
+    missed       ticks of the clock at which the network was not ready (0 with the deadline "wait")
     """
 
     latencies: Latencies
@@ -70,7 +74,7 @@ class LoopRun:
 
 @dataclass(frozen=True, kw_only=True)
 class LoopProgress:
-    """Where a loop is: intervals `done` of `total`, and the latencies so far."""
+    """The progress of a loop: intervals `done` of `total`, and the latencies so far."""
 
     done: int
     total: int
@@ -93,7 +97,7 @@ def run_loop(
 ) -> LoopRun:
     """Run one network in its loop for `intervals`, or until it is `interrupted`.
 
-    With the deadline "wait" as fast as it goes; else no faster than the clock.
+    With the deadline "wait", it runs as fast as possible; otherwise no faster than real time.
     """
     coupling = Coupling(loop, prepared.layout, seed=member.seed)
     prepared.load([member], realisation)
@@ -104,7 +108,7 @@ def run_loop(
     last: IntArray = np.zeros_like(before)
     took = np.zeros((3, intervals))
     missed = done = 0
-    interval_s, last_shown = loop.interval_ms / 1000, time.perf_counter()
+    interval_s, last_progress = loop.interval_ms / 1000, time.perf_counter()
     stimulate(prepared, loop, 0, coupling.begin())
     tick = time.perf_counter() + interval_s
     for done in range(1, intervals + 1):
@@ -115,9 +119,9 @@ def run_loop(
         counts, before = now - before, now
         read = time.perf_counter()
         if deadline != "wait":
-            stood_in = last if deadline == "hold" else np.zeros_like(counts)
+            substitute = last if deadline == "hold" else np.zeros_like(counts)
             for _ in range(int((read - tick) / interval_s) + 1 if read > tick else 0):
-                coupling.exchange(stood_in)
+                coupling.exchange(substitute)
                 tick += interval_s
                 missed += 1
         stimulation, last = coupling.exchange(counts), counts
@@ -128,8 +132,8 @@ def run_loop(
         if deadline != "wait":
             time.sleep(max(tick - ended, 0.0))
             tick += interval_s
-        if ended - last_shown > PROGRESS_S or done == intervals:
-            last_shown = ended
+        if ended - last_progress > PROGRESS_S or done == intervals:
+            last_progress = ended
             progress(_progress(loop, took[:, :done], intervals, coupling))
             if interrupted():
                 break

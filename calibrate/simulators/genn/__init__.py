@@ -1,1 +1,1 @@
-"""GeNN: a network as generated code, on a CUDA device or a core."""
+"""The GeNN back end: networks as generated code, on a CUDA device or a CPU core."""

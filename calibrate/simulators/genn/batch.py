@@ -36,7 +36,7 @@ from calibrate.simulators.genn.noise import noise_name
 class PreparedGenn:
     """A compiled network with a batch of members; see `GeNN`.
 
-    folder  of its code, where that is its own: removed in the end
+    folder  holds the compiled code if only this object uses it; removed on exit
     """
 
     def __init__(
@@ -99,8 +99,8 @@ class PreparedGenn:
                 write(monitor.pre_vars[name], -1 if name == "last" else 0)
         members, n = len(self._members), self.layout.n_neurons
         self._bins.begin(self._measured_from, members)
-        self._counted = np.zeros((members, n), dtype=np.uint32)  # at the end of the last window
-        self._windows: list[CountArray] = []  # of each window, shape (members, n)
+        self._counted = np.zeros((members, n), dtype=np.uint32)  # until the end of the last window
+        self._windows: list[CountArray] = []  # one for each window, shape (members, n)
         self._pieces: list[list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = [[] for _ in self._members]
 
     def advance(self, duration_ms: float) -> None:
@@ -108,7 +108,7 @@ class PreparedGenn:
         end = self._model.timestep + steps(duration_ms, self._build.dt_ms, "an advance")
         step = stepper(self._model)
         while self._model.timestep < end:
-            # Rings are full one step after the end of their last bin.
+            # A ring is full one step after the end of its last bin.
             now = self._model.timestep
             rings = _next(max(now, start + 1), self._bins.span_steps, start + 1)
             windows = _next(now, self._window_steps, start)
@@ -124,7 +124,7 @@ class PreparedGenn:
                 self._pull_spikes()
 
     def _window(self) -> CountArray:
-        """Spikes of every neuron since the last window, shape (members, n_neurons)."""
+        """Spike counts of every neuron since the last window, shape (members, n_neurons)."""
         counted = self._read_monitors("n_spikes")
         new = narrow(counted - self._counted)
         self._counted = counted
@@ -156,7 +156,7 @@ class PreparedGenn:
         return self.layout.group_sums(totals)
 
     def _by_member(self, view: NDArray[Any]) -> NDArray[Any]:
-        """A variable as (batch size, values): GeNN leaves out the first axis for a batch of one."""
+        """A variable as (batch size, values): GeNN omits the first axis for a batch of one."""
         return view.reshape(self._build.batch_size, -1)
 
     def _pull(self, variable: Any) -> NDArray[Any]:
@@ -165,17 +165,18 @@ class PreparedGenn:
 
     def _read_monitors(self, name: str) -> NDArray[Any]:
         """One of the monitors' variables, shape (members, n_neurons)."""
-        found = [
+        by_population = [
             self._pull(self._model.synapse_populations[monitor_name(p)].pre_vars[name])
             for p in self._network.populations
         ]
-        return np.concatenate(found, axis=1)
+        return np.concatenate(by_population, axis=1)
 
     def _pull_spikes(self) -> None:
-        """Take over the spikes of the bin that ends here.
+        """Read the spikes of the bin that ends now.
 
-        GeNN records into a ring of one bin's steps, step s in slot s modulo its length, and dates slots as
-        if they began here: true of multiples of the length only. Bins begin with the measurement.
+        GeNN records into a ring of one bin's length: step s in slot s modulo the length. It dates the slots
+        as if the first slot were the first step of the bin, which is true only if that step is a multiple of
+        the length. But bins begin with the measurement, at any step, so steps are computed from the slots.
         """
         self._model.pull_recording_buffers_from_device()
         first, length = self._model.timestep - self._bin_steps, self._bin_steps
@@ -198,12 +199,12 @@ class PreparedGenn:
         bins = self._bins.counts(n_steps // self._bin_steps, by_group)
         moments = self._moments(totals)
         potential, depolarisation = self._potentials()
-        found: list[Observation | SimulationFailure] = []
+        results: list[Observation | SimulationFailure] = []
         for number in range(len(self._members)):
             if not np.isfinite(potential[number]).all():
-                found.append(SimulationFailure("a membrane potential became infinite or undefined"))
+                results.append(SimulationFailure("a membrane potential became infinite or undefined"))
                 continue
-            found.append(
+            results.append(
                 Observation(
                     layout=layout,
                     dt_ms=self._build.dt_ms,
@@ -218,7 +219,7 @@ class PreparedGenn:
                     spikes=self._spikes(number) if self._build.record_spikes else None,
                 )
             )
-        return found
+        return results
 
     def _neuron_windows(self, member: int) -> CountArray:
         """Spikes of each neuron of a member in each window, shape (n_neurons, n_windows)."""
@@ -238,7 +239,7 @@ class PreparedGenn:
         ]
 
     def _potentials(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Membrane potentials (members, n_neurons), their relative means over groups (members, n_groups)."""
+        """Potentials (members, n_neurons), and group means of relative potentials (members, n_groups)."""
         potentials, relative = [], []
         for population in self._network.populations:
             group = self._model.neuron_populations[population.name]
@@ -250,8 +251,8 @@ class PreparedGenn:
                 potentials.append(potential)
                 relative.append((potential - p["V_reset"]) / (np.asarray(p[neuron.threshold]) - p["V_reset"]))
         members = len(self._members)
-        means = self._network.layout.group_means(_joined(relative, members))
-        return _joined(potentials, members), means
+        means = self._network.layout.group_means(_join(relative, members))
+        return _join(potentials, members), means
 
     def _spikes(self, member: int) -> Spikes:
         step = np.concatenate([piece[0] for piece in self._pieces[member]])
@@ -260,21 +261,21 @@ class PreparedGenn:
         return Spikes(step[order], neuron[order])
 
     def connections(self, name: str) -> wiring.Connections:
-        """The synapses of a projection as they are on the device (for inspection; slow)."""
+        """The synapses of a projection, as read from the device (for inspection; slow)."""
         return self._loading.synapses(name)[0]
 
     def weights(self, name: str) -> NDArray[np.float64]:
-        """The weights of a plastic projection as they are now, in the order of `connections`.
+        """The present weights of a plastic projection, in the order of `connections`.
 
         Shape (members, n_synapses), in the unit of its receptor.
         """
         order = self._loading.synapses(name)[1]
         variable = self._model.synapse_populations[name].vars["g"]
         variable.pull_from_device()
-        grown = variable.values.reshape(self._build.batch_size, -1)[: len(self._members), order]
+        ratios = variable.values.reshape(self._build.batch_size, -1)[: len(self._members), order]
         initial = np.array([member.values.weights[name] for member in self._members])
-        found: NDArray[np.float64] = grown * initial[:, np.newaxis]
-        return found
+        weights: NDArray[np.float64] = ratios * initial[:, np.newaxis]
+        return weights
 
 
 def _next(now: int, period: int, phase: int) -> int:
@@ -282,6 +283,6 @@ def _next(now: int, period: int, phase: int) -> int:
     return now + 1 + (phase - now - 1) % period
 
 
-def _joined(arrays: list[NDArray[np.float64]], members: int) -> NDArray[np.float64]:
-    """From populations x members to (members, n_neurons)."""
+def _join(arrays: list[NDArray[np.float64]], members: int) -> NDArray[np.float64]:
+    """Join arrays, listed by population and then by member, to shape (members, n_neurons)."""
     return np.stack([np.concatenate(arrays[k::members]) for k in range(members)])

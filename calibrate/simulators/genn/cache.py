@@ -1,7 +1,8 @@
-"""Compiled GeNN code in the user's cache folder, safe under several processes.
+"""Compiled GeNN code in the user's cache folder, which several processes can use at once.
 
-Code is built in a temporary folder under a lock and renamed when it is whole, so that what has a name is
-complete, and a process that is killed while it compiles leaves only rubbish behind.
+Code is built in a temporary folder under a lock, and the folder is renamed once it is complete. So a folder
+with its final name is always complete, and a process that is killed while it compiles leaves only a temporary
+folder behind.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from calibrate.simulators.genn.environment_variable import environment_variable
 
 
 def folder() -> Path:
-    """Where compiled code lives: CALIBRATE_CACHE, else the user's cache folder."""
+    """The folder of all compiled code: CALIBRATE_CACHE, else in the user's cache folder."""
     chosen = os.environ.get("CALIBRATE_CACHE")
     return Path(chosen) if chosen else platformdirs.user_cache_path("calibrate") / "genn"
 
 
 @contextmanager
 def elsewhere() -> Iterator[Path]:
-    """Keep what is compiled meanwhile in an empty folder, which is removed."""
+    """Use an empty temporary folder as the cache while the body runs."""
     with (
         tempfile.TemporaryDirectory(prefix="calibrate-cache-") as path,
         environment_variable("CALIBRATE_CACHE", path),
@@ -43,27 +44,27 @@ def compiler() -> str:
     """Name and version of the C++ compiler; raises SimulatorError if there is none."""
     command = os.environ.get("CXX", "g++").split()
     try:
-        shown = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+        completed = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise SimulatorError(f"GeNN needs a C++ compiler, and {command[0]} does not run: {error}") from error
+        raise SimulatorError(f"GeNN needs a C++ compiler, but {command[0]} cannot be run: {error}") from error
     if shutil.which("make") is None:
         raise SimulatorError("GeNN needs make, which is not installed")
-    return shown.stdout.partition("\n")[0]
+    return completed.stdout.partition("\n")[0]
 
 
 def digest(*parts: str) -> str:
-    """Key of a build: the parts given, the machine's architecture and all source text that makes the code."""
-    found = hashlib.sha256()
+    """Key of a build: a hash of `parts`, the machine's architecture and the sources that make the code."""
+    sha256 = hashlib.sha256()
     for part in (*parts, platform.machine()):
-        found.update(part.encode() + b"\0")
+        sha256.update(part.encode() + b"\0")
     here = Path(__file__).parent
     for source in (*sorted(here.glob("*.py")), here.parent.parent / "network" / "wiring.py"):
-        found.update(source.read_bytes())
-    return found.hexdigest()[:32]
+        sha256.update(source.read_bytes())
+    return sha256.hexdigest()[:32]
 
 
 def processor() -> str:
-    """What the processor can do: code is compiled for the very one, and machines may share a cache."""
+    """The processor's features: code is compiled for exactly these, and machines can share a cache."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -72,7 +73,7 @@ def processor() -> str:
 
 
 def built(key: str, build: Callable[[Path], None]) -> Path:
-    """The folder with the code of `key`; made by `build` in a temporary folder if it is not there yet."""
+    """The folder with the code of `key`; built by `build` in a temporary folder if it does not exist yet."""
     root = folder()
     ready = root / key
     if ready.is_dir():
@@ -89,5 +90,5 @@ def built(key: str, build: Callable[[Path], None]) -> Path:
                     shutil.rmtree(temporary, ignore_errors=True)
                     raise
     except OSError as error:
-        raise SimulatorError(f"compiled code cannot be kept in {root}: {error}") from error
+        raise SimulatorError(f"compiled code cannot be stored in {root}: {error}") from error
     return ready

@@ -1,10 +1,9 @@
 """The GeNN code of a network: everything that a compilation depends on, and nothing else.
 
-Synapses carry unit weight; the weight sits in the postsynaptic model, where every member of a batch has its
-own. So all members share one connectivity, and none of a candidate's values is compiled in. Only where
-weights differ between synapses, or change, does a synapse have a part of its own, `g`, by which the weight is
-multiplied. The neuron receives the weights that arrive in a step; what follows from them over time is in its
-own equations.
+Synapses have unit weight. The weight is in the postsynaptic model, where every member of a batch has its own.
+So all members share one connectivity, and no member's values are compiled in. Only if weights differ between
+synapses, or change, does each synapse have a factor `g` by which the weight is multiplied. The neuron
+receives the sum of the weights that arrive in a step; the time course that follows is part of its equations.
 """
 
 from __future__ import annotations
@@ -42,9 +41,9 @@ from calibrate.simulators.genn.synapses import (
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """What is compiled: the same Build is the same code.
+    """What is compiled: equal Builds have equal code.
 
-    row_lengths  room for synapses per source neuron, for each projection; a graph may need less
+    row_lengths  largest number of synapses per source neuron, for each projection; a graph can have fewer
     """
 
     network: Network
@@ -58,7 +57,7 @@ class Build:
     def of(
         cls, network: Network, *, dt_ms: float, batch_size: int, precision: str, record_spikes: bool
     ) -> Build:
-        """The Build of a network, from which the numbers of its wiring tier are removed."""
+        """The Build of a network, with the row lengths of its projections."""
         lengths = tuple(row_length(network, projection) for projection in network.projections)
         return cls(
             network=network,
@@ -70,7 +69,7 @@ class Build:
         )
 
     def text(self) -> str:
-        """All that the code depends on, as text: models, sizes and rules without probabilities."""
+        """Everything that the code depends on, as text: models, sizes, and rules without probabilities."""
         parts: list[object] = [self.dt_ms, self.batch_size, self.precision, self.record_spikes]
         for population in self.network.populations:
             model = neuron_model(population.neuron)
@@ -92,29 +91,30 @@ class Build:
 
 
 def check_size(build: Build) -> None:
-    """SimulatorError where a batch has more than GeNN's code can number.
+    """Raise SimulatorError if a batch exceeds the integer types of GeNN's code.
 
-    Plastic weights have an index of 32 bits, delays of single synapses 16 bits.
+    Plastic weights have an index of 32 bits, individual delays 16 bits.
     """
     for projection, length in zip(build.network.projections, build.row_lengths, strict=True):
         longest = delay_steps(projection.longest_delay_ms, build.dt_ms)
         if isinstance(projection.delay_ms, UniformDelay) and longest >= 2**16:
             raise SimulatorError(
-                f"{projection.name} has delays of up to {longest:,} steps of {build.dt_ms:g} ms; GeNN takes "
-                f"up to {2**16 - 1:,} where each synapse has its own: choose a larger dt_ms or shorter delays"
+                f"{projection.name} has delays of up to {longest:,} steps of {build.dt_ms:g} ms; GeNN "
+                f"supports up to {2**16 - 1:,} if each synapse has its own: use a larger dt_ms or shorter "
+                "delays"
             )
         synapses = build.network.population(projection.source).size * length
         if projection.plasticity is not None and synapses * build.batch_size >= 2**32:
             raise SimulatorError(
                 f"{projection.name} has up to {synapses:,} plastic synapses in each of {build.batch_size} "
-                "networks, more than GeNN can number: choose a smaller [simulation] batch_size"
+                "networks, more than GeNN can index: choose a smaller [simulation] batch_size"
             )
 
 
 def row_length(network: Network, projection: Projection) -> int:
-    """Room for the synapses of one source: exceeded once in 10^9 graphs.
+    """Number of synapses of one source neuron that is exceeded in one of 10^9 graphs.
 
-    Rounded up in steps of 4 %, so that nearby probabilities share their code.
+    It is rounded up in steps of 4 %, so that similar probabilities share their code.
     """
     source, target = network.population(projection.source), network.population(projection.target)
     reach = target.size
@@ -129,7 +129,7 @@ def row_length(network: Network, projection: Projection) -> int:
     elif isinstance(projection.rule, Bernoulli):
         probability = projection.rule.probability
     else:
-        # Every target takes round(p n) of n sources, of which there are n - 1 without itself.
+        # Every target draws round(p n) of n sources, or of n - 1 if it is one of the n itself.
         n = source.cluster_size
         probability = min(1.0, projection.rule.indegree(n) / max(n - (source.name == target.name), 1))
     bound = stats.binom.isf(1e-9 / source.size, reach, probability)
@@ -138,16 +138,17 @@ def row_length(network: Network, projection: Projection) -> int:
 
 
 def constants(model: NeuronModel, population: Population, dt_ms: float) -> dict[str, bool]:
-    """Names of the constants that the neuron code reads -> whether each neuron has its own.
+    """Names of the constants that the neuron code reads, and whether each neuron has its own.
 
-    Found by trying: a constant is per neuron if it is an array when the distributed parameters are.
+    This is determined by evaluating them: a constant is per neuron if it becomes an array when the
+    distributed parameters are arrays.
     """
     values: dict[str, Number] = {p.name: p.default for p in model.parameters}
     for name in population.distributed:
         values[name] = np.full(2, values[name])
-    found = {name: np.ndim(value) > 0 for name, value in model.genn.constants(values, dt_ms).items()}
-    found["I_e"] = True  # stimuli reach single clusters
-    return found
+    per_neuron = {name: np.ndim(value) > 0 for name, value in model.genn.constants(values, dt_ms).items()}
+    per_neuron["I_e"] = True  # stimuli can reach single clusters
+    return per_neuron
 
 
 def assemble(pygenn: ModuleType, model: Any, build: Build) -> None:

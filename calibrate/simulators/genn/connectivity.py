@@ -1,4 +1,4 @@
-"""Connectivity as GeNN code: the comparisons of `calibrate.network.wiring`, so that graphs are the same."""
+"""Connectivity as GeNN code: the comparisons of `calibrate.network.wiring`, which give the same graphs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from calibrate.network import Bernoulli, Network, Part, Population, Projection, 
 from calibrate.network.wiring import PCG4D
 from calibrate.simulators.genn.internals import keep_snippet
 
-# The extra global parameter of every rule.
+# Name of the extra global parameter of every rule.
 SETTINGS = "settings"
 
 # The largest block of threads that GeNN 5.4 chooses on any device, and the threads of one warp.
@@ -17,12 +17,12 @@ _LARGEST_BLOCK, _WARP = 128, 32
 
 
 def avoid_shared_memory_race(pygenn: ModuleType, synapses: Any, *, row_length: int, targets: int) -> None:
-    """Give every spike one thread where GeNN's own choice would lose input on a GPU.
+    """Give every spike one thread if GeNN's own choice would lose input on a GPU.
 
-    By default each thread handles one position in the rows and loops over the spikes. If the targets fit into
-    a block of threads, GeNN 5.4 adds up their input in memory that the block shares, without atomics. The
-    warps of a block do not wait for one another: if rows are longer than a warp, two warps may be at
-    different spikes and add to the same target.
+    By default, each thread handles one position in the rows and loops over the spikes. If the targets fit
+    into one block of threads, GeNN 5.4 sums their input in shared memory without atomics. The warps of a
+    block are not synchronised: if rows are longer than a warp, two warps can be at different spikes and add
+    to the same target.
     """
     if row_length > _WARP and targets <= _LARGEST_BLOCK:
         synapses.parallelism_hint = pygenn.ParallelismHint.PRESYNAPTIC
@@ -33,7 +33,8 @@ def connectivity(
 ) -> Any:
     """The rule as GeNN code: the same comparisons as in `calibrate.network.wiring`, synapse for synapse.
 
-    `settings` holds the two words of the graph's key, then the threshold or the in-degree, or its ends.
+    `settings` holds the two words of the graph's key, then the threshold of the probability, the in-degree,
+    or the lowest and the highest in-degree.
     """
     source, target = network.population(projection.source), network.population(projection.target)
     sizes = {
@@ -65,9 +66,10 @@ def connectivity(
 
 
 def _bernoulli(before: str, first: str, end: str, condition: str) -> str:
-    """Every target from `first` to `end` that keeps `condition`, tested in blocks of 32.
+    """Code that tests the targets from `first` to `end` that satisfy `condition`, in blocks of 32.
 
-    A block's hits are bits of a word, the first target's the highest: so the tests vectorise on a CPU.
+    The hits of a block are the bits of a word, the first target's the highest, so that the tests vectorise on
+    a CPU.
     """
     return (
         before
@@ -100,7 +102,7 @@ _BERNOULLI = {
     "between": _bernoulli(_OWN_CLUSTER, "0u", "num_post", " && (j < own || j >= own + @M@)"),
 }
 
-# Of the candidates i from `first` on, `needed` of the `left` ones: selection sampling.
+# Selection sampling: draws `needed` of the `left` remaining neurons i, which start at `first`.
 _SELECTION = (
     """
             for (unsigned int i = first; i < first + @N@; i++) {
@@ -161,7 +163,7 @@ _EVERY_PAIR = {
 
 
 def every_pair(pygenn: ModuleType, model: Any, source: Population, target: Population, part: Part) -> Any:
-    """Connectivity from each source to all the targets that its part means."""
+    """Connectivity from each source to all targets in `part`."""
     test = (
         _EVERY_PAIR[part].replace("@N@", f"{source.cluster_size}u").replace("@M@", f"{target.cluster_size}u")
     )

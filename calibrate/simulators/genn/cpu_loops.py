@@ -1,12 +1,12 @@
-"""GeNN's loop over the neurons, rewritten so that the compiler makes fast code of it.
+"""GeNN's loop over the neurons, rewritten so that the compiler vectorises it.
 
-GeNN generates for a CPU one loop that updates a neuron and, where it spikes, appends it to the list of
-spikes. That list has an order, and keeps the loop from vectorising. Here the loop becomes two over blocks of
-neurons: one that updates all of them and notes who spiked, one that appends those. What is computed for a
-neuron, and the order of the spikes, stay as they are.
+For a CPU, GeNN generates one loop that updates each neuron and, if it spikes, appends it to the list of
+spikes. That list is ordered, which prevents vectorisation. Here the loop becomes two loops over blocks of
+neurons: the first updates all neurons and marks those that spiked, the second appends these to the list. The
+computations for each neuron, and the order of the spikes, do not change.
 
-GeNN also writes `exp` of single precision as C's function of that name, which is of doubles; C++ has one for
-each.
+For `exp` in single precision, GeNN also calls C's function of that name, which takes doubles; C++ has one for
+each precision.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _BLOCK = 256
 _DEFINITIONS = '#include "definitions.h"\n'
 _OVERLOADS = f"#include <cmath>\n{_DEFINITIONS}using std::exp;\n"
 
-# All of it belongs to one loop over neurons: no other may begin on the way.
+# The match lies within one loop over neurons: no other loop can begin inside it.
 _LOOP = re.compile(
     r"for\(unsigned int i = 0; i < (?P<count>[^;\n]+); i\+\+\) \{\n"
     r"(?P<update>(?:(?!for\(unsigned int i).)*?)"
@@ -60,22 +60,22 @@ if (spiked[i - first]) {{
 
 
 def split_loops(source: str) -> str:
-    """The text of neuronUpdate.cc with its loops split; a loop that looks otherwise stays as it is."""
+    """The text of neuronUpdate.cc with its loops split; loops of any other form do not change."""
     return _LOOP.sub(_split, source)
 
 
-def _split(found: re.Match[str]) -> str:
-    if "++] = i" in found["update"]:
-        return found[0]  # appends events of plastic synapses, too: neurons depend on one another
-    return _SPLIT.format(block=_BLOCK, **found.groupdict())
+def _split(loop: re.Match[str]) -> str:
+    if "++] = i" in loop["update"]:
+        return loop[0]  # it also appends events of plastic synapses: its iterations depend on one another
+    return _SPLIT.format(block=_BLOCK, **loop.groupdict())
 
 
 def is_rewritten(code: Path) -> bool:
-    """Whether a loop in a folder of generated code was rewritten: another GeNN may generate others."""
+    """Whether a loop in a folder of generated code was rewritten: other versions of GeNN can differ."""
     return "spiked[i - first]" in (code / "neuronUpdate.cc").read_text()
 
 
 def rewrite(code: Path) -> None:
-    """Rewrite the loops in a folder of generated code; those that look otherwise stay as they are."""
+    """Rewrite the loops in a folder of generated code; loops of any other form do not change."""
     path = code / "neuronUpdate.cc"
     path.write_text(split_loops(path.read_text()).replace(_DEFINITIONS, _OVERLOADS, 1))

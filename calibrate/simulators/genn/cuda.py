@@ -1,4 +1,4 @@
-"""CUDA devices as their driver shows them, without a toolkit, and the toolkit that compiles for them."""
+"""CUDA devices as the driver reports them, without a toolkit, and the toolkit that compiles for them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LARGEST_BATCH = 1023
-"""GeNN 5.4 compares the batch size with the wrong limit of the device, 1024, and ends the process."""
+"""GeNN 5.4 checks the batch size against the wrong limit of the device, 1024, and ends the process there."""
 
 _NO_DEVICE = 100  # CUDA_ERROR_NO_DEVICE
 
-# Numbers of CUdevice_attribute, and a value of the first.
+# Attributes of CUdevice_attribute, and one value of the compute mode.
 _COMPUTE_MODE, _L2_CACHE_SIZE, _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 20, 38, 75, 76
 _EXCLUSIVE_PROCESS = 3
 
@@ -24,9 +24,10 @@ _EXCLUSIVE_PROCESS = 3
 class Device:
     """A GPU.
 
-    capability  compute capability, such as "9.0": code is compiled for it
-    free_bytes  memory that nobody uses now; l2_bytes: size of its L2 cache
-    exclusive   whether it takes one process at a time, as its administrator can set
+    capability  compute capability, such as "9.0", for which code is compiled
+    free_bytes  memory that is free at present
+    l2_bytes    size of its L2 cache
+    exclusive   whether it accepts only one process at a time, as its administrator can set
     """
 
     name: str
@@ -48,7 +49,7 @@ class Obstacle:
 
 
 def count() -> int:
-    """Number of CUDA devices that the driver shows; 0 without a driver, or where it does not work."""
+    """Number of CUDA devices that the driver reports; 0 if there is no driver, or if it does not work."""
     driver = _driver()
     number = ctypes.c_int(0)
     if driver is None or driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(number)):
@@ -57,7 +58,7 @@ def count() -> int:
 
 
 def driver_obstacle() -> Obstacle | None:
-    """Why the driver shows no device although it is installed; None where it shows some or there is none."""
+    """Why an installed driver does not start; None if it starts, or if no driver is installed."""
     driver = _driver()
     if driver is None:
         return None
@@ -66,16 +67,17 @@ def driver_obstacle() -> Obstacle | None:
         return None
     name = ctypes.c_char_p()
     driver.cuGetErrorName(error, ctypes.byref(name))
-    said = name.value.decode() if name.value else f"error {error}"
+    cause = name.value.decode() if name.value else f"error {error}"
     return Obstacle(
-        f"the NVIDIA driver does not start ({said})", "nvidia-smi may say more; restart or reinstall it"
+        f"the NVIDIA driver does not start ({cause})",
+        "nvidia-smi may show more details; restart or reinstall the driver",
     )
 
 
 def devices(*, with_memory: bool = True) -> tuple[Device, ...]:
     """The CUDA devices, in the order of CUDA_VISIBLE_DEVICES; none without a driver.
 
-    with_memory  whether to ask for the free memory, which takes a moment, and some of it; else it is 0
+    with_memory  whether to query the free memory, which takes a moment and some memory; otherwise it is 0
     """
     driver = _driver()
     if driver is None:
@@ -84,7 +86,7 @@ def devices(*, with_memory: bool = True) -> tuple[Device, ...]:
 
 
 def alone(number: int) -> dict[str, str]:
-    """The environment in which a process sees device `number` of this one's only."""
+    """Environment variables with which a process sees only this process's device `number`."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     names = [name.strip() for name in visible.split(",") if name.strip()]
     return {"CUDA_VISIBLE_DEVICES": names[number] if names else str(number)}
@@ -118,11 +120,11 @@ def _device(driver: ctypes.CDLL, number: int, *, with_memory: bool) -> Device:
 
 
 def _free_bytes(driver: ctypes.CDLL, handle: ctypes.c_int) -> int:
-    """0 where there is not even the memory to ask."""
+    """Free memory of a device; 0 if there is not even enough to query it."""
     context = ctypes.c_void_p()
     if driver.cuDevicePrimaryCtxRetain(ctypes.byref(context), handle):
         return 0
-    # Of no use beyond this question, and it takes hundreds of megabytes of the device.
+    # The context is needed only for this query, and takes hundreds of megabytes: release it again.
     try:
         free, total = ctypes.c_size_t(0), ctypes.c_size_t(0)
         driver.cuCtxPushCurrent_v2(context)
@@ -134,25 +136,26 @@ def _free_bytes(driver: ctypes.CDLL, handle: ctypes.c_int) -> int:
 
 
 def runtime_obstacle() -> Obstacle | None:
-    """Why the CUDA runtime in this process cannot use the driver; None if it can, or there is none."""
-    said = ""
-    for library in _loaded("libcudart"):  # PyTorch has one of its own
+    """Why the CUDA runtime in this process cannot use the driver; None if it can, or if none is loaded."""
+    message = ""
+    for library in _find_loaded("libcudart"):  # there can be several: PyTorch has its own
         runtime, number = ctypes.CDLL(library), ctypes.c_int(0)
         error = runtime.cudaGetDeviceCount(ctypes.byref(number))
         if not error:
             return None
         runtime.cudaGetErrorString.restype = ctypes.c_char_p
-        said = runtime.cudaGetErrorString(error).decode(errors="replace")
-    if not said:
+        message = runtime.cudaGetErrorString(error).decode(errors="replace")
+    if not message:
         return None
     return Obstacle(
-        f"CUDA says: {said}",
-        "the driver must be as new as PyGeNN's toolkit: update it, or build PyGeNN with an older toolkit",
+        f"CUDA reports: {message}",
+        "the driver must be as new as PyGeNN's toolkit: update the driver, or build PyGeNN with an older "
+        "toolkit",
     )
 
 
-def _loaded(name: str) -> list[str]:
-    """The files of libraries that this process has loaded whose name begins so (Linux)."""
+def _find_loaded(name: str) -> list[str]:
+    """The files of the libraries loaded by this process whose names begin with `name` (Linux)."""
     try:
         lines = Path("/proc/self/maps").read_text().splitlines()
     except OSError:
@@ -164,51 +167,55 @@ def _loaded(name: str) -> list[str]:
 
 
 def toolkit() -> Obstacle | None:
-    """What GeNN lacks of the CUDA toolkit; None if all is there."""
+    """What GeNN lacks to compile for CUDA; None if nothing is missing."""
     root = os.environ.get("CUDA_PATH")
     if not root:
-        found = shutil.which("nvcc")
-        guess = Path(found).resolve().parent.parent if found else Path("/usr/local/cuda")
+        nvcc_on_path = shutil.which("nvcc")
+        guess = Path(nvcc_on_path).resolve().parent.parent if nvcc_on_path else Path("/usr/local/cuda")
         if (guess / "bin" / "nvcc").is_file():
             return Obstacle("CUDA_PATH is not set", f"export CUDA_PATH={guess}")
         return Obstacle("CUDA_PATH is not set", "install the CUDA toolkit, then export CUDA_PATH=ITS_FOLDER")
     nvcc = Path(root) / "bin" / "nvcc"
     if not os.access(nvcc, os.X_OK):
-        return Obstacle(f"there is no CUDA compiler {nvcc}", "set CUDA_PATH to the folder of a CUDA toolkit")
+        return Obstacle(
+            f"there is no CUDA compiler at {nvcc}", "set CUDA_PATH to the folder of a CUDA toolkit"
+        )
     if shutil.which("make") is None:
         return Obstacle("GeNN needs make, which is not installed", "sudo apt install make")
     if not _finds_curand(nvcc):
         return Obstacle(
-            f"{nvcc} does not find the header curand_kernel.h, which GeNN's code includes",
+            f"{nvcc} cannot find the header curand_kernel.h, which GeNN's code includes",
             "install the toolkit's cuRAND (libcurand-dev), or set CPATH to the folder of the header",
         )
     return None
 
 
 def compiler() -> str:
-    """Release and build of CUDA_PATH's compiler, for the record; empty where it does not run."""
+    """Release and build of the compiler in CUDA_PATH, for the record; empty if it cannot be run."""
     nvcc = Path(os.environ.get("CUDA_PATH", "")) / "bin" / "nvcc"
     try:
-        shown = subprocess.run([nvcc, "--version"], capture_output=True, text=True, check=True)
+        completed = subprocess.run([nvcc, "--version"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return ""
-    return " ".join(shown.stdout.split())
+    return " ".join(completed.stdout.split())
 
 
 def _finds_curand(nvcc: Path) -> bool:
     header = "curand_kernel.h"
     folders = [nvcc.parent.parent / "include", Path("/usr/include")]
-    folders += [Path(one) for one in os.environ.get("CPATH", "").split(os.pathsep) if one]
+    folders += [Path(folder) for folder in os.environ.get("CPATH", "").split(os.pathsep) if folder]
     return any((folder / header).is_file() for folder in folders) or _includes(nvcc, header)
 
 
 @functools.cache
 def _includes(nvcc: Path, header: str) -> bool:
-    """Whether the compiler itself finds a header; it takes a second to say."""
+    """Whether the compiler itself finds a header, which takes a second."""
     command = [str(nvcc), "-M", "-x", "cu", "-"]
     source = f"#include <{header}>\n"
     try:
-        done = subprocess.run(command, input=source, capture_output=True, text=True, timeout=60, check=False)
+        completed = subprocess.run(
+            command, input=source, capture_output=True, text=True, timeout=60, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return done.returncode == 0
+    return completed.returncode == 0

@@ -1,4 +1,4 @@
-"""A variable of the environment that compilers and other processes see for a while."""
+"""An environment variable, set for a time for compilers and other processes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def environment_variable(name: str, value: str) -> Iterator[None]:
-    """Set it while the body runs."""
+    """Set the variable while the body runs."""
     before = os.environ.get(name)
     os.environ[name] = value
     try:

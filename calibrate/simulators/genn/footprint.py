@@ -1,4 +1,4 @@
-"""Memory of a batch in GeNN on a GPU: what lies on the device, and what of it the host works with."""
+"""Memory of a batch in GeNN on a GPU, on the device and on the host."""
 
 from __future__ import annotations
 
@@ -14,26 +14,28 @@ from calibrate.simulators.genn.counters import RING
 from calibrate.simulators.genn.monitor import MONITOR_STATE
 from calibrate.simulators.genn.synapses import delay_bytes
 
-# Of the free memory, what batches may take. The rest is for what the estimate leaves out: fragments, kernels.
+# Share of the free memory that batches can take. The rest is for what the estimate omits: fragmentation,
+# kernels.
 SHARE = 0.8
 
-# Each process has CUDA's context with GeNN's code on the device, and Python with its libraries on the host;
-# so have the processes that compute statistics.
+# Each simulating process has a CUDA context with GeNN's code on the device, and Python with its libraries on
+# the host. Processes that compute statistics have only the latter.
 CONTEXT_BYTES = 6e8
 PROCESS_BYTES = 3e8
 EVALUATOR_BYTES = 2e8
 
 _MONITOR_BYTES = sum(8 if kind == "double" else 4 for kind in MONITOR_STATE.values())
-_COUNT_BYTES = 4  # of spikes and numbers of neurons
+_COUNT_BYTES = 4  # of spike counts and indices of neurons
 
 
 @dataclass(frozen=True, kw_only=True)
 class Footprint:
     """Estimated memory of a batch (bytes).
 
-    shared_bytes  for all members, on the device and in GeNN's copy on the host: the graph
-    member_bytes  on the device, of each member; hot_bytes: of these, what every step goes through
-    host_bytes    of the process that simulates, of each member
+    shared_bytes  the graph, which all members share: on the device, and again in GeNN's copy on the host
+    member_bytes  of each member, on the device
+    hot_bytes     the part of member_bytes that every step accesses
+    host_bytes    of each member, in the simulating process on the host
     """
 
     shared_bytes: float
@@ -50,9 +52,9 @@ class Footprint:
         gpus: int = 1,
         evaluators: int = 0,
     ) -> int:
-        """Members of a batch that fit if `processes` share each of `gpus` devices; 0 if not one fits.
+        """Number of members that fit if `processes` share each of `gpus` devices; 0 if not even one fits.
 
-        evaluators  processes in all that compute statistics
+        evaluators  total number of processes that compute statistics
         """
         on_device = SHARE * free_bytes / processes - CONTEXT_BYTES - self.shared_bytes
         of_each = (SHARE * host_free_bytes - evaluators * EVALUATOR_BYTES) / (processes * gpus)
@@ -74,7 +76,7 @@ def footprint(
         if population.noise_shape > 1:
             noise += _COUNT_BYTES * len(model.receptors)
         hot += population.size * (state + own + noise)
-        # A spike is kept for as many steps as the longest delay of a projection needs, and for this one.
+        # Spikes are stored for as many steps as the longest delay of a projection, and for the present step.
         delays = [
             delay_steps(p.longest_delay_ms, dt_ms)
             for p in network.projections
@@ -94,7 +96,7 @@ def footprint(
         shared += room * (2 if target.size <= 2**16 else 4) + _COUNT_BYTES * source.size
         if projection.plasticity is not None:
             member += room * scalar + 8 * source.size
-            shared += 4 * room  # synapses by target
+            shared += 4 * room  # synapses indexed by target
         else:
             shared += room * (scalar * (projection.weight_cv > 0) + spread * delay_bytes(projection, dt_ms))
     member += hot
@@ -107,10 +109,10 @@ def footprint(
 
 
 def _observation_bytes(network: Network, recording: RecordingPlan, duration_ms: float) -> float:
-    """Of one member: counts as they are read, as its observation keeps them, and as they are packed."""
+    """Memory of one member's counts: as they are read, in its observation, and packed."""
     layout = network.layout
     windows = layout.n_neurons * duration_ms / recording.window_ms
     bins = len(layout.groups) * duration_ms / recording.bin_ms
     count = np.dtype(np.uint8).itemsize if recording.window_ms <= 255 else 2
-    # Bins are added up in 64 bits; of each neuron, there are its moments and its potential.
+    # Bins are summed in 64 bits. Each neuron also has its interval moments and its potential.
     return 3 * count * windows + (4 + 8 + 8 + 3 * 2) * bins + 12 * 8 * layout.n_neurons

@@ -1,4 +1,4 @@
-"""Starting a batch over: graph, values and initial state of its members, written to the device."""
+"""Loading a batch: its graph, and its members' values and initial states, are written to the device."""
 
 from __future__ import annotations
 
@@ -22,18 +22,21 @@ _UNREACHABLE = np.nan
 """A threshold that nothing reaches, not even a potential that has become infinite."""
 
 _NEVER_MS = -1e12
-"""Time of the last spike of a neuron that has not fired yet: its traces have long decayed."""
+"""Time of the last spike of a neuron that has not fired yet: so early that its traces have decayed."""
 
 
 class Loading:
-    """What is written to a compiled network before a batch runs in it; see `PreparedGenn`."""
+    """Writes graphs, values and states to a compiled network; see `PreparedGenn`."""
 
     def __init__(self, model: Any, build: Build, *, wiring_seed: int) -> None:
         self._model, self._build = model, build
         self._network, self._wiring_seed = build.network, wiring_seed
 
     def wire(self, realisation: int, *, recorded_steps: int) -> None:
-        """Draw graph number `realisation` on the device, which holds none; `recorded_steps` of spikes fit."""
+        """Load the model, and draw graph number `realisation` on the device.
+
+        recorded_steps  length of the buffers that record spikes
+        """
         for projection in self._network.projections:
             rule = projection.rule
             if isinstance(rule, Bernoulli):
@@ -51,15 +54,15 @@ class Loading:
                 self._distribute(projection, realisation)
 
     def _distribute(self, projection: Projection, realisation: int) -> None:
-        """Give the synapses of a projection the weights and delays that the host draws for them."""
+        """Draw individual weights and delays of a projection on the host, and write them to its synapses."""
         drawn, order = self.synapses(projection.name)
         graph = {"wiring_seed": self._wiring_seed, "realisation": realisation}
-        found: dict[str, NDArray[Any]] = {}
+        variables: dict[str, NDArray[Any]] = {}
         if projection.weight_cv:
-            found["g"] = wiring.weight_factors(projection, drawn, **graph)
+            variables["g"] = wiring.weight_factors(projection, drawn, **graph)
         if isinstance(projection.delay_ms, UniformDelay):
-            found["d"] = wiring.synapse_delays(projection, drawn, dt_ms=self._build.dt_ms, **graph)
-        for name, values in found.items():
+            variables["d"] = wiring.synapse_delays(projection, drawn, dt_ms=self._build.dt_ms, **graph)
+        for name, values in variables.items():
             variable = self._model.synapse_populations[projection.name].vars[name]
             on_device = np.empty_like(values)
             on_device[order] = values
@@ -67,7 +70,7 @@ class Loading:
             variable.push_to_device()
 
     def synapses(self, name: str) -> tuple[wiring.Connections, NDArray[np.int64]]:
-        """Synapses of a projection in the host's order, and where each is in the device's."""
+        """Synapses of a projection in the host's order, and the index of each in the device's order."""
         synapses = self._model.synapse_populations[name]
         synapses.pull_connectivity_from_device()
         lengths = row_lengths(synapses)
@@ -76,7 +79,7 @@ class Loading:
         return wiring.Connections(lengths, targets[order]), order
 
     def silence(self) -> None:
-        """Let spikes in flight arrive while none can fire, then clear what they left."""
+        """Let spikes in flight arrive while no neuron can fire, then clear the input that they leave."""
         for population in self._network.populations:
             group = self._model.neuron_populations[population.name]
             write(group.vars[neuron_model(population.neuron).genn.threshold_constant], _UNREACHABLE)
@@ -94,9 +97,9 @@ class Loading:
             synapses.out_post.push_to_device()
 
     def set(self, members: Sequence[Member], realisation: int) -> list[dict[str, dict[str, Number]]]:
-        """Give every member its values and initial state; returns the neuron parameters by population."""
-        # A part batch is filled up with copies of its first member, which are kept from firing.
-        filled = [*members, *[members[0]] * (self._build.batch_size - len(members))]
+        """Write every member's values and initial state; returns their neuron parameters by population."""
+        # An incomplete batch is padded with copies of its first member, which cannot fire.
+        padded = [*members, *[members[0]] * (self._build.batch_size - len(members))]
         parameters = [
             {
                 population.name: wiring.neuron_parameters(
@@ -104,13 +107,13 @@ class Loading:
                 )
                 for population in self._network.populations
             }
-            for member in filled
+            for member in padded
         ]
         for population in self._network.populations:
-            self._set_neurons(population, filled, parameters, firing=len(members))
-            self._set_noise(population, filled)
+            self._set_neurons(population, padded, parameters, firing=len(members))
+            self._set_noise(population, padded)
         for projection in self._network.projections:
-            self._set_synapses(projection, filled)
+            self._set_synapses(projection, padded)
         return parameters
 
     def _set_neurons(
@@ -129,17 +132,17 @@ class Loading:
         potential = []
         for number, member in enumerate(members):
             parameters = drawn[number][population.name]
-            found = {**code.constants(parameters, self._build.dt_ms), "I_e": parameters["I_e"]}
+            values = {**code.constants(parameters, self._build.dt_ms), "I_e": parameters["I_e"]}
             if number >= firing:
-                found[code.threshold_constant] = _UNREACHABLE
+                values[code.threshold_constant] = _UNREACHABLE
             for name in names:
-                columns[name].append(found[name])
+                columns[name].append(values[name])
             start = wiring.initial_potential(population, member.values, parameters, seed=member.seed)
             potential.append(start - potential_offset(neuron, parameters))
         for name, column in columns.items():
-            write(group.vars[name], _stacked(column, group.vars[name].view))
+            write(group.vars[name], _stack(column, group.vars[name].view))
         for name in code.state:
-            write(group.vars[name], _stacked(potential, group.vars[name].view) if name == "V" else 0)
+            write(group.vars[name], _stack(potential, group.vars[name].view) if name == "V" else 0)
 
     def _set_noise(self, population: Population, members: Sequence[Member]) -> None:
         if not population.noise:
@@ -155,54 +158,54 @@ class Loading:
             for name, column in zip(
                 ("mean", "none", "weight", "key0", "key1"), zip(*rows, strict=True), strict=True
             ):
-                write(source.vars[name], _stacked(column, source.vars[name].view))
+                write(source.vars[name], _stack(column, source.vars[name].view))
             if population.noise_shape > 1:
-                write(source.vars["stage"], _stacked(stages, source.vars["stage"].view))
+                write(source.vars["stage"], _stack(stages, source.vars["stage"].view))
 
     def noise_mean(self, population: Population, rate_hz: Number, weight: float, receptor: str) -> Number:
-        """Events of the hidden Poisson process per step; none at the receptor that is not meant."""
+        """Mean events per step of the underlying Poisson process; 0 if the weight excludes the receptor."""
         mean = np.asarray(rate_hz) * population.noise_shape * self._build.dt_ms / 1000
         if np.max(mean) > LARGEST_NOISE_MEAN:
             raise SimulatorError(
-                f"random input of {np.max(rate_hz):g} Hz is {np.max(mean):g} events per step; GeNN takes up "
-                f"to {LARGEST_NOISE_MEAN:g}: use a smaller rate with a larger weight"
+                f"random input of {np.max(rate_hz):g} Hz has {np.max(mean):g} events per step; GeNN supports "
+                f"up to {LARGEST_NOISE_MEAN:g}: use a smaller rate with a larger weight"
             )
         return mean * ((weight < 0) == (receptor == "in"))
 
     def _set_synapses(self, projection: Projection, members: Sequence[Member]) -> None:
         synapses = self._model.synapse_populations[projection.name]
         weights = [member.values.weights[projection.name] for member in members]
-        write(synapses.psm_vars["weight"], _stacked(weights, synapses.psm_vars["weight"].view))
+        write(synapses.psm_vars["weight"], _stack(weights, synapses.psm_vars["weight"].view))
         if projection.plasticity is None:
             return
         rule = plasticity_rule(projection.plasticity.rule)
-        found = [
+        of_members = [
             rule.constants(rule.complete(member.values.plasticity[projection.name]), weight)
             for member, weight in zip(members, weights, strict=True)
         ]
-        for name in found[0]:
+        for name in of_members[0]:
             variable = synapses.post_vars[name]
-            write(variable, _stacked([constants[name] for constants in found], variable.view))
-        grown = synapses.vars["g"]
-        synapses.pull_connectivity_from_device()  # says how many there are of each neuron
-        grown.values = np.ones_like(grown.values)
-        grown.push_to_device()
+            write(variable, _stack([constants[name] for constants in of_members], variable.view))
+        ratios = synapses.vars["g"]
+        synapses.pull_connectivity_from_device()  # `values` needs the number of synapses of each neuron
+        ratios.values = np.ones_like(ratios.values)
+        ratios.push_to_device()
         write(synapses.pre_vars["last"], _NEVER_MS)
 
 
 def write(variable: Any, values: Any) -> None:
-    with np.errstate(over="ignore"):  # infinity in single precision shows in the membrane potential
+    with np.errstate(over="ignore"):  # `observe` detects infinity in the membrane potential
         variable.view[:] = values
     variable.push_to_device()
 
 
 def potential_offset(neuron: NeuronModel, parameters: dict[str, Number]) -> Number:
-    """What to add to the code's `V` to get the membrane potential (mV)."""
+    """The membrane potential minus the code's `V` (mV)."""
     name = neuron.genn.potential_offset
     return 0.0 if name is None else parameters[name]
 
 
-def _stacked(values: Sequence[Number], view: NDArray[Any]) -> NDArray[Any]:
+def _stack(values: Sequence[Number], view: NDArray[Any]) -> NDArray[Any]:
     """One value or one row per member, in the shape of a GeNN variable."""
     if view.size == len(values):
         return np.array([np.asarray(value, dtype=float).item() for value in values]).reshape(view.shape)

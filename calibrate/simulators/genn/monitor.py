@@ -1,6 +1,6 @@
-"""What spikes leave behind for the observation: counts, and sums over intervals, as GeNN code.
+"""Spike counts, and sums over interspike intervals, for the observation, as GeNN code.
 
-It belongs to a projection onto one counter per group: its code runs only for spikes, so that it costs nothing
+The code belongs to a projection onto one counter per group: it runs only for spikes, so that it costs nothing
 per step.
 """
 
@@ -16,8 +16,8 @@ from calibrate.simulators.genn.synapses import PULSE
 
 MONITOR_STATE = {
     "n_spikes": "unsigned int",
-    "last": "int",  # step of the last spike, -1: none yet
-    "last_interval": "int",  # in steps, 0: none yet
+    "last": "int",  # step of the last spike; -1: none yet
+    "last_interval": "int",  # in steps; 0: none yet
     "interval_sum": "unsigned int",
     "interval_sum_sq": "double",
     "cv2_sum": "double",
@@ -45,7 +45,7 @@ _MONITOR_CODE = """
 
 
 def monitor_name(population: Population) -> str:
-    """Name of the projection of a population onto its counters."""
+    """Name of the projection from a population to its counters."""
     return f"monitor_{population.name}"
 
 

@@ -9,10 +9,10 @@ from calibrate.network import Population
 from calibrate.network.wiring import PCG4D
 from calibrate.neurons import neuron_model
 
-# Spikes of Poisson input are drawn by inversion, which must reach the tail from e^-mean in float32.
+# Events are drawn by inversion, which starts from e^-mean and must reach the tail in float32.
 LARGEST_NOISE_MEAN = 40.0
 
-# Of the receptor that is not meant, and of clusters without input, the mean is 0.
+# The mean is 0 for the receptor that the weight excludes, and for clusters without input.
 _NOISE_CODE = (
     "if (mean > 0.0) { const unsigned int step = (unsigned int)((t / dt) + 0.5);"
     + PCG4D.format(x="h", a="id + first_neuron", b="step", c="key0", d="key1")
@@ -31,7 +31,7 @@ _NOISE_CODE = (
 
 _POISSON_CODE = _NOISE_CODE + "injectCurrent(weight * events); }"
 
-# Every shape-th event of a Poisson process is one of a gamma process.
+# Every shape-th event of a Poisson process is an event of a gamma process.
 _GAMMA_CODE = (
     _NOISE_CODE
     + """
@@ -44,13 +44,13 @@ _GAMMA_CODE = (
 
 
 def noise_name(population: Population) -> str:
-    """Name of the source of a population's Poisson input."""
+    """Name of the sources of a population's random input, without the receptor."""
     return f"noise_{population.name}"
 
 
 def add_noise(pygenn: ModuleType, model: Any, population: Population, group: Any, first_neuron: int) -> None:
     shared = pygenn.VarAccess.READ_ONLY_SHARED_NEURON
-    of_each = pygenn.VarAccess.READ_ONLY_DUPLICATE  # clusters may have input of different rates
+    of_each = pygenn.VarAccess.READ_ONLY_DUPLICATE  # the rates of input can differ between clusters
     gamma = population.noise_shape > 1
     code = _GAMMA_CODE.replace("@SHAPE@", str(population.noise_shape)) if gamma else _POISSON_CODE
     variables = [

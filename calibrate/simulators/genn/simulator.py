@@ -1,4 +1,4 @@
-"""GeNN: a batch of networks at once on a CUDA device, or one on a core."""
+"""GeNN: a batch of networks on a CUDA device, or one network on a CPU core."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ def _load_pygenn() -> ModuleType:
         import pygenn
     except ImportError as error:
         raise SimulatorError(
-            f"PyGeNN cannot be imported ({error}): GeNN's documentation says how to install it"
+            f"PyGeNN cannot be imported ({error}): see GeNN's documentation for its installation"
         ) from error
     return pygenn  # type: ignore[no-any-return]
 
 
 def gpu_obstacle() -> Obstacle | None:
-    """Why GeNN cannot use the GPUs that the driver shows; None where it can.
+    """Why GeNN cannot use the GPUs that the driver reports; None if it can.
 
-    Raises SimulatorError where PyGeNN itself cannot be imported.
+    Raises SimulatorError if PyGeNN itself cannot be imported.
     """
     pygenn = _load_pygenn()
     if "cuda" not in pygenn.genn_model.backend_modules:
-        # PyGeNN leaves out in silence whatever back end does not load.
+        # PyGeNN silently omits back ends that do not load.
         if importlib.util.find_spec("pygenn.cuda_backend") is None:
-            remedy = "set CUDA_PATH and install PyGeNN again, as its documentation says"
+            remedy = "set CUDA_PATH and reinstall PyGeNN as described in its documentation"
             return Obstacle("PyGeNN was built without CUDA", remedy)
         try:
             importlib.import_module("pygenn.cuda_backend")
@@ -52,13 +52,13 @@ def gpu_obstacle() -> Obstacle | None:
             return Obstacle(
                 f"PyGeNN's CUDA back end does not load ({error})",
                 "if a library is missing, set LD_LIBRARY_PATH to its folder, such as $CUDA_PATH/lib64; "
-                "else install PyGeNN again",
+                "otherwise reinstall PyGeNN",
             )
     return cuda.runtime_obstacle() or cuda.toolkit()
 
 
 class GeNN:
-    """The GeNN code generator (https://genn-team.github.io): CUDA where there is a device, else one core."""
+    """The GeNN code generator (https://genn-team.github.io): on a CUDA device if it can, else on one core."""
 
     def __init__(self, *, dt_ms: float, precision: Precision) -> None:
         self._pygenn = _load_pygenn()
@@ -92,14 +92,14 @@ class GeNN:
         if not on_gpu:
             model.build(str(folder), never_rebuild=True)
             return PreparedGenn(model, build, recording, wiring_seed)
-        # GeNN measures its kernels again and writes there what it found, whether it is to build or not.
+        # A copy, because GeNN measures its kernels again and writes the results there, even without a build.
         copied = tempfile.TemporaryDirectory(prefix="calibrate-genn-")
         shutil.copytree(folder, copied.name, dirs_exist_ok=True)
         model.build(copied.name, never_rebuild=True)
         return PreparedGenn(model, build, recording, wiring_seed, folder=copied)
 
     def _target(self) -> tuple[str, ...]:
-        """What, beside the network, its compiled code depends on."""
+        """What compiled code depends on besides the network."""
         if self._device == "cuda":
             device = cuda.devices(with_memory=False)[0]
             flags = [os.environ.get(f"NVCC_{place}_FLAGS", "") for place in ("PREPEND", "APPEND")]
@@ -121,8 +121,8 @@ class GeNN:
             "network",
             backend=self._device,
             time_precision="double",
-            # Fast mathematics would round double precision otherwise than NEST does, and let a CPU's
-            # compiler take an undefined potential for a spike.
+            # Fast maths would round double precision differently from NEST, and would let a CPU's compiler
+            # treat an undefined potential as a spike.
             optimize_code=single and self._device == "cuda",
         )
         assemble(self._pygenn, model, build)
@@ -134,13 +134,13 @@ class GeNN:
                 self._compile_for_gpu(build, folder)
             else:
                 self._compile_for_cpu(build, folder)
-        except Exception as error:
+        except Exception as error:  # GeNN raises various types, and so do compilers and the disk
             raise SimulatorError(f"GeNN could not compile this network: {error}") from error
 
     def _compile_for_gpu(self, build: Build, folder: Path) -> None:
         flags = os.environ.get("NVCC_APPEND_FLAGS", "")
         if self._precision == "double":
-            flags += " -fmad=false"  # as on the CPU: a fused operation rounds otherwise than NEST's two
+            flags += " -fmad=false"  # as on the CPU: a fused operation rounds differently from NEST's two
         with environment_variable("NVCC_APPEND_FLAGS", flags.strip()):
             self._model(build).build(str(folder), always_rebuild=True)
 
@@ -148,9 +148,9 @@ class GeNN:
         flags = "-O3 -march=native -fno-math-errno -fno-trapping-math"
         flags += " -ffp-contract=fast" if self._precision == "single" else " -ffp-contract=off"
         if platform.machine() in ("x86_64", "AMD64"):
-            # Wider vectors leave most of a small population to the scalar rest of the loop.
+            # With wider vectors, most of a small population falls to the scalar remainder of the loop.
             flags += " -mprefer-vector-width=256"
-        # GeNN is left to generate only: what it generates is rewritten before it is compiled.
+        # Here GeNN only generates the code, which is rewritten before it is compiled.
         with environment_variable("CXX", "true"):
             self._model(build).build(str(folder), always_rebuild=True)
         code = folder / "network_CODE"

@@ -18,20 +18,20 @@ from calibrate.simulators.genn.internals import keep_snippet, rename_connectivit
 
 PULSE = "injectCurrent(inSyn); inSyn = 0.0;"
 
-# A neuron with plastic synapses tells them of its spikes a step later. GeNN's own events for that cannot be
-# compiled beside those of modulating spikes: its CPU back end (5.4) declares a variable twice.
+# A neuron signals its spikes to its plastic synapses one step later. GeNN's own events for this cannot be
+# compiled together with those of modulating spikes: its CPU back end (5.4) declares a variable twice.
 OWN_SPIKE = ("own_spike", "own_spike_next")
 OWN_SPIKE_STEP = "own_spike = own_spike_next; own_spike_next = 0.0;\n"
 OWN_SPIKE_RESET = "own_spike_next = 1.0;\n"
 
 
 def modulation_name(projection: Projection) -> str:
-    """Name of the modulating spikes of a plastic projection: a variable of its target, and what sets it."""
+    """Name of the target's variable for modulating spikes of a plastic projection, and of what sets it."""
     return f"modulation_{projection.name}"
 
 
 def delay_bytes(projection: Projection, dt_ms: float) -> int:
-    """Bytes that hold the delay of a synapse in steps, where each has its own."""
+    """Bytes that hold the individual delay of a synapse, in steps."""
     return 1 if delay_steps(projection.longest_delay_ms, dt_ms) < 2**8 else 2
 
 
@@ -45,7 +45,7 @@ def add_projection(
     row_length: int,
     groups: dict[str, Any],
 ) -> None:
-    """Add the synapses of `projection`, with room for `row_length` of each source."""
+    """Add the synapses of `projection`, with room for `row_length` per source neuron."""
     shared = pygenn.VarAccess.READ_ONLY_SHARED_NEURON
     arrival = pygenn.create_postsynaptic_model(
         "weighted",
@@ -74,7 +74,7 @@ def add_projection(
 
 
 def _synapse(pygenn: ModuleType, model: Any, projection: Projection, target: Any, *, dt_ms: float) -> Any:
-    """What a spike does to a synapse, and through it."""
+    """The weight update of `projection`: the effect of a spike on a synapse, and through it."""
     if projection.plasticity is not None:
         return _plastic_synapse(
             pygenn, model, projection, plasticity_rule(projection.plasticity.rule), target
@@ -99,7 +99,7 @@ def _synapse(pygenn: ModuleType, model: Any, projection: Projection, target: Any
 def _plastic_synapse(
     pygenn: ModuleType, model: Any, projection: Projection, rule: PlasticityRule, target: Any
 ) -> Any:
-    """Modulating spikes and its own are events of the target, at which all its synapses are gone through."""
+    """A plastic weight update; modulating and own spikes are events of the target, for all its synapses."""
     names = tuple(rule.constants({p.name: p.default for p in rule.parameters}, 1.0))
     shared = pygenn.VarAccess.READ_ONLY_SHARED_NEURON
     snippet = pygenn.create_weight_update_model(
@@ -139,7 +139,7 @@ def add_modulation(
     plasticity: Plasticity,
     groups: dict[str, Any],
 ) -> None:
-    """Synapses from the modulator: they bring the target modulating spikes, a step after these."""
+    """Add synapses from the modulator, which deliver its spikes to the target with a delay of one step."""
     name, source = modulation_name(projection), plasticity.modulator
     pulse = pygenn.create_postsynaptic_model("pulse", sim_code=PULSE)
     reach = every_pair(

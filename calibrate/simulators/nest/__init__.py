@@ -1,1 +1,1 @@
-"""NEST: a network in its kernel."""
+"""The NEST back end: a network in NEST's kernel."""

@@ -1,4 +1,4 @@
-"""What calibrate uses of PyNEST beyond its documented interface (3.10): look here after an upgrade."""
+"""Uses of PyNEST (3.10) beyond its documented interface: check them after an upgrade."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 def weight_setter(nest: Any, connections: Any) -> Callable[[Sequence[float]], None]:
     """A function that sets the weights of `connections`, in their order.
 
-    It does what SynapseCollection.set does in the end. Before that, SynapseCollection.set asks for all of the
-    kernel's status, which takes 14 ms, and plastic weights are set a hundred times in a second of biological
+    It makes the call with which SynapseCollection.set ends. SynapseCollection.set first queries the complete
+    status of the kernel, which takes 14 ms; plastic weights are set a hundred times per second of biological
     time.
     """
     set_status = nest.ll_api.nestkernel.llapi_set_connection_status

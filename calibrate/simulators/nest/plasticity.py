@@ -1,4 +1,4 @@
-"""Plastic synapses in NEST, where the host applies their rule to arrays and writes the weights back."""
+"""Plastic synapses in NEST: the host applies their rule to arrays and writes the weights back."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from calibrate.neurons.plasticity import plasticity_rule
 from calibrate.observation import IntArray
 from calibrate.simulators.nest.internals import weight_setter
 
-# How long weights stay as they are while NEST simulates: short against every time constant of learning.
+# Weights are constant for this time (ms) while NEST simulates: short compared with every time constant of
+# learning.
 INTERVAL_MS = 1.0
 
 _NEVER = -(10**12)  # step of the last spike of a neuron that has not fired yet
 
-# Kinds of spikes, in the order in which those of one step act.
+# Kinds of spikes, in the order in which those of one step take effect.
 _SOURCE, _MODULATION, _POSTSYNAPTIC = range(3)
 
 
 class PlasticSynapses:
-    """The synapses of one plastic projection: the parts `g` that are left of their initial weight.
+    """The synapses of one plastic projection, with the ratios `g` of their weights to the initial weight.
 
-    A spike of the source counts from when it was fired, once it has arrived; one of the target acts two steps
-    after it was fired, a modulating one three: as in GeNN.
+    A source spike takes effect when it arrives, and is then dated back to when it was fired. A target spike
+    takes effect two steps after it was fired, a modulating spike three steps after, as in GeNN.
     """
 
     def __init__(
@@ -51,10 +52,10 @@ class PlasticSynapses:
                 (_POSTSYNAPTIC, projection.target),
             )
         }
-        self._reached = _reached(network, projection, plasticity)
+        self._reached = _find_reach(network, projection, plasticity)
 
     def start(self, projection: Projection, values: Values, *, port_factor: float) -> None:
-        """Begin with the initial weight of a candidate, at a port whose weights have a factor."""
+        """Start from the initial weight in `values`, at a port that scales weights by `port_factor`."""
         self._port_factor = port_factor
         self._weight = values.weights[projection.name]
         parameters = self._rule.complete(values.plasticity[projection.name])
@@ -65,16 +66,16 @@ class PlasticSynapses:
 
     @property
     def weights(self) -> NDArray[np.float64]:
-        """In the unit of the receptor, shape (n_synapses,)."""
+        """Weights in the unit of the receptor, shape (n_synapses,)."""
         return self._weight * self.g
 
     @property
     def port_weights(self) -> NDArray[np.float64]:
-        """As NEST's port takes them."""
+        """Weights as NEST's port takes them, shape (n_synapses,)."""
         return self._port_factor * self.weights
 
     def update(self, step: IntArray, neuron: IntArray, until_step: int) -> bool:
-        """Apply the spikes of the steps up to `until_step` (exclusive); returns whether weights changed."""
+        """Take spikes of steps before `until_step` and apply those due; returns whether weights changed."""
         for kind, inside in self._neurons.items():
             chosen = (neuron >= inside.start) & (neuron < inside.stop)
             self._pending += [
@@ -89,27 +90,29 @@ class PlasticSynapses:
                 self._last[number] = now - self._later[_SOURCE]
                 continue
             if kind == _MODULATION:
-                mine, change = self._reached[number][self.targets], self._rule.modulated
+                affected, change = self._reached[number][self.targets], self._rule.modulated
             else:
-                mine, change = self.targets == number, self._rule.postsynaptic
-            since = (now - self._last[self.sources[mine]]) * self._dt_ms
-            self.g[mine] = change(self.g[mine], since, self._constants)
+                affected, change = self.targets == number, self._rule.postsynaptic
+            since = (now - self._last[self.sources[affected]]) * self._dt_ms
+            self.g[affected] = change(self.g[affected], since, self._constants)
             changed = True
         return changed
 
 
-def _reached(network: Network, projection: Projection, plasticity: Plasticity) -> NDArray[np.bool_]:
+def _find_reach(network: Network, projection: Projection, plasticity: Plasticity) -> NDArray[np.bool_]:
     """Which targets each modulating neuron reaches, shape (modulators, targets)."""
     modulator, target = network.population(plasticity.modulator), network.population(projection.target)
-    same = np.equal.outer(
+    same_cluster = np.equal.outer(
         np.arange(modulator.size) // modulator.cluster_size, np.arange(target.size) // target.cluster_size
     )
     part: Part = plasticity.part
-    return np.ones_like(same) if part == "all" else same if part == "within" else ~same
+    if part == "all":
+        return np.ones_like(same_cluster)
+    return same_cluster if part == "within" else ~same_cluster
 
 
 class PlasticConnections:
-    """NEST's connections of a synapse model, written to in the order of the synapses as they were drawn."""
+    """NEST's connections of one synapse model; takes weights in the order in which synapses were drawn."""
 
     def __init__(self, nest: Any, synapse_model: str, drawn: wiring.Connections) -> None:
         connections = nest.GetConnections(synapse_model=synapse_model)
@@ -120,5 +123,5 @@ class PlasticConnections:
         self._order[theirs] = ours
 
     def set_weights(self, weights: NDArray[np.float64]) -> None:
-        """`weights` of shape (n_synapses,), in the unit of the receptor."""
+        """Set `weights`, of shape (n_synapses,), as NEST's port takes them."""
         self._set(weights[self._order].tolist())

@@ -1,4 +1,4 @@
-"""NEST: one network at a time, one thread per process; re-weighted in place between candidates."""
+"""NEST: one network at a time, one thread per process; its weights are changed in place between batches."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from calibrate.simulators.base import Member, RecordingPlan
 from calibrate.simulators.nest import plasticity as nest_plasticity
 from calibrate.simulators.nest.plasticity import PlasticConnections, PlasticSynapses
 
-# Between candidates the network falls silent: out of reach of any input. Synaptic currents decay by e^-10 per
-# step, so that they are exactly 0 after 75 steps; conductances can be set.
+# Between batches, the network is silenced: its thresholds are out of reach of any input. Synaptic currents
+# decay by e^-10 per step, so that they are exactly 0 after 75 steps; conductances can be set.
 _UNREACHABLE_MV = 1e12
 _SILENT_TAU_STEPS = 0.1
 _SILENT_STEPS = 100
 
-# Spikes are taken over in pieces, so that a runaway network does not fill the memory.
+# Spikes are read in pieces of this length, so that a runaway network does not exhaust the memory.
 _PIECE_MS = 1000.0
 
 
@@ -46,7 +46,7 @@ def _load_nest() -> Any:
 
 
 class Nest:
-    """The NEST simulator (https://nest-simulator.org), double precision."""
+    """The NEST simulator (https://nest-simulator.org), in double precision."""
 
     def __init__(self, *, dt_ms: float) -> None:
         self._nest = _load_nest()
@@ -115,7 +115,7 @@ class PreparedNest:
 
     def _create(self, population: Population) -> Any:
         model = neuron_model(population.neuron)
-        # Ports are there from the beginning: a neuron that has connections cannot get more.
+        # All ports are created with the neurons: a neuron that has connections cannot get more.
         defaults = model.nest.settings({p.name: p.default for p in model.parameters})
         lists = {name: value for name, value in defaults.items() if isinstance(value, list)}
         return self._nest.Create(model.nest.model, population.size, lists)
@@ -131,14 +131,14 @@ class PreparedNest:
         single = projection.weight_cv > 0 or projection.plasticity is not None
         for name, port, _ in self._synapse_models(projection):
             settings = {"delay": delay_steps(projection.longest_delay_ms, self._dt_ms) * self._dt_ms}
-            # A weight of a whole projection is kept once, and set at once.
+            # A weight that a whole projection shares is stored once, and set in one call.
             nest.CopyModel("static_synapse" if single else "static_synapse_hom_w", name, settings)
             self._connect_synapses(projection, drawn, name, port, delays)
         if single and drawn.targets.size:
             self._single.append((projection, drawn))
 
     def _find_single_synapses(self, realisation: int) -> None:
-        """Synapses with weights of their own, once NEST has sorted them, as it does before it simulates."""
+        """Find the synapses with individual weights, after NEST has sorted them as before a simulation."""
         self._nest.Prepare()
         self._nest.Cleanup()
         graph = {"wiring_seed": self._wiring_seed, "realisation": realisation}
@@ -176,7 +176,7 @@ class PreparedNest:
             )
 
     def _connect_noise(self, population: Population) -> Any:
-        """One generator for each cluster, which gives every target a train of its own."""
+        """Connect one generator per cluster, which sends every target its own spike train."""
         nest, nodes = self._nest, self._nodes[population.name]
         if population.noise_shape == 1:
             generators = nest.Create("poisson_generator", population.clusters)
@@ -196,7 +196,7 @@ class PreparedNest:
         return generators
 
     def _synapse_models(self, projection: Projection) -> list[tuple[str, int, Number]]:
-        """Name, port and factor of the weight of each of NEST's synapses that one of a projection takes."""
+        """Name, port and weight factor of each NEST synapse that represents a synapse of the projection."""
         target = self._network.population(projection.target)
         ports = neuron_model(target.neuron).ports(projection.receptor)
         parameters = self._parameters.get(target.name, {})
@@ -231,7 +231,7 @@ class PreparedNest:
         self.measure()
 
     def _silence(self) -> None:
-        """Clear whatever the last candidate left: spikes in flight, currents, refractoriness, noise."""
+        """Clear what the last batch left behind: spikes in flight, currents, refractoriness, noise."""
         longest = 0
         for population in self._network.populations:
             model = neuron_model(population.neuron)
@@ -251,9 +251,9 @@ class PreparedNest:
         self._recorder.n_events = 0
 
     def _set(self, population: Population, parameters: dict[str, Number]) -> None:
-        """Give a population parameters of its neuron model; one number for all, or one for each."""
+        """Set parameters of a population's neuron model: one number for all neurons, or one for each."""
         model, nodes = neuron_model(population.neuron), self._nodes[population.name]
-        nodes.set(_as_nest_takes_them(model.nest.settings(parameters), population.size))
+        nodes.set(_format_settings(model.nest.settings(parameters), population.size))
 
     def _set_neurons(self, values: Values, seed: int) -> None:
         for population in self._network.populations:
@@ -286,9 +286,9 @@ class PreparedNest:
         model = neuron_model(population.neuron)
         for receptor in model.receptors:
             for port in model.ports(receptor):
-                # Ports of the receptor that the sign of the weight does not mean stay silent.
-                meant = port.number == 0 or (weight < 0) == (receptor == "in")
-                factor = port.factor(self._parameters[population.name]) if meant else 0.0
+                # The sign of the weight selects a receptor; the ports of the other one stay silent.
+                selected = port.number == 0 or (weight < 0) == (receptor == "in")
+                factor = port.factor(self._parameters[population.name]) if selected else 0.0
                 name = _noise_synapse(population.name, port.number)
                 self._nest.SetDefaults(name, {"weight": weight * factor})
 
@@ -297,7 +297,7 @@ class PreparedNest:
         if population.noise_shape > 1 and chance > 1:
             raise SimulatorError(
                 f"gamma input of {rate_hz:g} Hz and shape {population.noise_shape} is too fast for NEST's "
-                f"steps of {self._dt_ms:g} ms: use a smaller rate with a larger weight"
+                f"time step of {self._dt_ms:g} ms: use a smaller rate with a larger weight"
             )
 
     def advance(self, duration_ms: float) -> None:
@@ -353,7 +353,7 @@ class PreparedNest:
                 generators.set(rate=rates.tolist())
 
     def weights(self, name: str) -> NDArray[np.float64]:
-        """The weights of a plastic projection as they are now, in the order of `wiring.draw`.
+        """The present weights of a plastic projection, in the order of `wiring.draw`.
 
         Shape (1, n_synapses), in the unit of its receptor.
         """
@@ -380,8 +380,11 @@ def _noise_synapse(population: str, port: int) -> str:
     return f"noise_{population}_{port}"
 
 
-def _as_nest_takes_them(settings: Mapping[str, Any], size: int) -> dict[str, Any]:
-    """A number for all neurons, or one for each; then lists, which are of ports, are for each too."""
+def _format_settings(settings: Mapping[str, Any], size: int) -> dict[str, Any]:
+    """Settings as NEST takes them: a number for all neurons, or a list with one for each.
+
+    If any has one for each neuron, so must the lists of ports, which are the same for all neurons.
+    """
     numbers = {n: np.asarray(v, dtype=float) for n, v in settings.items() if not isinstance(v, list)}
     each = any(value.ndim for value in numbers.values())
     lists = {n: [v] * size if each else v for n, v in settings.items() if isinstance(v, list)}
