@@ -14,13 +14,13 @@ from typing import Any
 from calibrate import simulators
 from calibrate.calibration.search.search import candidate_seed
 from calibrate.calibration.study_pool import setup_of
-from calibrate.errors import ModelError, SimulatorError, StudyError
+from calibrate.errors import SimulatorError, StudyError
 from calibrate.objective import Estimate
 from calibrate.objective.panel import measure
 from calibrate.observation import Observation, SimulationFailure, steps
 from calibrate.simulation.capacity import slots_for
 from calibrate.simulators.base import Member
-from calibrate.simulators.closed_loop import Deadline, LoopProgress, LoopRun
+from calibrate.simulators.closed_loop import Deadline, LoopProgress, LoopRun, refuse_stimuli
 from calibrate.simulators.closed_loop import run_loop as run_network
 from calibrate.study import Study
 from calibrate.tasks.interrupt import Interrupt
@@ -113,8 +113,7 @@ def run_loop(
     complete = ready.parameters(parameters or {})
     network = ready.model.network(complete)
     values = ready.model.values(network, complete)
-    if values.stimuli:
-        raise ModelError("a network in a closed loop is stimulated by its environment: leave out stimuli")
+    refuse_stimuli(values)
     simulation, setup = ready.simulation, setup_of(ready)
     slots_for(simulation.backend, network)  # raises if it does not fit into memory
     intervals = steps(simulation.duration_ms, loop.interval_ms, "the measurement")

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from calibrate.errors import ModelError, SimulatorError, reason_of
+from calibrate.network import Values
 from calibrate.observation import Episode, FloatArray, IntArray, Layout, Observation, SimulationFailure, steps
 from calibrate.simulators.base import Member, Prepared
 from calibrate.simulators.closed_loop.environment import Environment, find_environment, make_environment
@@ -123,6 +124,12 @@ def stimulate(prepared: Prepared, loop: Loop, member: int, stimulation: FloatArr
         prepared.drive(member, stimulation)
 
 
+def refuse_stimuli(values: Values) -> None:
+    """Raise ModelError if a network that is to be in a closed loop has stimuli already."""
+    if values.stimuli:
+        raise ModelError("a network in a closed loop is stimulated by its environment: remove the stimuli")
+
+
 def simulate_in_loop(
     prepared: Prepared,
     members: Sequence[Member],
@@ -140,10 +147,7 @@ def simulate_in_loop(
     Episodes that are still running at the end of the measurement do not count.
     """
     for member in members:
-        if member.values.stimuli:
-            raise ModelError(
-                "a network in a closed loop is stimulated by its environment: remove the stimuli"
-            )
+        refuse_stimuli(member.values)
     n = steps(duration_ms, loop.interval_ms, "the measurement")
     couplings = [Coupling(loop, prepared.layout, seed=member.seed) for member in members]
     failed: dict[int, str] = {}
