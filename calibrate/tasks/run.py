@@ -19,7 +19,7 @@ from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import StoreError, StudyError
 from calibrate.objective import Estimate
 from calibrate.observation import Observation
-from calibrate.store import Store, check_origins, find, named, on_latest_backend, storage_url
+from calibrate.store import Store, check_origins, find, on_latest_backend, resolve_name, storage_url
 from calibrate.study import Study
 from calibrate.tasks.display import Display, display
 from calibrate.tasks.interrupt import Interrupt
@@ -94,7 +94,7 @@ def run_study(
     with Interrupt.unless(interrupted) as stop, _errors_of_optuna_only(), shown:
         url = storage_url(study, storage)
         ready = study.on(simulators.choose(study.simulation.backend))
-        place = named(ready, url, new=new)
+        place = resolve_name(ready, url, new=new)
         ready = place.study
         if study.simulation.backend == "auto":
             shown.say(f"Simulating with {ready.simulation.backend}.")
@@ -162,7 +162,7 @@ def rescore(study: Study, *, storage: str | None = None, say: Callable[[str], No
     Raises StoreError where nothing was changed, or something that simulations depend on.
     """
     url = storage_url(study, storage)
-    place = named(on_latest_backend(study, url), url, new=True)
+    place = resolve_name(on_latest_backend(study, url), url, new=True)
     if place.predecessor is None:
         raise StoreError(f"there is no earlier study '{study.name}' to score again: run it first")
     check_origins(place.study, url, [place.predecessor])
