@@ -175,7 +175,7 @@ def test_tpe_sees_a_limited_number_of_trials_the_best_among_them():
 def test_tpe_asks_what_optunas_own_sampler_would(multivariate, monkeypatch):
     sampler = Tpe(startup=4, multivariate=multivariate)
     ours = parameters(go_on(Search(SPACE, sampler, seed=1), 6, 4))
-    monkeypatch.delattr(samplers._BatchTpe, "_get_internal_repr")
+    monkeypatch.delattr(samplers.BatchTpe, "_get_internal_repr")
     assert parameters(go_on(Search(SPACE, sampler, seed=1), 6, 4)) == ours
 
 

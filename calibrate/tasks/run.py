@@ -11,7 +11,7 @@ import optuna
 
 from calibrate import simulators
 from calibrate.calibration.loop import run, tell
-from calibrate.calibration.resources.batch_size import sized
+from calibrate.calibration.resources.batch_size import with_batch_size
 from calibrate.calibration.result import Result
 from calibrate.calibration.study_pool import pool_for, warnings_of
 from calibrate.calibration.validation.validate import choose_trials, validate_trials
@@ -100,7 +100,9 @@ def run_study(
             shown.say(f"Simulating with {ready.simulation.backend}.")
         for warning in warnings_of(ready):
             shown.say(f"warning: {warning}")
-        pool = pool_for(sized(ready, shown.say, slots=slots), slots=slots, evaluated=True, say=shown.say)
+        pool = pool_for(
+            with_batch_size(ready, shown.say, slots=slots), slots=slots, evaluated=True, say=shown.say
+        )
         origins = [ready.prior.study, place.predecessor if adopt else None]
         wanted = list(dict.fromkeys(name for name in origins if name))
         check_origins(ready, url, wanted)  # before the study begins
