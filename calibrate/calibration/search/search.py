@@ -227,7 +227,7 @@ class Search:
         return unasked
 
     def _look(self, first: int, lag: int) -> None:
-        """Decide which told trials the batch may use, whose first index is `first`."""
+        """Decide which told trials a batch may use; `first` is its first index."""
         by_index = {int(trial.user_attrs.get(INDEX, -1)): trial for trial in self._told} if lag else {}
         late = [k for k in range(first - lag, first) if k in by_index and k not in self._adopted]
         self._late = {index: by_index[index].params for index in late}
