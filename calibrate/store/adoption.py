@@ -21,8 +21,8 @@ from calibrate.study.file.sections import ReplicatesSection
 from calibrate.study.graphs import Graphs
 from calibrate.study.rules.parameters import with_derived
 
-# Two studies may differ in their search, but not in what they simulate: these tables must agree, apart from the
-# keys in `_MAY_DIFFER`.
+# Two studies may differ in their search, but not in what they simulate: these tables must agree, apart from
+# the keys in `_MAY_DIFFER`.
 _SAME = ("model", "simulation", "stimuli", "files")
 _MAY_DIFFER = ("backend", "precision", "seed")
 
