@@ -1,4 +1,4 @@
-"""Confirmation: the lowest of many noisy losses is biased, so a candidate for the best gets more graphs."""
+"""Confirmation: the lowest of many noisy losses is biased, so would-be best candidates get more graphs."""
 
 from __future__ import annotations
 

@@ -219,7 +219,7 @@ class _Run:
         return out
 
     def _confirm(self, batch: Sequence[Candidate]) -> None:
-        """Simulate candidates for the best on further graphs, until the best of all is confirmed."""
+        """Simulate would-be best candidates on further graphs, until the best of all is confirmed."""
         graphs, best = self._study.graphs.confirmation, self._tally.best
         if not graphs:
             return

@@ -280,7 +280,7 @@ class Search:
         if notes:
             remembered = [copy.copy(trial) for trial in remembered]
             for trial in remembered:
-                trial.system_attrs = {**trial.system_attrs, **notes}  # these include the constraints
+                trial.system_attrs = {**trial.system_attrs, **notes}  # the old ones include the constraints
         study.add_trials(remembered)
         self._study, self._is_whole = study, whole
         self._running.clear()
