@@ -14,8 +14,8 @@ from calibrate.simulators.genn import cuda
 from calibrate.simulators.genn.footprint import PROCESS_BYTES
 from calibrate.study import Study
 
-# The simulated time: this (ms), or this share of the study's duration if that is longer. It takes seconds if a
-# trial takes minutes.
+# The simulated time: this (ms), or this share of the study's duration if that is longer. It takes seconds if
+# a trial takes minutes.
 SAMPLE_MS = 200.0
 SHARE = 0.05
 PATIENCE_S = 120.0
