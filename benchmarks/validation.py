@@ -95,7 +95,7 @@ def simulated(study: Study, graphs: int, *, index: int, what: str) -> list[Simul
                 found = candidate.simulation(study, outcome, 1)
                 candidate.simulations.append(replace(found, observation=None))
                 bar.update()
-    return candidate.known(1)
+    return candidate.simulations_of(1)
 
 
 def verdicts(

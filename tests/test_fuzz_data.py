@@ -193,7 +193,7 @@ def bomb_of(size: int) -> bytes:
 )
 def test_what_is_no_observation_and_no_recording_is_refused_and_never_unpickled(content, folder):
     (folder / "some.npz").write_bytes(content)
-    with pytest.raises(StoreError, match="is not an observation of calibrate"):
+    with pytest.raises(StoreError, match="is not an observation that calibrate wrote"):
         archive.load(folder / "some.npz")
     with pytest.raises(RecordingError, match=r"cannot be read as a recording|would need"):
         read_recording(folder / "some.npz")

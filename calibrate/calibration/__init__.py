@@ -1,1 +1,1 @@
-"""How a study is answered: the loop, the search, trials and scores, validation, and what it costs."""
+"""Running a study: the loop, the search, trials and scores, validation, and the cost of simulations."""

@@ -1,4 +1,4 @@
-"""Where the time of a run goes."""
+"""How long each activity of a run takes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ Activity = Literal["starting", "simulating", "asking", "scoring", "storing"]
 
 @dataclass(frozen=True, kw_only=True)
 class Times:
-    """Where the time of a run went, in seconds.
+    """Time that each activity of a run took, in seconds.
 
     starting    until the first batch simulates: worker processes, networks, compilation
-    simulating  batches, from handing them out to the last outcome
-    asking      the sampler; scoring: statistics; storing: the database and the observations' files
+    simulating  batches, from their submission to the last outcome
+    asking      the sampler
+    scoring     statistics
+    storing     the database and the files of observations
     """
 
     starting_s: float = 0.0
@@ -31,14 +33,14 @@ class Times:
 
 
 class Clock:
-    """Counts every moment of a run once: for the innermost activity that goes on, if any does.
+    """Counts every moment of a run once, for the innermost current activity; some moments have none.
 
-    began  time.monotonic() when the run began, if that was before now; until the first activity, it starts
+    began  time.monotonic() when the run began, by default now; the activity is "starting" until `has_started`
     """
 
     def __init__(self, began: float | None = None) -> None:
         self._began = self._since = time.monotonic() if began is None else began
-        self._going_on: list[Activity | None] = ["starting"]
+        self._current: list[Activity | None] = ["starting"]
         self._spent: dict[Activity, float] = {}
         self._first_batch = True
 
@@ -56,24 +58,24 @@ class Clock:
         return Times(**{f"{name}_s": spent for name, spent in self._spent.items()}, wall_s=self.elapsed_s)
 
     def has_started(self) -> None:
-        """From now on, what is between activities is in the whole time only."""
+        """End the activity "starting": from now on, time between activities counts only towards the total."""
         self._count()
-        self._going_on[0] = None
+        self._current[0] = None
 
     @contextmanager
     def counts(self, activity: Activity) -> Iterator[None]:
-        """Count the body, less the activities inside it."""
+        """Count the body for `activity`, except for the activities inside it."""
         self._count()
-        self._going_on.append(activity)
+        self._current.append(activity)
         try:
             yield
         finally:
             self._count()
-            self._going_on.pop()
+            self._current.pop()
 
     @contextmanager
     def counts_batch(self, capacity: int) -> Iterator[list[Outcome]]:
-        """Count a batch, of which `capacity` are simulated at once; its outcomes go into the list."""
+        """Count a batch, of which `capacity` are simulated at once; the body adds outcomes to the list."""
         before = self._spent.get("simulating", 0.0)
         outcomes: list[Outcome] = []
         with self.counts("simulating"):
@@ -81,7 +83,7 @@ class Clock:
         elapsed = self._spent["simulating"] - before
         starting = 0.0
         if self._first_batch:
-            # What the first batch took beyond its simulations: processes, networks, compilation.
+            # The rest of the first batch's time, without its simulations: processes, networks, compilation.
             rounds = -(-len(outcomes) // capacity)
             slowest = max(outcome.wall_s + outcome.scoring_s for outcome in outcomes)
             starting = max(elapsed - rounds * slowest, 0.0)
@@ -92,9 +94,9 @@ class Clock:
         self._add("simulating", -starting - scoring)
 
     def _count(self) -> None:
-        """What has passed since this was called last, for what went on."""
+        """Count the time since the last call for the current activity."""
         now = time.monotonic()
-        activity = self._going_on[-1]
+        activity = self._current[-1]
         if activity is not None:
             self._add(activity, now - self._since)
         self._since = now
@@ -104,6 +106,6 @@ class Clock:
 
 
 def _share_of_scoring(outcomes: Sequence[Outcome]) -> float:
-    """The part of the time of the processes that simulate in which they computed statistics."""
+    """The fraction of their time in which the simulating processes computed statistics."""
     scoring_s = sum(outcome.scoring_s for outcome in outcomes)
-    return scoring_s / max(scoring_s + sum(one.wall_s + one.build_s for one in outcomes), 1e-9)
+    return scoring_s / max(scoring_s + sum(outcome.wall_s + outcome.build_s for outcome in outcomes), 1e-9)

@@ -1,4 +1,4 @@
-"""Confirmation: the lowest of many noisy losses is biased, so a would-be best is simulated on more graphs."""
+"""Confirmation: the lowest of many noisy losses is biased, so would-be best candidates get more graphs."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from calibrate.calibration.trials.score import score
 from calibrate.study import Study
 from calibrate.study.graphs import Purpose
 
-# A would-be best is confirmed only if its loss is below this, two tolerances in the mean: noise is about one
-# tolerance, so that far from the targets it decides nothing.
+# A candidate is confirmed only if its loss is below this, a root mean square deviation of two tolerances. The
+# noise is about one tolerance, so farther from the targets it decides nothing.
 CONFIRMED_BELOW = 4.0
 
 
 class Confirmation:
-    """The candidates of a batch to confirm.
+    """Chooses the candidates of a batch that are to be confirmed.
 
-    best_loss  of the best trial so far; None if there is none
+    best_loss  loss of the best trial so far; None if there is none
     """
 
     def __init__(self, study: Study, batch: Sequence[Candidate], *, best_loss: float | None) -> None:
         self._study, self._batch, self._best_loss = study, batch, best_loss
         self._confirmed: list[Candidate] = []
 
-    def begun(self) -> list[Candidate]:
-        """Those that an earlier run began to confirm: all of them are confirmed on all graphs."""
+    def resume(self) -> list[Candidate]:
+        """Choose the candidates that an earlier run began to confirm, so that they too get all graphs."""
         last = len(self._study.stages)
         return self._choose(
             candidate
@@ -34,12 +34,12 @@ class Confirmation:
             and candidate.failure is None
             and any(
                 self._study.purpose(last, simulation.realisation) == Purpose.CONFIRMATION
-                for simulation in candidate.known(last)
+                for simulation in candidate.simulations_of(last)
             )
         )
 
     def rivals(self, n: int) -> list[Candidate]:
-        """Up to `n` others, the lowest loss first, that would be better than the best that is confirmed."""
+        """Choose up to `n` others with a lower loss than the best confirmed one, the lowest loss first."""
         losses = {
             candidate.uuid: result.loss
             for candidate in self._batch

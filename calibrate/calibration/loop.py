@@ -1,6 +1,6 @@
-"""The loop of a study: ask, simulate stage by stage, keep what was seen, tell the losses.
+"""The loop of a study: ask for candidates, simulate them stage by stage, store the results, tell the losses.
 
-It knows the pool and the store by protocol only: no simulator, no SQL.
+It uses the pool and the store through protocols only, so it depends on no simulator and no SQL.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from calibrate.simulation.jobs import Job, Outcome, failures
 from calibrate.study import Study
 from calibrate.study.graphs import Purpose
 
-# Batches for each process in one step, if nothing is lost by asking for that many: see `_Run`.
+# Batches per process in one step, if asking for that many has no disadvantage: see `_Run`.
 ROUNDS = 4
 
-# Polling interval (s) while the remaining trials are being run by others.
+# Polling interval (s) while other runs simulate the remaining candidates.
 WAIT_S = 1.0
 
 
@@ -44,21 +44,21 @@ def run(
     started: float | None = None,
     batch_size: int = 1,
 ) -> RunSummary:
-    """Run `study` until its budget is used. The results of earlier runs and of runs beside it count.
+    """Run `study` until its budget is used. Results of earlier and concurrent runs count towards it.
 
-    interrupted  asked between batches: whether to stop
+    interrupted  called between batches: whether to stop
     started      time.monotonic() when the run began, if that was before this call
-    batch_size   candidates of one graph that `pool` simulates together, in the time of one
+    batch_size   candidates on one graph that `pool` simulates together, in the time of one
 
-    Raises SimulatorError when one simulation after another fails, StoreError when the store does.
+    Raises SimulatorError if one simulation after another fails, StoreError if the store fails.
     """
     return _Run(study, pool, store, progress, interrupted, started, batch_size).run()
 
 
 def tell(study: Study, *, store: Remembers) -> int:
-    """Make trials of the candidates that `store` holds all simulations of, but no trial.
+    """Tell the candidates for which `store` has all simulations but no trial, without simulating.
 
-    Returns their number; simulates nothing. Candidates that lack a simulation are left to the next run.
+    Returns their number. Candidates that lack a simulation are left to the next run.
     """
     trials, untold = store.news()
     search = _search(study)
@@ -67,7 +67,7 @@ def tell(study: Study, *, store: Remembers) -> int:
     finished = [
         candidate
         for candidate in gather_candidates(untold)
-        if candidate.failure is not None or {one.realisation for one in candidate.known(last)} >= graphs
+        if candidate.failure is not None or {s.realisation for s in candidate.simulations_of(last)} >= graphs
     ]
     search.reopen([candidate.proposal for candidate in finished])
     search.tell([candidate.answer(study) for candidate in finished], mirror=store.mirror)
@@ -107,8 +107,8 @@ class _Run:
         self._tally = Tally(study, self._search, store.simulations)
         self._doing: Purpose | None = Purpose.SEARCH
         self._expected = self._returned = 0
-        # At the end of each step, devices wait until the last batch is stored, told and followed by the next.
-        # A sampler that does not learn loses nothing if that happens less often.
+        # At the end of each step, devices are idle until the last batch is stored and told and the next one
+        # begins. Longer steps make this rarer, at no cost for a sampler that does not learn from results.
         waits = batch_size > 1 and not study.sampler.learns
         self._rounds = ROUNDS if waits and study.budget.loss is None and study.budget.plateau is None else 1
 
@@ -119,10 +119,10 @@ class _Run:
         stopped: Reason | None = None
         while stopped is None:
             self._send_progress()
-            stopped = self._finished() or self._step()
+            stopped = self._check_budget() or self._step()
             if stopped is None:
                 self._hear()
-        # Only the run that ends last has seen all trials.
+        # Only the run that ends last knows all trials.
         others = self._store.leave()
         if stopped != "interrupted" and not others:
             self._show_on_fresh_graphs()
@@ -140,10 +140,10 @@ class _Run:
             times=self._clock.times,
         )
 
-    def _finished(self) -> Reason | None:
-        """Why the run stops here; None if it does not."""
+    def _check_budget(self) -> Reason | None:
+        """The reason to stop now; None if there is none."""
         budget, tally, trials = self._study.budget, self._tally, self._study.trials
-        # The candidates of an earlier run are told first, even if the budget is smaller now.
+        # Candidates of an earlier run are told first, even if the budget has been reduced since.
         if trials is not None and tally.done >= trials and not self._queue:
             return "trials"
         if tally.best is not None and budget.loss is not None and tally.best.loss <= budget.loss:
@@ -157,7 +157,7 @@ class _Run:
     # --- one batch ----------------------------------------------------------------------------------
 
     def _step(self) -> Reason | None:
-        """Ask, simulate, keep and tell one batch. Returns a reason to stop if nothing is left to ask."""
+        """Ask for, simulate, store and tell one batch; returns a reason to stop if no candidates are left."""
         n = self._pool.capacity * self._rounds
         batch = self._queue.take_full(n)
         if batch is None:
@@ -178,10 +178,10 @@ class _Run:
         return None
 
     def _wait(self) -> Reason | None:
-        """Wait for other runs, which asked all that is left; returns a reason to stop if there are none."""
+        """Wait for other runs to tell the last candidates; returns a reason to stop if there are none."""
         elsewhere = self._store.elsewhere()
         if not elsewhere:
-            # Another run may have told its last candidates since this one heard of the others.
+            # Since the last call of `_hear`, another run may have told its last candidates and ended.
             done = self._tally.done
             self._hear()
             if self._tally.done > done or self._queue:
@@ -194,7 +194,7 @@ class _Run:
         return None
 
     def _hear(self) -> None:
-        """Learn what runs before and beside this one found, and continue what they left."""
+        """Take in results of earlier and concurrent runs, and continue the candidates that they left."""
         with self._clock.counts("storing"):
             trials, untold = self._store.news()
         self._search.restore(trials)
@@ -211,7 +211,7 @@ class _Run:
         self._tell(out)
 
     def _sort_out(self, batch: Batch) -> list[Candidate]:
-        """Let the candidates that passed a stage wait for the next one; returns the others."""
+        """Queue the candidates that passed a stage for the next one; returns the others."""
         out = [candidate for candidate in batch.candidates if candidate.is_out(self._study)]
         passed = [candidate for candidate in batch.candidates if candidate not in out]
         self._queue.add(passed, batch.stage + 1)
@@ -219,19 +219,19 @@ class _Run:
         return out
 
     def _confirm(self, batch: Sequence[Candidate]) -> None:
-        """Simulate would-be best candidates on further graphs, until the best of all has been."""
+        """Simulate would-be best candidates on further graphs, until the best of all is confirmed."""
         graphs, best = self._study.graphs.confirmation, self._tally.best
         if not graphs:
             return
-        # A batch takes as long whatever is in it: it is filled with rivals rather than left part empty.
+        # A batch takes the same time however full it is, so it is filled with rivals.
         at_once = max(1, self._pool.capacity // len(graphs), self._batch_size)
         confirmation = Confirmation(self._study, batch, best_loss=None if best is None else best.loss)
-        self._simulate(confirmation.begun(), self._last, Purpose.CONFIRMATION)
+        self._simulate(confirmation.resume(), self._last, Purpose.CONFIRMATION)
         while rivals := confirmation.rivals(at_once):
             self._simulate(rivals, self._last, Purpose.CONFIRMATION)
 
     def _show_on_fresh_graphs(self) -> None:
-        """Simulate the best on graphs that the search never saw."""
+        """Simulate the best trial on graphs that the search never saw."""
         best = self._tally.best
         if best is None or not self._study.graphs.fresh:
             return
@@ -244,7 +244,7 @@ class _Run:
     # --- simulating ---------------------------------------------------------------------------------
 
     def _simulate(self, batch: Sequence[Candidate], stage: int, purpose: Purpose) -> None:
-        """Simulate the missing simulations of these candidates, and keep them."""
+        """Run the missing simulations of these candidates, and store them."""
         graphs = self._study.graphs.of_purpose(purpose)
         by_uuid = {candidate.uuid: candidate for candidate in batch}
         jobs: list[Job] = []
@@ -293,7 +293,7 @@ class _Run:
             return self._store.mirror(trials)
 
     def _illustrate(self, answers: Sequence[Answer]) -> None:
-        """Keep pictures of what becomes the best, while that can still be done."""
+        """Store figures of the new best candidate, if there is one, while its trial can still be changed."""
         losses = {
             str(answer.attributes[UUID]): answer.loss
             for answer in answers

@@ -1,4 +1,4 @@
-"""How far a run is: what displays show."""
+"""The progress of a run, for displays."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from calibrate.study.graphs import Purpose
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Where a run stands: sent whenever something happened.
+    """The state of a run, sent whenever it changes.
 
-    done      finished trials, of `total` (None: no limit); `failed` of them failed
-    doing     what the simulations are for; None: other runs simulate all that is left
-    batch     simulations that are going on; `returned` of them are back
-    added     trials of this run; elapsed_s: its time, starting_s: the part before its first batch simulated
+    done        finished trials, of `total` (None: no limit); `failed` of them failed
+    doing       the purpose of the simulations; None: other runs simulate all remaining candidates
+    batch       simulations of the current batch; `returned` of them have returned
+    added       trials of this run
+    elapsed_s   time of this run
+    starting_s  the part of it before the first batch simulated
     """
 
     done: int

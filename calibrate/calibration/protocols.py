@@ -1,4 +1,4 @@
-"""What the loop of a study needs of others: no simulator, no SQL."""
+"""What the loop of a study needs from a pool and a store, without any simulator or SQL."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from calibrate.simulation.jobs import Job, Outcome, Timing
 
 
 class Simulates(Protocol):
-    """What the loop needs of a pool."""
+    """What the loop needs from a pool."""
 
     @property
     def capacity(self) -> int:
@@ -30,29 +30,29 @@ class Simulates(Protocol):
 
 
 class Remembers(Protocol):
-    """What the loop needs of a store."""
+    """What the loop needs from a store."""
 
     def news(self) -> tuple[list[FrozenTrial], list[Simulation]]:
-        """Since the last call, of runs before or beside this one: their finished trials, and simulations of
-        candidates that no trial tells of, which are this run's from now on."""
+        """What other runs, earlier or concurrent, have added since the last call: their finished trials, and
+        the simulations of untold candidates that this run owns from now on."""
 
     def claim(self, wanted: Sequence[Claim]) -> Sequence[Claim]:
-        """Take candidates for this run; returns what others have taken, maybe some of these."""
+        """Claim candidates for this run; returns those that are taken already, among them or beyond."""
 
     def elsewhere(self) -> int:
-        """Number of candidates that other runs have asked and not told yet."""
+        """Number of candidates that other runs have asked for and not told yet."""
 
     def leave(self) -> bool:
-        """Ask no more, and give back what was claimed; returns whether other runs go on."""
+        """Release all claims of this run, which asks no more; returns whether other runs are alive."""
 
     def record(self, simulation: Simulation) -> None:
-        """Keep a simulation, as soon as it is known."""
+        """Store a simulation, as soon as its outcome is known."""
 
     def illustrate(self, uuid: str) -> None:
-        """Keep pictures of a candidate that will be told next."""
+        """Store figures of a candidate that will be told next."""
 
     def mirror(self, trials: Sequence[FrozenTrial]) -> Sequence[int]:
-        """Keep finished trials, in this order, unless their UUID is known; returns their numbers."""
+        """Store finished trials, in this order, except those whose UUID is stored; returns all numbers."""
 
     def simulations(self, uuid: str) -> list[Simulation]:
         """All simulations of a candidate, without observations."""

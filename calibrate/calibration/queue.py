@@ -17,7 +17,7 @@ class Batch:
 
 
 class StageQueue:
-    """Candidates by the stage that they wait for, in the order in which they were asked."""
+    """Candidates by the stage that they wait for, each in the order in which they were added."""
 
     def __init__(self, stages: int) -> None:
         self._waiting: dict[int, list[Candidate]] = {stage: [] for stage in range(1, stages + 1)}
@@ -26,20 +26,20 @@ class StageQueue:
         return any(self._waiting.values())
 
     def add(self, candidates: Sequence[Candidate], stage: int = 1) -> None:
-        """Let candidates wait for `stage`."""
+        """Queue candidates for `stage`."""
         self._waiting[stage] += candidates
 
     def missing(self, n: int) -> int:
-        """How many new candidates the first stage lacks for a batch of `n`."""
+        """Number of new candidates that the first stage needs for a batch of `n`."""
         return n - len(self._waiting[1])
 
     def take_full(self, n: int) -> Batch | None:
-        """A batch of the latest stage that `n` candidates wait for; None if no stage has as many."""
+        """Take a batch of the latest stage for which `n` candidates wait; None if there is no such stage."""
         full = (stage for stage in reversed(self._waiting) if len(self._waiting[stage]) >= n)
         return self._take(next(full, None), n)
 
     def take_earliest(self, n: int) -> Batch | None:
-        """Up to `n` candidates of the earliest stage, so that later ones fill up; None if there is none."""
+        """Take up to `n` candidates of the earliest stage, so that later ones fill up; None if none wait."""
         return self._take(next((stage for stage in self._waiting if self._waiting[stage]), None), n)
 
     def _take(self, stage: int | None, n: int) -> Batch | None:

@@ -1,4 +1,4 @@
-"""What a run has found: the data that tables, JSON and reports are made of."""
+"""The result of a run: the data for tables, JSON and reports."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Reason = Literal["trials", "loss", "plateau", "wall_s", "grid", "interrupted"]
 
 @dataclass(frozen=True, kw_only=True)
 class RunSummary:
-    """What the trials of a study amount to when a run of it ends; `times` and `added` are of this run.
+    """A summary of all trials of a study at the end of a run; `times` and `added` are about this run only.
 
     front     of a Pareto study: the trials that no other beats in every objective, by loss
-    complete  trials that did not fail, `infeasible` of which break a constraint
-    others    whether other runs of the study were still running
+    complete  number of trials that did not fail; `infeasible` of them break a constraint
+    others    whether other runs of the study were still active
     """
 
     best: TrialSummary | None
@@ -86,7 +86,7 @@ class Result(RunSummary):
 
 
 def as_json(result: RunSummary) -> dict[str, Any]:
-    """A result as `calibrate run --json` prints it; `front` for a Pareto study."""
+    """A result as `calibrate run --json` prints it, with `front` for a Pareto study."""
     printed: dict[str, Any] = {
         "best": summary_json(result.best) if result.best else None,
         "trials": result.trials,

@@ -53,7 +53,7 @@ class Simulated:
     @property
     def statistics(self) -> dict[str, float | None]:
         """Values of the statistics by name; None if one is undefined."""
-        return {name: finite(found.value) for name, found in self.estimates.items()}
+        return {name: finite(estimate.value) for name, estimate in self.estimates.items()}
 
 
 def simulate(
@@ -104,7 +104,7 @@ def simulate(
     complete = study.parameters(parameters or {})
     network = study.model.network(complete)
     study.model.values(network, complete)
-    slots_for(study.simulation.backend, network)  # it may be larger than the one in the middle
+    slots_for(study.simulation.backend, network)  # it may be larger than `study.network`
     seed = candidate_seed(study.simulation_seed, index, graph)
     job = Job(uuid=str(uuid.uuid4()), parameters=complete, seed=seed, realisation=graph)
     with pool_for(study.locally, slots=1, at_once=1, spikes=spikes) as pool:

@@ -1,4 +1,4 @@
-"""From a study to the processes that simulate its networks."""
+"""The pool of processes that simulates the networks of a study."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from calibrate.study import Study
 def setup_of(study: Study, *, batch_size: int = 1, spikes: bool = False) -> Setup:
     """How the networks of `study` are simulated; it must name a simulator, not "auto"."""
     simulation, needs = study.simulation, study.needs
-    given = study.file.model.name in study.own
+    is_own = study.file.model.name in study.own
     return Setup(
-        model=study.model if given else study.file.model.name,
+        model=study.model if is_own else study.file.model.name,
         folder=study.folder.resolve(),
-        neurons=own_neuron_models() if given else (),
+        neurons=own_neuron_models() if is_own else (),
         backend=simulation.backend,
         precision=simulation.precision,
         dt_ms=simulation.dt_ms,
@@ -60,11 +60,11 @@ def footprint_of(study: Study) -> Footprint:
 
 
 def most_that_fit(study: Study, *, processes: int = 1) -> int:
-    """Networks of `study` at once that fit into the memory of every GPU here, and of the host.
+    """The number of networks of `study` that fit at once into the memory of each GPU and of the host.
 
-    processes  that share each GPU: 0 may be the answer for more than one
+    processes  number of processes that share each GPU; if there are several, the result can be 0
 
-    Raises SimulatorError where not even one fits.
+    Raises SimulatorError if not even one network fits.
     """
     devices, needs = cuda.devices(), footprint_of(study)
     least = min(devices, key=lambda device: device.free_bytes)
@@ -87,18 +87,18 @@ def most_that_fit(study: Study, *, processes: int = 1) -> int:
         where, free = f"on the GPU ({least.name})", free_bytes
         needed = CONTEXT_BYTES + needs.shared_bytes + needs.member_bytes
     raise SimulatorError(
-        f"one network needs about {needed / SHARE / 2**30:.1f} GiB {where}, with what GeNN needs itself, and "
-        f"{free / 2**30:.1f} GiB are free: use fewer neurons, or end what takes the memory"
+        f"one network needs about {needed / SHARE / 2**30:.1f} GiB {where}, including GeNN's own, "
+        f"but only {free / 2**30:.1f} GiB are free: use fewer neurons, or stop other programs that use memory"
     )
 
 
 def room_on_gpus(study: Study, size: int, *, slots: int | None = None) -> tuple[int, int]:
-    """The batch size, and the number of processes, that the GPUs here have the memory for.
+    """The batch size and the number of processes for which the GPUs have enough memory.
 
-    The size is `size`, or less where the study names none. The processes are `slots`, by default two for each
-    GPU, or one where memory is short.
+    The batch size is `size`, or less if the study does not set one. The number of processes is `slots`; by
+    default it is two per GPU, or one if memory is scarce.
 
-    Raises SimulatorError where the study's batch size does not fit, or not even one network.
+    Raises SimulatorError if the study's batch size does not fit, or not even one network does.
     """
     gpus = cuda.count()
     shares = range(processes_per_gpu(), 0, -1) if slots is None else [-(-slots // gpus)]
@@ -108,18 +108,18 @@ def room_on_gpus(study: Study, size: int, *, slots: int | None = None) -> tuple[
             return min(size, most), slots or processes * gpus
     if not most:
         raise SimulatorError(
-            f"memory is too short for {slots} processes on {gpus} GPU{'s' * (gpus > 1)}: use fewer --slots"
+            f"not enough memory for {slots} processes on {gpus} GPU{'s' * (gpus > 1)}: use fewer --slots"
         )
     raise SimulatorError(
-        f"{size} networks at once do not fit into memory, on the GPU or beside it, but {most} do: choose a "
+        f"{size} networks at once do not fit into the memory of GPU and host, but {most} do: choose a "
         "smaller [simulation] batch_size"
     )
 
 
 def warnings_of(study: Study) -> list[str]:
-    """All warnings about a study that is about to run here; it must name a simulator."""
-    here = [] if study.file.pool.on_cluster else simulators.warnings(study.simulation.backend)
-    return [*study.warnings, *here]
+    """All warnings about a study before it runs here; it must name a simulator."""
+    of_simulator = [] if study.file.pool.on_cluster else simulators.warnings(study.simulation.backend)
+    return [*study.warnings, *of_simulator]
 
 
 def pool_for(
@@ -133,13 +133,13 @@ def pool_for(
 ) -> Pool | DaskPool:
     """The pool that simulates networks of `study`, which must name a simulator, not "auto".
 
-    slots    processes, by default what cores and memory allow
-    at_once  networks that will be asked for at once, so that no larger batch is prepared
-    spikes   whether to keep every spike
-    evaluated   whether the processes that simulate compute the study's statistics, too
-    say      is told what a cluster is waited for
+    slots      number of processes, by default what cores and memory allow
+    at_once    number of networks that will be submitted at once, so that no larger batch is prepared
+    spikes     whether to keep every spike
+    evaluated  whether the pool also computes the study's statistics
+    say        receives a message while the pool waits for a cluster
 
-    Raises SimulatorError where not one network fits into memory, StudyError for slots on a cluster.
+    Raises SimulatorError if not even one network fits into memory, StudyError for `slots` on a cluster.
     """
     simulation, section = study.simulation, study.file.pool
     size = simulators.batch_size(simulation.backend, simulation.batch_size)

@@ -1,4 +1,4 @@
-"""The tally of a run: its trials, its failures and the best so far."""
+"""The tally of a run: its trials, its failures and the best trial so far."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ FAILURES_IN_A_ROW = 10
 
 
 class Tally:
-    """Counts what a run learns.
+    """Counts trials and failures, and keeps the best trial.
 
-    simulations   gives all that is known of a candidate, by UUID
+    simulations   returns all simulations of a candidate, by UUID
 
-    done          trials of this study, those of other runs included, those from other studies not
-    added         trials that this run asked and told
-    last_failure  why the last simulation that failed did; None if none did
+    done          number of trials of this study, including other runs, but not those from other studies
+    added         number of trials that this run asked for and told
+    last_failure  reason of the last failed simulation; None if none failed
     best          the feasible trial of lowest loss; None if there is none
     """
 
@@ -35,7 +35,7 @@ class Tally:
         self.added = 0
         self.last_failure: str | None = None
         self.best: TrialSummary | None = None
-        self._numbers: list[int] = []  # of the trials of this study, in order
+        self._numbers: list[int] = []  # numbers of the trials of this study, ascending
         self._in_a_row = 0
 
     @property
@@ -44,11 +44,11 @@ class Tally:
 
     @property
     def since_best(self) -> int:
-        """Trials of this study since the best one; all of them if there is none."""
+        """Number of trials of this study since the best one; all of them if there is none."""
         return self.done - bisect_right(self._numbers, -1 if self.best is None else self.best.number)
 
     def take(self, trials: Sequence[FrozenTrial]) -> None:
-        """Count finished trials that the search has taken in."""
+        """Count finished trials, after the search has taken them in."""
         for trial in trials:
             if ORIGIN not in trial.user_attrs:
                 insort(self._numbers, trial.number)
@@ -64,7 +64,7 @@ class Tally:
             self.last_failure = candidate.failure or self.last_failure
 
     def count_passed(self, candidates: Sequence[Candidate]) -> None:
-        """Note candidates that work, although they are told later."""
+        """Record that candidates passed a stage, although they are told later."""
         if candidates:
             self._in_a_row = 0
 
@@ -77,5 +77,5 @@ class Tally:
             )
 
     def describe(self, trial: FrozenTrial) -> TrialSummary:
-        """A trial for people."""
+        """The summary of a trial."""
         return summarize(self._study, trial, self._simulations(str(trial.user_attrs[UUID])))

@@ -1,4 +1,4 @@
-"""Adoption: simulations of one study that another one could have made itself, scored for it again."""
+"""Adoption: simulations of another study that a study could have run itself are imported and rescored."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy import Row
 from calibrate.errors import CalibrateError, ObjectiveError, StoreError, did_you_mean
 from calibrate.objective.panel import measure
 from calibrate.store import archive, urls
-from calibrate.store.naming import begun
+from calibrate.store.naming import list_studies
 from calibrate.store.rows import statistics_json
 from calibrate.study import Grid, Study, differences
 from calibrate.study.expressions import Expression
@@ -21,16 +21,17 @@ from calibrate.study.file.sections import ReplicatesSection
 from calibrate.study.graphs import Graphs
 from calibrate.study.rules.parameters import with_derived
 
-# What may differ: the search, not what a simulation shows.
+# Two studies may differ in their search, but not in what they simulate: these tables must agree, apart from
+# the keys in `_MAY_DIFFER`.
 _SAME = ("model", "simulation", "stimuli", "files")
 _MAY_DIFFER = ("backend", "precision", "seed")
 
 
 @dataclass(frozen=True)
 class Adopted:
-    """What came of an adoption, in candidates.
+    """The outcome of an adoption, as numbers of candidates.
 
-    reason  why the first one that could not be scored again could not
+    reason  why the first candidate that cannot be rescored cannot
     """
 
     taken: int
@@ -39,35 +40,35 @@ class Adopted:
     reason: str = field(default="", compare=False)
 
     def describe(self, name: str) -> str:
-        """A line on what was taken over from study `name`."""
-        parts = [f"{self.taken} trials of study '{name}' count here"]
+        """One line about what was imported from study `name`."""
+        parts = [f"{self.taken} trials imported from study '{name}'"]
         if self.outside:
-            parts.append(f"{self.outside} lie outside the ranges or have other fixed parameters")
+            parts.append(f"{self.outside} lie outside the ranges or differ in fixed parameters")
         if self.without_observation:
-            parts.append(f"{self.without_observation} cannot be scored again: {self.reason}")
+            parts.append(f"{self.without_observation} cannot be rescored: {self.reason}")
         return "; ".join(parts)
 
 
 def check_origins(study: Study, url: str, names: Sequence[str]) -> None:
-    """Raise StoreError where `study` cannot take over one of these; the database is not changed."""
+    """Raise StoreError if `study` cannot take over one of the studies `names`. Reads the database only."""
     where = urls.parse(url, Path.cwd())
-    found = begun(where) if names else ()
+    studies = list_studies(where) if names else ()
     for name in names:
-        origin_of(study, name, found, urls.mask(where))
+        origin_of(study, name, studies, urls.mask(where))
 
 
-def origin_of(study: Study, name: str, found: Sequence[Row[Any]], database: str) -> Row[Any]:
-    """The row of study `name`, of which `study` takes trials over.
+def origin_of(study: Study, name: str, studies: Sequence[Row[Any]], database: str) -> Row[Any]:
+    """The row of study `name`, from which `study` takes over trials.
 
-    Raises StoreError where it is not among those `found`, or the two do not simulate the same.
+    Raises StoreError if it is not among `studies`, or if the two studies simulate different things.
     """
-    others = {row.name: row for row in found if row.name != study.name}
+    others = {row.name: row for row in studies if row.name != study.name}
     if name not in others:
-        known = ", ".join(others) or "none"
         hint = did_you_mean(name, list(others))
-        raise StoreError(f"{database} has no other study '{name}'{hint}: there are {known}")
+        names = ", ".join(others) or "none"
+        raise StoreError(f"{database} has no other study '{name}'{hint}; other studies: {names}")
     if isinstance(study.sampler, Grid) and not _same_points(study, others[name]):
-        raise StoreError("a grid takes over only trials of the same grid: leave out --import")
+        raise StoreError("a grid study can take over only trials of the same grid: leave out --import")
     old, new = (
         {
             table: {key: value for key, value in content.get(table, {}).items() if key not in _MAY_DIFFER}
@@ -75,7 +76,7 @@ def origin_of(study: Study, name: str, found: Sequence[Row[Any]], database: str)
         }
         for content in (others[name].content, study.content)
     )
-    # Files of statistics may differ: statistics are computed again.
+    # Files that define statistics may differ, because statistics are recomputed.
     model_file = study.file.model.name.rpartition(":")[0]
     for content in (old, new):
         content["files"] = {file: digest for file, digest in content["files"].items() if file == model_file}
@@ -86,23 +87,24 @@ def origin_of(study: Study, name: str, found: Sequence[Row[Any]], database: str)
     return others[name]
 
 
-def _same_points(study: Study, found: Row[Any]) -> bool:
-    """Whether a candidate's index stands for the same parameters in both."""
+def _same_points(study: Study, origin: Row[Any]) -> bool:
+    """Whether a candidate's index stands for the same parameters in both studies."""
     content = study.content
-    return all(content[table] == found.content[table] for table in ("parameters", "sampler", "study"))
+    return all(content[table] == origin.content[table] for table in ("parameters", "sampler", "study"))
 
 
-def adoptable(
-    study: Study, found: Row[Any], rows: Sequence[Row[Any]], folder: Path
+def collect_adoptable(
+    study: Study, origin: Row[Any], rows: Sequence[Row[Any]], folder: Path
 ) -> tuple[Adopted, list[dict[str, Any]]]:
-    """The columns of the simulations of study `found` that `study` can take over, its statistics in them.
+    """The columns of the simulations of study `origin` that `study` can take over, with its own statistics.
 
-    Those are complete, of the last stage, and of parameters inside the ranges, the others as they are fixed
-    here. The candidates have the indices that they have in study `found`.
+    These simulations are complete and belong to the last stage. Their free parameters lie inside the ranges
+    of `study`, and the other parameters have the values that are fixed there. Candidates keep the indices
+    that they have in study `origin`.
     """
-    last_stage = len(found.content.get("stages", {})) + 1
-    # Not the graphs that were fresh to the old search: they must stay fresh to this one.
-    scored = [study.graphs.scored, _graphs(found).scored]
+    last_stage = len(origin.content.get("stages", {})) + 1
+    # Graphs that were fresh to the search of the origin are left out: they must stay fresh to this search.
+    scored = [study.graphs.scored, _graphs(origin).scored]
     taken = set[str]()
     outside, without = set[str](), dict[str, str]()
     columns = []
@@ -113,7 +115,7 @@ def adoptable(
             or any(row.realisation not in graphs for graphs in scored)
         ):
             continue
-        free = _free(study, found.content["parameters"], row.parameters)
+        free = _convert_free(study, origin.content["parameters"], row.parameters)
         if free is None:
             outside.add(row.uuid)
             continue
@@ -123,41 +125,46 @@ def adoptable(
             without[row.uuid] = str(error)
             continue
         taken.add(row.uuid)
-        kept = {name: value for name, value in row._mapping.items() if name not in ("id", "study", "trial")}
+        copied = {name: value for name, value in row._mapping.items() if name not in ("id", "study", "trial")}
         columns.append(
             {
-                **kept,
+                **copied,
                 "stage": len(study.stages),
                 "parameters": free,
                 "statistics": statistics,
-                "origin": found.name,
+                "origin": origin.name,
             }
         )
     reason = next(iter(without.values()), "")
     return Adopted(len(taken), len(outside), len(without.keys() - taken), reason), columns
 
 
-def numbered(
-    study: Study, found: Row[Any], columns: Sequence[dict[str, Any]], *, used: Collection[int]
+def renumber(
+    study: Study, origin: Row[Any], columns: Sequence[dict[str, Any]], *, used: Collection[int]
 ) -> list[dict[str, Any]]:
-    """The columns with indices of candidates that `study` does not use.
+    """The columns with candidate indices that `study` does not use.
 
-    Where an index stands for the same parameters in both, and nothing was asked yet, it stays.
+    Indices stay the same if they stand for the same parameters in both studies and none is `used` yet.
     """
-    if not used and _same_points(study, found):
+    if not used and _same_points(study, origin):
         return list(columns)
     uuids = dict.fromkeys(values["uuid"] for values in columns)
     fresh = dict(zip(uuids, itertools.count(max(used, default=-1) + 1), strict=False))
     return [{**values, "candidate": fresh[values["uuid"]]} for values in columns]
 
 
-def _graphs(found: Row[Any]) -> Graphs:
+def _graphs(row: Row[Any]) -> Graphs:
     """The graphs of a study in the database."""
-    return Graphs.of(ReplicatesSection(**found.content.get("replicates", {})))
+    return Graphs.of(ReplicatesSection(**row.content.get("replicates", {})))
 
 
-def _free(study: Study, parameters: Mapping[str, Any], free: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The old trial's values of the new free parameters; None where they are outside, or others differ."""
+def _convert_free(
+    study: Study, parameters: Mapping[str, Any], free: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """Values of the free parameters of `study` in a trial of the origin, whose own free values are `free`.
+
+    None if one of them lies outside its range, or if another parameter has a different value.
+    """
     formulas = {
         name: Expression(value["expression"])
         for name, value in parameters.items()
@@ -177,7 +184,7 @@ def _free(study: Study, parameters: Mapping[str, Any], free: Mapping[str, Any]) 
 
 def _statistics(study: Study, row: Row[Any], folder: Path) -> dict[str, Any]:
     if row.observation is None:
-        raise StoreError("its observations were not kept")
-    judged = frozenset(one.name for one in study.judged)
+        raise StoreError("its observations were not stored")
+    judged = frozenset(statistic.name for statistic in study.judged)
     observation = archive.load(folder / row.observation, row.sha256)
     return statistics_json(measure(observation, study.statistics, required=judged))

@@ -1,4 +1,4 @@
-"""Observations in files: written whole or not at all, and checked when read."""
+"""Observations in files, written completely or not at all, and verified when they are read."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from calibrate.observation.packing import Packed, pack
 
 
 def folder_in(base: Path, study: str) -> Path:
-    """The folder of the observations of `study` in that of its files."""
+    """The folder of the observations of `study`, inside the folder of its files."""
     return base / f"{study}.observations"
 
 
 def save(observation: Observation | Packed, path: Path) -> str:
-    """Write `observation` to `path` in one step; returns the file's SHA-256.
+    """Write `observation` to `path` atomically; returns the file's SHA-256.
 
-    Raises StoreError where it cannot be written, as on a full disk; then there is no file.
+    Raises StoreError if this fails, for instance because the disk is full; it then leaves no file behind.
     """
     content = (observation if isinstance(observation, Packed) else pack(observation)).content
     _write(content, path)
@@ -29,19 +29,20 @@ def save(observation: Observation | Packed, path: Path) -> str:
 def load(path: Path, sha256: str | None = None) -> Observation:
     """The observation in the file at `path`.
 
-    Raises StoreError if the file is missing, was changed since `sha256` was taken, or holds something else.
+    Raises StoreError if the file is missing, has changed since `sha256` was computed, or contains something
+    else.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise StoreError(f"the observation {path} cannot be read: {error.strerror}") from None
+        raise StoreError(f"cannot read the observation {path}: {error.strerror}") from None
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
-        raise StoreError(f"the observation {path} was changed since it was written: its hash differs")
+        raise StoreError(f"the observation {path} has changed since it was written: its hash differs")
     try:
         return Packed(content).unpack()
-    except Exception as error:  # of whatever reads damaged bytes
+    except Exception as error:  # on damaged bytes, zipfile, NumPy and JSON raise many types
         what = " ".join(str(error).split()) or type(error).__name__
-        raise StoreError(f"{path} is not an observation of calibrate: {what}") from None
+        raise StoreError(f"{path} is not an observation that calibrate wrote: {what}") from None
 
 
 def _write(content: bytes, path: Path) -> None:

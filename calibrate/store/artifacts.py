@@ -1,4 +1,4 @@
-"""Artifacts: pictures and files of trials and studies, where Optuna's dashboard looks for them."""
+"""Artifacts: figures and other files of trials and studies, stored where Optuna's dashboard finds them."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ from calibrate.observation import Observation
 from calibrate.store import connections, meanings, urls
 from calibrate.study import Study
 
-# What is kept of a trial that people will look at: files by name, of its study, activity and statistics.
+# Makes the files, by name, that are stored with a trial for people to look at, from the study, the trial's
+# observation and its statistics.
 Draw = Callable[[Study, Observation, Mapping[str, Estimate]], Mapping[str, bytes]]
 
-# What Optuna puts before an artifact's id in system attributes.
+# Prefix of an artifact's id in system attributes, set by Optuna.
 PREFIX = "artifacts:"
-# What its dashboard puts before those of trials that are kept with the study.
+# Prefix of artifacts of trials that are stored with the study, set by Optuna's dashboard.
 PREFIX_OF_TRIALS = "dashboard:artifacts:"
-# Ours among those of a study; people may add theirs.
+# Prefix of our files among the artifacts of a study; users can add their own.
 OURS = "calibrate_"
 
 
 def folder_in(base: Path, study: str) -> Path:
-    """The folder of the artifacts of `study` in that of its files."""
+    """The folder of the artifacts of `study`, inside the folder of its files."""
     return base / f"{study}.artifacts"
 
 
@@ -51,14 +52,18 @@ def keep(folder: Path, files: Mapping[str, bytes]) -> dict[str, str]:
             store.write(meta.artifact_id, io.BytesIO(content))
             attributes[PREFIX + meta.artifact_id] = json.dumps(asdict(meta))
     except OSError as error:
-        raise StoreError(f"cannot write into {folder}: {error.strerror}") from None
+        raise StoreError(f"cannot write to {folder}: {error.strerror}") from None
     return attributes
 
 
 class Gallery:
-    """The artifacts of a study that has begun, for those that are added after its trials were told.
+    """The artifacts of a stored study, to which artifacts can be added after its trials have finished.
 
-    storage, study_id  of Optuna;  folder: of the files. Raises StoreError.
+    storage   Optuna's storage
+    study_id  the study's id in it
+    folder    of the files
+
+    Raises StoreError.
     """
 
     def __init__(self, study: Study, url: str) -> None:
@@ -69,27 +74,27 @@ class Gallery:
             self.study_id = self.storage.get_study_id_from_name(study.name)
 
     def add(self, files: Mapping[str, bytes]) -> None:
-        """Make `files` the artifacts of the study that are ours; those of others stay."""
-        named = {f"{OURS}{name}": content for name, content in files.items()}
+        """Replace our artifacts of the study with `files`; those of others stay."""
+        ours = {f"{OURS}{name}": content for name, content in files.items()}
         with meanings.translating_errors(self._url):
-            for key, meta in self._known(PREFIX).items():
+            for key, meta in self._read_metas(PREFIX).items():
                 if not meta["filename"].startswith(OURS):
                     continue
-                if (content := named.pop(meta["filename"], None)) is not None:
+                if (content := ours.pop(meta["filename"], None)) is not None:
                     FileSystemArtifactStore(self.folder).write(meta["artifact_id"], io.BytesIO(content))
                 else:
                     self.storage.set_study_system_attr(self.study_id, key, json.dumps(None))
                     (self.folder / meta["artifact_id"]).unlink(missing_ok=True)
-            for key, value in keep(self.folder, named).items():
+            for key, value in keep(self.folder, ours).items():
                 self.storage.set_study_system_attr(self.study_id, key, value)
 
     def has(self, trial: int, name: str) -> bool:
-        """Whether such a file was added to a trial."""
+        """Whether a file called `name` was added to a trial."""
         with meanings.translating_errors(self._url):
-            return any(meta["filename"] == name for meta in self._known(self._prefix(trial)).values())
+            return any(meta["filename"] == name for meta in self._read_metas(self._prefix(trial)).values())
 
     def add_to_trial(self, trial: int, files: Mapping[str, bytes]) -> None:
-        """Add artifacts to a finished trial, which itself cannot be changed: the study refers to them."""
+        """Add artifacts to a finished trial. Optuna cannot change it, so the study refers to them."""
         prefix = self._prefix(trial)
         with meanings.translating_errors(self._url):
             for key, value in keep(self.folder, files).items():
@@ -99,7 +104,7 @@ class Gallery:
         trial_id = self.storage.get_trial_id_from_study_id_trial_number(self.study_id, trial)
         return f"{PREFIX_OF_TRIALS}{trial_id}:"
 
-    def _known(self, prefix: str) -> dict[str, dict[str, str]]:
-        found = self.storage.get_study_system_attrs(self.study_id).items()
-        metas = {key: json.loads(value) for key, value in found if key.startswith(prefix)}
-        return {key: meta for key, meta in metas.items() if meta is not None}  # null: it was removed
+    def _read_metas(self, prefix: str) -> dict[str, dict[str, str]]:
+        attributes = self.storage.get_study_system_attrs(self.study_id).items()
+        metas = {key: json.loads(value) for key, value in attributes if key.startswith(prefix)}
+        return {key: meta for key, meta in metas.items() if meta is not None}  # null: removed

@@ -21,24 +21,24 @@ from calibrate.errors import StoreError
 from calibrate.store import urls
 from calibrate.store.meanings import LOCK_TIMEOUT_S, MEANINGS, is_unreachable, translating_errors
 
-# How long to try a server that does not answer (s): it may be restarting.
+# How long to retry if a server does not answer (s): it may be restarting.
 SERVER_TIMEOUT_S = 300.0
 
-# What a server is told of each connection, so that a host that falls off the network in the middle of a
-# transaction does not keep its locks, for which the others wait.
-_OF_A_SESSION = {
+# Settings of each session on a server. If a host loses the network in the middle of a transaction, the server
+# then releases its locks, for which the other hosts wait.
+_SESSION_SETTINGS = {
     "idle_in_transaction_session_timeout": "60s",
     "tcp_keepalives_idle": 10,
     "tcp_keepalives_interval": 5,
     "tcp_keepalives_count": 4,
 }
 
-# Marks connections whose transactions write, for SQLite.
+# Execution option that marks connections with transactions that write; SQLite needs to know.
 WRITES = "calibrate_writes"
 
 
 def connect(url: URL) -> Engine:
-    """An engine for our own tables; nothing is connected yet. Raises StoreError if the driver is missing."""
+    """An engine for our own tables, not connected yet. Raises StoreError if the driver is missing."""
     with translating_errors(url):
         if not urls.is_sqlite(url):
             engine = create_engine(url, **_server_options(url))
@@ -54,13 +54,13 @@ def connect(url: URL) -> Engine:
 def optuna_storage(url: URL, *, reading: bool = False) -> optuna.storages.RDBStorage:
     """Optuna's own storage in the same database; creates its tables unless `reading`. Raises StoreError."""
     options = {"connect_args": {"timeout": LOCK_TIMEOUT_S}} if urls.is_sqlite(url) else _server_options(url)
-    # Optuna reads braces as a template.
+    # Optuna interprets braces as a template.
     text = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
     with translating_errors(url):
         storage = optuna.storages.RDBStorage(text, engine_kwargs=options, skip_table_creation=reading)
         if urls.is_sqlite(url) and not reading:
             event.listen(storage.engine, "connect", _configure)
-            storage.engine.dispose()  # so that connections opened so far are configured too
+            storage.engine.dispose()  # closes connections that were opened before, without this configuration
         if not urls.is_sqlite(url):
             _limit_sessions(storage.engine)
             storage.engine.dispose()
@@ -68,7 +68,7 @@ def optuna_storage(url: URL, *, reading: bool = False) -> optuna.storages.RDBSto
 
 
 def study_id(storage: optuna.storages.RDBStorage, name: str) -> int | None:
-    """The id of a study in Optuna's tables; None if it is not there."""
+    """The id of a study in Optuna's tables; None if there is no such study."""
     try:
         return storage.get_study_id_from_name(name)
     except KeyError:
@@ -81,7 +81,7 @@ def _limit_sessions(engine: Engine) -> None:
 
     def configure(connection: Any, _: object) -> None:
         with connection.cursor() as cursor:
-            for name, value in _OF_A_SESSION.items():
+            for name, value in _SESSION_SETTINGS.items():
                 cursor.execute(f"SET {name} = '{value}'")
         connection.commit()
 
@@ -89,7 +89,7 @@ def _limit_sessions(engine: Engine) -> None:
 
 
 def _server_options(url: URL) -> dict[str, Any]:
-    # A host that is gone says nothing: whoever waits for it must give up by himself.
+    # An unreachable host sends nothing, not even an error, so the client needs time limits.
     patience = {"connect_timeout": 10, "tcp_user_timeout": 30_000}
     to_postgres = {"connect_args": patience} if url.drivername == "postgresql+psycopg" else {}
     return {"pool_pre_ping": True, "pool_size": 2, **to_postgres}
@@ -101,29 +101,29 @@ def _configure(connection: sqlite3.Connection, _: object) -> None:
 
 
 def _take_over_transactions(connection: sqlite3.Connection, _: object) -> None:
-    # Left alone, Python's sqlite3 begins no transaction before it creates tables.
+    # By default, Python's sqlite3 does not begin a transaction before it creates tables.
     connection.isolation_level = None
 
 
 def _begin(connection: Connection) -> None:
-    # A transaction that begins with reading and then writes may find the lock taken, and cannot wait for it.
+    # A transaction that reads first and then writes fails at once if another one holds the write lock.
     writes = connection.get_execution_options().get(WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that writes: all of it or, where an exception leaves it, nothing."""
+    """A transaction that writes: it is committed at the end and rolled back after an exception."""
     with engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
         yield connection
 
 
 @contextmanager
 def opening(url: URL, engine: Engine) -> Iterator[None]:
-    """Lets one process at a time create tables and begin studies."""
+    """Let only one process at a time create tables and begin studies."""
     number = int.from_bytes(hashlib.sha256(b"calibrate").digest()[:4], "big")
     if url.get_backend_name() == "postgresql":
-        # No transaction: it would be idle meanwhile.
+        # Not in a transaction: it would be idle while the body runs, and the server ends idle transactions.
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(select(func.pg_advisory_lock(number)))
             try:
@@ -131,7 +131,8 @@ def opening(url: URL, engine: Engine) -> Iterator[None]:
             finally:
                 connection.execute(select(func.pg_advisory_unlock(number)))
         return
-    # Not beside the database: what a run leaves there is results. The system frees it when a process dies.
+    # The lock file is not beside the database, because runs leave only results there. The operating system
+    # releases the lock when a process dies.
     folder = Path(tempfile.gettempdir()) / f"calibrate-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     name = hashlib.sha256(urls.mask(url).encode()).hexdigest()[:32]
@@ -143,7 +144,7 @@ def opening(url: URL, engine: Engine) -> Iterator[None]:
 
 
 class Waits(Protocol):
-    """What `patient` needs: whom to tell, and a place to note that a connection broke."""
+    """What `retry` needs: a function for messages, and an attribute that says whether a connection broke."""
 
     say: Callable[[str], None]
     broken: bool
@@ -154,8 +155,8 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-def patient(method: Callable[Concatenate[_S, _P], _T], /) -> Callable[Concatenate[_S, _P], _T]:
-    """A method that may be done twice, done again while the database's server does not answer."""
+def retry(method: Callable[Concatenate[_S, _P], _T], /) -> Callable[Concatenate[_S, _P], _T]:
+    """Repeat an idempotent method while the database server does not answer."""
 
     @functools.wraps(method)
     def again(self: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -168,7 +169,7 @@ def patient(method: Callable[Concatenate[_S, _P], _T], /) -> Callable[Concatenat
                 if not is_unreachable(error) or waited_s + pause_s > SERVER_TIMEOUT_S:
                     raise
                 if not self.broken:
-                    self.say(f"waiting for the database's server: {error}")
+                    self.say(f"waiting for the database server: {error}")
                 self.broken = True
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, 10.0)

@@ -1,8 +1,9 @@
-"""Several runs of one study at a time: which of them live, and which candidate is whose.
+"""Several runs of one study at a time: which of them are alive, and which of them owns each candidate.
 
-Every run beats: a thread counts up a number of its own in the database. One whose number stands still while
-another run has beaten several times is dead; no clock is compared with another, so none can be wrong, and a
-database that cannot be reached for a while kills nobody. On one computer a process that is gone is dead.
+Every run has a heartbeat: a thread that increments the run's counter in the database. A run is dead if its
+counter stands still during several heartbeats of another run. Clocks of different computers are never
+compared, so they may disagree. While the database is down, no run's heartbeat advances, and no run is taken
+for dead. A run on the same computer is also dead if its process no longer exists.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from calibrate.calibration.search.trials import Claim
 from calibrate.errors import StoreError
 from calibrate.store.connections import connect, writing
 from calibrate.store.meanings import translating_errors
-from calibrate.store.naming import begun
+from calibrate.store.naming import list_studies
 from calibrate.store.schema import CLAIM, COORDINATOR, SIMULATION, STUDY
 from calibrate.store.urls import parse
 from calibrate.study import Study
 
-# Seconds between beats, and beats of one's own after which another that did not beat is dead.
+# Seconds between heartbeats. A run without one during this many heartbeats of another run is dead.
 BEAT_S = 5.0
 SILENT_BEATS = 6
 
@@ -40,14 +41,14 @@ class Coordinator:
     def __init__(self, engine: Engine, study: int) -> None:
         self._engine, self._study = engine, study
         self._id: int | None = None
-        self._ours: set[int] = set()  # candidates that the run knows to be its own
-        self._silent: dict[int, tuple[int, int]] = {}  # of others: the last beat, beats of ours since
+        self._ours: set[int] = set()  # candidates that the run knows it owns
+        self._silent: dict[int, tuple[int, int]] = {}  # of other runs: last counter, our heartbeats since
         self._dead: set[int] = set()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
     def join(self) -> None:
-        """Take part in the study's run; the others see it."""
+        """Register this run, so that other runs of the study see it."""
         if self._id is not None:
             return
         with writing(self._engine) as connection:
@@ -63,14 +64,14 @@ class Coordinator:
             )
             (self._id,) = result.inserted_primary_key or (None,)
         self._beat()
-        self._thread = threading.Thread(target=self._go_on_beating, daemon=True)
+        self._thread = threading.Thread(target=self._keep_beating, daemon=True)
         self._thread.start()
 
     def leave(self) -> bool:
-        """Take part no more, and give back what is claimed; returns whether others go on."""
+        """Unregister this run and release its claims; returns whether other runs of the study are alive."""
         self._ended.set()
         if self._thread is not None:
-            self._thread.join(BEAT_S)  # it may be waiting for a database that is gone
+            self._thread.join(BEAT_S)  # the thread may be waiting for an unreachable database
             self._thread = None
         if self._id is None:
             return False
@@ -82,18 +83,21 @@ class Coordinator:
         return any(row.id not in self._dead and not is_gone(row) for row in rows)
 
     def check(self, connection: Connection) -> None:
-        """Raise StoreError where others took this run for dead: what it did is theirs now."""
+        """Raise StoreError if another run took this one for dead, and took over its candidates."""
         if self._id is None:
             return
         own = select(COORDINATOR.c.id).where(COORDINATOR.c.id == self._id).with_for_update(read=True)
         if connection.execute(own).first() is None:
             raise StoreError(
                 f"this run showed no sign of life for {BEAT_S * SILENT_BEATS:.0f} s, so another run of the "
-                "study took over its candidates; nothing of them is lost: run again"
+                "study took over its candidates; no results are lost: run again"
             )
 
     def claim(self, wanted: Sequence[Claim]) -> list[Claim]:
-        """Take candidates that nobody has; returns those that others have, from the first wanted one on."""
+        """Claim the wanted candidates that no run has.
+
+        Returns the candidates that are taken already, from the lowest wanted index on.
+        """
         first = min(claim.index for claim in wanted)
         with writing(self._engine) as connection:
             self.lock(connection)
@@ -116,7 +120,7 @@ class Coordinator:
                 )
                 for row in simulated
             }
-            # Claimed already where a connection broke after it was done.
+            # Our own claims exist already if the connection broke after they were committed.
             own = {row.candidate for row in claims if row.coordinator == self._id}
             new = [claim for claim in wanted if claim.index not in taken.keys() | own]
             self._insert(connection, new)
@@ -124,17 +128,17 @@ class Coordinator:
         return list(taken.values())
 
     def take_over(self, connection: Connection) -> list[int]:
-        """Bury the dead and claim what they left: the untold candidates that nobody has; returns those.
+        """Remove dead runs and claim the candidates that they left untold; returns these candidates.
 
-        They are returned again until `keep` says that the run has them. `connection` must be in a transaction
-        that writes.
+        Every call returns them until `keep` is called with them. `connection` must be in a transaction that
+        writes.
         """
         self.lock(connection)
         self.check(connection)
         _remove(connection, sorted(self._dead))
         self._dead.clear()
         claimed = select(CLAIM.c.candidate).where(CLAIM.c.study == self._study)
-        left = connection.scalars(
+        orphaned = connection.scalars(
             select(SIMULATION.c.candidate)
             .where(
                 SIMULATION.c.study == self._study,
@@ -143,16 +147,16 @@ class Coordinator:
             )
             .distinct()
         ).all()
-        self._insert(connection, [Claim(index=candidate) for candidate in left])
+        self._insert(connection, [Claim(index=candidate) for candidate in orphaned])
         own = connection.scalars(select(CLAIM.c.candidate).where(CLAIM.c.coordinator == self._id))
         return sorted(set(own) - self._ours)
 
     def keep(self, candidates: Sequence[int]) -> None:
-        """Note that the run has these candidates."""
+        """Record that the run owns these candidates."""
         self._ours.update(candidates)
 
     def release(self, connection: Connection, candidates: Sequence[int]) -> None:
-        """Give up the claims to candidates, which have been told."""
+        """Release the claims to candidates, which have been told."""
         for candidate in candidates:
             connection.execute(
                 delete(CLAIM).where(
@@ -163,12 +167,12 @@ class Coordinator:
             )
         self._ours.difference_update(candidates)
 
-    def claimed(self, connection: Connection) -> list[int]:
-        """The candidates that runs have asked and not told yet."""
+    def list_claimed(self, connection: Connection) -> list[int]:
+        """The candidates that any run has asked for and not told yet."""
         return list(connection.scalars(select(CLAIM.c.candidate).where(CLAIM.c.study == self._study)))
 
     def elsewhere(self, connection: Connection) -> int:
-        """Number of candidates that other runs have asked and not told yet."""
+        """Number of candidates that other runs have asked for and not told yet."""
         others = select(func.count()).where(CLAIM.c.study == self._study, CLAIM.c.coordinator != self._id)
         return int(connection.execute(others).scalar_one())
 
@@ -188,13 +192,14 @@ class Coordinator:
             )
 
     def lock(self, connection: Connection) -> None:
-        """Let no other run claim or take over until this transaction ends."""
-        # SQLite's transactions that write come one after the other anyway.
+        """Prevent other runs from claiming or taking over candidates until this transaction ends."""
+        # Has no effect in SQLite, where transactions that write never overlap.
         connection.execute(select(STUDY.c.id).where(STUDY.c.id == self._study).with_for_update())
 
-    def _go_on_beating(self) -> None:
+    def _keep_beating(self) -> None:
         while not self._ended.wait(BEAT_S):
-            # A database that cannot be reached is the run's to report, and may come back.
+            # Whatever goes wrong, this thread must try again: the database may come back, and if it does not,
+            # the run reports it.
             with contextlib.suppress(Exception):
                 self._beat()
 
@@ -213,20 +218,23 @@ class Coordinator:
 
 
 def runs_of(study: Study, url: str) -> list[str]:
-    """Where runs of `study` go on, as "process 12 on host"; nothing is changed."""
+    """The live runs of `study`, as "process 12 on host". Reads the database only."""
     where = parse(url, Path.cwd())
-    if not any(row.name == study.name for row in begun(where)):
+    if not any(row.name == study.name for row in list_studies(where)):
         return []
     engine = connect(where)
     try:
         with translating_errors(where):
-            return living(engine, study.name)
+            return find_living(engine, study.name)
     finally:
         engine.dispose()
 
 
-def living(engine: Engine, study: str) -> list[str]:
-    """Where runs of `study` go on, as "process 12 on host"; one elsewhere is watched for some beats."""
+def find_living(engine: Engine, study: str) -> list[str]:
+    """The live runs of `study`, as "process 12 on host".
+
+    Watches runs on other computers for some heartbeats.
+    """
     query = (
         select(COORDINATOR)
         .join_from(COORDINATOR, STUDY, COORDINATOR.c.study == STUDY.c.id)
@@ -249,7 +257,7 @@ def living(engine: Engine, study: str) -> list[str]:
 
 
 def is_gone(row: Row[Any]) -> bool:
-    """Whether a run was of this computer, and its process is no more."""
+    """Whether a run belongs to this computer and its process no longer exists."""
     if row.place != place():
         return False
     try:
@@ -259,7 +267,7 @@ def is_gone(row: Row[Any]) -> bool:
 
 
 def place() -> str:
-    """Where process numbers mean the same: this computer since it started, and in it this container."""
+    """The scope in which process numbers are unique: this boot of this computer, and the container in it."""
     parts = [socket.gethostname()]
     with contextlib.suppress(OSError):
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())

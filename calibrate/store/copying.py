@@ -1,4 +1,4 @@
-"""Copying a study from one database to another, with its observations and pictures."""
+"""Copying a study from one database to another, with its observations and artifacts."""
 
 from __future__ import annotations
 
@@ -22,34 +22,36 @@ from calibrate.study import Study
 
 
 def copy_study(study: Study, source: str, target: str) -> dict[str, int]:
-    """Copy `study` from the database at `source` to that at `target`; returns how much of what there was.
+    """Copy `study` from the database at `source` to the one at `target`; returns how many items it copied.
 
-    The source is left as it is. Raises StoreError where a run is writing to it, or the target holds a study
-    of this name; then the target is left as it was.
+    The study stays in the source. Raises StoreError if a run is writing to the source, or if the target
+    contains a study of this name; the target then stays as it was.
     """
-    here, there = urls.parse(source, Path.cwd()), urls.parse(target, Path.cwd())
-    if here == there:
-        raise StoreError(f"{urls.mask(there)} is the database that the study is in: name another one")
+    source_url, target_url = urls.parse(source, Path.cwd()), urls.parse(target, Path.cwd())
+    if source_url == target_url:
+        raise StoreError(f"{urls.mask(target_url)} is the study's current database: name another one")
     if running := runs_of(study, source):
-        raise StoreError(f"study '{study.name}' is being run ({', '.join(running)}); wait for it, or stop it")
-    source_engine, target_engine = connections.connect(here), connections.connect(there)
+        raise StoreError(f"study '{study.name}' is running ({', '.join(running)}); wait for it, or stop it")
+    source_engine, target_engine = connections.connect(source_url), connections.connect(target_url)
     try:
-        with meanings.translating_damage(here):
+        with meanings.translating_damage(source_url):
             schema.upgrade(source_engine)
-        with meanings.translating_damage(there):
+        with meanings.translating_damage(target_url):
             schema.upgrade(target_engine)
-            storage = connections.optuna_storage(there)
-            if study.name in [found.study_name for found in storage.get_all_studies()]:
-                raise StoreError(f"{urls.mask(there)} holds a study '{study.name}' already")
-        with meanings.translating_damage(here), source_engine.connect() as connection:
+            storage = connections.optuna_storage(target_url)
+            if study.name in [stored.study_name for stored in storage.get_all_studies()]:
+                raise StoreError(f"{urls.mask(target_url)} already holds a study '{study.name}'")
+        with meanings.translating_damage(source_url), source_engine.connect() as connection:
             row = connection.execute(select(STUDY).where(STUDY.c.name == study.name)).one()
             rows = {
                 table: connection.execute(select(table).where(table.c.study == row.id)).all()
                 for table in (SIMULATION, VERDICT)
             }
-        files = _copy_files(study, urls.folder_of(here, study.folder), urls.folder_of(there, study.folder))
-        with meanings.translating_damage(there):
-            trials = _copy_optuna(study, connections.optuna_storage(here), storage)
+        files = _copy_files(
+            study, urls.folder_of(source_url, study.folder), urls.folder_of(target_url, study.folder)
+        )
+        with meanings.translating_damage(target_url):
+            trials = _copy_optuna(study, connections.optuna_storage(source_url), storage)
             try:
                 with connections.writing(target_engine) as connection:
                     connection.execute(
@@ -58,9 +60,10 @@ def copy_study(study: Study, source: str, target: str) -> dict[str, int]:
                     number = connection.execute(
                         select(STUDY.c.id).where(STUDY.c.name == study.name)
                     ).scalar_one()
-                    for table, found in rows.items():
-                        for one in found:
-                            connection.execute(insert(table).values({**_without_id(one), "study": number}))
+                    for table, table_rows in rows.items():
+                        for table_row in table_rows:
+                            columns = {**_without_id(table_row), "study": number}
+                            connection.execute(insert(table).values(columns))
             except BaseException:
                 storage.delete_study(storage.get_study_id_from_name(study.name))
                 raise
@@ -83,7 +86,7 @@ def _copy_optuna(study: Study, source: optuna.storages.RDBStorage, target: optun
     with quieten_optuna():
         optuna.copy_study(from_study_name=study.name, from_storage=source, to_storage=target)
     old, new = (storage.get_study_id_from_name(study.name) for storage in (source, target))
-    # What the dashboard keeps of trials with the study goes by their ids, which are others now.
+    # In attributes of the study, the dashboard stores data of trials under their ids, which change.
     numbers = {id_in_storage(trial): trial.number for trial in source.get_all_trials(old, deepcopy=False)}
     ids = {trial.number: id_in_storage(trial) for trial in target.get_all_trials(new, deepcopy=False)}
     attributes, moved = source.get_study_system_attrs(old), dict[str, Any]()
@@ -92,7 +95,8 @@ def _copy_optuna(study: Study, source: optuna.storages.RDBStorage, target: optun
         trial_id, separator, rest = key.removeprefix(prefix).partition(":")
         if key.startswith(prefix) and separator and trial_id.isdigit() and int(trial_id) in numbers:
             moved[f"{prefix}{ids[numbers[int(trial_id)]]}:{rest}"] = value
-            # A trial of another number may have this id there; nothing can be removed, only emptied.
+            # In the target, this id may belong to another trial. Attributes cannot be removed, so this one is
+            # emptied.
             empty = 0 if isinstance(value, int) else json.dumps(None) if prefix == PREFIX_OF_TRIALS else ""
             moved.setdefault(key, empty)
     for key, value in moved.items():

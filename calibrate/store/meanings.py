@@ -1,4 +1,4 @@
-"""What the errors of a database mean, in one line."""
+"""Errors of databases, explained in one line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from calibrate.errors import StoreError
 from calibrate.masking import without_passwords
 from calibrate.store import urls
 
-# How long to wait for another process that writes (s).
+# How long to wait for a lock that another process holds (s).
 LOCK_TIMEOUT_S = 20.0
 
 
@@ -25,7 +25,7 @@ def is_unreachable(error: BaseException) -> bool:
 
 @contextmanager
 def translating_errors(url: URL) -> Iterator[None]:
-    """Turns errors of the database into StoreErrors of one line."""
+    """Convert errors of the database into StoreErrors of one line."""
     try:
         yield
     except (SQLAlchemyError, optuna.exceptions.OptunaError, sqlite3.Error) as error:
@@ -39,7 +39,7 @@ def translating_errors(url: URL) -> Iterator[None]:
 
 @contextmanager
 def translating_damage(url: URL) -> Iterator[None]:
-    """As `translating_errors`, for reading what may be damaged, or not written by calibrate."""
+    """As `translating_errors`, for reading data that may be damaged or written by another program."""
     with translating_errors(url):
         try:
             yield
@@ -54,23 +54,23 @@ def translating_damage(url: URL) -> Iterator[None]:
         ) as error:
             what = without_passwords(" ".join(str(error).split()) or type(error).__name__)
             raise StoreError(
-                f"database {urls.mask(url)} holds what calibrate did not write, or was damaged: {what[:300]}"
+                f"database {urls.mask(url)} is damaged, or calibrate did not write it: {what[:300]}"
             ) from error
 
 
 MEANINGS = {
-    "unable to open database file": "cannot be opened; check that its folder is there and can be written",
+    "unable to open database file": "cannot be opened; check that its folder exists and is writable",
     "readonly database": "is read-only; check the permissions of the file and its folder",
-    "disk is full": "the disk is full; make room and run again: finished trials are kept",
-    "disk i/o error": "the disk reported an error; run again when it is back: finished trials are kept",
+    "disk is full": "the disk is full; free some space and run again: finished trials are stored",
+    "disk i/o error": "the disk reported an error; run again when it works: finished trials are stored",
     "not a database": "the file is not an SQLite database; name another one with --storage",
     "malformed": "the file is damaged; name another one with --storage",
-    "database is locked": f"another process has held it for {LOCK_TIMEOUT_S:g} s; try again",
+    "database is locked": f"another process has locked it for {LOCK_TIMEOUT_S:g} s; try again",
 }
 
 
 def _cause(error: BaseException) -> BaseException | None:
-    """The database's own error behind another one."""
+    """The error of the database that caused `error`, if there is one."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, DBAPIError | sqlite3.Error | NoSuchModuleError):
         cause = cause.__cause__ or cause.__context__
@@ -78,8 +78,8 @@ def _cause(error: BaseException) -> BaseException | None:
 
 
 def _meaning(error: BaseException, url: URL) -> str:
-    found = _cause(error) or error
-    text = str(found.orig if isinstance(found, DBAPIError) else found)
+    cause = _cause(error) or error
+    text = str(cause.orig if isinstance(cause, DBAPIError) else cause)
     for sign, meaning in MEANINGS.items():
         if urls.is_sqlite(url) and sign in text.lower():
             return meaning

@@ -1,4 +1,4 @@
-"""Which database a study is in, and under which name: a study that was changed is another study."""
+"""Which database a study is in, and under which name: a study that has changed is a different study."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENVIRONMENT = "OPTUNA_STORAGE"
 
 
 def storage_url(study: Study, given: str | None = None) -> str:
-    """The database of a study: as `given` (--storage), else OPTUNA_STORAGE, else as the study file says."""
+    """The database of a study: `given` (--storage), else OPTUNA_STORAGE, else what the study file says."""
     asked = given or os.environ.get(ENVIRONMENT)
     if asked:
         return str(urls.parse(asked, Path.cwd()).render_as_string(hide_password=False))
@@ -30,7 +30,7 @@ def storage_url(study: Study, given: str | None = None) -> str:
 
 
 class Begun(Protocol):
-    """A study's row, as far as it is needed here."""
+    """The columns of a study's row that `refusal` needs."""
 
     @property
     def content(self) -> Mapping[str, Any]: ...
@@ -41,21 +41,21 @@ class Begun(Protocol):
 
 @dataclass(frozen=True)
 class Named:
-    """A study under the name that it has in its database, and the one of this name that came before it."""
+    """A study under its name in the database, and the name of the version of the study before it."""
 
     study: Study
     predecessor: str | None
 
 
-def named(study: Study, url: str, *, new: bool = False) -> Named:
-    """`study` under the name of the one in the database that it goes on with.
+def resolve_name(study: Study, url: str, *, new: bool = False) -> Named:
+    """`study` under the name of the stored study that it continues.
 
-    One that was changed after it began is refused with the difference; with `new` it becomes another study,
-    its name with the first digits of a hash of all that its results depend on.
-    Raises StoreError; the database is not changed.
+    If it has changed since that one began, this raises StoreError with the changes. With `new` it becomes
+    another study instead, whose name ends in the first digits of a hash of everything its results depend on.
+    Reads the database only.
     """
     where = urls.parse(url, Path.cwd())
-    rows = namesakes(study.name, begun(where))
+    rows = namesakes(study.name, list_studies(where))
     if not rows:
         return Named(study, None)
     for number, row in enumerate(rows):
@@ -63,7 +63,7 @@ def named(study: Study, url: str, *, new: bool = False) -> Named:
             continue
         if new and row.name == study.name and len(rows) == 1:
             raise StoreError(
-                f"study '{study.name}' has not changed, so a new one would do the same again: "
+                f"study '{study.name}' has not changed, so a new study would repeat it exactly: "
                 "change something, such as its seed, or leave out --new"
             )
         return Named(replace(study, name=row.name), rows[number - 1].name if number else None)
@@ -73,22 +73,22 @@ def named(study: Study, url: str, *, new: bool = False) -> Named:
 
 
 def namesakes(name: str, rows: Sequence[Row[Any]]) -> list[Row[Any]]:
-    """Those of the studies that are versions of study `name`."""
+    """The rows of all versions of study `name`."""
     own = re.compile(rf"{re.escape(name)}(-[0-9a-f]{{8}})?")
     return [row for row in rows if own.fullmatch(row.name)]
 
 
-def begun(url: URL) -> Sequence[Row[Any]]:
-    """Name, content and day of the studies in a database, as they began; the database is not changed."""
+def list_studies(url: URL) -> Sequence[Row[Any]]:
+    """Name, content and date of the studies in a database, the oldest first. Reads the database only."""
     file = str(url.database)
     if urls.is_sqlite(url) and not file.startswith("file:") and not Path(file).exists():
-        return []  # looking would create it
+        return []  # connecting would create it
     engine = connections.connect(url)
     try:
         with meanings.translating_damage(url), engine.connect() as connection:
             if schema.version(connection) == 0:
                 return []
-            # No other columns: the tables may be older than this code.
+            # Only columns that every version of the tables has: these may be older than this code.
             columns = (STUDY.c[name] for name in ("name", "content", "created"))
             rows = connection.execute(select(*columns).order_by(STUDY.c.id)).all()
             for row in rows:
@@ -99,11 +99,11 @@ def begun(url: URL) -> Sequence[Row[Any]]:
 
 
 def refusal(study: Study, url: URL, name: str, row: Begun) -> str:
-    """Why `study` does not go on with study `name`: what was changed, and what to do."""
+    """Why `study` cannot continue study `name`: what has changed, and what to do about it."""
     changes = differences(row.content, study.content)
     more = f" and {len(changes) - 5} more" if len(changes) > 5 else ""
     return (
         f"{study.path} differs from study '{name}' in {urls.mask(url)}, begun {row.created[:10]}: "
-        f"{'; '.join(changes[:5])}{more}. Undo this, or begin another study with --new "
-        "(with --import, it takes over the trials that lie inside its ranges)"
+        f"{'; '.join(changes[:5])}{more}. Undo this, or start a new study with --new "
+        "(add --import to take over the trials that lie inside its ranges)"
     )

@@ -1,4 +1,4 @@
-"""Whether a database can be written, found out without leaving a trace."""
+"""Testing whether a database is writable, without leaving a trace."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from calibrate.store import connections, meanings
 
 
 def write_sqlite(path: Path, url: URL) -> None:
-    """Write into the file and take it back; where there is none, into another one in its folder.
+    """Write to the database file and roll back; if there is none, write to a temporary one in its folder.
 
     Raises StoreError.
     """
@@ -22,9 +22,9 @@ def write_sqlite(path: Path, url: URL) -> None:
             with tempfile.TemporaryDirectory(prefix=".calibrate-doctor-", dir=path.parent) as folder:
                 write(url.set(database=str(Path(folder) / "probe.db")))
         except OSError as error:
-            raise StoreError(f"{path.parent} cannot be written: {error.strerror}") from error
+            raise StoreError(f"cannot write to {path.parent}: {error.strerror}") from error
         return
-    # Not as studies open it: that would change its journal.
+    # Not with `connections.connect`: that would change the journal mode of the file.
     with meanings.translating_errors(url):
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=rw",
@@ -40,7 +40,7 @@ def write_sqlite(path: Path, url: URL) -> None:
 
 
 def write(url: URL) -> None:
-    """Make a table and drop it. Raises StoreError."""
+    """Create a table and drop it. Raises StoreError."""
     engine = connections.connect(url)
     try:
         with meanings.translating_errors(url), connections.writing(engine) as connection:

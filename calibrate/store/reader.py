@@ -1,4 +1,4 @@
-"""Reading what a study has found from its database, which is left as it is; a run may be writing."""
+"""Reading the results of a study from its database without changing it, even while a run is writing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import StoreError
 from calibrate.observation import Observation
 from calibrate.store import archive, connections, meanings, urls
-from calibrate.store.naming import begun, namesakes
+from calibrate.store.naming import list_studies, namesakes
 from calibrate.store.rows import simulation_of
 from calibrate.store.schema import SIMULATION, STUDY
 from calibrate.store.soundness import check_trials
@@ -25,12 +25,13 @@ from calibrate.study import Study, differences
 
 
 def find(study: Study, url: str) -> Study:
-    """`study` under the name, and with the simulator, that it has in its database. Raises StoreError.
+    """`study` under the name, and with the simulator, that it has in its database.
 
-    Of a study that was changed after it began, this is the one that its file describes now.
+    If a study has several versions there, this is the one that its file describes now. Raises StoreError if
+    there is none.
     """
     where = urls.parse(url, Path.cwd())
-    rows = namesakes(study.name, begun(where))
+    rows = namesakes(study.name, list_studies(where))
     for row in rows:
         same = _on_its_backend(study, row.content)
         if not differences(row.content, same.content):
@@ -39,14 +40,14 @@ def find(study: Study, url: str) -> Study:
         raise StoreError(f"{urls.mask(where)} holds no study '{study.name}' yet: run it first")
     changes = differences(rows[-1].content, _on_its_backend(study, rows[-1].content).content)
     raise StoreError(
-        f"{study.path} was changed after study '{rows[-1].name}' in {urls.mask(where)} began: "
-        f"{'; '.join(changes[:5])}. Undo this, run it with --new, or calibrate rescore"
+        f"{study.path} has changed since study '{rows[-1].name}' in {urls.mask(where)} began: "
+        f"{'; '.join(changes[:5])}. Undo this, run it with --new, or use calibrate rescore"
     )
 
 
 def on_latest_backend(study: Study, url: str) -> Study:
-    """`study` with the simulator of its latest version in the database, where it says "auto"."""
-    rows = namesakes(study.name, begun(urls.parse(url, Path.cwd())))
+    """`study` with the simulator of its latest version in the database if its own is "auto"."""
+    rows = namesakes(study.name, list_studies(urls.parse(url, Path.cwd())))
     return _on_its_backend(study, rows[-1].content) if rows else study
 
 
@@ -57,7 +58,7 @@ def _on_its_backend(study: Study, content: Mapping[str, Any]) -> Study:
 class Reader:
     """The trials and simulations of one study. Use it as a context manager; methods raise StoreError.
 
-    engine  of a connection that is open already, which stays open; by default the reader makes its own
+    engine  an existing engine, which the reader does not dispose of; by default it creates its own
     """
 
     def __init__(self, study: Study, url: str, *, engine: Engine | None = None) -> None:
@@ -81,11 +82,11 @@ class Reader:
 
     @cached_property
     def _rows(self) -> Select[Any]:
-        """All simulations of the study; of tables of an older version, columns that they lack are null."""
+        """All simulations of the study; columns that are missing in tables of an older version are null."""
         with self._engine.connect() as connection:
-            known = {column["name"] for column in inspect(connection).get_columns(SIMULATION.name)}
+            existing = {column["name"] for column in inspect(connection).get_columns(SIMULATION.name)}
         columns: list[ColumnElement[Any]] = [
-            column if column.name in known else literal(None).label(column.name)
+            column if column.name in existing else literal(None).label(column.name)
             for column in SIMULATION.columns
         ]
         return (
@@ -100,10 +101,10 @@ class Reader:
         storage = connections.optuna_storage(self._url, reading=True)
         try:
             with meanings.translating_damage(self._url):
-                known = connections.study_id(storage, self._study.name)
-                if known is None:
+                study_id = connections.study_id(storage, self._study.name)
+                if study_id is None:
                     return []
-                all_trials = storage.get_all_trials(known, deepcopy=False)
+                all_trials = storage.get_all_trials(study_id, deepcopy=False)
                 trials = [trial for trial in all_trials if trial.state.is_finished()]
                 check_trials(trials)
                 return trials
@@ -112,7 +113,7 @@ class Reader:
             storage.engine.dispose()
 
     def simulations(self, uuid: str | None = None) -> list[Simulation]:
-        """All simulations of the study, or of one candidate, as they were finished; without observations."""
+        """All simulations of the study, or of one candidate, in order of completion, without observations."""
         with meanings.translating_damage(self._url):
             query = self._rows if uuid is None else self._rows.where(SIMULATION.c.uuid == uuid)
             with self._engine.connect() as connection:
@@ -120,12 +121,12 @@ class Reader:
             return [simulation_of(row) for row in rows]
 
     def verdicts(self) -> list[Verdict]:
-        """What validation found of trials, as it was found; tables of an older version know of none."""
+        """The latest verdict on each trial in each mode, by trial; none if the tables are too old."""
         with meanings.translating_damage(self._url), self._engine.connect() as connection:
             return verdicts_of(connection, self._study.name)
 
     def observation(self, uuid: str, *, stage: int, realisation: int = 0) -> Observation:
-        """What a simulation of a candidate showed. Raises StoreError if it was not kept."""
+        """The observation of a candidate's simulation. Raises StoreError if it was not stored."""
         with meanings.translating_damage(self._url), self._engine.connect() as connection:
             query = self._rows.where(
                 SIMULATION.c.uuid == uuid,
@@ -134,5 +135,5 @@ class Reader:
             )
             row = connection.execute(query).first()
         if row is None or row.observation is None:
-            raise StoreError(f"no observation of candidate {uuid} was kept")
+            raise StoreError(f"no observation of candidate {uuid} is stored")
         return archive.load(self._folder / row.observation, row.sha256)

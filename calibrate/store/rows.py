@@ -1,4 +1,4 @@
-"""A simulation as a row of our table, and back."""
+"""Conversion of simulations to rows of our table, and back."""
 
 from __future__ import annotations
 
@@ -33,28 +33,28 @@ def columns_of(simulation: Simulation) -> dict[str, Any]:
 
 def statistics_json(estimates: Mapping[str, Estimate]) -> dict[str, Any]:
     """Estimates as they are stored."""
-    return {name: _estimate_json(found) for name, found in estimates.items()}
+    return {name: _estimate_json(estimate) for name, estimate in estimates.items()}
 
 
 def _estimate_json(estimate: Estimate) -> dict[str, Any]:
-    kept: dict[str, Any] = {"value": float(estimate.value) if math.isfinite(estimate.value) else None}
+    content: dict[str, Any] = {"value": float(estimate.value) if math.isfinite(estimate.value) else None}
     if math.isfinite(estimate.support):
-        kept["support"] = float(estimate.support)
+        content["support"] = float(estimate.support)
     if math.isfinite(estimate.error):
-        kept["error"] = float(estimate.error)
+        content["error"] = float(estimate.error)
     if estimate.shortfall and math.isfinite(estimate.shortfall):
-        kept["shortfall"] = float(estimate.shortfall)
+        content["shortfall"] = float(estimate.shortfall)
     if estimate.lower_bound:
-        kept["lower_bound"] = True
+        content["lower_bound"] = True
     if estimate.note:
-        kept["note"] = estimate.note
-    return kept
+        content["note"] = estimate.note
+    return content
 
 
-def _estimates(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Estimate]:
+def _estimates(statistics: Mapping[str, Mapping[str, Any]]) -> dict[str, Estimate]:
     return {
-        name: Estimate(**{**kept, "value": math.nan if kept["value"] is None else kept["value"]})
-        for name, kept in found.items()
+        name: Estimate(**{**content, "value": math.nan if content["value"] is None else content["value"]})
+        for name, content in statistics.items()
     }
 
 

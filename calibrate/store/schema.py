@@ -1,4 +1,4 @@
-"""Our tables beside Optuna's, and how those of an older version become the present ones."""
+"""Our tables beside Optuna's, and their migration from older versions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ STUDY = Table(
     Column("id", Integer, primary_key=True),
     Column("name", String(255), nullable=False, unique=True),
     Column("digest", String(64), nullable=False),
-    Column("content", JSON, nullable=False),  # what the digest is of
+    Column("content", JSON, nullable=False),  # what the digest is computed from
     Column("text", Text, nullable=False),  # the study file, without the password of its database
     Column("created", String(40), nullable=False),
     Column("versions", JSON, nullable=False),
@@ -54,7 +54,7 @@ SIMULATION = Table(
     Column("study", Integer, ForeignKey("calibrate_study.id"), nullable=False, index=True),
     Column("uuid", String(36), nullable=False),  # of the candidate
     Column("candidate", Integer, nullable=False),  # its index
-    Column("trial", Integer),  # number in Optuna's study; null until it is told
+    Column("trial", Integer),  # number in Optuna's study; null until the candidate is told
     Column("stage", Integer, nullable=False),
     Column("realisation", Integer, nullable=False),
     Column("parameters", JSON, nullable=False),  # the free ones
@@ -67,35 +67,35 @@ SIMULATION = Table(
     Column("status", String(16), nullable=False),  # complete, failed
     Column("reason", Text),
     Column("statistics", JSON, nullable=False),
-    Column("observation", Text),  # path, from the folder of the database or the study file
+    Column("observation", Text),  # path relative to the folder of the database, or else of the study file
     Column("sha256", String(64)),
-    Column("origin", String(255)),  # the study that it was taken over from
+    Column("origin", String(255)),  # the study that it was adopted from
     UniqueConstraint("study", "uuid", "stage", "realisation"),
 )
 BY_CANDIDATE = Index("calibrate_simulation_by_candidate", SIMULATION.c.study, SIMULATION.c.candidate)
 BY_TRIAL = Index("calibrate_simulation_by_trial", SIMULATION.c.study, SIMULATION.c.trial)
 
-# The runs that go on; one that ends removes itself, and one that died is removed by the next.
+# Active runs. A run removes itself when it ends; another run removes it if it died.
 COORDINATOR = Table(
     "calibrate_coordinator",
     METADATA,
     Column("id", Integer, primary_key=True),
     Column("study", Integer, ForeignKey("calibrate_study.id"), nullable=False, index=True),
     Column("host", String(255), nullable=False),
-    Column("place", String(255), nullable=False),  # where its process number means something
+    Column("place", String(255), nullable=False),  # where its process number is unique
     Column("process", BigInteger, nullable=False),
-    Column("beat", BigInteger, nullable=False),  # grows while it lives
+    Column("beat", BigInteger, nullable=False),  # heartbeat counter, see coordinators.py
     Column("began", String(40), nullable=False),
 )
 
-# Candidates that a run has asked and not told yet.
+# Candidates that a run has asked for and not told yet.
 CLAIM = Table(
     "calibrate_claim",
     METADATA,
     Column("study", Integer, ForeignKey("calibrate_study.id"), primary_key=True),
     Column("candidate", Integer, primary_key=True, autoincrement=False),
     Column("coordinator", Integer, ForeignKey("calibrate_coordinator.id"), nullable=False, index=True),
-    Column("parameters", JSON, nullable=False),  # those that were wanted of it
+    Column("parameters", JSON, nullable=False),  # values it must have, if any
 )
 
 VERDICT = Table(
@@ -107,7 +107,7 @@ VERDICT = Table(
     Column("exact", Integer, nullable=False),  # 1: of spike trains, 0: of statistics
     Column("verdict", String(16), nullable=False),
     Column("finished", String(40), nullable=False),
-    Column("content", JSON, nullable=False),  # all of it
+    Column("content", JSON, nullable=False),  # the whole verdict
 )
 
 
@@ -126,44 +126,44 @@ def _add_coordinators(connection: Connection) -> None:
     BY_TRIAL.create(connection)
 
 
-# Number k (from 0) makes tables of version k + 1 those of version k + 2. What is there stays as it is:
-# databases of any age are out in the world.
+# Migration k (from 0) upgrades tables from version k + 1 to version k + 2. Existing entries never change:
+# databases of all versions are in use.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_add_origin, _add_verdicts, _add_coordinators)
 
 
 def latest() -> int:
-    """The version that this code writes."""
+    """The version of the tables that this code writes."""
     return len(MIGRATIONS) + 1
 
 
 def version(connection: Connection) -> int:
-    """The version of our tables in this database, 0 where there are none.
+    """The version of our tables in this database, 0 if there are none.
 
-    Raises StoreError for one that is newer than this code.
+    Raises StoreError if it is newer than this code.
     """
     if not inspect(connection).has_table(SCHEMA.name):
         return 0
-    found = connection.execute(select(SCHEMA.c.version)).scalar()
-    if found is not None and found > latest():
+    stored = connection.execute(select(SCHEMA.c.version)).scalar()
+    if stored is not None and stored > latest():
         raise StoreError(
-            f"a newer version of calibrate wrote this database (tables {found}, known here: {latest()}); "
+            f"a newer version of calibrate wrote this database (tables {stored}, supported: {latest()}); "
             "upgrade with: pip install --upgrade calibrate-snn"
         )
-    return found or 0
+    return stored or 0
 
 
 def upgrade(engine: Engine) -> None:
-    """Create our tables or bring them up to date: all in one transaction. Raises StoreError as `version`."""
+    """Create our tables or migrate them, in one transaction. Raises StoreError like `version`."""
     with engine.connect() as connection:
         if version(connection) == latest():
             return
     with writing(engine) as connection:
-        found = version(connection)  # again: another process may have been faster
-        if found == 0:
+        current = version(connection)  # again: another process may have been faster
+        if current == 0:
             METADATA.create_all(connection)
             connection.execute(SCHEMA.delete())
             connection.execute(SCHEMA.insert().values(version=latest()))
             return
-        for migrate in MIGRATIONS[found - 1 :]:
+        for migrate in MIGRATIONS[current - 1 :]:
             migrate(connection)
         connection.execute(SCHEMA.update().values(version=latest()))

@@ -1,8 +1,8 @@
-"""The store: what a study found, in SQL, with observations in files beside it.
+"""The store: the results of a study in SQL, with observations in files beside the database.
 
-Optuna's own tables hold finished trials only, so no crash leaves one running; ours hold every simulation as
-soon as it is known. A simulation whose trial was not told before a crash is told by another run, the next one
-or one that goes on beside it.
+Optuna's own tables contain only finished trials, so a crash leaves none in the state "running". Ours contain
+every simulation as soon as its outcome is known. If a run crashes before it tells a candidate, another run
+does: the next one, or one that is active at the same time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from calibrate.observation import Observation
 from calibrate.plugins import version_of
 from calibrate.store import adoption, archive, artifacts, connections, meanings, schema, urls, verdicts
 from calibrate.store.adoption import Adopted
-from calibrate.store.connections import patient
+from calibrate.store.connections import retry
 from calibrate.store.coordinators import Coordinator
 from calibrate.store.naming import refusal
 from calibrate.store.reader import Reader
@@ -36,20 +36,21 @@ from calibrate.store.schema import SIMULATION, STUDY
 from calibrate.store.soundness import check_trials
 from calibrate.study import Study, differences
 
-# Where Optuna keeps what the values of trials are called.
+# System attribute of a study in which Optuna stores the names of the values of its trials.
 METRIC_NAMES = "study:metric_names"
 
 
 class Store:
-    """One study's place in a database, for a process that writes to it. Use it as a context manager.
+    """One study in a database, for a process that writes to it. Use it as a context manager.
 
-    Several may, on several computers: `news` and `claim` make the process one of the study's coordinators.
+    Several processes can do so at a time, also on different computers: `news` and `claim` register the
+    process as one of the study's coordinators.
 
-    say   is told when the database's server has to be waited for
-    draw  makes the files that are kept of a trial that becomes the best; None: nothing is
+    say   receives a message if the database server does not answer
+    draw  makes the files that are stored with a trial that becomes the best; None: no files
 
-    Entering it raises StoreError, and changes nothing, where the study in the database differs from this
-    one, and where the database cannot be used.
+    Entering it raises StoreError, and changes nothing, if the study in the database differs from this one or
+    if the database cannot be used.
     """
 
     def __init__(
@@ -67,8 +68,8 @@ class Store:
         self._engine = connections.connect(self._url)
         self._reader = Reader(study, url, engine=self._engine)
         self._mirrored: dict[str, int] = {}  # trial numbers by UUID
-        self._unheard: list[FrozenTrial] = []  # trials of others that the run does not know of yet
-        self.broken = False  # whether a connection broke while something was written
+        self._unheard: list[FrozenTrial] = []  # trials of other runs that `news` has not returned yet
+        self.broken = False  # whether a connection broke, perhaps after a write was committed
         self._artifacts: dict[str, dict[str, str]] = {}  # of trials that are not mirrored yet, by UUID
 
     @property
@@ -78,7 +79,7 @@ class Store:
 
     @property
     def warning(self) -> str | None:
-        """What is to be said of the database; None: nothing."""
+        """A warning about the database; None if there is none."""
         return urls.warning(self._url)
 
     @property
@@ -102,66 +103,66 @@ class Store:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Where the database is gone the others find out by themselves.
+        # If the database cannot be reached, missing heartbeats show the other runs that this one has ended.
         with contextlib.suppress(StoreError), meanings.translating_errors(self._url):
             self._coordinator.leave()
         self._optuna.remove_session()
         self._optuna.engine.dispose()
         self._engine.dispose()
 
-    @patient
+    @retry
     def trials(self) -> list[FrozenTrial]:
         """The finished trials, by number."""
         with meanings.translating_damage(self._url):
-            return self._finished()
+            return self._read_finished()
 
-    @patient
+    @retry
     def news(self) -> tuple[list[FrozenTrial], list[Simulation]]:
-        """What became known since the last call, by runs before or beside this one: at first all there is.
+        """What other runs, earlier or concurrent, have added since the last call; the first call returns all.
 
-        Finished trials that this run did not tell; and simulations of candidates that no trial tells of and
-        no other run will: they are this run's now.
+        Returns finished trials that this run did not tell, and the simulations of untold candidates that no
+        live run owns: this run now owns them and has to tell them.
         """
         with meanings.translating_damage(self._url):
             self._coordinator.join()
             with connections.writing(self._engine) as connection:
-                left = self._coordinator.take_over(connection)
+                orphaned = self._coordinator.take_over(connection)
                 newest = connection.execute(
                     select(func.max(SIMULATION.c.trial)).where(SIMULATION.c.study == self._id)
                 ).scalar()
-            if left or newest is None or newest >= len(self._mirrored):
+            if orphaned or newest is None or newest >= len(self._mirrored):
                 self._look()
-            untold = self._untold(left)
-            told = [simulation.uuid for simulation in untold if simulation.uuid in self._mirrored]
-            # A run may have died between making a trial and noting its number.
+            simulations = self._read_untold(orphaned)
+            told = [simulation.uuid for simulation in simulations if simulation.uuid in self._mirrored]
+            # A run may have died after it created a trial and before it stored the trial's number.
             self._number(list(dict.fromkeys(told)))
-        found = [simulation for simulation in untold if simulation.uuid not in self._mirrored]
-        self._coordinator.keep(left)
+        untold = [simulation for simulation in simulations if simulation.uuid not in self._mirrored]
+        self._coordinator.keep(orphaned)
         trials, self._unheard = self._unheard, []
-        return trials, found
+        return trials, untold
 
-    @patient
+    @retry
     def claim(self, wanted: Sequence[Claim]) -> list[Claim]:
-        """Take these candidates for this run; returns those that others have taken, and of which not."""
+        """Claim these candidates for this run; returns those that are taken already, among them or beyond."""
         with meanings.translating_errors(self._url):
             self._coordinator.join()
             return self._coordinator.claim(wanted)
 
-    @patient
+    @retry
     def elsewhere(self) -> int:
-        """Number of candidates that other runs have asked and not told yet."""
+        """Number of candidates that other runs have asked for and not told yet."""
         with meanings.translating_errors(self._url), self._engine.connect() as connection:
             return self._coordinator.elsewhere(connection)
 
-    @patient
+    @retry
     def leave(self) -> bool:
-        """Ask no more; returns whether other runs of the study go on."""
+        """Unregister this run, which asks no more; returns whether other runs of the study are alive."""
         with meanings.translating_errors(self._url):
             return self._coordinator.leave()
 
-    @patient
+    @retry
     def record(self, simulation: Simulation) -> None:
-        """Keep a simulation; one that is kept already (same UUID, stage, realisation) is left as it is."""
+        """Store a simulation, unless one with the same UUID, stage and realisation is stored already."""
         key = {
             "study": self._id,
             "uuid": simulation.uuid,
@@ -180,25 +181,25 @@ class Store:
                 connection.execute(SIMULATION.insert().values(**columns, observation=file, sha256=sha256))
 
     def illustrate(self, uuid: str) -> None:
-        """Keep pictures of a candidate, as artifacts of its trial, which is to be told: then it is final."""
+        """Draw a candidate, for the artifacts of its trial. Call this before it is told: a trial is final."""
         if self._draw is None or not self._study.storage.observations:
             return
         stage = len(self._study.stages)
-        found = next((s for s in self.simulations(uuid) if s.stage == stage and not s.failed), None)
-        if found is None:
+        simulation = next((s for s in self.simulations(uuid) if s.stage == stage and not s.failed), None)
+        if simulation is None:
             return
-        shown = self.observation(uuid, stage=stage, realisation=found.realisation)
-        files = self._draw(self._study, shown, found.estimates)
+        observation = self.observation(uuid, stage=stage, realisation=simulation.realisation)
+        files = self._draw(self._study, observation, simulation.estimates)
         self._artifacts[uuid] = artifacts.keep(artifacts.folder_in(self._folder, self._study.name), files)
 
-    @patient
+    @retry
     def mirror(self, trials: Sequence[FrozenTrial]) -> list[int]:
-        """Add finished trials to Optuna's tables, unless their UUID is there; returns their numbers."""
+        """Add finished trials to Optuna's tables, except those whose UUID is stored; returns all numbers."""
         self._check_file()
         with meanings.translating_errors(self._url):
             with connections.writing(self._engine) as connection:
                 self._coordinator.check(connection)
-            if self.broken:  # what was written just before may be there
+            if self.broken:  # the write that failed may have been committed nevertheless
                 self._look()
                 told = {trial.user_attrs[UUID] for trial in trials}
                 self._unheard = [trial for trial in self._unheard if trial.user_attrs[UUID] not in told]
@@ -217,15 +218,15 @@ class Store:
         return [self._mirrored[str(trial.user_attrs[UUID])] for trial in trials]
 
     def simulations(self, uuid: str) -> list[Simulation]:
-        """All simulations of a candidate, as they were finished, without observations."""
+        """All simulations of a candidate, in order of completion, without observations."""
         return self._reader.simulations(uuid)
 
     def observation(self, uuid: str, *, stage: int, realisation: int = 0) -> Observation:
-        """What a simulation of a candidate showed. Raises StoreError if it was not kept."""
+        """The observation of a candidate's simulation. Raises StoreError if it was not stored."""
         return self._reader.observation(uuid, stage=stage, realisation=realisation)
 
     def discard(self, uuid: str, *, stage: int, but_ms: float) -> None:
-        """Forget a candidate's simulations of a stage that failed or were not measured for `but_ms`."""
+        """Delete a candidate's simulations of a stage that failed or whose duration is not `but_ms`."""
         others = (
             SIMULATION.c.study == self._id,
             SIMULATION.c.uuid == uuid,
@@ -236,51 +237,51 @@ class Store:
             connection.execute(delete(SIMULATION).where(*others))
 
     def keep_verdict(self, verdict: Verdict) -> None:
-        """Keep what validation found of a trial, also in the study's note in Optuna's dashboard."""
+        """Store a verdict, and add it to the study's note in Optuna's dashboard."""
         with meanings.translating_errors(self._url):
             with connections.writing(self._engine) as connection:
                 verdicts.add(connection, self._id, verdict)
-                known = verdicts.verdicts_of(connection, self._study.name)
-            verdicts.write_note(self._optuna, self._study.name, known)
+                latest = verdicts.verdicts_of(connection, self._study.name)
+            verdicts.write_note(self._optuna, self._study.name, latest)
 
     def adopt(self, name: str) -> Adopted:
-        """Take over the simulations of study `name` that this study could have made itself.
+        """Take over the simulations of study `name` that this study could have run itself.
 
-        Its trials follow when they are told. Statistics are computed again from the observations. Raises
-        StoreError where there is no such study, or it simulated something else.
+        They become trials when their candidates are told. Statistics are recomputed from the observations.
+        Raises StoreError if there is no such study, or if it simulates something else.
         """
         with meanings.translating_errors(self._url):
             with self._engine.connect() as connection:
                 studies = connection.execute(select(STUDY).order_by(STUDY.c.id)).all()
-                found = adoption.origin_of(self._study, name, studies, self.shown_url)
+                origin = adoption.origin_of(self._study, name, studies, self.shown_url)
                 rows = connection.execute(
-                    select(SIMULATION).where(SIMULATION.c.study == found.id).order_by(SIMULATION.c.id)
+                    select(SIMULATION).where(SIMULATION.c.study == origin.id).order_by(SIMULATION.c.id)
                 ).all()
-                known = self._known(connection)
-            adopted, columns = adoption.adoptable(
-                self._study, found, [row for row in rows if row.uuid not in known], self._folder
+                stored = self._read_indices(connection)
+            adopted, columns = adoption.collect_adoptable(
+                self._study, origin, [row for row in rows if row.uuid not in stored], self._folder
             )
             self._coordinator.join()
             with connections.writing(self._engine) as connection:
                 self._coordinator.lock(connection)
-                known = self._known(connection)  # again: another run may have done the same
-                columns = [values for values in columns if values["uuid"] not in known]
-                used = {*known.values(), *self._coordinator.claimed(connection)}
-                for values in adoption.numbered(self._study, found, columns, used=used):
+                stored = self._read_indices(connection)  # again: another run may have adopted the same ones
+                columns = [values for values in columns if values["uuid"] not in stored]
+                used = {*stored.values(), *self._coordinator.list_claimed(connection)}
+                for values in adoption.renumber(self._study, origin, columns, used=used):
                     connection.execute(SIMULATION.insert().values(study=self._id, **values))
         return adopted
 
-    def _known(self, connection: Connection) -> dict[str, int]:
-        """The indices of the candidates that have simulations, by UUID."""
+    def _read_indices(self, connection: Connection) -> dict[str, int]:
+        """Indices of the candidates of this study that have simulations, by UUID."""
         query = select(SIMULATION.c.uuid, SIMULATION.c.candidate).where(SIMULATION.c.study == self._id)
         return {row.uuid: row.candidate for row in connection.execute(query)}
 
     def _check_file(self) -> None:
-        """Raise StoreError where the file is not the one that was opened: what is written would be lost."""
+        """Raise StoreError if the database file is not the one that was opened: writes would be lost."""
         if self._file is not None and urls.identify(self._url) != self._file:
             raise StoreError(
-                f"the database {self.shown_url} was removed or replaced while this run went on; put it back "
-                "and run again: what it held is kept"
+                f"the database {self.shown_url} was removed or replaced during this run; put it back and run "
+                "again: the results in it are kept"
             )
 
     def _keep_observation(self, simulation: Simulation) -> tuple[str | None, str | None]:
@@ -290,59 +291,62 @@ class Store:
         return str(path.relative_to(self._folder)), archive.save(simulation.observation, path)
 
     def _compare(self) -> None:
-        """Refuse a study that differs from the one of this name in the database."""
+        """Raise StoreError if the study of this name in the database differs from this one."""
         study = self._study
         with self._engine.connect() as connection:
             if schema.version(connection) == 0:
                 return
-            # No other columns: the tables may be older than this code.
+            # Only columns that every version of the tables has: these may be older than this code.
             columns = select(STUDY.c.content, STUDY.c.created)
             row = connection.execute(columns.where(STUDY.c.name == study.name)).first()
         if row is not None and differences(row.content, study.content):
             raise StoreError(refusal(study, self._url, study.name, row))
 
     def _begin(self) -> None:
-        self._compare()  # again, now that no other process can begin it
-        study, known = self._study, connections.study_id(self._optuna, self._study.name)
+        self._compare()  # again, now that no other process can begin the study
+        study = self._study
+        optuna_id = connections.study_id(self._optuna, study.name)
         own = select(STUDY.c.id).where(STUDY.c.name == study.name)
         with self._engine.connect() as connection:
-            known_as = connection.execute(own).scalar()
-        if known_as is None:
-            if known is not None:
+            own_id = connection.execute(own).scalar()
+        if own_id is None:
+            if optuna_id is not None:
                 raise StoreError(
-                    f"{self.shown_url} holds an Optuna study '{study.name}' that calibrate did not begin; "
+                    f"{self.shown_url} holds an Optuna study '{study.name}' that calibrate did not create; "
                     "choose another name in [study]"
                 )
             with connections.writing(self._engine) as connection:
                 connection.execute(STUDY.insert().values(**_study_columns(study)))
-                known_as = connection.execute(own).scalar_one()
-        self._id: int = known_as
-        if known is not None:
-            self._optuna_study = known
+                own_id = connection.execute(own).scalar_one()
+        self._id: int = own_id
+        if optuna_id is not None:
+            self._optuna_study = optuna_id
         else:
-            values = [f"loss of {one.name}" for one in study.objectives] if study.pareto else ["loss"]
+            values = (
+                [f"loss of {objective.name}" for objective in study.objectives] if study.pareto else ["loss"]
+            )
             directions = [StudyDirection.MINIMIZE] * len(values)
             self._optuna_study = self._optuna.create_new_study(directions, study.name)
             self._optuna.set_study_system_attr(self._optuna_study, METRIC_NAMES, list(values))
         self._study_of_optuna = optuna.load_study(study_name=study.name, storage=self._optuna)
         self._coordinator = Coordinator(self._engine, self._id)
 
-    def _finished(self) -> list[FrozenTrial]:
-        found = self._study_of_optuna.get_trials(deepcopy=False)
-        trials = [trial for trial in found if trial.state.is_finished()]
+    def _read_finished(self) -> list[FrozenTrial]:
+        all_trials = self._study_of_optuna.get_trials(deepcopy=False)
+        trials = [trial for trial in all_trials if trial.state.is_finished()]
         check_trials(trials)
         return trials
 
     def _look(self) -> None:
-        """Learn of the trials that others made."""
-        for trial in self._finished():
+        """Take in the trials that other runs have created."""
+        for trial in self._read_finished():
             uuid = trial.user_attrs.get(UUID)
             if uuid is not None and uuid not in self._mirrored:
                 self._mirrored[str(uuid)] = trial.number
                 self._unheard.append(trial)
 
-    def _untold(self, candidates: Sequence[int]) -> list[Simulation]:
-        """The simulations of candidates of this run that no trial tells of, by candidate."""
+    def _read_untold(self, candidates: Sequence[int]) -> list[Simulation]:
+        """The simulations of these candidates that no trial number is stored for, by candidate."""
         if not candidates:
             return []
         query = select(SIMULATION).where(SIMULATION.c.study == self._id, SIMULATION.c.trial.is_(None))
@@ -352,7 +356,7 @@ class Store:
         return [simulation_of(row) for row in rows if row.candidate in wanted]
 
     def _number(self, uuids: Sequence[str]) -> None:
-        """Note the trial numbers of these candidates with their simulations."""
+        """Store the trial numbers of these candidates with their simulations."""
         with connections.writing(self._engine) as connection:
             for uuid in uuids:
                 connection.execute(

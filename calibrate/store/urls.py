@@ -1,4 +1,4 @@
-"""The URL of a study's database: what it names, and how it may be shown."""
+"""The URL of a study's database: what it refers to, and how to print it."""
 
 from __future__ import annotations
 
@@ -13,56 +13,56 @@ from calibrate.masking import keep_secret, without_password
 
 
 def parse(url: str, folder: Path) -> URL:
-    """The database that `url` names, SQLite files counted from `folder`.
+    """The database that `url` refers to; paths of SQLite files are relative to `folder`.
 
-    Raises StoreError for what is not the URL of a database, or of one that forgets everything at the end.
+    Raises StoreError if it is not the URL of a database, or if the database would be in memory only.
     """
     try:
-        found = make_url(url)
-    except (ArgumentError, ValueError):  # a port that is no number
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):  # ValueError: the port is not a number
         raise StoreError(
             f"'{without_password(url)}' is not the URL of a database; "
             "write sqlite:///FILE.db or postgresql://USER@HOST/NAME"
         ) from None
-    if found.password:
-        keep_secret(str(found.password))
-    if found.drivername in ("postgres", "postgresql"):
-        found = found.set(drivername="postgresql+psycopg")
-    if not is_sqlite(found):
-        if "@" in f"{found.host}{found.database}":  # what follows it belongs to the password
+    if parsed.password:
+        keep_secret(str(parsed.password))
+    if parsed.drivername in ("postgres", "postgresql"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if not is_sqlite(parsed):
+        if "@" in f"{parsed.host}{parsed.database}":  # then the first one is part of the password
             raise StoreError(
                 f"'{without_password(url)}' has a second @: in a password, write %40 for @ "
                 "(and %2F for /, %3A for :, %25 for %)"
             )
-        return found
-    if found.database in (None, "", ":memory:"):
-        raise StoreError(f"'{without_password(url)}' names no file; write sqlite:///FILE.db")
-    if str(found.database).startswith("file:"):
-        return found
-    path = folder / str(found.database)
+        return parsed
+    if parsed.database in (None, "", ":memory:"):
+        raise StoreError(f"'{without_password(url)}' does not name a file; write sqlite:///FILE.db")
+    if str(parsed.database).startswith("file:"):
+        return parsed
+    path = folder / str(parsed.database)
     try:
-        there = path.parent.is_dir()
+        exists = path.parent.is_dir()
     except OSError as error:
-        raise StoreError(f"no database can have this name: {error.strerror}") from None
-    if not there:
+        raise StoreError(f"invalid name of a database: {error.strerror}") from None
+    if not exists:
         raise StoreError(f"there is no folder {path.parent} for the database {path.name}; create it first")
-    return found.set(database=str(path))
+    return parsed.set(database=str(path))
 
 
-# Where several computers may see one file, and locks and memory maps cannot be relied on. Some of them are
-# mounted by FUSE, and then have a prefix.
+# File systems that several computers share, on which locks and memory maps are unreliable. The type of a file
+# system that is mounted by FUSE has a prefix.
 _NETWORK = ("nfs", "cifs", "smb", "afs", "lustre", "gpfs", "beegfs", "ceph", "gluster", "sshfs", "9p")
 
 
 def network_file_system(path: Path) -> str:
-    """The type of the file system of `path` if that is on another machine, else an empty text."""
+    """The type of the file system of `path` if it is a network file system, else an empty string."""
     mounts = [mount for mount in psutil.disk_partitions(all=True) if path.is_relative_to(mount.mountpoint)]
     kind = max(mounts, key=lambda mount: len(mount.mountpoint)).fstype.lower() if mounts else ""
     return kind if kind.removeprefix("fuse.").startswith(_NETWORK) else ""
 
 
 def warning(url: URL) -> str | None:
-    """What is to be said of a database before a run begins; None: nothing."""
+    """A warning about the database before a run begins; None if there is none."""
     if not is_sqlite(url):
         return None
     path = Path(str(url.database)).absolute()
@@ -70,7 +70,7 @@ def warning(url: URL) -> str | None:
     if not kind:
         return None
     return (
-        f"{path.name} lies on a network file system ({kind}), where SQLite may lock or lose data: "
+        f"{path.name} is on a network file system ({kind}), where SQLite can block or lose data: "
         "name a local file or a PostgreSQL database with --storage"
     )
 
@@ -85,15 +85,15 @@ def mask(url: URL) -> str:
 
 
 def folder_of(url: URL, otherwise: Path) -> Path:
-    """Where the files of a study lie: beside an SQLite database, else in another folder."""
+    """The folder of a study's files: that of its SQLite database, else the folder `otherwise`."""
     local = is_sqlite(url) and not str(url.database).startswith("file:")
     return Path(str(url.database)).parent if local else otherwise.resolve()
 
 
 def identify(url: URL) -> tuple[int, int] | None:
-    """Which file an SQLite database is; None: no file, or none there."""
+    """Device and inode of an SQLite file; None if the database is not a file or does not exist."""
     try:
-        found = Path(str(url.database)).stat() if is_sqlite(url) else None
+        status = Path(str(url.database)).stat() if is_sqlite(url) else None
     except OSError:
         return None
-    return None if found is None else (found.st_dev, found.st_ino)
+    return None if status is None else (status.st_dev, status.st_ino)

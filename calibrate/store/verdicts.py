@@ -1,4 +1,4 @@
-"""Verdicts in our table, and in the note on the study that Optuna's dashboard shows."""
+"""Verdicts in our table, and in the study's note in Optuna's dashboard."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sqlalchemy import Connection, inspect, select
 from calibrate.calibration.validation.verdict import Verdict, as_json, from_json
 from calibrate.store.schema import STUDY, VERDICT
 
-# What is ours in a note that people write too.
+# Delimiters of our part of the note, which users can edit as well.
 _BEGIN, _END = "<!-- calibrate: validation -->", "<!-- end of validation -->"
 
 
 def add(connection: Connection, study: int, verdict: Verdict) -> None:
-    """Keep a verdict; those of earlier validations stay."""
+    """Store a verdict; those of earlier validations stay."""
     connection.execute(
         VERDICT.insert().values(
             study=study,
@@ -30,7 +30,7 @@ def add(connection: Connection, study: int, verdict: Verdict) -> None:
 
 
 def verdicts_of(connection: Connection, study: str) -> list[Verdict]:
-    """The latest verdict of each trial and mode, by trial; none where the tables are too old to have any."""
+    """The latest verdict on each trial in each mode, by trial; none if the tables are too old."""
     if not inspect(connection).has_table(VERDICT.name):
         return []
     query = (
@@ -47,8 +47,8 @@ def verdicts_of(connection: Connection, study: str) -> list[Verdict]:
 
 
 def write_note(storage: optuna.storages.BaseStorage, study: str, verdicts: Sequence[Verdict]) -> None:
-    """Put the verdicts into the study's note; what people wrote there stays."""
-    from optuna_dashboard import get_note, save_note  # a server and all it needs: only where it is used
+    """Write the verdicts into the study's note; what users wrote there stays."""
+    from optuna_dashboard import get_note, save_note  # imports a whole web server: only when needed
 
     of_optuna = optuna.load_study(study_name=study, storage=storage)
     ours = f"{_BEGIN}\n{_text(verdicts)}\n{_END}"

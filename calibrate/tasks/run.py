@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from calibrate import simulators
 from calibrate.calibration.loop import run, tell
-from calibrate.calibration.resources.batch_size import sized
+from calibrate.calibration.resources.batch_size import with_batch_size
 from calibrate.calibration.result import Result
 from calibrate.calibration.search.logging import quieten_optuna
 from calibrate.calibration.study_pool import pool_for, warnings_of
@@ -17,7 +17,7 @@ from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import StoreError, StudyError
 from calibrate.objective import Estimate
 from calibrate.observation import Observation
-from calibrate.store import Store, check_origins, find, named, on_latest_backend, storage_url
+from calibrate.store import Store, check_origins, find, on_latest_backend, resolve_name, storage_url
 from calibrate.study import Study
 from calibrate.tasks.display import Display, display
 from calibrate.tasks.interrupt import Interrupt
@@ -91,13 +91,15 @@ def run_study(
     view = progress if not isinstance(progress, bool) else display(quiet=not progress)
     with Interrupt.unless(interrupted) as stop, quieten_optuna(), view:
         url = storage_url(study, storage)
-        place = named(study.on(simulators.choose(study.simulation.backend)), url, new=new)
+        place = resolve_name(study.on(simulators.choose(study.simulation.backend)), url, new=new)
         ready = place.study
         if study.simulation.backend == "auto":
             view.say(f"Simulating with {ready.simulation.backend}.")
         for warning in warnings_of(ready):
             view.say(f"warning: {warning}")
-        pool = pool_for(sized(ready, view.say, slots=slots), slots=slots, evaluated=True, say=view.say)
+        pool = pool_for(
+            with_batch_size(ready, view.say, slots=slots), slots=slots, evaluated=True, say=view.say
+        )
         origins = [ready.prior.study, place.predecessor if adopt else None]
         wanted = list(dict.fromkeys(name for name in origins if name))
         check_origins(ready, url, wanted)  # before the study starts
@@ -168,7 +170,7 @@ def rescore(study: Study, *, storage: str | None = None, say: Callable[[str], No
     Raises StoreError if nothing has changed, or if a setting that simulations depend on has changed.
     """
     url = storage_url(study, storage)
-    place = named(on_latest_backend(study, url), url, new=True)
+    place = resolve_name(on_latest_backend(study, url), url, new=True)
     if place.predecessor is None:
         raise StoreError(f"there is no earlier study '{study.name}' to rescore: run it first")
     check_origins(place.study, url, [place.predecessor])

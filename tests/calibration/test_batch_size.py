@@ -10,7 +10,7 @@ import pytest
 
 from calibrate import simulators
 from calibrate.calibration.resources import batch_size
-from calibrate.calibration.resources.batch_size import fastest, first_size, sized
+from calibrate.calibration.resources.batch_size import find_fastest, first_size, with_batch_size
 from calibrate.calibration.study_pool import footprint_of
 from calibrate.errors import SimulatorError
 from calibrate.simulation.slot import Slot
@@ -28,7 +28,7 @@ def saturating(at: int):
 
 @pytest.mark.parametrize(("at", "expected"), [(30, 40), (60, 80), (100, 160), (300, 320), (10_000, 640)])
 def test_it_is_doubled_while_that_pays(at, expected):
-    assert fastest(saturating(at), first=40, most=1000) == expected
+    assert find_fastest(saturating(at), first=40, most=1000) == expected
 
 
 def test_it_never_exceeds_what_fits_and_then_nothing_is_tried():
@@ -38,19 +38,19 @@ def test_it_never_exceeds_what_fits_and_then_nothing_is_tried():
         tried.append(size)
         return float(size)
 
-    assert fastest(throughput, first=40, most=25) == 25
-    assert fastest(throughput, first=40, most=79) == 40
+    assert find_fastest(throughput, first=40, most=25) == 25
+    assert find_fastest(throughput, first=40, most=79) == 40
     assert tried == []
-    assert fastest(throughput, first=40, most=200) == 160
+    assert find_fastest(throughput, first=40, most=200) == 160
     assert tried == [40, 80, 160]
 
 
 def test_a_size_that_does_not_work_ends_the_search():
     tried: list[int] = []
-    assert fastest(lambda size: tried.append(size) or 0.0, first=40, most=1000) == 40
+    assert find_fastest(lambda size: tried.append(size) or 0.0, first=40, most=1000) == 40
     assert tried == [40]
-    assert fastest(lambda size: size if size < 100 else 0.0, first=40, most=1000) == 80
-    assert fastest(lambda _: 0.0, first=40, most=1000) == 40
+    assert find_fastest(lambda size: size if size < 100 else 0.0, first=40, most=1000) == 80
+    assert find_fastest(lambda _: 0.0, first=40, most=1000) == 40
 
 
 def test_a_size_is_tried_only_where_that_is_worth_it():
@@ -60,7 +60,7 @@ def test_a_size_is_tried_only_where_that_is_worth_it():
         tried.append(size)
         return float(size)
 
-    assert fastest(throughput, first=40, most=1000, worth=lambda reached: reached < 80) == 80
+    assert find_fastest(throughput, first=40, most=1000, worth=lambda reached: reached < 80) == 80
     assert tried == [40, 80]
 
 
@@ -86,7 +86,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[int]:
     monkeypatch.setenv("CALIBRATE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(simulators, "on_gpu", lambda _: True)
     install(monkeypatch, replace(H100, l2_bytes=int(40.5 * hot / batch_size.CACHE_SHARE)))
-    monkeypatch.setattr(batch_size, "_throughput", throughput)
+    monkeypatch.setattr(batch_size, "_measure_throughput", throughput)
     return tried
 
 
@@ -96,80 +96,80 @@ def long_study(folder: Path, *, trials: int = 1_000_000, sampler: str = "random"
 
 def test_it_is_found_once_for_a_network_and_a_device(gpu, tmp_path, monkeypatch):
     study, said = long_study(tmp_path), []
-    assert sized(study, said.append).simulation.batch_size == 160
+    assert with_batch_size(study, said.append).simulation.batch_size == 160
     assert gpu == [40, 80, 160, 320]
     assert "H100" in said[-1]
-    assert sized(study).simulation.batch_size == 160
+    assert with_batch_size(study).simulation.batch_size == 160
     assert len(gpu) == 4
     install(monkeypatch, replace(cuda.devices()[0], name="another"))
-    sized(study)
+    with_batch_size(study)
     assert len(gpu) == 8
     for damaged in ("[", "[]", '{"a": 3}', '{"a": {"b": "c"}}'):
         (tmp_path / "cache/batch_sizes.json").write_text(damaged)
-        assert sized(study).simulation.batch_size == 160
+        assert with_batch_size(study).simulation.batch_size == 160
         assert len(json.loads((tmp_path / "cache/batch_sizes.json").read_text())) == 1
 
 
 def test_a_study_that_cannot_gain_by_it_searches_nothing(gpu, tmp_path):
-    assert sized(small_study(tmp_path)).simulation.batch_size == 4  # 8 trials, two processes
-    assert sized(long_study(tmp_path, trials=150)).simulation.batch_size == 40
+    assert with_batch_size(small_study(tmp_path)).simulation.batch_size == 4  # 8 trials, two processes
+    assert with_batch_size(long_study(tmp_path, trials=150)).simulation.batch_size == 40
     assert gpu == []
     # At 40 networks of 200 ms a second, 200 of 2 s take 50 s, of which a tenth is less than the 5 s of a try.
-    assert sized(long_study(tmp_path, trials=200)).simulation.batch_size == 40
+    assert with_batch_size(long_study(tmp_path, trials=200)).simulation.batch_size == 40
     assert gpu == [40]
     # What was measured then serves a longer one.
-    assert sized(long_study(tmp_path)).simulation.batch_size == 160
+    assert with_batch_size(long_study(tmp_path)).simulation.batch_size == 160
     assert gpu == [40, 80, 160, 320]
 
 
 @pytest.mark.parametrize(("trials", "size"), [(10, 1), (100, 6), (400, 25), (700, 40)])
 def test_a_sampler_that_learns_gets_to_see_results_eight_times(gpu, tmp_path, trials, size):
-    assert sized(long_study(tmp_path, trials=trials, sampler="tpe")).simulation.batch_size == size
+    assert with_batch_size(long_study(tmp_path, trials=trials, sampler="tpe")).simulation.batch_size == size
     assert trials / (2 * size) >= 5  # two processes; a tenth of a study of ten
     assert gpu == []
 
 
 def test_it_gets_larger_batches_in_longer_studies(gpu, tmp_path):
-    assert sized(long_study(tmp_path, trials=1600, sampler="tpe")).simulation.batch_size == 80
+    assert with_batch_size(long_study(tmp_path, trials=1600, sampler="tpe")).simulation.batch_size == 80
     assert gpu == [40, 80]  # no more than 100
 
 
 def test_a_size_that_fails_is_tried_again_another_time_and_no_larger_one_before(gpu, tmp_path, monkeypatch):
-    works = batch_size._throughput
-    monkeypatch.setattr(batch_size, "_throughput", lambda *_: batch_size._Measured(0.0, 1.0))
-    assert sized(long_study(tmp_path)).simulation.batch_size == 40
-    monkeypatch.setattr(batch_size, "_throughput", works)
-    assert sized(long_study(tmp_path)).simulation.batch_size == 160
+    works = batch_size._measure_throughput
+    monkeypatch.setattr(batch_size, "_measure_throughput", lambda *_: batch_size._Measured(0.0, 1.0))
+    assert with_batch_size(long_study(tmp_path)).simulation.batch_size == 40
+    monkeypatch.setattr(batch_size, "_measure_throughput", works)
+    assert with_batch_size(long_study(tmp_path)).simulation.batch_size == 160
     assert gpu == [40, 80, 160, 320]
 
 
 @pytest.mark.usefixtures("gpu")
 def test_less_free_memory_later_makes_it_smaller(tmp_path, monkeypatch):
     study = long_study(tmp_path)
-    assert sized(study).simulation.batch_size == 160
+    assert with_batch_size(study).simulation.batch_size == 160
     install(monkeypatch, replace(cuda.devices()[0], free_bytes=2**29))
     with pytest.raises(SimulatorError, match="one network needs"):
-        sized(study)
+        with_batch_size(study)
     needs = footprint_of(study)
     free_bytes = 2 * (CONTEXT_BYTES + needs.shared_bytes + 60 * needs.member_bytes) / SHARE
     install(monkeypatch, replace(cuda.devices()[0], free_bytes=int(free_bytes)))
-    assert sized(study).simulation.batch_size == 40
+    assert with_batch_size(study).simulation.batch_size == 40
 
 
 def test_the_study_has_the_last_word_and_a_cpu_needs_none(gpu, tmp_path, monkeypatch):
     asked = small_study(tmp_path, simulation={"batch_size": 7})
-    assert sized(asked).simulation.batch_size == 7
+    assert with_batch_size(asked).simulation.batch_size == 7
     monkeypatch.setattr(simulators, "on_gpu", lambda _: False)
-    assert sized(small_study(tmp_path)).simulation.batch_size is None
+    assert with_batch_size(small_study(tmp_path)).simulation.batch_size is None
     assert gpu == []
 
 
 def test_throughput_is_measured_in_a_process_of_its_own_and_is_0_where_nothing_runs(tmp_path):
-    found = batch_size._throughput(small_study(tmp_path), 3)
+    found = batch_size._measure_throughput(small_study(tmp_path), 3)
     assert found.networks_per_s > 0
     assert found.took_s > 0
     broken = small_study(tmp_path, parameters={"wrong_above": 0.0})
-    assert batch_size._throughput(broken, 3).networks_per_s == 0.0
+    assert batch_size._measure_measure_measure_throughput(broken, 3).networks_per_s == 0.0
 
 
 def test_a_size_that_the_back_end_dies_of_is_one_process_and_one_answer(tmp_path, monkeypatch):
@@ -187,5 +187,5 @@ if "calibrate.simulation.local_pool" not in sys.modules:
         spawn(slot)
 
     monkeypatch.setattr(Slot, "_spawn", counted)
-    assert batch_size._throughput(study, 32).networks_per_s == 0.0
+    assert batch_size._measure_throughput(study, 32).networks_per_s == 0.0
     assert len(started) == 2  # the one that died, and the one in its place

@@ -87,4 +87,4 @@ def test_a_network_that_cannot_be_simulated_has_no_time_and_a_note_why(tmp_path,
     monkeypatch.setattr(Clock, "run", fails)
     found = estimate(small_study(tmp_path))
     assert (found.trial_s, found.total_s) == (None, None)
-    assert found.note == "time is not known: it broke"
+    assert found.note == "the time is unknown: it broke"

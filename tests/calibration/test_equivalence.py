@@ -9,20 +9,20 @@ import pytest
 from scipy import stats
 
 from calibrate.calibration.validation.paired_tests import (
-    discordant,
+    compare_pairs,
     distance,
     holm,
-    paired,
     power,
     power_beyond,
     replicates_needed,
+    sign_test,
 )
 
 D = np.array([0.3, -0.1, 0.4, 0.2, 0.0, 0.1, -0.2, 0.5])
 
 
 def test_the_tests_are_students():
-    found = paired(D, margin=0.5)
+    found = compare_pairs(D, margin=0.5)
     low, high = stats.ttest_1samp(D, 0).confidence_interval(0.9)
     assert (found.low, found.high) == pytest.approx((low, high))
     assert found.p_zero == pytest.approx(stats.ttest_1samp(D, 0).pvalue)
@@ -30,26 +30,26 @@ def test_the_tests_are_students():
     below = stats.ttest_1samp(D, 0.5, alternative="less").pvalue
     assert found.p_equivalent == pytest.approx(max(above, below))
     beyond = stats.ttest_1samp(D, 0.1, alternative="greater").pvalue
-    assert paired(D, margin=0.1).p_beyond == pytest.approx(beyond)
-    assert paired(-D, margin=0.1).p_beyond == pytest.approx(beyond)
+    assert compare_pairs(D, margin=0.1).p_beyond == pytest.approx(beyond)
+    assert compare_pairs(-D, margin=0.1).p_beyond == pytest.approx(beyond)
 
 
 def test_equivalent_means_that_the_interval_lies_within_the_margin():
-    found = paired(D)
+    found = compare_pairs(D)
     farther = max(-found.low, found.high)
-    assert paired(D, margin=farther * 1.001).p_equivalent < 0.05
-    assert paired(D, margin=farther * 0.999).p_equivalent > 0.05
+    assert compare_pairs(D, margin=farther * 1.001).p_equivalent < 0.05
+    assert compare_pairs(D, margin=farther * 0.999).p_equivalent > 0.05
 
 
 def test_without_spread_the_difference_is_known():
-    same, apart = paired(np.zeros(5), margin=0.1), paired(np.full(5, 0.25), margin=0.1)
+    same, apart = compare_pairs(np.zeros(5), margin=0.1), compare_pairs(np.full(5, 0.25), margin=0.1)
     assert (same.p_equivalent, same.p_beyond, same.p_zero) == (0.0, 1.0, 1.0)
     assert (apart.p_equivalent, apart.p_beyond, apart.p_zero) == (1.0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize("n", [0, 1])
 def test_fewer_than_two_pairs_decide_nothing(n):
-    found = paired(np.ones(n), margin=0.1)
+    found = compare_pairs(np.ones(n), margin=0.1)
     assert (found.p_zero, found.p_equivalent, found.p_beyond) == (1.0, 1.0, 1.0)
     assert math.isnan(found.sd)
     assert math.isnan(found.low)
@@ -59,9 +59,9 @@ def test_fewer_than_two_pairs_decide_nothing(n):
 def test_a_difference_at_the_margin_is_called_equivalent_in_a_twentieth_of_cases_at_most():
     random = np.random.default_rng(1)
     samples = random.normal(0.5, 0.5, size=(4000, 20))
-    called = np.mean([paired(d, margin=0.5).p_equivalent < 0.05 for d in samples])
+    called = np.mean([compare_pairs(d, margin=0.5).p_equivalent < 0.05 for d in samples])
     assert abs(called - 0.05) < 4 * math.sqrt(0.05 * 0.95 / 4000)
-    beyond = np.mean([paired(d, margin=0.5).p_beyond < 0.05 for d in samples])
+    beyond = np.mean([compare_pairs(d, margin=0.5).p_beyond < 0.05 for d in samples])
     assert abs(beyond - 0.05) < 4 * math.sqrt(0.05 * 0.95 / 4000)
 
 
@@ -71,14 +71,16 @@ def test_a_difference_at_the_margin_is_called_equivalent_in_a_twentieth_of_cases
 def test_power_is_how_often_it_is_found(margin, n, difference):
     random = np.random.default_rng(2)
     samples = random.normal(difference, 1.0, size=(4000, n))
-    found = np.mean([paired(d, margin=margin).p_equivalent < 0.05 for d in samples])
+    found = np.mean([compare_pairs(d, margin=margin).p_equivalent < 0.05 for d in samples])
     stated = power(margin, 1.0, n, difference=difference)
     assert abs(found - stated) < 4 * math.sqrt(0.25 / 4000)
 
 
 def test_power_to_show_a_difference_is_how_often_it_is_shown():
     random = np.random.default_rng(3)
-    found = np.mean([paired(d, margin=0.5).p_beyond < 0.05 for d in random.normal(1.0, 1.0, size=(4000, 15))])
+    found = np.mean(
+        [compare_pairs(d, margin=0.5).p_beyond < 0.05 for d in random.normal(1.0, 1.0, size=(4000, 15))]
+    )
     assert abs(found - power_beyond(0.5, 1.0, 15, difference=1.0)) < 4 * math.sqrt(0.25 / 4000)
 
 
@@ -119,9 +121,9 @@ def test_holms_adjustment():
 
 
 def test_the_sign_test():
-    assert discordant(0, 0) == 1.0
-    assert discordant(8, 0) == pytest.approx(2 * 0.5**8)
-    assert discordant(3, 3) == 1.0
+    assert sign_test(0, 0) == 1.0
+    assert sign_test(8, 0) == pytest.approx(2 * 0.5**8)
+    assert sign_test(3, 3) == 1.0
 
 
 def test_distances_are_scipys_of_all_values_together():

@@ -121,7 +121,7 @@ def test_the_first_difference_is_said(one, other, identical_ms, first):
 
 def test_what_cannot_be_compared_is_refused():
     one = spikes((3, 0))
-    with pytest.raises(ObservationError, match="must hold all spikes"):
+    with pytest.raises(ObservationError, match="must contain all spikes"):
         compare_spikes(one, replace(one, spikes=None), graph=0, names=NAMES)
     longer = spikes((3, 0), steps=200)
     with pytest.raises(ObservationError, match="different lengths"):

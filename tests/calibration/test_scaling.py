@@ -281,7 +281,7 @@ def test_a_time_that_is_lost_in_the_noise_is_no_measurement(study, monkeypatch):
     ready = read_study(study)
     found = measurement.measure(ready, ready.parameters({}), duration_ms=300)
     assert isinstance(found, Omitted)
-    assert found.reason == "300 ms are too short to be timed"
+    assert found.reason == "300 ms is too short to be timed"
 
 
 @pytest.mark.slow
@@ -402,7 +402,7 @@ def test_the_command_prints_json_and_draws_a_figure(study, tmp_path, capsys):
     assert [one["batch_size"] for one in found["growth"]] == [1, 3]
     assert found["growth"][0]["time"]["error"] >= 0
     assert found["notes"] == [
-        "1,210 neurons do not divide into these populations and clusters: 1,212 instead"
+        "1,210 neurons cannot be divided among these populations and clusters: 1,212 instead"
     ]
     assert found["figure"] == "scale.png"
     assert (tmp_path / "scale.png").read_bytes().startswith(b"\x89PNG")
@@ -430,7 +430,7 @@ def test_people_get_a_table_and_the_growth_in_words(study, capsys):
         (["--backend", "nest", "--batch", "40"], "nest simulates one network at a time here, not 40"),
         (["--sizes", "0"], "--sizes"),
         (["--sizes", "600", "many"], "valid integer"),
-        (["--duration", "0"], "the duration must be above 0"),
+        (["--duration", "0"], "the duration must be positive"),
         (["--set", "drive=-1"], "--set drive=-1: drive must be at least 0"),
         (["--figure", "scale.doc"], "unknown format of figure 'scale.doc'"),
     ],

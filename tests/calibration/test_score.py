@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from calibrate.calibration.trials.averages import Summary, average, combine
-from calibrate.calibration.trials.score import INFEASIBLE, score, weighted
+from calibrate.calibration.trials.score import INFEASIBLE, score, weighted_mean
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.objective import Constraint, Estimate, find_statistic
 from calibrate.study import Study
@@ -109,7 +109,7 @@ def test_an_undefined_statistic_breaks_a_constraint_by_its_shortfall(shortfall, 
 
 
 def test_the_weighted_mean_is_that_of_the_objectives_weights(tmp_path):
-    assert weighted(study(tmp_path).objectives, [4.0, 8.0]) == pytest.approx((4 + 3 * 8) / 4)
+    assert weighted_mean(study(tmp_path).objectives, [4.0, 8.0]) == pytest.approx((4 + 3 * 8) / 4)
 
 
 def test_a_summary_is_of_the_graphs_where_the_statistic_is_defined():

@@ -139,7 +139,7 @@ def test_what_cannot_be_validated_is_refused(tmp_path, capfd):
     with pytest.raises(StudyError, match="study 'small' has no trial 99"):
         validate(study, [99], progress=False)
     _, err = printed(capfd, "validate", "small.toml", "--exact", code=1)
-    assert "exact mode compares NEST and GeNN, but only Poisson can simulate this here" in err
+    assert "exact mode compares NEST and GeNN, but only Poisson can simulate this study" in err
     _, err = printed(capfd, "validate", "small.toml", "--exact", "--replicates", "4", code=2)
     assert "one graph of each trial" in err
     _, err = printed(capfd, "validate", "small.toml", "--replicates", "2", code=2)

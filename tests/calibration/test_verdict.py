@@ -18,9 +18,9 @@ from calibrate.calibration.validation.verdict import (
     SpikesCompared,
     Verdict,
     as_json,
-    exactly,
     from_json,
     judge,
+    judge_spikes,
 )
 from tests.helpers.studies import RATE_E, RATE_I, small_study
 
@@ -153,7 +153,7 @@ def test_too_much_noise_leaves_it_open_and_says_how_many_would_decide(study):
     found = verdict(study, a, side(4, rate_E=[5.0] * 4))
     assert found.verdict == "undecided"
     assert found.needed == row(found, "rate_E").needed == 15
-    assert found.reasons == ("rate_E may differ by its tolerance (15 replicates would tell)",)
+    assert found.reasons == ("rate_E may differ by its tolerance (15 replicates would decide)",)
     assert found.power < 0.5
 
 
@@ -212,7 +212,7 @@ def test_undefined_in_both_is_the_same_and_meets_no_target(study):
 def test_defined_in_one_only_is_a_difference(study):
     found = verdict(study, side(12), side(12, dwell_time=[math.nan] * 12))
     assert found.verdict == "not_confirmed"
-    assert found.reasons == ("dwell_time is defined on 12 graphs in one, 0 in the other",)
+    assert found.reasons == ("dwell_time is defined on 12 graphs in one simulator, 0 in the other",)
     assert row(found, "dwell_time").decision == "different"
 
 
@@ -232,7 +232,7 @@ def test_pairs_of_which_one_failed_are_left_out(study):
     assert row(found, "rate_E").reference.defined == 11
     few = verdict(study, a[:3], [b[0], *b[1:3]])
     assert few.verdict == "undecided"
-    assert few.reasons == ("2 pairs of simulations completed, and it takes 3",)
+    assert few.reasons == ("2 pairs of simulations completed, but 3 are needed",)
 
 
 def test_identical_simulators_are_confirmed_at_the_stated_rate(study):
@@ -278,10 +278,10 @@ def test_a_verdict_comes_back_from_json_as_it_was(study):
 
 def test_spike_trains_confirm_where_all_are_identical(study):
     same = SpikesCompared(graph=1000, identical_ms=2500.0, duration_ms=2500.0, spikes=99, first=None)
-    found = exactly(trial(study), [same], simulators=NAMES, finished="2026-01-01")
+    found = judge_spikes(trial(study), [same], simulators=NAMES, finished="2026-01-01")
     assert (found.verdict, found.exact, found.reasons) == ("confirmed", True, ())
     apart = replace(same, identical_ms=12.3, first="a spike of E neuron 3 at 12.4 ms in NEST only")
-    found = exactly(trial(study), [same, apart], simulators=NAMES, finished="2026-01-01")
+    found = judge_spikes(trial(study), [same, apart], simulators=NAMES, finished="2026-01-01")
     assert found.verdict == "not_confirmed"
     assert found.reasons == (
         "graph 1000: identical for 12.3 ms, then a spike of E neuron 3 at 12.4 ms in NEST only",

@@ -338,7 +338,7 @@ def test_sqlite_on_a_network_file_system_is_warned_of(study, tmp_path, capfd, mo
     mounts = [local, SimpleNamespace(mountpoint=str(tmp_path), fstype="nfs4")]
     monkeypatch.setattr("calibrate.store.urls.psutil.disk_partitions", lambda **_: mounts)
     assert execute(["run", study, "--slots", "1"]) == 0
-    assert "small.db lies on a network file system (nfs4)" in capfd.readouterr().err
+    assert "small.db is on a network file system (nfs4)" in capfd.readouterr().err
     del mounts[1]
     assert execute(["run", study, "--slots", "1"]) == 0
     assert "network file system" not in capfd.readouterr().err

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from calibrate import simulators
-from calibrate.calibration.resources.batch_size import sized
+from calibrate.calibration.resources.batch_size import with_batch_size
 from calibrate.calibration.study_pool import footprint_of, pool_for, warnings_of
 from calibrate.cli.commands import execute
 from calibrate.errors import SimulatorError
@@ -278,7 +278,7 @@ def test_memory_that_is_full_is_one_line_before_anything_is_built(small_gpu):
     with pytest.raises(SimulatorError, match=r"needs about 0\.7 GiB on the GPU \(H100\).* 0\.0 GiB are free"):
         pool_for(small_gpu(0))
     with pytest.raises(SimulatorError, match="one network needs"):
-        sized(small_gpu(0))
+        with_batch_size(small_gpu(0))
     with pytest.raises(SimulatorError, match=r"GiB of memory, .* 0\.1 GiB are free"):
         pool_for(small_gpu(80 * GIB, host=0.1 * GIB))
 
@@ -302,9 +302,7 @@ def test_two_processes_share_each_gpu_or_one_where_memory_is_short(small_gpu):
     assert pool_for(small_gpu(80 * GIB), slots=1).slots == 1
     assert pool_for(small_gpu(80 * GIB), at_once=30).slots == 1
     short = small_gpu(room_for(30, footprint_of(small_gpu(GIB))))
-    with pytest.raises(
-        SimulatorError, match="memory is too short for 4 processes on 1 GPU: use fewer --slots"
-    ):
+    with pytest.raises(SimulatorError, match="not enough memory for 4 processes on 1 GPU: use fewer --slots"):
         pool_for(short, slots=4)
 
 

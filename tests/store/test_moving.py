@@ -103,14 +103,14 @@ def test_notes_and_pictures_stay_with_their_trials_where_ids_overlap(study, tmp_
 
 def test_a_copy_changes_nothing_where_it_cannot_be_made(study, tmp_path, capfd):
     url = storage_url(study)
-    with pytest.raises(StoreError, match="is the database that the study is in"):
+    with pytest.raises(StoreError, match="is the study's current database"):
         copy_study(study, url, url)
     with Store(study, url) as store:
         store.news()
-        with pytest.raises(StoreError, match=r"is being run \(process \d+ on .+\); wait for it, or stop it"):
+        with pytest.raises(StoreError, match=r"is running \(process \d+ on .+\); wait for it, or stop it"):
             copy_study(study, url, f"sqlite:///{tmp_path}/other.db")
     copy_study(study, url, f"sqlite:///{tmp_path}/other.db")
-    with pytest.raises(StoreError, match="holds a study 'small' already"):
+    with pytest.raises(StoreError, match="already holds a study 'small'"):
         copy_study(study, url, f"sqlite:///{tmp_path}/other.db")
     assert execute(["copy", "small.toml", "--to", "sqlite:///nowhere/x.db"]) == 2
     assert "there is no folder" in capfd.readouterr().err

@@ -21,7 +21,7 @@ from calibrate.calibration.result import Result
 from calibrate.cli.commands import execute
 from calibrate.errors import StoreError
 from calibrate.objective import Estimate
-from calibrate.store import Adopted, Store, check_origins, named, schema, storage_url
+from calibrate.store import Adopted, Store, check_origins, resolve_name, schema, storage_url
 from calibrate.study import Study, read_study
 from tests.helpers.in_memory import Bench
 from tests.helpers.studies import RATE_E, RATE_I, small_study, write_study
@@ -38,7 +38,7 @@ def went(
 ) -> tuple[Result, dict[str, Adopted], str]:
     """Run `study` in its database as the command does, without processes; its name there."""
     url = storage_url(study)
-    place = named(study, url, new=new)
+    place = resolve_name(study, url, new=new)
     with Store(place.study, url) as store:
         adopted = {name: store.adopt(name) for name in origins}
         return run(place.study, pool=bench or Bench(), store=store), adopted, place.study.name
@@ -115,10 +115,10 @@ def test_each_change_is_a_study_of_its_own_and_comes_after_the_last(tmp_path):
     went(small_study(tmp_path))
     _, _, second = went(small_study(tmp_path, TARGET), new=True)
     third = small_study(tmp_path, objectives=[RATE_E | {"target": 8.0}, RATE_I])
-    place = named(third, storage_url(third), new=True)
+    place = resolve_name(third, storage_url(third), new=True)
     assert place.predecessor == second
     with pytest.raises(StoreError, match=f"differs from study '{second}'.*target was 7.0, is 8.0"):
-        named(third, storage_url(third))
+        resolve_name(third, storage_url(third))
     went(third, new=True)
     assert len(set(names())) == 3
 
@@ -149,8 +149,8 @@ def test_studies_whose_names_only_begin_alike_are_left_alone(tmp_path):
         with Store(study, "sqlite:///small.db"):
             pass
     study = small_study(tmp_path)
-    assert named(study, "sqlite:///small.db").study.name == "small"
-    assert named(study, "sqlite:///small.db").predecessor is None
+    assert resolve_name(study, "sqlite:///small.db").study.name == "small"
+    assert resolve_name(study, "sqlite:///small.db").predecessor is None
 
 
 def test_taking_over_belongs_to_a_new_study(tmp_path, capfd):
@@ -240,7 +240,7 @@ def test_a_run_that_is_stopped_before_they_are_told_tells_them_later(tmp_path):
     went(small_study(tmp_path))
     changed = small_study(tmp_path, TARGET)
     url = storage_url(changed)
-    place = named(changed, url, new=True)
+    place = resolve_name(changed, url, new=True)
     with Store(place.study, url) as store:
         assert store.adopt("small").taken == 8
     result, _, name = went(changed)
@@ -348,7 +348,7 @@ def test_graphs_that_were_fresh_stay_fresh(tmp_path):
     assert rows("select max(realisation) from calibrate_simulation") == [(3,)]
     study = small_study(tmp_path, lenient, replicates={"graphs": 6})
     url = storage_url(study)
-    place = named(study, url, new=True)
+    place = resolve_name(study, url, new=True)
     with Store(place.study, url) as store:
         store.adopt("small")
         _, found = store.news()
@@ -415,7 +415,7 @@ def test_a_study_that_the_file_names_is_taken_over_at_every_run(tmp_path, capfd)
     path = write_study(tmp_path, TARGET, prior={"study": "small"}, storage=storage, name="other")
     command = ["run", str(path), "--slots", "1"]
     assert execute(command) == 0
-    assert "8 trials of study 'small' count here" in capfd.readouterr().err
+    assert "8 trials imported from study 'small'" in capfd.readouterr().err
     assert uuids(taken("other")) == uuids(trials("small"))
     assert len(trials("other")) == 16
     assert execute([*command, "--trials", "9", "--json"]) == 0
@@ -439,14 +439,14 @@ def test_a_prior_study_that_is_not_there_is_refused_and_nothing_is_begun(tmp_pat
 def test_a_prior_study_where_there_is_no_database_creates_none(tmp_path, capfd):
     path = write_study(tmp_path, prior={"study": "small-1"})
     line = refused(capfd, "run", str(path), "--slots", "1", "--quiet")
-    assert line.endswith("has no other study 'small-1': there are none")
+    assert line.endswith("has no other study 'small-1'; other studies: none")
     assert not Path("small.db").exists()
 
 
 def test_a_database_that_is_given_as_a_uri_is_asked_too(tmp_path):
     went(small_study(tmp_path))
     changed, url = small_study(tmp_path, TARGET), f"sqlite:///file:{tmp_path}/small.db?uri=true"
-    place = named(changed, url, new=True)
+    place = resolve_name(changed, url, new=True)
     assert place.predecessor == "small"
     check_origins(place.study, url, ["small"])
 
@@ -486,8 +486,8 @@ def test_a_study_of_the_first_version_is_migrated_by_the_study_that_follows_it(t
     study = read_study("version1.toml")
     url = storage_url(study)
     with pytest.raises(StoreError, match=r"rate_E.target was 6.0, is 5.0"):
-        named(study, url)
-    place = named(study, url, new=True)
+        resolve_name(study, url)
+    place = resolve_name(study, url, new=True)
     assert place.predecessor == "version1"
     with Store(place.study, url) as store:
         assert store.adopt("version1") == Adopted(taken=0, outside=0, without_observation=4)

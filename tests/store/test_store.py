@@ -198,12 +198,12 @@ def test_a_changed_or_missing_observation_is_refused(store, tmp_path):
     store.record(simulation("a", observation=observation()))
     path = tmp_path / "small.observations" / "a-1-0.npz"
     path.write_bytes(path.read_bytes() + b"x")
-    with pytest.raises(StoreError, match="was changed since it was written"):
+    with pytest.raises(StoreError, match="has changed since it was written"):
         store.observation("a", stage=1)
     path.unlink()
-    with pytest.raises(StoreError, match="cannot be read"):
+    with pytest.raises(StoreError, match="cannot read the observation"):
         store.observation("a", stage=1)
-    with pytest.raises(StoreError, match="no observation of candidate b was kept"):
+    with pytest.raises(StoreError, match="no observation of candidate b is stored"):
         store.observation("b", stage=1)
 
 
@@ -274,7 +274,7 @@ def test_changes_that_cannot_matter_are_accepted(study, tmp_path):
 
 def test_an_optuna_study_of_someone_else_is_left_alone(study):
     optuna.create_study(study_name="small", storage="sqlite:///small.db")
-    with pytest.raises(StoreError, match="that calibrate did not begin"), Store(study, storage_url(study)):
+    with pytest.raises(StoreError, match="that calibrate did not create"), Store(study, storage_url(study)):
         pass
     assert rows("small.db", "select count(*) from trials") == [(0,)]
 
@@ -329,7 +329,7 @@ def test_a_newer_database_is_refused_and_left_as_it_is(study):
     ("url", "message"),
     [
         ("results.db", "'results.db' is not the URL of a database; write sqlite:///FILE.db"),
-        ("sqlite://", "names no file"),
+        ("sqlite://", "does not name a file"),
         ("sqlite:///no/such/folder/x.db", "there is no folder .*/no/such/folder for the database x.db"),
         ("sqlite:///small.toml", "small.toml: the file is not an SQLite database"),
         ("oracles://x", "oracles://x: .*oracles"),
@@ -379,7 +379,7 @@ def test_a_full_disk_is_a_clear_message_and_what_was_kept_stays(
     monkeypatch.setattr("time.sleep", lambda _: None)  # Optuna tries five times
     store.record(simulation("kept"))
     fill(store)
-    with pytest.raises(StoreError, match="the disk is full; make room and run again"):
+    with pytest.raises(StoreError, match="the disk is full; free some space and run again"):
         write(store, study)
     assert ("kept",) in rows("small.db", "select uuid from calibrate_simulation")
     assert rows("small.db", "select count(*) from trials where state = 'RUNNING'") == [(0,)]
@@ -394,7 +394,7 @@ def test_a_database_held_by_another_process_is_waited_for_then_reported(store):
 
     event.listen(store._engine, "connect", impatient)
     store._engine.dispose()
-    with pytest.raises(StoreError, match="another process has held it for 20 s"):
+    with pytest.raises(StoreError, match="another process has locked it for 20 s"):
         store.record(simulation("a"))
     other.execute("rollback")
     store.record(simulation("a"))
@@ -405,11 +405,11 @@ def test_a_database_that_is_removed_or_replaced_is_written_to_no_more(store, stu
     store.record(simulation("a"))
     Path("small.db").rename("away.db")
     for write in (lambda: store.record(simulation("b")), lambda: store.mirror(trials(study, "a"))):
-        with pytest.raises(StoreError, match="was removed or replaced while this run went on"):
+        with pytest.raises(StoreError, match="was removed or replaced during this run"):
             write()
     assert not Path("small.db").exists()
     Path("small.db").touch()
-    with pytest.raises(StoreError, match="was removed or replaced while this run went on"):
+    with pytest.raises(StoreError, match="was removed or replaced during this run"):
         store.record(simulation("b"))
     Path("away.db").replace("small.db")
     store.record(simulation("b"))

@@ -224,7 +224,7 @@ def test_the_environment_names_the_database_too(capfd, monkeypatch):
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("sqlite:////proc/x.db", "/proc cannot be written"),
+        ("sqlite:////proc/x.db", "cannot write to /proc"),
         ("sqlite:///text.db", "not an SQLite database"),
         ("postgresql://nobody@localhost:1/none", "postgresql+psycopg://nobody@localhost:1/none"),
     ],

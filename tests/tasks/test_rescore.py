@@ -47,7 +47,7 @@ def rescored(folder: Path, *changes: Tables) -> list[str]:
 def test_with_another_target_all_trials_count_again_and_nothing_is_simulated(tmp_path):
     before = read_results(small_study(tmp_path))
     change = {"objectives": [RATE_E | {"target": 15.0}, RATE_I]}
-    assert rescored(tmp_path, change) == ["8 trials of study 'small' count here"]
+    assert rescored(tmp_path, change) == ["8 trials imported from study 'small'"]
     after = read_results(small_study(tmp_path, change))
     assert after.study.name.startswith("small-")
     assert after.counts == {"complete": 8, "failed": 0, "infeasible": 0, "taken_over": 8}
@@ -86,7 +86,7 @@ def test_a_statistic_of_ones_own_is_computed_from_what_was_kept(tmp_path):
 def test_a_statistic_that_needs_what_was_not_kept_is_refused_with_the_reason(tmp_path, capsys):
     study = write_study(tmp_path, objectives=[RATE_E, RATE_I | {"statistic": "own.py:last"}])
     assert execute(["rescore", study.name]) == 1
-    assert "8 cannot be scored again: statistic last raised" in capsys.readouterr().err
+    assert "8 cannot be rescored: statistic last raised" in capsys.readouterr().err
 
 
 def test_a_grid_keeps_its_points(tmp_path):

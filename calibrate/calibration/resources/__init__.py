@@ -1,1 +1,1 @@
-"""What simulating a study takes on this machine: memory, time, batch sizes, growth."""
+"""Resources that a study needs on this machine: memory, time, batch sizes, and their growth with size."""

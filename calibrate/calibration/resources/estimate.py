@@ -1,11 +1,11 @@
-"""What a study will cost on this machine: memory, and time by simulating a little of it."""
+"""The cost of a study on this machine: memory, and time, measured by simulating a small part of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 from calibrate import simulators
-from calibrate.calibration.resources.batch_size import untried
+from calibrate.calibration.resources.batch_size import choose_first_size
 from calibrate.calibration.study_pool import footprint_of, room_on_gpus, setup_of
 from calibrate.errors import SimulatorError
 from calibrate.simulation.capacity import slots_for
@@ -14,7 +14,8 @@ from calibrate.simulators.genn import cuda
 from calibrate.simulators.genn.footprint import PROCESS_BYTES
 from calibrate.study import Study
 
-# How much of a network is simulated, at least: it costs seconds if a trial costs minutes.
+# The simulated time: this (ms), or this share of the study's duration if that is longer. It takes seconds if
+# a trial takes minutes.
 SAMPLE_MS = 200.0
 SHARE = 0.05
 PATIENCE_S = 120.0
@@ -26,11 +27,11 @@ class Cost:
 
     neurons, synapses  of one network
     memory_bytes       of one process
-    slots, batch_size  processes, and networks that each simulates at once
-    build_s            building a network, once per process and graph (compilation apart)
-    trial_s            one trial: all its stages and graphs, where it passes them all; None: not known
-    total_s            all trials; None: not known, or no number of trials is given
-    note               why something is not known
+    slots, batch_size  number of processes, and of networks that each simulates at once
+    build_s            building a network, once per process and graph (without compilation)
+    trial_s            one trial that passes all stages, on all graphs; None: unknown
+    total_s            all trials; None: unknown, or the study has no number of trials
+    note               why something is unknown
     """
 
     neurons: int
@@ -47,14 +48,14 @@ class Cost:
 def estimate(study: Study, *, timed: bool = True) -> Cost:
     """The cost of `study`, which must name a simulator.
 
-    Times are from simulating a little on all slots at once, unless `timed` is false. The network is the one
-    in the middle of the ranges; one that fires more takes longer. Raises SimulatorError where not even one
-    network fits into the memory.
+    Times are measured in a short simulation on all slots at once, unless `timed` is false. Its parameters are
+    in the middle of their ranges; a network that fires more takes longer. Raises SimulatorError if not even
+    one network fits into memory.
     """
     simulation, network = study.simulation, study.network
     size, gpus = simulators.batch_size(simulation.backend, simulation.batch_size), 0
     if simulators.on_gpu(simulation.backend):
-        size, slots = room_on_gpus(study, simulation.batch_size or untried(study))
+        size, slots = room_on_gpus(study, simulation.batch_size or choose_first_size(study))
         memory_bytes = PROCESS_BYTES + size * footprint_of(study).host_bytes
         gpus = cuda.count()
     else:
@@ -68,10 +69,10 @@ def estimate(study: Study, *, timed: bool = True) -> Cost:
         batch_size=size,
     )
     # Processes that share a GPU take turns on it.
-    return _timed(study, structure, turns=slots / (gpus or slots)) if timed else structure
+    return _add_times(study, structure, turns=slots / (gpus or slots)) if timed else structure
 
 
-def _timed(study: Study, structure: Cost, *, turns: float) -> Cost:
+def _add_times(study: Study, structure: Cost, *, turns: float) -> Cost:
     n = structure.slots * structure.batch_size
     setup = setup_of(study, batch_size=structure.batch_size)
     with Probe(setup, study.parameters({}), n=n, slots=structure.slots, timeout_s=PATIENCE_S) as probe:
@@ -79,7 +80,7 @@ def _timed(study: Study, structure: Cost, *, turns: float) -> Cost:
         try:
             outcomes = probe.run(sample_ms)
         except SimulatorError as error:
-            return replace(structure, note=f"time is not known: {error}")
+            return replace(structure, note=f"the time is unknown: {error}")
     per_ms = turns * max(outcome.wall_s for outcome in outcomes) / sample_ms
     full, replicates = study.stages[-1], study.replicates
     lengths = [stage.warmup_ms + stage.duration_ms for stage in study.stages[:-1]]

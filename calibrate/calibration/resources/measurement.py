@@ -1,4 +1,4 @@
-"""What one network costs: the time to build and to simulate it, and the memory of its process."""
+"""The cost of one network: the time to build and to simulate it, and the memory of its process."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from calibrate.simulation.jobs import Outcome
 from calibrate.simulation.probe import Probe
 from calibrate.study import Study
 
-# Before the measurement, until the onset of activity is over.
+# Simulated before the measurement, so that the onset of activity is over (ms).
 SETTLING_MS = 200.0
-# A measurement takes about so long, but simulates no shorter and no longer time than these.
+# A measurement takes about this wall time, within these limits of simulated time.
 WALL_S = 5.0
 SHORTEST_MS, LONGEST_MS = 500.0, 10_000.0
 
@@ -107,12 +107,12 @@ def measure(
 ) -> Measurement | Omitted:
     """Simulate the network with these complete `parameters` in a new process; `study` names its simulator.
 
-    Every repeat is the same simulation. It begins with the settling that is simulated by itself before, so
-    that their difference in time is that of the measurement: without loading, onset and readout.
+    Every repeat is the same simulation. It begins with a settling period, which is also simulated alone
+    beforehand. The difference of their times is that of the measurement, without loading, onset and readout.
     """
     backend, network = study.simulation.backend, study.model.network(parameters)
 
-    def omitted(reason: str) -> Omitted:
+    def omit(reason: str) -> Omitted:
         return Omitted(backend=backend, batch_size=batch_size, neurons=network.n_neurons, reason=reason)
 
     try:
@@ -129,10 +129,10 @@ def measure(
             runs = [probe.run(duration_ms, warmup_ms=settling_ms) for _ in range(repeats)]
             memory_bytes = _peak_bytes(probe.pool.processes[0])
     except SimulatorError as error:
-        return omitted(str(error))
+        return omit(str(error))
     walls_s = tuple(outcomes[0].wall_s - settled.wall_s for outcomes in runs)
     if min(walls_s) <= 0:
-        return omitted(f"{duration_ms:g} ms are too short to be timed")
+        return omit(f"{duration_ms:g} ms is too short to be timed")
     return Measurement(
         backend=backend,
         batch_size=batch_size,
@@ -148,19 +148,19 @@ def measure(
 
 
 def synapses(network: Network) -> int:
-    """The number of synapses; expected, where pairs are connected at random."""
+    """The number of synapses; its expectation if pairs are connected at random."""
     return round(sum(network.expected_synapses(projection) for projection in network.projections))
 
 
 def _mean_rate_hz(outcomes: Sequence[Outcome]) -> float:
-    found = [one.observation for one in outcomes]
-    return statistics.fmean(1000 * float(one.neuron_totals.mean()) / one.duration_ms for one in found)
+    observations = [outcome.observation for outcome in outcomes]
+    return statistics.fmean(1000 * float(o.neuron_totals.mean()) / o.duration_ms for o in observations)
 
 
 def _peak_bytes(pid: int) -> int:
     try:
         status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:  # not Linux: what it has now, with the network still in it
+    except OSError:  # not Linux: the current memory, which still includes the network
         return int(psutil.Process(pid).memory_info().rss)
     (peak,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
     return 1024 * int(peak)

@@ -20,7 +20,7 @@ from calibrate.study import Study
 SIZES = (1_500, 3_000, 6_000, 12_500, 25_000)
 """Numbers of neurons that are measured by default."""
 
-# Beyond, a fit says nothing.
+# An extrapolation to more neurons than this is meaningless.
 LARGEST = 1e9
 
 
@@ -68,7 +68,7 @@ def power_law(neurons: Sequence[float], y: Sequence[float]) -> PowerLaw | None:
     """The power law through the points by least squares of logarithms; None for fewer than two."""
     if len(neurons) < 2:
         return None
-    from scipy.stats import linregress  # for those who need it
+    from scipy.stats import linregress  # slow to import, and seldom needed
 
     line = linregress([math.log(n) for n in neurons], [math.log(value) for value in y])
     error = float(line.stderr) if len(neurons) > 2 else None
@@ -105,19 +105,19 @@ class Growth:
 
 def growth_of(measurements: Sequence[Measurement]) -> tuple[Growth, ...]:
     """The growth of each simulator and batch size that was measured with at least two sizes."""
-    found = []
-    for backend, batch_size in dict.fromkeys((one.backend, one.batch_size) for one in measurements):
-        points = [one for one in measurements if (one.backend, one.batch_size) == (backend, batch_size)]
-        neurons = [one.neurons for one in points]
-        time = power_law(neurons, [one.real_time_factor for one in points])
-        memory = power_law(neurons, [one.memory_bytes for one in points])
+    growth = []
+    for backend, batch_size in dict.fromkeys((m.backend, m.batch_size) for m in measurements):
+        points = [m for m in measurements if (m.backend, m.batch_size) == (backend, batch_size)]
+        neurons = [point.neurons for point in points]
+        time = power_law(neurons, [point.real_time_factor for point in points])
+        memory = power_law(neurons, [point.memory_bytes for point in points])
         if time is None or memory is None:
             continue
         limit = None
         if time.exponent > 0:
             log_limit = -math.log(time.coefficient) / time.exponent
             limit = math.exp(log_limit) if log_limit < math.log(LARGEST) else None
-        found.append(
+        growth.append(
             Growth(
                 backend=backend,
                 batch_size=batch_size,
@@ -127,7 +127,7 @@ def growth_of(measurements: Sequence[Measurement]) -> tuple[Growth, ...]:
                 extrapolated=limit is not None and not min(neurons) <= limit <= max(neurons),
             )
         )
-    return tuple(found)
+    return tuple(growth)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,16 +216,16 @@ def scale(
     [500, 1000]
     """
     if min((*sizes, *batch_sizes, repeats)) < 1 or (duration_ms is not None and not duration_ms > 0):
-        raise StudyError("sizes, batch sizes, repeats and the duration must be above 0")
-    chosen = dict.fromkeys(simulators.choose(name) for name in backends) or _installed()
+        raise StudyError("sizes, batch sizes, repeats and the duration must be positive")
+    chosen = dict.fromkeys(simulators.choose(name) for name in backends) or _find_installed()
     for backend in chosen:
         if max(batch_sizes) > 1 and backend != "poisson" and not simulators.on_gpu(backend):
             raise StudyError(
                 f"{backend} simulates one network at a time here, not {max(batch_sizes)}: "
-                "batches are for GeNN on a GPU"
+                "only GeNN on a GPU simulates batches"
             )
     networks, notes = _networks(study, sizes, parameters or {})
-    found: list[Measurement | Omitted] = []
+    results: list[Measurement | Omitted] = []
     interrupted = False
     try:
         for backend in chosen:
@@ -233,58 +233,58 @@ def scale(
                 for complete, network in networks:
                     batch = f" in batches of {batch_size}" if batch_size > 1 else ""
                     say(f"{backend}: {network.n_neurons:,} neurons{batch}, {synapses(network):,} synapses")
-                    one = measure(
+                    result = measure(
                         study.on(backend),
                         complete,
                         batch_size=batch_size,
                         duration_ms=duration_ms,
                         repeats=repeats,
                     )
-                    found.append(one)
+                    results.append(result)
     except KeyboardInterrupt:
         interrupted = True
-    measurements = tuple(one for one in found if isinstance(one, Measurement))
+    measurements = tuple(result for result in results if isinstance(result, Measurement))
     return Scaling(
         study=study.name,
         measurements=measurements,
-        omitted=tuple(one for one in found if isinstance(one, Omitted)),
+        omitted=tuple(result for result in results if isinstance(result, Omitted)),
         growth=growth_of(measurements),
         notes=notes,
         interrupted=interrupted,
     )
 
 
-def _installed() -> list[str]:
-    found = []
+def _find_installed() -> list[str]:
+    installed = []
     for name in ("genn", "nest"):
         try:
-            found.append(simulators.choose(name))
+            installed.append(simulators.choose(name))
         except SimulatorError:
             continue
-    return found or [simulators.choose("auto")]  # which says what to install
+    return installed or [simulators.choose("auto")]  # its error says what to install
 
 
 def _networks(
-    study: Study, sizes: Sequence[int], given: Mapping[str, Any]
+    study: Study, sizes: Sequence[int], parameters: Mapping[str, Any]
 ) -> tuple[list[tuple[dict[str, Any], Network]], tuple[str, ...]]:
-    """Complete parameters and network of each size, the smallest first, and notes on those rounded."""
-    found: dict[int, tuple[dict[str, Any], Network]] = {}
+    """Complete parameters and network of each size, the smallest first, and notes on rounded sizes."""
+    networks: dict[int, tuple[dict[str, Any], Network]] = {}
     notes = []
     for neurons in sorted(set(sizes)):
-        resized = {**given, **sizes_for(study.model, study.parameters(given), neurons)}
+        resized = {**parameters, **sizes_for(study.model, study.parameters(parameters), neurons)}
         complete = study.parameters(resized)
         network = study.model.network(complete)
         study.model.values(network, complete)
-        found[network.n_neurons] = complete, network
+        networks[network.n_neurons] = complete, network
         if network.n_neurons != neurons:
             notes.append(
-                f"{neurons:,} neurons do not divide into these populations and clusters: "
+                f"{neurons:,} neurons cannot be divided among these populations and clusters: "
                 f"{network.n_neurons:,} instead"
             )
-    return list(found.values()), tuple(notes)
+    return list(networks.values()), tuple(notes)
 
 
-def as_json(found: Scaling) -> dict[str, Any]:
-    """What was measured, as JSON has it."""
-    measured = [{**asdict(one), "real_time_factor": one.real_time_factor} for one in found.measurements]
-    return {**asdict(found), "measurements": measured}
+def as_json(scaling: Scaling) -> dict[str, Any]:
+    """The measurements and fits as JSON."""
+    measured = [{**asdict(one), "real_time_factor": one.real_time_factor} for one in scaling.measurements]
+    return {**asdict(scaling), "measurements": measured}

@@ -1,1 +1,1 @@
-"""What is asked next: proposals by index, and the strategies of the samplers."""
+"""The search: proposals by index, and the strategies of the samplers."""

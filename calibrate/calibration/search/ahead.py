@@ -1,4 +1,4 @@
-"""Asking: when a run asks its search for candidates, before a batch or while the one before it simulates."""
+"""Asking the search for candidates, before a batch or while the previous batch simulates."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from calibrate.calibration.search.trials import Claim, Proposal
 class Asking:
     """Asks `search` for batches.
 
-    trials  as many candidates may be asked in all; None: no limit
+    trials  maximum number of candidates in total; None: no limit
     clock   counts the time in which a run only asks
-    claim   takes candidates for this run; returns what other runs have taken
-    ahead   whether `meanwhile` asks. Then no batch knows the results of the one before it, which may simulate
-            while it is asked; nor where that has ended, as after an interruption: so what is asked depends on
-            no timing
+    claim   claims candidates for this run; returns those that are taken already
+    ahead   whether `meanwhile` asks. If so, no proposals use the results of the previous batch, even if that
+            has ended, as after an interruption: proposals must not depend on timing
     """
 
     def __init__(
@@ -35,27 +34,27 @@ class Asking:
         self._clock = clock
 
     def ask(self, n: int, *, batch: int) -> list[Proposal]:
-        """Up to `n` proposals, where `batch` candidates are simulated at once."""
+        """Up to `n` proposals; `batch` candidates are simulated at once."""
         with self._clock.counts("asking"):
-            return self._proposals(n, batch)
+            return self._propose(n, batch)
 
     @contextmanager
     def meanwhile(self, n: int, *, batch: int) -> Iterator[list[Proposal]]:
-        """Ask while the body runs: what it gives holds up to `n` proposals then, none without `ahead`.
+        """Ask while the body runs; afterwards the list holds up to `n` proposals, or none without `ahead`.
 
-        The body must not use the search, nor tell anything.
+        The body must not use the search or tell candidates.
         """
-        found: list[Proposal] = []
+        proposals: list[Proposal] = []
         if not self._ahead or n <= 0:
-            yield found
+            yield proposals
             return
-        # Leaving it waits for the thread, after an exception too.
-        with ThreadPoolExecutor(1, thread_name_prefix="asking") as thread:
-            asked = thread.submit(self._proposals, n, batch)
-            yield found
+        # On leaving the executor, it waits for its thread, also after an exception.
+        with ThreadPoolExecutor(1, thread_name_prefix="asking") as executor:
+            future = executor.submit(self._propose, n, batch)
+            yield proposals
             with self._clock.counts("asking"):
-                found += asked.result()
+                proposals += future.result()
 
-    def _proposals(self, n: int, batch: int) -> list[Proposal]:
+    def _propose(self, n: int, batch: int) -> list[Proposal]:
         lag = batch if self._ahead else 0
         return self._search.ask(n, trials=self._trials, claim=self._claim, lag=lag) if n > 0 else []

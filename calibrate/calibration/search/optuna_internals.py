@@ -1,4 +1,4 @@
-"""What calibrate uses of Optuna beyond its documented interface (5.0): look here after an upgrade."""
+"""Uses of Optuna (5.0) beyond its documented interface: check these after an upgrade."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from optuna.trial import FrozenTrial
 
 
 class BatchTpe(TPESampler):
-    """Optuna's TPE for the proposals of one batch: each trial's values are looked up once, not at every ask.
+    """Optuna's TPE for the proposals of one batch, which caches the values of trials between proposals.
 
-    If Optuna renames this method, proposals stay the same and take longer.
+    If Optuna renames the method that this overrides, proposals stay the same but take longer.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -29,8 +29,8 @@ class BatchTpe(TPESampler):
         for trial in trials:
             row = self._rows.get((trial.number, names))
             if row is None:
-                found = super()._get_internal_repr([trial], search_space, study)
-                row = [float(value) for values in found.values() for value in values]
+                representation = super()._get_internal_repr([trial], search_space, study)
+                row = [float(value) for values in representation.values() for value in values]
                 if len(row) == len(names):
                     self._rows[trial.number, names] = row
             if row:
@@ -40,7 +40,7 @@ class BatchTpe(TPESampler):
 
 
 def generation_notes(generation: int) -> dict[str, Any]:
-    """What NSGA-II notes of a trial of this generation, among its system attributes."""
+    """The system attributes that NSGA-II gives a trial of this generation."""
     return {NSGAIISampler._get_generation_key(): generation}
 
 

@@ -1,7 +1,7 @@
 """Search: which parameter sets to try next, from an Optuna study in memory.
 
-What is asked depends on the told trials, the study's seed and the candidates' indices only, so a study that
-is stopped between batches and resumed goes on as if it had not been.
+Proposals depend only on the told trials, the study's seed and the indices of the candidates, so a study that
+is stopped between batches and resumed continues as if it had never stopped.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ def distribution(domain: Domain) -> BaseDistribution:
     return FloatDistribution(low, high, log=domain.log, step=domain.step)
 
 
-def _granted(wanted: Sequence[Claim]) -> Sequence[Claim]:  # noqa: ARG001
-    """The claims of other runs, where there are none."""
+def _grant_all(wanted: Sequence[Claim]) -> Sequence[Claim]:  # noqa: ARG001
+    """The default of `claim` in `Search.ask`: no other run has taken any candidate."""
     return ()
 
 
 class Search:
-    """Proposes parameter sets in `space`, and learns what became of them."""
+    """Proposes parameter sets in `space`, and learns from their results."""
 
     def __init__(self, space: Space, sampler: Sampler, *, seed: int, n_values: int = 1) -> None:
         self._seed, self._n_values = seed, n_values
@@ -73,26 +73,26 @@ class Search:
         self._counts: Counter[TrialState] = Counter()
         self._infeasible = 0
         self._next_number = 0
-        self._indices: set[int] = set()  # of the told and the open ones
-        self._adopted: set[int] = set()  # those of them that were taken over from another study
+        self._indices: set[int] = set()  # of told and open candidates
+        self._adopted: set[int] = set()  # indices adopted from another study
         self._study: optuna.Study | None = None
-        self._is_whole = True  # whether that study has all trials that were told then
+        self._is_whole = True  # whether `_study` contained all told trials when it was created
         self._draw: Callable[[], dict[str, Any]] | None = None
-        self._seen: Sequence[FrozenTrial] = ()  # the told trials that the batch that is asked knows
-        self._late: Mapping[int, Mapping[str, Any]] = {}  # parameters of the others, by index
-        self._has_view = False  # whether the study in memory is up to date for the batch that is asked
-        self._open: dict[int, Proposal] = {}  # asked and not told yet, by index
+        self._seen: Sequence[FrozenTrial] = ()  # the told trials that the current batch may use
+        self._late: Mapping[int, Mapping[str, Any]] = {}  # parameters of the other told trials, by index
+        self._has_view = False  # whether the study in memory is ready for the current batch
+        self._open: dict[int, Proposal] = {}  # asked for and not told yet, by index
         self._running: dict[int, int] = {}  # trial number in the study in memory, by candidate index
         self._points: Sequence[Mapping[str, Any]] = ()  # points to try first
 
     @property
     def trials(self) -> Sequence[FrozenTrial]:
-        """Finished trials, as they became known."""
+        """Finished trials, in the order in which they became known."""
         return self._told
 
     @property
     def best(self) -> FrozenTrial | None:
-        """The feasible trial of lowest loss, the first of equals; None where there is none."""
+        """The feasible trial of lowest loss, the first if several are equal; None if there is none."""
         return self._best
 
     def count(self, state: TrialState) -> int:
@@ -109,19 +109,19 @@ class Search:
         return front_of(self._told)
 
     def restore(self, trials: Sequence[FrozenTrial]) -> None:
-        """Take in finished trials of other runs, earlier ones or such as go on beside this one."""
+        """Take in finished trials of earlier or concurrent runs."""
         for trial in trials:
             if trial.state.is_finished():
                 self._take(trial)
 
     def reopen(self, proposals: Sequence[Proposal]) -> None:
-        """Take in proposals of other runs that will be told here: their indices are not asked again."""
+        """Take in proposals of other runs that this run will tell; it does not ask for these indices."""
         self._open |= {proposal.index: proposal for proposal in proposals}
         self._indices.update(proposal.index for proposal in proposals)
         self._adopted.update(proposal.index for proposal in proposals if proposal.adopted)
 
     def enqueue(self, points: Sequence[Mapping[str, Any]]) -> None:
-        """Ask these points next, unless they were asked; a parameter they do not name is space-filling."""
+        """Propose these points next, unless they were before; parameters that they lack are space-filling."""
         self._points = points
 
     def ask(
@@ -129,28 +129,28 @@ class Search:
         n: int,
         *,
         trials: int | None = None,
-        claim: Callable[[Sequence[Claim]], Sequence[Claim]] = _granted,
+        claim: Callable[[Sequence[Claim]], Sequence[Claim]] = _grant_all,
         lag: int = 0,
     ) -> list[Proposal]:
-        """Up to `n` proposals, with the lowest indices that are free; fewer where the points run out.
+        """Up to `n` proposals with the lowest free indices; fewer if the points run out.
 
-        trials  as many candidates may be asked in all, those that were adopted not counted
-        claim   takes these candidates; returns what other runs have taken, which is not asked
-        lag     as many indices before the first of these count as not told yet
+        trials  maximum number of candidates in total, without adopted ones
+        claim   claims candidates; returns those that other runs have taken, which are not proposed
+        lag     number of indices before the first proposed one whose results are ignored
         """
         elsewhere: dict[int, Claim] = {}
         ours: list[Claim] = []
-        while len(ours) < n and (wanted := self._free(n - len(ours), trials, ours, elsewhere)):
+        while len(ours) < n and (wanted := self._find_free(n - len(ours), trials, ours, elsewhere)):
             elsewhere |= {taken.index: taken for taken in claim(wanted)}
-            ours += [one for one in wanted if one.index not in elsewhere]
+            ours += [wish for wish in wanted if wish.index not in elsewhere]
         now = datetime.now()
         proposals: list[Proposal] = []
-        self._look(min((one.index for one in ours), default=0), lag)
+        self._look(min((own.index for own in ours), default=0), lag)
         self._draw, self._has_view = None, False
-        for one in ours:
-            parameters = self._next(one.index, one.parameters)
-            proposals.append(Proposal(index=one.index, parameters=parameters, asked=now))
-            self._open[one.index] = proposals[-1]
+        for own in ours:
+            parameters = self._propose(own.index, own.parameters)
+            proposals.append(Proposal(index=own.index, parameters=parameters, asked=now))
+            self._open[own.index] = proposals[-1]
         self._indices.update(proposal.index for proposal in proposals)
         return proposals
 
@@ -160,11 +160,11 @@ class Search:
         *,
         mirror: Callable[[Sequence[FrozenTrial]], Sequence[int]] | None = None,
     ) -> list[FrozenTrial]:
-        """Finish trials, in this order; returns them as they may be kept, without the sampler's own notes.
+        """Finish trials, in this order; returns them for storage, without attributes of the sampler.
 
-        mirror  keeps them and numbers them; by default they are numbered as they are told
+        mirror  stores the trials and returns their numbers; by default they are numbered as they are told
         """
-        trials = [self._frozen(answer, self._next_number + k) for k, answer in enumerate(answers)]
+        trials = [self._freeze(answer, self._next_number + k) for k, answer in enumerate(answers)]
         if mirror is not None:
             for trial, number in zip(trials, mirror(trials), strict=True):
                 trial.number = number
@@ -175,7 +175,7 @@ class Search:
     def _take(self, trial: FrozenTrial) -> None:
         index = int(trial.user_attrs.get(INDEX, -1))
         self._told.append(trial)
-        # Kept as they come, since they are asked for with every outcome of a batch.
+        # These are updated with each trial, because they are read after every outcome of a batch.
         self._next_number = max(self._next_number, trial.number + 1)
         self._counts[trial.state] += 1
         self._infeasible += any(value > 0 for value in trial.constraints.values())
@@ -187,12 +187,12 @@ class Search:
         self._open.pop(index, None)
         self._finish(trial, self._running.pop(index, None))
 
-    def _free(
+    def _find_free(
         self, n: int, trials: int | None, ours: Sequence[Claim], elsewhere: Mapping[int, Claim]
     ) -> list[Claim]:
-        """Up to `n` claims of the lowest indices that nobody has, the points that nobody asked in them."""
-        used = self._indices | elsewhere.keys() | {one.index for one in ours}
-        adopted = self._adopted | {one.index for one in elsewhere.values() if one.adopted}
+        """Up to `n` claims for the lowest free indices, with those points to try first that are unasked."""
+        used = self._indices | elsewhere.keys() | {own.index for own in ours}
+        adopted = self._adopted | {other.index for other in elsewhere.values() if other.adopted}
         free: list[int] = []
         asked = 0
         for index in range(sys.maxsize if self._strategy.size is None else self._strategy.size):
@@ -201,23 +201,23 @@ class Search:
             asked += index not in adopted
             if index not in used:
                 free.append(index)
-        points = self._unasked([*ours, *elsewhere.values()]) if self._points else []
+        points = self._find_unasked([*ours, *elsewhere.values()]) if self._points else []
         return [
             Claim(index=index, parameters=points[k] if k < len(points) else {})
             for k, index in enumerate(free)
         ]
 
-    def _unasked(self, elsewhere: Sequence[Claim]) -> list[Mapping[str, Any]]:
-        """The points to try first that neither this search nor these claims have."""
+    def _find_unasked(self, claims: Sequence[Claim]) -> list[Mapping[str, Any]]:
+        """The points to try first that neither this search nor these claims contain."""
         told = [(int(trial.user_attrs.get(INDEX, -1)), trial.params) for trial in self._told]
         waiting = [(index, proposal.parameters) for index, proposal in self._open.items()]
-        others = [(one.index, one.parameters) for one in elsewhere if one.index not in self._indices]
-        by_index = sorted([*told, *waiting, *others], key=lambda one: one[0])
+        others = [(claim.index, claim.parameters) for claim in claims if claim.index not in self._indices]
+        by_index = sorted([*told, *waiting, *others], key=lambda entry: entry[0])
         asked = [parameters for _, parameters in by_index]
         unasked = []
         for point in self._points:
-            # One candidate stands for one point, so that {x = 1} is asked although {x = 1, y = 2} was.
-            number = next((k for k, found in enumerate(asked) if point.items() <= found.items()), None)
+            # One candidate accounts for one point only: {x = 1} is asked for although {x = 1, y = 2} was.
+            number = next((k for k, params in enumerate(asked) if point.items() <= params.items()), None)
             if number is None:
                 unasked.append(point)
             else:
@@ -227,28 +227,28 @@ class Search:
         return unasked
 
     def _look(self, first: int, lag: int) -> None:
-        """Decide which told trials the batch whose first index is `first` knows."""
+        """Decide which told trials a batch may use; `first` is its first index."""
         by_index = {int(trial.user_attrs.get(INDEX, -1)): trial for trial in self._told} if lag else {}
         late = [k for k in range(first - lag, first) if k in by_index and k not in self._adopted]
         self._late = {index: by_index[index].params for index in late}
         hidden = {by_index[index].number for index in late}
         self._seen = [trial for trial in self._told if trial.number not in hidden] if hidden else self._told
 
-    def _next(self, index: int, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    def _propose(self, index: int, wanted: Mapping[str, Any]) -> dict[str, Any]:
         strategy = self._strategy
         if wanted or (strategy.sampler is None and not self._can_draw(index)):
             return {**strategy.points(index), **wanted}
         if strategy.propose is not None:
             if self._draw is None:
                 seed = branch_seed(self._seed, SAMPLER_BRANCH, index)
-                self._draw = strategy.propose(self._replayed(), seed)
+                self._draw = strategy.propose(self._replay(), seed)
             return self._draw()
-        assert strategy.sampler is not None  # or there would be points only
+        assert strategy.sampler is not None  # else the first branch returned the point
         if not self._has_view or self._study is None:
             self._has_view = True
             self._study = self._view(strategy.sampler(branch_seed(self._seed, SAMPLER_BRANCH, index)))
-        # A sampler that knows too few results has nothing to go by.
-        if index < strategy.startup or self._complete < strategy.least:
+        # With too few results, a sampler has nothing to learn from.
+        if index < strategy.startup or self._n_complete < strategy.least:
             parameters = strategy.points(index)
             self._add_running(index, parameters)
             return parameters
@@ -258,7 +258,7 @@ class Search:
 
     def _can_draw(self, index: int) -> bool:
         propose, startup = self._strategy.propose, self._strategy.startup
-        return propose is not None and index >= startup and self._complete > 0
+        return propose is not None and index >= startup and self._n_complete > 0
 
     def _add_running(self, index: int, parameters: Mapping[str, Any]) -> None:
         assert self._study is not None
@@ -269,18 +269,18 @@ class Search:
         self._running[index] = len(self._study.get_trials(deepcopy=False)) - 1
 
     def _view(self, sampler: BaseSampler) -> optuna.Study:
-        """The study in memory that `sampler` sees, with a limited number of trials."""
+        """The study in memory that `sampler` uses, with a limited number of trials."""
         limit, notes = self._strategy.history, self._strategy.notes
         whole = len(self._told) <= limit and len(self._seen) == len(self._told)
         if self._study is not None and self._is_whole and whole and not self._open and not notes:
             self._study.sampler = sampler
             return self._study
         study = optuna.create_study(sampler=sampler, directions=["minimize"] * self._n_values)
-        remembered = self._remembered(limit)
+        remembered = self._choose_history(limit)
         if notes:
             remembered = [copy.copy(trial) for trial in remembered]
             for trial in remembered:
-                trial.system_attrs = {**trial.system_attrs, **notes}  # constraints are there too
+                trial.system_attrs = {**trial.system_attrs, **notes}  # the old ones include the constraints
         study.add_trials(remembered)
         self._study, self._is_whole = study, whole
         self._running.clear()
@@ -290,11 +290,11 @@ class Search:
         return study
 
     @property
-    def _complete(self) -> int:
+    def _n_complete(self) -> int:
         return sum(trial.state == TrialState.COMPLETE for trial in self._seen)
 
-    def _replayed(self) -> list[tuple[int, Mapping[str, Any], float | None]]:
-        """Index, parameters and loss (None: failed) of the trials that are seen, by index."""
+    def _replay(self) -> list[tuple[int, Mapping[str, Any], float | None]]:
+        """Index, parameters and loss (None: failed) of the visible trials, by index."""
         told = [
             (
                 int(t.user_attrs.get(INDEX, -1)),
@@ -305,7 +305,7 @@ class Search:
         ]
         return sorted(told, key=lambda trial: trial[0])
 
-    def _remembered(self, limit: int) -> list[FrozenTrial]:
+    def _choose_history(self, limit: int) -> list[FrozenTrial]:
         if len(self._seen) <= limit:
             return list(self._seen)
         complete = [trial for trial in self._seen if trial.state == TrialState.COMPLETE]
@@ -323,11 +323,11 @@ class Search:
         elif trial.state == TrialState.FAIL:
             self._study.tell(number, state=TrialState.FAIL)
         elif trial.constraints:
-            self._study = None  # only a trial that is added can carry them: the next view has it
+            self._study = None  # only an added trial can have constraints: the next view adds it
         else:
             self._study.tell(number, trial.values)
 
-    def _frozen(self, answer: Answer, number: int) -> FrozenTrial:
+    def _freeze(self, answer: Answer, number: int) -> FrozenTrial:
         trial = create_trial(
             state=TrialState.FAIL if answer.loss is None else TrialState.COMPLETE,
             values=None if answer.loss is None else list(answer.values) or [answer.loss],
@@ -339,7 +339,7 @@ class Search:
         if len(answer.values) > 1:
             trial.user_attrs[LOSS] = answer.loss
         if answer.constraints:
-            # Optuna's dashboard does not look at constraints.
+            # Optuna's dashboard ignores constraints.
             trial.user_attrs[FEASIBLE] = all(value <= 0 for value in answer.constraints.values())
         trial.number = number
         trial.datetime_start = answer.proposal.asked

@@ -1,4 +1,4 @@
-"""Samplers: how each of them proposes, one strategy by name."""
+"""Strategies: how each sampler proposes parameter sets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from calibrate.calibration.search.optuna_internals import BatchTpe, generation_n
 from calibrate.study import Cmaes, Gp, Grid, Nsga2, Qmc, Random, Sampler, Tpe
 from calibrate.study.space import Range, Space, grid_point, grid_size
 
-# Branches of the study's seed; candidates have branch 0.
+# Branches of the study's seed; branch 0 is for candidates.
 SAMPLER_BRANCH, _POINTS_BRANCH = 1, 2
 
 
@@ -24,7 +24,7 @@ def branch_seed(study_seed: int, *key: int) -> int:
 
 
 Points = Callable[[int], dict[str, Any]]
-# Index, parameters and loss (None: it failed) of a told trial.
+# Index, parameters and loss (None: failed) of a told trial.
 Told = tuple[int, Mapping[str, Any], float | None]
 
 
@@ -32,14 +32,14 @@ Told = tuple[int, Mapping[str, Any], float | None]
 class Strategy:
     """How a sampler proposes.
 
-    points   the point of each candidate index, for points that do not depend on results
-    size     number of points there are; None: no end
-    startup  so many candidates take their point even if there is a sampler
-    sampler  from a seed, Optuna's sampler; None where `points` are all there is
-    propose  instead of a sampler: from the told trials by index, and a seed, what draws the proposals
-    history  number of trials that the sampler looks at
-    least    so many trials must be complete before the sampler is asked
-    notes    what the sampler expects among the system attributes of every told trial, which are not stored
+    points   the point of each candidate index, independent of results
+    size     number of points; None: unlimited
+    startup  number of candidates that get their point although there is a sampler
+    sampler  makes Optuna's sampler from a seed; None if the strategy has only `points`
+    propose  alternative to a sampler: from told trials by index and a seed, makes a function that proposes
+    history  number of trials that the sampler uses
+    least    number of complete trials before the sampler is used
+    notes    system attributes that the sampler expects in every told trial; they are not stored
     """
 
     points: Points
@@ -91,9 +91,9 @@ def _nsga2(options: Sampler, space: Space, seed: int) -> Strategy:
     def sampler(batch_seed: int) -> BaseSampler:
         return NSGAIISampler(population_size=options.population, seed=batch_seed)
 
-    # Optuna notes each trial's generation, and takes as parents the best of the generations before. As the
-    # best survive, that is the best of all told trials: with all of them in generation 0, the next one has
-    # them as parents whatever was noted.
+    # Optuna stores each trial's generation, and selects the best trials of earlier generations as parents. As
+    # the best survive, these are the best of all told trials. With all told trials in generation 0, the next
+    # generation has the same parents, whatever generations were stored.
     return Strategy(
         points=_sobol(space, seed),
         startup=options.population,
@@ -129,7 +129,7 @@ def _cmaes(options: Sampler, space: Space, seed: int) -> Strategy:
         points = [trial for trial in told if trial[0] < options.startup]
         rest = [trial for trial in told if trial[0] >= options.startup]
         while rest and all(loss is None for _, _, loss in points):
-            points.append(rest.pop(0))  # space-filling as well: nothing was known yet
+            points.append(rest.pop(0))  # space-filling as well: no loss was known yet
         best = min((trial for trial in points if trial[2] is not None), key=_loss)
         bounds = np.tile([0.0, 1.0], (len(ranges), 1))
         evolution = CMA(
@@ -139,14 +139,14 @@ def _cmaes(options: Sampler, space: Space, seed: int) -> Strategy:
             seed=batch_seed,
             population_size=population,
         )
-        # Failed ones count as the worst, so that generations stay what was asked together.
+        # Failed trials count as the worst, so that each generation contains what was asked for together.
         for first in range(0, len(rest) - population + 1, population):
             generation = rest[first : first + population]
             if any(loss is not None for _, _, loss in generation):
                 evolution.tell([(cube(trial[1]), _loss(trial)) for trial in generation])
 
         def draw() -> dict[str, Any]:
-            # 1 itself is no quantile of a step.
+            # A parameter with steps has no value at the quantile 1.
             drawn = zip(ranges.items(), evolution.ask(), strict=True)
             return {name: domain.at(min(float(u), 1 - 1e-9)) for (name, domain), u in drawn}
 
@@ -165,7 +165,7 @@ def _sobol(space: Space, seed: int) -> Points:
     def points(index: int) -> dict[str, Any]:
         sequence = qmc.Sobol(len(space), scramble=True, rng=branch_seed(seed, _POINTS_BRANCH))
         cube = sequence.fast_forward(index).random(1)[0] if index else sequence.random(1)[0]
-        # Scrambling may round up to 1.
+        # Scrambling can round up to 1.
         return {
             name: domain.at(min(float(u), 1 - 1e-9))
             for (name, domain), u in zip(space.items(), cube, strict=True)
@@ -174,7 +174,7 @@ def _sobol(space: Space, seed: int) -> Points:
     return points
 
 
-# A sampler is one entry here and its options in `calibrate.study.file.samplers`.
+# Every sampler has one entry here, and its options in `calibrate.study.file.samplers`.
 STRATEGIES: Mapping[type[Sampler], Callable[[Sampler, Space, int], Strategy]] = {
     Tpe: _tpe,
     Random: _random,

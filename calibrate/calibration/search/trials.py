@@ -1,4 +1,4 @@
-"""What a search exchanges: claims, proposals and answers; and what Optuna's trials say."""
+"""Claims, proposals and answers, which a search exchanges; and the data in Optuna's trials."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
-# User attributes of a trial. A trial of several values has its loss as an attribute.
+# User attributes of a trial. If a trial has several values, its loss is an attribute.
 UUID, INDEX, LOSS, FEASIBLE, ORIGIN = "uuid", "index", "loss", "feasible", "origin"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A candidate's index that one run of a study takes, so that no other one asks it.
+    """A candidate's index that one run of a study takes, so that no other run asks for it.
 
-    parameters  the values of parameters that are known of it
-    adopted     whether it was taken over from another study
+    parameters  values of its parameters, as far as they are known
+    adopted     whether it was imported from another study
     """
 
     index: int
@@ -39,11 +39,11 @@ class Proposal:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What became of a proposal, and what its trial carries.
+    """The result of a proposal, and the attributes of its trial.
 
     loss         finite; None: it failed
-    values       what the trial shows instead, where each objective counts by itself: the loss of each
-    constraints  by name, above 0 where the constraint is broken
+    values       for a Pareto study: the loss of each objective, which are the values of the trial
+    constraints  violations by name, positive if the constraint is broken
     """
 
     proposal: Proposal
@@ -54,33 +54,33 @@ class Answer:
 
 
 def loss_of(trial: FrozenTrial) -> float:
-    """The loss of a complete trial: its value, or of several values what they come to."""
+    """The loss of a complete trial: its value, or an attribute if it has several values."""
     return float(trial.user_attrs[LOSS] if len(trial.values) > 1 else trial.values[0])
 
 
 def is_feasible(trial: FrozenTrial) -> bool:
-    """Whether a trial is complete and keeps all constraints."""
+    """Whether a trial is complete and breaks no constraint."""
     return trial.state == TrialState.COMPLETE and all(value <= 0 for value in trial.constraints.values())
 
 
 def by_loss(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
-    """Complete trials, the lowest loss first, of equals the first trial."""
+    """Complete trials, sorted by loss and then by number."""
     return sorted(trials, key=rank)
 
 
 def rank(trial: FrozenTrial) -> tuple[float, int]:
-    """What complete trials are ordered by: the loss, then the number."""
+    """The sort key of complete trials: the loss, then the number."""
     return loss_of(trial), trial.number
 
 
 def best_of(trials: Iterable[FrozenTrial]) -> FrozenTrial | None:
-    """The feasible trial of lowest loss, the first of equals; None where there is none."""
+    """The feasible trial of lowest loss, the first if several are equal; None if there is none."""
     feasible = [trial for trial in trials if is_feasible(trial)]
     return min(feasible, key=rank, default=None)
 
 
 def front_of(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
-    """The feasible trials that no other one beats in every value (Pareto), by loss."""
+    """The Pareto front, by loss: the feasible trials that no other feasible trial dominates."""
     feasible = [trial for trial in trials if is_feasible(trial)]
     if not feasible:
         return []

@@ -1,1 +1,1 @@
-"""Candidates, their simulations, and what they come to."""
+"""Candidates, their simulations, and their scores and summaries."""

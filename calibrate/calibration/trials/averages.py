@@ -17,8 +17,9 @@ from calibrate.study import Study
 class Summary:
     """A statistic over several graphs.
 
-    mean    of those where it is defined; nan where it is undefined or a lower bound on all
-    sd      between graphs (ddof 1); nan for one
+    mean    over the graphs on which it is defined; nan if there is none
+    sd      standard deviation over these graphs (ddof 1); nan for fewer than two
+    graphs  number of graphs, including those on which it is undefined
     """
 
     mean: float
@@ -28,7 +29,7 @@ class Summary:
 
 def average(estimates: Sequence[Estimate]) -> Summary:
     """Mean and standard deviation of a statistic over graphs."""
-    values = [float(found.value) for found in estimates if found.defined]
+    values = [float(estimate.value) for estimate in estimates if estimate.defined]
     return Summary(
         mean=float(np.mean(values)) if values else math.nan,
         sd=float(np.std(values, ddof=1)) if len(values) > 1 else math.nan,
@@ -37,29 +38,28 @@ def average(estimates: Sequence[Estimate]) -> Summary:
 
 
 def combine(estimates: Sequence[Mapping[str, Estimate]]) -> dict[str, Estimate]:
-    """Each statistic's mean over graphs, as one estimate; undefined where it is undefined on any of them."""
+    """Each statistic's mean over graphs, as one estimate; undefined if it is undefined on any of them."""
     if len(estimates) == 1:
         return dict(estimates[0])
-    return {name: _mean([found[name] for found in estimates]) for name in estimates[0]}
+    return {name: _mean([of_graph[name] for of_graph in estimates]) for name in estimates[0]}
 
 
 def _mean(estimates: Sequence[Estimate]) -> Estimate:
-    undefined = next((found for found in estimates if not found.defined), None)
+    undefined = next((estimate for estimate in estimates if not estimate.defined), None)
     if undefined is not None:
         return undefined
-    noted = next((found.note for found in estimates if found.note), "")
-    errors = [found.error for found in estimates]
+    errors = [estimate.error for estimate in estimates]
     return Estimate(
-        float(np.mean([found.value for found in estimates])),
-        support=float(np.sum([found.support for found in estimates])),
+        float(np.mean([estimate.value for estimate in estimates])),
+        support=float(np.sum([estimate.support for estimate in estimates])),
         error=math.hypot(*errors) / len(errors) if all(map(math.isfinite, errors)) else math.nan,
-        lower_bound=any(found.lower_bound for found in estimates),
-        note=noted,
+        lower_bound=any(estimate.lower_bound for estimate in estimates),
+        note=next((estimate.note for estimate in estimates if estimate.note), ""),
     )
 
 
 def search_estimates(study: Study, simulations: Sequence[Simulation]) -> dict[str, Estimate]:
-    """The statistics of a candidate's latest stage, means over the graphs of the search."""
+    """The statistics of a candidate's latest stage, averaged over the graphs on which it is scored."""
     stage = max(simulation.stage for simulation in simulations)
     scored = study.graphs.scored
     return combine([s.estimates for s in simulations if s.stage == stage and s.realisation in scored])

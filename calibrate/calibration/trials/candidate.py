@@ -1,4 +1,4 @@
-"""A candidate: a parameter set between being asked and being told, and what it still needs."""
+"""A candidate: a parameter set that is asked for and not told yet, and its remaining simulations."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from calibrate.study import Study
 class Candidate:
     """A parameter set that a run has not told yet.
 
-    simulations  what is known of it, of this run or an earlier one
-    resumed      whether an earlier run asked it
+    simulations  its simulations so far, by this run or an earlier one
+    resumed      whether an earlier run asked for it
     """
 
     uuid: str
@@ -38,21 +38,21 @@ class Candidate:
 
     @property
     def origin(self) -> str | None:
-        """The study that it was taken over from."""
-        return next((found.origin for found in self.simulations), None)
+        """The study that it was imported from; None if it is this study's own."""
+        return next((simulation.origin for simulation in self.simulations), None)
 
     @property
     def failure(self) -> str | None:
         """Why one of its simulations failed; None if none did."""
-        return next((found.reason for found in self.simulations if found.failed), None)
+        return next((simulation.reason for simulation in self.simulations if simulation.failed), None)
 
-    def known(self, stage: int) -> list[Simulation]:
+    def simulations_of(self, stage: int) -> list[Simulation]:
         """Its simulations of a stage, by graph."""
         return sorted((s for s in self.simulations if s.stage == stage), key=lambda s: s.realisation)
 
     def jobs(self, study: Study, stage: int, graphs: Iterable[int]) -> list[Job]:
-        """What is left to simulate on these graphs in a stage. Raises StudyError or ModelError."""
-        done = {found.realisation for found in self.known(stage)}
+        """Its remaining jobs on these graphs in a stage. Raises StudyError or ModelError."""
+        done = {simulation.realisation for simulation in self.simulations_of(stage)}
         parameters = study.parameters(self.proposal.parameters)
         return [
             Job(
@@ -66,11 +66,11 @@ class Candidate:
         ]
 
     def is_out(self, study: Study) -> bool:
-        """Whether it failed or breaks a constraint, so that nothing more of it is simulated."""
+        """Whether it failed or breaks a constraint, so that it is not simulated any further."""
         return self.failure is not None or any(worst_violations(study, self.simulations).values())
 
     def answer(self, study: Study) -> Answer:
-        """What is told of it, and what its trial shows besides its parameters in Optuna's dashboard."""
+        """Its result, with the attributes that Optuna's dashboard shows for its trial."""
         attributes: dict[str, Any] = {UUID: self.uuid}
         if self.origin is not None:
             attributes[ORIGIN] = self.origin
@@ -79,9 +79,9 @@ class Candidate:
             return Answer(proposal=self.proposal, loss=None, attributes=attributes)
         result = score(study, self.simulations)
         estimates = search_estimates(study, self.simulations)
-        attributes |= {one.name: finite(estimates[one.name].value) for one in study.judged}
+        attributes |= {statistic.name: finite(estimates[statistic.name].value) for statistic in study.judged}
         stage = max(simulation.stage for simulation in self.simulations)
-        attributes |= {"stage": stage, "graphs": len(self.known(stage))}
+        attributes |= {"stage": stage, "graphs": len(self.simulations_of(stage))}
         return Answer(
             proposal=self.proposal,
             loss=result.loss,
@@ -91,9 +91,9 @@ class Candidate:
         )
 
     def simulation(self, study: Study, outcome: Outcome, stage: int) -> Simulation:
-        """The record of an outcome with its statistics; failed, too, where one that is judged raises.
+        """The record of an outcome with its statistics; it has failed, too, if a judged statistic raises.
 
-        Stages beyond those of the study are of its validation, and as long as the last.
+        Stages beyond those of the study belong to its validation, and have the duration of the last one.
         """
         result, reason = outcome.result, None
         estimates: Mapping[str, Estimate] = {}
@@ -102,10 +102,10 @@ class Candidate:
         if isinstance(result, SimulationFailure):
             reason = result.reason
         else:
-            found = outcome.evaluation or evaluate(outcome.observation, study.statistics)
+            evaluation = outcome.evaluation or evaluate(outcome.observation, study.statistics)
             try:
-                found.check(one.name for one in judged)
-                estimates = found.estimates
+                evaluation.check(statistic.name for statistic in judged)
+                estimates = evaluation.estimates
             except ObjectiveError as error:
                 reason = str(error)
         return Simulation(
@@ -127,8 +127,8 @@ class Candidate:
 
 
 def gather_candidates(simulations: Sequence[Simulation]) -> list[Candidate]:
-    """The candidates of earlier runs that these simulations are of, by index."""
-    found: dict[str, Candidate] = {}
+    """The candidates of earlier runs to which these simulations belong, by index."""
+    candidates: dict[str, Candidate] = {}
     for simulation in simulations:
         proposal = Proposal(
             index=simulation.index,
@@ -136,11 +136,12 @@ def gather_candidates(simulations: Sequence[Simulation]) -> list[Candidate]:
             asked=datetime.now(),
             adopted=simulation.origin is not None,
         )
-        candidate = found.setdefault(simulation.uuid, Candidate(simulation.uuid, proposal, resumed=True))
+        new = Candidate(simulation.uuid, proposal, resumed=True)
+        candidate = candidates.setdefault(simulation.uuid, new)
         candidate.simulations.append(simulation)
-    return sorted(found.values(), key=lambda candidate: candidate.proposal.index)
+    return sorted(candidates.values(), key=lambda candidate: candidate.proposal.index)
 
 
 def create_candidates(proposals: Sequence[Proposal]) -> list[Candidate]:
-    """A candidate for each proposal, of which nothing is known yet."""
+    """A candidate for each proposal, without simulations."""
     return [Candidate(str(uuids.uuid4()), proposal) for proposal in proposals]

@@ -1,4 +1,4 @@
-"""The score of a candidate: from what its simulations showed to one loss per objective, and one for all."""
+"""The score of a candidate: from its simulations to one loss per objective and a total loss."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from calibrate.objective import UNDEFINED, Objective
 from calibrate.study import Study
 
 INFEASIBLE = 2 * UNDEFINED
-"""Where the losses of networks that break a constraint begin: no objective's loss is larger."""
+"""Lower end of the losses of candidates that break a constraint: no objective's loss is larger."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """How good a candidate is.
+    """The losses of a candidate and its violations of the constraints.
 
-    losses      of every objective, in their order, each the mean over graphs
+    losses      of all objectives, in their order, each averaged over graphs
     loss        sum_k w_k losses_k / sum_k w_k
-    violations  of every constraint that was judged, the largest of its simulations; 0 where it is kept
+    violations  of all constraints, each the largest over its simulations; 0 if the constraint is satisfied
 
-    All losses of a candidate that breaks a constraint are INFEASIBLE (1 + v / (1 + v)), with v the sum of the
-    violations: graded, and worse than any that breaks none.
+    All losses of a candidate that breaks a constraint are INFEASIBLE (1 + v / (1 + v)), where v is the sum of
+    the violations. They are graded, and larger than all losses of candidates that break no constraint.
     """
 
     losses: tuple[float, ...]
@@ -37,28 +37,29 @@ class Score:
 
 
 def score(study: Study, simulations: Sequence[Simulation]) -> Score:
-    """The score of a candidate from its simulations, none of which failed; losses are of the last stage's."""
+    """The score of a candidate from its simulations, none of which failed; losses use the last stage only."""
     violations = worst_violations(study, simulations)
     broken = sum(violations.values())
     if broken:
         loss = INFEASIBLE * (1 + broken / (1 + broken))
         return Score(losses=(loss,) * len(study.objectives), loss=loss, violations=violations)
-    full = [found.estimates for found in simulations if found.stage == len(study.stages)]
+    last = len(study.stages)
+    full = [simulation.estimates for simulation in simulations if simulation.stage == last]
     losses = tuple(
         float(np.mean([objective.loss(estimates[objective.name]) for estimates in full]))
         for objective in study.objectives
     )
-    return Score(losses=losses, loss=weighted(study.objectives, losses), violations=violations)
+    return Score(losses=losses, loss=weighted_mean(study.objectives, losses), violations=violations)
 
 
 def worst_violations(study: Study, simulations: Sequence[Simulation]) -> dict[str, float]:
-    """The largest violation of each constraint; a stage before the last judges only what it can."""
+    """The largest violation of each constraint; stages before the last judge only statistics that screen."""
     return {
         constraint.name: max(
             (
-                constraint.violation(found.estimates[constraint.name])
-                for found in simulations
-                if constraint.statistic.screens or found.stage == len(study.stages)
+                constraint.violation(simulation.estimates[constraint.name])
+                for simulation in simulations
+                if constraint.statistic.screens or simulation.stage == len(study.stages)
             ),
             default=0.0,
         )
@@ -66,7 +67,7 @@ def worst_violations(study: Study, simulations: Sequence[Simulation]) -> dict[st
     }
 
 
-def weighted(objectives: Sequence[Objective], losses: Sequence[float]) -> float:
+def weighted_mean(objectives: Sequence[Objective], losses: Sequence[float]) -> float:
     """The weighted mean of the losses."""
     weights = [objective.weight for objective in objectives]
     return float(np.average(losses, weights=weights))

@@ -1,4 +1,4 @@
-"""Simulation: the record of one simulated candidate, whatever keeps it."""
+"""Simulation: the record of one simulation of a candidate, independent of how it is stored."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from calibrate.observation.packing import Packed
 
 @dataclass(frozen=True, kw_only=True)
 class Simulation:
-    """What one simulation was given and what it showed.
+    """The input and the result of one simulation.
 
     uuid         of the candidate
-    index        the candidate's number in its study's run; its seed is keyed by it
+    index        of the candidate in its study; the seed is derived from it
     parameters   values of the study's free parameters
     seed         of the initial state and random input
-    stage        of the study
+    stage        number of the stage, from 1
     realisation  number of the graph
     backend      the simulator's description: name, version, device, precision
     duration_ms  length of the measurement, without the warm-up
-    wall_s       time that it took; networks of one batch share it
+    wall_s       wall time of its batch, the same for all networks in the batch
     host         name of the computer
     finished     when, with time zone
-    reason       why it failed; None where it did not
+    reason       why it failed; None if it did not
     estimates    the statistics, by name
-    origin       the study it was taken over from; None where it is this study's own
-    observation  None where it failed, or was not kept
+    origin       the study it was imported from; None if it is this study's own
+    observation  None if it failed or was not stored
     """
 
     uuid: str

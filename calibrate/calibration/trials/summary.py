@@ -1,4 +1,4 @@
-"""A trial for people: its parameters, and its targets against the values that were reached."""
+"""Trial summaries: a trial for the reader, with its parameters and its target results."""
 
 from __future__ import annotations
 
@@ -124,19 +124,19 @@ class TrialSummary:
         return "\n".join(lines)
 
     def _repr_pretty_(self, printer: Any, _: bool) -> None:
-        printer.text(str(self))  # what notebooks show
+        printer.text(str(self))  # for notebooks
 
 
 def target_results(
     study: Study, estimates: Mapping[str, Estimate], fresh: Sequence[Mapping[str, Estimate]] = ()
 ) -> list[TargetResult]:
-    """Each target of `study` against its statistic among `estimates`, and among those of `fresh` graphs."""
-    found = []
+    """The target results of `study` for these estimates, and for those on `fresh` graphs."""
+    results = []
     of_fresh = combine(fresh) if fresh else {}
     for objective in study.objectives:
         name, target = objective.name, objective.target
-        estimate = estimates.get(name, Estimate(math.nan, note="not known"))
-        found.append(
+        estimate = estimates.get(name, Estimate(math.nan, note="unknown"))
+        results.append(
             TargetResult(
                 name=name,
                 target=target.aim,
@@ -149,13 +149,13 @@ def target_results(
                 fresh_met=objective.met(of_fresh[name]) if fresh else None,
             )
         )
-    return found
+    return results
 
 
 def summarize(study: Study, trial: FrozenTrial, simulations: Sequence[Simulation]) -> TrialSummary:
-    """A complete trial and its candidate's simulations, for people.
+    """The summary of a complete trial, from the simulations of its candidate.
 
-    Raises StoreError if no simulation of the search is among them.
+    Raises StoreError if none of these belongs to the search.
     """
     simulations = of_search(study, simulations)
     if not simulations:
@@ -180,11 +180,11 @@ def summarize(study: Study, trial: FrozenTrial, simulations: Sequence[Simulation
 
 def of_search(study: Study, simulations: Sequence[Simulation]) -> list[Simulation]:
     """The simulations of the search, without those of validations."""
-    return [one for one in simulations if study.purpose(one.stage, one.realisation) != Purpose.VALIDATION]
+    return [s for s in simulations if study.purpose(s.stage, s.realisation) != Purpose.VALIDATION]
 
 
 def summary_json(best: TrialSummary) -> dict[str, Any]:
-    """A trial as JSON has it."""
+    """A trial summary as JSON."""
     printed = asdict(best)
     for target in printed["targets"]:
         for key in ("unit", "note", "fresh", "fresh_met"):
@@ -194,8 +194,8 @@ def summary_json(best: TrialSummary) -> dict[str, Any]:
         printed["fresh"] = {
             "graphs": next(iter(best.fresh.values())).graphs,
             "statistics": {
-                name: {"mean": finite(found.mean), "sd": finite(found.sd)}
-                for name, found in best.fresh.items()
+                name: {"mean": finite(summary.mean), "sd": finite(summary.sd)}
+                for name, summary in best.fresh.items()
             },
             "met": {target.name: target.fresh_met for target in best.targets},
         }
@@ -203,10 +203,10 @@ def summary_json(best: TrialSummary) -> dict[str, Any]:
 
 
 def finite(value: float) -> float | None:
-    """`value`, or None where it is not a finite number, as JSON has it."""
+    """`value`, or None if it is not finite, since JSON has no such numbers."""
     return float(value) if math.isfinite(value) else None
 
 
-# The names of these classes until version 0.2.
+# The names of these classes up to version 0.2.
 Best = TrialSummary
 Reached = TargetResult

@@ -1,1 +1,1 @@
-"""Whether a result holds: fresh graphs, a second simulator, and verdicts."""
+"""Validation of results: fresh graphs, a second simulator, and verdicts."""

@@ -1,4 +1,4 @@
-"""How two simulators agree: each statistic, and each distribution, on the same graphs in both."""
+"""Agreement of two simulators in every statistic and every distribution, on the same graphs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from calibrate.calibration.trials.summary import TargetResult, finite
 from calibrate.calibration.validation.paired_tests import (
     ALPHA,
     Paired,
-    discordant,
+    compare_pairs,
     distance,
     holm,
-    paired,
     power,
     replicates_needed,
+    sign_test,
 )
 from calibrate.objective import Estimate, Objective, Statistic
 from calibrate.study import Study
@@ -29,7 +29,7 @@ Decision = Literal["equivalent", "different", "undecided"]
 FEWEST_PAIRS = 3
 
 Estimates = Sequence[Mapping[str, Estimate]]
-"""The statistics of one simulation after another, by name."""
+"""The statistics of each simulation, by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,17 +45,21 @@ class Side:
 class Agreement:
     """A statistic in NEST (`reference`), in the second simulator (`other`), and how they agree.
 
-    scale       "linear": differences are reference - other; "log": they are ratios reference / other
-    difference  the mean of the paired ones, from `low` to `high` with 90 % confidence
-    margin      what counts as no difference: the objective's tolerance, a factor on the log scale; None: the
-                statistic has no objective, so that nothing is decided
-    decision    equivalent: two one-sided tests at 5 % each; different: beyond the margin, or defined on more
-                graphs in one of them (Holm-adjusted, 5 %)
-    p           of equivalence; of the difference where it is different
-    differs     whether they differ at all (Holm-adjusted over all statistics, 5 %), margin or not
-    power       probability that so many replicates of this spread show two identical ones to be equivalent
-    needed      replicates that would decide, where it is undecided; None: more than 10,000
-    aim         the target;  met: whether the reference's mean meets it;  claimed: whether the trial's did
+    scale       "linear": differences are reference - other; "log": ratios reference / other
+    difference  mean of the paired differences, or geometric mean of the ratios
+    low, high   90 % confidence interval of `difference`
+    margin      the largest difference that does not matter: the objective's tolerance, a factor on the log
+                scale; None: the statistic has no objective, so nothing is decided
+    decision    equivalent: by two one-sided tests at 5 % each; different: beyond the margin, or defined on
+                more graphs in one simulator (Holm-adjusted, 5 %)
+    p           of equivalence; if the decision is "different", of the difference
+    differs     whether the two differ at all, whatever the margin (Holm-adjusted over all statistics, 5 %)
+    power       probability that this number of replicates with this standard deviation shows two identical
+                simulators to be equivalent
+    needed      if undecided, number of replicates that would decide; None: more than 10,000
+    aim         the target
+    met         whether the reference's mean meets the target
+    claimed     whether the trial met the target
     """
 
     name: str
@@ -79,10 +83,11 @@ class Agreement:
 
     @property
     def apart(self) -> str:
-        """How the two sides differ, in words."""
+        """A sentence on how the two sides differ."""
         other = self.other.defined if self.other else 0
         if self.reference.defined != other or self.difference is None or self.margin is None:
-            return f"{self.name} is defined on {self.reference.defined} graphs in one, {other} in the other"
+            defined = f"{self.reference.defined} graphs in one simulator, {other} in the other"
+            return f"{self.name} is defined on {defined}"
         if self.scale == "log":
             return f"{self.name} differs by a factor of {self.difference:.3g}, tolerance {self.margin:.3g}"
         return f"{self.name} differs by {self.difference:+.3g} {self.unit}".rstrip() + (
@@ -91,18 +96,20 @@ class Agreement:
 
     @property
     def missed(self) -> str:
-        """The target and what it is instead, in words."""
+        """A sentence on the missed target and the mean."""
         mean = "undefined" if self.reference.mean is None else f"{self.reference.mean:.4g} {self.unit}"
         return f"{self.name} is {mean}".rstrip() + f", target {self.aim}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shift:
-    """A distribution in both simulators, such as that of the rates of all neurons, pooled over the graphs.
+    """A distribution in both simulators, pooled over graphs, such as the rates of all neurons.
 
-    of           what the values are, such as "rate of each neuron"
-    wasserstein  distance W_1, in `unit`;  ks: Kolmogorov-Smirnov distance
-    differs      whether W_1 is larger than chance makes it (permutation of graphs, Holm-adjusted, 5 %)
+    of           name of the values, such as "rate of each neuron"
+    wasserstein  distance W_1, in `unit`
+    ks           Kolmogorov-Smirnov distance
+    p            of W_1, by permutation of graphs; None if it cannot be computed
+    differs      whether W_1 is larger than by chance (Holm-adjusted, 5 %)
     """
 
     name: str
@@ -117,43 +124,45 @@ class Shift:
 def agreements(
     study: Study, targets: Mapping[str, TargetResult], reference: Estimates, other: Estimates | None
 ) -> list[Agreement]:
-    """Every statistic of `study` on both sides, graph by graph; `targets` as the trial reached them."""
+    """The agreement in each statistic of `study`, from pairs on the same graph; `targets` are the trial's."""
     objectives = {objective.name: objective for objective in study.objectives}
-    rows = [_one_side(one, objectives.get(one.name), targets, reference) for one in study.statistics]
+    rows = [
+        _describe_reference(statistic, objectives.get(statistic.name), targets, reference)
+        for statistic in study.statistics
+    ]
     if other is None:
         return rows
     compared = [
         _Compared(
-            one,
-            objectives.get(one.name),
-            [found[one.name] for found in reference],
-            [found[one.name] for found in other],
+            statistic,
+            objectives.get(statistic.name),
+            [estimates[statistic.name] for estimates in reference],
+            [estimates[statistic.name] for estimates in other],
         )
-        for one in study.statistics
+        for statistic in study.statistics
     ]
-    # To name any of several as different, their p are adjusted; to find all equivalent, none needs to be.
-    differing = holm([one.p_zero for one in compared])
-    judged = [one.statistic.name for one in compared if one.margin is not None]
-    beyond = dict(
-        zip(judged, holm([one.p_beyond for one in compared if one.margin is not None]), strict=True)
-    )
+    # To call any one of the statistics different, p must be adjusted; to call all equivalent, it need not be.
+    adjusted = holm([pair.p_zero for pair in compared])
+    judged = [pair for pair in compared if pair.margin is not None]
+    names = [pair.statistic.name for pair in judged]
+    beyond = dict(zip(names, holm([pair.p_beyond for pair in judged]), strict=True))
     return [
-        one.completed(row, differs=p < ALPHA, p_beyond=beyond.get(row.name, 1.0))
-        for row, one, p in zip(rows, compared, differing, strict=True)
+        pair.complete(row, differs=p < ALPHA, p_beyond=beyond.get(row.name, 1.0))
+        for row, pair, p in zip(rows, compared, adjusted, strict=True)
     ]
 
 
 def shifts(study: Study, reference: Estimates, other: Estimates) -> list[Shift]:
-    """Every distribution that the estimates carry a sample of on both sides, on the same graphs."""
-    found = []
+    """The shift of every distribution of which all estimates on both sides carry a sample."""
+    distances = []
     for statistic in study.statistics if reference else ():
         a, b = (
-            [sample for one in side if (sample := one[statistic.name].sample) is not None]
+            [sample for of_graph in side if (sample := of_graph[statistic.name].sample) is not None]
             for side in (reference, other)
         )
         if statistic.sample and len(a) == len(b) == len(reference) and (between := distance(a, b)):
-            found.append((statistic, between))
-    p = holm([between.p if math.isfinite(between.p) else 1.0 for _, between in found])
+            distances.append((statistic, between))
+    p = holm([between.p if math.isfinite(between.p) else 1.0 for _, between in distances])
     return [
         Shift(
             name=statistic.name,
@@ -164,16 +173,16 @@ def shifts(study: Study, reference: Estimates, other: Estimates) -> list[Shift]:
             p=finite(between.p),
             differs=adjusted < ALPHA,
         )
-        for (statistic, between), adjusted in zip(found, p, strict=True)
+        for (statistic, between), adjusted in zip(distances, p, strict=True)
     ]
 
 
-def _usable(estimate: Estimate) -> bool:
+def _is_usable(estimate: Estimate) -> bool:
     return estimate.defined and not estimate.lower_bound
 
 
 def _side(estimates: Sequence[Estimate]) -> Side:
-    values = [float(found.value) for found in estimates if _usable(found)]
+    values = [float(estimate.value) for estimate in estimates if _is_usable(estimate)]
     return Side(
         mean=float(np.mean(values)) if values else None,
         sd=float(np.std(values, ddof=1)) if len(values) > 1 else None,
@@ -181,23 +190,26 @@ def _side(estimates: Sequence[Estimate]) -> Side:
     )
 
 
-def _one_side(
-    statistic: Statistic, objective: Objective | None, targets: Mapping[str, TargetResult], found: Estimates
+def _describe_reference(
+    statistic: Statistic,
+    objective: Objective | None,
+    targets: Mapping[str, TargetResult],
+    reference: Estimates,
 ) -> Agreement:
-    side = _side([one[statistic.name] for one in found])
+    side = _side([estimates[statistic.name] for estimates in reference])
     row = Agreement(name=statistic.name, unit=statistic.unit, scale=statistic.scale, reference=side)
     if objective is None:
         return row
     target = targets[objective.name]
-    # Where it is undefined on most graphs, the mean over the others says nothing of the network.
-    known = side.mean is not None and 2 * side.defined > len(found)
-    met = known and objective.met(Estimate(side.mean or 0.0))
+    # If the statistic is undefined on most graphs, its mean over the others is not representative.
+    representative = side.mean is not None and 2 * side.defined > len(reference)
+    met = representative and objective.met(Estimate(side.mean or 0.0))
     return replace(row, aim=target.aim, met=met, claimed=target.met)
 
 
 @dataclass(frozen=True)
 class _Compared:
-    """A statistic on both sides, one estimate of each graph."""
+    """A statistic on both sides, with one estimate per graph."""
 
     statistic: Statistic
     objective: Objective | None
@@ -219,15 +231,15 @@ class _Compared:
         pairs = [
             (float(a.value), float(b.value))
             for a, b in zip(self.reference, self.other, strict=True)
-            if _usable(a) and _usable(b) and (not self.log or min(a.value, b.value) > 0)
+            if _is_usable(a) and _is_usable(b) and (not self.log or min(a.value, b.value) > 0)
         ]
-        return paired([math.log(a / b) if self.log else a - b for a, b in pairs], self.margin)
+        return compare_pairs([math.log(a / b) if self.log else a - b for a, b in pairs], self.margin)
 
     @cached_property
     def _sign(self) -> float:
-        """p of its being defined as often on either side."""
-        here = [(_usable(a), _usable(b)) for a, b in zip(self.reference, self.other, strict=True)]
-        return discordant(here.count((True, False)), here.count((False, True)))
+        """p of the hypothesis that the statistic is defined equally often on both sides."""
+        usable = [(_is_usable(a), _is_usable(b)) for a, b in zip(self.reference, self.other, strict=True)]
+        return sign_test(usable.count((True, False)), usable.count((False, True)))
 
     @property
     def p_zero(self) -> float:
@@ -238,25 +250,25 @@ class _Compared:
         return self._either(self.test.p_beyond)
 
     def _either(self, p: float) -> float:
-        """p of either of two findings: this one, or that it is defined more often on one side."""
+        """p of either of two findings: this one, or that the statistic is defined more often on one side."""
         return p if self._sign == 1.0 else min(2 * min(p, self._sign), 1.0)
 
-    def completed(self, row: Agreement, *, differs: bool, p_beyond: float) -> Agreement:
-        """`row` with the other side and the decision; `p_beyond` is adjusted."""
+    def complete(self, row: Agreement, *, differs: bool, p_beyond: float) -> Agreement:
+        """Add the other side and the decision to `row`; `p_beyond` is adjusted."""
         test, margin = self.test, self.margin
-        shown = math.exp if self.log else float
+        unscale = math.exp if self.log else float
         row = replace(
             row,
             other=_side(self.other),
-            difference=finite(shown(test.mean)),
-            low=finite(shown(test.low)),
-            high=finite(shown(test.high)),
+            difference=finite(unscale(test.mean)),
+            low=finite(unscale(test.low)),
+            high=finite(unscale(test.high)),
             differs=differs,
         )
         if margin is None:
             return row
-        row = replace(row, margin=shown(margin))
-        if not any(map(_usable, [*self.reference, *self.other])):
+        row = replace(row, margin=unscale(margin))
+        if not any(map(_is_usable, [*self.reference, *self.other])):
             return replace(row, decision="equivalent", power=1.0, note="undefined in both")
         n = len(self.reference)
         if test.n < n:
@@ -267,6 +279,6 @@ class _Compared:
         if test.p_equivalent < ALPHA and test.n >= FEWEST_PAIRS and 2 * test.n > n:
             return replace(row, decision="equivalent")
         needed = replicates_needed(margin, test.sd, test.mean)
-        # Where it is undefined on some graphs, more are needed.
+        # If the statistic is undefined on some graphs, correspondingly more are needed.
         needed = None if needed is None else math.ceil(max(needed, FEWEST_PAIRS) * n / test.n)
         return replace(row, decision="undecided", needed=needed)

@@ -1,7 +1,7 @@
-"""Do two simulators show the same? Paired tests for difference and for equivalence, and their power.
+"""Paired tests for difference and for equivalence of two simulators, and their power.
 
-The two simulate the same graphs, so that what graphs differ in drops out: all tests are of the differences
-d_k = b_k - a_k on graph k, with the margins that the caller gives.
+Both simulate the same graphs, so differences between graphs cancel: all tests use the differences
+d_k = a_k - b_k on graph k, with margins that the caller sets.
 """
 
 from __future__ import annotations
@@ -15,29 +15,30 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 ALPHA = 0.05
-"""Error rate of every test, and of each of two one-sided ones; so confidence intervals are of 90 %."""
+"""Error rate of every test, and of each of two one-sided tests; confidence intervals therefore cover 90 %."""
 
 POWER = 0.9
 MOST_REPLICATES = 10_000
 
-# Of the sampling distribution of the standard deviation, in `power`.
+# Number of quantiles of the sampling distribution of the standard deviation in `power`.
 _QUANTILES = 400
-# Points at which distribution functions are compared.
+# Number of points at which distribution functions are compared.
 _POINTS = 512
 
 
 @dataclass(frozen=True, kw_only=True)
 class Paired:
-    """The mean of paired differences d.
+    """Tests of the mean of paired differences d.
 
     n             number of pairs
-    mean, sd      of d (ddof 1); nan for no pair, or for one
+    mean, sd      of d (ddof 1); the mean is nan without pairs, the sd for fewer than 2
     low, high     90 % confidence interval of the mean (Student's t); nan for fewer than 2 pairs
-    p_zero        of the two-sided test against "the mean is 0"
-    p_equivalent  of two one-sided tests against "the mean is beyond the margin" (Schuirmann 1987)
-    p_beyond      of the one-sided test against "the mean is within the margin"
+    p_zero        of the two-sided test of the null hypothesis that the mean is 0
+    p_equivalent  of two one-sided tests of the null hypothesis that the mean is beyond the margin (Schuirmann
+                  1987)
+    p_beyond      of the one-sided test of the null hypothesis that the mean is within the margin
 
-    All p are 1 where they cannot be computed; the last two also without a margin.
+    All p are 1 if they cannot be computed; the last two also without a margin.
     """
 
     n: int
@@ -50,8 +51,8 @@ class Paired:
     p_beyond: float = 1.0
 
 
-def paired(differences: ArrayLike, margin: float | None = None) -> Paired:
-    """The tests for `differences`, shape (n,), all finite. `margin` > 0 in their unit."""
+def compare_pairs(differences: ArrayLike, margin: float | None = None) -> Paired:
+    """Test `differences`, shape (n,), all finite; `margin` > 0 has their unit."""
     d = np.asarray(differences, dtype=float)
     n = d.size
     if n < 2:
@@ -76,21 +77,21 @@ def paired(differences: ArrayLike, margin: float | None = None) -> Paired:
 
 
 def _above(distance: float, error: float, n: int) -> float:
-    """p of the one-sided test against "the true distance is at most 0"."""
+    """p of the one-sided test of the null hypothesis that the true distance is at most 0."""
     if error == 0:  # the same difference on every graph, as in exact simulations
         return 0.0 if distance > 0 else 1.0
     return float(stats.t.sf(distance / error, n - 1))
 
 
-def discordant(only_a: int, only_b: int) -> float:
-    """p of the sign test that something is as frequent in either, from the pairs where it is in one only."""
+def sign_test(only_a: int, only_b: int) -> float:
+    """p of the sign test for equal frequency in a and b, from the numbers of pairs with only a or only b."""
     if only_a + only_b == 0:
         return 1.0
     return float(stats.binomtest(only_a, only_a + only_b).pvalue)
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """p adjusted for naming any of several findings (Holm 1979), in the same order."""
+    """p adjusted for multiple testing (Holm 1979), in the same order."""
     order = np.argsort(p, kind="stable")
     adjusted = np.empty(len(p))
     largest = 0.0
@@ -101,11 +102,11 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def power(margin: float, sd: float, n: int, *, difference: float = 0.0) -> float:
-    """Probability that n pairs, their differences normal with `difference` and `sd`, are found equivalent.
+    """Probability that n pairs are found equivalent, their differences normal with `difference` and `sd`.
 
-    E over s of Phi((r - delta) / e) - Phi((-r - delta) / e), with e = sd / sqrt(n), r = margin -
-    t s / sqrt(n) where that is positive (else 0), and (n - 1) s^2 / sd^2 chi-squared with n - 1 degrees of
-    freedom.
+    This is the expectation over s of Phi((r - delta) / e) - Phi((-r - delta) / e), with delta = `difference`,
+    e = sd / sqrt(n), r = margin - t s / sqrt(n) if that is positive (else 0), and (n - 1) s^2 / sd^2
+    chi-squared with n - 1 degrees of freedom.
     """
     if n < 2:
         return 0.0
@@ -120,7 +121,7 @@ def power(margin: float, sd: float, n: int, *, difference: float = 0.0) -> float
 
 
 def power_beyond(margin: float, sd: float, n: int, *, difference: float) -> float:
-    """Probability that n pairs show a `difference` beyond the margin to be beyond it (noncentral t)."""
+    """Probability that n pairs detect a `difference` beyond the margin (noncentral t)."""
     if n < 2:
         return 0.0
     if sd == 0:
@@ -130,9 +131,10 @@ def power_beyond(margin: float, sd: float, n: int, *, difference: float) -> floa
 
 
 def replicates_needed(margin: float, sd: float, difference: float) -> int | None:
-    """Pairs that decide with a probability of 90 %, were the true difference and spread these.
+    """Number of pairs that decide with a probability of 90 % if these are the true difference and spread.
 
-    None for more than 10,000: the difference is at the margin.
+    None if it is more than 10,000, which means that the difference is close to the margin, or if `sd` or
+    `difference` is not finite.
     """
     if not (math.isfinite(sd) and math.isfinite(difference)):
         return None
@@ -153,10 +155,11 @@ def replicates_needed(margin: float, sd: float, difference: float) -> int | None
 
 @dataclass(frozen=True, kw_only=True)
 class Distance:
-    """Between the distributions of all values on either side, pooled over graphs.
+    """Distance between the distributions of all values on both sides, pooled over graphs.
 
-    wasserstein  W_1, in the unit of the values;  ks: Kolmogorov-Smirnov's, from 0 to 1
-    p            of W_1 were the two the same, by exchanging them on some of the graphs; nan for fewer than 2
+    wasserstein  W_1, in the unit of the values
+    ks           Kolmogorov-Smirnov distance, from 0 to 1
+    p            of W_1, by exchanging the sides on random graphs; nan for fewer than 2 graphs
     """
 
     wasserstein: float
@@ -171,15 +174,15 @@ def distance(
     permutations: int = 999,
     seed: int = 0,
 ) -> Distance | None:
-    """Distance between a and b, each with the values of every graph; None where either has none at all.
+    """Distance between a and b, lists of the values on each graph; None if either has no values at all.
 
-    Values of one network are not independent, graphs are: the test exchanges a and b on a random half of the
-    graphs, `permutations` times.
+    Values of one network are not independent, but graphs are. The test therefore exchanges a and b on each
+    graph with probability 1/2, `permutations` times.
     """
     all_a, all_b = np.concatenate([*a, []]), np.concatenate([*b, []])
     if not all_a.size or not all_b.size:
         return None
-    # Both at the same points, dense where the values are.
+    # Both distribution functions are evaluated at the same points, which are denser where values are.
     points = np.unique(np.quantile(np.concatenate([all_a, all_b]), np.linspace(0, 1, _POINTS)))
     widths = np.diff(points)
 
@@ -197,9 +200,9 @@ def distance(
         return float(np.abs(f / n - g / m) @ widths) if n and m else math.inf
 
     random = np.random.default_rng(seed)
-    seen = between(np.ones(len(a), dtype=bool))
+    observed = between(np.ones(len(a), dtype=bool))
     at_least = sum(
-        between(random.integers(2, size=len(a)).astype(bool)) >= seen - 1e-12 for _ in range(permutations)
+        between(random.integers(2, size=len(a)).astype(bool)) >= observed - 1e-12 for _ in range(permutations)
     )
     return Distance(
         wasserstein=float(stats.wasserstein_distance(all_a, all_b)),

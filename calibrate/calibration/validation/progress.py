@@ -1,4 +1,4 @@
-"""How far a validation is: what displays show."""
+"""The progress of a validation, for displays."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Replicated:
-    """Where a validation is: simulations `done` of `total` in a simulator, `new` of them in `elapsed_s`."""
+    """State of a validation: `done` of `total` simulations in a simulator, `new` of them in `elapsed_s`."""
 
     simulator: str
     done: int

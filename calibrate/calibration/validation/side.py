@@ -1,4 +1,4 @@
-"""A side of a validation: one simulator, and the simulations of the trials in it."""
+"""One side of a validation: a simulator, and its simulations of the trials."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from calibrate.simulation.jobs import Outcome
 from calibrate.simulators.backends import BACKENDS
 from calibrate.study import Study
 
-# The most values of one network's distribution that are kept, evenly over their ranks.
+# Maximum number of values of one network's distribution that stay in memory, at evenly spaced ranks.
 MOST_VALUES = 20_000
 
 
 class KeepsSimulations(Protocol):
-    """What simulating for a validation needs of a store."""
+    """What simulating for a validation needs from a store."""
 
     def record(self, simulation: Simulation) -> None:
-        """Keep a simulation, as soon as it is known."""
+        """Store a simulation, as soon as its outcome is known."""
 
     def discard(self, uuid: str, *, stage: int, but_ms: float) -> None:
-        """Forget a candidate's simulations of a stage that failed or were not measured for `but_ms`."""
+        """Delete a candidate's simulations of a stage that failed or whose duration is not `but_ms`."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """A simulator, the study as it is simulated there, and the stage that these simulations have."""
+    """A simulator, the study as it is simulated there, and the stage of these simulations."""
 
     backend: str
     study: Study
@@ -55,7 +55,7 @@ class Side:
 
     @property
     def title(self) -> str:
-        """The simulator's name for people."""
+        """The simulator's name for the reader."""
         return BACKENDS[self.backend].title
 
     def simulate(
@@ -68,25 +68,25 @@ class Side:
         progress: Callable[[Replicated], None],
         interrupted: Callable[[], bool],
     ) -> None:
-        """Simulate the missing simulations of these candidates on these graphs, and keep them."""
+        """Run the missing simulations of these candidates on these graphs, and store them."""
         self._discard_outdated(candidates, store)
-        left = [
+        remaining = [
             job
             for graph in graphs
             for candidate in candidates
             for job in candidate.jobs(self.study, self.stage, [graph])
         ]
         total, began = len(candidates) * len(graphs), time.monotonic()
-        known, new = total - len(left), 0
+        stored, new = total - len(remaining), 0
 
         def report() -> None:
             elapsed_s = time.monotonic() - began
             progress(
-                Replicated(simulator=self.title, done=known + new, new=new, total=total, elapsed_s=elapsed_s)
+                Replicated(simulator=self.title, done=stored + new, new=new, total=total, elapsed_s=elapsed_s)
             )
 
         report()
-        if not left:
+        if not remaining:
             return
         by_uuid = {candidate.uuid: candidate for candidate in candidates}
 
@@ -97,27 +97,28 @@ class Side:
             report()
 
         with pool_for(self.study, slots=slots, at_once=len(candidates), spikes=True, evaluated=True) as pool:
-            while left and not interrupted():
-                n = pool.capacity  # of a cluster, it may change
-                pool.run(left[:n], timing=self.study.stages[-1], progress=keep)
-                left = left[n:]
+            while remaining and not interrupted():
+                n = pool.capacity  # this changes with the workers of a cluster
+                pool.run(remaining[:n], timing=self.study.stages[-1], progress=keep)
+                remaining = remaining[n:]
 
-    def known(self, candidate: Candidate, graphs: Sequence[int]) -> list[Simulation]:
-        """Its simulations on these graphs, in their order. Raises SimulatorError if all failed."""
-        simulations = [one for one in candidate.known(self.stage) if one.realisation in graphs]
+    def simulations_of(self, candidate: Candidate, graphs: Sequence[int]) -> list[Simulation]:
+        """A candidate's simulations on these graphs, in order. Raises SimulatorError if all failed."""
+        simulations = [s for s in candidate.simulations_of(self.stage) if s.realisation in graphs]
         if all(simulation.failed for simulation in simulations):
             raise SimulatorError(f"no simulation in {self.title} completed: {simulations[0].reason}")
         return simulations
 
     def _discard_outdated(self, candidates: Sequence[Candidate], store: KeepsSimulations) -> None:
-        """Forget simulations that failed, or that measured for another time."""
+        """Delete simulations that failed or have a different duration."""
         duration_ms = self.study.simulation.duration_ms
         for candidate in candidates:
             store.discard(candidate.uuid, stage=self.stage, but_ms=duration_ms)
             candidate.simulations[:] = [
-                one
-                for one in candidate.simulations
-                if one.stage != self.stage or (one.duration_ms == duration_ms and not one.failed)
+                simulation
+                for simulation in candidate.simulations
+                if simulation.stage != self.stage
+                or (simulation.duration_ms == duration_ms and not simulation.failed)
             ]
 
     def _keep(self, candidate: Candidate, outcome: Outcome, store: KeepsSimulations) -> None:
@@ -128,7 +129,7 @@ class Side:
 
 
 def thin_samples(simulation: Simulation) -> dict[str, Estimate]:
-    """Its estimates with samples so small that those of many networks fit into memory."""
+    """A simulation's estimates, with samples reduced so that those of many networks fit into memory."""
     return {
         name: estimate
         if estimate.sample is None or estimate.sample.size <= MOST_VALUES
@@ -140,7 +141,7 @@ def thin_samples(simulation: Simulation) -> dict[str, Estimate]:
 
 
 def describe_simulator(simulations: Sequence[Simulation]) -> str:
-    """The simulator of these simulations, as it calls itself."""
+    """The simulator of these simulations: name, version, device and precision."""
     backend = next(simulation.backend for simulation in simulations if not simulation.failed)
     parts = [backend.get(key, "") for key in ("version", "device", "precision")]
     name = backend.get("name", "")

@@ -1,4 +1,4 @@
-"""Validation: trials again on fresh graphs, in NEST and in a second simulator, and the verdict on each."""
+"""Validation: trials are simulated on fresh graphs, in NEST and a second simulator, for a verdict on each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from calibrate.calibration.trials.summary import summarize
 from calibrate.calibration.validation.progress import Replicated
 from calibrate.calibration.validation.side import KeepsSimulations, Side, describe_simulator, thin_samples
 from calibrate.calibration.validation.spike_trains import compare_spikes
-from calibrate.calibration.validation.verdict import Verdict, exactly, judge
+from calibrate.calibration.validation.verdict import Verdict, judge, judge_spikes
 from calibrate.errors import SimulatorError, StoreError, StudyError
 from calibrate.objective import Estimate
 from calibrate.objective.panel import measure
@@ -27,44 +27,44 @@ from calibrate.study import Study
 
 
 class Keeps(KeepsSimulations, Protocol):
-    """What validation needs of a store."""
+    """What validation needs from a store."""
 
     def simulations(self, uuid: str) -> list[Simulation]:
         """All simulations of a candidate, without observations."""
 
     def observation(self, uuid: str, *, stage: int, realisation: int) -> Observation:
-        """What a simulation showed; StoreError where it was not kept."""
+        """The observation of a simulation. Raises StoreError if it was not stored."""
 
     def keep_verdict(self, verdict: Verdict) -> None:
-        """Keep what validation found of a trial."""
+        """Store a verdict."""
 
 
 def choose_trials(
     study: Study, trials: Sequence[FrozenTrial], numbers: Sequence[int] = ()
 ) -> Sequence[FrozenTrial]:
-    """The trials to validate, of lowest loss first: those named, else the best, or the Pareto front.
+    """The trials to validate, by loss: those with these numbers, else the best ones or the Pareto front.
 
-    Raises StudyError where there is none, or one that is named is not there or failed.
+    Raises StudyError if there are none, or if a trial with such a number does not exist or failed.
     """
     if numbers:
-        known = {trial.number: trial for trial in trials}
+        by_number = {trial.number: trial for trial in trials}
         for number in numbers:
-            if number not in known:
+            if number not in by_number:
                 raise StudyError(f"study '{study.name}' has no trial {number}")
-            if known[number].state != TrialState.COMPLETE:
+            if by_number[number].state != TrialState.COMPLETE:
                 raise StudyError(f"trial {number} failed: there is nothing to validate")
-        return by_loss(known[number] for number in dict.fromkeys(numbers))
+        return by_loss(by_number[number] for number in dict.fromkeys(numbers))
     if best_of(trials) is None:
-        raise StudyError(f"study '{study.name}' has no complete trial that keeps all constraints yet")
+        raise StudyError(f"study '{study.name}' has no complete trial yet that satisfies all constraints")
     if study.pareto:
         return front_of(trials)[: study.validation.top]
     return by_loss(trial for trial in trials if is_feasible(trial))[: study.validation.top or 1]
 
 
 def simulators_for(study: Study) -> tuple[str, ...]:
-    """The simulators that a study is validated in: NEST first, then a second one where it is here.
+    """The simulators for the validation of a study: NEST first, then a second one if it is installed.
 
-    Raises SimulatorError where one that is needed is not installed.
+    Raises SimulatorError if a required simulator is not installed.
     """
     backend = study.simulation.backend
     if backend == "poisson":
@@ -84,19 +84,20 @@ def validate_trials(
     progress: Callable[[Replicated], None] = lambda _: None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> list[Verdict] | None:
-    """Verdicts on `trials`, in their order, which `store` keeps; None where it was interrupted.
+    """Verdicts on `trials`, in their order, which are also added to `store`; None if interrupted.
 
-    exact        compare spike trains on one graph, in double precision and from the start, not statistics
-    slots        processes, by default what cores and memory allow
-    interrupted  asked between batches: whether to stop. What was simulated is not simulated again later.
+    exact        compare spike trains instead of statistics: on one graph, in double precision and from the
+                 start of the simulation
+    slots        number of processes, by default what cores and memory allow
+    interrupted  called between batches: whether to stop. Finished simulations are stored and not repeated.
 
-    Raises SimulatorError where a simulator is not here, or no simulation in one completes.
+    Raises SimulatorError if a simulator is not installed, or if no simulation in it completes.
     """
     sides = [Side.of(study, backend, exact=exact) for backend in simulators_for(study)]
     candidates = [gather_candidates(store.simulations(str(trial.user_attrs[UUID])))[0] for trial in trials]
     if exact:
         _check_exact(study, sides, candidates)
-    # Of spike trains, one graph is enough: they are the same or not.
+    # For spike trains, one graph is enough: they are the same or not.
     graphs = study.graphs.validation(1 if exact else study.validation.replicates)
     for side in sides:
         side.simulate(candidates, graphs, store, slots=slots, progress=progress, interrupted=interrupted)
@@ -114,7 +115,7 @@ def _check_exact(study: Study, sides: Sequence[Side], candidates: Sequence[Candi
     """Raise SimulatorError or StudyError if spike trains cannot be compared."""
     if len(sides) < 2:
         only = sides[0].title
-        raise SimulatorError(f"exact mode compares NEST and GeNN, but only {only} can simulate this here")
+        raise SimulatorError(f"exact mode compares NEST and GeNN, but only {only} can simulate this study")
     for candidate in candidates:
         parameters = study.parameters(candidate.proposal.parameters)
         if study.model.values(study.model.network(parameters), parameters).noise:
@@ -134,21 +135,21 @@ class _Comparison:
 
     def of_statistics(self, trial: FrozenTrial, candidate: Candidate) -> Verdict:
         """The verdict on a trial by its statistics."""
-        known = [side.known(candidate, self.graphs) for side in self.sides]
+        by_side = [side.simulations_of(candidate, self.graphs) for side in self.sides]
         study = self.sides[0].study
         return judge(
             study,
             summarize(self.study, trial, candidate.simulations),
-            known[0],
-            known[1] if len(known) > 1 else None,
-            simulators=[describe_simulator(simulations) for simulations in known],
+            by_side[0],
+            by_side[1] if len(by_side) > 1 else None,
+            simulators=[describe_simulator(simulations) for simulations in by_side],
             finished=_now(),
-            samples=self._samples(study, *known) if len(known) > 1 else None,
+            samples=self._samples(study, *by_side) if len(by_side) > 1 else None,
         )
 
     def of_spikes(self, trial: FrozenTrial, candidate: Candidate) -> Verdict:
         """The verdict on a trial by its spike trains."""
-        reference, other = (side.known(candidate, self.graphs) for side in self.sides)
+        reference, other = (side.simulations_of(candidate, self.graphs) for side in self.sides)
         names = (self.sides[0].title, self.sides[1].title)
         compared = []
         for a, b in zip(reference, other, strict=True):
@@ -156,7 +157,7 @@ class _Comparison:
                 raise SimulatorError(f"a simulation failed: {reason}")
             spikes = (self._observation(a), self._observation(b))
             compared.append(compare_spikes(*spikes, graph=a.realisation, names=names))
-        return exactly(
+        return judge_spikes(
             summarize(self.study, trial, candidate.simulations),
             compared,
             simulators=[describe_simulator(reference), describe_simulator(other)],
@@ -166,7 +167,7 @@ class _Comparison:
     def _samples(
         self, study: Study, reference: Sequence[Simulation], other: Sequence[Simulation]
     ) -> tuple[list[Mapping[str, Estimate]], list[Mapping[str, Estimate]]]:
-        """Estimates with their samples on both sides, of the graphs that completed in both."""
+        """Estimates with samples on both sides, for the graphs on which both simulations completed."""
         pairs = [(a, b) for a, b in zip(reference, other, strict=True) if not a.failed and not b.failed]
         return (
             [self._with_samples(study, a) for a, _ in pairs],
@@ -174,7 +175,7 @@ class _Comparison:
         )
 
     def _with_samples(self, study: Study, simulation: Simulation) -> Mapping[str, Estimate]:
-        """Its estimates; samples of an earlier run's are computed again, if its spikes were kept."""
+        """A simulation's estimates; samples of earlier runs are recomputed if the observation was stored."""
         if any(estimate.sample is not None for estimate in simulation.estimates.values()):
             return simulation.estimates
         try:

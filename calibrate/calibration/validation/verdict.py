@@ -1,4 +1,4 @@
-"""The verdict on a trial: what its network shows on fresh graphs, in NEST and in a second simulator."""
+"""The verdict on a trial, from simulations on fresh graphs in NEST and a second simulator."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ Word = Literal["confirmed", "not_confirmed", "undecided", "targets_met", "target
 class SpikesCompared:
     """The spike trains of one graph in both simulators, in double precision.
 
-    identical_ms  until when they are the same, from the start of the simulation
-    spikes        of the reference in `duration_ms`
-    first         the first spike that only one of them has; None: there is none
+    identical_ms  how long they are identical, from the start of the simulation
+    spikes        number of spikes of the reference in `duration_ms`
+    first         the first spike that only one of them has; None: they are identical
     """
 
     graph: int
@@ -129,13 +129,13 @@ _ADAPTER: TypeAdapter[Verdict] = TypeAdapter(Verdict)
 
 
 def as_json(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as JSON has it; numbers that are not known are null."""
+    """A verdict as JSON; unknown numbers are null."""
     printed: dict[str, Any] = _ADAPTER.dump_python(verdict, mode="json")
     return printed
 
 
 def from_json(content: Mapping[str, Any]) -> Verdict:
-    """The verdict that `as_json` made this of."""
+    """The verdict from which `as_json` made this content."""
     return _ADAPTER.validate_python(content)
 
 
@@ -149,23 +149,23 @@ def judge(
     finished: str,
     samples: tuple[Estimates, Estimates] | None = None,
 ) -> Verdict:
-    """The verdict on `trial` from its simulations by the reference, and by a second simulator if one is here.
+    """The verdict on `trial` from simulations in the reference simulator, and in a second one if available.
 
-    Both are on the same graphs, in the same order; graphs on which one of them failed are left out. `samples`
-    are estimates of both sides that carry samples, for the distributions.
+    Both used the same graphs, in the same order; graphs on which one of them failed are left out. `samples`
+    are estimates with samples on both sides, for the distributions.
     """
-    kept = [k for k, one in enumerate(reference) if not one.failed and not (other and other[k].failed)]
+    completed = [k for k, a in enumerate(reference) if not a.failed and not (other and other[k].failed)]
     rows = agreements(
         study,
         {target.name: target for target in trial.targets},
-        [reference[k].estimates for k in kept],
-        None if other is None else [other[k].estimates for k in kept],
+        [reference[k].estimates for k in completed],
+        None if other is None else [other[k].estimates for k in completed],
     )
-    word, why = _judged(study, rows, pairs=len(kept), paired=other is not None)
+    word, why = _decide(study, rows, pairs=len(completed), paired=other is not None)
     judged = [row for row in rows if row.margin is not None]
     needed = [row.needed for row in judged if row.decision == "undecided"]
-    known = [n for n in needed if n is not None]
-    reasons = [found.reason for found in [*reference, *(other or ())] if found.reason is not None]
+    possible = [n for n in needed if n is not None]
+    reasons = [s.reason for s in [*reference, *(other or ())] if s.reason is not None]
     return Verdict(
         trial=trial.number,
         verdict=word,
@@ -174,8 +174,8 @@ def judge(
         replicates=len(reference),
         duration_ms=reference[0].duration_ms,
         finished=finished,
-        needed=max(known) if word == "undecided" and known and len(known) == len(needed) else None,
-        # Bonferroni's bound: how the statistics hang together is not known.
+        needed=max(possible) if word == "undecided" and possible and len(possible) == len(needed) else None,
+        # Bonferroni's bound, because the correlations of the statistics are unknown.
         power=max(0.0, 1 - sum(1 - (row.power or 0.0) for row in judged)) if judged else None,
         failures={reason: reasons.count(reason) for reason in dict.fromkeys(reasons)},
         statistics=tuple(rows),
@@ -183,16 +183,17 @@ def judge(
     )
 
 
-def exactly(
+def judge_spikes(
     trial: TrialSummary, compared: Sequence[SpikesCompared], *, simulators: Sequence[str], finished: str
 ) -> Verdict:
-    """The verdict on `trial` from its spike trains: confirmed where all of them are identical."""
-    apart = [one for one in compared if one.first is not None]
+    """The verdict on `trial` from its spike trains: confirmed if all of them are identical."""
+    apart = [spikes for spikes in compared if spikes.first is not None]
     return Verdict(
         trial=trial.number,
         verdict="not_confirmed" if apart else "confirmed",
         reasons=tuple(
-            f"graph {one.graph}: identical for {one.identical_ms:g} ms, then {one.first}" for one in apart
+            f"graph {spikes.graph}: identical for {spikes.identical_ms:g} ms, then {spikes.first}"
+            for spikes in apart
         ),
         simulators=tuple(simulators),
         replicates=len(compared),
@@ -203,10 +204,10 @@ def exactly(
     )
 
 
-def _judged(study: Study, rows: Sequence[Agreement], *, pairs: int, paired: bool) -> tuple[Word, list[str]]:
+def _decide(study: Study, rows: Sequence[Agreement], *, pairs: int, paired: bool) -> tuple[Word, list[str]]:
     if paired and pairs < FEWEST_PAIRS:
-        return "undecided", [f"{pairs} pairs of simulations completed, and it takes {FEWEST_PAIRS}"]
-    # What the trial did not meet itself, a second simulator need not meet to confirm it.
+        return "undecided", [f"{pairs} pairs of simulations completed, but {FEWEST_PAIRS} are needed"]
+    # With two simulators, targets that the trial itself missed do not count against it.
     missed = [row.missed for row in rows if row.met is False and (row.claimed or not paired)]
     means = {row.name: row.reference.mean for row in rows}
     for constraint in study.constraints:
@@ -220,6 +221,6 @@ def _judged(study: Study, rows: Sequence[Agreement], *, pairs: int, paired: bool
         return "not_confirmed", [*apart, *missed]
     open_ = [row for row in rows if row.decision == "undecided"]
     return ("undecided" if open_ else "confirmed"), [
-        f"{row.name} may differ by its tolerance ({row.needed or 'more than 10,000'} replicates would tell)"
+        f"{row.name} may differ by its tolerance ({row.needed or 'more than 10,000'} replicates would decide)"
         for row in open_
     ]
