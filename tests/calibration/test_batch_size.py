@@ -169,7 +169,7 @@ def test_throughput_is_measured_in_a_process_of_its_own_and_is_0_where_nothing_r
     assert found.networks_per_s > 0
     assert found.took_s > 0
     broken = small_study(tmp_path, parameters={"wrong_above": 0.0})
-    assert batch_size._measure_measure_measure_throughput(broken, 3).networks_per_s == 0.0
+    assert batch_size._measure_throughput(broken, 3).networks_per_s == 0.0
 
 
 def test_a_size_that_the_back_end_dies_of_is_one_process_and_one_answer(tmp_path, monkeypatch):

@@ -284,7 +284,7 @@ QUICK = {"simulation": {"duration_ms": 200}}
 
 @pytest.mark.slow
 def test_four_drivers_of_which_two_are_killed_lose_and_double_nothing(tmp_path, url):
-    n = 1000 if url.startswith("postgresql") else 400
+    n = 400
     path = write_study(tmp_path, QUICK, budget={"trials": n})
     drivers = [drive(path, url, tmp_path / f"{k}.log") for k in range(4)]
     for driver, share in zip(drivers[:2], (0.2, 0.4), strict=True):
