@@ -22,7 +22,7 @@ from typing import Any
 from tqdm import tqdm
 
 from calibrate import Model, Network, Study, TrialSummary, Values, find_model, make_study
-from calibrate.calibration.search.trials import Proposal
+from calibrate.calibration.search.optuna_trials import Proposal
 from calibrate.calibration.study_pool import pool_for
 from calibrate.calibration.trials.averages import combine
 from calibrate.calibration.trials.candidate import Candidate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,11 @@ import optuna
 import pytest
 
 from tests.helpers.postgres import Server, needs_postgres, postgres
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than cores: a quarter of the time, tests wait for processes, servers and clocks."""
+    return len(os.sched_getaffinity(0)) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

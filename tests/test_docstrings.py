@@ -23,7 +23,7 @@ from numpydoc.validate import validate as validated
 
 import calibrate
 from calibrate import Study, errors, read_results, read_study, run_study, testing, validate
-from calibrate.calibration.search.trials import UUID
+from calibrate.calibration.search.optuna_trials import UUID
 from calibrate.calibration.validation.verdict import judge
 from calibrate.store import Store, storage_url
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from calibrate.calibration.trials.candidate import Candidate
 from calibrate.calibration.trials.score import score
 from calibrate.study import Study
-from calibrate.study.graphs import Purpose
+from calibrate.study.graph_numbers import Purpose
 
 # A candidate is confirmed only if its loss is below this, a root mean square deviation of two tolerances. The
 # noise is about one tolerance, so farther from the targets it decides nothing.

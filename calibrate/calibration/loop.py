@@ -13,19 +13,19 @@ from optuna.trial import FrozenTrial, TrialState
 
 from calibrate.calibration.clock import Clock
 from calibrate.calibration.confirmation import Confirmation
+from calibrate.calibration.interfaces import Remembers, Simulates
 from calibrate.calibration.progress import Progress
-from calibrate.calibration.protocols import Remembers, Simulates
-from calibrate.calibration.queue import Batch, StageQueue
 from calibrate.calibration.result import Reason, RunSummary
-from calibrate.calibration.search.ahead import Asking
+from calibrate.calibration.search.ask_ahead import Asking
+from calibrate.calibration.search.optuna_trials import UUID, Answer
 from calibrate.calibration.search.search import Search
-from calibrate.calibration.search.trials import UUID, Answer
+from calibrate.calibration.stage_queue import Batch, StageQueue
 from calibrate.calibration.tally import Tally
 from calibrate.calibration.trials.candidate import Candidate, create_candidates, gather_candidates
 from calibrate.errors import ModelError, StudyError
 from calibrate.simulation.jobs import Job, Outcome, failures
 from calibrate.study import Study
-from calibrate.study.graphs import Purpose
+from calibrate.study.graph_numbers import Purpose
 
 # Batches per process in one step, if asking for that many has no disadvantage: see `_Run`.
 ROUNDS = 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from calibrate.calibration.trials.summary import TrialSummary
-from calibrate.study.graphs import Purpose
+from calibrate.study.graph_numbers import Purpose
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 from optuna.trial import FrozenTrial
 
+from calibrate.calibration.search.optuna_trials import ORIGIN, UUID
 from calibrate.calibration.search.search import Search
-from calibrate.calibration.search.trials import ORIGIN, UUID
 from calibrate.calibration.trials.candidate import Candidate
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.trials.summary import TrialSummary, summarize

@@ -15,7 +15,6 @@ from typing import Annotated
 import typer
 
 from calibrate.cli.check import check
-from calibrate.cli.command import command
 from calibrate.cli.copy import copy
 from calibrate.cli.dashboard import dashboard
 from calibrate.cli.doctor import doctor
@@ -25,6 +24,7 @@ from calibrate.cli.map import map_
 from calibrate.cli.models import models
 from calibrate.cli.new import new
 from calibrate.cli.objectives import objectives
+from calibrate.cli.option_groups import command
 from calibrate.cli.output import INTERRUPTED, FailedError, StoppedError
 from calibrate.cli.report import report
 from calibrate.cli.rescore import rescore

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from calibrate.cli.output import FailedError, Output, print_line
 from calibrate.store import urls
-from calibrate.store.naming import ENVIRONMENT
+from calibrate.store.study_names import ENVIRONMENT
 from calibrate.tasks import doctor as checks
 from calibrate.tasks.doctor import Check
 

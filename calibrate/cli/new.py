@@ -18,10 +18,9 @@ from calibrate.cli.output import Output, print_line
 from calibrate.cli.tables.listing import print_listing
 from calibrate.errors import CalibrateError, StudyError
 from calibrate.network import Model, Parameter, find_model
-from calibrate.study import draft
-from calibrate.study import suggestions as suggest
+from calibrate.study import draft, search_ranges
 from calibrate.study.draft import Aim, Draft
-from calibrate.study.suggestions import SearchRange
+from calibrate.study.search_ranges import SearchRange
 
 
 def new(
@@ -87,7 +86,7 @@ def _check_path(path: Path) -> None:
 
 
 def _summarise(searches: dict[str, SearchRange]) -> str:
-    return "; ".join(f"{name} {suggest.described(search)}" for name, search in searches.items())
+    return "; ".join(f"{name} {search_ranges.described(search)}" for name, search in searches.items())
 
 
 def _parse_aim(text: str, folder: Path) -> Aim:
@@ -116,7 +115,7 @@ def _choose_searches(console: Console, model: Model, free: Sequence[str]) -> dic
         return dict(_parse_search(model, text) for text in free)
     if sys.stdin.isatty() and console.is_terminal:
         return _ask(console, model)
-    names = ", ".join(parameter.name for parameter in suggest.searchable(model))
+    names = ", ".join(parameter.name for parameter in search_ranges.searchable(model))
     raise CalibrateError(f"choose the parameters to search with --free NAME[=LOW:HIGH]: {names}")
 
 
@@ -133,9 +132,9 @@ def _parse_search(model: Model, text: str) -> tuple[str, SearchRange]:
 
 
 def _suggest_range(model: Model, parameter: Parameter) -> SearchRange:
-    if parameter not in suggest.searchable(model):
+    if parameter not in search_ranges.searchable(model):
         raise CalibrateError(f"{parameter.name} cannot be searched: it is not a number and has no choices")
-    suggested = suggest.suggestion(model, parameter)
+    suggested = search_ranges.suggestion(model, parameter)
     if suggested is None:
         value = format_default(parameter) if parameter.default is not None else "derived from others"
         raise CalibrateError(
@@ -150,21 +149,21 @@ def _parse_range(model: Model, parameter: Parameter, ends: str) -> SearchRange:
         numbers = float(low), float(high)
     except ValueError:
         raise CalibrateError(f"write {parameter.name}=LOW:HIGH, two numbers") from None
-    return suggest.between(model, parameter, *numbers)
+    return search_ranges.between(model, parameter, *numbers)
 
 
 def _ask(console: Console, model: Model) -> dict[str, SearchRange]:
     """Ask the user for the free parameters and their ranges."""
-    offered = suggest.searchable(model)
-    suggested = {parameter.name: suggest.suggestion(model, parameter) for parameter in offered}
+    offered = search_ranges.searchable(model)
+    suggested = {parameter.name: search_ranges.suggestion(model, parameter) for parameter in offered}
     rows = []
     for number, parameter in enumerate(offered, start=1):
         search = suggested[parameter.name]
-        ends = suggest.described(search) if search else "-"
+        ends = search_ranges.described(search) if search else "-"
         rows.append((str(number), parameter.name, ends, parameter.doc))
     print_listing(console, ("", "parameter", "suggested range", ""), rows, right=0)
     searches: dict[str, SearchRange] = {}
-    for parameter in _ask_which(console, offered, suggest.handful(model)):
+    for parameter in _ask_which(console, offered, search_ranges.handful(model)):
         search = suggested[parameter.name]
         if parameter.kind in (int, float):
             searches[parameter.name] = _ask_range(console, model, parameter, search)
@@ -192,7 +191,7 @@ def _ask_range(
 ) -> SearchRange:
     usual = f"default {format_default(parameter)}" if parameter.default is not None else parameter.unit
     usual = f" ({usual})" if usual else ""
-    empty = f", Enter for {suggest.described(suggested)}" if suggested else ""
+    empty = f", Enter for {search_ranges.described(suggested)}" if suggested else ""
     while True:
         answer = _input(console, f"{parameter.name}{usual}, LOW:HIGH{empty}: ")
         if not answer and suggested:

@@ -10,9 +10,8 @@ A `Model` makes the network and its values from parameters. `calibrate.models` c
 users define theirs in the same way in a file (`file.py:Name`).
 """
 
-from calibrate.network.checks import check_stimuli, checked
+from calibrate.network.connection_rules import Bernoulli, FixedIndegree, Rule, UniformDelay, UniformIndegree
 from calibrate.network.model import Model, Parameter, Parameters, find_model
-from calibrate.network.rules import Bernoulli, FixedIndegree, Rule, UniformDelay, UniformIndegree
 from calibrate.network.structure import (
     Network,
     Part,
@@ -20,6 +19,7 @@ from calibrate.network.structure import (
     Population,
     Projection,
 )
+from calibrate.network.value_checks import check_stimuli, checked
 from calibrate.network.values import (
     Distributed,
     Initial,

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from calibrate import plugins
 from calibrate.errors import ModelError, PluginError, did_you_mean
-from calibrate.network.checks import checked
 from calibrate.network.structure import Network
+from calibrate.network.value_checks import checked
 from calibrate.network.values import Values
 
 

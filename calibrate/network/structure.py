@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Literal
 
 from calibrate.errors import ModelError, did_you_mean
-from calibrate.network.rules import FixedIndegree, Rule, UniformDelay, UniformIndegree
+from calibrate.network.connection_rules import FixedIndegree, Rule, UniformDelay, UniformIndegree
 from calibrate.neurons import neuron_model
 from calibrate.neurons.plasticity import plasticity_rule
 from calibrate.observation import Layout

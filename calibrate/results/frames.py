@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 from optuna.trial import FrozenTrial
 
-from calibrate.calibration.search.trials import UUID
+from calibrate.calibration.search.optuna_trials import UUID
 from calibrate.calibration.trials.simulation import Simulation
 
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from calibrate.calibration.search.logging import quieten_optuna
-from calibrate.calibration.search.trials import loss_of
+from calibrate.calibration.search.optuna_logging import quieten_optuna
+from calibrate.calibration.search.optuna_trials import loss_of
 from calibrate.study import Study
 
 FEWEST_TRIALS = 10

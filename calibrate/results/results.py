@@ -12,7 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
-from calibrate.calibration.search.trials import INDEX, ORIGIN, UUID, best_of, front_of, is_feasible, loss_of
+from calibrate.calibration.search.optuna_trials import (
+    INDEX,
+    ORIGIN,
+    UUID,
+    best_of,
+    front_of,
+    is_feasible,
+    loss_of,
+)
 from calibrate.calibration.single_simulation import Simulated, simulate
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.trials.summary import TrialSummary, of_search, summarize

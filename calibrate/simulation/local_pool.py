@@ -22,8 +22,8 @@ from calibrate.simulation.capacity import cores, pinning
 from calibrate.simulation.jobs import Job, Outcome, Setup, Timing, failures
 from calibrate.simulation.pool import BasePool, batched
 from calibrate.simulation.slot import Deaths, DiedError, Slot
+from calibrate.simulators.device_turn import Phase
 from calibrate.simulators.genn import cuda
-from calibrate.simulators.turn import Phase
 
 # Time limit of a batch: this factor times the slowest so far, scaled by simulated time, but at least this
 # time. Runaway networks take tens of times as long as others.

@@ -23,8 +23,8 @@ from calibrate import plugins
 from calibrate.errors import ModelError, one_line
 from calibrate.simulation.jobs import Job, Outcome, Setup, Timing
 from calibrate.simulation.worker import FOR_THE_COORDINATOR
+from calibrate.simulators.device_turn import Phase
 from calibrate.simulators.genn import cuda
-from calibrate.simulators.turn import Phase
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ from calibrate.simulation.jobs import Job, Outcome, Setup, Timing, failures
 from calibrate.simulation.lifetime import end_with
 from calibrate.simulators.base import Member, Prepared, Simulator, simulate
 from calibrate.simulators.closed_loop import simulate_in_loop
-from calibrate.simulators.turn import Phase, Turn
+from calibrate.simulators.device_turn import Phase, Turn
 
 # Ctrl-C and a batch system's SIGTERM reach all processes of a run, but only the coordinator handles them.
 FOR_THE_COORDINATOR = (signal.SIGINT, signal.SIGTERM)

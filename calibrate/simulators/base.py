@@ -11,7 +11,7 @@ import numpy as np
 from calibrate.network import Network, RateStimulus, Stimulus, Values
 from calibrate.observation import FloatArray, IntArray, Layout, Observation, SimulationFailure
 from calibrate.observation.layout import BIN_MS, WINDOW_MS
-from calibrate.simulators.turn import Turn
+from calibrate.simulators.device_turn import Turn
 
 Precision = Literal["single", "double"]
 

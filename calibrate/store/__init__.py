@@ -4,9 +4,9 @@ from calibrate.store.adoption import Adopted, check_origins
 from calibrate.store.artifacts import Gallery
 from calibrate.store.coordinators import runs_of
 from calibrate.store.copying import copy_study
-from calibrate.store.naming import Named, resolve_name, storage_url
 from calibrate.store.reader import Reader, find, on_latest_backend
 from calibrate.store.store import Store
+from calibrate.store.study_names import Named, resolve_name, storage_url
 
 __all__ = [
     "Adopted",

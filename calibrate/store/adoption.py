@@ -13,12 +13,12 @@ from sqlalchemy import Row
 from calibrate.errors import CalibrateError, ObjectiveError, StoreError, did_you_mean
 from calibrate.objective.panel import measure
 from calibrate.store import archive, urls
-from calibrate.store.naming import list_studies
 from calibrate.store.rows import statistics_json
+from calibrate.store.study_names import list_studies
 from calibrate.study import Grid, Study, differences
 from calibrate.study.expressions import Expression
 from calibrate.study.file.sections import ReplicatesSection
-from calibrate.study.graphs import Graphs
+from calibrate.study.graph_numbers import Graphs
 from calibrate.study.rules.parameters import with_derived
 
 # Two studies may differ in their search, but not in what they simulate: these tables must agree, apart from

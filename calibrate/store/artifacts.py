@@ -15,7 +15,7 @@ from optuna.artifacts import ArtifactMeta, FileSystemArtifactStore
 from calibrate.errors import StoreError
 from calibrate.objective import Estimate
 from calibrate.observation import Observation
-from calibrate.store import connections, meanings, urls
+from calibrate.store import connections, database_errors, urls
 from calibrate.study import Study
 
 # Makes the files, by name, that are stored with a trial for people to look at, from the study, the trial's
@@ -70,13 +70,13 @@ class Gallery:
         self._url = urls.parse(url, Path.cwd())
         self.folder = folder_in(urls.folder_of(self._url, study.folder), study.name)
         self.storage = connections.optuna_storage(self._url)
-        with meanings.translating_errors(self._url):
+        with database_errors.translating_errors(self._url):
             self.study_id = self.storage.get_study_id_from_name(study.name)
 
     def add(self, files: Mapping[str, bytes]) -> None:
         """Replace our artifacts of the study with `files`; those of others stay."""
         ours = {f"{OURS}{name}": content for name, content in files.items()}
-        with meanings.translating_errors(self._url):
+        with database_errors.translating_errors(self._url):
             for key, meta in self._read_metas(PREFIX).items():
                 if not meta["filename"].startswith(OURS):
                     continue
@@ -90,13 +90,13 @@ class Gallery:
 
     def has(self, trial: int, name: str) -> bool:
         """Whether a file called `name` was added to a trial."""
-        with meanings.translating_errors(self._url):
+        with database_errors.translating_errors(self._url):
             return any(meta["filename"] == name for meta in self._read_metas(self._prefix(trial)).values())
 
     def add_to_trial(self, trial: int, files: Mapping[str, bytes]) -> None:
         """Add artifacts to a finished trial. Optuna cannot change it, so the study refers to them."""
         prefix = self._prefix(trial)
-        with meanings.translating_errors(self._url):
+        with database_errors.translating_errors(self._url):
             for key, value in keep(self.folder, files).items():
                 self.storage.set_study_system_attr(self.study_id, prefix + key.removeprefix(PREFIX), value)
 

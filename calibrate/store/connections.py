@@ -19,7 +19,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, func, sele
 
 from calibrate.errors import StoreError
 from calibrate.store import urls
-from calibrate.store.meanings import LOCK_TIMEOUT_S, MEANINGS, is_unreachable, translating_errors
+from calibrate.store.database_errors import LOCK_TIMEOUT_S, MEANINGS, is_unreachable, translating_errors
 
 # How long to retry if a server does not answer (s): it may be restarting.
 SERVER_TIMEOUT_S = 300.0

@@ -21,12 +21,12 @@ from typing import Any
 import psutil
 from sqlalchemy import Connection, Engine, Row, delete, func, select, update
 
-from calibrate.calibration.search.trials import Claim
+from calibrate.calibration.search.optuna_trials import Claim
 from calibrate.errors import StoreError
 from calibrate.store.connections import connect, writing
-from calibrate.store.meanings import translating_errors
-from calibrate.store.naming import list_studies
+from calibrate.store.database_errors import translating_errors
 from calibrate.store.schema import CLAIM, COORDINATOR, SIMULATION, STUDY
+from calibrate.store.study_names import list_studies
 from calibrate.store.urls import parse
 from calibrate.study import Study
 

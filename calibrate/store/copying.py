@@ -10,11 +10,11 @@ from typing import Any
 import optuna
 from sqlalchemy import insert, select
 
-from calibrate.calibration.search.logging import quieten_optuna
 from calibrate.calibration.search.optuna_internals import id_in_storage
+from calibrate.calibration.search.optuna_logging import quieten_optuna
 from calibrate.errors import StoreError
 from calibrate.masking import without_passwords
-from calibrate.store import archive, artifacts, connections, meanings, schema, urls
+from calibrate.store import archive, artifacts, connections, database_errors, schema, urls
 from calibrate.store.artifacts import PREFIX_OF_TRIALS
 from calibrate.store.coordinators import runs_of
 from calibrate.store.schema import SIMULATION, STUDY, VERDICT
@@ -34,14 +34,14 @@ def copy_study(study: Study, source: str, target: str) -> dict[str, int]:
         raise StoreError(f"study '{study.name}' is running ({', '.join(running)}); wait for it, or stop it")
     source_engine, target_engine = connections.connect(source_url), connections.connect(target_url)
     try:
-        with meanings.translating_damage(source_url):
+        with database_errors.translating_damage(source_url):
             schema.upgrade(source_engine)
-        with meanings.translating_damage(target_url):
+        with database_errors.translating_damage(target_url):
             schema.upgrade(target_engine)
             storage = connections.optuna_storage(target_url)
             if study.name in [stored.study_name for stored in storage.get_all_studies()]:
                 raise StoreError(f"{urls.mask(target_url)} already holds a study '{study.name}'")
-        with meanings.translating_damage(source_url), source_engine.connect() as connection:
+        with database_errors.translating_damage(source_url), source_engine.connect() as connection:
             row = connection.execute(select(STUDY).where(STUDY.c.name == study.name)).one()
             rows = {
                 table: connection.execute(select(table).where(table.c.study == row.id)).all()
@@ -50,7 +50,7 @@ def copy_study(study: Study, source: str, target: str) -> dict[str, int]:
         files = _copy_files(
             study, urls.folder_of(source_url, study.folder), urls.folder_of(target_url, study.folder)
         )
-        with meanings.translating_damage(target_url):
+        with database_errors.translating_damage(target_url):
             trials = _copy_optuna(study, connections.optuna_storage(source_url), storage)
             try:
                 with connections.writing(target_engine) as connection:

@@ -15,11 +15,11 @@ from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import StoreError
 from calibrate.observation import Observation
-from calibrate.store import archive, connections, meanings, urls
-from calibrate.store.naming import list_studies, namesakes
+from calibrate.store import archive, connections, database_errors, urls
+from calibrate.store.integrity import check_trials
 from calibrate.store.rows import simulation_of
 from calibrate.store.schema import SIMULATION, STUDY
-from calibrate.store.soundness import check_trials
+from calibrate.store.study_names import list_studies, namesakes
 from calibrate.store.verdicts import verdicts_of
 from calibrate.study import Study, differences
 
@@ -100,7 +100,7 @@ class Reader:
         """The finished trials, by number."""
         storage = connections.optuna_storage(self._url, reading=True)
         try:
-            with meanings.translating_damage(self._url):
+            with database_errors.translating_damage(self._url):
                 study_id = connections.study_id(storage, self._study.name)
                 if study_id is None:
                     return []
@@ -114,7 +114,7 @@ class Reader:
 
     def simulations(self, uuid: str | None = None) -> list[Simulation]:
         """All simulations of the study, or of one candidate, in order of completion, without observations."""
-        with meanings.translating_damage(self._url):
+        with database_errors.translating_damage(self._url):
             query = self._rows if uuid is None else self._rows.where(SIMULATION.c.uuid == uuid)
             with self._engine.connect() as connection:
                 rows = connection.execute(query).all()
@@ -122,12 +122,12 @@ class Reader:
 
     def verdicts(self) -> list[Verdict]:
         """The latest verdict on each trial in each mode, by trial; none if the tables are too old."""
-        with meanings.translating_damage(self._url), self._engine.connect() as connection:
+        with database_errors.translating_damage(self._url), self._engine.connect() as connection:
             return verdicts_of(connection, self._study.name)
 
     def observation(self, uuid: str, *, stage: int, realisation: int = 0) -> Observation:
         """The observation of a candidate's simulation. Raises StoreError if it was not stored."""
-        with meanings.translating_damage(self._url), self._engine.connect() as connection:
+        with database_errors.translating_damage(self._url), self._engine.connect() as connection:
             query = self._rows.where(
                 SIMULATION.c.uuid == uuid,
                 SIMULATION.c.stage == stage,

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.objective import Estimate
-from calibrate.store.soundness import check_simulation
+from calibrate.store.integrity import check_simulation
 
 
 def columns_of(simulation: Simulation) -> dict[str, Any]:

@@ -19,21 +19,21 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from sqlalchemy import Connection, delete, func, select, update
 
-from calibrate.calibration.search.trials import INDEX, UUID, Claim
+from calibrate.calibration.search.optuna_trials import INDEX, UUID, Claim
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import StoreError
 from calibrate.observation import Observation
 from calibrate.plugins import version_of
-from calibrate.store import adoption, archive, artifacts, connections, meanings, schema, urls, verdicts
+from calibrate.store import adoption, archive, artifacts, connections, database_errors, schema, urls, verdicts
 from calibrate.store.adoption import Adopted
 from calibrate.store.connections import retry
 from calibrate.store.coordinators import Coordinator
-from calibrate.store.naming import refusal
+from calibrate.store.integrity import check_trials
 from calibrate.store.reader import Reader
 from calibrate.store.rows import columns_of, simulation_of
 from calibrate.store.schema import SIMULATION, STUDY
-from calibrate.store.soundness import check_trials
+from calibrate.store.study_names import refusal
 from calibrate.study import Study, differences
 
 # System attribute of a study in which Optuna stores the names of the values of its trials.
@@ -89,7 +89,7 @@ class Store:
 
     def __enter__(self) -> Self:
         try:
-            with meanings.translating_damage(self._url):
+            with database_errors.translating_damage(self._url):
                 self._compare()
                 with connections.opening(self._url, self._engine):
                     schema.upgrade(self._engine)
@@ -104,7 +104,7 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         # If the database cannot be reached, missing heartbeats show the other runs that this one has ended.
-        with contextlib.suppress(StoreError), meanings.translating_errors(self._url):
+        with contextlib.suppress(StoreError), database_errors.translating_errors(self._url):
             self._coordinator.leave()
         self._optuna.remove_session()
         self._optuna.engine.dispose()
@@ -113,7 +113,7 @@ class Store:
     @retry
     def trials(self) -> list[FrozenTrial]:
         """The finished trials, by number."""
-        with meanings.translating_damage(self._url):
+        with database_errors.translating_damage(self._url):
             return self._read_finished()
 
     @retry
@@ -123,7 +123,7 @@ class Store:
         Returns finished trials that this run did not tell, and the simulations of untold candidates that no
         live run owns: this run now owns them and has to tell them.
         """
-        with meanings.translating_damage(self._url):
+        with database_errors.translating_damage(self._url):
             self._coordinator.join()
             with connections.writing(self._engine) as connection:
                 orphaned = self._coordinator.take_over(connection)
@@ -144,20 +144,20 @@ class Store:
     @retry
     def claim(self, wanted: Sequence[Claim]) -> list[Claim]:
         """Claim these candidates for this run; returns those that are taken already, among them or beyond."""
-        with meanings.translating_errors(self._url):
+        with database_errors.translating_errors(self._url):
             self._coordinator.join()
             return self._coordinator.claim(wanted)
 
     @retry
     def elsewhere(self) -> int:
         """Number of candidates that other runs have asked for and not told yet."""
-        with meanings.translating_errors(self._url), self._engine.connect() as connection:
+        with database_errors.translating_errors(self._url), self._engine.connect() as connection:
             return self._coordinator.elsewhere(connection)
 
     @retry
     def leave(self) -> bool:
         """Unregister this run, which asks no more; returns whether other runs of the study are alive."""
-        with meanings.translating_errors(self._url):
+        with database_errors.translating_errors(self._url):
             return self._coordinator.leave()
 
     @retry
@@ -170,7 +170,7 @@ class Store:
             "realisation": simulation.realisation,
         }
         self._check_file()
-        with meanings.translating_errors(self._url):
+        with database_errors.translating_errors(self._url):
             with self._engine.connect() as connection:
                 if connection.execute(select(SIMULATION.c.id).filter_by(**key)).first():
                     return
@@ -196,7 +196,7 @@ class Store:
     def mirror(self, trials: Sequence[FrozenTrial]) -> list[int]:
         """Add finished trials to Optuna's tables, except those whose UUID is stored; returns all numbers."""
         self._check_file()
-        with meanings.translating_errors(self._url):
+        with database_errors.translating_errors(self._url):
             with connections.writing(self._engine) as connection:
                 self._coordinator.check(connection)
             if self.broken:  # the write that failed may have been committed nevertheless
@@ -233,12 +233,12 @@ class Store:
             SIMULATION.c.stage == stage,
             (SIMULATION.c.duration_ms != but_ms) | (SIMULATION.c.status == "failed"),
         )
-        with meanings.translating_errors(self._url), connections.writing(self._engine) as connection:
+        with database_errors.translating_errors(self._url), connections.writing(self._engine) as connection:
             connection.execute(delete(SIMULATION).where(*others))
 
     def keep_verdict(self, verdict: Verdict) -> None:
         """Store a verdict, and add it to the study's note in Optuna's dashboard."""
-        with meanings.translating_errors(self._url):
+        with database_errors.translating_errors(self._url):
             with connections.writing(self._engine) as connection:
                 verdicts.add(connection, self._id, verdict)
                 latest = verdicts.verdicts_of(connection, self._study.name)
@@ -250,7 +250,7 @@ class Store:
         They become trials when their candidates are told. Statistics are recomputed from the observations.
         Raises StoreError if there is no such study, or if it simulates something else.
         """
-        with meanings.translating_errors(self._url):
+        with database_errors.translating_errors(self._url):
             with self._engine.connect() as connection:
                 studies = connection.execute(select(STUDY).order_by(STUDY.c.id)).all()
                 origin = adoption.origin_of(self._study, name, studies, self.shown_url)

@@ -27,8 +27,8 @@ from calibrate.study.file.sections import (
 )
 from calibrate.study.reading import default_sampler
 from calibrate.study.rules import tolerances
+from calibrate.study.search_ranges import SearchRange
 from calibrate.study.space import Choice, Range
-from calibrate.study.suggestions import SearchRange
 
 WARMUP_MS, DURATION_MS = 500.0, 4000.0
 # A tolerance that needs more graphs is refused.

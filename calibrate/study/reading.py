@@ -21,7 +21,7 @@ from calibrate.study.expressions import Expression
 from calibrate.study.file.problems import Place, Problems, key_lines, syntax_problem
 from calibrate.study.file.samplers import AnySampler, Cmaes, Tpe
 from calibrate.study.file.sections import DerivedParameter, FreeParameter, StudyFile
-from calibrate.study.file.tables import read_tables
+from calibrate.study.file.toml_tables import read_tables
 from calibrate.study.python_objects import plain
 from calibrate.study.rules import common as checks
 from calibrate.study.rules import parameters, symmetry, targets, tolerances

@@ -27,7 +27,7 @@ from calibrate.study.file.sections import (
     StudyFile,
     ValidationSection,
 )
-from calibrate.study.graphs import Graphs, Purpose
+from calibrate.study.graph_numbers import Graphs, Purpose
 from calibrate.study.identity import content_of
 from calibrate.study.rules import parameters
 from calibrate.study.space import Space, grid_size

@@ -16,7 +16,7 @@ from rich.text import Text
 from calibrate.calibration.progress import Progress
 from calibrate.calibration.trials.summary import TargetResult, TrialSummary
 from calibrate.calibration.validation.progress import Replicated
-from calibrate.study.graphs import Purpose
+from calibrate.study.graph_numbers import Purpose
 
 _DOING: Mapping[Purpose | None, str] = {
     Purpose.SCREENING: "screening",

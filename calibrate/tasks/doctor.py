@@ -26,7 +26,7 @@ from calibrate.simulation.local_pool import Pool
 from calibrate.simulation.slot import last_error
 from calibrate.simulators.genn import cache as genn_cache
 from calibrate.simulators.genn import cpu_loops, cuda
-from calibrate.store import probe, urls
+from calibrate.store import urls, write_check
 
 State = Literal["ok", "optional", "missing", "broken"]
 
@@ -199,9 +199,9 @@ def _check_database(url: URL | None) -> Check:
     local = urls.is_sqlite(target) and not str(target.database).startswith("file:")
     try:
         if local:
-            probe.write_sqlite(Path(str(target.database)), target)
+            write_check.write_sqlite(Path(str(target.database)), target)
         else:
-            probe.write(target)
+            write_check.write(target)
     except StoreError as error:
         return Check(name=DATABASE, state="broken", detail=" ".join(str(error).split()), remedy=remedy)
     if not local:

@@ -10,7 +10,7 @@ from calibrate import simulators
 from calibrate.calibration.loop import run, tell
 from calibrate.calibration.resources.batch_size import with_batch_size
 from calibrate.calibration.result import Result
-from calibrate.calibration.search.logging import quieten_optuna
+from calibrate.calibration.search.optuna_logging import quieten_optuna
 from calibrate.calibration.study_pool import pool_for, warnings_of
 from calibrate.calibration.validation.validate import choose_trials, validate_trials
 from calibrate.calibration.validation.verdict import Verdict

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from calibrate import simulators
-from calibrate.calibration.search.trials import Proposal
+from calibrate.calibration.search.optuna_trials import Proposal
 from calibrate.calibration.study_pool import pool_for
 from calibrate.calibration.trials.averages import search_estimates
 from calibrate.calibration.trials.candidate import Candidate

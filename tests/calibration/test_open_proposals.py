@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from optuna.trial import FrozenTrial
 
+from calibrate.calibration.search.optuna_trials import Answer, Proposal
 from calibrate.calibration.search.search import Search
-from calibrate.calibration.search.trials import Answer, Proposal
 from calibrate.study import Cmaes, Nsga2, Qmc, Random, Sampler, Tpe
 from calibrate.study.space import Choice, Domain, Range
 

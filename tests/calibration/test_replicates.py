@@ -26,7 +26,7 @@ from calibrate.observation import Observation, SimulationFailure
 from calibrate.simulation.jobs import Job
 from calibrate.store import Store, storage_url
 from calibrate.study import Study
-from calibrate.study.graphs import Purpose
+from calibrate.study.graph_numbers import Purpose
 from tests.helpers.in_memory import Bench, Dies, Shelf, doubled
 from tests.helpers.studies import CONSTRAINT, RATE_E, RATE_I, STAGE, Tables, small_study
 

@@ -24,8 +24,8 @@ from optuna.trial import FrozenTrial
 from calibrate.calibration.loop import run
 from calibrate.calibration.progress import Progress
 from calibrate.calibration.result import Result, as_json
+from calibrate.calibration.search.optuna_trials import Claim
 from calibrate.calibration.search.search import candidate_seed
-from calibrate.calibration.search.trials import Claim
 from calibrate.calibration.single_simulation import simulate
 from calibrate.calibration.study_pool import setup_of
 from calibrate.calibration.trials.simulation import Simulation

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from calibrate.calibration.search.optuna_trials import Answer, Proposal
 from calibrate.calibration.search.search import Search, distribution
-from calibrate.calibration.search.trials import Answer, Proposal
 from calibrate.errors import StudyError
 from calibrate.study import Cmaes, Gp, Nsga2, Qmc, Random, Tpe
 from calibrate.study.space import Choice, Domain, Range

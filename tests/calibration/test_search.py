@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from optuna.trial import FrozenTrial, TrialState
 
 from calibrate.calibration.search import optuna_internals
+from calibrate.calibration.search.optuna_trials import Answer, Proposal
 from calibrate.calibration.search.search import Search, candidate_seed, distribution
-from calibrate.calibration.search.trials import Answer, Proposal
 from calibrate.errors import StudyError
 from calibrate.study import Grid, Random, Tpe
 from calibrate.study.space import Choice, Domain, Range, grid_point, grid_size

@@ -16,7 +16,7 @@ from calibrate.calibration.result import Result
 from calibrate.calibration.trials.score import INFEASIBLE
 from calibrate.simulation.jobs import Job, Outcome, Timing
 from calibrate.study import Study
-from calibrate.study.graphs import Purpose
+from calibrate.study.graph_numbers import Purpose
 from tests.helpers.in_memory import Bench, Dies, Shelf, doubled
 from tests.helpers.studies import CONSTRAINT, STAGE, Tables, small_study
 

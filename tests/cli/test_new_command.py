@@ -22,7 +22,7 @@ from calibrate import plugins
 from calibrate.cli.commands import execute
 from calibrate.errors import ModelError
 from calibrate.network import Model, Parameter, find_model
-from calibrate.study import read_study, suggestions
+from calibrate.study import read_study, search_ranges
 from calibrate.study.python_objects import digest
 from tests.helpers.studies import MODEL, STATISTIC
 from tests.helpers.waiting import PATIENCE_S
@@ -30,8 +30,8 @@ from tests.helpers.waiting import PATIENCE_S
 READY = [
     (name, parameter.name)
     for name in plugins.installed(plugins.MODELS)
-    for parameter in suggestions.searchable(find_model(name))
-    if suggestions.suggestion(find_model(name), parameter)
+    for parameter in search_ranges.searchable(find_model(name))
+    if search_ranges.suggestion(find_model(name), parameter)
 ]
 
 
@@ -238,7 +238,7 @@ def test_no_file_is_overwritten(capfd):
 @given(st.floats(0.01, 1e6), st.floats(0, 1), st.floats(1, 2))
 def test_a_suggestion_is_half_to_one_and_a_half_within_the_limits(default, low, high):
     low, high = default * low, default * high
-    found = suggestions.suggestion(with_(p := number(default, low=low, high=high)), p)
+    found = search_ranges.suggestion(with_(p := number(default, low=low, high=high)), p)
     if found is None:
         assert high - low < default / 1000
         return
@@ -250,7 +250,7 @@ def test_a_suggestion_is_half_to_one_and_a_half_within_the_limits(default, low, 
 @settings(deadline=None)
 @given(st.integers(1, 300))
 def test_a_suggestion_for_a_whole_number_is_of_whole_numbers(default):
-    found = suggestions.suggestion(with_(p := number(default, kind=int, low=1)), p)
+    found = search_ranges.suggestion(with_(p := number(default, kind=int, low=1)), p)
     assert isinstance(found["low"], int)
     assert isinstance(found["high"], int)
     assert 1 <= found["low"] <= default <= found["high"]
@@ -258,13 +258,13 @@ def test_a_suggestion_for_a_whole_number_is_of_whole_numbers(default):
 
 def test_whole_numbers_that_the_model_refuses_are_left_out():
     even = with_(p := number(10, kind=int), lambda x: x % 2)
-    assert suggestions.suggestion(even, p) == {"low": 6, "high": 14, "step": 2}
+    assert search_ranges.suggestion(even, p) == {"low": 6, "high": 14, "step": 2}
     divisors = with_(p := number(6, kind=int, low=1), lambda x: 12 % x)
-    assert suggestions.between(divisors, p, 1, 12) == {"choices": [1, 2, 3, 4, 6, 12]}
+    assert search_ranges.between(divisors, p, 1, 12) == {"choices": [1, 2, 3, 4, 6, 12]}
 
 
 def test_a_range_shrinks_to_what_the_model_takes():
-    found = suggestions.suggestion(with_(p := number(1.0), lambda x: x > 1.2), p)
+    found = search_ranges.suggestion(with_(p := number(1.0), lambda x: x > 1.2), p)
     assert found["low"] == 0.5
     assert 1.0 < found["high"] <= 1.2
 
@@ -274,11 +274,11 @@ def test_a_range_shrinks_to_what_the_model_takes():
     [number(None), number(0.0), number(0, kind=int), number("", kind=str), number((), kind=tuple)],
 )
 def test_nothing_is_suggested_without_a_telling_default(parameter):
-    assert suggestions.suggestion(with_(parameter), parameter) is None
+    assert search_ranges.suggestion(with_(parameter), parameter) is None
 
 
 def test_negative_defaults_have_their_range_in_order():
-    found = suggestions.suggestion(with_(p := number(-65.0, high=-50.0)), p)
+    found = search_ranges.suggestion(with_(p := number(-65.0, high=-50.0)), p)
     assert found == {"low": -97.5, "high": -50.0}
 
 
@@ -292,16 +292,18 @@ def test_negative_defaults_have_their_range_in_order():
     ],
 )
 def test_the_handful_is_of_inputs_and_weights(name, handful):
-    assert suggestions.handful(find_model(name)) == handful
+    assert search_ranges.handful(find_model(name)) == handful
 
 
 def test_the_handful_goes_by_priority_and_not_by_what_the_parameters_are_documented_as():
     first, second = (replace(number(1.0), name=name, doc="constant input") for name in ("first", "second"))
     model = with_(first)
-    assert suggestions.handful(replace(model, parameters=(first, second))) == ("first", "second")
-    assert suggestions.handful(replace(model, parameters=(first, replace(second, priority=2)))) == ("second",)
+    assert search_ranges.handful(replace(model, parameters=(first, second))) == ("first", "second")
+    assert search_ranges.handful(replace(model, parameters=(first, replace(second, priority=2)))) == (
+        "second",
+    )
     ranked = (replace(first, priority=2), replace(second, doc="", priority=1))
-    assert suggestions.handful(replace(model, parameters=ranked)) == ("second", "first")
+    assert search_ranges.handful(replace(model, parameters=ranked)) == ("second", "first")
 
 
 def test_a_priority_does_not_change_what_identifies_a_model_in_a_stored_study():

@@ -9,7 +9,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from calibrate.calibration.search.trials import Claim
+from calibrate.calibration.search.optuna_trials import Claim
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.observation import Layout, Observation, SimulationFailure, observe_spikes
 from calibrate.simulation.jobs import Job, Outcome, Timing

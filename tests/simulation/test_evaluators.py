@@ -11,7 +11,7 @@ import numpy as np
 import psutil
 import pytest
 
-from calibrate.calibration.search.trials import Proposal
+from calibrate.calibration.search.optuna_trials import Proposal
 from calibrate.calibration.study_pool import setup_of
 from calibrate.calibration.trials.candidate import Candidate
 from calibrate.errors import SimulatorError

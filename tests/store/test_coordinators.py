@@ -19,8 +19,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from calibrate.calibration.loop import run
+from calibrate.calibration.search.optuna_trials import Answer, Claim
 from calibrate.calibration.search.search import Search
-from calibrate.calibration.search.trials import Answer, Claim
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.errors import StoreError
 from calibrate.store import Store, coordinators, runs_of

@@ -17,8 +17,8 @@ import pytest
 from optuna.trial import TrialState
 from sqlalchemy import Connection, event, text
 
+from calibrate.calibration.search.optuna_trials import Answer
 from calibrate.calibration.search.search import Search
-from calibrate.calibration.search.trials import Answer
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.errors import StoreError
 from calibrate.objective import Estimate, find_statistic

@@ -1,1 +1,1 @@
-"""The search: proposals by index, and the strategies of the samplers."""
+"""The search: proposals by index, and how each sampler makes them."""

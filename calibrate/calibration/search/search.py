@@ -23,8 +23,7 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from calibrate.calibration.search.strategies import SAMPLER_BRANCH, STRATEGIES, branch_seed
-from calibrate.calibration.search.trials import (
+from calibrate.calibration.search.optuna_trials import (
     FEASIBLE,
     INDEX,
     LOSS,
@@ -37,6 +36,7 @@ from calibrate.calibration.search.trials import (
     loss_of,
     rank,
 )
+from calibrate.calibration.search.samplers import SAMPLER_BRANCH, STRATEGIES, branch_seed
 from calibrate.study import Sampler
 from calibrate.study.space import Domain, Range, Space
 

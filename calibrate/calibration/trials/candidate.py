@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from calibrate.calibration.search.optuna_trials import ORIGIN, UUID, Answer, Proposal
 from calibrate.calibration.search.search import candidate_seed
-from calibrate.calibration.search.trials import ORIGIN, UUID, Answer, Proposal
 from calibrate.calibration.trials.averages import search_estimates
 from calibrate.calibration.trials.score import score, worst_violations
 from calibrate.calibration.trials.simulation import Simulation

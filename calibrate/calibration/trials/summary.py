@@ -9,13 +9,13 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from calibrate.calibration.search.trials import loss_of
+from calibrate.calibration.search.optuna_trials import loss_of
 from calibrate.calibration.trials.averages import Summary, average, combine, search_estimates
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.errors import StoreError
 from calibrate.objective import Estimate
 from calibrate.study import Study
-from calibrate.study.graphs import Purpose
+from calibrate.study.graph_numbers import Purpose
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import Protocol
 from optuna.trial import FrozenTrial, TrialState
 
 from calibrate import simulators
-from calibrate.calibration.search.trials import UUID, best_of, by_loss, front_of, is_feasible
+from calibrate.calibration.search.optuna_trials import UUID, best_of, by_loss, front_of, is_feasible
 from calibrate.calibration.trials.candidate import Candidate, gather_candidates
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.trials.summary import summarize

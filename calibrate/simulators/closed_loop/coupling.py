@@ -15,7 +15,7 @@ from calibrate.network import Values
 from calibrate.observation import Episode, FloatArray, IntArray, Layout, Observation, SimulationFailure, steps
 from calibrate.simulators.base import Member, Prepared
 from calibrate.simulators.closed_loop.environment import Environment, find_environment, make_environment
-from calibrate.simulators.turn import Turn
+from calibrate.simulators.device_turn import Turn
 
 
 @dataclass(frozen=True, kw_only=True)

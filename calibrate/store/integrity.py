@@ -1,6 +1,6 @@
 """Checks that rows are as calibrate writes them: databases can be edited, damaged, or another program's.
 
-Every check raises ValueError, which `meanings.translating_damage` converts into StoreError.
+Every check raises ValueError, which `database_errors.translating_damage` converts into StoreError.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from calibrate.calibration.search.trials import FEASIBLE, INDEX, LOSS, ORIGIN, UUID
+from calibrate.calibration.search.optuna_trials import FEASIBLE, INDEX, LOSS, ORIGIN, UUID
 
 _TEXTS = (str, type(None))
 

@@ -1,4 +1,4 @@
-"""Draw the architecture from the imports: `python docs/rooms.py` writes docs/rooms.svg.
+"""Draw the architecture from the imports: `python docs/architecture.py` writes docs/architecture.svg.
 
 The storeys are those of tests/test_architecture.py. A room is a box with its number of modules and lines of
 code; a line between two rooms is wider, the more modules import across it. Lines to the ground modules, which
@@ -98,7 +98,7 @@ def main() -> None:
         axes.text(-0.02, level + 0.34, name, ha="left", fontsize=8, color="#6b7785")
     axes.set_xlim(-0.03, 1.03)
     axes.set_ylim(-0.5, len(floors) - 0.3)
-    path = ROOT / "docs" / "rooms.svg"
+    path = ROOT / "docs" / "architecture.svg"
     figure.savefig(path, metadata={"Date": None})
     print(f"{path.relative_to(ROOT)}: {len(place)} rooms, {len(arrows(rooms))} arrows")
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calibrate.study.file.sections import ReplicatesSection
-from calibrate.study.graphs import Graphs, Purpose
+from calibrate.study.graph_numbers import Graphs, Purpose
 
 
 @given(

@@ -12,9 +12,9 @@ from typing import Any, Protocol
 from sqlalchemy import URL, Row, select
 
 from calibrate.errors import StoreError
-from calibrate.store import connections, meanings, schema, urls
+from calibrate.store import connections, database_errors, schema, urls
+from calibrate.store.integrity import check_study
 from calibrate.store.schema import STUDY
-from calibrate.store.soundness import check_study
 from calibrate.study import Study, differences
 
 ENVIRONMENT = "OPTUNA_STORAGE"
@@ -85,7 +85,7 @@ def list_studies(url: URL) -> Sequence[Row[Any]]:
         return []  # connecting would create it
     engine = connections.connect(url)
     try:
-        with meanings.translating_damage(url), engine.connect() as connection:
+        with database_errors.translating_damage(url), engine.connect() as connection:
             if schema.version(connection) == 0:
                 return []
             # Only columns that every version of the tables has: these may be older than this code.

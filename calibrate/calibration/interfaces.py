@@ -7,7 +7,7 @@ from typing import Protocol
 
 from optuna.trial import FrozenTrial
 
-from calibrate.calibration.search.trials import Claim
+from calibrate.calibration.search.optuna_trials import Claim
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.simulation.jobs import Job, Outcome, Timing
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from calibrate.calibration.queue import StageQueue
-from calibrate.calibration.search.trials import Proposal
+from calibrate.calibration.search.optuna_trials import Proposal
+from calibrate.calibration.stage_queue import StageQueue
 from calibrate.calibration.trials.candidate import Candidate, create_candidates
 
 

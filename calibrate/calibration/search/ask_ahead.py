@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from calibrate.calibration.clock import Clock
+from calibrate.calibration.search.optuna_trials import Claim, Proposal
 from calibrate.calibration.search.search import Search
-from calibrate.calibration.search.trials import Claim, Proposal
 
 
 class Asking:

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from calibrate.errors import StoreError
-from calibrate.store import connections, meanings
+from calibrate.store import connections, database_errors
 
 
 def write_sqlite(path: Path, url: URL) -> None:
@@ -25,12 +25,12 @@ def write_sqlite(path: Path, url: URL) -> None:
             raise StoreError(f"cannot write to {path.parent}: {error.strerror}") from error
         return
     # Not with `connections.connect`: that would change the journal mode of the file.
-    with meanings.translating_errors(url):
+    with database_errors.translating_errors(url):
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=rw",
             uri=True,
             isolation_level=None,
-            timeout=meanings.LOCK_TIMEOUT_S,
+            timeout=database_errors.LOCK_TIMEOUT_S,
         )
         try:
             for statement in ("BEGIN IMMEDIATE", "CREATE TABLE calibrate_doctor (x INTEGER)", "ROLLBACK"):
@@ -43,7 +43,7 @@ def write(url: URL) -> None:
     """Create a table and drop it. Raises StoreError."""
     engine = connections.connect(url)
     try:
-        with meanings.translating_errors(url), connections.writing(engine) as connection:
+        with database_errors.translating_errors(url), connections.writing(engine) as connection:
             connection.exec_driver_sql("CREATE TABLE calibrate_doctor (x INTEGER)")
             connection.exec_driver_sql("DROP TABLE calibrate_doctor")
     finally:

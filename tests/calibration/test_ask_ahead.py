@@ -12,9 +12,9 @@ import pytest
 
 from calibrate.calibration.clock import Clock
 from calibrate.calibration.loop import run
-from calibrate.calibration.search.ahead import Asking
+from calibrate.calibration.search.ask_ahead import Asking
+from calibrate.calibration.search.optuna_trials import Answer, Claim
 from calibrate.calibration.search.search import Search
-from calibrate.calibration.search.trials import Answer, Claim
 from calibrate.simulation.jobs import Job, Outcome, Timing
 from calibrate.study import Cmaes, Nsga2, Random, Sampler, Study, Tpe
 from calibrate.study.space import Domain, Range

@@ -1,6 +1,6 @@
 """What an earlier version wrote is used as it is: a study with a network and a statistic of a lab's own.
 
-tests/data/before_rooms was written by the last commit whose modules lay flat in one folder. Not a letter of
+tests/data/version_0.1 was written by the last commit whose modules lay flat in one folder. Not a letter of
 its own.py may have to change: its code is part of what the study is.
 """
 
@@ -15,7 +15,7 @@ import pytest
 
 from calibrate.cli.commands import execute
 
-DATA = Path(__file__).parent / "data" / "before_rooms"
+DATA = Path(__file__).parent / "data" / "version_0.1"
 
 
 @pytest.fixture
