@@ -6,67 +6,27 @@ import ast
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from calibrate.study.file.sections import StudyFile
 from calibrate.study.file.targets import RECORDING, ObjectiveSection
 from calibrate.study.python_objects import digest
 
-if TYPE_CHECKING:
-    from calibrate.study.study import Study
 
-
-def content_of(study: Study) -> dict[str, Any]:
-    """All that the results of `study` depend on, as JSON has it."""
-    file = study.file
-    of_simulation = {"backend", "dt_ms", "warmup_ms", "duration_ms", "precision"}
-    if file.simulation.seed is not None:
-        of_simulation.add("seed")
-    objectives = {
-        objective.name: _without_defaults(section)
-        for objective, section in zip(study.objectives, file.objectives, strict=True)
-    }
-    constraints = {
-        constraint.name: section.model_dump(mode="json", exclude={"name"}, exclude_none=True)
-        for constraint, section in zip(study.constraints, file.constraints, strict=True)
-    }
-    loop = file.loop.model_dump(mode="json", exclude={"deadline"}) if file.loop else {}
+def digests_of_files(file: StudyFile, folder: Path, own: Mapping[str, object]) -> dict[str, str]:
+    """SHA-256 of the code and the data that a study names, by name; `own` are its Python objects."""
     references = [
         file.model.name,
         *([file.loop.environment] if file.loop else []),
         *(section.statistic for section in file.objectives),
+        *(section.statistic for section in file.constraints),
     ]
-    references += [section.statistic for section in file.constraints]
-    derived = {name: {"expression": expression.text} for name, expression in study.derived.items()}
-    ranges = {name: asdict(domain) for name, domain in study.space.items()}
-    # Studies of older versions do not have these tables: they are present only if they are not empty.
-    if_any = {
-        "constraints": constraints,
-        "stages": {str(k): asdict(timing) for k, timing in enumerate(study.stages[:-1], start=1)},
-        "stimuli": {str(k): asdict(stimulus) for k, stimulus in enumerate(study.stimuli)},
-        "loop": loop,
-        "recording": file.recording.model_dump(mode="json", exclude_none=True) if file.recording else {},
-        "replicates": file.replicates.model_dump(mode="json", exclude={"fresh"}, exclude_defaults=True),
-        "study": {"pareto": True} if study.pareto else {},
+    return {
+        **{name: _code_digest(folder / name) for name in _files(references)},
+        **{name: digest(value) for name, value in own.items()},
+        **{name: _bytes_digest(folder / name) for name in _data_files(file)},
     }
-    content = {
-        **{table: keys for table, keys in if_any.items() if keys},
-        "study": {"seed": study.seed, **if_any["study"]},
-        "model": {"name": file.model.name},
-        "parameters": {**study.fixed, **derived, **ranges},
-        "simulation": file.simulation.model_dump(mode="json", include=of_simulation),
-        "objectives": objectives,
-        "sampler": file.sampler.model_dump(mode="json"),
-        "files": {
-            **{name: _code_digest(study.folder / name) for name in _files(references)},
-            **{name: digest(value) for name, value in study.own.items()},
-            **{name: _bytes_digest(study.folder / name) for name in _data_files(file)},
-        },
-    }
-    normal: dict[str, Any] = json.loads(json.dumps(content))
-    return normal
 
 
 def _files(references: list[str]) -> list[str]:
@@ -74,8 +34,8 @@ def _files(references: list[str]) -> list[str]:
     return sorted({name for name in found if name.endswith(".py")})
 
 
-def _without_defaults(section: ObjectiveSection) -> dict[str, Any]:
-    # Studies of older versions do not have these keys.
+def without_defaults(section: ObjectiveSection) -> dict[str, Any]:
+    """An objective's keys that results depend on; studies of older versions do not have the newer ones."""
     newer = {name for name in ("distance", "loss", "samples") if name not in section.model_fields_set}
     without_effect = {"source", "name", "standard_error"}
     return section.model_dump(mode="json", exclude=newer | without_effect, exclude_none=True)

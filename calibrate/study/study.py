@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from calibrate.study.file.sections import (
     ValidationSection,
 )
 from calibrate.study.graph_numbers import Graphs, Purpose
-from calibrate.study.identity import content_of
+from calibrate.study.identity import digests_of_files, without_defaults
 from calibrate.study.rules import parameters
 from calibrate.study.space import Space, grid_size
 
@@ -304,7 +304,43 @@ class Study:
     @property
     def content(self) -> dict[str, Any]:
         """All that its results depend on, as JSON has it: not budget, storage, batch size or sources."""
-        return content_of(self)
+        file = self.file
+        of_simulation = {"backend", "dt_ms", "warmup_ms", "duration_ms", "precision"}
+        if file.simulation.seed is not None:
+            of_simulation.add("seed")
+        objectives = {
+            objective.name: without_defaults(section)
+            for objective, section in zip(self.objectives, file.objectives, strict=True)
+        }
+        constraints = {
+            constraint.name: section.model_dump(mode="json", exclude={"name"}, exclude_none=True)
+            for constraint, section in zip(self.constraints, file.constraints, strict=True)
+        }
+        loop = file.loop.model_dump(mode="json", exclude={"deadline"}) if file.loop else {}
+        derived = {name: {"expression": expression.text} for name, expression in self.derived.items()}
+        ranges = {name: asdict(domain) for name, domain in self.space.items()}
+        # Studies of older versions do not have these tables: they are present only if they are not empty.
+        if_any = {
+            "constraints": constraints,
+            "stages": {str(k): asdict(timing) for k, timing in enumerate(self.stages[:-1], start=1)},
+            "stimuli": {str(k): asdict(stimulus) for k, stimulus in enumerate(self.stimuli)},
+            "loop": loop,
+            "recording": file.recording.model_dump(mode="json", exclude_none=True) if file.recording else {},
+            "replicates": file.replicates.model_dump(mode="json", exclude={"fresh"}, exclude_defaults=True),
+            "study": {"pareto": True} if self.pareto else {},
+        }
+        content = {
+            **{table: keys for table, keys in if_any.items() if keys},
+            "study": {"seed": self.seed, **if_any["study"]},
+            "model": {"name": file.model.name},
+            "parameters": {**self.fixed, **derived, **ranges},
+            "simulation": file.simulation.model_dump(mode="json", include=of_simulation),
+            "objectives": objectives,
+            "sampler": file.sampler.model_dump(mode="json"),
+            "files": digests_of_files(file, self.folder, self.own),
+        }
+        normal: dict[str, Any] = json.loads(json.dumps(content))
+        return normal
 
     @property
     def digest(self) -> str:
