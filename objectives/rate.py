@@ -82,5 +82,5 @@ def silent_fraction(observation: Observation, *, population: str = "E", below_hz
     value = float(silent.mean())
     error = math.sqrt(value * (1 - value) / (n - 1)) if n > 1 else math.nan
     short = 1 / seconds > below_hz * (1 + 1e-9)
-    note = f"a single spike is {1 / seconds:.2g} Hz in so short a measurement" if short else ""
+    note = f"in a measurement this short, a single spike is {1 / seconds:.2g} Hz" if short else ""
     return Estimate(value, support=n, error=error, note=note)

@@ -117,8 +117,8 @@ def bootstrap(
     blocks = int(recording.duration_ms / block + 1e-9)
     if blocks < FEWEST_BLOCKS:
         raise RecordingError(
-            f"{recording.duration_ms / 1000:g} s are {blocks} blocks of {block / 1000:g} s, but a bootstrap "
-            f"needs at least {FEWEST_BLOCKS}"
+            f"the recording of {recording.duration_ms / 1000:g} s has {blocks} block{'s' * (blocks != 1)} of "
+            f"{block / 1000:g} s, but a bootstrap needs at least {FEWEST_BLOCKS}"
         )
     whole = measure(recording.observe(dt_ms=dt_ms, **widths), chosen)
     random = np.random.default_rng(seed)

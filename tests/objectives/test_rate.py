@@ -77,4 +77,4 @@ def test_neurons_below_a_rate_count_as_silent() -> None:
     observation = observe_trains(trains, duration_ms=20_000.0)
     assert silent_fraction(observation).value == pytest.approx(3 / 5)  # 0, 0 and 0.05 Hz
     assert silent_fraction.with_options(below_hz=1.0)(observation).value == pytest.approx(4 / 5)
-    assert "so short a measurement" in silent_fraction(observe_trains(trains, duration_ms=5000.0)).note
+    assert "a measurement this short" in silent_fraction(observe_trains(trains, duration_ms=5000.0)).note

@@ -159,7 +159,9 @@ def test_bootstrap_errors_see_what_all_neurons_share():
 
 def test_a_recording_of_few_blocks_has_no_bootstrap():
     short = Recording(trains={"E": trains(5, duration_ms=3000)}, start_ms=0, stop_ms=3000)
-    with pytest.raises(RecordingError, match="3 s are 3 blocks of 1 s, but a bootstrap needs at least 5"):
+    with pytest.raises(
+        RecordingError, match="the recording of 3 s has 3 blocks of 1 s, but a bootstrap needs at least 5"
+    ):
         bootstrap(short, [RATE])
 
 
