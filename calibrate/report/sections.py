@@ -79,7 +79,7 @@ def targets(results: Results) -> Section:
     text = f"Trial {best.number} has the lowest loss, {best.loss:.4g}, and meets {met} of {total} targets"
     if graphs:
         fresh = sum(bool(target.fresh_met) for target in best.targets)
-        text += f"; on {graphs} graphs not used by the search, it meets {fresh}"
+        text += f"; on {graphs} graph{'s' * (graphs != 1)} not used by the search, it meets {fresh}"
     heads = ["statistic", "unit", "target", "reached", *(["fresh graphs"] if graphs else []), "met", "source"]
     sources = {objective.name: objective.target.source for objective in results.study.objectives}
     rows = []
@@ -175,7 +175,8 @@ def validation(results: Results, verdict: Verdict | None) -> Section:
     text = []
     if verdict is not None:
         text.append(
-            f"{str(verdict)[0].upper()}{str(verdict)[1:]}. {verdict.replicates} fresh graphs of "
+            f"{str(verdict)[0].upper()}{str(verdict)[1:]}. "
+            f"{verdict.replicates} fresh graph{'s' * (verdict.replicates != 1)} of "
             f"{verdict.duration_ms / 1000:g} s, in {' and '.join(verdict.simulators)}."
         )
     if exact is not None:

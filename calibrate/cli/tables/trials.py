@@ -44,7 +44,7 @@ def _make_title(best: TrialSummary) -> str:
     graphs = next((target.fresh.graphs for target in best.targets if target.fresh), 0)
     if graphs:
         met = sum(bool(target.fresh_met) for target in best.targets)
-        title += f"; on {graphs} fresh graphs {met} of {total}"
+        title += f"; on {graphs} fresh graph{'s' * (graphs != 1)} {met} of {total}"
     return title
 
 
