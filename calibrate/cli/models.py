@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated, Any
 
 import typer
@@ -28,7 +29,7 @@ def models(
         if output.as_json:
             output.emit(catalogue.model_json(model))
         else:
-            _print_model(output.console, model)
+            _print_model(output.console, name, model)
         return
     installed = dict(catalogue.models())
     if output.as_json:
@@ -53,14 +54,14 @@ def _summarise(name: str, model: Model | CalibrateError) -> dict[str, Any]:
     return {"name": name, "parameters": len(model.parameters), "doc": _first_line(model)}
 
 
-def _print_model(console: Console, model: Model) -> None:
+def _print_model(console: Console, reference: str, model: Model) -> None:
     print_line(console, f"{model.name}: {model.doc}" if model.doc else model.name)
     rows = [(p.name, format_default(p), catalogue.allowed(p), p.tier, p.doc) for p in model.parameters]
     print_listing(console, ("parameter", "default", "allowed", "tier", ""), rows)
     console.print()
     for tier, meaning in catalogue.TIERS.items():
         print_line(console, f"{tier:<8}{meaning}")
-    print_line(console, f"To write a study of it: calibrate new {model.name}")
+    print_line(console, f"To write a study of it: {shlex.join(['calibrate', 'new', reference])}")
 
 
 def format_default(parameter: Parameter) -> str:

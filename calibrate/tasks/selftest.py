@@ -249,7 +249,7 @@ def _is_usable(study: Study, simulations: Sequence[Simulation]) -> bool:
 def _retarget(study: Study, estimates: Mapping[str, Estimate]) -> Study:
     """Replace the targets of `study` by the values of the known network, and its name by a new one."""
     objectives = tuple(
-        replace(objective, target=_make_target(objective, float(estimates[objective.name].value)))
+        replace(objective, target=make_target(objective, float(estimates[objective.name].value)))
         for objective in study.objectives
     )
     sections = [
@@ -269,11 +269,12 @@ def _retarget(study: Study, estimates: Mapping[str, Estimate]) -> Study:
     return replace(aimed, name=f"{study.name}-selftest-{aimed.digest[:8]}")
 
 
-def _make_target(objective: Objective, value: float) -> Value:
+def make_target(objective: Objective, value: float) -> Value:
     value = _round(value)
     tolerance = objective.target.tolerance
     if objective.statistic.scale == "log":  # ratios are compared, so tolerances are ratios too
-        tolerance = value * objective.target.relative_tolerance
+        # In this order: the last digit is part of the study's identity, so that a self-test resumes.
+        tolerance *= value / float(np.max(objective.target.aim))
     return Value(value, _round(tolerance), source="a known network")
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from calibrate import StudyError, read_results, selftest
 from calibrate.cli.commands import execute
+from calibrate.objective import Objective, Value, find_statistic
+from calibrate.tasks.selftest import make_target
 from tests.helpers.studies import RATE_E, RATE_I, small_study, write_study
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
@@ -88,3 +90,10 @@ def test_durations_keep_their_relative_tolerance(tmp_path):
     found = selftest(study, slots=2, progress=False)
     target = next(one for one in found.best.targets if one.name == "isi_E")
     assert target.tolerance == pytest.approx(0.5 * target.target, rel=1e-3)
+
+
+@pytest.mark.parametrize(("value", "tolerance"), [(204.3, 30.65), (192.1, 28.82)])
+def test_a_self_test_has_the_tolerances_and_so_the_name_that_it_always_had(value, tolerance):
+    """As version 0.1 wrote them: a last digit more or less would begin another study."""
+    objective = Objective(statistic=find_statistic("dwell_time"), target=Value(200.0, 30.0))
+    assert make_target(objective, value) == Value(value, tolerance, source="a known network")
