@@ -81,6 +81,15 @@ def test_the_processes_that_simulate_load_no_optuna_and_no_sql():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
 
 
+def test_the_command_line_starts_without_figures_and_tables():
+    """Matplotlib and pandas take a third of a second each: they are loaded by the commands that use them."""
+    code = (
+        "import sys, calibrate.cli.commands; "
+        "print([m for m in ('matplotlib', 'pandas', 'distributed', 'nest', 'pygenn') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
 def test_a_study_made_in_python_is_the_one_of_the_same_file(tmp_path):
     read = small_study(tmp_path, name="made")
     objectives = [

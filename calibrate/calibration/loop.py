@@ -212,8 +212,10 @@ class _Run:
 
     def _sort_out(self, batch: Batch) -> list[Candidate]:
         """Queue the candidates that passed a stage for the next one; returns the others."""
-        out = [candidate for candidate in batch.candidates if candidate.is_out(self._study)]
-        passed = [candidate for candidate in batch.candidates if candidate not in out]
+        out: list[Candidate] = []
+        passed: list[Candidate] = []
+        for candidate in batch.candidates:
+            (out if candidate.is_out(self._study) else passed).append(candidate)
         self._queue.add(passed, batch.stage + 1)
         self._tally.count_passed(passed)
         return out

@@ -15,8 +15,8 @@ from calibrate.cli.options import OneNetwork, StudyFile
 from calibrate.cli.output import QuietOutput, simulating
 from calibrate.cli.tables.statistics import print_simulated
 from calibrate.cli.tables.trials import format_assignments
-from calibrate.figures.activity import find_up_states
 from calibrate.study import Study
+from calibrate.study.up_states import find_up_states
 
 
 def simulate(

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Mapping
 
-from calibrate.errors import CalibrateError
 from calibrate.figures.raster import raster_figure, rates_figure
 from calibrate.figures.style import png
 from calibrate.objective import Estimate
-from calibrate.observation import Observation, UpStates, up_states
+from calibrate.observation import Observation
 from calibrate.store.rows import statistics_json
 from calibrate.study import Study
-
-# A statistic that is computed from up-states takes the same options.
-DETECTION = frozenset(inspect.signature(up_states).parameters) - {"observation"}
-
-
-def find_up_states(study: Study, observation: Observation) -> UpStates | None:
-    """Up-states of clusters, detected as the study's statistics detect them; None if none does, or fails."""
-    population = study.network.layout.populations[0]
-    for statistic in study.statistics:
-        if statistic.options.keys() >= DETECTION and statistic.options["population"] == population:
-            try:
-                return up_states(observation, **{name: statistic.options[name] for name in DETECTION})
-            except CalibrateError:  # counts in other bins
-                return None
-    return None
+from calibrate.study.up_states import find_up_states
 
 
 def activity_files(

@@ -64,7 +64,7 @@ def verdict_figure(verdict: Verdict) -> Figure:
     axes.set_yticks(range(len(rows)), [row.name for row in reversed(rows)])
     reach = max(1.5, *(abs(edge) for edge in axes.get_xlim()))
     axes.set_xlim(-min(reach, FARTHEST), min(reach, FARTHEST))
-    first, second = (name.partition(" ")[0] for name in verdict.simulators[:2])
+    first, second = verdict.names
     axes.set_xlabel(f"{first} - {second}, in tolerances")
     axes.spines["left"].set_visible(False)
     axes.tick_params(left=False)

@@ -89,8 +89,7 @@ class Objective:
         UNDEFINED; UNDEFINED (1 + shortfall) if the statistic is undefined.
         """
         if not estimate.defined:
-            shortfall = 1.0 if math.isnan(estimate.shortfall) else estimate.shortfall
-            return UNDEFINED * (1 + min(max(shortfall, 0.0), 1.0))
+            return UNDEFINED * (1 + _shortfall(estimate))
         z = abs(self.target.deviation(float(estimate.value), self.statistic.scale))
         if math.isinf(z):
             return UNDEFINED
@@ -163,9 +162,13 @@ class Constraint:
             at most 1; from 1 to 2 if the statistic is undefined, by its shortfall.
         """
         if not estimate.defined:
-            shortfall = 1.0 if math.isnan(estimate.shortfall) else estimate.shortfall
-            return 1 + min(max(shortfall, 0.0), 1.0)
+            return 1 + _shortfall(estimate)
         value = float(estimate.value)
         bound = min(max(value, self.low), self.high)
         distance = abs(value - bound)
         return distance / ((abs(bound) or 1.0) + distance)
+
+
+def _shortfall(estimate: Estimate) -> float:
+    """How far a statistic is from being defined, from 0 to 1; 1 if this is not known."""
+    return 1.0 if math.isnan(estimate.shortfall) else min(max(estimate.shortfall, 0.0), 1.0)

@@ -22,12 +22,12 @@ from calibrate.figures import (
     slices_figure,
     verdict_figure,
 )
-from calibrate.figures.activity import find_up_states
 from calibrate.figures.style import png
 from calibrate.results.maps import main_axes
 from calibrate.results.results import Results
 from calibrate.store import Gallery, runs_of
 from calibrate.study import Study
+from calibrate.study.up_states import find_up_states
 
 RASTER = "raster.png"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")

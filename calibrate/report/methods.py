@@ -130,7 +130,7 @@ def _outcome(results: Results) -> str:
 
 
 def _validation(verdict: Verdict, bibliography: _Bibliography) -> str:
-    first, second = (name.partition(" ")[0] for name in verdict.simulators)
+    first, second = verdict.names
     return (
         f"It was validated on {verdict.replicates} further realisations in {first}"
         f"{bibliography.cite('nest')} and {second}{bibliography.cite('genn')}; equivalence was tested by two "

@@ -24,12 +24,12 @@ from calibrate.figures import (
     slices_figure,
     verdict_figure,
 )
-from calibrate.figures.activity import find_up_states
 from calibrate.figures.style import svg
 from calibrate.observation import Observation
 from calibrate.plugins import version_of
 from calibrate.results.maps import main_axes
 from calibrate.results.results import Results
+from calibrate.study.up_states import find_up_states
 
 PACKAGES = ("calibrate-snn", "optuna", "numpy", "scipy", "nest-simulator", "pygenn")
 
@@ -198,7 +198,7 @@ def validation(results: Results, verdict: Verdict | None) -> Section:
             "Differences between the simulators with 90 % confidence intervals; the band is the tolerance."
         )
         pictures = [Picture(name="validation", figure=verdict_figure(verdict), caption=caption, alt=caption)]
-    heads = ["statistic", "unit", *(f"{name.partition(' ')[0]}" for name in verdict.simulators)]
+    heads = ["statistic", "unit", *verdict.names]
     both = len(verdict.simulators) > 1
     heads += ["difference", "from", "to", "agree"] if both else []
     rows = []

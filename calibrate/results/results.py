@@ -312,8 +312,8 @@ class Results:
             If it was not simulated on this graph, or its observation was not kept.
         """
         uuid = str(self._find_trial(number).user_attrs[UUID])
-        simulations = of_search(self.study, self._simulations)
-        completed = [s for s in simulations if s.uuid == uuid and not s.failed]
+        simulations = of_search(self.study, self._by_uuid.get(uuid, []))
+        completed = [simulation for simulation in simulations if not simulation.failed]
         on_graph = [s for s in completed if s.realisation == graph]
         if not on_graph:
             graphs = ", ".join(map(str, sorted({s.realisation for s in completed}))) or "none"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any, Self
 
 from calibrate.errors import SimulatorError
@@ -40,13 +39,8 @@ class Probe:
         self.pool.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.pool.__exit__(kind, error, trace)
+    def __exit__(self, *error: Any) -> None:
+        self.pool.__exit__(*error)
 
     def whole(self, duration_ms: float) -> float:
         """`duration_ms`, rounded to a whole number of bins, at least one."""

@@ -6,7 +6,6 @@ import importlib.util
 import platform
 import shutil
 import tempfile
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -19,10 +18,9 @@ from sqlalchemy import URL
 from calibrate import plugins, simulators
 from calibrate.errors import SimulatorError, StoreError, one_line
 from calibrate.network import find_model
-from calibrate.observation import SimulationFailure
 from calibrate.simulation.capacity import slots_for
-from calibrate.simulation.jobs import Job, Outcome, Setup, Timing
-from calibrate.simulation.local_pool import Pool
+from calibrate.simulation.jobs import Outcome, Setup
+from calibrate.simulation.probe import Probe
 from calibrate.simulation.slot import last_error
 from calibrate.simulators.genn import cache as genn_cache
 from calibrate.simulators.genn import cpu_loops, cuda
@@ -36,7 +34,7 @@ DATABASE = "database"
 
 # A network of 50 neurons for 50 ms.
 TINY = {"N_E": 40, "N_I": 10}
-TIMING = Timing(warmup_ms=0.0, duration_ms=50.0)
+DURATION_MS = 50.0
 PATIENCE_S = {"nest": 60.0, "genn": 300.0}  # GeNN compiles
 
 LITTLE_ROOM = 2**29
@@ -160,21 +158,20 @@ def _simulate(backend: str, rewritten: list[bool] | None = None) -> Outcome:
 
     rewritten  receives, for each code that GeNN generated for a CPU, whether its loops were rewritten
     """
-    size = simulators.batch_size(backend)
-    job = Job(uuid=str(uuid.uuid4()), parameters=TINY, seed=1)
-    setup = Setup(model="balanced", backend=backend, batch_size=size)
-    with genn_cache.elsewhere() as cache, Pool(setup, TIMING, slots=1, timeout_s=PATIENCE_S[backend]) as pool:
-        (outcome,) = pool.run([job])
-        printed = last_error(pool.logs[0].read_text(errors="replace"))
-        died = pool.keeps_logs
-        pool.keeps_logs = False
+    setup = Setup(model="balanced", backend=backend, batch_size=simulators.batch_size(backend))
+    with genn_cache.elsewhere() as cache, Probe(setup, TINY, timeout_s=PATIENCE_S[backend]) as probe:
+        try:
+            (outcome,) = probe.run(DURATION_MS)
+        except SimulatorError as error:
+            reason = str(error)
+            if probe.pool.keeps_logs:  # its process died
+                printed = last_error(probe.pool.logs[0].read_text(errors="replace"))
+                reason = f"its process died: {printed or 'it printed nothing'}"
+            raise SimulatorError(" ".join(reason.split())) from error
+        finally:
+            probe.pool.keeps_logs = False
         if rewritten is not None:
             rewritten += [cpu_loops.is_rewritten(code) for code in cache.glob("*/network_CODE")]
-    if isinstance(outcome.result, SimulationFailure):
-        reason = outcome.result.reason
-        if died:
-            reason = f"its process died: {printed or 'it printed nothing'}"
-        raise SimulatorError(" ".join(reason.split()))
     return outcome
 
 

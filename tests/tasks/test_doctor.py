@@ -18,6 +18,7 @@ from calibrate import simulators
 from calibrate.cli.commands import execute
 from calibrate.errors import SimulatorError
 from calibrate.observation import SimulationFailure
+from calibrate.simulation import probe
 from calibrate.simulation.jobs import Outcome
 from calibrate.simulation.local_pool import Pool
 from calibrate.simulators.genn.cuda import Obstacle
@@ -184,7 +185,7 @@ def test_a_simulator_that_cannot_simulate_is_broken(monkeypatch):
 
 def test_a_simulator_that_dies_is_quoted_and_its_log_is_removed(folder, monkeypatch):
     class Dying(Pool):
-        def run(self, candidates, **_):
+        def run(self, candidates, **more):
             slot = self._slots[0]
             submit = slot.submit
 
@@ -195,9 +196,9 @@ def test_a_simulator_that_dies_is_quoted_and_its_log_is_removed(folder, monkeypa
                 slot._process.kill()
 
             slot.submit = and_die
-            return super().run(candidates)
+            return super().run(candidates, **more)
 
-    monkeypatch.setattr(doctor, "Pool", Dying)
+    monkeypatch.setattr(probe, "Pool", Dying)
     check = doctor._check_nest(fast=False)
     assert check.state == "broken"
     assert check.detail == "its process died: libgsl.so.27: cannot open shared object file"

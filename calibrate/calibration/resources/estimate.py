@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from calibrate import simulators
 from calibrate.calibration.resources.batch_size import choose_first_size
+from calibrate.calibration.resources.measurement import synapses
 from calibrate.calibration.study_pool import footprint_of, room_on_gpus, setup_of
 from calibrate.errors import SimulatorError
 from calibrate.simulation.capacity import slots_for
@@ -63,7 +64,7 @@ def estimate(study: Study, *, timed: bool = True) -> Cost:
         memory_bytes = simulators.memory_bytes(simulation.backend, network)
     structure = Cost(
         neurons=network.n_neurons,
-        synapses=round(sum(network.expected_synapses(projection) for projection in network.projections)),
+        synapses=synapses(network),
         memory_bytes=memory_bytes,
         slots=slots,
         batch_size=size,

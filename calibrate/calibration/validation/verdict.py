@@ -106,6 +106,11 @@ class Verdict:
         return bool(self.spikes)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the simulators, without version and device."""
+        return tuple(simulator.partition(" ")[0] for simulator in self.simulators)
+
+    @property
     def good(self) -> bool:
         """Whether the trial is confirmed, or meets its targets in the only simulator."""
         return self.verdict in ("confirmed", "targets_met")

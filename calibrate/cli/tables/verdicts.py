@@ -109,8 +109,8 @@ def _make_table(verdict: Verdict, title: str | None = None) -> Table:
     """Make a table of statistics in one simulator, or in both with their difference."""
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("statistic")
-    for simulator in verdict.simulators:
-        table.add_column(simulator.partition(" ")[0], justify="right")
+    for name in verdict.names:
+        table.add_column(name, justify="right")
     if len(verdict.simulators) > 1:
         table.add_column("difference (90 % CI)", justify="right")
     return table
