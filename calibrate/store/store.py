@@ -138,8 +138,21 @@ class Store:
             self._number(list(dict.fromkeys(told)))
         untold = [simulation for simulation in simulations if simulation.uuid not in self._mirrored]
         self._coordinator.keep(orphaned)
+        return self._take_unheard(), untold
+
+    @retry
+    def told(self) -> list[FrozenTrial]:
+        """The finished trials that other runs have added since the last call of `news` or `told`.
+
+        It can be called after `leave`: this run takes over no candidates.
+        """
+        with database_errors.translating_damage(self._url):
+            self._look()
+        return self._take_unheard()
+
+    def _take_unheard(self) -> list[FrozenTrial]:
         trials, self._unheard = self._unheard, []
-        return trials, untold
+        return trials
 
     @retry
     def claim(self, wanted: Sequence[Claim]) -> list[Claim]:
