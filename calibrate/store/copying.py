@@ -32,7 +32,8 @@ def copy_study(study: Study, source: str, target: str) -> dict[str, int]:
         raise StoreError(f"{urls.mask(target_url)} is the study's current database: name another one")
     if running := runs_of(study, source):
         raise StoreError(f"study '{study.name}' is running ({', '.join(running)}); wait for it, or stop it")
-    source_engine, target_engine = connections.connect(source_url), connections.connect(target_url)
+    source_engine = connections.connect(source_url, reading=True)
+    target_engine = connections.connect(target_url)
     try:
         with database_errors.translating_damage(source_url):
             schema.upgrade(source_engine)
@@ -51,7 +52,7 @@ def copy_study(study: Study, source: str, target: str) -> dict[str, int]:
             study, urls.folder_of(source_url, study.folder), urls.folder_of(target_url, study.folder)
         )
         with database_errors.translating_damage(target_url):
-            trials = _copy_optuna(study, connections.optuna_storage(source_url), storage)
+            trials = _copy_optuna(study, connections.optuna_storage(source_url, reading=True), storage)
             try:
                 with connections.writing(target_engine) as connection:
                     connection.execute(

@@ -66,7 +66,7 @@ class Reader:
         self._url = urls.parse(url, Path.cwd())
         self._folder = urls.folder_of(self._url, study.folder)
         self._owns_engine = engine is None
-        self._engine = connections.connect(self._url) if engine is None else engine
+        self._engine = connections.connect(self._url, reading=True) if engine is None else engine
 
     @property
     def shown_url(self) -> str:
