@@ -36,6 +36,9 @@ class Remembers(Protocol):
         """What other runs, earlier or concurrent, have added since the last call: their finished trials, and
         the simulations of untold candidates that this run owns from now on."""
 
+    def told(self) -> list[FrozenTrial]:
+        """The finished trials that other runs have added since the last call of `news` or `told`."""
+
     def claim(self, wanted: Sequence[Claim]) -> Sequence[Claim]:
         """Claim candidates for this run; returns those that are taken already, among them or beyond."""
 

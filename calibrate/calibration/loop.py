@@ -122,8 +122,10 @@ class _Run:
             stopped = self._check_budget() or self._step()
             if stopped is None:
                 self._hear()
-        # Only the run that ends last knows all trials.
         others = self._store.leave()
+        if not others:
+            # The runs that ended before this one may have told trials since its last look.
+            self._restore(self._store.told())
         if stopped != "interrupted" and not others:
             self._show_on_fresh_graphs()
         tally, search = self._tally, self._search
@@ -197,8 +199,7 @@ class _Run:
         """Take in results of earlier and concurrent runs, and continue the candidates that they left."""
         with self._clock.counts("storing"):
             trials, untold = self._store.news()
-        self._search.restore(trials)
-        self._tally.take(trials)
+        self._restore(trials)
         candidates = gather_candidates(untold)
         self._search.reopen([candidate.proposal for candidate in candidates])
         out = []
@@ -209,6 +210,11 @@ class _Run:
             else:
                 self._queue.add([candidate], min(stage + 1, self._last))
         self._tell(out)
+
+    def _restore(self, trials: Sequence[FrozenTrial]) -> None:
+        """Take in trials that other runs have told."""
+        self._search.restore(trials)
+        self._tally.take(trials)
 
     def _sort_out(self, batch: Batch) -> list[Candidate]:
         """Queue the candidates that passed a stage for the next one; returns the others."""

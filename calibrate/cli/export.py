@@ -30,7 +30,9 @@ def export(
     try:
         written = _write(results, folder)
     except OSError as error:
-        raise CalibrateError(f"cannot write into {folder}: {error.strerror}") from None
+        raise CalibrateError(
+            f"cannot write into {folder}: {error.strerror}; name a folder with --output"
+        ) from None
     if output.as_json:
         output.emit({"files": [str(path) for path in written]})
     else:

@@ -130,7 +130,9 @@ def write_report(report: Report, path: Path) -> None:
     try:
         path.write_text(page, encoding="utf-8")
     except OSError as error:
-        raise CalibrateError(f"cannot write the report {path}: {error.strerror}") from None
+        raise CalibrateError(
+            f"cannot write the report {path}: {error.strerror}; name a file with --output"
+        ) from None
 
 
 def write_figures(report: Report, folder: Path) -> list[Path]:

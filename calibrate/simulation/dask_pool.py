@@ -9,6 +9,7 @@ its batch to another.
 from __future__ import annotations
 
 import hashlib
+import json
 import pickle
 import platform
 import time
@@ -87,16 +88,15 @@ class DaskPool(BasePool):
             remedy = "pip install 'calibrate-snn[cluster]'"
             raise SimulatorError(f"a Dask cluster needs Dask ({error}): {remedy}") from None
         address = self._cluster.address
-        if address.endswith(".json") and not Path(address).is_file():
-            raise SimulatorError(f"there is no scheduler file {address}: the Dask scheduler writes it")
-        where = {"scheduler_file": address} if address.endswith(".json") else {"address": address}
+        if address.endswith(".json"):
+            address = _read_scheduler_file(Path(address))
+        _check_address(address)
         try:
-            self._client = Client(**where, timeout=CONNECT_S, set_as_default=False)
-        except (OSError, TimeoutError, ValueError) as error:
+            self._client = Client(address, timeout=CONNECT_S, set_as_default=False)
+        except (OSError, TimeoutError):
             # Dask's own messages are about coroutines.
-            what = str(error).splitlines()[0] if isinstance(error, ValueError) else "it does not answer"
             raise SimulatorError(
-                f"no Dask scheduler could be reached at {address} within {CONNECT_S:.0f} s: {what}"
+                f"no Dask scheduler was reached at {address} within {CONNECT_S:.0f} s: it does not answer"
             ) from None
         try:
             self._await_workers()
@@ -210,6 +210,42 @@ class DaskPool(BasePool):
                         f"the Dask worker {worker} has {name} {versions[name]}, but here it is {here}: "
                         "use the same environment"
                     )
+
+
+def _read_scheduler_file(path: Path) -> str:
+    """The address in a scheduler file. A scheduler that has just created the file may still be writing it."""
+    until = time.monotonic() + CONNECT_S
+    while True:
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            remedy = "the Dask scheduler writes it"
+            raise SimulatorError(
+                f"cannot read the scheduler file {path} ({error.strerror}): {remedy}"
+            ) from None
+        except ValueError as error:
+            if time.monotonic() > until:
+                raise SimulatorError(f"the scheduler file {path} is incomplete or damaged: {error}") from None
+            time.sleep(0.1)
+            continue
+        address = content.get("address") if isinstance(content, dict) else None
+        if not isinstance(address, str):
+            raise SimulatorError(f"{path} is not a file of a Dask scheduler: it has no address")
+        return address
+
+
+def _check_address(address: str) -> None:
+    """Raise SimulatorError unless `address` can be that of a scheduler, with which Dask's client can end."""
+    from distributed.comm.addressing import parse_address, parse_host_port
+
+    try:
+        scheme, location = parse_address(address)
+        if scheme in ("tcp", "tls"):
+            parse_host_port(location)
+    except ValueError as error:
+        raise SimulatorError(
+            f"{address!r} is not the address of a Dask scheduler, such as tcp://node1:8786: {error}"
+        ) from None
 
 
 # --- in the workers -----------------------------------------------------------------------------------

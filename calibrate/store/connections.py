@@ -37,9 +37,14 @@ _SESSION_SETTINGS = {
 WRITES = "calibrate_writes"
 
 
-def connect(url: URL) -> Engine:
-    """An engine for our own tables, not connected yet. Raises StoreError if the driver is missing."""
+def connect(url: URL, *, reading: bool = False) -> Engine:
+    """An engine for our own tables, not connected yet. Raises StoreError if the driver is missing.
+
+    reading  the engine only reads, so that a file on which the user may not write is enough
+    """
     with translating_errors(url):
+        if reading and (read_only := urls.read_only(url)) is not None:
+            return create_engine(read_only)
         if not urls.is_sqlite(url):
             engine = create_engine(url, **_server_options(url))
             _limit_sessions(engine)
@@ -53,11 +58,19 @@ def connect(url: URL) -> Engine:
 
 def optuna_storage(url: URL, *, reading: bool = False) -> optuna.storages.RDBStorage:
     """Optuna's own storage in the same database; creates its tables unless `reading`. Raises StoreError."""
+    url = (urls.read_only(url) if reading else None) or url
     options = {"connect_args": {"timeout": LOCK_TIMEOUT_S}} if urls.is_sqlite(url) else _server_options(url)
     # Optuna interprets braces as a template.
     text = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
     with translating_errors(url):
-        storage = optuna.storages.RDBStorage(text, engine_kwargs=options, skip_table_creation=reading)
+        try:
+            storage = optuna.storages.RDBStorage(text, engine_kwargs=options, skip_table_creation=reading)
+        except RuntimeError as error:  # Optuna compares the revision of the tables with its own
+            raise StoreError(
+                f"database {urls.mask(url)}: its tables were made by another version of Optuna than the "
+                f"installed {optuna.__version__}; install that version, or run `optuna storage upgrade` on a "
+                "copy of the database"
+            ) from error
         if urls.is_sqlite(url) and not reading:
             event.listen(storage.engine, "connect", _configure)
             storage.engine.dispose()  # closes connections that were opened before, without this configuration

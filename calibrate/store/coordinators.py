@@ -222,7 +222,7 @@ def runs_of(study: Study, url: str) -> list[str]:
     where = parse(url, Path.cwd())
     if not any(row.name == study.name for row in list_studies(where)):
         return []
-    engine = connect(where)
+    engine = connect(where, reading=True)
     try:
         with translating_errors(where):
             return find_living(engine, study.name)

@@ -17,6 +17,7 @@ from calibrate.masking import without_passwords
 from calibrate.store import archive, artifacts, connections, database_errors, schema, urls
 from calibrate.store.artifacts import PREFIX_OF_TRIALS
 from calibrate.store.coordinators import runs_of
+from calibrate.store.reader import Reader
 from calibrate.store.schema import SIMULATION, STUDY, VERDICT
 from calibrate.study import Study
 
@@ -30,9 +31,9 @@ def copy_study(study: Study, source: str, target: str) -> dict[str, int]:
     source_url, target_url = urls.parse(source, Path.cwd()), urls.parse(target, Path.cwd())
     if source_url == target_url:
         raise StoreError(f"{urls.mask(target_url)} is the study's current database: name another one")
-    if running := runs_of(study, source):
-        raise StoreError(f"study '{study.name}' is running ({', '.join(running)}); wait for it, or stop it")
-    source_engine, target_engine = connections.connect(source_url), connections.connect(target_url)
+    _check_source(study, source)
+    source_engine = connections.connect(source_url, reading=True)
+    target_engine = connections.connect(target_url)
     try:
         with database_errors.translating_damage(source_url):
             schema.upgrade(source_engine)
@@ -51,7 +52,7 @@ def copy_study(study: Study, source: str, target: str) -> dict[str, int]:
             study, urls.folder_of(source_url, study.folder), urls.folder_of(target_url, study.folder)
         )
         with database_errors.translating_damage(target_url):
-            trials = _copy_optuna(study, connections.optuna_storage(source_url), storage)
+            trials = _copy_optuna(study, connections.optuna_storage(source_url, reading=True), storage)
             try:
                 with connections.writing(target_engine) as connection:
                     connection.execute(
@@ -76,6 +77,14 @@ def copy_study(study: Study, source: str, target: str) -> dict[str, int]:
         "verdicts": len(rows[VERDICT]),
         "files": files,
     }
+
+
+def _check_source(study: Study, source: str) -> None:
+    """Raise StoreError if a run is writing to the source, or if another program deleted its trials."""
+    if running := runs_of(study, source):
+        raise StoreError(f"study '{study.name}' is running ({', '.join(running)}); wait for it, or stop it")
+    with Reader(study, source) as reader:
+        reader.trials()
 
 
 def _without_id(row: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import StoreError
 from calibrate.observation import Observation
-from calibrate.store import archive, connections, database_errors, urls
+from calibrate.store import archive, connections, database_errors, telling, urls
 from calibrate.store.integrity import check_trials
 from calibrate.store.rows import simulation_of
 from calibrate.store.schema import SIMULATION, STUDY
@@ -66,7 +66,7 @@ class Reader:
         self._url = urls.parse(url, Path.cwd())
         self._folder = urls.folder_of(self._url, study.folder)
         self._owns_engine = engine is None
-        self._engine = connections.connect(self._url) if engine is None else engine
+        self._engine = connections.connect(self._url, reading=True) if engine is None else engine
 
     @property
     def shown_url(self) -> str:
@@ -101,12 +101,17 @@ class Reader:
         storage = connections.optuna_storage(self._url, reading=True)
         try:
             with database_errors.translating_damage(self._url):
+                with self._engine.connect() as connection:  # first, because a run may tell trials meanwhile
+                    n_told = telling.count_told(connection, self._study.name)
                 study_id = connections.study_id(storage, self._study.name)
-                if study_id is None:
-                    return []
-                all_trials = storage.get_all_trials(study_id, deepcopy=False)
+                all_trials = [] if study_id is None else storage.get_all_trials(study_id, deepcopy=False)
                 trials = [trial for trial in all_trials if trial.state.is_finished()]
                 check_trials(trials)
+                if n_told > len(trials):
+                    raise StoreError(
+                        f"{self.shown_url}: another program deleted or renamed Optuna's study "
+                        f"'{self._study.name}'; calibrate run makes its trials again from the simulations"
+                    )
                 return trials
         finally:
             storage.remove_session()

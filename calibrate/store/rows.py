@@ -1,17 +1,19 @@
-"""Conversion of simulations to rows of our table, and back."""
+"""Conversion of studies and simulations to rows of our tables, and of simulations back."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row
 
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.objective import Estimate
+from calibrate.plugins import version_of
 from calibrate.store.integrity import check_simulation
+from calibrate.study import Study
 
 
 def columns_of(simulation: Simulation) -> dict[str, Any]:
@@ -76,3 +78,16 @@ def simulation_of(row: Row[Any]) -> Simulation:
         estimates=_estimates(row.statistics),
         origin=row.origin,
     )
+
+
+def columns_of_study(study: Study) -> dict[str, Any]:
+    """The columns of a study that begins now."""
+    versions = {name: version_of(name) for name in ("calibrate-snn", "optuna", "numpy")}
+    return {
+        "name": study.name,
+        "digest": study.digest,
+        "content": study.content,
+        "text": study.text,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {name: version for name, version in versions.items() if version is not None},
+    }

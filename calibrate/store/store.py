@@ -10,28 +10,36 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, select
 
 from calibrate.calibration.search.optuna_trials import INDEX, UUID, Claim
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import StoreError
 from calibrate.observation import Observation
-from calibrate.plugins import version_of
-from calibrate.store import adoption, archive, artifacts, connections, database_errors, schema, urls, verdicts
+from calibrate.store import (
+    adoption,
+    archive,
+    artifacts,
+    connections,
+    database_errors,
+    schema,
+    telling,
+    urls,
+    verdicts,
+)
 from calibrate.store.adoption import Adopted
 from calibrate.store.connections import retry
 from calibrate.store.coordinators import Coordinator
 from calibrate.store.integrity import check_trials
 from calibrate.store.reader import Reader
-from calibrate.store.rows import columns_of, simulation_of
+from calibrate.store.rows import columns_of, columns_of_study
 from calibrate.store.schema import SIMULATION, STUDY
 from calibrate.store.study_names import refusal
 from calibrate.study import Study, differences
@@ -113,8 +121,7 @@ class Store:
     @retry
     def trials(self) -> list[FrozenTrial]:
         """The finished trials, by number."""
-        with database_errors.translating_damage(self._url):
-            return self._read_finished()
+        return self._reader.trials()
 
     @retry
     def news(self) -> tuple[list[FrozenTrial], list[Simulation]]:
@@ -126,20 +133,46 @@ class Store:
         with database_errors.translating_damage(self._url):
             self._coordinator.join()
             with connections.writing(self._engine) as connection:
+                self._coordinator.lock(connection)
+                n_told = telling.count_told(connection, self._study.name)
+                if n_told > len(self._mirrored):
+                    self._look()
+                if n_told > len(self._mirrored):
+                    self._make_again(connection)
                 orphaned = self._coordinator.take_over(connection)
-                newest = connection.execute(
-                    select(func.max(SIMULATION.c.trial)).where(SIMULATION.c.study == self._id)
-                ).scalar()
-            if orphaned or newest is None or newest >= len(self._mirrored):
+            if orphaned or not n_told:
                 self._look()
-            simulations = self._read_untold(orphaned)
+            with self._engine.connect() as connection:
+                simulations = telling.read_untold(connection, self._study, self._id, set(orphaned))
             told = [simulation.uuid for simulation in simulations if simulation.uuid in self._mirrored]
             # A run may have died after it created a trial and before it stored the trial's number.
-            self._number(list(dict.fromkeys(told)))
+            if told:
+                with connections.writing(self._engine) as connection:
+                    telling.number_trials(connection, self._id, self._mirrored, list(dict.fromkeys(told)))
         untold = [simulation for simulation in simulations if simulation.uuid not in self._mirrored]
         self._coordinator.keep(orphaned)
+        return self._take_unheard(), untold
+
+    @retry
+    def told(self) -> list[FrozenTrial]:
+        """The finished trials that other runs have added since the last call of `news` or `told`.
+
+        It can be called after `leave`: this run takes over no candidates.
+        """
+        with database_errors.translating_damage(self._url):
+            self._look()
+        return self._take_unheard()
+
+    def _take_unheard(self) -> list[FrozenTrial]:
         trials, self._unheard = self._unheard, []
-        return trials, untold
+        return trials
+
+    def _make_again(self, connection: Connection) -> None:
+        lost = telling.forget(connection, self._id, self._mirrored)
+        self.say(
+            f"another program deleted or renamed Optuna's study '{self._study.name}': {lost} trials are made "
+            "again from the stored simulations"
+        )
 
     @retry
     def claim(self, wanted: Sequence[Claim]) -> list[Claim]:
@@ -205,17 +238,29 @@ class Store:
                 self._unheard = [trial for trial in self._unheard if trial.user_attrs[UUID] not in told]
                 self.broken = False
             for trial in trials:
-                uuid = str(trial.user_attrs[UUID])
-                if uuid not in self._mirrored:
-                    if uuid in self._artifacts:
-                        trial = copy.deepcopy(trial)
-                        trial.system_attrs = {**trial.system_attrs, **self._artifacts.pop(uuid)}
-                    trial_id = self._optuna.create_new_trial(self._optuna_study, template_trial=trial)
-                    self._mirrored[uuid] = self._optuna.get_trial(trial_id).number
-            self._number([str(trial.user_attrs[UUID]) for trial in trials])
+                self._create_trial(trial)
+            uuids = [str(trial.user_attrs[UUID]) for trial in trials]
+            with connections.writing(self._engine) as connection:
+                telling.number_trials(connection, self._id, self._mirrored, uuids)
             with connections.writing(self._engine) as connection:
                 self._coordinator.release(connection, [int(trial.user_attrs[INDEX]) for trial in trials])
-        return [self._mirrored[str(trial.user_attrs[UUID])] for trial in trials]
+        return [self._mirrored[uuid] for uuid in uuids]
+
+    def _create_trial(self, trial: FrozenTrial) -> None:
+        uuid = str(trial.user_attrs[UUID])
+        if uuid in self._mirrored:
+            return
+        if uuid in self._artifacts:
+            trial = copy.deepcopy(trial)
+            trial.system_attrs = {**trial.system_attrs, **self._artifacts.pop(uuid)}
+        try:
+            trial_id = self._optuna.create_new_trial(self._optuna_study, template_trial=trial)
+        except KeyError:
+            raise StoreError(
+                f"another program deleted Optuna's study '{self._study.name}' during this run; run again: "
+                "its trials are made again from the stored simulations"
+            ) from None
+        self._mirrored[uuid] = self._optuna.get_trial(trial_id).number
 
     def simulations(self, uuid: str) -> list[Simulation]:
         """All simulations of a candidate, in order of completion, without observations."""
@@ -316,7 +361,7 @@ class Store:
                     "choose another name in [study]"
                 )
             with connections.writing(self._engine) as connection:
-                connection.execute(STUDY.insert().values(**_study_columns(study)))
+                connection.execute(STUDY.insert().values(**columns_of_study(study)))
                 own_id = connection.execute(own).scalar_one()
         self._id: int = own_id
         if optuna_id is not None:
@@ -344,39 +389,3 @@ class Store:
             if uuid is not None and uuid not in self._mirrored:
                 self._mirrored[str(uuid)] = trial.number
                 self._unheard.append(trial)
-
-    def _read_untold(self, candidates: Sequence[int]) -> list[Simulation]:
-        """The simulations of these candidates that no trial number is stored for, by candidate."""
-        if not candidates:
-            return []
-        query = select(SIMULATION).where(SIMULATION.c.study == self._id, SIMULATION.c.trial.is_(None))
-        wanted = set(candidates)
-        with self._engine.connect() as connection:
-            rows = connection.execute(query.order_by(SIMULATION.c.candidate, SIMULATION.c.id)).all()
-        return [simulation_of(row) for row in rows if row.candidate in wanted]
-
-    def _number(self, uuids: Sequence[str]) -> None:
-        """Store the trial numbers of these candidates with their simulations."""
-        with connections.writing(self._engine) as connection:
-            for uuid in uuids:
-                connection.execute(
-                    update(SIMULATION)
-                    .where(
-                        SIMULATION.c.study == self._id,
-                        SIMULATION.c.uuid == uuid,
-                        SIMULATION.c.trial.is_(None),
-                    )
-                    .values(trial=self._mirrored[uuid])
-                )
-
-
-def _study_columns(study: Study) -> dict[str, Any]:
-    versions = {name: version_of(name) for name in ("calibrate-snn", "optuna", "numpy")}
-    return {
-        "name": study.name,
-        "digest": study.digest,
-        "content": study.content,
-        "text": study.text,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {name: version for name, version in versions.items() if version is not None},
-    }

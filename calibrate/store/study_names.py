@@ -83,7 +83,7 @@ def list_studies(url: URL) -> Sequence[Row[Any]]:
     file = str(url.database)
     if urls.is_sqlite(url) and not file.startswith("file:") and not Path(file).exists():
         return []  # connecting would create it
-    engine = connections.connect(url)
+    engine = connections.connect(url, reading=True)
     try:
         with database_errors.translating_damage(url), engine.connect() as connection:
             if schema.version(connection) == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import psutil
@@ -88,6 +89,23 @@ def folder_of(url: URL, otherwise: Path) -> Path:
     """The folder of a study's files: that of its SQLite database, else the folder `otherwise`."""
     local = is_sqlite(url) and not str(url.database).startswith("file:")
     return Path(str(url.database)).parent if local else otherwise.resolve()
+
+
+def read_only(url: URL) -> URL | None:
+    """The URL for reading an SQLite file that this user cannot write to; None for any other database.
+
+    SQLite needs to write beside a database with a write-ahead log even to read it, unless it is told that
+    nobody writes (immutable) or finds the files of a run that writes (mode=ro).
+    """
+    if not is_sqlite(url) or str(url.database).startswith("file:"):
+        return None
+    path = Path(str(url.database)).absolute()
+    if not path.is_file() or (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+        return None
+    log = path.with_name(f"{path.name}-wal")
+    being_written = log.exists() and log.stat().st_size > 0
+    mode = {"mode": "ro"} if being_written else {"immutable": "1"}
+    return URL.create("sqlite", database=path.as_uri(), query={**mode, "uri": "true"})
 
 
 def identify(url: URL) -> tuple[int, int] | None:

@@ -33,6 +33,9 @@ class Shelf:
         told = {trial.user_attrs["uuid"] for trial in self.trials}
         return list(self.trials), [kept for kept in self.kept if kept.uuid not in told]
 
+    def told(self) -> list[FrozenTrial]:
+        return []
+
     def claim(self, wanted: Sequence[Claim]) -> Sequence[Claim]:  # noqa: ARG002
         return []
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import psutil
@@ -196,18 +196,48 @@ def test_a_scheduler_that_does_not_answer_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(dask_pool, "CONNECT_S", 0.5)
     study = small_study(tmp_path)
     nowhere = Cluster(address="tcp://127.0.0.1:9", resources={})
-    message = r"no Dask scheduler could be reached at tcp://127.0.0.1:9 within 0 s: it does not answer"
+    message = r"no Dask scheduler was reached at tcp://127.0.0.1:9 within 0 s: it does not answer"
     with (
         pytest.raises(SimulatorError, match=message),
         DaskPool(setup_of(study), study.stages[-1], cluster=nowhere),
     ):
         pass
-    missing = replace(nowhere, address="nowhere.json")
-    with (
-        pytest.raises(SimulatorError, match=r"there is no scheduler file nowhere.json"),
-        DaskPool(setup_of(study), study.stages[-1], cluster=missing),
-    ):
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"cannot read the scheduler file \S+ \(No such file or directory\)"),
+        ("", "the scheduler file .* is incomplete or damaged"),
+        ('{"address": "tcp://12', "the scheduler file .* is incomplete or damaged"),
+        ("[1]", "is not a file of a Dask scheduler: it has no address"),
+        ("{}", "is not a file of a Dask scheduler: it has no address"),
+        ('{"address": "node1"}', "'node1' is not the address of a Dask scheduler, such as tcp://node1:8786"),
+    ],
+)
+def test_a_scheduler_file_that_leads_nowhere_is_refused_in_one_line(tmp_path, monkeypatch, content, message):
+    monkeypatch.setattr(dask_pool, "CONNECT_S", 0.5)
+    file = tmp_path / "scheduler.json"
+    if content is not None:
+        file.write_text(content)
+    study = small_study(tmp_path)
+    pool = DaskPool(setup_of(study), study.stages[-1], cluster=Cluster(address=str(file), resources={}))
+    with pytest.raises(SimulatorError, match=message) as error, pool:
         pass
+    assert "\n" not in str(error.value)
+
+
+def test_a_scheduler_file_is_read_when_its_scheduler_has_written_it(cluster, tmp_path):
+    """`until [ -e FILE ]` of a batch script ends before the file has any content."""
+    file = tmp_path / "scheduler.json"
+    file.touch()
+    later = threading.Timer(0.5, file.write_text, [json.dumps({"address": cluster.scheduler_address})])
+    later.start()
+    study = small_study(tmp_path)
+    where = Cluster(address=str(file), resources={}, wait_s=20.0)
+    with DaskPool(setup_of(study), study.stages[-1], cluster=where) as pool:
+        assert pool.slots == 2
+    later.join()
 
 
 def test_workers_that_lack_what_a_batch_takes_are_waited_for_then_said_to_be_missing(cluster, tmp_path):

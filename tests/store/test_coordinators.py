@@ -346,6 +346,39 @@ def test_a_second_run_waits_for_what_the_first_one_simulates(tmp_path, url):
     assert results["first"].complete == results["second"].complete == 8
 
 
+@pytest.mark.parametrize(
+    ("moment", "limit", "complete"), [("elsewhere", {}, 8), ("leave", {"wall_s": 1e-6}, 1)]
+)
+def test_the_run_that_ends_last_knows_what_another_told_while_it_decided_to_stop(
+    tmp_path, url, moment, limit, complete, monkeypatch
+):
+    """The other run tells its last trial, the best, just before this one asks whether others simulate."""
+    study = read_study(
+        write_study(tmp_path), changes={f"budget.{key}": value for key, value in limit.items()}
+    )
+    with Store(study, url) as other, Store(study, url) as store:
+        search = Search(study.space, study.sampler, seed=1)
+        (proposal,) = search.ask(1, claim=other.claim)
+        other.record(simulation("a", proposal.index))
+        ask = getattr(Store, moment)
+
+        def late(self):
+            if self is store and not search.trials:
+                search.tell(
+                    [Answer(proposal=proposal, loss=1e-6, attributes={"uuid": "a"})], mirror=other.mirror
+                )
+                other.leave()
+            return ask(self)
+
+        monkeypatch.setattr(Store, moment, late)
+        result = run(study, pool=Bench(), store=store)
+    assert search.trials, "the other run told nothing"
+    assert not result.others
+    assert result.best is not None
+    assert result.best.loss == 1e-6
+    assert result.complete == complete
+
+
 def test_run_study_says_that_another_run_goes_on(tmp_path, capsys):
     study = read_study(write_study(tmp_path, replicates={"fresh": 2}), changes={"budget.trials": 4})
     url = f"sqlite:///{tmp_path / 'small.db'}"

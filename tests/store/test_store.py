@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 import optuna
+import pandas as pd
 import pytest
 from optuna.trial import TrialState
 from sqlalchemy import Connection, event, text
+from sqlalchemy.exc import OperationalError
 
 from calibrate.calibration.search.optuna_trials import Answer
 from calibrate.calibration.search.search import Search
@@ -23,10 +25,13 @@ from calibrate.calibration.trials.simulation import Simulation
 from calibrate.errors import StoreError
 from calibrate.objective import Estimate, find_statistic
 from calibrate.observation import Layout, Observation, observe_spikes
-from calibrate.store import Store, archive, schema, storage_url
+from calibrate.results.results import read_results
+from calibrate.store import Store, archive, connections, find, runs_of, schema, storage_url, urls
+from calibrate.store.copying import copy_study
+from calibrate.store.reader import Reader
 from calibrate.study import Study, read_study
-from calibrate.tasks.run import run_study
-from tests.helpers.studies import RATE_E, RATE_I, small_study
+from calibrate.tasks.run import run_study, validate
+from tests.helpers.studies import RATE_E, RATE_I, small_study, write_study
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
@@ -354,6 +359,90 @@ def test_a_read_only_database_is_refused(study):
     url = f"sqlite:///file:{Path('small.db').resolve()}?mode=ro&uri=true"
     with pytest.raises(StoreError, match="is read-only"), Store(study, url) as store:
         store.record(simulation("a"))
+
+
+@pytest.mark.parametrize("state", ["finished", "being written"])
+def test_a_study_in_a_folder_without_permission_to_write_is_read(study, tmp_path, monkeypatch, state):
+    """SQLite needs to write beside a file with a write-ahead log, unless it is told that it cannot."""
+    url = storage_url(study)
+    with Store(study, url) as store:
+        store.record(simulation("a"))
+        store.mirror(trials(study, "a"))
+        if state == "being written":
+            folder = tmp_path / "theirs"
+            folder.mkdir()
+            for file in Path.cwd().glob("small.db*"):
+                shutil.copy(file, folder)
+            monkeypatch.chdir(folder)
+    assert Path("small.db-wal").exists() == (state == "being written")
+    before = sorted(path.name for path in Path.cwd().iterdir())
+    # Tests may run as root, who may write anywhere.
+    monkeypatch.setattr(urls.os, "access", lambda _, mode: mode != os.W_OK)
+    url = f"sqlite:///{Path('small.db').resolve()}"
+    assert find(study, url).name == study.name
+    with Reader(study, url) as reader:
+        assert [trial.user_attrs["uuid"] for trial in reader.trials()] == ["a"]
+        assert [simulation.uuid for simulation in reader.simulations()] == ["a"]
+        with (
+            pytest.raises(OperationalError, match="readonly"),
+            connections.writing(reader._engine) as connection,
+        ):
+            connection.execute(text("create table x (y integer)"))
+    assert runs_of(study, url) == []
+    assert sorted(path.name for path in Path.cwd().iterdir()) == before
+
+
+DELETED = {
+    "deleted": lambda url: optuna.delete_study(study_name="small", storage=url),
+    "renamed": lambda url: rows(url.removeprefix("sqlite:///"), "update studies set study_name = 'mine'"),
+}
+
+
+@pytest.mark.parametrize("delete", DELETED.values(), ids=DELETED)
+def test_trials_that_another_program_deleted_are_made_again_by_a_run(tmp_path, capsys, delete):
+    """Optuna's dashboard can delete and rename studies; our tables keep every simulation."""
+    study = read_study(write_study(tmp_path, replicates={"confirm": 2, "fresh": 2}))
+    url = f"sqlite:///{tmp_path / 'small.db'}"
+    before = run_study(study, slots=1, storage=url, progress=False)
+    validate(study, slots=1, storage=url, progress=False)
+    kept = read_results(study, storage=url)
+    delete(url)
+    message = r"another program deleted or renamed Optuna's study 'small'; calibrate run makes its trials"
+    ready = find(study, url)
+    for read in (read_results, validate):
+        with pytest.raises(StoreError, match=message):
+            read(study, storage=url)
+    with pytest.raises(StoreError, match=message):
+        copy_study(ready, url, f"sqlite:///{tmp_path / 'copy.db'}")
+    after = run_study(study, slots=1, storage=url)
+    assert f"{before.trials['complete']} trials are made again" in capsys.readouterr().err
+    assert after.trials == {**before.trials, "added": 0}
+    assert str(after.best) == str(before.best)
+    results = read_results(study, storage=url)
+    pd.testing.assert_frame_equal(results.trials, kept.trials)
+    assert len(results.simulations) == len(kept.simulations)
+    assert results.verdicts == []
+
+
+def test_a_study_that_another_program_deletes_during_a_run_is_said(study):
+    url = storage_url(study)
+    with Store(study, url) as store:
+        store.news()
+        optuna.delete_study(study_name=study.name, storage=url)
+        with pytest.raises(StoreError, match="deleted Optuna's study 'small' during this run; run again"):
+            store.mirror(trials(study, "a"))
+
+
+@pytest.mark.parametrize("reading", [True, False])
+def test_tables_of_another_version_of_optuna_are_refused_in_one_line(study, reading):
+    url = storage_url(study)
+    with Store(study, url):
+        pass
+    with sqlite3.connect("small.db") as connection:
+        connection.execute("update alembic_version set version_num = 'v3.0.0.a'")
+    opened = Reader(study, url) if reading else Store(study, url)
+    with pytest.raises(StoreError, match=r"made by another version .* `optuna storage upgrade`"), opened:
+        opened.trials()
 
 
 def fill(store: Store) -> None:
