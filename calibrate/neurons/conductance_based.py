@@ -176,7 +176,7 @@ IAF_COND_EXP_SFA = register(
 AEIF_TOLERANCE_MV = 1e-6
 """Local error that the adaptive exponential neuron allows in GeNN, as in NEST; relative above 1 mV."""
 
-AEIF_SHORTEST = 1e-4
+AEIF_SHORTEST = 1e-5
 """Part of a time step below which GeNN neither divides it nor places a spike more exactly."""
 
 AEIF_MOST_STEPS = 100
@@ -222,7 +222,7 @@ _AEIF_CODE = f"""
     g_ex += in_ex;
     g_in -= in_in;
     fired = 0;
-    const scalar tolerance = ((scalar)1.0 + (scalar)1e-9 > (scalar)1.0) ? (scalar)1e-6 : (scalar)1e-4;
+    const scalar tolerance = ((scalar)1.0 + (scalar)1e-9 > (scalar)1.0) ? (scalar)1e-6 : (scalar)1e-5;
     const scalar y_peak = V_th + Delta_T * ((scalar)1.0 - q_peak);
     scalar y = {_stretched("V")};
     scalar left = 1.0;
