@@ -324,6 +324,7 @@ AEIF_COND_EXP = register(
             },
             constants=_aeif_constants,
             threshold_constant="V_peak",
+            repeated="repeated",
         ),
     )
 )

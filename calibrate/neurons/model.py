@@ -122,6 +122,9 @@ class GennNeuron:
         Name of the constant that `V` must reach for a spike.
     potential_offset : str or None
         Parameter to add to `V` to get the membrane potential; None if `V` is the potential.
+    repeated : str or None
+        Name of a state variable that is above 0 once the neuron fired again in a step, where GeNN sends only
+        one spike: such a network is a failure. None if a neuron cannot do so.
     """
 
     sim_code: str
@@ -132,6 +135,7 @@ class GennNeuron:
     integers: frozenset[str] = frozenset({"refractory_steps"})
     threshold_constant: str = "V_th"
     potential_offset: str | None = None
+    repeated: str | None = None
 
 
 @dataclass(frozen=True)

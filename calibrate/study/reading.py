@@ -24,7 +24,7 @@ from calibrate.study.file.sections import DerivedParameter, FreeParameter, Study
 from calibrate.study.file.toml_tables import read_tables
 from calibrate.study.python_objects import plain
 from calibrate.study.rules import common as checks
-from calibrate.study.rules import parameters, symmetry, targets, tolerances
+from calibrate.study.rules import parameters, refractoriness, symmetry, targets, tolerances
 from calibrate.study.rules.closed_loop import check_loop
 from calibrate.study.rules.recorded_targets import recorded
 from calibrate.study.rules.stimuli import stimuli as stimuli_of
@@ -316,7 +316,12 @@ def _check(
     )
     if problems.found:
         return study
-    return replace(study, warnings=tuple(symmetry.warnings(model, study.parameters, space)))
+    values = model.values(network, study.parameters(parameters.middle(space)))
+    warnings = (
+        *symmetry.warnings(model, study.parameters, space),
+        *refractoriness.warnings(network, values, file.simulation.dt_ms),
+    )
+    return replace(study, warnings=warnings)
 
 
 def _collect_statistics(
