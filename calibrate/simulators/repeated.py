@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
 import numpy as np
 
+from calibrate.errors import SimulatorError
 from calibrate.network import Network, Population
-from calibrate.neurons import neuron_model
+from calibrate.neurons import Number, neuron_model, refractory_steps
 from calibrate.observation import IntArray, SimulationFailure
 
 
@@ -16,6 +20,25 @@ def repeated_spikes(population: Population, dt_ms: float) -> SimulationFailure:
         f"a neuron of {population.name} fired more than once in a step of {dt_ms:g} ms: "
         f"set its {name} to {dt_ms:g} ms or more"
     )
+
+
+@contextmanager
+def naming_the_remedy(
+    network: Network, parameters: Mapping[str, Mapping[str, Number]], dt_ms: float
+) -> Iterator[None]:
+    """Say of an error that neurons without refractory time, which can run away, may have caused it."""
+    try:
+        yield
+    except Exception as error:
+        for population in network.populations:
+            model = neuron_model(population.neuron)
+            shortest = float(np.min(parameters[population.name][model.refractory]))
+            if model.genn.repeated is not None and refractory_steps(shortest, dt_ms) == 0:
+                raise SimulatorError(
+                    f"{error} {population.name} has no refractory time: set its {model.refractory} to "
+                    f"{dt_ms:g} ms or more"
+                ) from error
+        raise
 
 
 def first_spikes(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -316,12 +316,14 @@ def _check(
     )
     if problems.found:
         return study
-    values = model.values(network, study.parameters(parameters.middle(space)))
-    warnings = (
-        *symmetry.warnings(model, study.parameters, space),
-        *refractoriness.warnings(network, values, file.simulation.dt_ms),
-    )
-    return replace(study, warnings=warnings)
+    return replace(study, warnings=tuple(_warnings(study)))
+
+
+def _warnings(study: Study) -> Iterator[str]:
+    """What a valid study may not intend."""
+    yield from symmetry.warnings(study.model, study.parameters, study.space)
+    values = study.model.values(study.network, study.parameters(parameters.middle(study.space)))
+    yield from refractoriness.warnings(study.network, values, study.simulation.dt_ms)
 
 
 def _collect_statistics(

@@ -24,7 +24,7 @@ from calibrate.observation import (
 from calibrate.simulators.base import Member, RecordingPlan
 from calibrate.simulators.nest import plasticity as nest_plasticity
 from calibrate.simulators.nest.plasticity import PlasticConnections, PlasticSynapses
-from calibrate.simulators.repeated import first_spikes
+from calibrate.simulators.repeated import first_spikes, naming_the_remedy
 
 # Between batches, the network is silenced: its thresholds are out of reach of any input. Synaptic currents
 # decay by e^-10 per step, so that they are exactly 0 after 75 steps; conductances can be set.
@@ -308,7 +308,8 @@ class PreparedNest:
         piece_steps = max(1, round(piece_ms / self._dt_ms))
         while left > 0:
             piece = min(left, piece_steps)
-            self._nest.Simulate(piece * self._dt_ms)
+            with naming_the_remedy(self._network, self._parameters, self._dt_ms):
+                self._nest.Simulate(piece * self._dt_ms)
             self._now += piece
             left -= piece
             events = self._recorder.events
