@@ -1,9 +1,9 @@
 """Integrate-and-fire neurons with synaptic conductances.
 
 The equations are not linear. NEST integrates them with an adaptive Runge-Kutta-Fehlberg method (absolute
-errors of 1e-3 per step, 1e-6 for the adaptive exponential neuron). GeNN uses fixed steps. Its leaky neurons
-step exactly for conductances held at their mean over the step, which is accurate to second order, and stable
-for conductances of any size.
+errors of 1e-3 per step, 1e-6 for the adaptive exponential neuron). In GeNN, the leaky neurons take the exact
+solution, whose integrals over the step are computed by Gauss-Lobatto quadrature of eighth order; it is stable
+for conductances of any size. The adaptive exponential neuron takes adaptive Runge-Kutta steps.
 """
 
 from __future__ import annotations
@@ -173,8 +173,8 @@ IAF_COND_EXP_SFA = register(
 )
 
 
-AEIF_TOLERANCE_MV = 1e-6
-"""Local error that the adaptive exponential neuron allows in GeNN, as in NEST; relative above 1 mV."""
+AEIF_TOLERANCE_MV = (1e-6, 1e-5)
+"""Local error of the adaptive exponential neuron in GeNN in double precision, as in NEST, and in single."""
 
 AEIF_SHORTEST = 1e-5
 """Part of a time step below which GeNN neither divides it nor places a spike more exactly."""
@@ -222,7 +222,8 @@ _AEIF_CODE = f"""
     g_ex += in_ex;
     g_in -= in_in;
     fired = 0;
-    const scalar tolerance = ((scalar)1.0 + (scalar)1e-9 > (scalar)1.0) ? (scalar)1e-6 : (scalar)1e-5;
+    const scalar tolerance = ((scalar)1.0 + (scalar)1e-9 > (scalar)1.0) ? (scalar){AEIF_TOLERANCE_MV[0]}
+        : (scalar){AEIF_TOLERANCE_MV[1]};
     const scalar y_peak = V_th + Delta_T * ((scalar)1.0 - q_peak);
     scalar y = {_stretched("V")};
     scalar left = 1.0;
