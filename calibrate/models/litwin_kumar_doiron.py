@@ -30,7 +30,7 @@ from calibrate.network import (
     UniformPotential,
     Values,
 )
-from calibrate.neurons import beta_peak
+from calibrate.neurons import beta_peak_per_charge
 
 RECEPTORS = {"E": "ex", "I": "in"}
 _BLOCKS = tuple((target, source) for target in "EI" for source in "EI")
@@ -120,8 +120,9 @@ def _check(p: Parameters) -> None:
         low, high = p[f"mu_{kind}_low"], p[f"mu_{kind}_high"]
         if low > high:
             raise ModelError(f"mu_{kind}_low = {low:g} must not be above mu_{kind}_high = {high:g}")
-        if not p["tau_r"] < p[f"tau_d_{kind}"]:
-            raise ModelError(f"tau_r = {p['tau_r']:g} ms must be below tau_d_{kind} = {p[f'tau_d_{kind}']:g}")
+        fall = p[f"tau_d_{kind}"]
+        if not p["tau_r"] <= fall:
+            raise ModelError(f"tau_r = {p['tau_r']:g} ms must not be above tau_d_{kind} = {fall:g}")
     for cluster in p["stim_clusters"]:
         if not isinstance(cluster, int) or cluster not in range(p["N_Q"]):
             raise ModelError(f"stim_clusters: {cluster!r} is not one of the clusters 0 to {p['N_Q'] - 1}")
@@ -167,8 +168,7 @@ def make_values(network: Network, p: Parameters) -> Values:
     _check(p)
     weights = {}
     for projection in network.projections:
-        fall = p[f"tau_d_{projection.source}"]
-        peak = float(beta_peak(p["tau_r"], fall)) / (fall - p["tau_r"])  # of F
+        peak = float(beta_peak_per_charge(p["tau_r"], p[f"tau_d_{projection.source}"]))  # of F
         factor = p["J_plus"] if projection.part == "within" else 1.0
         jump = p[f"J_{projection.target}{projection.source}"]
         weights[projection.name] = _C_PF * factor * jump * peak

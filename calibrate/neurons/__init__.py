@@ -22,6 +22,8 @@ from calibrate.neurons.model import (
 from calibrate.neurons.propagators import (
     Number,
     beta_peak,
+    beta_peak_per_charge,
+    cascade_propagator,
     current_propagator,
     decay,
     delay_steps,
@@ -65,6 +67,8 @@ __all__ = [
     "Number",
     "Port",
     "beta_peak",
+    "beta_peak_per_charge",
+    "cascade_propagator",
     "completed",
     "current_propagator",
     "decay",

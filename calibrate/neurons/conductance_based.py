@@ -1,12 +1,15 @@
 """Integrate-and-fire neurons with synaptic conductances.
 
 The equations are not linear. NEST integrates them with an adaptive Runge-Kutta-Fehlberg method (absolute
-errors of 1e-3 per step, 1e-6 for the adaptive exponential neuron). GeNN uses fixed steps. Its leaky neurons
-step exactly for conductances held at their mean over the step, which is accurate to second order, and stable
-for conductances of any size.
+errors of 1e-3 per step, 1e-6 for the adaptive exponential neuron). In GeNN, the leaky neurons take the exact
+solution, whose integrals over the step are computed by Gauss-Lobatto quadrature of eighth order; it is stable
+for conductances of any size. The adaptive exponential neuron takes adaptive Runge-Kutta steps.
 """
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -45,38 +48,72 @@ def _membrane(**defaults: float) -> tuple[NeuronParameter, ...]:
 _LEAKY = _membrane(C_m=250.0, g_L=16.6667, E_L=-70.0, V_th=-55.0, V_reset=-60.0, t_ref=2.0)
 
 
-def _leaky_constants(p: Parameters, dt_ms: float) -> dict[str, Number]:
-    names = ("g_L", "E_L", "E_ex", "E_in", "V_th", "V_reset")
-    return {
+_SPREAD = math.sqrt(3 / 7)
+_NODES = ((0.0, 1 / 20), ((1 - _SPREAD) / 2, 49 / 180), (0.5, 16 / 45), ((1 + _SPREAD) / 2, 49 / 180))
+"""Nodes and weights of Gauss-Lobatto quadrature over a step, except for its end, which weighs 1/20."""
+
+
+def _leaky_constants(p: Parameters, dt_ms: float, kinds: Sequence[str] = ("ex", "in")) -> dict[str, Number]:
+    names = ("g_L", "E_L", "V_th", "V_reset", *(f"E_{kind}" for kind in kinds))
+    constants: dict[str, Number] = {
         **{name: p[name] for name in names},
         "dt_C": dt_ms / np.asarray(p["C_m"]),
-        "P11_ex": decay(p["tau_syn_ex"], dt_ms),
-        "P11_in": decay(p["tau_syn_in"], dt_ms),
-        "mean_ex": step_mean(p["tau_syn_ex"], dt_ms),
-        "mean_in": step_mean(p["tau_syn_in"], dt_ms),
         "refractory_steps": _refractory(p, dt_ms),
     }
+    for kind in kinds:
+        tau = p["tau_sfa" if kind == "sfa" else f"tau_syn_{kind}"]
+        constants[f"P11_{kind}"] = decay(tau, dt_ms)
+        for node, (at, _) in enumerate(_NODES):
+            left = decay(tau, at * dt_ms)
+            if at > 0:
+                constants[f"left{node}_{kind}"] = left
+            constants[f"mean{node}_{kind}"] = left * (1 - at) * step_mean(tau, (1 - at) * dt_ms)
+    return constants
 
 
-def _leaky_code(adaptation: bool) -> str:
-    """Return the code for one step of a leaky neuron, with or without an adaptation conductance."""
-    total, driven = ("+ mean_sfa * g_sfa", "+ mean_sfa * g_sfa * E_sfa") if adaptation else ("", "")
+def _leaky_code(kinds: Sequence[str] = ("ex", "in")) -> str:
+    """Return the code for one step of a leaky neuron with conductances of these kinds.
+
+    In C dV/dt = J(t) - G(t) V, with K_t the integral of G/C from t to the end of the step,
+
+        V_end = V_inf + (V - V_inf) exp(-K_0),    V_inf = <exp(-K_t) J(t)> / <exp(-K_t) G(t)>
+
+    is exact for means <> over the step, and they are taken at the nodes of Gauss-Lobatto quadrature.
+    """
+    nodes = ""
+    for node, (at, weight) in enumerate(_NODES):
+        g = [f"left{node}_{kind} * g_{kind}" if at > 0 else f"g_{kind}" for kind in kinds]
+        to_come = " + ".join(f"mean{node}_{kind} * g_{kind}" for kind in kinds)
+        nodes += f"""
+            const scalar e{node} = exp(-dt_C * ((scalar){1 - at!r} * g_L + {to_come}));
+            const scalar G{node} = (scalar){weight!r} * e{node} * (g_L + {" + ".join(g)});
+            const scalar J{node} = (scalar){weight!r} * e{node} * (leak + {_driven(g, kinds)});
+        """
+    decays = "".join(f"g_{kind} *= P11_{kind};\n" for kind in kinds)
+    end = [f"g_{kind}" for kind in kinds]
+    last = len(_NODES)
     return f"""
         g_ex += in_ex;
         g_in -= in_in;
         if (refractory == 0) {{
-            const scalar g = g_L + mean_ex * g_ex + mean_in * g_in {total};
-            const scalar pull = mean_ex * g_ex * E_ex + mean_in * g_in * E_in {driven};
-            const scalar V_inf = (g_L * E_L + pull + I_e) / g;
-            V = V_inf + (V - V_inf) * exp(-g * dt_C);
+            const scalar leak = g_L * E_L + I_e;
+            {nodes}
+            {decays}
+            const scalar G{last} = (scalar)0.05 * (g_L + {" + ".join(end)});
+            const scalar J{last} = (scalar)0.05 * (leak + {_driven(end, kinds)});
+            const scalar V_inf = ({" + ".join(f"J{node}" for node in range(last + 1))})
+                / ({" + ".join(f"G{node}" for node in range(last + 1))});
+            V = V_inf + (V - V_inf) * e0;
         }}
         else {{
+            {decays}
             refractory--;
         }}
-        g_ex *= P11_ex;
-        g_in *= P11_in;
-        {"g_sfa *= P11_sfa;" if adaptation else ""}
     """
+
+
+def _driven(conductances: Sequence[str], kinds: Sequence[str]) -> str:
+    return " + ".join(f"{g} * E_{kind}" for g, kind in zip(conductances, kinds, strict=True))
 
 
 _LEAKY_STATE = {**dict.fromkeys(("V", "g_ex", "g_in"), "scalar"), "refractory": "unsigned int"}
@@ -89,7 +126,7 @@ IAF_COND_EXP = register(
         weight_unit="nS",
         nest=NestNeuron(model="iaf_cond_exp", state=("g_ex", "g_in")),
         genn=GennNeuron(
-            sim_code=_leaky_code(adaptation=False),
+            sim_code=_leaky_code(),
             threshold="V >= V_th",
             reset_code="V = V_reset; refractory = refractory_steps;",
             state=_LEAKY_STATE,
@@ -99,14 +136,11 @@ IAF_COND_EXP = register(
 )
 
 
+_ADAPTING = ("ex", "in", "sfa")
+
+
 def _sfa_constants(p: Parameters, dt_ms: float) -> dict[str, Number]:
-    return {
-        **_leaky_constants(p, dt_ms),
-        "E_sfa": p["E_sfa"],
-        "q_sfa": p["q_sfa"],
-        "P11_sfa": decay(p["tau_sfa"], dt_ms),
-        "mean_sfa": step_mean(p["tau_sfa"], dt_ms),
-    }
+    return {**_leaky_constants(p, dt_ms, _ADAPTING), "q_sfa": p["q_sfa"]}
 
 
 IAF_COND_EXP_SFA = register(
@@ -129,7 +163,7 @@ IAF_COND_EXP_SFA = register(
             state=("g_ex", "g_in", "g_sfa", "g_rr"),
         ),
         genn=GennNeuron(
-            sim_code=_leaky_code(adaptation=True),
+            sim_code=_leaky_code(_ADAPTING),
             threshold="V >= V_th",
             reset_code="V = V_reset; refractory = refractory_steps; g_sfa += q_sfa;",
             state={**_LEAKY_STATE, "g_sfa": "scalar"},
@@ -139,62 +173,124 @@ IAF_COND_EXP_SFA = register(
 )
 
 
-AEIF_SUBSTEPS = 10
-"""Runge-Kutta steps of the adaptive exponential neuron per simulation step, in GeNN."""
+AEIF_TOLERANCE_MV = (1e-6, 1e-5)
+"""Local error of the adaptive exponential neuron in GeNN in double precision, as in NEST, and in single."""
+
+AEIF_SHORTEST = 1e-5
+"""Part of a time step below which GeNN neither divides it nor places a spike more exactly."""
+
+AEIF_MOST_STEPS = 100
+"""Runge-Kutta steps in a time step after which GeNN takes what is left of it in one."""
 
 
 def _aeif_constants(p: Parameters, dt_ms: float) -> dict[str, Number]:
-    names = ("C_m", "g_L", "E_L", "E_ex", "E_in", "V_th", "V_peak", "V_reset", "Delta_T", "a", "b", "tau_w")
-    h = dt_ms / AEIF_SUBSTEPS
+    names = ("C_m", "g_L", "E_L", "E_ex", "E_in", "V_th", "V_reset", "Delta_T", "a", "b", "tau_w", "V_peak")
+    height = (np.asarray(p["V_peak"]) - p["V_th"]) / p["Delta_T"]
     return {
         **{name: p[name] for name in names},
-        "half_ex": decay(p["tau_syn_ex"], h / 2),
-        "half_in": decay(p["tau_syn_in"], h / 2),
+        # Not so small that single precision would round it to 0.
+        "q_peak": np.maximum(np.exp(-height), 1e-30),
+        "rate_ex": dt_ms / np.asarray(p["tau_syn_ex"]),
+        "rate_in": dt_ms / np.asarray(p["tau_syn_in"]),
         "refractory_steps": _refractory(p, dt_ms),
     }
 
 
-def _slopes(number: int, V: str, w: str, g_ex: str, g_in: str) -> str:
-    """Return code for the derivatives `dV<number>` and `dw<number>`; V is bounded by V_peak, as in NEST."""
+def _slopes(number: int, y: str, w: str, g_ex: str, g_in: str) -> str:
+    """Return code for the derivatives `dy<number>` and `dw<number>`."""
+    n = number
     return f"""
-        const scalar u{number} = (refractory > 0) ? V_reset : fmin({V}, V_peak);
-        const scalar dV{number} = (refractory > 0) ? (scalar)0.0 : (g_L * (E_L - u{number})
-            + g_L * Delta_T * exp((u{number} - V_th) / Delta_T) + {g_ex} * (E_ex - u{number})
-            + {g_in} * (E_in - u{number}) - ({w}) + I_e) / C_m;
-        const scalar dw{number} = (a * (u{number} - E_L) - ({w})) / tau_w;
+        const scalar y{n} = {y};
+        const scalar w{n} = {w};
+        const scalar q{n} = fmin((scalar)1.0, fmax(q_peak, (scalar)1.0 - (y{n} - V_th) / Delta_T));
+        const scalar u{n} = (y{n} < V_th) ? y{n} : V_th - Delta_T * log(q{n});
+        const scalar s{n} = (y{n} < V_th) ? exp((y{n} - V_th) / Delta_T) : (scalar)1.0;
+        const scalar dy{n} = (q{n} * (g_L * (E_L - u{n}) + {g_ex} * (E_ex - u{n}) + {g_in} * (E_in - u{n})
+            - w{n} + I_e) + g_L * Delta_T * s{n}) / C_m;
+        const scalar dw{n} = (a * (u{n} - E_L) - w{n}) / tau_w;
     """
 
 
+def _stretched(V: str) -> str:
+    return f"(({V} < V_th) ? {V} : V_th + Delta_T * ((scalar)1.0 - exp((V_th - {V}) / Delta_T)))"
+
+
+# Above V_th, y = V_th + Delta_T (1 - exp(-(V - V_th) / Delta_T)) takes the place of V: the divergence of V at
+# a spike is a straight line in y, whose end is found to a small part of a step. q = dy/dV. The steps are
+# Merson's (1957), of fourth order with an estimate of their error; conductances decay exactly.
 _AEIF_CODE = f"""
     g_ex += in_ex;
     g_in -= in_in;
     fired = 0;
-    const scalar h = (scalar)(dt / {AEIF_SUBSTEPS}.0);
-    for (int k = 0; k < {AEIF_SUBSTEPS}; k++) {{
-        const scalar ex_half = g_ex * half_ex;
-        const scalar in_half = g_in * half_in;
-        const scalar ex_end = ex_half * half_ex;
-        const scalar in_end = in_half * half_in;
-        {_slopes(1, "V", "w", "g_ex", "g_in")}
-        {_slopes(2, "V + h / 2 * dV1", "w + h / 2 * dw1", "ex_half", "in_half")}
-        {_slopes(3, "V + h / 2 * dV2", "w + h / 2 * dw2", "ex_half", "in_half")}
-        {_slopes(4, "V + h * dV3", "w + h * dw3", "ex_end", "in_end")}
-        V += h / 6 * (dV1 + 2 * dV2 + 2 * dV3 + dV4);
-        w += h / 6 * (dw1 + 2 * dw2 + 2 * dw3 + dw4);
-        g_ex = ex_end;
-        g_in = in_end;
-        if (refractory > 0) {{
-            V = V_reset;
+    const scalar tolerance = ((scalar)1.0 + (scalar)1e-9 > (scalar)1.0) ? (scalar){AEIF_TOLERANCE_MV[0]}
+        : (scalar){AEIF_TOLERANCE_MV[1]};
+    const scalar y_peak = V_th + Delta_T * ((scalar)1.0 - q_peak);
+    scalar y = {_stretched("V")};
+    scalar left = 1.0;
+    scalar next = 1.0;
+    for (unsigned int k = 0; left > 0 && refractory == 0; k++) {{
+        {_slopes(1, "y", "w", "g_ex", "g_in")}
+        const scalar gap = y_peak - y;
+        scalar part = fmin(next, left);
+        if (y > V_th && dy1 * (scalar)dt * part > gap) {{
+            part = fmax((scalar){AEIF_SHORTEST}, gap / (dy1 * (scalar)dt));
         }}
-        else if (V >= V_peak) {{
-            V = V_reset;
-            w += b;
-            refractory = (refractory_steps > 0) ? refractory_steps + 1 : 0;
-            fired = 1;
+        if (k >= {AEIF_MOST_STEPS}u || part > left) {{
+            part = left;
+        }}
+        const scalar h = part * (scalar)dt;
+        const scalar ex_6 = exp(-part * rate_ex / 6);
+        const scalar in_6 = exp(-part * rate_in / 6);
+        const scalar ex_3 = g_ex * ex_6 * ex_6;
+        const scalar in_3 = g_in * in_6 * in_6;
+        const scalar ex_2 = ex_3 * ex_6;
+        const scalar in_2 = in_3 * in_6;
+        const scalar ex_1 = ex_2 * ex_6 * ex_6 * ex_6;
+        const scalar in_1 = in_2 * in_6 * in_6 * in_6;
+        {_slopes(2, "y + h / 3 * dy1", "w + h / 3 * dw1", "ex_3", "in_3")}
+        {_slopes(3, "y + h / 6 * (dy1 + dy2)", "w + h / 6 * (dw1 + dw2)", "ex_3", "in_3")}
+        {_slopes(4, "y + h / 8 * (dy1 + 3 * dy3)", "w + h / 8 * (dw1 + 3 * dw3)", "ex_2", "in_2")}
+        {
+    _slopes(
+        5, "y + h / 2 * (dy1 - 3 * dy3 + 4 * dy4)", "w + h / 2 * (dw1 - 3 * dw3 + 4 * dw4)", "ex_1", "in_1"
+    )
+}
+        const scalar rise = h / 6 * (dy1 + 4 * dy4 + dy5);
+        const scalar error = fabs(h / 30 * (2 * dy1 - 9 * dy3 + 8 * dy4 - dy5))
+            / (tolerance * ((scalar)1.0 + fabs(rise)));
+        const bool late = (rise - gap) * part > (scalar){AEIF_SHORTEST} * rise && rise > gap;
+        const bool divisible = k < {AEIF_MOST_STEPS}u && part > (scalar){AEIF_SHORTEST};
+        scalar change = (scalar)0.9 * pow(fmax(error, (scalar)1e-4), (scalar)-0.2);
+        if (divisible && (error > (scalar)1.0 || late)) {{
+            next = part * ((late) ? fmin(change, gap / rise) : change);
+            next = fmax(next, (scalar)0.5 * (scalar){AEIF_SHORTEST});
+        }}
+        else {{
+            y += rise;
+            w += h / 6 * (dw1 + 4 * dw4 + dw5);
+            g_ex = ex_1;
+            g_in = in_1;
+            left = (part < left) ? left - part : (scalar)0.0;
+            next = part * change;
+            if (y >= y_peak) {{
+                y = {_stretched("V_reset")};
+                w += b;
+                repeated = (fired == 1) ? 1 : repeated;
+                fired = 1;
+                refractory = (refractory_steps > 0) ? refractory_steps + 1 : 0;
+            }}
         }}
     }}
     if (refractory > 0) {{
+        const scalar rest = a * (V_reset - E_L);
+        w = rest + (w - rest) * exp(-left * (scalar)dt / tau_w);
+        g_ex *= exp(-left * rate_ex);
+        g_in *= exp(-left * rate_in);
+        V = V_reset;
         refractory--;
+    }}
+    else {{
+        V = (y < V_th) ? y : V_th - Delta_T * log(fmax(q_peak, (scalar)1.0 - (y - V_th) / Delta_T));
     }}
 """
 
@@ -225,9 +321,11 @@ AEIF_COND_EXP = register(
                 **dict.fromkeys(("V", "w", "g_ex", "g_in"), "scalar"),
                 "refractory": "unsigned int",
                 "fired": "unsigned int",
+                "repeated": "unsigned int",
             },
             constants=_aeif_constants,
             threshold_constant="V_peak",
+            repeated="repeated",
         ),
     )
 )

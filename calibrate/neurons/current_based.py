@@ -21,6 +21,8 @@ from calibrate.neurons.model import (
 from calibrate.neurons.propagators import (
     Number,
     beta_peak,
+    beta_peak_per_charge,
+    cascade_propagator,
     current_propagator,
     decay,
     refractory_steps,
@@ -98,27 +100,62 @@ IAF_PSC_EXP = register(
 )
 
 
-_KERNELS = tuple((receptor, part) for receptor in ("ex", "in") for part in ("decay", "rise"))
+_RECEPTORS = ("ex", "in")
+_KERNELS = tuple((receptor, part) for receptor in _RECEPTORS for part in ("decay", "rise"))
 
+_APART = 1e-5
+"""Relative distance from their mean that the rates of rise and decay need in NEST.
 
-def _beta_scale(p: Parameters, receptor: str, sign: float = 1.0) -> Number:
-    return sign / beta_peak(p[f"tau_rise_{receptor}"], p[f"tau_decay_{receptor}"])
+NEST's difference of two exponentials cancels where they are closer. As it depends on their distance only to
+second order, this distance and the rounding errors both cost some 1e-10 of a current.
+"""
 
 
 def _beta_constants(p: Parameters, dt_ms: float) -> dict[str, Number]:
+    # A spike sets off a signal that decays with tau_rise and drives the current: unlike a difference of two
+    # exponentials, this is accurate for time constants that are equal or nearly so, in single precision too.
     constants = _membrane_constants(p, dt_ms)
-    for receptor, part in _KERNELS:
-        tau = p[f"tau_{part}_{receptor}"]
-        constants[f"P11_{part}_{receptor}"] = decay(tau, dt_ms)
-        constants[f"P21_{part}_{receptor}"] = _beta_scale(p, receptor) * current_propagator(
-            p["tau_m"], tau, p["C_m"], dt_ms
-        )
+    for receptor in _RECEPTORS:
+        rise, fall = (np.asarray(p[f"tau_{part}_{receptor}"], dtype=float) for part in ("rise", "decay"))
+        drive = 1 / (rise * fall * beta_peak_per_charge(rise, fall))
+        constants[f"P11_{receptor}"] = decay(rise, dt_ms)
+        constants[f"P22_{receptor}"] = decay(fall, dt_ms)
+        constants[f"P21_{receptor}"] = drive * current_propagator(fall, rise, 1.0, dt_ms)
+        constants[f"P32_{receptor}"] = current_propagator(p["tau_m"], fall, p["C_m"], dt_ms)
+        constants[f"P31_{receptor}"] = drive * cascade_propagator(p["tau_m"], fall, rise, p["C_m"], dt_ms)
     return constants
+
+
+def _apart(p: Parameters, receptor: str) -> dict[str, float]:
+    """Return the time constants of rise and decay of a receptor, as far apart as NEST needs them."""
+    taus = {part: float(p[f"tau_{part}_{receptor}"]) for part in ("rise", "decay")}
+    rates = {part: 1 / tau for part, tau in taus.items()}
+    mean = (rates["rise"] + rates["decay"]) / 2
+    if rates["rise"] - rates["decay"] >= 2 * _APART * mean:
+        return taus
+    return {"rise": 1 / (mean * (1 + _APART)), "decay": 1 / (mean * (1 - _APART))}
+
+
+def _beta_scale(p: Parameters, receptor: str, sign: float = 1.0) -> Number:
+    apart = _apart(p, receptor)
+    return sign / beta_peak(apart["rise"], apart["decay"])
+
+
+def _other_than(tau: float, tau_m: Number) -> float:
+    """Return the time constant, or the next number that no membrane time constant is equal to.
+
+    NEST refuses equality, but its propagator is exact at the smallest difference.
+    """
+    while np.any(tau == np.asarray(tau_m)):
+        tau = float(np.nextafter(tau, np.inf))
+    return tau
 
 
 def _beta_settings(p: Parameters) -> dict[str, object]:
     others = {name: value for name, value in p.items() if not name.startswith(("tau_rise", "tau_decay"))}
-    return {**others, "tau_syn": [float(p[f"tau_{part}_{receptor}"]) for receptor, part in _KERNELS]}
+    taus = {receptor: _apart(p, receptor) for receptor in _RECEPTORS}
+    ports = [_other_than(taus[receptor][part], p["tau_m"]) for receptor, part in _KERNELS]
+    return {**others, "tau_syn": ports}
 
 
 IAF_PSC_BETA = register(
@@ -127,7 +164,7 @@ IAF_PSC_BETA = register(
         exact=True,
         doc=(
             "Leaky integrate-and-fire neuron whose synaptic currents rise and decay as exp(-t / tau_decay) - "
-            "exp(-t / tau_rise); a weight is their peak"
+            "exp(-t / tau_rise), or as t exp(-t / tau) if both are equal; a weight is their peak"
         ),
         parameters=(
             *_MEMBRANE,
@@ -136,11 +173,7 @@ IAF_PSC_BETA = register(
             NeuronParameter("tau_rise_in", "ms", 0.5, "rise time of inhibitory currents", above=0.0),
             NeuronParameter("tau_decay_in", "ms", 2.0, "decay time of inhibitory currents", above=0.0),
         ),
-        ordered=(
-            ("V_reset", "V_th"),
-            ("tau_rise_ex", "tau_decay_ex"),
-            ("tau_rise_in", "tau_decay_in"),
-        ),
+        not_above=(("tau_rise_ex", "tau_decay_ex"), ("tau_rise_in", "tau_decay_in")),
         # Two synapses of opposite sign for each one: NEST's model sums exponentials, each with its own port.
         nest=NestNeuron(
             model="iaf_psc_exp_multisynapse",
@@ -150,32 +183,29 @@ IAF_PSC_BETA = register(
                     Port(2 * k + 1, partial(_beta_scale, receptor=receptor)),
                     Port(2 * k + 2, partial(_beta_scale, receptor=receptor, sign=-1.0)),
                 )
-                for k, receptor in enumerate(("ex", "in"))
+                for k, receptor in enumerate(_RECEPTORS)
             },
             fading=tuple(f"tau_{part}_{receptor}" for receptor, part in _KERNELS),
         ),
         genn=GennNeuron(
             sim_code="""
-                D_ex += in_ex;
                 R_ex += in_ex;
-                D_in += in_in;
                 R_in += in_in;
                 if (refractory == 0) {
-                    V = P22 * V + P21_decay_ex * D_ex - P21_rise_ex * R_ex
-                        + P21_decay_in * D_in - P21_rise_in * R_in + P20 * I_e;
+                    V = P22 * V + P32_ex * I_ex + P31_ex * R_ex + P32_in * I_in + P31_in * R_in + P20 * I_e;
                 }
                 else {
                     refractory--;
                 }
-                D_ex *= P11_decay_ex;
-                R_ex *= P11_rise_ex;
-                D_in *= P11_decay_in;
-                R_in *= P11_rise_in;
+                I_ex = P22_ex * I_ex + P21_ex * R_ex;
+                I_in = P22_in * I_in + P21_in * R_in;
+                R_ex *= P11_ex;
+                R_in *= P11_in;
             """,
             threshold="V >= threshold",
             reset_code=_RESET,
             state={
-                **dict.fromkeys(("V", "D_ex", "R_ex", "D_in", "R_in"), "scalar"),
+                **dict.fromkeys(("V", "I_ex", "R_ex", "I_in", "R_in"), "scalar"),
                 "refractory": "unsigned int",
             },
             constants=_beta_constants,

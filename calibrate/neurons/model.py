@@ -122,6 +122,9 @@ class GennNeuron:
         Name of the constant that `V` must reach for a spike.
     potential_offset : str or None
         Parameter to add to `V` to get the membrane potential; None if `V` is the potential.
+    repeated : str or None
+        Name of a state variable that is above 0 once the neuron fired again in a step, where GeNN sends only
+        one spike: such a network is a failure. None if a neuron cannot do so.
     """
 
     sim_code: str
@@ -132,6 +135,7 @@ class GennNeuron:
     integers: frozenset[str] = frozenset({"refractory_steps"})
     threshold_constant: str = "V_th"
     potential_offset: str | None = None
+    repeated: str | None = None
 
 
 @dataclass(frozen=True)
@@ -203,6 +207,8 @@ class NeuronModel:
         Parameter with the potential at which a spike is registered (mV).
     ordered : tuple of (str, str)
         Pairs of parameters of which the first must be below the second.
+    not_above : tuple of (str, str)
+        Pairs of parameters of which the first must be at most the second.
     exact : bool
         Whether a step solves the equations exactly, as long as the neuron does not fire in it.
 
@@ -224,6 +230,7 @@ class NeuronModel:
     refractory: str = "t_ref"
     threshold: str = "V_th"
     ordered: tuple[tuple[str, str], ...] = (("V_reset", "V_th"),)
+    not_above: tuple[tuple[str, str], ...] = ()
     exact: bool = False
 
     def complete(self, given: Parameters) -> dict[str, Number]:
@@ -262,10 +269,11 @@ class NeuronModel:
         for p in self.parameters:
             p.check(parameters[p.name])
         units = {p.name: p.unit for p in self.parameters}
-        for low, high in self.ordered:
+        for low, high in (*self.ordered, *self.not_above):
             gap = float(np.min(np.asarray(parameters[high]) - parameters[low]))
-            if not gap > 0:
-                raise ModelError(f"{high} must be above {low}; {high} - {low} is {gap:g} {units[high]}")
+            rule = "above" if (low, high) in self.ordered else "at least"
+            if not (gap > 0 or (gap == 0 and rule == "at least")):
+                raise ModelError(f"{high} must be {rule} {low}; {high} - {low} is {gap:g} {units[high]}")
 
     def tau_m(self, parameters: Parameters) -> Number:
         """Return the membrane time constant of a neuron without input.

@@ -134,8 +134,9 @@ def current_propagator(tau_m: Number, tau_syn: Number, C_m: Number, dt_ms: float
 
     Notes
     -----
-    P21 = tau_m tau_s / (C (tau_m - tau_s)) (exp(-dt/tau_m) - exp(-dt/tau_s)), written with expm1 so that it
-    stays accurate near tau_s = tau_m, where it is dt/C exp(-dt/tau_m).
+    P21 = tau_m tau_s / (C (tau_m - tau_s)) (exp(-dt/tau_m) - exp(-dt/tau_s)), written with expm1 of the
+    difference of the rates, so that it is accurate near tau_s = tau_m, where it is dt/C exp(-dt/tau_m), and
+    taken from the slower exponential, so that it does not overflow where dt is many tau_s.
 
     Examples
     --------
@@ -144,10 +145,64 @@ def current_propagator(tau_m: Number, tau_syn: Number, C_m: Number, dt_ms: float
     0.000388...
     """
     tau_m, tau_syn = np.asarray(tau_m, dtype=float), np.asarray(tau_syn, dtype=float)
-    difference = (tau_m - tau_syn) / (tau_m * tau_syn)
+    difference = np.abs(tau_m - tau_syn) / (tau_m * tau_syn)
     with np.errstate(divide="ignore", invalid="ignore"):
-        factor = np.where(difference == 0, dt_ms, np.expm1(dt_ms * difference) / difference)
-    propagator: NDArray[np.float64] = np.exp(-dt_ms / tau_syn) * factor / np.asarray(C_m)
+        factor = np.where(difference == 0, dt_ms, -np.expm1(-dt_ms * difference) / difference)
+    propagator: NDArray[np.float64] = decay(np.maximum(tau_m, tau_syn), dt_ms) * factor / np.asarray(C_m)
+    return propagator
+
+
+def cascade_propagator(
+    tau_m: Number, tau_decay: Number, tau_rise: Number, C_m: Number, dt_ms: float
+) -> Number:
+    """Return what a signal adds to V in a step by way of a current that it drives (P31).
+
+    The signal x decays with tau_rise, from 1 pA/ms at the start of the step; dI/dt = -I / tau_decay + x.
+
+    Parameters
+    ----------
+    tau_m : float or ndarray of float, ms
+        Membrane time constant.
+    tau_decay : float or ndarray of float, ms
+        Time constant of the current.
+    tau_rise : float or ndarray of float, ms
+        Time constant of the signal.
+    C_m : float or ndarray of float, pF
+        Membrane capacitance.
+    dt_ms : float, ms
+        Length of a step.
+
+    Returns
+    -------
+    ndarray of float, mV / (pA / ms)
+        The depolarisation.
+
+    Notes
+    -----
+    With the rates a <= b <= c of the three exponentials, C P31 is the divided difference of second order of
+    exp(-dt r) at a, b and c. Where they are close together, its recursion cancels, and it is the series
+    dt^2 exp(-a dt) sum_k (-1)^k h_k / (k + 2)!, with the complete homogeneous polynomials h_k of
+    (b - a) dt and (c - a) dt; at a = b = c it is dt^2 / 2 exp(-a dt).
+
+    Examples
+    --------
+    >>> from calibrate.neurons import cascade_propagator
+    >>> float(cascade_propagator(10.0, 2.0, 2.0, 250.0, 0.1))
+    1.92...e-05
+    """
+    taus = np.stack(np.broadcast_arrays(*(np.asarray(t, float) for t in (tau_m, tau_decay, tau_rise))))
+    slow, middle, fast = -np.sort(-taus, axis=0)
+    x, y = ((slow - other) / (slow * other) * dt_ms for other in (middle, fast))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        apart = current_propagator(slow, middle, 1.0, dt_ms) - current_propagator(middle, fast, 1.0, dt_ms)
+        apart = apart * dt_ms / y
+    close, complete = np.zeros_like(y), np.ones_like(y)
+    near = np.minimum(y, 1.0)
+    for k in range(18):  # until 1 / (k + 1)! is a rounding error
+        close += (-1) ** k * complete / math.factorial(k + 2)
+        complete = near * complete + x ** (k + 1)
+    close *= dt_ms**2 * decay(slow, dt_ms)
+    propagator: NDArray[np.float64] = np.where(y < 1, close, apart) / np.asarray(C_m)
     return propagator
 
 
@@ -201,16 +256,12 @@ def beta_peak(tau_rise: Number, tau_decay: Number) -> Number:
     tau_rise : float or ndarray of float, ms
         Time constant of the rise.
     tau_decay : float or ndarray of float, ms
-        Time constant of the decay, above that of the rise.
+        Time constant of the decay, at least that of the rise.
 
     Returns
     -------
     ndarray of float
-        The largest value.
-
-    Notes
-    -----
-    It is reached at t* = ln(tau_decay / tau_rise) tau_rise tau_decay / (tau_decay - tau_rise).
+        The largest value; 0 if both are equal.
 
     Examples
     --------
@@ -218,7 +269,42 @@ def beta_peak(tau_rise: Number, tau_decay: Number) -> Number:
     >>> float(beta_peak(1.0, 2.0))
     0.25
     """
+    difference = np.asarray(tau_decay, dtype=float) - np.asarray(tau_rise, dtype=float)
+    peak: NDArray[np.float64] = difference * beta_peak_per_charge(tau_rise, tau_decay)
+    return peak
+
+
+def beta_peak_per_charge(tau_rise: Number, tau_decay: Number) -> Number:
+    """Return the largest value of a current that rises and decays exponentially and carries one charge.
+
+    Parameters
+    ----------
+    tau_rise : float or ndarray of float, ms
+        Time constant of the rise.
+    tau_decay : float or ndarray of float, ms
+        Time constant of the decay, at least that of the rise.
+
+    Returns
+    -------
+    ndarray of float, 1 / ms
+        Largest value of (exp(-t / tau_decay) - exp(-t / tau_rise)) / (tau_decay - tau_rise), whose integral
+        is 1. Where both are equal to tau, this is the alpha function t / tau^2 exp(-t / tau).
+
+    Notes
+    -----
+    It is reached at t* = ln(tau_decay / tau_rise) tau_rise tau_decay / (tau_decay - tau_rise), and is
+    exp(-ln(1 + u) / u) / tau_decay with u = tau_decay / tau_rise - 1.
+
+    Examples
+    --------
+    >>> import math
+    >>> from calibrate.neurons import beta_peak_per_charge
+    >>> math.isclose(beta_peak_per_charge(2.0, 2.0), 1 / (2.0 * math.e))
+    True
+    """
     rise, fall = np.asarray(tau_rise, dtype=float), np.asarray(tau_decay, dtype=float)
-    at = np.log(fall / rise) * rise * fall / (fall - rise)
-    peak: NDArray[np.float64] = np.exp(-at / fall) - np.exp(-at / rise)
+    u = (fall - rise) / rise
+    with np.errstate(invalid="ignore"):
+        exponent = np.where(u == 0, 1.0, np.log1p(u) / u)
+    peak: NDArray[np.float64] = np.exp(-exponent) / fall
     return peak

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from calibrate.study.file.sections import DerivedParameter, FreeParameter, Study
 from calibrate.study.file.toml_tables import read_tables
 from calibrate.study.python_objects import plain
 from calibrate.study.rules import common as checks
-from calibrate.study.rules import parameters, symmetry, targets, tolerances
+from calibrate.study.rules import parameters, refractoriness, symmetry, targets, tolerances
 from calibrate.study.rules.closed_loop import check_loop
 from calibrate.study.rules.recorded_targets import recorded
 from calibrate.study.rules.stimuli import stimuli as stimuli_of
@@ -316,7 +316,14 @@ def _check(
     )
     if problems.found:
         return study
-    return replace(study, warnings=tuple(symmetry.warnings(model, study.parameters, space)))
+    return replace(study, warnings=tuple(_warnings(study)))
+
+
+def _warnings(study: Study) -> Iterator[str]:
+    """What a valid study may not intend."""
+    yield from symmetry.warnings(study.model, study.parameters, study.space)
+    values = study.model.values(study.network, study.parameters(parameters.middle(study.space)))
+    yield from refractoriness.warnings(study.network, values, study.simulation.dt_ms)
 
 
 def _collect_statistics(

@@ -1,7 +1,7 @@
 """What every neuron model must do: its NEST and GeNN sides take the same spikes to the same voltage.
 
 Where the equations are linear both make the same exact step, and agree to rounding. The others are integrated
-differently, NEST with an absolute error of 1e-3 (iaf_cond_*) or 1e-6 (aeif_*) in a step.
+differently, NEST with an absolute error of 1e-3 mV (iaf_cond_*) or 1e-6 mV (aeif_*) in a step.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from calibrate.simulators.base import Member, Prepared, RecordingPlan
 
 pytestmark = pytest.mark.genn
 
-TOLERANCE_MV = {"iaf_cond_exp": 0.02, "iaf_cond_exp_sfa": 0.02, "aeif_cond_exp": 0.02}
+TOLERANCE_MV = {"iaf_cond_exp": 1e-3, "iaf_cond_exp_sfa": 1e-3, "aeif_cond_exp": 1e-4}
 MODELS = [model.name for model in neuron_models()]
 STEP_MS = 5.0
 
@@ -125,15 +125,14 @@ def test_the_same_input_spikes_give_the_same_spikes(name):
     nest = course("nest", network(model), given, 300.0)[1]
     genn = course("genn", network(model), given, 300.0)[1]
     assert (nest.totals("cells") > 2).all()
-    if name not in TOLERANCE_MV:
+    if name != "aeif_cond_exp":
         assert rasters(genn) == rasters(nest)
         return
-    assert np.array_equal(genn.neuron_totals, nest.neuron_totals)
     ours, theirs = np.array(rasters(genn)), np.array(rasters(nest))
     assert np.array_equal(ours[:, 0], theirs[:, 0])
     late = np.abs(ours[:, 1] - theirs[:, 1])
-    assert late.max() <= 2, "steps"
-    assert (late == 0).mean() > 0.8
+    assert late.max() <= 1, "steps"
+    assert late.mean() < 0.01
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -43,7 +43,7 @@ def test_a_synaptic_current_brings_the_charge_that_its_weight_says():
         ({"N_E": 4001}, "N_E = 4001 must be divisible by N_Q = 50"),
         ({"R_EE": 30.0, "p_EE": 0.5}, "a probability of .*, above 1, within a cluster"),
         ({"mu_E_low": 1.3}, "mu_E_low = 1.3 must not be above mu_E_high = 1.2"),
-        ({"tau_r": 2.5}, "tau_r = 2.5 ms must be below tau_d_I = 2"),
+        ({"tau_r": 2.5}, "tau_r = 2.5 ms must not be above tau_d_I = 2"),
         ({"stim_clusters": [50], "stim_mu": 0.1}, "50 is not one of the clusters 0 to 49"),
         ({"stim_mu": 0.1}, "stim_mu needs stim_clusters and stim_intervals"),
     ],

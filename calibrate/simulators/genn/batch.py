@@ -31,6 +31,7 @@ from calibrate.simulators.genn.internals import stepper
 from calibrate.simulators.genn.loading import Loading, potential_offset, write
 from calibrate.simulators.genn.monitor import MONITOR_STATE, monitor_name
 from calibrate.simulators.genn.noise import noise_name
+from calibrate.simulators.repeated import repeated_spikes
 
 
 class PreparedGenn:
@@ -199,10 +200,14 @@ class PreparedGenn:
         bins = self._bins.counts(n_steps // self._bin_steps, by_group)
         moments = self._moments(totals)
         potential, depolarisation = self._potentials()
+        repeated = self._repeated()
         results: list[Observation | SimulationFailure] = []
         for number in range(len(self._members)):
             if not np.isfinite(potential[number]).all():
                 results.append(SimulationFailure("a membrane potential became infinite or undefined"))
+                continue
+            if failure := repeated[number]:
+                results.append(failure)
                 continue
             results.append(
                 Observation(
@@ -220,6 +225,16 @@ class PreparedGenn:
                 )
             )
         return results
+
+    def _repeated(self) -> list[SimulationFailure | None]:
+        """The failure of each member of which a neuron fired more than once in a step."""
+        found: list[SimulationFailure | None] = [None] * len(self._members)
+        for population in self._network.populations:
+            if (name := neuron_model(population.neuron).genn.repeated) is not None:
+                pulled = self._pull(self._model.neuron_populations[population.name].vars[name])
+                for number in np.flatnonzero(pulled.any(axis=1)):
+                    found[number] = found[number] or repeated_spikes(population, self._build.dt_ms)
+        return found
 
     def _neuron_windows(self, member: int) -> CountArray:
         """Spikes of each neuron of a member in each window, shape (n_neurons, n_windows)."""

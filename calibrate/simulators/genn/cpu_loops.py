@@ -5,8 +5,8 @@ spikes. That list is ordered, which prevents vectorisation. Here the loop become
 neurons: the first updates all neurons and marks those that spiked, the second appends these to the list. The
 computations for each neuron, and the order of the spikes, do not change.
 
-For `exp` in single precision, GeNN also calls C's function of that name, which takes doubles; C++ has one for
-each precision.
+In single precision, GeNN also calls C's mathematical functions, which take doubles; C++ has one for each
+precision.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from pathlib import Path
 
 _BLOCK = 256
 _DEFINITIONS = '#include "definitions.h"\n'
-_OVERLOADS = f"#include <cmath>\n{_DEFINITIONS}using std::exp;\n"
+_OVERLOADS = f"#include <cmath>\n{_DEFINITIONS}" + "".join(
+    f"using std::{name};\n" for name in ("exp", "log", "pow", "fabs", "fmin", "fmax")
+)
 
 # The match lies within one loop over neurons: no other loop can begin inside it.
 _LOOP = re.compile(

@@ -24,6 +24,7 @@ from calibrate.observation import (
 from calibrate.simulators.base import Member, RecordingPlan
 from calibrate.simulators.nest import plasticity as nest_plasticity
 from calibrate.simulators.nest.plasticity import PlasticConnections, PlasticSynapses
+from calibrate.simulators.repeated import first_spikes, naming_the_remedy
 
 # Between batches, the network is silenced: its thresholds are out of reach of any input. Synaptic currents
 # decay by e^-10 per step, so that they are exactly 0 after 75 steps; conductances can be set.
@@ -79,6 +80,7 @@ class PreparedNest:
         self._parameters: dict[str, dict[str, Number]] = {}
         self._wiring_seed, self._dt_ms = wiring_seed, dt_ms
         self._realisation: int | None = None
+        self._failure: SimulationFailure | None = None
         self._nodes: dict[str, Any] = {}
         self._generators: dict[str, Any] = {}
 
@@ -226,7 +228,7 @@ class PreparedNest:
         self._set_neurons(values, seed)
         self._driven = np.zeros(len(self.layout.groups))
         self._set_weights(values)
-        self._now = 0
+        self._now, self._failure = 0, None
         self._origin = round(self._nest.biological_time / self._dt_ms)
         self.measure()
 
@@ -306,13 +308,16 @@ class PreparedNest:
         piece_steps = max(1, round(piece_ms / self._dt_ms))
         while left > 0:
             piece = min(left, piece_steps)
-            self._nest.Simulate(piece * self._dt_ms)
+            with naming_the_remedy(self._network, self._parameters, self._dt_ms):
+                self._nest.Simulate(piece * self._dt_ms)
             self._now += piece
             left -= piece
             events = self._recorder.events
             stamp = np.rint(np.asarray(events["times"]) / self._dt_ms).astype(np.int64)
             step = stamp - 1 - self._origin
             neuron = np.asarray(events["senders"], dtype=np.int64) - 1
+            step, neuron, repeated = first_spikes(self._network, step, neuron, self._dt_ms)
+            self._failure = self._failure or repeated
             self._accumulator.add(step - self._measured_from, neuron, self._now - self._measured_from)
             for connections, synapses in self._plastic.values():
                 if synapses.update(step, neuron, self._now):
@@ -363,7 +368,7 @@ class PreparedNest:
         return self._counted[np.newaxis].copy()
 
     def observe(self) -> list[Observation | SimulationFailure]:
-        return [self._accumulator.finish(self._depolarisation())]
+        return [self._failure or self._accumulator.finish(self._depolarisation())]
 
     def _depolarisation(self) -> NDArray[np.float64]:
         relative = []

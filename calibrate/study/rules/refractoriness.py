@@ -1,0 +1,25 @@
+"""Neurons that could fire more than once in a step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from calibrate.network import Distributed, Network, Uniform, Values
+from calibrate.neurons import neuron_model, refractory_steps
+
+
+def warnings(network: Network, values: Values, dt_ms: float) -> Iterator[str]:
+    """Yield one line for every population that has no refractory time and a model that then needs one."""
+    for population in network.populations:
+        model = neuron_model(population.neuron)
+        if model.genn.repeated is None:
+            continue
+        default = model.complete({})[model.refractory]
+        shortest = values.neurons[population.name].get(model.refractory, default)
+        if isinstance(shortest, Distributed | Uniform):
+            shortest = shortest.mean
+        if refractory_steps(float(shortest), dt_ms) == 0:
+            yield (
+                f"{population.name} ({model.name}) has no refractory time: a trial fails if a neuron fires "
+                f"more than once in a step; a {model.refractory} of {dt_ms:g} ms prevents that"
+            )
