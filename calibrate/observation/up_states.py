@@ -17,7 +17,7 @@ THRESHOLDS = ("absolute", "relative", "mixture")
 _MOST_RATES = 5000
 _APART = 2.0
 # Quantiles of the rates from which fits of the mixture start: up-states may fill little or most of the time.
-_STARTS = ((0.25, 0.95), (0.05, 0.75), (0.25, 0.75), (0.5, 0.99))
+_STARTS = ((0.25, 0.95), (0.05, 0.75))
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def test_constant_rates_are_one_state():
     ("options", "message"),
     [
         ({"states": 1}, "states must be 0"),
-        ({"states": 11}, "from 2 to 10"),
+        ({"most_states": 1}, "most_states must be at least 2"),
         ({"posterior": 0.3}, "posterior must be a probability"),
         ({"min_ms": -1.0}, "min_ms must be 0 ms or more"),
     ],
