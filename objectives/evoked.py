@@ -114,7 +114,12 @@ def evoked_latency(
         chosen = [rows[cluster] for cluster in shown.clusters if cluster in rows]
         during = whole_bins(shown.start_ms, shown.stop_ms, bin_ms)
         before = whole_bins(shown.start_ms - before_ms, shown.start_ms, bin_ms)
-        if chosen and shown.start_ms >= before_ms and during.stop > during.start and before.stop > before.start:
+        if (
+            chosen
+            and shown.start_ms >= before_ms
+            and during.stop > during.start
+            and before.stop > before.start
+        ):
             rate = counts[chosen].sum(axis=0) / (sizes[chosen].sum() * bin_ms / 1000)
             smooth = gaussian_filter1d(rate, sigma_ms / bin_ms, mode="reflect")
             # The end of the baseline, into which the kernel spreads the response, is left out.
@@ -127,11 +132,7 @@ def evoked_latency(
     threshold = baseline.mean() + deviations * baseline.std()
     crossed = [np.flatnonzero(response > threshold) for _, response in pieces]
     latencies = np.array(
-        [
-            delay + (bins[0] + 0.5) * bin_ms
-            for delay, bins in zip(delays, crossed, strict=True)
-            if bins.size
-        ]
+        [delay + (bins[0] + 0.5) * bin_ms for delay, bins in zip(delays, crossed, strict=True) if bins.size]
     )
     if 2 * latencies.size < len(pieces):
         missing = 1 - latencies.size / len(pieces)
@@ -232,10 +233,7 @@ def decoding(
     if len(labels) < 2 or np.bincount(label).min() < 2:
         return _no_protocol("no two stimuli are each presented at least twice")
     features = np.array(
-        [
-            counts[:, whole_bins(p.start_ms, p.stop_ms, bin_ms)].mean(axis=1)
-            for p in presentations
-        ]
+        [counts[:, whole_bins(p.start_ms, p.stop_ms, bin_ms)].mean(axis=1) for p in presentations]
     )
     # Number of each presentation among those of its stimulus. One presentation of every stimulus is left out
     # at a time: leaving out a single one would move only the mean of its own stimulus away from it, and bias

@@ -107,9 +107,7 @@ def episodes(
 # The statistics of one population are computed one after another and share the model. The key is what the
 # model is fitted to, so that parts of an observation, which are made anew for every statistic, share it too.
 @functools.lru_cache(maxsize=_REMEMBERED)
-def _choose(
-    content: bytes, shape: tuple[int, int], states: int, most_states: int
-) -> tuple[Any | None, bool]:
+def _choose(content: bytes, shape: tuple[int, int], states: int, most_states: int) -> tuple[Any | None, bool]:
     """Return the model of the counts, and whether one with more than `most_states` might be better."""
     counts = _sorted(np.frombuffer(content, dtype=np.int64).reshape(shape))
     if states:
