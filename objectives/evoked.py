@@ -92,8 +92,8 @@ def evoked_latency(
 ) -> Estimate:
     """Median time from the onset of a stimulus until the stimulated clusters respond.
 
-    A response begins with the first whole bin, from onset to offset, in which the smoothed rate of the clusters
-    that receive the stimulus exceeds the mean of all baselines by `deviations` times their standard
+    A response begins with the first whole bin, from onset to offset, in which the smoothed rate of the
+    clusters that receive the stimulus exceeds the mean of all baselines by `deviations` times their standard
     deviation. Baselines are the rates of the same clusters before each onset.
 
     population  which neurons
@@ -102,8 +102,8 @@ def evoked_latency(
     sigma_ms    SD of the Gaussian that smooths the rate: responses are detected up to 2 sigma_ms early
     deviations  standard deviations by which a response exceeds the baseline
 
-    Returns ms, >= bin_ms / 2: from the onset to the middle of that bin. Support: presentations with a response. Undefined if
-    fewer than half of them have one (as with 0 or 1 spikes): the shortfall is half the share of presentations
+    Returns ms, >= bin_ms / 2: from the onset to the middle of that bin. Support: presentations with a
+    response. Undefined if fewer than half of them have one (as with 0 or 1 spikes): the shortfall is half the share of presentations
     without a response. Undefined with shortfall 1 if there are no stimuli.
     """
     counts = observation.group_counts(population, bin_ms)

@@ -123,7 +123,7 @@ def _choose(content: bytes, shape: tuple[int, int], states: int, most_states: in
 
 
 def _sorted(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the counts with clusters in the order of their counts: a fit must not depend on their numbers."""
+    """Return the counts sorted by cluster: a fit must not depend on the numbers of clusters."""
     return counts[:, np.lexsort(counts[::-1])]
 
 
@@ -240,8 +240,9 @@ def hmm_states(detected: Episodes) -> Estimate:
     min_ms      how long it must be accepted
 
     No unit, a whole number from 0 (no state is ever certain) to the number of states; 1 for constant rates.
-    If BIC is lowest for most_states, there may be more: a lower bound, which meets no target. BIC merges
-    states that are seen too seldom: of ten states, one or two in 10 s with 40 changes. Support: episodes; the standard error is a jackknife that leaves out a tenth of them at a time, with the
+    If BIC is lowest for most_states, there may be more: a lower bound, which meets no target. BIC can merge
+    states that are seen seldom: it found 9 or 10 of ten states in 10 s with about 40 changes.
+    Support: episodes; the standard error is a jackknife that leaves out a tenth of them at a time, with the
     same model. Fitting 10 s in bins of 10 ms takes seconds, longer with more clusters, so this statistic is
     computed only if a study asks for it.
     Undefined with fewer than 10 spikes per cluster (as with 0 or 1 spikes): the shortfall is

@@ -15,7 +15,8 @@ from calibrate.observation import Observation, Presentation
 from objectives import jackknife
 from objectives.windows import whole_bins
 
-# Neurons are counted in windows of at most this width, so that stimuli need not begin at multiples of window_ms.
+# Neurons are counted in windows of at most this width, so that stimuli need not begin at multiples of
+# window_ms.
 _GRID_MS = 50.0
 
 

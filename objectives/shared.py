@@ -85,7 +85,8 @@ def shared_variance(
     In %, from 0 to 100; exactly 0 if cross-validation finds no factor, as in independent neurons. Factors
     beyond those that the counts have explain noise, and raise the value: 5 of them
     in 50 independent Poisson neurons find 7 % in 100 s, and 4 % in 300 s. Nothing is subtracted for this:
-    factors that the counts do have explain hardly any noise. Support: neurons. The standard error treats them as independent.
+    factors that the counts do have explain hardly any noise. Support: neurons. The standard
+    error treats them as independent.
     Undefined with shortfall 1 in fewer than 10 windows per neuron: by default 100 s are needed. Also
     undefined with fewer active neurons than asked for (as with 0 or 1 spikes): the shortfall is
     (1 - progress) / 2, where progress is half the share of active neurons plus half the share of the needed
