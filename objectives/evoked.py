@@ -103,8 +103,8 @@ def evoked_latency(
     deviations  standard deviations by which a response exceeds the baseline
 
     Returns ms, >= bin_ms / 2: from the onset to the middle of that bin. Support: presentations with a
-    response. Undefined if fewer than half of them have one (as with 0 or 1 spikes): the shortfall is half the share of presentations
-    without a response. Undefined with shortfall 1 if there are no stimuli.
+    response. Undefined if fewer than half of them have one (as with 0 or 1 spikes): the shortfall is half the
+    share of presentations without a response. Undefined with shortfall 1 if there are no stimuli.
     """
     counts = observation.group_counts(population, bin_ms)
     sizes, rows = observation.group_sizes(population), _rows(observation, population)
