@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from calibrate.objective import Estimate, Needs, ObjectiveError, statistic
 from calibrate.observation import Observation, Presentation
+from objectives.windows import whole_bins
 
 # Neurons are counted in windows of this width, so that stimuli need not begin at a multiple of window_ms.
 _GRID_MS = 50.0
@@ -48,7 +49,8 @@ def evoked_rate(
     where r is the rate per neuron of the clusters that receive the stimulus, averaged over presentations.
 
     population  which neurons; only stimuli that they receive count
-    bin_ms      width of the bins in which spikes are counted
+    bin_ms      width of the bins in which spikes are counted; those that contain an onset or an offset are
+                left out
     before_ms   length of the baseline before the onset
 
     Returns Hz, negative if the stimulus suppresses activity; 0 without spikes, close to 0 for a single spike.
@@ -60,13 +62,12 @@ def evoked_rate(
     responses = []
     for shown in _presentations(observation, population):
         chosen = [rows[cluster] for cluster in shown.clusters if cluster in rows]
-        onset, offset = round(shown.start_ms / bin_ms), round(shown.stop_ms / bin_ms)
-        first = onset - round(before_ms / bin_ms)
-        if chosen and first >= 0 and offset > onset:
+        during = counts[chosen, whole_bins(shown.start_ms, shown.stop_ms, bin_ms)]
+        before = counts[chosen, whole_bins(shown.start_ms - before_ms, shown.start_ms, bin_ms)]
+        if chosen and shown.start_ms >= before_ms and during.size and before.size:
             neuron_s = sizes[chosen].sum() * bin_ms / 1000
-            during = counts[chosen, onset:offset].sum() / (neuron_s * (offset - onset))
-            before = counts[chosen, first:onset].sum() / (neuron_s * (onset - first))
-            responses.append(during - before)
+            response = during.sum() / during.shape[1] - before.sum() / before.shape[1]
+            responses.append(response / neuron_s)
     if not responses:
         return _no_protocol(f"no stimulus begins after the first {before_ms:g} ms")
     return Estimate.mean_of(np.array(responses))
@@ -91,8 +92,8 @@ def evoked_latency(
 ) -> Estimate:
     """Median time from the onset of a stimulus until the stimulated clusters respond.
 
-    A response begins with the first bin, from onset to offset, in which the smoothed rate of the clusters
-    that receive the stimulus exceeds the mean of all baselines by `deviations` times their standard
+    A response begins with the first whole bin, from onset to offset, in which the smoothed rate of the
+    clusters that receive the stimulus exceeds the mean of all baselines by `deviations` times their standard
     deviation. Baselines are the rates of the same clusters before each onset.
 
     population  which neurons
@@ -101,29 +102,38 @@ def evoked_latency(
     sigma_ms    SD of the Gaussian that smooths the rate: responses are detected up to 2 sigma_ms early
     deviations  standard deviations by which a response exceeds the baseline
 
-    Returns ms, >= bin_ms / 2: the middle of that bin. Support: presentations with a response. Undefined if
-    fewer than half of them have one (as with 0 or 1 spikes): the shortfall is half the share of presentations
-    without a response. Undefined with shortfall 1 if there are no stimuli.
+    Returns ms, >= bin_ms / 2: from the onset to the middle of that bin. Support: presentations with a
+    response. Undefined if fewer than half of them have one (as with 0 or 1 spikes): the shortfall is half the
+    share of presentations without a response. Undefined with shortfall 1 if there are no stimuli.
     """
     counts = observation.group_counts(population, bin_ms)
     sizes, rows = observation.group_sizes(population), _rows(observation, population)
     pieces: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+    delays: list[float] = []  # from each onset to the first whole bin after it
     for shown in _presentations(observation, population):
         chosen = [rows[cluster] for cluster in shown.clusters if cluster in rows]
-        onset, offset = round(shown.start_ms / bin_ms), round(shown.stop_ms / bin_ms)
-        first = onset - round(before_ms / bin_ms)
-        if chosen and first >= 0 and offset > onset:
+        during = whole_bins(shown.start_ms, shown.stop_ms, bin_ms)
+        before = whole_bins(shown.start_ms - before_ms, shown.start_ms, bin_ms)
+        if (
+            chosen
+            and shown.start_ms >= before_ms
+            and during.stop > during.start
+            and before.stop > before.start
+        ):
             rate = counts[chosen].sum(axis=0) / (sizes[chosen].sum() * bin_ms / 1000)
             smooth = gaussian_filter1d(rate, sigma_ms / bin_ms, mode="reflect")
             # The end of the baseline, into which the kernel spreads the response, is left out.
-            quiet = max(onset - math.ceil(3 * sigma_ms / bin_ms), first + 1)
-            pieces.append((smooth[first:quiet], smooth[onset:offset]))
+            quiet = max(before.stop - math.ceil(3 * sigma_ms / bin_ms), before.start + 1)
+            pieces.append((smooth[before.start : quiet], smooth[during]))
+            delays.append(during.start * bin_ms - shown.start_ms)
     if not pieces:
         return _no_protocol(f"no stimulus begins after the first {before_ms:g} ms")
     baseline = np.concatenate([before for before, _ in pieces])
     threshold = baseline.mean() + deviations * baseline.std()
     crossed = [np.flatnonzero(response > threshold) for _, response in pieces]
-    latencies = np.array([(bins[0] + 0.5) * bin_ms for bins in crossed if bins.size])
+    latencies = np.array(
+        [delay + (bins[0] + 0.5) * bin_ms for delay, bins in zip(delays, crossed, strict=True) if bins.size]
+    )
     if 2 * latencies.size < len(pieces):
         missing = 1 - latencies.size / len(pieces)
         note = f"only {latencies.size} of {len(pieces)} presentations have a response"
@@ -149,32 +159,37 @@ def fano_quenching(
         quenching = < F_i(after the onset) - F_i(before it) >_i,    F_i = Var n_i / < n_i >
 
     where n_i is the number of spikes of neuron i in the window after or before the onset, over all
-    presentations of one stimulus (the same clusters); averaged over stimuli that are presented at least
-    twice, then over all neurons with < n_i > >= min_count in both windows.
+    presentations of one stimulus (the same clusters) that contain the window after the onset; averaged over
+    stimuli that are presented so at least twice, then over all neurons with < n_i > >= min_count in both
+    windows.
 
     population  which neurons
-    window_ms   width of the windows, a multiple of 50 ms; stimuli should begin at multiples of 50 ms too
+    window_ms   width of the windows, a multiple of 50 ms. If a stimulus does not begin at a multiple of 50 ms
+                from the start of the measurement, one window ends at the last such time before its onset, and
+                the other begins at the first after it
     min_count   mean count that a neuron must have to be included
 
     No unit; negative if a stimulus quenches variability. Support: neurons included. Undefined, with shortfall
-    1/2, if there are none (as with 0 or 1 spikes), and with shortfall 1 if no stimulus is presented twice.
+    1/2, if there are none (as with 0 or 1 spikes), and with shortfall 1 if no such
+    stimulus is presented twice.
     Source: Churchland et al. 2010.
     """
     counts = observation.neuron_counts(population, _GRID_MS)
     width = round(window_ms / _GRID_MS)
-    onsets: dict[tuple[int, ...], list[int]] = {}
+    onsets: dict[tuple[int, ...], list[tuple[int, int]]] = {}  # first grid windows during and before
     for shown in _presentations(observation, population):
-        onset = round(shown.start_ms / _GRID_MS)
-        if onset >= width and onset + width <= counts.shape[1]:
-            onsets.setdefault(shown.clusters, []).append(onset)
+        during = whole_bins(shown.start_ms, min(shown.stop_ms, observation.duration_ms), _GRID_MS)
+        before = whole_bins(0.0, shown.start_ms, _GRID_MS).stop - width
+        if before >= 0 and during.stop - during.start >= width:
+            onsets.setdefault(shown.clusters, []).append((during.start, before))
     repeated = [times for times in onsets.values() if len(times) > 1]
     if not repeated:
-        return _no_protocol("no stimulus is presented twice")
+        return _no_protocol("no stimulus that contains a window is presented twice")
     changes = []
     for times in repeated:
         factors = []
-        for shift in (0, -width):
-            n = np.stack([counts[:, t + shift : t + shift + width].sum(axis=1) for t in times], axis=1)
+        for firsts in zip(*times, strict=True):
+            n = np.stack([counts[:, t : t + width].sum(axis=1) for t in firsts], axis=1)
             mean = n.mean(axis=1)
             with np.errstate(divide="ignore", invalid="ignore"):
                 factors.append(np.where(mean >= min_count, n.var(axis=1, ddof=1) / mean, np.nan))
@@ -198,7 +213,7 @@ def decoding(
     with the nearest mean counts (nearest class mean of the counts of all clusters per bin during a stimulus).
 
     population  which neurons
-    bin_ms      width of the bins
+    bin_ms      width of the bins; those that contain an onset or an offset are left out
     before_ms   stimuli that begin earlier are left out
 
     No unit, from 0 to 1: the share of correct assignments. The note gives the chance level, one divided by
@@ -210,7 +225,7 @@ def decoding(
     presentations = [
         shown
         for shown in _presentations(observation, population)
-        if shown.start_ms >= before_ms and shown.stop_ms - shown.start_ms >= bin_ms
+        if shown.start_ms >= before_ms and counts[:, whole_bins(shown.start_ms, shown.stop_ms, bin_ms)].size
     ]
     n = len(presentations)
     labels = {clusters: k for k, clusters in enumerate(dict.fromkeys(p.clusters for p in presentations))}
@@ -218,10 +233,7 @@ def decoding(
     if len(labels) < 2 or np.bincount(label).min() < 2:
         return _no_protocol("no two stimuli are each presented at least twice")
     features = np.array(
-        [
-            counts[:, round(p.start_ms / bin_ms) : round(p.stop_ms / bin_ms)].mean(axis=1)
-            for p in presentations
-        ]
+        [counts[:, whole_bins(p.start_ms, p.stop_ms, bin_ms)].mean(axis=1) for p in presentations]
     )
     # Number of each presentation among those of its stimulus. One presentation of every stimulus is left out
     # at a time: leaving out a single one would move only the mean of its own stimulus away from it, and bias

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +19,14 @@ from calibrate.observation import Observation
 from objectives import jackknife
 from objectives.activity import shortfall, spikes_towards
 
-# Number of random starts of a fit, most states of a model, most iterations of a fit.
+# Number of starts of a fit, of the k-means in each, most iterations of a fit, and chance to stay in a state
+# for a bin at its start.
 _STARTS = 3
-_MOST_STATES = 10
+_MEANS = 10
 _ITERATIONS = 100
+_STAY = 0.9
+# Fits that are remembered in each process.
+_REMEMBERED = 8
 
 
 @dataclass(frozen=True)
@@ -30,18 +36,24 @@ class Episodes:
     state      state of each episode
     length_ms  its duration
     complete   whether it begins and ends within the measurement
+    ends       whether it ends within the measurement
+    capped     whether a model with more states than allowed might be better
     """
 
     state: NDArray[np.int64]
     length_ms: NDArray[np.float64]
     complete: NDArray[np.bool_]
+    ends: NDArray[np.bool_]
     duration_ms: float
     note: str
+    capped: bool = False
 
 
-def _model(bin_ms: float, states: int, posterior: float, min_ms: float) -> Needs:
-    if not 0 <= states <= _MOST_STATES or states == 1:
-        raise ObjectiveError(f"states must be 0 (found by BIC) or from 2 to {_MOST_STATES}, not {states}")
+def _model(bin_ms: float, states: int, most_states: int, posterior: float, min_ms: float) -> Needs:
+    if states < 0 or states == 1:
+        raise ObjectiveError(f"states must be 0 (found by BIC) or at least 2, not {states}")
+    if most_states < 2:
+        raise ObjectiveError(f"most_states must be at least 2, not {most_states}")
     if not 0.5 <= posterior < 1:
         raise ObjectiveError(f"posterior must be a probability from 0.5 to below 1, not {posterior:g}")
     if not (math.isfinite(min_ms) and min_ms >= 0):
@@ -50,27 +62,28 @@ def _model(bin_ms: float, states: int, posterior: float, min_ms: float) -> Needs
 
 
 def episodes(
-    counts: NDArray[np.int64], *, bin_ms: float, states: int, posterior: float, min_ms: float
+    counts: NDArray[np.int64],
+    *,
+    bin_ms: float,
+    states: int,
+    most_states: int,
+    posterior: float,
+    min_ms: float,
 ) -> Episodes:
     """Find the episodes in counts of shape (bins, clusters); deterministic.
 
-    The model has Poisson counts that are independent given the state; the best of 3 fits by expectation
-    maximisation is used. If `states` is 0, their number is increased from 1 up to 10 as long as BIC =
-    -2 ln L + p ln n falls.
+    The model has Poisson counts that are independent given the state. Expectation maximisation starts from
+    k-means of the square roots of the counts, whose variance does not depend on the rate, and from states
+    that last; the best of 3 fits is used. Random starts merge states. If `states` is 0, their number is
+    increased from 1 up to `most_states` until BIC = -2 ln L + p ln n has not fallen twice.
     """
-    # Clusters are sorted by their counts, so that the random starts do not depend on their numbers.
-    counts = counts[:, np.lexsort(counts[::-1])]
-    best, least = _fit(counts, states or 1)
-    for number in range(2, _MOST_STATES + 1) if not states else ():
-        model, bic = _fit(counts, number)
-        if bic >= least:
-            break
-        best, least = model, bic
+    best, capped = _choose(counts.tobytes(), counts.shape, states, most_states)
     if best is None:
         none = np.zeros(0)
+        certain = none.astype(bool)
         note = f"a model with {states} states cannot be fitted"
-        return Episodes(none.astype(int), none, none.astype(bool), len(counts) * bin_ms, note)
-    certainty = best.predict_proba(counts)
+        return Episodes(none.astype(int), none, certain, certain, len(counts) * bin_ms, note)
+    certainty = best.predict_proba(_sorted(counts))
     likely = certainty.argmax(axis=1)
     accepted = np.where(certainty.max(axis=1) > posterior, likely, -1)
     edges = np.flatnonzero(np.diff(accepted)) + 1
@@ -78,33 +91,49 @@ def episodes(
     state = accepted[starts]
     length_ms = (stops - starts) * bin_ms
     long_enough = (state >= 0) & (length_ms >= min_ms * (1 - 1e-9))
+    ends = stops < accepted.size
+    more = ", the most that were tried: there may be more" if capped else ""
     return Episodes(
         state=state[long_enough],
         length_ms=length_ms[long_enough].astype(float),
-        complete=((starts > 0) & (stops < accepted.size))[long_enough],
+        complete=((starts > 0) & ends)[long_enough],
+        ends=ends[long_enough],
         duration_ms=accepted.size * bin_ms,
-        note=f"a model with {best.n_components} states",
+        note=f"a model with {best.n_components} states{more}",
+        capped=capped,
     )
+
+
+# The statistics of one population are computed one after another and share the model. The key is what the
+# model is fitted to, so that parts of an observation, which are made anew for every statistic, share it too.
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _choose(content: bytes, shape: tuple[int, int], states: int, most_states: int) -> tuple[Any | None, bool]:
+    """Return the model of the counts, and whether one with more than `most_states` might be better."""
+    counts = _sorted(np.frombuffer(content, dtype=np.int64).reshape(shape))
+    if states:
+        return _fit(counts, states)[0], False
+    best, least = _fit(counts, 1)
+    for number in range(2, min(most_states, len(counts)) + 1):
+        model, bic = _fit(counts, number)
+        if bic < least:
+            best, least = model, bic
+        elif number > best.n_components + 1:
+            return best, False
+    return best, best.n_components == most_states
+
+
+def _sorted(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the counts sorted by cluster: a fit must not depend on the numbers of clusters."""
+    return counts[:, np.lexsort(counts[::-1])]
 
 
 def _fit(counts: NDArray[np.int64], number: int) -> tuple[Any, float]:
     """Fit a model with `number` states; return it and its BIC, or None and infinity if no start succeeds."""
-    from hmmlearn.hmm import PoissonHMM
-
     best, highest = None, -math.inf
     with _silent_logger(), np.errstate(all="ignore"):
         for seed in range(_STARTS if number > 1 else 1):
-            model = PoissonHMM(
-                number,
-                n_iter=_ITERATIONS,
-                tol=1e-3 * len(counts),
-                random_state=seed,
-                # A tiny prior, so that a cluster that is silent in a state can still fire in it.
-                lambdas_prior=1e-3,
-                lambdas_weight=1e-3,
-            )
             try:
-                model.fit(counts)
+                model = _start(counts, number, seed).fit(counts)
                 likelihood = float(model.score(counts))
             except ValueError:  # a state was never visited
                 continue
@@ -112,6 +141,31 @@ def _fit(counts: NDArray[np.int64], number: int) -> tuple[Any, float]:
                 best, highest = model, likelihood
     free = number * counts.shape[1] + number * (number - 1) + number - 1
     return best, -2 * highest + free * math.log(len(counts))
+
+
+def _start(counts: NDArray[np.int64], number: int, seed: int) -> Any:
+    """Return a model whose states are the means of similar bins. Raises ValueError for too few bins."""
+    from hmmlearn.hmm import PoissonHMM
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different bins than states
+        similar = KMeans(number, n_init=_MEANS, random_state=seed).fit_predict(np.sqrt(counts))
+    model = PoissonHMM(
+        number,
+        n_iter=_ITERATIONS,
+        tol=1e-3 * len(counts),
+        init_params="",
+        # A tiny prior, so that a cluster that is silent in a state can still fire in it.
+        lambdas_prior=1e-3,
+        lambdas_weight=1e-3,
+    )
+    members = similar == np.arange(number)[:, None]
+    model.startprob_ = np.full(number, 1 / number)
+    model.transmat_ = _STAY * np.eye(number) + (1 - _STAY) / number
+    model.lambdas_ = (members @ counts + 1e-3) / (members.sum(axis=1, keepdims=True) + 1e-3)
+    return model
 
 
 @contextlib.contextmanager
@@ -137,6 +191,7 @@ def _of_episodes(
             population: str = "E",
             bin_ms: float = 10.0,
             states: int = 0,
+            most_states: int = 50,
             posterior: float = 0.8,
             min_ms: float = 50.0,
         ) -> Estimate:
@@ -151,7 +206,14 @@ def _of_episodes(
                 missing = shortfall(observation, population, spikes_towards(totals, needed / totals.size))
                 return Estimate(math.nan, support=0, shortfall=missing, note=f"fewer than {needed} spikes")
             return function(
-                episodes(counts, bin_ms=bin_ms, states=states, posterior=posterior, min_ms=min_ms)
+                episodes(
+                    counts,
+                    bin_ms=bin_ms,
+                    states=states,
+                    most_states=most_states,
+                    posterior=posterior,
+                    min_ms=min_ms,
+                )
             )
 
         of_observation.__name__, of_observation.__doc__ = function.__name__, function.__doc__
@@ -172,11 +234,14 @@ def hmm_states(detected: Episodes) -> Estimate:
 
     population  which neurons; the counts are those of its clusters
     bin_ms      width of the bins
-    states      number of states of the model; 0 to choose it by the lowest BIC, up to 10
+    states      number of states of the model; 0 to choose it by the lowest BIC
+    most_states the most that this choice tries
     posterior   probability above which a state is accepted
     min_ms      how long it must be accepted
 
     No unit, a whole number from 0 (no state is ever certain) to the number of states; 1 for constant rates.
+    If BIC is lowest for most_states, there may be more: a lower bound, which meets no target. BIC can merge
+    states that are seen seldom: it found 9 or 10 of ten states in 10 s with about 40 changes.
     Support: episodes; the standard error is a jackknife that leaves out a tenth of them at a time, with the
     same model. Fitting 10 s in bins of 10 ms takes seconds, longer with more clusters, so this statistic is
     computed only if a study asks for it.
@@ -191,33 +256,44 @@ def hmm_states(detected: Episodes) -> Estimate:
 
     episodes = detected.state.size
     error = jackknife.over_time(number, episodes)
-    return Estimate(number(np.ones(episodes, dtype=bool)), support=episodes, error=error, note=detected.note)
+    return Estimate(
+        number(np.ones(episodes, dtype=bool)),
+        support=episodes,
+        error=error,
+        lower_bound=detected.capped,
+        note=detected.note,
+    )
 
 
 @_of_episodes(unit="ms", scale="log", sample="duration of every complete episode of a state")
 def hmm_dwell(detected: Episodes) -> Estimate:
     """Mean time in a state of the hidden Markov model, including episodes that the measurement cuts off.
 
-        dwell = total time in accepted states / number of complete episodes
+        dwell = total time in accepted states / number of episodes that end
 
-    The model, the population and the other options are those of `hmm_states`.
+    The time of episodes that are cut off by the start or the end of the measurement counts like any other.
+    For exponential durations this is the maximum-likelihood estimate: since they have no memory, the rest of
+    the first episode is as long as a whole one, and its end counts, while the last one adds time only. Its
+    bias is about 1 + 1/n for n episodes that end. Episodes shorter than min_ms are dropped, so that
+    exponential durations of mean tau give about tau + min_ms. The model, the population and the other options
+    are those of `hmm_states`.
 
-    Returns ms, > 0. Support: complete episodes, which begin and end within the measurement; the standard
-    error, dwell / sqrt(support), is that of exponential durations. If there are none, as for constant rates,
-    the total time is returned: a lower bound.
+    Returns ms, > 0. Support: episodes that end within the measurement; the standard error,
+    dwell / sqrt(support), is that of exponential durations. The sample is the complete episodes. If none
+    ends, as for constant rates, the total time is returned: a lower bound.
     Undefined, with shortfall 0, if no state is ever certain, and with few spikes (as with 0 or 1), as
     `hmm_states`. Source: Mazzucato et al. 2015.
     """
     if not detected.state.size:
         return Estimate(math.nan, support=0, note="no state is ever certain")
-    total_ms, complete = float(detected.length_ms.sum()), int(detected.complete.sum())
-    if not complete:
-        return Estimate(total_ms, support=0, lower_bound=True, note="lower bound: no state began and ended")
-    value = total_ms / complete
+    total_ms, ended = float(detected.length_ms.sum()), int(detected.ends.sum())
+    if not ended:
+        return Estimate(total_ms, support=0, lower_bound=True, note="lower bound: no state ended")
+    value = total_ms / ended
     return Estimate(
         value,
-        support=complete,
-        error=value / math.sqrt(complete),
+        support=ended,
+        error=value / math.sqrt(ended),
         note=detected.note,
         sample=detected.length_ms[detected.complete],
     )

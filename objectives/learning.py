@@ -13,6 +13,11 @@ from numpy.typing import NDArray
 from calibrate.objective import Estimate, Needs, ObjectiveError, statistic
 from calibrate.observation import Observation, Presentation
 from objectives import jackknife
+from objectives.windows import whole_bins
+
+# Neurons are counted in windows of at most this width, so that stimuli need not begin at multiples of
+# window_ms.
+_GRID_MS = 50.0
 
 
 def _presentations(observation: Observation, stimulus: str) -> list[Presentation]:
@@ -24,7 +29,13 @@ def _check_windows(window_ms: float, min_spikes: int) -> Needs:
         raise ObjectiveError(f"window_ms must be above 0, not {window_ms:g}")
     if min_spikes < 1:
         raise ObjectiveError(f"min_spikes must be at least 1, not {min_spikes}")
-    return Needs(window_ms=window_ms)
+    return Needs(window_ms=_grid(window_ms))
+
+
+def _grid(window_ms: float) -> float:
+    """Return the greatest common divisor of the window and 50 ms, or the window if that is below 5 ms."""
+    common = Needs.merge([Needs(window_ms=window_ms), Needs(window_ms=_GRID_MS)]).widths["window_ms"]
+    return common if common >= 5.0 else window_ms
 
 
 @statistic(needs=_check_windows)
@@ -40,26 +51,30 @@ def active_fraction(
 
         active = < (1 / N) sum_i [n_i >= min_spikes] >
 
-    where n_i is the number of spikes of neuron i in the first whole window of a presentation and N the number
+    where n_i is the number of spikes of neuron i in the first window within a presentation and N the number
     of neurons; the mean is over presentations.
 
     population  which neurons
     stimulus    population that receives the stimulus
-    window_ms   width of the windows; stimuli should begin at multiples of it
+    window_ms   width of the window. It begins with the stimulus if this begins at a multiple of 50 ms (of
+                their greatest common divisor, if window_ms is no multiple of 50 ms), and at the next multiple
+                if not. It lies within the stimulus
     min_spikes  number of spikes from which a neuron is active
 
     No unit, in [0, 1]: 0 without spikes; a single spike adds at most 1 / N in one presentation. Support:
-    neurons times presentations. Undefined, with shortfall 1, if no presentation contains a whole window.
+    neurons times presentations. Undefined, with shortfall 1, if no presentation contains such a window.
     Source: population sparseness as in Juergensen et al. 2021; how many Kenyon cells respond depends on the
     window (5 to 10 % are quoted; in the larva model 2 % in 100 ms, 20 % in 1 s).
     """
-    counts = observation.neuron_counts(population, window_ms)
-    firsts = [
-        math.ceil(shown.start_ms / window_ms - 1e-9)
-        for shown in _presentations(observation, stimulus)
-        if shown.stop_ms - shown.start_ms >= window_ms
-    ]
-    active = [counts[:, k] >= min_spikes for k in firsts if k < counts.shape[1]]
+    # An observation of an older version may hold whole windows only.
+    grid_ms = _grid(window_ms) if observation.window_ms <= _grid(window_ms) else window_ms
+    counts, width = observation.neuron_counts(population, grid_ms), round(window_ms / grid_ms)
+    active = []
+    for shown in _presentations(observation, stimulus):
+        within = whole_bins(shown.start_ms, min(shown.stop_ms, observation.duration_ms), grid_ms)
+        if within.stop - within.start >= width:
+            spikes = counts[:, within.start : within.start + width].sum(axis=1)
+            active.append(spikes >= min_spikes)
     if not active:
         return Estimate(
             math.nan, support=0, shortfall=1.0, note=f"no presentation to {stimulus} contains a window"
@@ -113,7 +128,7 @@ def _test(observation: Observation, stimulus: str) -> Presentation | None:
 
 
 def _slice(pair: NDArray[np.float64], start_ms: float, stop_ms: float, bin_ms: float) -> NDArray[np.float64]:
-    return pair[:, round(start_ms / bin_ms) : max(round(stop_ms / bin_ms), 0)]
+    return pair[:, whole_bins(start_ms, stop_ms, bin_ms)]
 
 
 _NO_TEST = "no stimulus was presented"

@@ -170,6 +170,9 @@ def up_gap(states: UpStates, undefined: Callable[[str], Estimate]) -> Estimate:
 
     Returns ms, > 0. Support: up-states that begin; the standard error, gap / sqrt(support), is that of
     exponential gaps. If there are up-states but none begins, the total time is returned: a lower bound.
+    Biased by smoothing and by min_ms: short gaps are filled, and the gaps around a dropped up-state become
+    one. With the defaults, exponential gaps of 500 ms between up-states of 150 ms (60 Hz against 5 Hz) give
+    620 ms; sigma_ms = 5, min_ms = 0 and thresholds of 35 and 30 Hz give 544 ms.
     Undefined without an up-state (as with 0 or 1 spikes), with the shortfall of `dwell_time`; undefined with
     shortfall 0 if every cluster is up all the time. Source: as for `dwell_time`.
     """
@@ -276,6 +279,10 @@ def switching_rate(states: UpStates, _: Callable[[str], Estimate]) -> Estimate:
 
     An up-state that is ongoing at the start of the measurement does not count. The population and the other
     options are those of `dwell_time`.
+
+    Biased by smoothing and by min_ms, since up-states with a short gap become one and short ones are dropped.
+    With the defaults, exponential up-states of 150 ms and gaps of 500 ms (60 Hz against 5 Hz), 1.54 per
+    second, give 1.17 Hz; sigma_ms = 5, min_ms = 0 and thresholds of 35 and 30 Hz give 1.43 Hz.
 
     Returns Hz, >= 0; always defined, 0 with 0 or 1 spikes. Support: up-states that begin; the standard error
     is that of a Poisson count. Source: Litwin-Kumar and Doiron 2012; Rostami et al. 2024.

@@ -193,6 +193,12 @@ def fano(
     window_ms   width of the windows
     min_count   mean count per window that a neuron must have to be included; at 0, any neuron that fires
 
+    Which neurons are included matters. In strongly clustered networks with Bernoulli connections, neurons
+    with a count of at least 1 can have much larger values than all neurons that fire. Studies of networks
+    plot all that fire, min_count = 0 (Litwin-Kumar and Doiron 2012; figure 2 of Rostami et al. 2024, windows
+    of 400 ms); the task figures of the latter require a rate. Recordings are usually compared with a minimum
+    or with matched means (Churchland et al. 2010). Use the same min_count as the source of a target.
+
     No unit, >= 0; 1 for a Poisson process, less for a regular process and more for a switching one. Biased in
     windows of fewer than about 5 to 10 spikes (Nawrot et al. 2008). Support: neurons included; a note says if
     they are fewer than half.

@@ -73,6 +73,23 @@ def test_the_stimulated_cluster_can_be_decoded_and_by_chance_where_it_shows_noth
     assert decoding(blind).value == pytest.approx(0.5, abs=0.3)
 
 
+@pytest.mark.parametrize("offset_ms", [0, 3, 7, 24, 49])
+def test_windows_do_not_depend_on_the_offset_of_stimuli_from_the_bins(offset_ms):
+    """Every neuron fires 1 spike in 5 ms during stimuli of 300 ms, and nowhere else."""
+    onsets = np.arange(500, 5000, 700) + offset_ms
+    train = np.concatenate([np.arange(onset, onset + 300, 5) for onset in onsets])
+    seen = observe_trains([train + 1.0] * 4, duration_ms=6000.0, dt_ms=1.0, clusters=2)
+    shown = tuple(Presentation("E", (k % 2,), float(o), o + 300.0) for k, o in enumerate(onsets))
+    seen = replace(seen, presentations=shown)
+    coarse = evoked_rate.with_options(bin_ms=20.0)(seen)
+    assert coarse.value == pytest.approx(200.0, rel=1e-9)
+    assert evoked_latency.with_options(sigma_ms=0.1)(seen).value <= 7.5
+    found = fano_quenching.with_options(min_count=0.5)(seen)
+    assert not found.defined  # silent before every stimulus: no spike leaks into that window
+    brief = replace(seen, presentations=tuple(replace(one, stop_ms=one.start_ms + 150) for one in shown))
+    assert fano_quenching(brief).note == "no stimulus that contains a window is presented twice"
+
+
 def test_without_stimuli_nothing_is_defined(planted):
     none = replace(planted, presentations=())
     for statistic in (evoked_rate, evoked_latency, fano_quenching, decoding):

@@ -107,6 +107,19 @@ def test_the_active_fraction_counts_neurons_that_fire_when_the_stimulus_begins()
     assert long(seen).support == 20
 
 
+@pytest.mark.parametrize("onset_ms", [300.0, 1010.0])
+def test_the_window_of_the_active_fraction_lies_within_the_stimulus(onset_ms):
+    """A stimulus of 1100 ms that does not begin with a window of 1000 ms."""
+    steps = np.array([onset_ms + 500, onset_ms + 1200]).astype(int)
+    found = observe_spikes(
+        steps, np.array([2, 3]), LAYOUT, dt_ms=1.0, duration_ms=4000.0, bin_ms=50.0, window_ms=50.0
+    )
+    seen = replace(found, presentations=(Presentation("ORN", (0,), onset_ms, onset_ms + 1100.0),))
+    statistic = find_statistic("active_fraction_KC")
+    assert statistic.needs.window_ms == 50.0
+    assert statistic(seen).value == pytest.approx(0.1)
+
+
 @pytest.mark.parametrize(
     ("name", "shown", "note"),
     [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -391,3 +393,47 @@ def test_over_a_busy_background_relative_thresholds_and_a_mixture_find_what_abso
     assert found.note == "the rates do not have two separate levels; thresholds are used as given"
     with pytest.raises(ObjectiveError, match="thresholds must be one of absolute, relative, mixture"):
         dwell_time.with_options(thresholds="none")
+
+
+def test_the_bias_of_switching_and_gaps_by_smoothing_is_as_their_docstrings_say() -> None:
+    trains, _ = switching_trains(
+        np.random.default_rng(1),
+        clusters=10,
+        size=60,
+        up_hz=60.0,
+        down_hz=5.0,
+        dwell_ms=150.0,
+        gap_ms=500.0,
+        duration_ms=60_000.0,
+    )
+    observation = observe_trains(trains, duration_ms=60_000.0, dt_ms=1.0, clusters=10)
+    fine = {"min_ms": 0.0, "sigma_ms": 5.0, "theta_hi_hz": 35.0, "theta_lo_hz": 30.0}
+    assert switching_rate(observation).value == pytest.approx(1.17, abs=0.08)
+    assert switching_rate.with_options(**fine)(observation).value == pytest.approx(1.43, abs=0.08)
+    assert up_gap(observation).value == pytest.approx(620.0, rel=0.07)
+    assert up_gap.with_options(**fine)(observation).value == pytest.approx(544.0, rel=0.07)
+
+
+@pytest.mark.parametrize("seed", [7, 13, 19, 91])
+def test_a_mixture_finds_the_levels_where_one_start_of_its_fit_does_not(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    n, share = random.integers(400, 4000), random.uniform(0.03, 0.9)
+    low = random.uniform(1, 8)
+    high = low + random.uniform(15, 50)
+    low_sd, high_sd = random.uniform(0.5, 3), random.uniform(1, 8)
+    is_up = random.random(n) < share
+    rates = np.where(is_up, random.normal(high, high_sd, n), random.normal(low, low_sd, n))
+    # Twenty neurons in bins of 50 s: counts of thousands, so that rounding does not matter.
+    counts = np.maximum(np.round(rates * 50 * 20), 0).astype(np.int64)[None]
+    seen = SimpleNamespace(group_counts=lambda *_: counts, group_sizes=lambda _: np.array([20]))
+    found = up_states(
+        cast(Observation, seen),
+        population="E",
+        theta_hi_hz=1.0,
+        theta_lo_hz=1.0,
+        min_ms=0.0,
+        bin_ms=50_000.0,
+        sigma_ms=0.0,
+        thresholds="mixture",
+    )
+    assert found.theta_hz == pytest.approx(low + 2 / 3 * (high - low), rel=0.08)

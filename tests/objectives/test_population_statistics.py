@@ -86,10 +86,52 @@ def test_shared_variance_is_that_of_the_factor_model(factor_model) -> None:
     assert dimensions.sample[0] == pytest.approx(50 * 4, rel=0.15)
 
 
-def test_independent_neurons_share_nothing() -> None:
-    trains = poisson_trains(np.random.default_rng(3), 50, rate_hz=20, duration_ms=100_000, dt_ms=1.0)
-    found = shared_variance.with_options(factors=3)(observe(trains, 100_000))
-    assert found.value == pytest.approx(0.0, abs=2.0)
+def counted(counts: np.ndarray) -> Observation:
+    """The observation with these numbers of spikes in windows of 200 ms, shape (neurons, windows)."""
+    trains = [
+        np.concatenate([200 * k + np.linspace(1, 199, c).astype(int) for k, c in enumerate(row)])
+        for row in counts
+    ]
+    return observe(trains, 200.0 * counts.shape[1])
+
+
+def of_factors(share: float) -> np.ndarray:
+    """Counts of variance 8 + 1/12, of which three factors explain 8 times the share in every neuron."""
+    random = np.random.default_rng(8)
+    loadings = random.standard_normal((50, 3))
+    loadings *= np.sqrt(8 * share / (loadings**2).sum(axis=1, keepdims=True))
+    own = np.sqrt(8 * (1 - share)) * random.standard_normal((50, 600))
+    counts = 25 + loadings @ random.standard_normal((3, 600)) + own
+    return np.maximum(np.round(counts), 0).astype(int)
+
+
+def shared_by_expectation_maximisation(counts: np.ndarray, factors: int) -> float:
+    """Percentage of shared variance in a factor analysis (Rubin & Thayer 1982), written out."""
+    covariance = np.cov(counts, bias=True)
+    loadings = np.random.default_rng(0).standard_normal((len(counts), factors))
+    psi = np.diag(covariance).copy()
+    for _ in range(2000):
+        beta = loadings.T @ np.linalg.inv(loadings @ loadings.T + np.diag(psi))
+        second = np.eye(factors) - beta @ loadings + beta @ covariance @ beta.T
+        loadings = covariance @ beta.T @ np.linalg.inv(second)
+        psi = np.diag(covariance - loadings @ beta @ covariance).copy()
+    common = (loadings**2).sum(axis=1)
+    return float(100 * (common / (common + psi)).mean())
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.8])
+def test_shared_variance_is_that_of_the_factors_and_of_a_fit_by_hand(share: float) -> None:
+    counts = of_factors(share)
+    found = shared_variance.with_options(factors=3)(counted(counts))
+    assert found.value == pytest.approx(shared_by_expectation_maximisation(counts, 3), abs=0.3)
+    assert found.value == pytest.approx(100 * share * 8 / (8 + 1 / 12), abs=3.0)
+
+
+def test_independent_neurons_share_nothing_unless_factors_are_asked_for() -> None:
+    counts = np.random.default_rng(3).poisson(4.0, (50, 500))
+    found = shared_variance(counted(counts))
+    assert (found.value, found.note) == (0.0, "no shared factor")
+    assert shared_variance.with_options(factors=3)(counted(counts)).value == pytest.approx(4.1, abs=0.5)
 
 
 def test_a_measurement_that_is_too_short_for_factors_is_said() -> None:
