@@ -1,7 +1,7 @@
 """What Optuna's samplers see of the trials: losses on a scale that resolves the good region.
 
-The database, reports and the dashboard keep the losses themselves. TPE and, without several objectives, NSGA-II
-only rank the values, so the scale changes nothing for them.
+The database, reports and the dashboard keep the losses themselves. With one loss, TPE and NSGA-II only rank
+the values, so the scale changes nothing for them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from calibrate.objective import CAP
 # A deviation of .3 tolerances. Among losses below it, noise decides.
 _MET = 0.1
 
-# The share that ratios beyond CAP have of those below it: they lead back to defined statistics, and tell no more.
+# How much less ratios beyond CAP count: they lead back to defined statistics, and tell no more.
 _BEYOND = 0.2
 
 
@@ -40,10 +40,10 @@ def as_seen(trials: Sequence[FrozenTrial], notes: Mapping[str, Any] | None = Non
 
     notes  further system attributes, which the sampler expects
 
-    Constraints, which are system attributes, are in the order of their names: Optuna's Gaussian process matches
-    them by position, and storages differ in the order. A trial that breaks one was not scored: the loss stored for it only says that
-    it is worse than all others. It gets the median of those that break none, because a cliff along the
-    boundary would hide an optimum that lies there.
+    Constraints, which are system attributes, are in the order of their names: Optuna's Gaussian process
+    matches them by position, and storages differ in the order. A trial that breaks one was not scored: its
+    stored loss only says that it is worse than all others. It gets the median of those that break none,
+    because a cliff along the boundary would hide an optimum that lies there.
     """
     feasible = [[on_scale(value) for value in trial.values] for trial in trials if is_feasible(trial)]
     median = np.median(feasible, axis=0).tolist() if feasible else None

@@ -79,7 +79,10 @@ class Nsga2(SamplerSection):
 
 
 class Cmaes(SamplerSection):
-    """[sampler] name = "cmaes": covariance matrix adaptation, after space-filling points; not for choices."""
+    """[sampler] name = "cmaes": covariance matrix adaptation, after space-filling points; not for choices.
+
+    Once it has converged, it starts again from another point.
+    """
 
     title: ClassVar[str] = "covariance matrix adaptation (CMA-ES)"
 
