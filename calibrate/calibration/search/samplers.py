@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler
 
+from calibrate.calibration.search.evolution import Told, replay
 from calibrate.calibration.search.optuna_internals import BatchTpe, generation_notes
 from calibrate.study import Cmaes, Gp, Grid, Nsga2, Qmc, Random, Sampler, Tpe
 from calibrate.study.space import Range, Space, grid_point, grid_size
@@ -24,8 +25,6 @@ def branch_seed(study_seed: int, *key: int) -> int:
 
 
 Points = Callable[[int], dict[str, Any]]
-# Index, parameters and loss (None: failed) of a told trial.
-Told = tuple[int, Mapping[str, Any], float | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,30 +119,22 @@ def _cmaes(options: Sampler, space: Space, seed: int) -> Strategy:
     ranges = {name: domain for name, domain in space.items() if isinstance(domain, Range)}
     population = options.population or 4 + math.floor(3 * math.log(max(len(ranges), 1)))
 
+    sobol = _sobol(space, seed)
+
+    def cube(parameters: Mapping[str, Any]) -> np.ndarray:
+        return np.array([domain.quantile(parameters[name]) for name, domain in ranges.items()])
+
     def propose(told: Sequence[Told], batch_seed: int) -> Callable[[], dict[str, Any]]:
-        from cmaes import CMA
-
-        def cube(parameters: Mapping[str, Any]) -> np.ndarray:
-            return np.array([domain.quantile(parameters[name]) for name, domain in ranges.items()])
-
         points = [trial for trial in told if trial[0] < options.startup]
         rest = [trial for trial in told if trial[0] >= options.startup]
         while rest and all(loss is None for _, _, loss in points):
             points.append(rest.pop(0))  # space-filling as well: no loss was known yet
         best = min((trial for trial in points if trial[2] is not None), key=_loss)
-        bounds = np.tile([0.0, 1.0], (len(ranges), 1))
-        evolution = CMA(
-            mean=np.clip(cube(best[1]), 0.0, 1.0),
-            sigma=0.2,
-            bounds=bounds,
-            seed=batch_seed,
-            population_size=population,
-        )
-        # Failed trials count as the worst, so that each generation contains what was asked for together.
-        for first in range(0, len(rest) - population + 1, population):
-            generation = rest[first : first + population]
-            if any(loss is not None for _, _, loss in generation):
-                evolution.tell([(cube(trial[1]), _loss(trial)) for trial in generation])
+
+        def means(number: int) -> np.ndarray:
+            return cube(sobol(options.startup + number - 1) if number else best[1])
+
+        evolution = replay(rest, cube, means, population=population, seed=batch_seed)
 
         def draw() -> dict[str, Any]:
             # A parameter with steps has no value at the quantile 1.
@@ -152,7 +143,7 @@ def _cmaes(options: Sampler, space: Space, seed: int) -> Strategy:
 
         return draw
 
-    return Strategy(points=_sobol(space, seed), startup=options.startup, propose=propose)
+    return Strategy(points=sobol, startup=options.startup, propose=propose)
 
 
 def _loss(trial: Told) -> float:

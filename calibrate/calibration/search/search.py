@@ -6,7 +6,6 @@ is stopped between batches and resumed continues as if it had never stopped.
 
 from __future__ import annotations
 
-import copy
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -37,6 +36,7 @@ from calibrate.calibration.search.optuna_trials import (
     rank,
 )
 from calibrate.calibration.search.samplers import SAMPLER_BRANCH, STRATEGIES, branch_seed
+from calibrate.calibration.search.sight import as_seen
 from calibrate.study import Sampler
 from calibrate.study.space import Domain, Range, Space
 
@@ -277,11 +277,7 @@ class Search:
             return self._study
         study = optuna.create_study(sampler=sampler, directions=["minimize"] * self._n_values)
         remembered = self._choose_history(limit)
-        if notes:
-            remembered = [copy.copy(trial) for trial in remembered]
-            for trial in remembered:
-                trial.system_attrs = {**trial.system_attrs, **notes}  # the old ones include the constraints
-        study.add_trials(remembered)
+        study.add_trials(as_seen(remembered, notes))
         self._study, self._is_whole = study, whole
         self._running.clear()
         running = {**{index: proposal.parameters for index, proposal in self._open.items()}, **self._late}
@@ -318,14 +314,14 @@ class Search:
     def _finish(self, trial: FrozenTrial, number: int | None) -> None:
         if self._study is None:
             return
+        if trial.constraints:
+            self._study = None  # how infeasible trials are seen depends on all others
+            return
+        (seen,) = as_seen([trial])
         if number is None:
-            self._study.add_trial(trial)
-        elif trial.state == TrialState.FAIL:
-            self._study.tell(number, state=TrialState.FAIL)
-        elif trial.constraints:
-            self._study = None  # only an added trial can have constraints: the next view adds it
+            self._study.add_trial(seen)
         else:
-            self._study.tell(number, trial.values)
+            self._study.tell(number, seen.values, state=seen.state)
 
     def _freeze(self, answer: Answer, number: int) -> FrozenTrial:
         trial = create_trial(

@@ -79,7 +79,7 @@ class Nsga2(SamplerSection):
 
 
 class Cmaes(SamplerSection):
-    """[sampler] name = "cmaes": covariance matrix adaptation, after space-filling points; not for choices."""
+    """[sampler] name = "cmaes": covariance matrix adaptation with restarts, not for choices."""
 
     title: ClassVar[str] = "covariance matrix adaptation (CMA-ES)"
 
