@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import psutil
@@ -14,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from calibrate.errors import ObservationError, RecordingError
 from calibrate.observation import Group, Layout, Observation, observe_spikes
 from calibrate.observation.layout import BIN_MS, WINDOW_MS
-from calibrate.observation.packing import check_size
+from calibrate.observation.recording_files import Table, read_table
 
 # Recorded times are counted in nanoseconds, so fine that no statistic sees it. Half of one is the rounding of
 # times that are whole steps of something coarser.
@@ -316,10 +315,8 @@ def read_recording(
     path = Path(path)
     if not path.is_file():
         raise RecordingError(f"{path}: the file does not exist")
-    readers = {".csv": _read_csv, ".npz": _read_npz}
     try:
-        table = readers.get(path.suffix.lower(), _read_neo)(path)
-        return _recording(table, population, start_ms, duration_ms)
+        return _recording(read_table(path), population, start_ms, duration_ms)
     except RecordingError as error:
         raise RecordingError(f"{path}: {error}") from None
     except Exception as error:  # readers of damaged files raise anything
@@ -327,21 +324,7 @@ def read_recording(
         raise RecordingError(f"{path}: cannot be read as a recording: {what}") from error
 
 
-@dataclass
-class _Table:
-    """One row per spike: time (nan if the unit did not fire), unit, population, cluster."""
-
-    time_ms: NDArray[np.float64]
-    unit: NDArray[Any]
-    population: NDArray[Any] | None = None
-    cluster: NDArray[Any] | None = None
-    start_ms: float | None = None
-    stop_ms: float | None = None
-
-
-def _recording(
-    table: _Table, population: str, start_ms: float | None, duration_ms: float | None
-) -> Recording:
+def _recording(table: Table, population: str, start_ms: float | None, duration_ms: float | None) -> Recording:
     if not (table.unit.shape == table.time_ms.shape and table.time_ms.ndim == 1):
         raise RecordingError("needs one unit for every spike time")
     for name, column in (("unit", table.unit), ("population", table.population), ("cluster", table.cluster)):
@@ -357,7 +340,7 @@ def _recording(
         raise RecordingError("contains an infinite spike time")
     last = table.stop_ms if table.stop_ms is not None else float(times.max(initial=start))
     stop = last if duration_ms is None else start + duration_ms
-    units, trains = _units(table, population)
+    units, trains = table.units(population)
     clusters: dict[str, list[int]] = {}
     by_name: dict[str, list[NDArray[np.float64]]] = {}
     before = None
@@ -375,95 +358,3 @@ def _recording(
             sizes.append(1)
         before = (name, cluster)
     return Recording(trains=by_name, clusters=clusters, start_ms=start, stop_ms=stop)
-
-
-def _units(table: _Table, population: str) -> tuple[list[tuple[str, Any, Any]], list[NDArray[np.float64]]]:
-    """The units, sorted by population, cluster and name, which identify them; and the times of each."""
-    size = table.unit.size
-    columns = [
-        np.full(size, population) if table.population is None else table.population.astype(str),
-        np.zeros(size, np.int64) if table.cluster is None else table.cluster,
-        table.unit,
-    ]
-    names, codes = zip(*(np.unique(column, return_inverse=True) for column in columns), strict=True)
-    rows, unit = np.unique(np.stack(codes), axis=1, return_inverse=True)
-    unit = unit.ravel()
-    order = np.lexsort((table.time_ms, unit))
-    pieces = np.split(table.time_ms[order], np.cumsum(np.bincount(unit))[:-1])
-    units = [(str(names[0][p]), names[1][c], names[2][u]) for p, c, u in rows.T]
-    return units, [times[~np.isnan(times)] for times in pieces]
-
-
-def _read_csv(path: Path) -> _Table:
-    import pandas as pd
-
-    frame = pd.read_csv(path, skipinitialspace=True)
-    columns = {name: frame[name].to_numpy() for name in frame.columns}
-    return _table(columns)
-
-
-def _read_npz(path: Path) -> _Table:
-    check_size(path)
-    with np.load(path, allow_pickle=False) as arrays:
-        return _table(dict(arrays))
-
-
-def _table(columns: Mapping[str, NDArray[Any]]) -> _Table:
-    factor = {name: scale for name, scale in (("time_ms", 1.0), ("time_s", 1000.0)) if name in columns}
-    if len(factor) != 1 or "unit" not in columns:
-        present = ", ".join(columns) or "nothing"
-        raise RecordingError(f"needs time_ms (or time_s) and unit, but contains {present}")
-    ((name, scale),) = factor.items()
-    for column in (name, "start_ms", "stop_ms"):
-        if column in columns and columns[column].dtype.kind == "c":
-            raise RecordingError(f"{column} contains complex numbers")
-    return _Table(
-        time_ms=np.asarray(columns[name], dtype=float) * scale,
-        unit=np.asarray(columns["unit"]),
-        population=columns.get("population"),
-        cluster=columns.get("cluster"),
-        start_ms=float(columns["start_ms"]) if "start_ms" in columns else None,
-        stop_ms=float(columns["stop_ms"]) if "stop_ms" in columns else None,
-    )
-
-
-def _read_neo(path: Path) -> _Table:
-    if path.suffix.lower() in (".pkl", ".pickle"):
-        raise RecordingError("pickles can run arbitrary code and are not read; save it as NWB, NPZ or CSV")
-    try:
-        import neo
-    except ImportError:
-        raise RecordingError("needs the package neo: pip install 'calibrate-snn[recordings]'") from None
-    try:
-        blocks = neo.io.get_io(str(path)).read()
-    except Exception as error:  # each of its many readers raises its own
-        what = " ".join(str(error).split()) or type(error).__name__
-        raise RecordingError(f"neo cannot read it: {what}") from error
-    segments = [segment for block in blocks for segment in block.segments if segment.spiketrains]
-    if len(segments) != 1:
-        raise RecordingError(f"contains {len(segments)} segments with spike trains; save only one of them")
-    trains = list(segments[0].spiketrains)
-    tables = []
-    for number, train in enumerate(trains):
-        times = np.asarray(train.rescale("ms").magnitude, dtype=float)
-        times = times if times.size else np.array([np.nan])
-        labels = {name: train.annotations.get(name) for name in ("population", "cluster")}
-        tables.append((times, np.full(times.size, number), labels))
-
-    def column(name: str) -> NDArray[Any] | None:
-        values = [(labels[name], times.size) for times, _, labels in tables]
-        missing = sum(value is None for value, _ in values)
-        if missing == len(values):
-            return None
-        if missing:
-            raise RecordingError(f"{missing} of {len(values)} spike trains have no {name}, but others do")
-        return np.concatenate([np.full(size, value) for value, size in values])
-
-    return _Table(
-        time_ms=np.concatenate([times for times, _, _ in tables]),
-        unit=np.concatenate([unit for _, unit, _ in tables]),
-        population=column("population"),
-        cluster=column("cluster"),
-        start_ms=float(min(train.t_start.rescale("ms") for train in trains)),
-        stop_ms=float(max(train.t_stop.rescale("ms") for train in trains)),
-    )
