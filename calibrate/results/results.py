@@ -163,17 +163,13 @@ class Results:
     def importances(self) -> dict[str, float]:
         """Share of the variance of ln(loss) that each parameter explains by itself, largest first (fANOVA).
 
-        Shares add up to less than 1 where parameters interact. Empty if fewer than 10 trials are complete, if
-        only one parameter is free, or if all losses are equal.
+        Empty if fewer than 10 trials are complete, only one parameter is free, or all losses are equal.
         """
         return importances(self.study, self._trials)
 
     @cached_property
     def importance_by_chance(self) -> float:
-        """Share that some parameter would reach by chance in 5 % of studies; nan where there are no shares.
-
-        From shuffled losses. Parameters whose share is larger stand out.
-        """
+        """Share that some parameter reaches by chance in 5 % of studies, from shuffled losses; nan if none."""
         return importance_by_chance(self.study, self._trials)
 
     @property
@@ -206,8 +202,7 @@ class Results:
         ]
         columns = ["number", "state", "loss", "feasible", "graphs", *self.study.space]
         frame = pd.DataFrame(rows, columns=None if rows else columns)
-        # Failed trials have no graphs: without a nullable type the column would be floats.
-        return frame.astype({"graphs": "Int64"}).set_index("number")
+        return frame.astype({"graphs": "Int64"}).set_index("number")  # failed trials have none
 
     @cached_property
     def simulations(self) -> pd.DataFrame:
