@@ -169,7 +169,7 @@ class Results:
 
     @cached_property
     def importance_by_chance(self) -> float:
-        """Share that some parameter reaches by chance in 5 % of studies, from shuffled losses; nan if none."""
+        """Share that a parameter reaches by chance in 5 % of studies, from shuffled losses; nan if none."""
         return importance_by_chance(self.study, self._trials)
 
     @property
