@@ -216,7 +216,9 @@ def test_spike_trains_of_any_origin_have_every_statistic():
 
 
 def test_spikes_count_after_the_start_and_up_to_the_end_in_the_steps_of_a_simulation():
-    found = observe_trains([[5.0, 10.0, 10.1, 15.04, 20.0, 20.1]], start_ms=10, duration_ms=10, window_ms=5)
+    found = observe_trains(
+        [[5.0, 10.0, 10.1, 15.04, 20.0, 20.1]], start_ms=10, duration_ms=10, dt_ms=0.1, window_ms=5
+    )
     assert found.spikes is not None
     assert found.spikes.step.tolist() == [0, 50, 99]
 
@@ -225,7 +227,7 @@ def test_spikes_count_after_the_start_and_up_to_the_end_in_the_steps_of_a_simula
     ("trains", "more", "message"),
     [
         ([[1.0, math.nan]], {}, "neuron 0 of E has a spike time that is not a number"),
-        ([[1.01, 1.02]], {}, "neuron 0 fires twice"),
+        ([[2.0, 1.01, 1.01]], {}, "neuron 0 of E has two spikes at 1.01 ms"),
         ([[1.0], [2.0]], {"clusters": 3}, "2 neurons of E do not divide into 3 clusters"),
         ([[1.0], [2.0]], {"clusters": [1, 2]}, "do not add up to 2 neurons of E"),
         ([], {}, "0 neurons of E"),

@@ -49,7 +49,6 @@ def bootstrap(
     *,
     repeats: int = REPEATS,
     block_ms: float | None = None,
-    dt_ms: float = 0.1,
     seed: int = 0,
 ) -> list[Bootstrapped]:
     """Compute statistics of a recording with bootstrap errors.
@@ -65,8 +64,6 @@ def bootstrap(
     block_ms : float, ms, optional
         Length of a block; by default a twentieth of the recording, at least 1 s. It is rounded to whole bins
         and windows.
-    dt_ms : float, ms
-        Resolution: no unit fires twice within it.
     seed : int
         Seed of the resampling.
 
@@ -79,8 +76,6 @@ def bootstrap(
     ------
     RecordingError
         If the recording has fewer than 5 blocks, or its counts do not fit into the free memory.
-    ObservationError
-        If two spikes of a unit lie within `dt_ms`.
 
     Notes
     -----
@@ -107,7 +102,7 @@ def bootstrap(
     >>> rate.defined, rate.error > 0
     (1.0, True)
     """
-    chosen = panel(recording.observe(dt_ms=dt_ms).layout) if statistics is None else statistics
+    chosen = panel(recording.observe().layout) if statistics is None else statistics
     needs = Needs.merge(statistic.needs for statistic in chosen)
     widths = needs.widths
     block = max(recording.duration_ms / 20, 1000.0) if block_ms is None else block_ms
@@ -120,12 +115,12 @@ def bootstrap(
             f"the recording of {recording.duration_ms / 1000:g} s has {blocks} block{'s' * (blocks != 1)} of "
             f"{block / 1000:g} s, but a bootstrap needs at least {FEWEST_BLOCKS}"
         )
-    whole = measure(recording.observe(dt_ms=dt_ms, **widths), chosen)
+    whole = measure(recording.observe(**widths), chosen)
     random = np.random.default_rng(seed)
     values = np.full((len(chosen), repeats), math.nan)
     for repeat in range(repeats):
         resampled = _resample(recording, random.integers(blocks, size=blocks), block)
-        estimates = measure(resampled.observe(dt_ms=dt_ms, **widths), chosen)
+        estimates = measure(resampled.observe(**widths), chosen)
         for row, statistic in enumerate(chosen):
             estimate = estimates[statistic.name]
             values[row, repeat] = math.nan if estimate.lower_bound else estimate.value

@@ -29,6 +29,8 @@ class Accumulator:
         Width of the windows of neuron counts.
     keep_spikes : bool
         Whether to keep every spike.
+    several : bool
+        Whether a neuron may have several spikes in a step, as recordings do. Intervals between them are 0.
 
     Raises
     ------
@@ -47,10 +49,17 @@ class Accumulator:
     """
 
     def __init__(
-        self, layout: Layout, *, dt_ms: float, bin_ms: float, window_ms: float, keep_spikes: bool = False
+        self,
+        layout: Layout,
+        *,
+        dt_ms: float,
+        bin_ms: float,
+        window_ms: float,
+        keep_spikes: bool = False,
+        several: bool = False,
     ) -> None:
         n = layout.n_neurons
-        self._layout, self._dt_ms = layout, dt_ms
+        self._layout, self._dt_ms, self._several = layout, dt_ms, several
         self._bin_ms, self._window_ms = bin_ms, window_ms
         self._bin_steps = steps(bin_ms, dt_ms, "a bin")
         self._window_steps = steps(window_ms, dt_ms, "a window")
@@ -58,7 +67,7 @@ class Accumulator:
         self._group_bins = np.zeros((len(layout.groups), 0), dtype=np.int64)
         self._neuron_windows = np.zeros((n, 0), dtype=np.int64)
         self._last = np.full(n, -1, dtype=np.int64)  # step of the last spike, -1: none yet
-        self._last_interval = np.zeros(n, dtype=np.int64)  # in steps, 0: none yet
+        self._last_interval = np.full(n, -1, dtype=np.int64)  # in steps, -1: none yet
         self._totals = np.zeros(n, dtype=np.int64)
         self._n = np.zeros(n, dtype=np.int64)
         self._sums = {name: np.zeros(n) for name in ("sum", "sum_sq", "cv2", "lv", "lvr")}
@@ -81,7 +90,7 @@ class Accumulator:
         ------
         ObservationError
             If spikes lie outside these steps or belong to neurons that do not exist, if a neuron has two
-            spikes in one step, or if `until_step` lies before that of the last call.
+            spikes in one step without `several`, or if `until_step` lies before that of the last call.
         """
         step = np.asarray(step, dtype=np.int64)
         neuron = np.asarray(neuron, dtype=np.int64)
@@ -94,7 +103,7 @@ class Accumulator:
         order = np.lexsort((neuron, step))
         step, neuron = step[order], neuron[order]
         twice = np.flatnonzero((np.diff(step) == 0) & (np.diff(neuron) == 0))
-        if twice.size:
+        if twice.size and not self._several:
             raise ObservationError(
                 f"neuron {neuron[twice[0]]} fires twice in step {step[twice[0]]}; "
                 "a smaller dt_ms separates its spikes"
@@ -125,13 +134,13 @@ class Accumulator:
         owner = all_neuron[1:][same]
         interval = np.diff(all_step)[same]
         # The interval before each of these: its left neighbour, or the last interval of the previous piece.
-        previous = np.zeros_like(interval)
-        previous[1:] = np.where(owner[1:] == owner[:-1], interval[:-1], 0)
+        previous = np.full_like(interval, -1)
+        previous[1:] = np.where(owner[1:] == owner[:-1], interval[:-1], -1)
         first = np.ones(owner.size, dtype=bool)
         first[1:] = owner[1:] != owner[:-1]
         previous[first] = self._last_interval[owner[first]]
         both = np.maximum(interval + previous, 1)
-        relative = np.where(previous > 0, (interval - previous) / both, 0.0)
+        relative = np.where(previous >= 0, (interval - previous) / both, 0.0)
 
         size = self._totals.size
         self._n += np.bincount(owner, minlength=size)
@@ -204,7 +213,7 @@ def observe_spikes(
     Parameters
     ----------
     step : sequence of int or ndarray of int, shape (n_spikes,)
-        Step of each spike, from 0, in any order.
+        Step of each spike, from 0, in any order. Several spikes of a neuron in a step all count.
     neuron : sequence of int or ndarray of int, shape (n_spikes,)
         Neuron of each spike, from 0.
     layout : Layout
@@ -226,8 +235,8 @@ def observe_spikes(
     Raises
     ------
     ObservationError
-        If a width is not a whole number of steps, if spikes lie outside the measurement or belong to neurons
-        that do not exist, or if a neuron has two spikes in one step.
+        If a width is not a whole number of steps, or if spikes lie outside the measurement or belong to
+        neurons that do not exist.
 
     Examples
     --------
@@ -238,6 +247,8 @@ def observe_spikes(
     >>> observation.group_counts("E", 10.0)
     array([[2, 1]])
     """
-    accumulator = Accumulator(layout, dt_ms=dt_ms, bin_ms=bin_ms, window_ms=window_ms, keep_spikes=True)
+    accumulator = Accumulator(
+        layout, dt_ms=dt_ms, bin_ms=bin_ms, window_ms=window_ms, keep_spikes=True, several=True
+    )
     accumulator.add(np.asarray(step), np.asarray(neuron), steps(duration_ms, dt_ms, "the measurement"))
     return accumulator.finish()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import psutil
@@ -14,12 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 from calibrate.errors import ObservationError, RecordingError
 from calibrate.observation import Group, Layout, Observation, observe_spikes
 from calibrate.observation.layout import BIN_MS, WINDOW_MS
-from calibrate.observation.packing import check_size
+from calibrate.observation.recording_files import Table, read_table
 
-# Spike times of a simulation are whole steps, up to rounding.
-_ROUNDING = 1e-6
-# Ten thousand years: anything later cannot be a time, nor be counted in steps.
+# Recorded times are counted in nanoseconds, so fine that no statistic sees it. Half of one is the rounding of
+# times that are whole steps of something coarser.
+RESOLUTION_MS = 1e-6
+# Ten thousand years: anything later cannot be a time.
 _LATEST_MS = 3e14
+# Three months: in nanoseconds, this is about as long as times are exact.
+_LONGEST_MS = 8e9
 
 Trains = Sequence[ArrayLike] | Mapping[str, Sequence[ArrayLike]]
 Clusters = int | Sequence[int] | Mapping[str, int | Sequence[int]]
@@ -31,7 +33,7 @@ def observe_trains(
     duration_ms: float,
     start_ms: float = 0.0,
     clusters: Clusters = 1,
-    dt_ms: float = 0.1,
+    dt_ms: float = RESOLUTION_MS,
     bin_ms: float = 1.0,
     window_ms: float = 50.0,
 ) -> Observation:
@@ -50,7 +52,8 @@ def observe_trains(
         Number of clusters of equal size that the neurons of a population form, one after another; or the size
         of each cluster; by name if there are several populations.
     dt_ms : float, ms
-        Resolution: no neuron fires twice within it.
+        Step to whose end times are rounded up. By default a nanosecond, so that intervals are those of the
+        times as given. Several spikes of a neuron in one step all count.
     bin_ms : float, ms
         Width of the bins of group counts.
     window_ms : float, ms
@@ -64,8 +67,8 @@ def observe_trains(
     Raises
     ------
     ObservationError
-        If times are not finite, if two spikes of a neuron lie within `dt_ms`, if sizes of clusters do not
-        fit, or if a width is not a whole number of steps.
+        If times are not finite, if a neuron has two spikes at the same time, if sizes of clusters do not fit,
+        or if a width is not a whole number of steps.
 
     Examples
     --------
@@ -75,6 +78,47 @@ def observe_trains(
     20.0
     """
     populations = dict(trains) if isinstance(trains, Mapping) else {"E": trains}
+    named = {
+        name: [_times(f"neuron {number} of {name}", train) for number, train in enumerate(neurons)]
+        for name, neurons in populations.items()
+    }
+    return _observe(
+        named,
+        start_ms=start_ms,
+        duration_ms=duration_ms,
+        clusters=clusters,
+        dt_ms=dt_ms,
+        bin_ms=bin_ms,
+        window_ms=window_ms,
+    )
+
+
+def _times(neuron: str, train: ArrayLike) -> NDArray[np.float64]:
+    """Return the times, ascending; raises ObservationError for those that no neuron has."""
+    times = np.sort(np.asarray(train, dtype=float).ravel())
+    if not np.isfinite(times).all():
+        raise ObservationError(f"{neuron} has a spike time that is not a number")
+    if (twice := _doubled(times)) is not None:
+        raise ObservationError(f"{neuron} has two spikes at {twice:.15g} ms")
+    return times
+
+
+def _doubled(times: NDArray[np.float64]) -> float | None:
+    """The first of the ascending `times` that is there twice."""
+    twice = np.flatnonzero(np.diff(times) == 0)
+    return float(times[twice[0]]) if twice.size else None
+
+
+def _observe(
+    populations: Mapping[str, Sequence[NDArray[np.float64]]],
+    *,
+    start_ms: float,
+    duration_ms: float,
+    clusters: Clusters,
+    dt_ms: float,
+    bin_ms: float,
+    window_ms: float,
+) -> Observation:
     groups: list[Group] = []
     step: list[NDArray[np.int64]] = []
     first = 0
@@ -84,14 +128,11 @@ def observe_trains(
         for number, size in enumerate(_sizes(name, len(neurons), wanted)):
             groups.append(Group(name, number, start, start + size))
             start += size
-        step += [_steps(f"neuron {n} of {name}", train, start_ms, dt_ms) for n, train in enumerate(neurons)]
+        step += [_steps(train - start_ms, duration_ms, dt_ms) for train in neurons]
         first += len(neurons)
-    neuron = np.repeat(np.arange(first), [train.size for train in step])
-    all_steps = np.concatenate(step) if step else np.zeros(0, np.int64)
-    inside = (all_steps >= 0) & (all_steps < round(duration_ms / dt_ms))
     return observe_spikes(
-        all_steps[inside],
-        neuron[inside],
+        np.concatenate(step) if step else np.zeros(0, np.int64),
+        np.repeat(np.arange(first), [train.size for train in step]),
         Layout(tuple(groups)),
         dt_ms=dt_ms,
         duration_ms=duration_ms,
@@ -110,13 +151,11 @@ def _sizes(name: str, neurons: int, clusters: int | Sequence[int]) -> list[int]:
     return list(clusters)
 
 
-def _steps(neuron: str, train: ArrayLike, start_ms: float, dt_ms: float) -> NDArray[np.int64]:
-    """Return the step in which each spike happened; step k ends (k + 1) dt after the start."""
-    times: NDArray[Any] = np.asarray(train, dtype=float).ravel()
-    if not np.isfinite(times).all():
-        raise ObservationError(f"{neuron} has a spike time that is not a number")
-    number: NDArray[np.int64] = (np.ceil((times - start_ms) / dt_ms - _ROUNDING) - 1).astype(np.int64)
-    return number
+def _steps(times: NDArray[np.float64], duration_ms: float, dt_ms: float) -> NDArray[np.int64]:
+    """Return the steps of the spikes in the measurement; step k ends (k + 1) dt after the start."""
+    number = np.ceil((times - RESOLUTION_MS / 2) / dt_ms) - 1
+    inside: NDArray[np.int64] = number[(number >= 0) & (number < round(duration_ms / dt_ms))].astype(np.int64)
+    return inside
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +176,7 @@ class Recording:
     Raises
     ------
     RecordingError
-        If the interval is empty, if a time lies beyond 3e14 ms, or if there is no unit.
+        If the interval is empty or longer than 8e9 ms, if a time lies beyond 3e14 ms, or if there is no unit.
 
     Examples
     --------
@@ -158,6 +197,10 @@ class Recording:
     def __post_init__(self) -> None:
         if not self.stop_ms > self.start_ms:
             raise RecordingError(f"the interval from {self.start_ms:g} to {self.stop_ms:g} ms is empty")
+        if self.duration_ms > _LONGEST_MS:
+            raise RecordingError(
+                f"the interval of {self.duration_ms / 1000:g} s is too long: over three months"
+            )
         trains = [train for units in self.trains.values() for train in units if len(train)]
         times = [self.start_ms, self.stop_ms, *(time for train in trains for time in (train[0], train[-1]))]
         if not np.abs(times).max() < _LATEST_MS:
@@ -175,15 +218,11 @@ class Recording:
         """Number of units."""
         return sum(len(trains) for trains in self.trains.values())
 
-    def observe(
-        self, *, dt_ms: float = 0.1, bin_ms: float = BIN_MS, window_ms: float = WINDOW_MS
-    ) -> Observation:
+    def observe(self, *, bin_ms: float = BIN_MS, window_ms: float = WINDOW_MS) -> Observation:
         """Make the observation of the recording; a last piece shorter than a bin is left out.
 
         Parameters
         ----------
-        dt_ms : float, ms
-            Resolution: no unit fires twice within it.
         bin_ms : float, ms
             Width of the bins of group counts.
         window_ms : float, ms
@@ -199,21 +238,21 @@ class Recording:
         RecordingError
             If the counts do not fit into the free memory.
         ObservationError
-            For the same reasons as `observe_trains`.
+            If sizes of clusters do not fit, or a width is not a whole number of nanoseconds.
         """
-        duration_ms = int(self.duration_ms / bin_ms + _ROUNDING) * bin_ms
+        duration_ms = int(self.duration_ms / bin_ms + 1e-6) * bin_ms
         rows = sum(len(sizes) for sizes in self.clusters.values()) or len(self.trains)
         size = 16 * self.duration_ms * (rows / bin_ms + self.units / window_ms)
         if size > psutil.virtual_memory().available:
             raise RecordingError(
                 f"lasts {self.duration_ms / 1000:g} s: its counts would need {size / 1e9:.3g} GB of memory"
             )
-        return observe_trains(
+        return _observe(
             self.trains,
             start_ms=self.start_ms,
             duration_ms=duration_ms,
             clusters=self.clusters,
-            dt_ms=dt_ms,
+            dt_ms=RESOLUTION_MS,
             bin_ms=bin_ms,
             window_ms=window_ms,
         )
@@ -247,10 +286,15 @@ def read_recording(
     Raises
     ------
     RecordingError
-        If there is no such file or it cannot be read; the message is one line.
+        If there is no such file, if it cannot be read, if a unit has two spikes at the same time, or if only
+        some units have a population or a cluster; the message is one line.
 
     Notes
     -----
+    A unit is its name together with its population and cluster: unit 0 of E and unit 0 of I are two units.
+    Two spikes of one unit at exactly the same time are refused, since they are rows that are there twice, or
+    units that were given one name. Spikes that are as close as you like are not.
+
     .csv
         A row per spike, with the columns `time_ms` (or `time_s`) and `unit`, and optionally `population` and
         `cluster` of the unit. A row without a time names a unit that did not fire.
@@ -271,10 +315,8 @@ def read_recording(
     path = Path(path)
     if not path.is_file():
         raise RecordingError(f"{path}: the file does not exist")
-    readers = {".csv": _read_csv, ".npz": _read_npz}
     try:
-        table = readers.get(path.suffix.lower(), _read_neo)(path)
-        return _recording(table, population, start_ms, duration_ms)
+        return _recording(read_table(path), population, start_ms, duration_ms)
     except RecordingError as error:
         raise RecordingError(f"{path}: {error}") from None
     except Exception as error:  # readers of damaged files raise anything
@@ -282,113 +324,37 @@ def read_recording(
         raise RecordingError(f"{path}: cannot be read as a recording: {what}") from error
 
 
-@dataclass
-class _Table:
-    """One row per spike: time (nan if the unit did not fire), unit, population, cluster."""
-
-    time_ms: NDArray[np.float64]
-    unit: NDArray[Any]
-    population: NDArray[Any] | None = None
-    cluster: NDArray[Any] | None = None
-    start_ms: float | None = None
-    stop_ms: float | None = None
-
-
-def _recording(
-    table: _Table, population: str, start_ms: float | None, duration_ms: float | None
-) -> Recording:
+def _recording(table: Table, population: str, start_ms: float | None, duration_ms: float | None) -> Recording:
     if not (table.unit.shape == table.time_ms.shape and table.time_ms.ndim == 1):
         raise RecordingError("needs one unit for every spike time")
+    for name, column in (("unit", table.unit), ("population", table.population), ("cluster", table.cluster)):
+        if column is None:
+            continue
+        if column.shape != table.time_ms.shape:
+            raise RecordingError(f"needs one {name} for every spike time")
+        if (column != column).any():  # an empty cell is nan
+            raise RecordingError(f"the column {name} has empty cells; each row needs a value")
     start = start_ms if start_ms is not None else table.start_ms or 0.0
     times = table.time_ms[~np.isnan(table.time_ms)]
     if not np.isfinite(times).all():
         raise RecordingError("contains an infinite spike time")
     last = table.stop_ms if table.stop_ms is not None else float(times.max(initial=start))
     stop = last if duration_ms is None else start + duration_ms
-    names, first, unit = np.unique(table.unit, return_index=True, return_inverse=True)
-    order = np.argsort(unit, kind="stable")
-    pieces = np.split(table.time_ms[order], np.cumsum(np.bincount(unit, minlength=names.size))[:-1])
-    members: dict[str, list[tuple[Any, NDArray[np.float64]]]] = {}
-    for number, times in enumerate(pieces):
-        name = population if table.population is None else str(table.population[first[number]])
-        cluster = 0 if table.cluster is None else table.cluster[first[number]]
-        members.setdefault(name, []).append((cluster, np.sort(times[~np.isnan(times)])))
-    clusters = {}
-    for name, units in members.items():
-        units.sort(key=lambda member: member[0])  # stable: within a cluster, units stay sorted by name
-        labels = [cluster for cluster, _ in units]
-        clusters[name] = [labels.count(cluster) for cluster in dict.fromkeys(labels)]
-    trains = {name: [times for _, times in units] for name, units in members.items()}
-    return Recording(trains=trains, clusters=clusters, start_ms=start, stop_ms=stop)
-
-
-def _read_csv(path: Path) -> _Table:
-    import pandas as pd
-
-    frame = pd.read_csv(path, skipinitialspace=True)
-    columns = {name: frame[name].to_numpy() for name in frame.columns}
-    return _table(columns)
-
-
-def _read_npz(path: Path) -> _Table:
-    check_size(path)
-    with np.load(path, allow_pickle=False) as arrays:
-        return _table(dict(arrays))
-
-
-def _table(columns: Mapping[str, NDArray[Any]]) -> _Table:
-    factor = {name: scale for name, scale in (("time_ms", 1.0), ("time_s", 1000.0)) if name in columns}
-    if len(factor) != 1 or "unit" not in columns:
-        present = ", ".join(columns) or "nothing"
-        raise RecordingError(f"needs time_ms (or time_s) and unit, but contains {present}")
-    ((name, scale),) = factor.items()
-    for column in (name, "start_ms", "stop_ms"):
-        if column in columns and columns[column].dtype.kind == "c":
-            raise RecordingError(f"{column} contains complex numbers")
-    return _Table(
-        time_ms=np.asarray(columns[name], dtype=float) * scale,
-        unit=np.asarray(columns["unit"]),
-        population=columns.get("population"),
-        cluster=columns.get("cluster"),
-        start_ms=float(columns["start_ms"]) if "start_ms" in columns else None,
-        stop_ms=float(columns["stop_ms"]) if "stop_ms" in columns else None,
-    )
-
-
-def _read_neo(path: Path) -> _Table:
-    if path.suffix.lower() in (".pkl", ".pickle"):
-        raise RecordingError("pickles can run arbitrary code and are not read; save it as NWB, NPZ or CSV")
-    try:
-        import neo
-    except ImportError:
-        raise RecordingError("needs the package neo: pip install 'calibrate-snn[recordings]'") from None
-    try:
-        blocks = neo.io.get_io(str(path)).read()
-    except Exception as error:  # each of its many readers raises its own
-        what = " ".join(str(error).split()) or type(error).__name__
-        raise RecordingError(f"neo cannot read it: {what}") from error
-    segments = [segment for block in blocks for segment in block.segments if segment.spiketrains]
-    if len(segments) != 1:
-        raise RecordingError(f"contains {len(segments)} segments with spike trains; save only one of them")
-    trains = list(segments[0].spiketrains)
-    tables = []
-    for number, train in enumerate(trains):
-        times = np.asarray(train.rescale("ms").magnitude, dtype=float)
-        times = times if times.size else np.array([np.nan])
-        labels = {name: train.annotations.get(name) for name in ("population", "cluster")}
-        tables.append((times, np.full(times.size, number), labels))
-
-    def column(name: str) -> NDArray[Any] | None:
-        values = [(labels[name], times.size) for times, _, labels in tables]
-        if any(value is None for value, _ in values):
-            return None
-        return np.concatenate([np.full(size, value) for value, size in values])
-
-    return _Table(
-        time_ms=np.concatenate([times for times, _, _ in tables]),
-        unit=np.concatenate([unit for _, unit, _ in tables]),
-        population=column("population"),
-        cluster=column("cluster"),
-        start_ms=float(min(train.t_start.rescale("ms") for train in trains)),
-        stop_ms=float(max(train.t_stop.rescale("ms") for train in trains)),
-    )
+    units, trains = table.units(population)
+    clusters: dict[str, list[int]] = {}
+    by_name: dict[str, list[NDArray[np.float64]]] = {}
+    before = None
+    for (name, cluster, label), times in zip(units, trains, strict=True):
+        if (twice := _doubled(times)) is not None:
+            raise RecordingError(
+                f"unit {label} of {name} has two spikes at {twice:.15g} ms: "
+                "either rows are there twice, or two units have one name"
+            )
+        by_name.setdefault(name, []).append(times)
+        sizes = clusters.setdefault(name, [])
+        if before == (name, cluster):
+            sizes[-1] += 1
+        else:
+            sizes.append(1)
+        before = (name, cluster)
+    return Recording(trains=by_name, clusters=clusters, start_ms=start, stop_ms=stop)

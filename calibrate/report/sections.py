@@ -252,13 +252,18 @@ def search(results: Results) -> Section:
 def parameters(results: Results) -> Section:
     pictures, tables = [], []
     if results.importances:
+        chance = results.importance_by_chance
         shares = ", ".join(f"{name} {share:.0%}" for name, share in results.importances.items())
+        above = [name for name, share in results.importances.items() if share > chance]
+        verdict = f"Chance reaches {chance:.0%} once in 20 times; " + (
+            f"above it: {', '.join(above)}." if above else "no parameter exceeds it."
+        )
         pictures.append(
             Picture(
                 name="importance",
                 figure=importance_figure(results),
-                caption="Share of the variance of ln(loss) that each parameter explains (fANOVA).",
-                alt=f"Importance: {shares}.",
+                caption=f"Share of the variance of ln(loss) that each parameter explains (fANOVA). {verdict}",
+                alt=f"Importance: {shares}. {verdict}",
             )
         )
     loose, best = results.looseness, results.best

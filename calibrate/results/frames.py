@@ -14,7 +14,7 @@ from calibrate.calibration.trials.simulation import Simulation
 def frame_of_simulations(trials: Sequence[FrozenTrial], simulations: Sequence[Simulation]) -> pd.DataFrame:
     """A row per simulation, as they ended."""
     numbers = {str(trial.user_attrs[UUID]): trial.number for trial in trials}
-    return pd.DataFrame(
+    frame = pd.DataFrame(
         [
             {
                 "trial": numbers.get(simulation.uuid),
@@ -32,6 +32,8 @@ def frame_of_simulations(trials: Sequence[FrozenTrial], simulations: Sequence[Si
             for simulation in simulations
         ]
     )
+    # Simulations of unfinished trials have no number: without a nullable type the column would be floats.
+    return frame.astype({"trial": "Int64"}) if simulations else frame
 
 
 def frame_of_statistics(trials: Sequence[FrozenTrial], simulations: Sequence[Simulation]) -> pd.DataFrame:
@@ -52,4 +54,4 @@ def frame_of_statistics(trials: Sequence[FrozenTrial], simulations: Sequence[Sim
         for name, estimate in simulation.estimates.items()
     ]
     columns = ["trial", "stage", "graph", "statistic", "value", "error", "support", "note"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).astype({"trial": "Int64"})

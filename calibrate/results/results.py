@@ -26,7 +26,7 @@ from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.trials.summary import TrialSummary, of_search, summarize
 from calibrate.errors import StoreError, StudyError
 from calibrate.observation import Observation
-from calibrate.results.importance import importances
+from calibrate.results.importance import importance_by_chance, importances
 from calibrate.results.looseness import Looseness, looseness
 from calibrate.store import Reader, find, storage_url
 from calibrate.study import Study
@@ -161,11 +161,16 @@ class Results:
 
     @cached_property
     def importances(self) -> dict[str, float]:
-        """Share of the variance of ln(loss) that each parameter explains, the largest first (fANOVA).
+        """Share of the variance of ln(loss) that each parameter explains by itself, largest first (fANOVA).
 
-        Empty if fewer than 10 trials are complete, or only one parameter is free.
+        Empty if fewer than 10 trials are complete, only one parameter is free, or all losses are equal.
         """
         return importances(self.study, self._trials)
+
+    @cached_property
+    def importance_by_chance(self) -> float:
+        """Share that a parameter reaches by chance in 5 % of studies, from shuffled losses; nan if none."""
+        return importance_by_chance(self.study, self._trials)
 
     @property
     def losses(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -197,7 +202,7 @@ class Results:
         ]
         columns = ["number", "state", "loss", "feasible", "graphs", *self.study.space]
         frame = pd.DataFrame(rows, columns=None if rows else columns)
-        return frame.set_index("number")
+        return frame.astype({"graphs": "Int64"}).set_index("number")  # failed trials have none
 
     @cached_property
     def simulations(self) -> pd.DataFrame:

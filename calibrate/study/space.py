@@ -46,6 +46,10 @@ class Range:
         value = Decimal(str(self.low)) + number * Decimal(str(self.step or 1))
         return int(value) if self.integer else float(value)
 
+    def nearest(self, value: float) -> float | int:
+        """The value of the range that is `value` up to rounding; `value` itself if it is continuous."""
+        return value if self.step is None else self._level(round((value - self.low) / self.step))
+
     def at(self, u: float) -> float | int:
         """The value at quantile `u` in [0, 1)."""
         if self.log:

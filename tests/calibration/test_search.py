@@ -225,3 +225,9 @@ def test_seeds_of_candidates_differ_and_depend_on_study_and_index():
 def test_a_log_scale_gives_equal_ratios_equal_chances():
     domain = SPACE["y"]
     assert [math.log10(domain.at(u)) for u in (0.0, 0.25, 0.5, 0.75)] == pytest.approx([-2, -1, 0, 1])
+
+
+def test_steps_are_stored_as_decimals_whatever_the_sampler_computes():
+    space: dict[str, Domain] = {"x": Range(low=0, high=2, step=0.1), "y": Range(low=0.0, high=1.0)}
+    asked = parameters(go_on(Search(space, Tpe(), seed=1), batches=10, size=8))
+    assert {values["x"] for values in asked} <= {k / 10 for k in range(21)}

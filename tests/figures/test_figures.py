@@ -52,10 +52,12 @@ def test_the_history_has_every_trial_and_the_lowest_loss_so_far(results):
     assert axes.get_yscale() == "log"
 
 
-def test_importance_names_the_parameters_with_bars_that_sum_to_one(results):
+def test_importance_names_the_parameters_with_their_shares_and_what_chance_reaches(results):
     (axes,) = importance_figure(results).axes
     assert {label.get_text() for label in axes.get_yticklabels()} == {"I_E", "I_I"}
-    assert sum(bar.get_width() for bar in axes.patches) == pytest.approx(1)
+    assert 0 < sum(bar.get_width() for bar in axes.patches) <= 1
+    (chance,) = axes.lines
+    assert 0 < chance.get_xdata()[0] == results.importance_by_chance < 1
     assert results.importances == dict(sorted(results.importances.items(), key=lambda one: -one[1]))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import neo
 import numpy as np
+import pandas as pd
 import pytest
 import quantities as pq
 
@@ -88,6 +89,64 @@ def test_populations_clusters_and_silent_units_come_from_the_columns(tmp_path):
     assert found.observe().size("E") == 4
 
 
+ANEW = {"time_ms": [10, 500, 900, 20, 40, 7], "unit": [0, 0, 0, 0, 0, 0], "cluster": [0, 0, 0, 0, 0, 1]}
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".npz", ".mat"])
+def test_units_that_are_numbered_anew_in_each_population_and_cluster_stay_apart(tmp_path, suffix):
+    population = np.array(["E", "E", "E", "I", "I", "I"])
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".csv":
+        pd.DataFrame(ANEW | {"population": population}).to_csv(path, index=False)
+    elif suffix == ".npz":
+        np.savez(path, **ANEW, population=population)
+    else:
+        segment = neo.Segment()
+        for name, cluster, times in (("E", 0, [10, 500, 900]), ("I", 0, [20, 40]), ("I", 1, [7])):
+            labels = {"population": name, "cluster": cluster}
+            segment.spiketrains.append(neo.SpikeTrain(times * pq.ms, t_stop=900 * pq.ms, **labels))
+        block = neo.Block()
+        block.segments.append(segment)
+        neo.io.NeoMatlabIO(str(path)).write_block(block)
+    found = read_recording(path)
+    assert {name: [t.tolist() for t in units] for name, units in found.trains.items()} == {
+        "E": [[10, 500, 900]],
+        "I": [[20, 40], [7]],
+    }
+    assert found.clusters == {"E": [1], "I": [1, 1]}
+    assert found.observe().totals("I").tolist() == [2, 1]
+
+
+@pytest.mark.parametrize("decimals", [None, 3])
+def test_recorded_spikes_need_no_grid(tmp_path, decimals):
+    """20 Poisson units: some of their intervals are far below any step; all count as NumPy counts them."""
+    random = np.random.default_rng(1)
+    found = [np.sort(100_000 * random.random(1000)) for _ in range(20)]
+    found = found if decimals is None else [np.unique(train.round(decimals)) for train in found]
+    assert min(np.diff(train).min() for train in found) < 0.01
+    frame = pd.DataFrame({"time_ms": np.concatenate(found), "unit": np.repeat(range(20), [*map(len, found)])})
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    recording = read_recording(tmp_path / "a.csv", duration_ms=100_000)
+    seen = recording.observe()
+    assert seen.totals("E").tolist() == [*map(len, found)]
+    intervals = [np.diff(train) for train in found]
+    np.testing.assert_allclose(seen.all_intervals("E"), np.concatenate(intervals), atol=2e-6)
+    assert find_statistic("cv_E")(seen).value == pytest.approx(
+        np.mean([i.std() / i.mean() for i in intervals])
+    )
+    cv2s = [np.mean(2 * np.abs(np.diff(i)) / (i[1:] + i[:-1])) for i in intervals]
+    assert CV2(seen).value == pytest.approx(np.mean(cv2s), abs=1e-4)
+    (rate,) = bootstrap(recording, [RATE], repeats=5)
+    assert rate.estimate.value == pytest.approx(np.mean([*map(len, found)]) / 100)
+
+
+def test_several_spikes_in_one_step_all_count_with_intervals_of_zero():
+    seen = observe_trains([[1.01, 1.02, 3.0, 5.0]], duration_ms=10, dt_ms=0.1, window_ms=5)
+    assert seen.totals("E").tolist() == [4]
+    assert seen.all_intervals("E") == pytest.approx([0, 1.9, 2.0])
+    assert seen.interval_moments("E").cv2 == pytest.approx([2 + 2 * 0.1 / 3.9])
+
+
 def test_a_part_of_a_recording_may_be_looked_at(tmp_path):
     path = written(tmp_path / "a.csv", trains(5))
     part = read_recording(path, start_ms=5000, duration_ms=10_000, population="X").observe()
@@ -103,6 +162,13 @@ def test_a_part_of_a_recording_may_be_looked_at(tmp_path):
         ("a.csv", "time_ms,unit\nx,1\n", "cannot be read as a recording: .*x"),
         ("a.csv", "time_ms,unit\ninf,1\n", "contains an infinite spike time"),
         ("a.csv", "time_ms,unit\n,1\n", "the interval from 0 to 0 ms is empty"),
+        (
+            "a.csv",
+            "time_ms,unit\n5,7\n2,7\n5,7\n",
+            "unit 7 of E has two spikes at 5 ms: either rows are there",
+        ),
+        ("a.csv", "time_ms,unit,population\n1,1,E\n2,1,\n", "the column population has empty cells"),
+        ("a.csv", "time_ms,unit,cluster\n1,1,0\n2,1,\n", "the column cluster has empty cells"),
         ("a.npz", "nonsense", "cannot be read as a recording"),
         ("a.pkl", "nonsense", "pickles can run arbitrary code and are not read"),
         ("a.xyz", "nonsense", "neo cannot read it"),

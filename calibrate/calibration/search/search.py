@@ -66,6 +66,9 @@ class Search:
 
     def __init__(self, space: Space, sampler: Sampler, *, seed: int, n_values: int = 1) -> None:
         self._seed, self._n_values = seed, n_values
+        self._steps = {
+            name: domain for name, domain in space.items() if isinstance(domain, Range) and domain.step
+        }
         self._distributions = {name: distribution(domain) for name, domain in space.items()}
         self._strategy = STRATEGIES[type(sampler)](sampler, space, seed)
         self._told: list[FrozenTrial] = []
@@ -237,7 +240,7 @@ class Search:
     def _propose(self, index: int, wanted: Mapping[str, Any]) -> dict[str, Any]:
         strategy = self._strategy
         if wanted or (strategy.sampler is None and not self._can_draw(index)):
-            return {**strategy.points(index), **wanted}
+            return self._snap({**strategy.points(index), **wanted})
         if strategy.propose is not None:
             if self._draw is None:
                 seed = branch_seed(self._seed, SAMPLER_BRANCH, index)
@@ -254,7 +257,14 @@ class Search:
             return parameters
         trial = self._study.ask(self._distributions)
         self._running[index] = trial.number
-        return dict(trial.params)
+        return self._snap(trial.params)
+
+    def _snap(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        # Optuna computes low + number x step in binary: .1 x 6 is .6000000000000001.
+        return {
+            name: self._steps[name].nearest(value) if name in self._steps else value
+            for name, value in parameters.items()
+        }
 
     def _can_draw(self, index: int) -> bool:
         propose, startup = self._strategy.propose, self._strategy.startup
@@ -314,8 +324,10 @@ class Search:
     def _finish(self, trial: FrozenTrial, number: int | None) -> None:
         if self._study is None:
             return
-        if trial.constraints:
-            self._study = None  # how infeasible trials are seen depends on all others
+        if trial.constraints or (self._steps and number is not None):
+            # How infeasible trials are seen depends on all others, and only an added trial can have other
+            # digits than Optuna proposed: the next view adds them.
+            self._study = None
             return
         (seen,) = as_seen([trial])
         if number is None:
