@@ -15,12 +15,12 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial
 
+from calibrate import Estimate
 from calibrate.calibration.confirmation import CONFIRMED_BELOW
 from calibrate.calibration.loop import run
 from calibrate.calibration.progress import Progress
 from calibrate.calibration.result import as_json
 from calibrate.calibration.search.search import candidate_seed
-from calibrate import Estimate
 from calibrate.calibration.trials.score import score, weighted_mean
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.observation import Observation, SimulationFailure

@@ -156,7 +156,9 @@ def test_too_much_noise_leaves_it_open_and_says_how_many_would_decide(study):
     found = verdict(study, a, side(4, rate_E=[5.0] * 4))
     assert found.verdict == "undecided"
     assert found.needed == row(found, "rate_E").needed == 25
-    assert found.reasons == ("rate_E may differ by its tolerance (25 replicates would decide in look 2, at 0.8 %)",)
+    assert found.reasons == (
+        "rate_E may differ by its tolerance (25 replicates would decide in look 2, at 0.8 %)",
+    )
     assert found.power < 0.5
 
 
