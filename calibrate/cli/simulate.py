@@ -10,6 +10,7 @@ import typer
 
 from calibrate.calibration import single_simulation
 from calibrate.calibration.single_simulation import Simulated
+from calibrate.calibration.trials.summary import lower_bounds
 from calibrate.cli.arguments import with_simulator
 from calibrate.cli.options import OneNetwork, StudyFile
 from calibrate.cli.output import QuietOutput, simulating
@@ -64,6 +65,7 @@ def _say_defaults(output: QuietOutput, study: Study, parameters: Mapping[str, An
 def _as_json(study: Study, simulated: Simulated) -> dict[str, Any]:
     return {
         "statistics": simulated.statistics,
+        "lower_bounds": list(lower_bounds(simulated.estimates)),
         "backend": study.simulation.backend,
         "simulator": dict(simulated.simulator),
         "wall_s": simulated.wall_s,

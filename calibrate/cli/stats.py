@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from calibrate.calibration.trials.averages import format_statistic
 from calibrate.calibration.trials.summary import finite
 from calibrate.cli.output import QuietOutput, print_line
-from calibrate.cli.tables.trials import format_number, print_notes
+from calibrate.cli.tables.trials import print_notes
 from calibrate.errors import CalibrateError
 from calibrate.objective import find_statistic
 from calibrate.objective.resampling import REPEATS, Bootstrapped, bootstrap
@@ -102,7 +103,7 @@ def _print(console: Console, path: Path, recording: Recording, rows: Sequence[Bo
         table.add_column(column, justify="right" if column in ("value", "error") else "left")
     for row in rows:
         error = f"{row.error:.2g}" if math.isfinite(row.error) else ""
-        value = format_number(finite(row.estimate.value))
+        value = format_statistic(finite(row.estimate.value), lower_bound=row.estimate.lower_bound)
         table.add_row(row.statistic.name, value, error, Text(row.statistic.unit))
     console.print(table)
     print_notes(console, {row.statistic.name: row.estimate.note for row in rows})

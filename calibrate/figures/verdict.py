@@ -15,7 +15,7 @@ FARTHEST = 3.0
 
 @styled
 def verdict_figure(verdict: Verdict) -> Figure:
-    """Draw the differences between two simulators with their 90 % confidence intervals, in tolerances.
+    """Draw the differences between two simulators with their confidence intervals, in tolerances.
 
     Simulators agree in a statistic whose interval lies inside the band. Statistics without an objective are
     left out.

@@ -31,13 +31,16 @@ class Estimate:
     sample : ndarray of float, shape (support,), or None
         The values that it is the mean of, one per neuron or episode, if the statistic has them; they can be
         compared with a whole distribution.
+    undefined : float
+        Of a mean over graphs: the share of the graphs on which the statistic is undefined. The value is the
+        mean over the others, and `shortfall` the mean over these.
 
     Examples
     --------
     >>> import numpy as np
     >>> from calibrate import Estimate
     >>> Estimate.mean_of(np.array([4.0, 5.0, 6.0]))
-    Estimate(value=5.0, support=3, shortfall=0.0, lower_bound=False, note='', error=0.577...)
+    Estimate(value=5.0, support=3, shortfall=0.0, lower_bound=False, note='', error=0.577..., undefined=0.0)
     >>> Estimate(float("nan"), shortfall=1.0, note="no spike").defined
     False
     """
@@ -49,6 +52,7 @@ class Estimate:
     note: str = ""
     error: float = math.nan
     sample: NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
+    undefined: float = 0.0
 
     @classmethod
     def mean_of(cls, sample: NDArray[np.float64], *, note: str = "") -> Estimate:

@@ -87,10 +87,23 @@ class Objective:
         With z the deviation in tolerances: q = z^2, or if robust Huber's 2 z - 1 for z > 1, up to CAP = 100;
         beyond it, with x = ln(q / CAP) and UNDEFINED = 1000, CAP (1 + 9 x / (9 + x)), which approaches
         UNDEFINED; UNDEFINED (1 + shortfall) if the statistic is undefined.
+
+        A lower bound has the z of its value, but at least 1: the true value is not known, so it never counts
+        as a hit. A mean over graphs that is undefined on a share u of them has the loss
+        (1 - u) loss(mean over the others) + u UNDEFINED (1 + shortfall): each of these graphs counts as much
+        as it does for a statistic that is undefined everywhere.
         """
+        undefined = UNDEFINED * (1 + shortfall_of(estimate))
         if not estimate.defined:
-            return UNDEFINED * (1 + _shortfall(estimate))
+            return undefined
+        share = estimate.undefined
+        defined = self._loss_of_value(estimate)
+        return (1 - share) * defined + share * undefined if share else defined
+
+    def _loss_of_value(self, estimate: Estimate) -> float:
         z = abs(self.target.deviation(float(estimate.value), self.statistic.scale))
+        if estimate.lower_bound:
+            z = max(z, 1.0)
         if math.isinf(z):
             return UNDEFINED
         linear = self.robust and z > 1
@@ -110,9 +123,10 @@ class Objective:
         Returns
         -------
         bool
-            Whether it is; False if the estimate is undefined or a lower bound.
+            Whether it is; False if the estimate is a lower bound, or undefined, be it on one of several
+            graphs only.
         """
-        return not estimate.lower_bound and self.target.met(float(estimate.value))
+        return not estimate.lower_bound and not estimate.undefined and self.target.met(float(estimate.value))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,16 +173,21 @@ class Constraint:
         -------
         float
             With d the distance to the broken bound, relative to it (absolute for a bound of 0): d / (1 + d),
-            at most 1; from 1 to 2 if the statistic is undefined, by its shortfall.
+            at most 1; from 1 to 2 if the statistic is undefined, by its shortfall. A lower bound counts as
+            its value. A mean over graphs that is undefined on a share u of them has (1 - u) times the first
+            plus u times the second.
         """
+        undefined = 1 + shortfall_of(estimate)
         if not estimate.defined:
-            return 1 + _shortfall(estimate)
+            return undefined
         value = float(estimate.value)
         bound = min(max(value, self.low), self.high)
         distance = abs(value - bound)
-        return distance / ((abs(bound) or 1.0) + distance)
+        broken = distance / ((abs(bound) or 1.0) + distance)
+        share = estimate.undefined
+        return (1 - share) * broken + share * undefined if share else broken
 
 
-def _shortfall(estimate: Estimate) -> float:
+def shortfall_of(estimate: Estimate) -> float:
     """How far a statistic is from being defined, from 0 to 1; 1 if this is not known."""
     return 1.0 if math.isnan(estimate.shortfall) else min(max(estimate.shortfall, 0.0), 1.0)

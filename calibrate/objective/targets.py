@@ -7,6 +7,14 @@ from dataclasses import dataclass
 
 from calibrate.errors import ObjectiveError
 
+# Decimal numbers of a study file are rounded to binary ones: 6.9 - 6.5 is larger than 0.4 by 4e-16.
+_ROUNDING = 1e-12
+
+
+def _at_most(distance: float, limit: float, *, of: float) -> bool:
+    """Whether `distance` is at most `limit`, but for the rounding of numbers as large as `of`."""
+    return distance <= limit + _ROUNDING * abs(of)
+
 
 @dataclass(frozen=True)
 class Value:
@@ -61,7 +69,7 @@ class Value:
         return (reached - self.value) / self.tolerance
 
     def met(self, reached: float) -> bool:
-        """Whether a value lies within the tolerance.
+        """Whether a value lies within the tolerance, both ends included, whatever the rounding.
 
         Parameters
         ----------
@@ -73,7 +81,7 @@ class Value:
         bool
             Whether it does; False if it is not finite.
         """
-        return math.isfinite(reached) and abs(reached - self.value) <= self.tolerance
+        return math.isfinite(reached) and _at_most(abs(reached - self.value), self.tolerance, of=self.value)
 
     @property
     def aim(self) -> float | tuple[float, float]:
@@ -151,12 +159,16 @@ class Interval:
     def deviation(self, reached: float, scale: str) -> float:
         """Return the signed distance to the nearer end in tolerances; 0 inside.
 
+        On the log scale it is a distance of logarithms. On either scale it is -1 and 1 one tolerance away, at
+        low - tolerance and high + tolerance. If the tolerance is not below `low`, there is no ratio for
+        low - tolerance, and on the log scale the distance is -1 at the factor 1 + tolerance / low below it.
+
         Parameters
         ----------
         reached : float
             Value of the statistic.
         scale : {"linear", "log"}
-            Scale of the statistic; on "log" it is a distance of logarithms.
+            Scale of the statistic.
 
         Returns
         -------
@@ -167,11 +179,13 @@ class Interval:
         if scale == "log" and end != reached:
             if reached <= 0:
                 return -math.inf
-            return (math.log(reached) - math.log(end)) * end / self.tolerance
+            part = self.tolerance / end
+            falls = reached < end and part < 1
+            return (math.log(reached) - math.log(end)) / abs(math.log1p(-part if falls else part))
         return (reached - end) / self.tolerance
 
     def met(self, reached: float) -> bool:
-        """Whether a value lies inside, both ends included.
+        """Whether a value lies inside, both ends included, whatever the rounding.
 
         Parameters
         ----------
@@ -183,7 +197,7 @@ class Interval:
         bool
             Whether it does.
         """
-        return self.low <= reached <= self.high
+        return _at_most(self.low, reached, of=self.low) and _at_most(reached, self.high, of=self.high)
 
     @property
     def aim(self) -> float | tuple[float, float]:
@@ -221,6 +235,6 @@ class Interval:
         Returns
         -------
         float
-            The tolerance; on the log scale tolerance / high.
+            The tolerance; on the log scale ln(1 + tolerance / high), the nearer of the two ends.
         """
-        return self.relative_tolerance if scale == "log" else self.tolerance
+        return math.log1p(self.relative_tolerance) if scale == "log" else self.tolerance

@@ -9,6 +9,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from calibrate.calibration.trials.averages import format_statistic
 from calibrate.calibration.trials.summary import TrialSummary
 from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import CalibrateError, StoreError
@@ -84,9 +85,14 @@ def targets(results: Results) -> Section:
     sources = {objective.name: objective.target.source for objective in results.study.objectives}
     rows = []
     for target in best.targets:
-        row = [target.name, target.unit, target.aim, _number(target.reached)]
+        row = [
+            target.name,
+            target.unit,
+            target.aim,
+            format_statistic(target.reached, lower_bound=target.lower_bound),
+        ]
         if graphs:
-            row.append(f"{target.fresh.mean:.4g} ± {target.fresh.sd:.2g}" if target.fresh else "")
+            row.append(str(target.fresh) if target.fresh else "")
         met_there = target.met if target.fresh_met is None else target.fresh_met
         rows.append([*row, "yes" if met_there else "no", sources[target.name]])
     return Section(
@@ -195,7 +201,7 @@ def validation(results: Results, verdict: Verdict | None) -> Section:
     pictures = []
     if any(row.margin is not None for row in verdict.statistics):
         caption = (
-            "Differences between the simulators with 90 % confidence intervals; the band is the tolerance."
+            "Differences between the simulators with their confidence intervals; the band is the tolerance."
         )
         pictures = [Picture(name="validation", figure=verdict_figure(verdict), caption=caption, alt=caption)]
     heads = ["statistic", "unit", *verdict.names]
@@ -297,7 +303,11 @@ def front(results: Results) -> Section:
         return Section(name="front", title="Pareto front")
     names = [objective.name for objective in results.study.objectives]
     rows = [
-        [str(best.number), *(_number(t.reached) for t in best.targets), *map(_format, best.params.values())]
+        [
+            str(best.number),
+            *(format_statistic(t.reached, lower_bound=t.lower_bound) for t in best.targets),
+            *map(_format, best.params.values()),
+        ]
         for best in results.front
     ]
     pictures = []

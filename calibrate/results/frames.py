@@ -49,9 +49,10 @@ def frame_of_statistics(trials: Sequence[FrozenTrial], simulations: Sequence[Sim
             estimate.error,
             estimate.support,
             estimate.note,
+            estimate.lower_bound,
         )
         for simulation in simulations
         for name, estimate in simulation.estimates.items()
     ]
-    columns = ["trial", "stage", "graph", "statistic", "value", "error", "support", "note"]
+    columns = ["trial", "stage", "graph", "statistic", "value", "error", "support", "note", "lower_bound"]
     return pd.DataFrame(rows, columns=columns).astype({"trial": "Int64"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,8 @@ from typing import Any, Self
 from optuna.trial import FrozenTrial
 from sqlalchemy import ColumnElement, Engine, Select, inspect, literal, select
 
+from calibrate.calibration.search.optuna_trials import UUID
+from calibrate.calibration.trials.rescored import SCORING, rescored
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import StoreError
@@ -112,10 +114,25 @@ class Reader:
                         f"{self.shown_url}: another program deleted or renamed Optuna's study "
                         f"'{self._study.name}'; calibrate run makes its trials again from the simulations"
                     )
-                return trials
+                if study_id is None:
+                    return []
+                older = SCORING not in storage.get_study_system_attrs(study_id)
+            return self.rescore(trials) if older else trials
         finally:
             storage.remove_session()
             storage.engine.dispose()
+
+    def rescore(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """These trials with the scores that their simulations have by the rule of this version."""
+        by_uuid: dict[str, list[Simulation]] = {}
+        for simulation in self.simulations() if trials else ():
+            by_uuid.setdefault(simulation.uuid, []).append(simulation)
+        uuids = [str(trial.user_attrs[UUID]) for trial in trials]
+        with database_errors.translating_damage(self._url):
+            return [
+                rescored(self._study, trial, by_uuid.get(uuid, []))
+                for trial, uuid in zip(trials, uuids, strict=True)
+            ]
 
     def simulations(self, uuid: str | None = None) -> list[Simulation]:
         """All simulations of the study, or of one candidate, in order of completion, without observations."""

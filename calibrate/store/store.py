@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial
 from sqlalchemy import Connection, delete, select
 
 from calibrate.calibration.search.optuna_trials import INDEX, UUID, Claim
+from calibrate.calibration.trials.rescored import RULE, SCORING
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import StoreError
@@ -76,6 +77,7 @@ class Store:
         self._engine = connections.connect(self._url)
         self._reader = Reader(study, url, engine=self._engine)
         self._mirrored: dict[str, int] = {}  # trial numbers by UUID
+        self._rescored: dict[str, FrozenTrial] = {}  # of a study that an older version began, by UUID
         self._unheard: list[FrozenTrial] = []  # trials of other runs that `news` has not returned yet
         self.broken = False  # whether a connection broke, perhaps after a write was committed
         self._artifacts: dict[str, dict[str, str]] = {}  # of trials that are not mirrored yet, by UUID
@@ -281,6 +283,11 @@ class Store:
         with database_errors.translating_errors(self._url), connections.writing(self._engine) as connection:
             connection.execute(delete(SIMULATION).where(*others))
 
+    def verdicts_on(self, trial: int) -> list[Verdict]:
+        """All verdicts on a trial, the oldest first."""
+        with database_errors.translating_errors(self._url), self._engine.connect() as connection:
+            return [one for one in verdicts.all_of(connection, self._study.name) if one.trial == trial]
+
     def keep_verdict(self, verdict: Verdict) -> None:
         """Store a verdict, and add it to the study's note in Optuna's dashboard."""
         with database_errors.translating_errors(self._url):
@@ -373,6 +380,8 @@ class Store:
             directions = [StudyDirection.MINIMIZE] * len(values)
             self._optuna_study = self._optuna.create_new_study(directions, study.name)
             self._optuna.set_study_system_attr(self._optuna_study, METRIC_NAMES, list(values))
+            self._optuna.set_study_system_attr(self._optuna_study, SCORING, RULE)
+        self._older = SCORING not in self._optuna.get_study_system_attrs(self._optuna_study)
         self._study_of_optuna = optuna.load_study(study_name=study.name, storage=self._optuna)
         self._coordinator = Coordinator(self._engine, self._id)
 
@@ -380,7 +389,12 @@ class Store:
         all_trials = self._study_of_optuna.get_trials(deepcopy=False)
         trials = [trial for trial in all_trials if trial.state.is_finished()]
         check_trials(trials)
-        return trials
+        if not self._older:
+            return trials
+        new = [trial for trial in trials if trial.user_attrs[UUID] not in self._rescored]
+        for trial in self._reader.rescore(new):
+            self._rescored[str(trial.user_attrs[UUID])] = trial
+        return [self._rescored[str(trial.user_attrs[UUID])] for trial in trials]
 
     def _look(self) -> None:
         """Take in the trials that other runs have created."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import optuna
 from sqlalchemy import Connection, inspect, select
 
+from calibrate.calibration.trials.averages import format_statistic
 from calibrate.calibration.validation.verdict import Verdict, as_json, from_json
 from calibrate.store.schema import STUDY, VERDICT
 
@@ -31,6 +32,12 @@ def add(connection: Connection, study: int, verdict: Verdict) -> None:
 
 def verdicts_of(connection: Connection, study: str) -> list[Verdict]:
     """The latest verdict on each trial in each mode, by trial; none if the tables are too old."""
+    latest = {(verdict.trial, verdict.exact): verdict for verdict in all_of(connection, study)}
+    return [latest[key] for key in sorted(latest)]
+
+
+def all_of(connection: Connection, study: str) -> list[Verdict]:
+    """All verdicts of a study, the oldest first; none if the tables are too old."""
     if not inspect(connection).has_table(VERDICT.name):
         return []
     query = (
@@ -39,11 +46,7 @@ def verdicts_of(connection: Connection, study: str) -> list[Verdict]:
         .where(STUDY.c.name == study)
         .order_by(VERDICT.c.id)
     )
-    latest = {
-        (verdict.trial, verdict.exact): verdict
-        for verdict in (from_json(content) for content in connection.scalars(query))
-    }
-    return [latest[key] for key in sorted(latest)]
+    return [from_json(content) for content in connection.scalars(query)]
 
 
 def write_note(storage: optuna.storages.BaseStorage, study: str, verdicts: Sequence[Verdict]) -> None:
@@ -76,11 +79,11 @@ def _table(verdict: Verdict) -> list[str]:
     if verdict.exact or not rows:
         return []
     lines = [
-        f"| statistic | target | {verdict.simulators[0]} | difference | 90 % CI | equivalent |",
+        f"| statistic | target | {verdict.simulators[0]} | difference | {verdict.interval} | equivalent |",
         "|---|---|---|---|---|---|",
     ]
     for row in rows:
-        mean = "undefined" if row.reference.mean is None else f"{row.reference.mean:.4g}"
+        mean = format_statistic(row.reference.mean, lower_bound=row.reference.lower_bound)
         sign = "×" if row.scale == "log" else ""
         between, interval = "", ""
         if row.difference is not None:

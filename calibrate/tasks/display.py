@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from calibrate.calibration.progress import Progress
+from calibrate.calibration.trials.averages import format_statistic
 from calibrate.calibration.trials.summary import TargetResult, TrialSummary
 from calibrate.calibration.validation.progress import Replicated
 from calibrate.study.graph_numbers import Purpose
@@ -239,7 +240,7 @@ def _draw_targets(best: TrialSummary, width: int) -> Table:
         style = "green" if target.met else "red"
         row = [
             Text(f"{'✓' if target.met else '✗'} {target.name}", style),
-            Text("undefined" if target.reached is None else f"{target.reached:.3g}", justify="right"),
+            Text(format_statistic(target.reached, lower_bound=target.lower_bound, digits=3), justify="right"),
             Text(target.unit, "dim"),
             Text(f"target {target.aim}", "dim"),
         ]

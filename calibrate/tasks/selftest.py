@@ -226,8 +226,8 @@ def _find_network(
                 continue
             outcomes = pool.run(jobs, timing=study.stages[-1])
             simulations = [candidate.simulation(study, outcome, last) for outcome in outcomes]
-            if _is_usable(study, simulations):
-                seen = [replace(simulation, realisation=0) for simulation in simulations]  # as in the search
+            seen = [replace(simulation, realisation=0) for simulation in simulations]  # as in the search
+            if _is_usable(study, seen):
                 return planted, search_estimates(study, seen)
     raise StudyError(
         f"none of {ATTEMPTS} networks drawn from the ranges of {study.path} yields all statistics of "

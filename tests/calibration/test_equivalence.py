@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from calibrate.calibration.validation.paired_tests import (
+    alpha_of,
     compare_pairs,
     distance,
     holm,
@@ -163,3 +164,24 @@ def test_a_shift_of_every_graph_is_seen():
     one = distance(a[:1], b[:1])
     assert one is not None
     assert math.isnan(one.p)  # a single graph tells nothing about chance
+
+
+@pytest.mark.slow
+def test_the_looks_together_err_in_a_twentieth_of_cases_whatever_the_advice():
+    assert sum(alpha_of(look) for look in range(1, 30)) == pytest.approx(0.05)
+    random, repeats, confirmed, at_once = np.random.default_rng(7), 1500, 0, 0
+    for _ in range(repeats):
+        d, look = random.normal(1.0, 1.0, size=24), 1  # the true difference is the margin
+        at_once += compare_pairs(d, margin=1.0).p_equivalent < 0.05
+        while look <= 4 and len(d) < 1000:
+            found = compare_pairs(d, margin=1.0)
+            if found.p_equivalent < alpha_of(look) or found.p_beyond < alpha_of(look):
+                confirmed += found.p_equivalent < alpha_of(look)
+                break
+            look += 1
+            needed = replicates_needed(1.0, found.sd, found.mean, alpha=alpha_of(look)) or 1000
+            n = min(max(needed, len(d) + 1), 1000)
+            d = np.append(d, random.normal(1.0, 1.0, size=n - len(d)))
+    chance = 3 * math.sqrt(0.05 * 0.95 / repeats)
+    assert at_once / repeats == pytest.approx(0.05, abs=chance)
+    assert 0.03 < confirmed / repeats < 0.05 + chance

@@ -7,13 +7,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from calibrate import Estimate, Study, TargetResult, TrialSummary
 from calibrate.calibration.trials.simulation import Simulation
+from calibrate.calibration.validation.validate import number_of_look
 from calibrate.calibration.validation.verdict import (
     SpikesCompared,
     Verdict,
@@ -118,7 +121,7 @@ def test_two_that_agree_are_confirmed(study):
     assert rate.difference == pytest.approx(-0.1)
     assert rate.reference.mean == pytest.approx(5.0)
     assert rate.reference.sd == pytest.approx(1.0, abs=0.25)
-    half = 1.795885 * 0.2 / math.sqrt(12)  # Student's t, 11 degrees of freedom, 95 %
+    half = stats.t.ppf(0.96, 11) * 0.2 / math.sqrt(12)  # the first look is at 4 %
     assert (rate.low, rate.high) == pytest.approx((-0.1 - half, -0.1 + half), rel=1e-5)
     assert found.replicates == 12
     assert 0.99 < found.power <= 1
@@ -152,8 +155,10 @@ def test_too_much_noise_leaves_it_open_and_says_how_many_would_decide(study):
     a = side(4, rate_E=5.2 + noise(4, 1.0, 1))
     found = verdict(study, a, side(4, rate_E=[5.0] * 4))
     assert found.verdict == "undecided"
-    assert found.needed == row(found, "rate_E").needed == 15
-    assert found.reasons == ("rate_E may differ by its tolerance (15 replicates would decide)",)
+    assert found.needed == row(found, "rate_E").needed == 25
+    assert found.reasons == (
+        "rate_E may differ by its tolerance (25 replicates would decide in look 2, at 0.8 %)",
+    )
     assert found.power < 0.5
 
 
@@ -218,8 +223,10 @@ def test_defined_in_one_only_is_a_difference(study):
 
 def test_a_lower_bound_is_no_value_to_compare(study):
     bounds = [Estimate(100.0, lower_bound=k < 2) for k in range(12)]
-    found = verdict(study, side(12, dwell_time=bounds), side(12))
+    assert verdict(study, side(12, dwell_time=bounds), side(12)).verdict == "not_confirmed"
+    found = verdict(study, side(12, dwell_time=bounds), side(12), missed=["dwell_time"])
     assert found.verdict == "confirmed"
+    assert row(found, "dwell_time").reference.lower_bound
     assert row(found, "dwell_time").note == "defined in both on 10 of 12 graphs"
     assert row(found, "dwell_time").reference.defined == 10
 
@@ -287,3 +294,23 @@ def test_spike_trains_confirm_where_all_are_identical(study):
         "graph 1000: identical for 12.3 ms, then a spike of E neuron 3 at 12.4 ms in NEST only",
     )
     assert from_json(json.loads(json.dumps(as_json(found)))) == found
+
+
+def test_a_target_of_a_statistic_that_is_undefined_on_one_graph_is_missed_and_the_reason_says_so(study):
+    some = side(5, dwell_time=[100.0, 102.0, 98.0, 100.0, math.nan])
+    found = verdict(study, some, None)
+    assert found.reasons == (
+        "dwell_time is 100 ms where it is defined, but undefined on 1 graph, target 100 ± 25",
+    )
+
+
+def test_a_look_at_the_same_replicates_is_no_new_one(study):
+    a = side(4, rate_E=5.2 + noise(4, 1.0, 1))
+    first = verdict(study, a, side(4))
+    more = replace(first, replicates=25)
+    look = partial(number_of_look, duration_ms=first.duration_ms)
+    assert look([], replicates=4) == 1
+    assert look([first, first], replicates=4) == 1
+    assert look([first], replicates=25) == 2
+    assert look([first, more], replicates=60) == 3
+    assert look([replace(first, simulators=NAMES[:1])], replicates=25) == 1

@@ -306,8 +306,8 @@ def test_inside_an_interval_there_is_no_deviation_and_outside_it_is_that_from_th
     assert target.deviation(24.0, "linear") == pytest.approx(2.0)
     assert target.deviation(7.0, "linear") == pytest.approx(-1.5)
     assert [target.deviation(x, "log") for x in (10.0, 20.0)] == [0.0, 0.0]
-    assert target.deviation(40.0, "log") == pytest.approx(math.log(2) * 20 / 2)
-    assert target.deviation(5.0, "log") == pytest.approx(-math.log(2) * 10 / 2)
+    assert target.deviation(40.0, "log") == pytest.approx(math.log(2) / math.log(22 / 20))
+    assert target.deviation(5.0, "log") == pytest.approx(-math.log(2) / math.log(10 / 8))
     assert target.deviation(0.0, "log") == -math.inf
 
 
@@ -443,3 +443,28 @@ def test_what_comes_of_numpy_numbers_can_be_written_as_json() -> None:
     objective = Objective(statistic=rate, target=Interval(1.0, 2.0, 1.0))
     estimate = Estimate(np.float64(1.5))
     assert json.loads(json.dumps([objective.loss(estimate), objective.met(estimate)])) == [0.0, True]
+
+
+def test_one_tolerance_beyond_an_interval_is_one_on_either_scale():
+    target = Interval(80.0, 120.0, 20.0)
+    for scale in ("linear", "log"):
+        ends = [target.deviation(x, scale) for x in (60.0, 80.0, 100.0, 120.0, 140.0)]
+        assert ends == pytest.approx([-1, 0, 0, 0, 1])
+    # Without a positive value one tolerance below, the same factor as above counts.
+    wide = Interval(10.0, 50.0, 10.0)
+    assert wide.deviation(5.0, "log") == pytest.approx(-1)
+    assert wide.deviation(60.0, "log") == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("target", "ends"),
+    [
+        (Value(6.5, 0.4), (6.1, 6.9)),
+        (Value(0.3, 0.1), (0.2, 0.4)),
+        (Interval(6.1, 6.9, 0.4), (6.5 - 0.4, 6.5 + 0.4)),
+    ],
+)
+def test_the_ends_of_a_target_meet_it_whatever_the_rounding(target, ends):
+    assert all(target.met(value) for value in ends)
+    assert not target.met(target.ends[1] + 1e-9)
+    assert not target.met(target.ends[0] - 1e-9)

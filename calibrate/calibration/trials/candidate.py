@@ -14,7 +14,7 @@ from calibrate.calibration.search.search import candidate_seed
 from calibrate.calibration.trials.averages import search_estimates
 from calibrate.calibration.trials.score import score, worst_violations
 from calibrate.calibration.trials.simulation import Simulation
-from calibrate.calibration.trials.summary import finite
+from calibrate.calibration.trials.summary import finite, lower_bounds
 from calibrate.errors import ObjectiveError
 from calibrate.objective import Estimate
 from calibrate.objective.panel import evaluate
@@ -80,6 +80,8 @@ class Candidate:
         result = score(study, self.simulations)
         estimates = search_estimates(study, self.simulations)
         attributes |= {statistic.name: finite(estimates[statistic.name].value) for statistic in study.judged}
+        if bounds := [name for name in lower_bounds(estimates) if name in attributes]:
+            attributes["lower_bounds"] = bounds
         stage = max(simulation.stage for simulation in self.simulations)
         attributes |= {"stage": stage, "graphs": len(self.simulations_of(stage))}
         return Answer(

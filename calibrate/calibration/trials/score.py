@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from calibrate.calibration.trials.averages import combine, scored
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.objective import UNDEFINED, Objective
 from calibrate.study import Study
@@ -19,9 +20,10 @@ INFEASIBLE = 2 * UNDEFINED
 class Score:
     """The losses of a candidate and its violations of the constraints.
 
-    losses      of all objectives, in their order, each averaged over graphs
+    losses      of all objectives, in their order, each of the mean over graphs
     loss        sum_k w_k losses_k / sum_k w_k
-    violations  of all constraints, each the largest over its simulations; 0 if the constraint is satisfied
+    violations  of all constraints, each of the mean over graphs, in the stage where it is largest; 0 if the
+                constraint is satisfied
 
     All losses of a candidate that breaks a constraint are INFEASIBLE (1 + v / (1 + v)), where v is the sum of
     the violations. They are graded, and larger than all losses of candidates that break no constraint.
@@ -43,23 +45,29 @@ def score(study: Study, simulations: Sequence[Simulation]) -> Score:
     if broken:
         loss = INFEASIBLE * (1 + broken / (1 + broken))
         return Score(losses=(loss,) * len(study.objectives), loss=loss, violations=violations)
-    last = len(study.stages)
-    full = [simulation.estimates for simulation in simulations if simulation.stage == last]
-    losses = tuple(
-        float(np.mean([objective.loss(estimates[objective.name]) for estimates in full]))
-        for objective in study.objectives
-    )
+    means = combine([simulation.estimates for simulation in scored(study, simulations, len(study.stages))])
+    losses = tuple(objective.loss(means[objective.name]) for objective in study.objectives)
     return Score(losses=losses, loss=weighted_mean(study.objectives, losses), violations=violations)
 
 
 def worst_violations(study: Study, simulations: Sequence[Simulation]) -> dict[str, float]:
-    """The largest violation of each constraint; stages before the last judge only statistics that screen."""
+    """The violation of each constraint by the mean over graphs, in the stage where it is largest.
+
+    Stages before the last judge only statistics that screen.
+    """
+    last = len(study.stages)
+    by_stage = {stage: scored(study, simulations, stage) for stage in range(1, last + 1)}
+    means = {
+        stage: combine([one.estimates for one in of_stage])
+        for stage, of_stage in by_stage.items()
+        if of_stage
+    }
     return {
         constraint.name: max(
             (
-                constraint.violation(simulation.estimates[constraint.name])
-                for simulation in simulations
-                if constraint.statistic.screens or simulation.stage == len(study.stages)
+                constraint.violation(of_stage[constraint.name])
+                for stage, of_stage in means.items()
+                if constraint.statistic.screens or stage == last
             ),
             default=0.0,
         )

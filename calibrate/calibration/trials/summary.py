@@ -10,7 +10,13 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from calibrate.calibration.search.optuna_trials import loss_of
-from calibrate.calibration.trials.averages import Summary, average, combine, search_estimates
+from calibrate.calibration.trials.averages import (
+    Summary,
+    average,
+    combine,
+    format_statistic,
+    search_estimates,
+)
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.errors import StoreError
 from calibrate.objective import Estimate
@@ -31,9 +37,10 @@ class TargetResult:
     tolerance : float
         Tolerance of the target.
     reached : float or None
-        Value of the trial, the mean over the graphs of the search; None if it is undefined.
+        Value of the trial, the mean over the graphs of the search on which it is defined; None if there are
+        none.
     met : bool
-        Whether that value meets the target.
+        Whether that value meets the target, defined on every graph and no lower bound on any.
     unit : str
         Unit of the statistic, or "".
     note : str
@@ -41,7 +48,9 @@ class TargetResult:
     fresh : Summary or None
         Mean and standard deviation on graphs that the search never saw; None if there are none.
     fresh_met : bool or None
-        Whether that mean meets the target.
+        Whether that mean meets the target, by the same rule.
+    lower_bound : bool
+        Whether `reached` is a lower bound: the true value may be higher.
     """
 
     name: str
@@ -53,6 +62,7 @@ class TargetResult:
     note: str
     fresh: Summary | None = None
     fresh_met: bool | None = None
+    lower_bound: bool = False
 
     @property
     def aim(self) -> str:
@@ -62,11 +72,10 @@ class TargetResult:
         return f"{self.target:g} ± {self.tolerance:g}"
 
     def __str__(self) -> str:
-        value = "undefined" if self.reached is None else f"{self.reached:.4g}"
+        value = format_statistic(self.reached, lower_bound=self.lower_bound)
         text = f"{value} {self.unit}".rstrip() + f" (target {self.aim}, {'met' if self.met else 'not met'}"
         if self.fresh is not None:
-            spread = "" if math.isnan(self.fresh.sd) else f" ± {self.fresh.sd:.2g}"
-            text += f"; fresh graphs {self.fresh.mean:.4g}{spread}"
+            text += f"; fresh graphs {self.fresh}"
         return text + ")"
 
 
@@ -83,15 +92,17 @@ class TrialSummary:
     parameters : dict of str to object
         Values of all parameters that the study names.
     loss : float
-        Mean loss over the graphs.
+        Loss of the mean over the graphs.
     graphs : int
         Number of graphs.
     statistics : dict of str to float or None
-        Means of the statistics over these graphs; None if one is undefined.
+        Means of the statistics over those of these graphs on which they are defined; None if there are none.
     targets : sequence of TargetResult
         The targets and what was reached.
     fresh : dict of str to Summary
         Mean and standard deviation of the statistics on graphs that the search never saw.
+    lower_bounds : tuple of str
+        Names of the statistics whose mean is a lower bound.
     """
 
     number: int
@@ -102,6 +113,7 @@ class TrialSummary:
     statistics: Mapping[str, float | None]
     targets: Sequence[TargetResult]
     fresh: Mapping[str, Summary] = field(default_factory=dict)
+    lower_bounds: tuple[str, ...] = ()
 
     @property
     def all_met(self) -> bool:
@@ -147,6 +159,7 @@ def target_results(
                 note=estimate.note,
                 fresh=average([graph[name] for graph in fresh]) if fresh else None,
                 fresh_met=objective.met(of_fresh[name]) if fresh else None,
+                lower_bound=estimate.lower_bound,
             )
         )
     return results
@@ -163,7 +176,7 @@ def summarize(study: Study, trial: FrozenTrial, simulations: Sequence[Simulation
     estimates = search_estimates(study, simulations)
     fresh = [
         simulation.estimates
-        for simulation in simulations
+        for simulation in sorted(simulations, key=lambda simulation: simulation.realisation)
         if study.purpose(simulation.stage, simulation.realisation) == Purpose.FRESH and not simulation.failed
     ]
     return TrialSummary(
@@ -175,7 +188,13 @@ def summarize(study: Study, trial: FrozenTrial, simulations: Sequence[Simulation
         statistics={name: finite(estimate.value) for name, estimate in estimates.items()},
         targets=target_results(study, estimates, fresh),
         fresh={name: average([graph[name] for graph in fresh]) for name in fresh[0]} if fresh else {},
+        lower_bounds=lower_bounds(estimates),
     )
+
+
+def lower_bounds(estimates: Mapping[str, Estimate]) -> tuple[str, ...]:
+    """The names of the statistics that are lower bounds: a table or JSON that prints values marks them."""
+    return tuple(name for name, estimate in estimates.items() if estimate.lower_bound)
 
 
 def of_search(study: Study, simulations: Sequence[Simulation]) -> list[Simulation]:
@@ -194,7 +213,12 @@ def summary_json(best: TrialSummary) -> dict[str, Any]:
         printed["fresh"] = {
             "graphs": next(iter(best.fresh.values())).graphs,
             "statistics": {
-                name: {"mean": finite(summary.mean), "sd": finite(summary.sd)}
+                name: {
+                    "mean": finite(summary.mean),
+                    "sd": finite(summary.sd),
+                    "undefined": summary.undefined,
+                    "lower_bound": summary.lower_bound,
+                }
                 for name, summary in best.fresh.items()
             },
             "met": {target.name: target.fresh_met for target in best.targets},

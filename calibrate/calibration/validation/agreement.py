@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
-import numpy as np
-
+from calibrate.calibration.trials.averages import average, format_statistic, mean_over
 from calibrate.calibration.trials.summary import TargetResult, finite
 from calibrate.calibration.validation.paired_tests import (
     ALPHA,
     Paired,
+    alpha_of,
     compare_pairs,
     distance,
     holm,
@@ -34,11 +34,18 @@ Estimates = Sequence[Mapping[str, Estimate]]
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """A statistic in one simulator: mean and standard deviation over the graphs where it is defined."""
+    """A statistic in one simulator: mean and standard deviation over the graphs where it is defined.
+
+    defined      number of graphs where it is defined and no lower bound; only these are compared
+    undefined    number of graphs where it is undefined
+    lower_bound  whether it is a lower bound on any graph, and the mean therefore too
+    """
 
     mean: float | None
     sd: float | None
     defined: int
+    undefined: int = 0
+    lower_bound: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,18 +54,18 @@ class Agreement:
 
     scale       "linear": differences are reference - other; "log": ratios reference / other
     difference  mean of the paired differences, or geometric mean of the ratios
-    low, high   90 % confidence interval of `difference`
+    low, high   confidence interval of `difference`, of 1 - 2 alpha: 90 % for an alpha of 5 %
     margin      the largest difference that does not matter: the objective's tolerance, a factor on the log
                 scale; None: the statistic has no objective, so nothing is decided
-    decision    equivalent: by two one-sided tests at 5 % each; different: beyond the margin, or defined on
-                more graphs in one simulator (Holm-adjusted, 5 %)
+    decision    equivalent: by two one-sided tests at alpha each; different: beyond the margin, or defined on
+                more graphs in one simulator (Holm-adjusted, alpha)
     p           of equivalence; if the decision is "different", of the difference
-    differs     whether the two differ at all, whatever the margin (Holm-adjusted over all statistics, 5 %)
+    differs     whether the two differ at all, whatever the margin (Holm-adjusted over all statistics, alpha)
     power       probability that this number of replicates with this standard deviation shows two identical
                 simulators to be equivalent
-    needed      if undecided, number of replicates that would decide; None: more than 10,000
+    needed      if undecided, number of replicates that would decide in the next look; None: more than 10,000
     aim         the target
-    met         whether the reference's mean meets the target
+    met         whether the reference's mean meets the target, defined on every graph and no lower bound
     claimed     whether the trial met the target
     """
 
@@ -97,8 +104,12 @@ class Agreement:
     @property
     def missed(self) -> str:
         """A sentence on the missed target and the mean."""
-        mean = "undefined" if self.reference.mean is None else f"{self.reference.mean:.4g} {self.unit}"
-        return f"{self.name} is {mean}".rstrip() + f", target {self.aim}"
+        side = self.reference
+        mean = format_statistic(side.mean, lower_bound=side.lower_bound)
+        mean += f" {self.unit}" if self.unit and side.mean is not None else ""
+        if side.undefined and side.mean is not None:
+            mean += f" where it is defined, but undefined on {_count(side.undefined)}"
+        return f"{self.name} is {mean}, target {self.aim}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,10 +132,23 @@ class Shift:
     differs: bool
 
 
+def _count(graphs: int) -> str:
+    return f"{graphs} graph{'s' * (graphs != 1)}"
+
+
 def agreements(
-    study: Study, targets: Mapping[str, TargetResult], reference: Estimates, other: Estimates | None
+    study: Study,
+    targets: Mapping[str, TargetResult],
+    reference: Estimates,
+    other: Estimates | None,
+    *,
+    look: int = 1,
 ) -> list[Agreement]:
-    """The agreement in each statistic of `study`, from pairs on the same graph; `targets` are the trial's."""
+    """The agreement in each statistic of `study`, from pairs on the same graph.
+
+    targets  of the trial
+    look     how often, this time included, the trial was looked at: it sets the error rate of all tests
+    """
     objectives = {objective.name: objective for objective in study.objectives}
     rows = [
         _describe_reference(statistic, objectives.get(statistic.name), targets, reference)
@@ -138,6 +162,7 @@ def agreements(
             objectives.get(statistic.name),
             [estimates[statistic.name] for estimates in reference],
             [estimates[statistic.name] for estimates in other],
+            look,
         )
         for statistic in study.statistics
     ]
@@ -147,7 +172,7 @@ def agreements(
     names = [pair.statistic.name for pair in judged]
     beyond = dict(zip(names, holm([pair.p_beyond for pair in judged]), strict=True))
     return [
-        pair.complete(row, differs=p < ALPHA, p_beyond=beyond.get(row.name, 1.0))
+        pair.complete(row, differs=p < alpha_of(look), p_beyond=beyond.get(row.name, 1.0))
         for row, pair, p in zip(rows, compared, adjusted, strict=True)
     ]
 
@@ -182,11 +207,13 @@ def _is_usable(estimate: Estimate) -> bool:
 
 
 def _side(estimates: Sequence[Estimate]) -> Side:
-    values = [float(estimate.value) for estimate in estimates if _is_usable(estimate)]
+    summary = average(estimates)
     return Side(
-        mean=float(np.mean(values)) if values else None,
-        sd=float(np.std(values, ddof=1)) if len(values) > 1 else None,
-        defined=len(values),
+        mean=finite(summary.mean),
+        sd=finite(summary.sd),
+        defined=sum(map(_is_usable, estimates)),
+        undefined=summary.undefined,
+        lower_bound=summary.lower_bound,
     )
 
 
@@ -196,14 +223,13 @@ def _describe_reference(
     targets: Mapping[str, TargetResult],
     reference: Estimates,
 ) -> Agreement:
-    side = _side([estimates[statistic.name] for estimates in reference])
+    estimates = [of_graph[statistic.name] for of_graph in reference]
+    side = _side(estimates)
     row = Agreement(name=statistic.name, unit=statistic.unit, scale=statistic.scale, reference=side)
     if objective is None:
         return row
     target = targets[objective.name]
-    # If the statistic is undefined on most graphs, its mean over the others is not representative.
-    representative = side.mean is not None and 2 * side.defined > len(reference)
-    met = representative and objective.met(Estimate(side.mean or 0.0))
+    met = bool(estimates) and objective.met(mean_over(estimates))
     return replace(row, aim=target.aim, met=met, claimed=target.met)
 
 
@@ -215,6 +241,11 @@ class _Compared:
     objective: Objective | None
     reference: Sequence[Estimate]
     other: Sequence[Estimate]
+    look: int
+
+    @cached_property
+    def alpha(self) -> float:
+        return alpha_of(self.look)
 
     @property
     def log(self) -> bool:
@@ -233,7 +264,9 @@ class _Compared:
             for a, b in zip(self.reference, self.other, strict=True)
             if _is_usable(a) and _is_usable(b) and (not self.log or min(a.value, b.value) > 0)
         ]
-        return compare_pairs([math.log(a / b) if self.log else a - b for a, b in pairs], self.margin)
+        return compare_pairs(
+            [math.log(a / b) if self.log else a - b for a, b in pairs], self.margin, alpha=self.alpha
+        )
 
     @cached_property
     def _sign(self) -> float:
@@ -273,12 +306,14 @@ class _Compared:
         n = len(self.reference)
         if test.n < n:
             row = replace(row, note=f"defined in both on {test.n} of {n} graphs")
-        row = replace(row, p=test.p_equivalent, power=power(margin, test.sd, test.n) if test.n > 1 else 0.0)
-        if p_beyond < ALPHA:
+        likely = power(margin, test.sd, test.n, alpha=self.alpha) if test.n > 1 else 0.0
+        row = replace(row, p=test.p_equivalent, power=likely)
+        if p_beyond < self.alpha:
             return replace(row, decision="different", p=p_beyond)
-        if test.p_equivalent < ALPHA and test.n >= FEWEST_PAIRS and 2 * test.n > n:
+        if test.p_equivalent < self.alpha and test.n >= FEWEST_PAIRS and 2 * test.n > n:
             return replace(row, decision="equivalent")
-        needed = replicates_needed(margin, test.sd, test.mean)
-        # If the statistic is undefined on some graphs, correspondingly more are needed.
-        needed = None if needed is None else math.ceil(max(needed, FEWEST_PAIRS) * n / test.n)
+        needed = replicates_needed(margin, test.sd, test.mean, alpha=alpha_of(self.look + 1))
+        # If the statistic is undefined on some graphs, correspondingly more are needed; in any case new ones.
+        if needed is not None:
+            needed = max(math.ceil(max(needed, FEWEST_PAIRS) * n / test.n), n + 1)
         return replace(row, decision="undecided", needed=needed)

@@ -15,7 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 ALPHA = 0.05
-"""Error rate of every test, and of each of two one-sided tests; confidence intervals therefore cover 90 %."""
+"""Error rate of every test, and of each of two one-sided tests, over all looks at one trial."""
+
+# Part of the error rate not yet spent that a look leaves to later ones.
+_LEFT = 0.2
 
 POWER = 0.9
 MOST_REPLICATES = 10_000
@@ -26,13 +29,24 @@ _QUANTILES = 400
 _POINTS = 512
 
 
+def alpha_of(look: int) -> float:
+    """The error rate of look number `look`, from 1: 4 %, 0.8 %, 0.16 % ..., 5 % in all.
+
+    Who validates a trial again because the first validation left it open tests the same hypothesis again, on
+    data that contain the first. By Bonferroni's inequality no rule on when to look again, and with how many
+    pairs, can raise the error rate above the sum (alpha spending: Lan & DeMets 1983). Most trials are looked
+    at once, so the first look gets most of it.
+    """
+    return ALPHA * (1 - _LEFT) * _LEFT ** (look - 1)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Paired:
     """Tests of the mean of paired differences d.
 
     n             number of pairs
     mean, sd      of d (ddof 1); the mean is nan without pairs, the sd for fewer than 2
-    low, high     90 % confidence interval of the mean (Student's t); nan for fewer than 2 pairs
+    low, high     confidence interval of the mean (Student's t), of 1 - 2 alpha; nan for fewer than 2 pairs
     p_zero        of the two-sided test of the null hypothesis that the mean is 0
     p_equivalent  of two one-sided tests of the null hypothesis that the mean is beyond the margin (Schuirmann
                   1987)
@@ -51,15 +65,15 @@ class Paired:
     p_beyond: float = 1.0
 
 
-def compare_pairs(differences: ArrayLike, margin: float | None = None) -> Paired:
-    """Test `differences`, shape (n,), all finite; `margin` > 0 has their unit."""
+def compare_pairs(differences: ArrayLike, margin: float | None = None, *, alpha: float = ALPHA) -> Paired:
+    """Test `differences`, shape (n,), all finite; `margin` > 0 has their unit; `alpha` sets the interval."""
     d = np.asarray(differences, dtype=float)
     n = d.size
     if n < 2:
         return Paired(n=n, mean=float(d.mean()) if n else math.nan, sd=math.nan)
     mean, sd = float(d.mean()), float(d.std(ddof=1))
     error = sd / math.sqrt(n)
-    half = float(stats.t.ppf(1 - ALPHA, n - 1)) * error
+    half = float(stats.t.ppf(1 - alpha, n - 1)) * error
     equivalent = beyond = 1.0
     if margin is not None:
         equivalent = max(_above(mean + margin, error, n), _above(margin - mean, error, n))
@@ -101,7 +115,7 @@ def holm(p: Sequence[float]) -> list[float]:
     return adjusted.tolist()
 
 
-def power(margin: float, sd: float, n: int, *, difference: float = 0.0) -> float:
+def power(margin: float, sd: float, n: int, *, difference: float = 0.0, alpha: float = ALPHA) -> float:
     """Probability that n pairs are found equivalent, their differences normal with `difference` and `sd`.
 
     This is the expectation over s of Phi((r - delta) / e) - Phi((-r - delta) / e), with delta = `difference`,
@@ -115,22 +129,22 @@ def power(margin: float, sd: float, n: int, *, difference: float = 0.0) -> float
     ranks = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
     s = sd * np.sqrt(stats.chi2.ppf(ranks, n - 1) / (n - 1))
     error = sd / math.sqrt(n)
-    room = np.maximum(margin - stats.t.ppf(1 - ALPHA, n - 1) * s / math.sqrt(n), 0.0)
+    room = np.maximum(margin - stats.t.ppf(1 - alpha, n - 1) * s / math.sqrt(n), 0.0)
     within = stats.norm.cdf((room - difference) / error) - stats.norm.cdf((-room - difference) / error)
     return float(np.mean(within))
 
 
-def power_beyond(margin: float, sd: float, n: int, *, difference: float) -> float:
+def power_beyond(margin: float, sd: float, n: int, *, difference: float, alpha: float = ALPHA) -> float:
     """Probability that n pairs detect a `difference` beyond the margin (noncentral t)."""
     if n < 2:
         return 0.0
     if sd == 0:
         return float(abs(difference) > margin)
     shift = (abs(difference) - margin) * math.sqrt(n) / sd
-    return float(stats.nct.sf(stats.t.ppf(1 - ALPHA, n - 1), n - 1, shift))
+    return float(stats.nct.sf(stats.t.ppf(1 - alpha, n - 1), n - 1, shift))
 
 
-def replicates_needed(margin: float, sd: float, difference: float) -> int | None:
+def replicates_needed(margin: float, sd: float, difference: float, *, alpha: float = ALPHA) -> int | None:
     """Number of pairs that decide with a probability of 90 % if these are the true difference and spread.
 
     None if it is more than 10,000, which means that the difference is close to the margin, or if `sd` or
@@ -140,13 +154,13 @@ def replicates_needed(margin: float, sd: float, difference: float) -> int | None
         return None
     decides = power if abs(difference) < margin else power_beyond
     low, high = 1, 2
-    while decides(margin, sd, high, difference=difference) < POWER:
+    while decides(margin, sd, high, difference=difference, alpha=alpha) < POWER:
         low, high = high, 2 * high
         if high > MOST_REPLICATES:
             return None
     while high - low > 1:
         middle = (low + high) // 2
-        if decides(margin, sd, middle, difference=difference) < POWER:
+        if decides(margin, sd, middle, difference=difference, alpha=alpha) < POWER:
             low = middle
         else:
             high = middle

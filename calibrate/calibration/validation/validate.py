@@ -35,6 +35,9 @@ class Keeps(KeepsSimulations, Protocol):
     def observation(self, uuid: str, *, stage: int, realisation: int) -> Observation:
         """The observation of a simulation. Raises StoreError if it was not stored."""
 
+    def verdicts_on(self, trial: int) -> list[Verdict]:
+        """All verdicts on a trial, the oldest first."""
+
     def keep_verdict(self, verdict: Verdict) -> None:
         """Store a verdict."""
 
@@ -111,6 +114,21 @@ def validate_trials(
     return verdicts
 
 
+def number_of_look(earlier: Sequence[Verdict], *, replicates: int, duration_ms: float) -> int:
+    """The number of a look at a trial's replicates, from 1, after these verdicts on the trial.
+
+    A look at the same replicates again is the same look.
+    """
+    seen = [
+        (verdict.replicates, verdict.duration_ms)
+        for verdict in earlier
+        if not verdict.exact and len(verdict.simulators) > 1
+    ]
+    looks = list(dict.fromkeys(seen))
+    this = (replicates, duration_ms)
+    return looks.index(this) + 1 if this in looks else len(looks) + 1
+
+
 def _check_exact(study: Study, sides: Sequence[Side], candidates: Sequence[Candidate]) -> None:
     """Raise SimulatorError or StudyError if spike trains cannot be compared."""
     if len(sides) < 2:
@@ -145,6 +163,11 @@ class _Comparison:
             simulators=[describe_simulator(simulations) for simulations in by_side],
             finished=_now(),
             samples=self._samples(study, *by_side) if len(by_side) > 1 else None,
+            look=number_of_look(
+                self.store.verdicts_on(trial.number),
+                replicates=len(by_side[0]),
+                duration_ms=by_side[0][0].duration_ms,
+            ),
         )
 
     def of_spikes(self, trial: FrozenTrial, candidate: Candidate) -> Verdict:

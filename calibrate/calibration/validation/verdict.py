@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
+from calibrate.calibration.trials.averages import format_statistic, mean_over
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.trials.summary import TrialSummary
 from calibrate.calibration.validation.agreement import (
@@ -18,7 +19,7 @@ from calibrate.calibration.validation.agreement import (
     agreements,
     shifts,
 )
-from calibrate.objective import Estimate
+from calibrate.calibration.validation.paired_tests import ALPHA, alpha_of
 from calibrate.study import Study
 
 Word = Literal["confirmed", "not_confirmed", "undecided", "targets_met", "targets_not_met"]
@@ -74,6 +75,11 @@ class Verdict:
         Each distribution in both simulators.
     spikes : tuple of SpikesCompared
         Spike trains of each graph, in exact mode, which compares these instead of statistics.
+    look : int
+        How often, this time included, the simulators were compared on this trial with another number of
+        replicates or another duration.
+    alpha : float
+        Error rate of the tests, 5 % over all looks together.
 
     Examples
     --------
@@ -99,6 +105,8 @@ class Verdict:
     statistics: tuple[Agreement, ...] = ()
     distributions: tuple[Shift, ...] = ()
     spikes: tuple[SpikesCompared, ...] = ()
+    look: int = 1
+    alpha: float = ALPHA  # of older versions, which did not count looks
 
     @property
     def exact(self) -> bool:
@@ -114,6 +122,11 @@ class Verdict:
     def good(self) -> bool:
         """Whether the trial is confirmed, or meets its targets in the only simulator."""
         return self.verdict in ("confirmed", "targets_met")
+
+    @property
+    def interval(self) -> str:
+        """Coverage of the confidence intervals for a reader: 92 % CI."""
+        return f"{100 * (1 - 2 * self.alpha):.3g} % CI"
 
     @property
     def differing(self) -> list[str]:
@@ -153,11 +166,12 @@ def judge(
     simulators: Sequence[str],
     finished: str,
     samples: tuple[Estimates, Estimates] | None = None,
+    look: int = 1,
 ) -> Verdict:
     """The verdict on `trial` from simulations in the reference simulator, and in a second one if available.
 
     Both used the same graphs, in the same order; graphs on which one of them failed are left out. `samples`
-    are estimates with samples on both sides, for the distributions.
+    are estimates with samples on both sides, for the distributions. `look` is this look's number.
     """
     completed = [k for k, a in enumerate(reference) if not a.failed and not (other and other[k].failed)]
     rows = agreements(
@@ -165,8 +179,11 @@ def judge(
         {target.name: target for target in trial.targets},
         [reference[k].estimates for k in completed],
         None if other is None else [other[k].estimates for k in completed],
+        look=look,
     )
-    word, why = _decide(study, rows, pairs=len(completed), paired=other is not None)
+    word, why = _decide(
+        study, rows, [reference[k].estimates for k in completed], paired=other is not None, look=look
+    )
     judged = [row for row in rows if row.margin is not None]
     needed = [row.needed for row in judged if row.decision == "undecided"]
     possible = [n for n in needed if n is not None]
@@ -185,6 +202,8 @@ def judge(
         failures={reason: reasons.count(reason) for reason in dict.fromkeys(reasons)},
         statistics=tuple(rows),
         distributions=tuple(shifts(study, *samples)) if samples else (),
+        look=look,
+        alpha=alpha_of(look),
     )
 
 
@@ -209,16 +228,20 @@ def judge_spikes(
     )
 
 
-def _decide(study: Study, rows: Sequence[Agreement], *, pairs: int, paired: bool) -> tuple[Word, list[str]]:
+def _decide(
+    study: Study, rows: Sequence[Agreement], reference: Estimates, *, paired: bool, look: int
+) -> tuple[Word, list[str]]:
+    pairs = len(reference)
     if paired and pairs < FEWEST_PAIRS:
         return "undecided", [f"{pairs} pairs of simulations completed, but {FEWEST_PAIRS} are needed"]
     # With two simulators, targets that the trial itself missed do not count against it.
     missed = [row.missed for row in rows if row.met is False and (row.claimed or not paired)]
-    means = {row.name: row.reference.mean for row in rows}
-    for constraint in study.constraints:
-        mean = means[constraint.name]
-        if mean is not None and constraint.violation(Estimate(mean)):
-            missed.append(f"{constraint.name} is {mean:.4g}, which breaks its constraint")
+    for constraint in study.constraints if reference else ():
+        mean = mean_over([estimates[constraint.name] for estimates in reference])
+        if constraint.violation(mean):
+            value = format_statistic(mean.value, lower_bound=mean.lower_bound)
+            some = " on some graphs and undefined on others" if mean.undefined and mean.defined else ""
+            missed.append(f"{constraint.name} is {value}{some}, which breaks its constraint")
     if not paired:
         return ("targets_not_met" if missed else "targets_met"), missed
     apart = [row.apart for row in rows if row.decision == "different"]
@@ -226,6 +249,7 @@ def _decide(study: Study, rows: Sequence[Agreement], *, pairs: int, paired: bool
         return "not_confirmed", [*apart, *missed]
     open_ = [row for row in rows if row.decision == "undecided"]
     return ("undecided" if open_ else "confirmed"), [
-        f"{row.name} may differ by its tolerance ({row.needed or 'more than 10,000'} replicates would decide)"
+        f"{row.name} may differ by its tolerance ({row.needed or 'more than 10,000'} replicates would decide "
+        f"in look {look + 1}, at {100 * alpha_of(look + 1):.2g} %)"
         for row in open_
     ]

@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.table import Table
 
 from calibrate.calibration.single_simulation import Simulated
+from calibrate.calibration.trials.averages import format_statistic
 from calibrate.calibration.trials.summary import finite, target_results
 from calibrate.cli.output import print_line
-from calibrate.cli.tables.trials import format_number, format_yes_or_no, print_notes
+from calibrate.cli.tables.trials import format_yes_or_no, print_notes
 from calibrate.objective import Estimate
 from calibrate.study import Study
 
@@ -33,7 +34,11 @@ def print_statistics(console: Console, study: Study, estimates: Mapping[str, Est
     for column in ("statistic", "value", "unit", "target", "met"):
         table.add_column(column, justify="right" if column in ("value", "target") else "left")
     for name, estimate in estimates.items():
-        row = [name, format_number(finite(estimate.value)), units.get(name, "")]
+        row = [
+            name,
+            format_statistic(finite(estimate.value), lower_bound=estimate.lower_bound),
+            units.get(name, ""),
+        ]
         if name in targets:
             table.add_row(*row, targets[name].aim, format_yes_or_no(targets[name].met))
         else:

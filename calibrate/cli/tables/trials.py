@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from calibrate.calibration.trials.averages import Summary
+from calibrate.calibration.trials.averages import format_statistic
 from calibrate.calibration.trials.summary import TargetResult, TrialSummary
 from calibrate.cli.output import print_line
 from calibrate.results.looseness import Looseness
@@ -28,9 +27,9 @@ def print_best(console: Console, best: TrialSummary) -> None:
     table.add_column("unit")
     table.add_column("met")
     for target in best.targets:
-        cells = [target.name, target.aim, format_number(target.reached)]
+        cells = [target.name, target.aim, format_statistic(target.reached, lower_bound=target.lower_bound)]
         if target.fresh is not None:
-            cells.append(_format_summary(target.fresh))
+            cells.append(str(target.fresh))
         table.add_row(*cells, target.unit, _format_whether_met(target))
     console.print(table)
     print_notes(console, {target.name: target.note for target in best.targets})
@@ -53,12 +52,6 @@ def _format_whether_met(target: TargetResult) -> Text:
     if target.fresh_met is not None and target.fresh_met != target.met:
         text = Text.assemble(text, ", fresh graphs: ", format_yes_or_no(target.fresh_met))
     return text
-
-
-def _format_summary(summary: Summary) -> str:
-    if math.isnan(summary.mean):
-        return "undefined"
-    return f"{summary.mean:.4g}" if math.isnan(summary.sd) else f"{summary.mean:.4g} ± {summary.sd:.2g}"
 
 
 def print_looseness(console: Console, best: TrialSummary, looseness: Looseness) -> None:
@@ -89,7 +82,11 @@ def print_front(console: Console, study: Study, front: Sequence[TrialSummary]) -
     table.add_column("parameters")
     for trial in front:
         cells = [
-            Text(format_number(target.reached), "green" if target.met else "") for target in trial.targets
+            Text(
+                format_statistic(target.reached, lower_bound=target.lower_bound),
+                "green" if target.met else "",
+            )
+            for target in trial.targets
         ]
         table.add_row(str(trial.number), *cells, format_assignments(trial.params))
     console.print(table)
@@ -105,11 +102,6 @@ def print_notes(console: Console, notes: Mapping[str, str]) -> None:
 def format_yes_or_no(met: bool) -> Text:
     """Format whether a target is met."""
     return Text("yes", "green") if met else Text("no", "red")
-
-
-def format_number(value: float | None) -> str:
-    """Format the value of a statistic."""
-    return "undefined" if value is None else f"{value:.4g}"
 
 
 def format_value(value: Any) -> str:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from calibrate.calibration.trials.averages import format_statistic
 from calibrate.calibration.validation.agreement import Agreement, Side
 from calibrate.calibration.validation.verdict import Verdict
 from calibrate.cli.output import print_line
@@ -40,6 +41,8 @@ def print_verdict(console: Console, verdict: Verdict, *, whole: bool = True) -> 
         condition = f"With this spread and {verdict.replicates} replicates"
         agree = "identical simulators are found equivalent in all of these with a probability of"
         print_line(console, f"  {condition}, {agree} {share}.")
+        looks = f"Look {verdict.look} at this trial: tests at {100 * verdict.alpha:.2g} %"
+        print_line(console, f"  {looks}, so that all looks together err in at most 5 % of cases.")
     if not whole:
         return
     if others:
@@ -47,7 +50,7 @@ def print_verdict(console: Console, verdict: Verdict, *, whole: bool = True) -> 
     if verdict.distributions:
         console.print(_tabulate_distributions(verdict))
     if len(verdict.simulators) > 1:
-        print_line(console, "  * significant difference (5 %, Holm-adjusted)")
+        print_line(console, f"  * significant difference ({100 * verdict.alpha:.2g} %, Holm-adjusted)")
 
 
 def _print_head(console: Console, verdict: Verdict) -> None:
@@ -112,7 +115,7 @@ def _make_table(verdict: Verdict, title: str | None = None) -> Table:
     for name in verdict.names:
         table.add_column(name, justify="right")
     if len(verdict.simulators) > 1:
-        table.add_column("difference (90 % CI)", justify="right")
+        table.add_column(f"difference ({verdict.interval})", justify="right")
     return table
 
 
@@ -138,7 +141,9 @@ def _label(row: Agreement) -> str:
 def _format_side(side: Side | None) -> str:
     if side is None or side.mean is None:
         return "undefined"
-    return f"{side.mean:.4g}" if side.sd is None else _format_with_error(side.mean, side.sd)
+    if side.sd is None:
+        return format_statistic(side.mean, lower_bound=side.lower_bound)
+    return ("≥ " if side.lower_bound else "") + _format_with_error(side.mean, side.sd)
 
 
 def _format_difference(row: Agreement) -> str:

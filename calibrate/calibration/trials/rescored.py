@@ -1,0 +1,45 @@
+"""Trials of studies that an older version began, with the scores that this version gives them.
+
+Version 0.2 and older averaged the losses of the graphs; now the loss is that of the mean. A study must not
+mix two scales, so the scores of such trials are computed again from their simulations wherever they are read.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from calibrate.calibration.search.optuna_trials import FEASIBLE, LOSS
+from calibrate.calibration.trials.averages import scored
+from calibrate.calibration.trials.score import score, worst_violations
+from calibrate.calibration.trials.simulation import Simulation
+from calibrate.study import Study
+
+SCORING = "calibrate:scoring"
+"""System attribute of a study in Optuna's tables: the rule by which its trials were scored."""
+
+RULE = 2
+"""The rule of this version; studies of older ones have no such attribute."""
+
+
+def rescored(study: Study, trial: FrozenTrial, simulations: Sequence[Simulation]) -> FrozenTrial:
+    """`trial` with the score of its `simulations`, or as it is if it failed or they were removed."""
+    judged = [one for one in simulations if not one.failed]
+    if trial.state != TrialState.COMPLETE or not judged:
+        return trial
+    if not scored(study, judged, len(study.stages)) and not any(worst_violations(study, judged).values()):
+        return trial
+    result = score(study, judged)
+    found = copy.copy(trial)
+    found.values = list(result.losses) if study.pareto else [result.loss]
+    found.user_attrs = dict(trial.user_attrs)
+    if len(found.values) > 1:
+        found.user_attrs[LOSS] = result.loss
+    if result.violations:
+        found.user_attrs[FEASIBLE] = result.feasible
+        # Optuna keeps constraints among a trial's system attributes, under keys of its own.
+        other = create_trial(value=0.0, constraints=dict(result.violations))
+        found.system_attrs = {**trial.system_attrs, **other.system_attrs}
+    return found
