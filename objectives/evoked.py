@@ -140,7 +140,7 @@ def _check_quenching(window_ms: float, min_count: float) -> Needs:
     return Needs(window_ms=_GRID_MS)
 
 
-@statistic(needs=_check_quenching, sample="change of the Fano factor of each neuron", per_neuron=True)
+@statistic(needs=_check_quenching, sample="change of the Fano factor of each neuron")
 def fano_quenching(
     observation: Observation, *, population: str = "E", window_ms: float = 200.0, min_count: float = 0.5
 ) -> Estimate:

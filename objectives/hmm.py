@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calibrate.objective import Estimate, Needs, ObjectiveError, Statistic, statistic
+from calibrate.objective import Estimate, Needs, ObjectiveError, Statistic, jackknife, statistic
 from calibrate.observation import Observation
-from objectives import jackknife
 from objectives.activity import shortfall, spikes_towards
 
 # Number of random starts of a fit, most states of a model, most iterations of a fit.
