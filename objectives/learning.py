@@ -63,10 +63,11 @@ def active_fraction(
         return Estimate(
             math.nan, support=0, shortfall=1.0, note=f"no presentation to {stimulus} contains a window"
         )
-    responses = np.concatenate(active)
-    value = float(responses.mean())
-    error = math.sqrt(value * (1 - value) / max(responses.size - 1, 1))
-    return Estimate(value, support=responses.size, error=error)
+    responses = np.array(active, dtype=np.float64)
+    error = jackknife.over_neurons(
+        lambda kept: responses[kept].mean(axis=0), len(responses), observation.group_sizes(population)
+    )
+    return Estimate(float(responses.mean()), support=responses.size, error=error)
 
 
 def _check_bins(bin_ms: float) -> Needs:
