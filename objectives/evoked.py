@@ -171,10 +171,10 @@ def fano_quenching(
     if not repeated:
         return _no_protocol("no stimulus is presented twice")
     # The presentations in order of time: onset, and number of the stimulus.
-    shown = sorted((time, stimulus) for stimulus, times in enumerate(repeated) for time in times)
+    presented = sorted((time, stimulus) for stimulus, times in enumerate(repeated) for time in times)
 
     def values(kept: NDArray[np.bool_]) -> NDArray[np.float64]:
-        chosen = [one for one, keep in zip(shown, kept, strict=True) if keep]
+        chosen = [one for one, keep in zip(presented, kept, strict=True) if keep]
         changes = []
         for stimulus in range(len(repeated)):
             times = [time for time, number in chosen if number == stimulus]
@@ -188,13 +188,13 @@ def fano_quenching(
         with np.errstate(invalid="ignore"):
             return np.asarray(np.where(defined, changes, 0.0).sum(axis=0) / defined.sum(axis=0))
 
-    changes = values(np.ones(len(shown), dtype=bool))
+    changes = values(np.ones(len(presented), dtype=bool))
     included = changes[np.isfinite(changes)]
     if not included.size:
         note = f"no neuron has {min_count:g} spikes in a window"
         return Estimate(math.nan, support=0, shortfall=0.5, note=note)
     sizes = observation.group_sizes(population)
-    return Estimate.mean_of(included, error=jackknife.over_neurons(values, len(shown), sizes))
+    return Estimate.mean_of(included, error=jackknife.over_neurons(values, len(presented), sizes))
 
 
 def _fano_factors(

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from calibrate.errors import ObservationError
-from calibrate.observation.blocks import MOST_BLOCKS, Blocks
 from calibrate.observation.counts import narrow
+from calibrate.observation.intervals import MOST_BLOCKS, Blocks, IntervalMoments
 from calibrate.observation.layout import FloatArray, IntArray, Layout, steps
-from calibrate.observation.observation import IntervalMoments, Observation, Spikes
+from calibrate.observation.observation import Observation, Spikes
 
 
 class Accumulator:

@@ -11,47 +11,8 @@ from numpy.typing import NDArray
 
 from calibrate.errors import ObservationError
 from calibrate.observation.counts import CountArray, rebin
+from calibrate.observation.intervals import IntervalMoments
 from calibrate.observation.layout import FloatArray, IntArray, Layout, steps
-
-
-@dataclass(frozen=True)
-class IntervalMoments:
-    """Sums over the inter-spike intervals I_1, I_2, ... of each neuron.
-
-    Arrays of shape (n_neurons, blocks) are such sums for each block of time, in which an interval ends.
-
-    Attributes
-    ----------
-    n : ndarray of int, shape (n_neurons,)
-        Number of intervals. A neuron with n intervals fired n + 1 spikes.
-    sum : ndarray of float, shape (n_neurons,), ms
-        Sum of I.
-    sum_sq : ndarray of float, shape (n_neurons,), ms^2
-        Sum of I^2.
-    cv2 : ndarray of float, shape (n_neurons,)
-        Sum over the n - 1 pairs of 2 |I_{j+1} - I_j| / (I_{j+1} + I_j) [1]_.
-    lv : ndarray of float, shape (n_neurons,)
-        Sum over the n - 1 pairs of 3 ((I_j - I_{j+1}) / (I_j + I_{j+1}))^2 [2]_.
-    lvr : ndarray of float, shape (n_neurons,), 1/ms
-        The same sum with each term times 4 / (I_j + I_{j+1}); lv + R lvr is the sum of the terms of LvR for a
-        refractory time R [3]_. It is nan in observations that were stored without it.
-
-    References
-    ----------
-    .. [1] Holt et al. 1996.
-    .. [2] Shinomoto et al. 2003.
-    .. [3] Shinomoto et al. 2009.
-    """
-
-    n: IntArray
-    sum: FloatArray
-    sum_sq: FloatArray
-    cv2: FloatArray
-    lv: FloatArray
-    lvr: FloatArray
-
-    def __getitem__(self, rows: slice | IntArray) -> IntervalMoments:
-        return IntervalMoments(*(getattr(self, f.name)[rows] for f in fields(self)))
 
 
 @dataclass(frozen=True)

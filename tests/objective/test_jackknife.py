@@ -88,4 +88,4 @@ def test_neurons_that_do_not_count_are_left_out_and_a_short_measurement_has_the_
     assert found == pytest.approx(x[:10, 0].std(ddof=1) / math.sqrt(10))
     short = jackknife.over_neurons(lambda kept: x[:, :3][:, kept].mean(axis=1), 3)
     assert short == pytest.approx(x[:, 0].std(ddof=1) / math.sqrt(40))
-    assert math.isnan(jackknife.over_neurons(lambda kept: np.full(5, np.nan), 50))
+    assert math.isnan(jackknife.over_neurons(lambda _: np.full(5, np.nan), 50))

@@ -160,7 +160,7 @@ def test_a_recording_states_the_spread_over_recordings(process: Process, names: 
     for statistic, (values, errors) in zip(statistics, np.transpose(found, (1, 2, 0)), strict=True):
         spread = values.std(ddof=1) / np.sqrt((errors**2).mean())
         assert spread == pytest.approx(1, abs=0.3), statistic.name
-        assert 0.85 <= coverage(values, errors, statistic.scale), statistic.name
+        assert coverage(values, errors, statistic.scale) >= 0.85, statistic.name
 
 
 def test_the_sd_of_rates_and_the_share_of_silent_units_have_the_error_of_a_sample_of_units() -> None:

@@ -24,7 +24,7 @@ from calibrate.observation import (
     narrow,
     steps,
 )
-from calibrate.observation.blocks import MOST_BLOCKS, Blocks
+from calibrate.observation.intervals import MOST_BLOCKS, Blocks
 from calibrate.simulators.base import Member, RecordingPlan
 from calibrate.simulators.genn.code import Build
 from calibrate.simulators.genn.counters import BinReader
