@@ -196,7 +196,8 @@ def spectral_peak_power(
 
     No unit, >= 0: somewhat above 1 for independent Poisson neurons, because it is the maximum of many noisy
     values; 0 for constant activity; up to the number of neurons, or more, for neurons that fire together.
-    Support: segments.
+    Support: segments. The standard error is a bootstrap over segments, up to 1.7 times too large for a flat
+    spectrum.
     Undefined without spikes: the shortfall is from 1/2 to 1, depending on the distance of the silent network
     from threshold. Undefined with shortfall 1 in measurements shorter than a segment. Source: as for
     `spectral_peak`.
