@@ -56,6 +56,7 @@ from .objective import statistic as statistic
 from .objective.panel import measure as measure
 from .objective.resampling import Bootstrapped as Bootstrapped
 from .objective.resampling import bootstrap as bootstrap
+from .objective.resampling import measure_recording as measure_recording
 from .observation import Layout as Layout
 from .observation import Observation as Observation
 from .observation.recording import Recording as Recording

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from calibrate.objective import jackknife
 from calibrate.observation import Observation
 
 
@@ -36,3 +37,16 @@ def spikes_towards(totals: NDArray[np.int64], needed: float) -> float:
     """
     shares = np.minimum(totals / needed, 1.0)
     return float(shares.max() + shares.mean()) / 2
+
+
+def rates_over_time(observation: Observation, population: str) -> NDArray[np.float64]:
+    """Return the rate of each neuron in 20 to 39 successive windows in Hz, shape (neurons, windows).
+
+    They show how much rates vary over time, whatever windows were counted. With fewer than 20 windows, all
+    are returned; with fewer than 10, the rates in the whole measurement, as one window.
+    """
+    n_windows = observation.neuron_windows.shape[1]
+    if n_windows < jackknife.BLOCKS:
+        return np.asarray(observation.totals(population)[:, None] / (observation.duration_ms / 1000))
+    width_ms = max(n_windows // 20, 1) * observation.window_ms
+    return np.asarray(observation.neuron_counts(population, width_ms) / (width_ms / 1000))

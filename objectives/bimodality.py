@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from calibrate.objective import Estimate, Needs, ObjectiveError, statistic
+from calibrate.objective import Estimate, Needs, ObjectiveError, jackknife, statistic
 from calibrate.observation import Observation
 from objectives.activity import shortfall
 
@@ -40,8 +41,23 @@ def _changing_rates(
     if rates.shape[1] < 4:
         return rates[:0]
     # The filter leaves rounding errors on a constant rate, which must not count as a distribution.
-    changing = np.ptp(rates, axis=1) > 1e-9 * rates.max(axis=1)
-    return np.asarray(rates[changing], dtype=np.float64)
+    return np.asarray(rates[_change(rates)], dtype=np.float64)
+
+
+def _change(rates: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.asarray(np.ptp(rates, axis=1) > 1e-9 * rates.max(axis=1))
+
+
+def _over_clusters(
+    of_clusters: Callable[[NDArray[np.float64]], NDArray[np.float64]], rates: NDArray[np.float64]
+) -> Estimate:
+    """Return the mean over clusters of a function of their rates, with its error over time."""
+
+    def value(kept: NDArray[np.bool_]) -> float:
+        values = of_clusters(rates[:, kept])
+        return float(values.mean()) if values.size else math.nan
+
+    return Estimate.mean_of(of_clusters(rates), error=jackknife.over_time(value, rates.shape[1]))
 
 
 def _no_distribution(observation: Observation, population: str, bin_ms: float) -> Estimate:
@@ -80,12 +96,17 @@ def bimodality(
     rates = _changing_rates(observation, population, bin_ms, sigma_ms)
     if not rates.size:
         return _no_distribution(observation, population, bin_ms)
+    return _over_clusters(lambda rates: _coefficient(rates[_change(rates)]), rates)
+
+
+def _coefficient(rates: NDArray[np.float64]) -> NDArray[np.float64]:
     n = rates.shape[1]
     centred = rates - rates.mean(axis=1, keepdims=True)
-    m2, m3, m4 = ((centred**power).mean(axis=1) for power in (2, 3, 4))
+    square = centred**2
+    m2, m3, m4 = square.mean(axis=1), (square * centred).mean(axis=1), (square**2).mean(axis=1)
     skewness = m3 / m2**1.5 * math.sqrt(n * (n - 1)) / (n - 2)
     kurtosis = (n - 1) / ((n - 2) * (n - 3)) * ((n + 1) * (m4 / m2**2 - 3) + 6)
-    return Estimate.mean_of((skewness**2 + 1) / (kurtosis + 3 * (n - 1) ** 2 / ((n - 2) * (n - 3))))
+    return np.asarray((skewness**2 + 1) / (kurtosis + 3 * (n - 1) ** 2 / ((n - 2) * (n - 3))))
 
 
 @statistic(needs=_check_smoothing, sample="dip of each cluster")
@@ -110,7 +131,9 @@ def dip(
     rates = _changing_rates(observation, population, bin_ms, sigma_ms)
     if not rates.size:
         return _no_distribution(observation, population, bin_ms)
-    return Estimate.mean_of(np.array([float(dipstat(row)) for row in rates]))
+    return _over_clusters(
+        lambda rates: np.array([float(dipstat(row)) for row in rates[_change(rates)]]), rates
+    )
 
 
 @statistic(unit="Hz^2", needs=_check_smoothing, sample="variance of the rate of each cluster")
@@ -128,4 +151,6 @@ def cluster_rate_variance(
     Returns Hz^2, >= 0, always defined: 0 without spikes, close to 0 for a single spike. Support: clusters.
     """
     rates = cluster_rates(observation, population=population, bin_ms=bin_ms, sigma_ms=sigma_ms)
-    return Estimate.mean_of(rates.var(axis=1) if rates.shape[1] else np.zeros(rates.shape[0]))
+    if not rates.shape[1]:
+        return Estimate.mean_of(np.zeros(rates.shape[0]))
+    return _over_clusters(lambda rates: rates.var(axis=1), rates)

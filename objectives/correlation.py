@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from calibrate.objective import Estimate, Needs, ObjectiveError, Spread, statistic
+from calibrate.objective import Estimate, Needs, ObjectiveError, Spread, jackknife, statistic
 from calibrate.observation import Observation
 from objectives.activity import shortfall, spikes_towards
 
@@ -40,7 +40,7 @@ def correlation(
     scope       "within" for pairs of the same cluster, "between" for pairs of different ones, or "all"
 
     No unit, in [-1, 1]; 0 for independent neurons, even if counts are low. Support: neurons included; a note
-    says if they are fewer than half. The standard error treats windows as independent.
+    says if they are fewer than half.
     Neurons with the same count in every window, such as silent ones, have no correlation and are excluded.
     Undefined if this leaves no pair (as with 0 or 1 spikes): the shortfall is (1 - progress) / 2, where
     progress is half the share of neurons with a spike; it is larger for silent networks, depending on their
@@ -67,24 +67,53 @@ def correlation(
         note = f"there is no pair of neurons {_where(scope)} whose counts vary"
         return Estimate(math.nan, support=0, shortfall=missing, note=note)
 
-    z = counts[varying] - counts[varying].mean(axis=1, keepdims=True)
-    z /= np.sqrt(np.einsum("ik,ik->i", z, z) / n_windows)[:, None]
-    present = np.flatnonzero(included)
-    starts = (np.cumsum(included) - included)[present]
-    of_clusters = np.add.reduceat(z, starts, axis=0)
-    within = (of_clusters**2).sum(axis=0)
-    every = of_clusters.sum(axis=0) ** 2
-    with_itself = np.einsum("ik,ik->k", z, z)
-    # Twice the sum over pairs of z_i(k) z_j(k), for every window k.
-    pairs = {"within": within - with_itself, "between": every - within, "all": every - with_itself}[scope]
-    by_window = pairs / (2 * n_pairs)
+    in_windows, n_partners = _with_partners(counts.astype(np.float64), varying, sizes, scope)
+    paired = n_partners > 0
+
+    def values(kept: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Return a value of each neuron whose mean is r: a neuron's chance enters both sides of its pairs."""
+        summed = in_windows @ kept / kept.sum()
+        r = summed[paired].sum() / n_partners[paired].sum()
+        of_neurons = r + 2 * (summed - r * n_partners) / n_partners[paired].mean()
+        return np.where(paired, of_neurons, math.nan)
+
     share = varying.mean()
     return Estimate(
-        float(by_window.mean()),
+        float(np.nanmean(values(np.ones(n_windows, dtype=bool)))),
         support=int(varying.sum()),
-        error=float(by_window.std(ddof=1)) / math.sqrt(n_windows),
+        error=jackknife.over_neurons(values, n_windows, sizes),
         note=f"the counts of only {share:.0%} of the neurons vary" if share < 0.5 else "",
     )
+
+
+def _with_partners(
+    counts: NDArray[np.float64], varying: NDArray[np.bool_], sizes: NDArray[np.int64], scope: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return what each window says about the sum of r_ij over the partners j of neuron i, and their number.
+
+    Shapes (neurons, windows) and (neurons,). The mean over windows is the sum of r_ij. Each window's part is
+    its influence on it, z_i z_j - r_ij (z_i^2 + z_j^2) / 2, in which the second term is that of the neurons'
+    means and SDs; the sum over j of r_ij z_j^2 is taken as the mean r_ij times the sum of z_j^2.
+    """
+    z = counts - counts.mean(axis=1, keepdims=True)
+    z /= np.where(varying, np.sqrt(np.einsum("ik,ik->i", z, z) / z.shape[1]), 1.0)[:, None]
+    squares = z**2
+    cluster = np.repeat(np.arange(sizes.size), sizes)
+
+    def over_partners(of_neurons: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sum values (neurons, ...) over the partners of each neuron."""
+        of_clusters = np.add.reduceat(of_neurons, np.cumsum(sizes) - sizes, axis=0)
+        if scope == "within":
+            return np.asarray(of_clusters[cluster] - of_neurons)
+        others = of_clusters[cluster] if scope == "between" else of_neurons
+        return np.asarray(of_clusters.sum(axis=0) - others)
+
+    n_partners = np.where(varying, over_partners(varying.astype(np.float64)), 0.0)
+    products = z * over_partners(z)
+    summed = products.mean(axis=1)
+    mean_r = summed / np.maximum(n_partners, 1)
+    of_means = (summed[:, None] * squares + mean_r[:, None] * over_partners(squares)) / 2
+    return products + summed[:, None] - of_means, n_partners
 
 
 def _n_pairs(sizes: NDArray[np.int64], scope: str) -> int:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from calibrate.objective import Estimate, Needs, ObjectiveError, statistic
+from calibrate.objective import Estimate, Needs, ObjectiveError, jackknife, statistic
 from calibrate.observation import Observation, Presentation
 from objectives.windows import whole_bins
 
@@ -150,7 +150,7 @@ def _check_quenching(window_ms: float, min_count: float) -> Needs:
     return Needs(window_ms=_GRID_MS)
 
 
-@statistic(needs=_check_quenching, sample="change of the Fano factor of each neuron", per_neuron=True)
+@statistic(needs=_check_quenching, sample="change of the Fano factor of each neuron")
 def fano_quenching(
     observation: Observation, *, population: str = "E", window_ms: float = 200.0, min_count: float = 0.5
 ) -> Estimate:
@@ -185,22 +185,40 @@ def fano_quenching(
     repeated = [times for times in onsets.values() if len(times) > 1]
     if not repeated:
         return _no_protocol("no stimulus that contains a window is presented twice")
-    changes = []
-    for times in repeated:
-        factors = []
-        for firsts in zip(*times, strict=True):
-            n = np.stack([counts[:, t : t + width].sum(axis=1) for t in firsts], axis=1)
-            mean = n.mean(axis=1)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                factors.append(np.where(mean >= min_count, n.var(axis=1, ddof=1) / mean, np.nan))
-        changes.append(factors[0] - factors[1])
-    defined = np.isfinite(changes)
-    included = defined.any(axis=0)
-    if not included.any():
+    # The presentations in order of time: first windows, and number of the stimulus.
+    presented = sorted((firsts, stimulus) for stimulus, times in enumerate(repeated) for firsts in times)
+
+    def values(kept: NDArray[np.bool_]) -> NDArray[np.float64]:
+        chosen = [one for one, keep in zip(presented, kept, strict=True) if keep]
+        changes = []
+        for stimulus in range(len(repeated)):
+            times = [firsts for firsts, number in chosen if number == stimulus]
+            if len(times) > 1:
+                during, before = (
+                    _fano_factors(counts, firsts, width, min_count) for firsts in zip(*times, strict=True)
+                )
+                changes.append(during - before)
+        defined = np.isfinite(changes)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.where(defined, changes, 0.0).sum(axis=0) / defined.sum(axis=0))
+
+    changes = values(np.ones(len(presented), dtype=bool))
+    included = changes[np.isfinite(changes)]
+    if not included.size:
         note = f"no neuron has {min_count:g} spikes in a window"
         return Estimate(math.nan, support=0, shortfall=0.5, note=note)
-    summed = np.where(defined, changes, 0.0).sum(axis=0)[included]
-    return Estimate.mean_of(summed / defined.sum(axis=0)[included])
+    sizes = observation.group_sizes(population)
+    return Estimate.mean_of(included, error=jackknife.over_neurons(values, len(presented), sizes))
+
+
+def _fano_factors(
+    counts: NDArray[np.int64], starts: Sequence[int], width: int, min_count: float
+) -> NDArray[np.float64]:
+    """Return the Fano factor of each neuron over windows that begin at `starts`; nan below `min_count`."""
+    n = np.stack([counts[:, start : start + width].sum(axis=1) for start in starts], axis=1)
+    mean = n.mean(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(mean >= min_count, n.var(axis=1, ddof=1) / mean, np.nan))
 
 
 @statistic(needs=_bins)

@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calibrate.objective import Estimate, Needs, ObjectiveError, Statistic, statistic
+from calibrate.objective import Estimate, Needs, ObjectiveError, Statistic, jackknife, statistic
 from calibrate.observation import Observation
-from objectives import jackknife
 from objectives.activity import shortfall, spikes_towards
 
 # Number of starts of a fit, of the k-means in each, most iterations of a fit, and chance to stay in a state

@@ -10,9 +10,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from calibrate.objective import Estimate, Needs, ObjectiveError, statistic
+from calibrate.objective import Estimate, Needs, ObjectiveError, jackknife, statistic
 from calibrate.observation import Observation, Presentation
-from objectives import jackknife
 from objectives.windows import whole_bins
 
 # Neurons are counted in windows of at most this width, so that stimuli need not begin at multiples of
@@ -79,10 +78,11 @@ def active_fraction(
         return Estimate(
             math.nan, support=0, shortfall=1.0, note=f"no presentation to {stimulus} contains a window"
         )
-    responses = np.concatenate(active)
-    value = float(responses.mean())
-    error = math.sqrt(value * (1 - value) / max(responses.size - 1, 1))
-    return Estimate(value, support=responses.size, error=error)
+    responses = np.array(active, dtype=np.float64)
+    error = jackknife.over_neurons(
+        lambda kept: responses[kept].mean(axis=0), len(responses), observation.group_sizes(population)
+    )
+    return Estimate(float(responses.mean()), support=responses.size, error=error)
 
 
 def _check_bins(bin_ms: float) -> Needs:

@@ -11,9 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from calibrate.objective import Estimate, Needs, ObjectiveError, Spread, Statistic, statistic
+from calibrate.objective import Estimate, Needs, ObjectiveError, Spread, Statistic, jackknife, statistic
 from calibrate.observation import THRESHOLDS, Observation, UpStates, up_states
-from objectives import jackknife
 from objectives.activity import shortfall
 
 
@@ -136,8 +135,9 @@ def dwell_time(states: UpStates, undefined: Callable[[str], Estimate]) -> Estima
                     two normal distributions fitted to all rates, or as given if these are less than 2 SDs
                     apart
 
-    Returns ms, > 0. Support: up-states that end; the standard error, dwell / sqrt(support), is that of
-    exponential dwell times. The sample contains the complete up-states; the value is not simply their mean.
+    Returns ms, > 0. Support: up-states that end; with fewer than 10, the standard error is that of
+    exponential dwell times, dwell / sqrt(support). The sample contains the complete up-states; the value is
+    not simply their mean.
     If there are up-states but none ends, the total time is returned, as if one ended with the measurement: a
     lower bound, which meets no target.
     Undefined without an up-state (as with 0 or 1 spikes): the shortfall is (1 - progress) / 2, where progress
@@ -154,7 +154,7 @@ def dwell_time(states: UpStates, undefined: Callable[[str], Estimate]) -> Estima
     return Estimate(
         value,
         support=states.n_ended,
-        error=value / math.sqrt(states.n_ended),
+        error=_error_of_mean(value, states.active, states.stop, states),
         sample=states.lengths_ms[states.complete],
     )
 
@@ -168,8 +168,9 @@ def up_gap(states: UpStates, undefined: Callable[[str], Estimate]) -> Estimate:
     the counterpart of `dwell_time`, with the same population and other options. A cluster without an up-state
     counts as one long gap that does not end.
 
-    Returns ms, > 0. Support: up-states that begin; the standard error, gap / sqrt(support), is that of
-    exponential gaps. If there are up-states but none begins, the total time is returned: a lower bound.
+    Returns ms, > 0. Support: up-states that begin; with fewer than 10, the standard error is that of
+    exponential gaps, gap / sqrt(support). If there are up-states but none begins, the total time is
+    returned: a lower bound.
     Biased by smoothing and by min_ms: short gaps are filled, and the gaps around a dropped up-state become
     one. With the defaults, exponential gaps of 500 ms between up-states of 150 ms (60 Hz against 5 Hz) give
     620 ms; sigma_ms = 5, min_ms = 0 and thresholds of 35 and 30 Hz give 544 ms.
@@ -184,7 +185,24 @@ def up_gap(states: UpStates, undefined: Callable[[str], Estimate]) -> Estimate:
     if not states.n_began:
         return Estimate(down_ms, support=0, lower_bound=True, note="lower bound: no up-state began")
     value = down_ms / states.n_began
-    return Estimate(value, support=states.n_began, error=value / math.sqrt(states.n_began))
+    down = states.n_clusters - states.active
+    error = _error_of_mean(value, down, states.start[states.start > 0], states)
+    return Estimate(value, support=states.n_began, error=error)
+
+
+def _error_of_mean(
+    value_ms: float, clusters: NDArray[np.int64], events: NDArray[np.int64], states: UpStates
+) -> float:
+    """Return the standard error of a mean duration, the time of `clusters` (bins,) per event.
+
+    With so few events that a part of the measurement has none, it is that of exponential durations.
+    """
+    n_events = np.bincount(events[events < states.n_bins], minlength=states.n_bins)
+    error = jackknife.over_time(
+        lambda kept: states.bin_ms * float(clusters @ kept) / max(float(n_events @ kept), 0.5), states.n_bins
+    )
+    exponential = value_ms / math.sqrt(n_events.sum())
+    return exponential if n_events.sum() < jackknife.BLOCKS or math.isnan(error) else error
 
 
 @_of_up_states(spread=_SPREAD_OF_ACTIVE)
@@ -195,12 +213,11 @@ def active_clusters(states: UpStates, _: Callable[[str], Estimate]) -> Estimate:
 
     The population and the other options are those of `dwell_time`.
 
-    No unit, from 0 to the number of clusters; always defined, 0 with 0 or 1 spikes. Support: up-states. The
-    standard error treats clusters as independent.
+    No unit, from 0 to the number of clusters; always defined, 0 with 0 or 1 spikes. Support: up-states.
     Source: Litwin-Kumar and Doiron 2012; Rostami et al. 2024.
     """
-    shares = states.of_clusters_ms / states.duration_ms
-    error = float(shares.std(ddof=1)) * math.sqrt(shares.size) if shares.size > 1 else math.nan
+    active = states.active
+    error = jackknife.over_time(lambda kept: float(active[kept].mean()), active.size)
     return Estimate(states.total_ms / states.duration_ms, support=states.start.size, error=error)
 
 
@@ -284,9 +301,11 @@ def switching_rate(states: UpStates, _: Callable[[str], Estimate]) -> Estimate:
     With the defaults, exponential up-states of 150 ms and gaps of 500 ms (60 Hz against 5 Hz), 1.54 per
     second, give 1.17 Hz; sigma_ms = 5, min_ms = 0 and thresholds of 35 and 30 Hz give 1.43 Hz.
 
-    Returns Hz, >= 0; always defined, 0 with 0 or 1 spikes. Support: up-states that begin; the standard error
-    is that of a Poisson count. Source: Litwin-Kumar and Doiron 2012; Rostami et al. 2024.
+    Returns Hz, >= 0; always defined, 0 with 0 or 1 spikes. Support: up-states that begin.
+    Source: Litwin-Kumar and Doiron 2012; Rostami et al. 2024.
     """
+    began = np.bincount(states.start[states.start > 0], minlength=states.n_bins)
+    per_bin = 1000 / (states.n_clusters * states.bin_ms)
+    error = jackknife.over_time(lambda kept: float(began[kept].mean()) * per_bin, states.n_bins)
     times_s = states.n_clusters * states.duration_ms / 1000
-    error = math.sqrt(states.n_began) / times_s
     return Estimate(states.n_began / times_s, support=states.n_began, error=error)

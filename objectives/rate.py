@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
-from calibrate.objective import Estimate, Needs, ObjectiveError, Spread, statistic
+import numpy as np
+from numpy.typing import NDArray
+
+from calibrate.objective import Estimate, Needs, ObjectiveError, Spread, jackknife, statistic
 from calibrate.observation import Observation
+from objectives.activity import rates_over_time
 
 # Measured on the E/I clustered network in its metastable state, 1500 neurons, 10 s.
 _SPREAD = {"fixed_indegree": Spread(within=0.01), "bernoulli": Spread(within=0.01, between=0.04)}
 
 
-@statistic(
-    unit="Hz", needs=Needs(), screens=True, sample="rate of each neuron", per_neuron=True, spread=_SPREAD
-)
+def _error(
+    observation: Observation, population: str, of_rates: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+) -> float:
+    """Return the standard error of the mean of a function of the rates of the neurons, in Hz."""
+    rates = rates_over_time(observation, population)
+    return jackknife.over_neurons(
+        lambda kept: of_rates(rates @ kept / kept.sum()), rates.shape[1], observation.group_sizes(population)
+    )
+
+
+@statistic(unit="Hz", needs=Needs(), screens=True, sample="rate of each neuron", spread=_SPREAD)
 def rate(observation: Observation, *, population: str = "E") -> Estimate:
     """Mean firing rate of the neurons of a population.
 
@@ -26,7 +39,8 @@ def rate(observation: Observation, *, population: str = "E") -> Estimate:
 
     Returns Hz, >= 0, always defined: 0 without spikes, 1 / (N T) for a single spike. Support: N.
     """
-    return Estimate.mean_of(observation.totals(population) / (observation.duration_ms / 1000))
+    rates = observation.totals(population) / (observation.duration_ms / 1000)
+    return Estimate.mean_of(rates, error=_error(observation, population, lambda rates: rates))
 
 
 @statistic(unit="Hz", needs=Needs())
@@ -41,17 +55,32 @@ def rate_sd(observation: Observation, *, population: str = "E") -> Estimate:
 
     population  which neurons
 
-    Returns Hz, >= 0: 0 without spikes, 1 / (T sqrt(N)) for a single spike. Support: N. The standard error is
-    that of independent neurons, sqrt((m_4 - m_2^2) / N) / (2 rate_sd) with m_k the central moments of r_i.
+    Returns Hz, >= 0: 0 without spikes, 1 / (T sqrt(N)) for a single spike. Support: N. If the
+    rates of few neurons have a heavy tail, the standard error is often too small, since a sample does not
+    show the extremes that it lacks: for 30 neurons with log-normal rates of CV 1.1, 1.96 errors cover the
+    truth in three of four measurements.
     Undefined for a population of one neuron, with shortfall 1, since no activity could change that.
     """
     rates = observation.totals(population) / (observation.duration_ms / 1000)
     if rates.size < 2:
         return Estimate(math.nan, support=rates.size, shortfall=1.0, note="one neuron has no spread")
-    squares = (rates - rates.mean()) ** 2
-    value = math.sqrt(float(squares.sum()) / (rates.size - 1))
-    error = float(squares.std()) / math.sqrt(rates.size) / (2 * value) if value else 0.0
-    return Estimate(value, support=rates.size, error=error)
+    return Estimate(
+        float(rates.std(ddof=1)), support=rates.size, error=_error(observation, population, _sd_of_neurons)
+    )
+
+
+def _sd_of_neurons(rates: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a value for each neuron whose mean is the SD, and which shows what the neuron contributes.
+
+    It is the SD plus n - 1 times what the SD loses without the neuron (Tukey's pseudo-values). With heavy
+    tails, they show more of the scatter than derivatives do.
+    """
+    n, sd = rates.size, float(rates.std(ddof=1))
+    if n < 3:
+        return np.full(n, sd)
+    without = ((n - 1) * sd**2 - (rates - rates.mean()) ** 2 * n / (n - 1)) / (n - 2)
+    lost = (n - 1) * (sd - np.sqrt(np.maximum(without, 0.0)))
+    return np.asarray(sd + lost - lost.mean())
 
 
 def _threshold(below_hz: float) -> Needs:
@@ -80,7 +109,7 @@ def silent_fraction(observation: Observation, *, population: str = "E", below_hz
     silent = observation.totals(population) / seconds < below_hz
     n = silent.size
     value = float(silent.mean())
-    error = math.sqrt(value * (1 - value) / (n - 1)) if n > 1 else math.nan
+    error = _error(observation, population, lambda rates: (rates < below_hz).astype(np.float64))
     short = 1 / seconds > below_hz * (1 + 1e-9)
     note = f"in a measurement this short, a single spike is {1 / seconds:.2g} Hz" if short else ""
     return Estimate(value, support=n, error=error, note=note)

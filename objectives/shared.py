@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calibrate.objective import Estimate, Needs, ObjectiveError, statistic
+from calibrate.objective import Estimate, Needs, ObjectiveError, jackknife, statistic
 from calibrate.observation import Observation
-from objectives import jackknife
 from objectives.activity import shortfall, spikes_towards
 
 FloatArray = NDArray[np.float64]
@@ -57,7 +56,7 @@ def _check_dimensions(neurons: int, window_ms: float, factors: int, min_hz: floa
     return _check_analysis(neurons, window_ms, factors, min_hz, explained)
 
 
-@statistic(unit="%", needs=_check_shared, sample="shared variance of each neuron", per_neuron=True)
+@statistic(unit="%", needs=_check_shared, sample="shared variance of each neuron")
 def shared_variance(
     observation: Observation,
     *,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,19 +16,40 @@ from objectives.activity import shortfall
 # K Hann windows that overlap by half carry as much information as K / 1.056 independent segments (Welch 1967:
 # 1 + 2 / 36 for a correlation of 1/6).
 _OVERLAP = 1.056
+_RESAMPLED = 50  # bootstrap samples of the segments
 
 
 @dataclass(frozen=True)
 class Spectrum:
     """Power of the rate of a whole population, in units of the Poisson level, without frequency 0.
 
-    frequency_hz, power  arrays of shape (frequencies,)
-    n_segments           number of segments averaged
+    frequency_hz  array of shape (frequencies,)
+    of_segments   power of each segment, shape (frequencies, segments)
     """
 
     frequency_hz: NDArray[np.float64]
-    power: NDArray[np.float64]
-    n_segments: int
+    of_segments: NDArray[np.float64]
+
+    @property
+    def n_segments(self) -> int:
+        """Number of segments."""
+        return int(self.of_segments.shape[1])
+
+    @property
+    def power(self) -> NDArray[np.float64]:
+        """Mean over segments, shape (frequencies,)."""
+        return np.asarray(self.of_segments.mean(axis=1))
+
+    def error(self, value: Callable[[NDArray[np.float64]], float]) -> float:
+        """Return the standard error of a function of the power, by a bootstrap over segments."""
+        if self.n_segments < 2:
+            return math.nan
+        counts = np.random.default_rng(0).multinomial(
+            self.n_segments, np.full(self.n_segments, 1 / self.n_segments), size=_RESAMPLED
+        )
+        values = [value(self.of_segments @ row / self.n_segments) for row in counts]
+        defined = np.array(values)[np.isfinite(values)]
+        return float(defined.std(ddof=1)) * math.sqrt(_OVERLAP) if defined.size > 1 else math.nan
 
     def by_chance(self) -> float:
         """Return the level that the maximum of a flat spectrum exceeds in 1 % of measurements."""
@@ -44,14 +66,16 @@ def spectrum(
 
     None for a population without spikes, or a measurement shorter than a segment.
     """
-    from scipy.signal import welch  # takes a second to import
+    from scipy.signal import spectrogram  # takes a second to import
 
     counts = observation.group_counts(population, bin_ms).sum(axis=0)
     length = round(segment_ms / bin_ms)
     if not counts.any() or counts.size < length:
         return None
     rate_hz, sampled_hz = counts / (bin_ms / 1000), 1000 / bin_ms
-    frequency, power = welch(rate_hz, fs=sampled_hz, nperseg=length, detrend="constant")
+    frequency, _, power = spectrogram(
+        rate_hz, fs=sampled_hz, window="hann", nperseg=length, noverlap=length // 2, detrend="constant"
+    )
     # The one-sided power of a Poisson process of rate r is 2 r, except at the highest frequency, which has no
     # second side.
     poisson = np.full(frequency.size, 2 * rate_hz.mean())
@@ -59,8 +83,7 @@ def spectrum(
         poisson[-1] /= 2
     # Subtracting the mean of each segment removes power at frequency 0 and the next one.
     valid = slice(2, None)
-    n_segments = (counts.size - length) // (length - length // 2) + 1
-    return Spectrum(frequency[valid], (power / poisson)[valid], n_segments)
+    return Spectrum(frequency[valid], (power / poisson[:, None])[valid])
 
 
 def _check_band(low_hz: float, high_hz: float, segment_ms: float, bin_ms: float) -> Needs:
@@ -111,33 +134,47 @@ def spectral_peak(
     bin_ms           width of the bins
     factor           factor by which a peak must stand out, above 1
 
-    Returns Hz, from low_hz to high_hz. Support: segments; the standard error is that of rounding to a
-    frequency of the spectrum, 1 / (segment_ms sqrt(12)), which holds for a sharp peak.
+    Returns Hz, from low_hz to high_hz. Support: segments; the standard error is a bootstrap over
+    segments, with the error of rounding to a frequency of the spectrum, 1 / (segment_ms sqrt(12)).
     Undefined if no peak stands out, as for a single spike and for independent neurons of constant rate: the
     shortfall is (1 - progress) / 2, where progress is ln(factor by which the best peak stands out) /
     ln(factor needed); it is larger for silent networks, depending on their distance from threshold. Undefined
     with shortfall 1 in measurements shorter than a segment.
     Source: Welch 1967; Bair et al. 1994 (the flat level).
     """
-    from scipy.signal import find_peaks, peak_prominences
-
     density = spectrum(observation, population=population, segment_ms=segment_ms, bin_ms=bin_ms)
     if density is None:
         return _no_spectrum(observation, population, segment_ms)
-    log_power = np.log(np.maximum(density.power, 1e-12))  # a constant rate has no power at all
-    peaks = find_peaks(log_power)[0]
-    peaks = peaks[(density.frequency_hz[peaks] >= low_hz) & (density.frequency_hz[peaks] <= high_hz)]
-    standing_out = np.minimum(log_power[peaks], peak_prominences(log_power, peaks)[0])
+    inside = (density.frequency_hz >= low_hz) & (density.frequency_hz <= high_hz)
     needed = math.log(max(factor, density.by_chance()))
+    power = density.power
+    _, standing_out = _peaks(power, inside)
     if not (standing_out >= needed).any():
         progress = float(standing_out.max(initial=0.0)) / needed
         note = f"no peak from {low_hz:g} to {high_hz:g} Hz stands out by {math.exp(needed):.2g}"
         missing = shortfall(observation, population, progress)
         return Estimate(math.nan, support=density.n_segments, shortfall=missing, note=note)
-    peaks = peaks[standing_out >= needed]
-    highest = peaks[np.argmax(density.power[peaks])]
+
+    def highest(power: NDArray[np.float64]) -> float:
+        peaks, standing_out = _peaks(power, inside)
+        peaks = peaks[standing_out >= needed]
+        return float(density.frequency_hz[peaks[np.argmax(power[peaks])]]) if peaks.size else math.nan
+
     rounding_hz = 1000 / segment_ms / math.sqrt(12)
-    return Estimate(float(density.frequency_hz[highest]), support=density.n_segments, error=rounding_hz)
+    error = math.hypot(rounding_hz, density.error(highest))
+    return Estimate(highest(power), support=density.n_segments, error=error)
+
+
+def _peaks(
+    power: NDArray[np.float64], inside: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the peaks `inside` the range, and the logarithm of the factor by which each stands out."""
+    from scipy.signal import find_peaks, peak_prominences
+
+    log_power = np.log(np.maximum(power, 1e-12))  # a constant rate has no power at all
+    peaks = find_peaks(log_power)[0]
+    peaks = peaks[inside[peaks]]
+    return peaks, np.minimum(log_power[peaks], peak_prominences(log_power, peaks)[0])
 
 
 @statistic(needs=_check_band, scale="log")
@@ -159,7 +196,8 @@ def spectral_peak_power(
 
     No unit, >= 0: somewhat above 1 for independent Poisson neurons, because it is the maximum of many noisy
     values; 0 for constant activity; up to the number of neurons, or more, for neurons that fire together.
-    Support: segments.
+    Support: segments. The standard error is a bootstrap over segments, up to 1.7 times too large for a flat
+    spectrum.
     Undefined without spikes: the shortfall is from 1/2 to 1, depending on the distance of the silent network
     from threshold. Undefined with shortfall 1 in measurements shorter than a segment. Source: as for
     `spectral_peak`.
@@ -168,10 +206,8 @@ def spectral_peak_power(
     if density is None:
         return _no_spectrum(observation, population, segment_ms)
     inside = (density.frequency_hz >= low_hz) & (density.frequency_hz <= high_hz)
-    value = float(density.power[inside].max())
-    # The power at one frequency follows a chi^2 distribution with two degrees of freedom per segment.
-    error = value / math.sqrt(max(density.n_segments / _OVERLAP, 1.0))
-    return Estimate(value, support=density.n_segments, error=error)
+    error = density.error(lambda power: float(power[inside].max()))
+    return Estimate(float(density.power[inside].max()), support=density.n_segments, error=error)
 
 
 def _no_spectrum(observation: Observation, population: str, segment_ms: float) -> Estimate:

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import pdtrc, pdtrik
 
-from calibrate.objective import Estimate, Needs, ObjectiveError, statistic
+from calibrate.objective import Estimate, Needs, ObjectiveError, jackknife, statistic
 from calibrate.observation import Observation
-from objectives import jackknife
 from objectives.activity import shortfall
 
 
@@ -61,9 +60,17 @@ def synchrony(observation: Observation, *, population: str = "E", bin_ms: float 
         return Estimate(
             math.nan, support=0, shortfall=missing, note="the activity of all clusters is constant"
         )
-    of_mean = counts[changing].var(axis=1) / sizes[changing] ** 2
-    chi_squared = np.minimum(of_mean / of_neurons[changing], 1.0)
-    return Estimate.mean_of(chi_squared)
+    n, counts, of_neurons = sizes[changing], counts[changing].astype(np.float64), of_neurons[changing]
+    squares, whole = counts**2, counts.mean(axis=1)
+
+    def chi_squared(kept: NDArray[np.bool_]) -> NDArray[np.float64]:
+        mean = counts @ kept / kept.sum()
+        of_mean = (squares @ kept / kept.sum() - mean**2) / n**2
+        # The neurons' variance in part of the time: in proportion to the cluster's rate in it.
+        return np.asarray(np.minimum(of_mean / (of_neurons * np.maximum(mean / whole, 1e-12)), 1.0))
+
+    error = jackknife.over_time(lambda kept: float(chi_squared(kept).mean()), n_bins)
+    return Estimate.mean_of(chi_squared(np.ones(n_bins, dtype=bool)), error=error)
 
 
 @statistic(needs=_check_fullest_bins, screens=True)

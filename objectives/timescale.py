@@ -7,9 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from calibrate.objective import Estimate, Needs, ObjectiveError, statistic
+from calibrate.objective import Estimate, Needs, ObjectiveError, jackknife, statistic
 from calibrate.observation import Observation
-from objectives import jackknife
 from objectives.activity import shortfall, spikes_towards
 
 _STANDS_OUT = 3.0  # the autocorrelation is fitted if it decays by this many standard errors

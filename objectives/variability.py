@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calibrate.objective import Estimate, Needs, ObjectiveError, Spread, statistic
+from calibrate.objective import Estimate, Needs, ObjectiveError, Spread, jackknife, statistic
 from calibrate.observation import Observation
-from objectives.activity import shortfall, spikes_towards
+from objectives.activity import rates_over_time, shortfall, spikes_towards
 
 # Measured on the E/I clustered network in its metastable state, 1500 neurons, 10 s; CV2 on one graph only.
 _SPREAD_OF_CV2 = {"fixed_indegree": Spread(within=0.01), "bernoulli": Spread(within=0.01)}
@@ -34,7 +35,7 @@ def _check_windows(window_ms: float, min_count: float) -> Needs:
     return Needs(window_ms=window_ms)
 
 
-@statistic(needs=_check_intervals, sample="CV of each neuron", per_neuron=True)
+@statistic(needs=_check_intervals, sample="CV of each neuron")
 def cv(observation: Observation, *, population: str = "E", min_intervals: int = 10) -> Estimate:
     """Coefficient of variation of the inter-spike intervals, averaged over neurons.
 
@@ -53,18 +54,18 @@ def cv(observation: Observation, *, population: str = "E", min_intervals: int = 
     is the share of the min_intervals + 1 spikes that the neurons have; it is larger for silent networks,
     depending on their distance from threshold.
     """
-    intervals = observation.interval_moments(population)
-    enough = intervals.n >= min_intervals
-    n = intervals.n[enough]
-    mean = intervals.sum[enough] / n
+    return _of_intervals(observation, population, min_intervals, _cv, "sum", "sum_sq")
+
+
+def _cv(
+    n: NDArray[np.float64], _: NDArray[np.float64], total: NDArray[np.float64], squares: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    mean = total / n
     # For regular trains, the difference of two nearly equal numbers can be below 0.
-    variance = np.maximum(intervals.sum_sq[enough] / n - mean**2, 0.0)
-    return _over_neurons(
-        np.sqrt(variance) / mean, observation, population, min_intervals + 1, f"{min_intervals} intervals"
-    )
+    return np.asarray(np.sqrt(np.maximum(squares / n - mean**2, 0.0)) / mean)
 
 
-@statistic(needs=_check_intervals, sample="CV2 of each neuron", per_neuron=True, spread=_SPREAD_OF_CV2)
+@statistic(needs=_check_intervals, sample="CV2 of each neuron", spread=_SPREAD_OF_CV2)
 def cv2(observation: Observation, *, population: str = "E", min_intervals: int = 2) -> Estimate:
     """Local coefficient of variation CV2 of inter-spike intervals, averaged over neurons.
 
@@ -80,18 +81,10 @@ def cv2(observation: Observation, *, population: str = "E", min_intervals: int =
     Support: neurons included; a note says if they are fewer than half.
     Undefined if there are none (as with 0 or 1 spikes); shortfall as for `cv`. Source: Holt et al. 1996.
     """
-    intervals = observation.interval_moments(population)
-    enough = intervals.n >= min_intervals
-    return _over_neurons(
-        intervals.cv2[enough] / (intervals.n[enough] - 1),
-        observation,
-        population,
-        min_intervals + 1,
-        f"{min_intervals} intervals",
-    )
+    return _of_intervals(observation, population, min_intervals, lambda _, pairs, cv2: cv2 / pairs, "cv2")
 
 
-@statistic(needs=_check_intervals, sample="LV of each neuron", per_neuron=True)
+@statistic(needs=_check_intervals, sample="LV of each neuron")
 def lv(observation: Observation, *, population: str = "E", min_intervals: int = 2) -> Estimate:
     """Local variation LV of inter-spike intervals, averaged over neurons.
 
@@ -107,18 +100,10 @@ def lv(observation: Observation, *, population: str = "E", min_intervals: int = 
     shape k. Support: neurons included; a note says if they are fewer than half.
     Undefined if there are none (as with 0 or 1 spikes); shortfall as for `cv`. Source: Shinomoto et al. 2003.
     """
-    intervals = observation.interval_moments(population)
-    enough = intervals.n >= min_intervals
-    return _over_neurons(
-        intervals.lv[enough] / (intervals.n[enough] - 1),
-        observation,
-        population,
-        min_intervals + 1,
-        f"{min_intervals} intervals",
-    )
+    return _of_intervals(observation, population, min_intervals, lambda _, pairs, lv: lv / pairs, "lv")
 
 
-@statistic(needs=_check_refractory, sample="LvR of each neuron", per_neuron=True)
+@statistic(needs=_check_refractory, sample="LvR of each neuron")
 def lvr(
     observation: Observation, *, population: str = "E", min_intervals: int = 2, refractory_ms: float = 5.0
 ) -> Estimate:
@@ -138,16 +123,15 @@ def lvr(
     half. Undefined if there are none (as with 0 or 1 spikes); shortfall as for `cv`. Undefined with shortfall
     1 in observations that were stored without the sums it needs. Source: Shinomoto et al. 2009.
     """
-    intervals = observation.interval_moments(population)
-    if np.isnan(intervals.lvr).any():
+    if np.isnan(observation.interval_moments(population).lvr).any():
         return Estimate(math.nan, support=0, shortfall=1.0, note="the observation was stored without LvR")
-    enough = intervals.n >= min_intervals
-    return _over_neurons(
-        (intervals.lv[enough] + refractory_ms * intervals.lvr[enough]) / (intervals.n[enough] - 1),
+    return _of_intervals(
         observation,
         population,
-        min_intervals + 1,
-        f"{min_intervals} intervals",
+        min_intervals,
+        lambda _, pairs, lv, lvr: (lv + refractory_ms * lvr) / pairs,
+        "lv",
+        "lvr",
     )
 
 
@@ -163,8 +147,7 @@ def isi(observation: Observation, *, population: str = "E") -> Estimate:
     population  which neurons
 
     Returns ms, > 0. Intervals longer than the measurement are never observed, so that the value is too short
-    unless the measurement is much longer than the intervals. Support: intervals. The standard error treats
-    them as independent.
+    unless the measurement is much longer than the intervals. Support: intervals.
     Undefined if no neuron has two spikes (as with 0 or 1 spikes): the shortfall is (1 - progress) / 2, where
     progress is the share of 2 spikes that the neurons have; it is larger for silent networks, depending on
     their distance from threshold.
@@ -174,10 +157,25 @@ def isi(observation: Observation, *, population: str = "E") -> Estimate:
         progress = spikes_towards(observation.totals(population), 2)
         missing = shortfall(observation, population, progress)
         return Estimate(math.nan, support=0, shortfall=missing, note="no neuron has two spikes")
-    return Estimate.mean_of(intervals)
+    return Estimate.mean_of(intervals, error=_error_of_isi(observation, population))
 
 
-@statistic(needs=_check_windows, sample="Fano factor of each neuron", per_neuron=True, spread=_SPREAD_OF_FANO)
+def _error_of_isi(observation: Observation, population: str) -> float:
+    """Return the standard error of the mean interval: of the time that the intervals cover, per interval."""
+    intervals = observation.interval_moments(population)
+    rates = rates_over_time(observation, population)
+    # In part of the time, a neuron has its share of that time, and of its intervals that of its spikes.
+    share = rates / np.maximum(rates.sum(axis=1, keepdims=True), 1e-12)
+
+    def values(kept: NDArray[np.bool_]) -> NDArray[np.float64]:
+        n, time_ms = intervals.n * (share @ kept), intervals.sum * kept.mean()
+        isi_ms = time_ms.sum() / max(n.sum(), 1e-12)
+        return np.asarray(isi_ms + (time_ms - isi_ms * n) / max(n.mean(), 1e-12))
+
+    return jackknife.over_neurons(values, rates.shape[1], observation.group_sizes(population))
+
+
+@statistic(needs=_check_windows, sample="Fano factor of each neuron", spread=_SPREAD_OF_FANO)
 def fano(
     observation: Observation, *, population: str = "E", window_ms: float = 400.0, min_count: float = 1.0
 ) -> Estimate:
@@ -211,25 +209,68 @@ def fano(
     n_windows = counts.shape[1]
     if n_windows < 2:
         return Estimate(math.nan, support=0, shortfall=1.0, note=f"fewer than 2 windows of {window_ms:g} ms")
-    mean = counts.mean(axis=1)
-    enough = (mean >= min_count) & (mean > 0)
-    return _over_neurons(
-        counts[enough].var(axis=1, ddof=1) / mean[enough],
-        observation,
-        population,
-        max(min_count * n_windows, 1.0),
-        f"{min_count:g} spikes per window",
-    )
+    counts = counts.astype(np.float64)
+    squares = counts**2
+
+    def values(kept: NDArray[np.bool_]) -> NDArray[np.float64]:
+        n = int(kept.sum())
+        mean = counts @ kept / n
+        variance = (squares @ kept - n * mean**2) / (n - 1)
+        enough = (mean >= min_count) & (mean > 0)
+        factors: NDArray[np.float64] = np.full(mean.size, math.nan)
+        np.divide(variance, mean, out=factors, where=enough)
+        return factors
+
+    needed = f"{min_count:g} spikes per window"
+    return _over_neurons(values, n_windows, observation, population, max(min_count * n_windows, 1.0), needed)
+
+
+def _of_intervals(
+    observation: Observation,
+    population: str,
+    min_intervals: int,
+    of_sums: Callable[..., NDArray[np.float64]],
+    *names: str,
+) -> Estimate:
+    """Return the mean over all neurons with `min_intervals` intervals of a function of their moments.
+
+    Its arguments are the number of intervals, that of pairs of adjacent ones, and the moments of these names.
+    """
+    whole, blocks = observation.interval_moments(population), observation.block_moments(population)
+    sums = [whole.n.astype(np.float64), whole.n - 1.0, *(getattr(whole, name) for name in names)]
+    if blocks is None:
+        in_blocks, n_blocks = [values[:, None] for values in sums], 1
+    else:
+        n, n_blocks = blocks.n.astype(np.float64), blocks.n.shape[1]
+        pairs, first = n.copy(), (np.arange(len(n)), (n > 0).argmax(axis=1))
+        pairs[first] -= n[first] > 0  # a pair is counted with its second interval
+        in_blocks = [n, pairs, *(getattr(blocks, name) for name in names)]
+
+    def values(kept: NDArray[np.bool_]) -> NDArray[np.float64]:
+        n, pairs, *moments = sums if kept.all() else [values @ kept for values in in_blocks]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where((n >= min_intervals) & (pairs > 0), of_sums(n, pairs, *moments), math.nan)
+
+    needed = f"{min_intervals} intervals"
+    return _over_neurons(values, n_blocks, observation, population, min_intervals + 1, needed)
 
 
 def _over_neurons(
-    values: NDArray[np.float64], observation: Observation, population: str, needed_spikes: float, needed: str
+    values: Callable[[NDArray[np.bool_]], NDArray[np.float64]],
+    bins: int,
+    observation: Observation,
+    population: str,
+    needed_spikes: float,
+    needed: str,
 ) -> Estimate:
-    """Return the mean of `values`, one for every neuron of `population` with the `needed` spikes."""
-    if not values.size:
+    """Return the mean of the `values` that are not nan: those of neurons with the `needed` spikes."""
+    of_neurons = values(np.ones(bins, dtype=bool))
+    included = of_neurons[np.isfinite(of_neurons)]
+    if not included.size:
         progress = spikes_towards(observation.totals(population), needed_spikes)
         missing = shortfall(observation, population, progress)
         return Estimate(math.nan, support=0, shortfall=missing, note=f"no neuron has {needed}")
-    share = values.size / observation.size(population)
+    share = included.size / of_neurons.size
     note = f"only {share:.0%} of the neurons have {needed}" if share < 0.5 else ""
-    return Estimate.mean_of(values, note=note)
+    error = jackknife.over_neurons(values, bins, observation.group_sizes(population))
+    return Estimate.mean_of(included, note=note, error=error)

@@ -18,7 +18,7 @@ from calibrate.cli.output import QuietOutput, print_line
 from calibrate.cli.tables.trials import print_notes
 from calibrate.errors import CalibrateError
 from calibrate.objective import find_statistic
-from calibrate.objective.resampling import REPEATS, Bootstrapped, bootstrap
+from calibrate.objective.resampling import REPEATS, Measured, measure_recording
 from calibrate.observation.recording import Recording, read_recording
 from calibrate.study.rules.recorded_targets import ERRORS
 
@@ -47,9 +47,12 @@ def stats(
         ),
     ] = None,
     block_ms: Annotated[
-        float | None, typer.Option(metavar="MS", help="Length of the blocks of the bootstrap.")
+        float | None,
+        typer.Option(metavar="MS", help="Length of the blocks of time that are left out in turn."),
     ] = None,
-    repeats: Annotated[int, typer.Option(min=2, help="Number of bootstrap samples.")] = REPEATS,
+    repeats: Annotated[
+        int, typer.Option(min=1, help="How often the units are divided into random halves.")
+    ] = REPEATS,
     write: Annotated[
         Path | None,
         typer.Option(
@@ -62,12 +65,12 @@ def stats(
     ] = False,
     output: QuietOutput,
 ) -> None:
-    """Compute the statistics of recorded spike trains, with bootstrap standard errors."""
+    """Compute the statistics of recorded spike trains, with standard errors."""
     if write is not None and write.exists():
         raise CalibrateError(f"{write} already exists: name another file")
     recording = read_recording(path, population=population, start_ms=start_ms, duration_ms=duration_ms)
     chosen = [find_statistic(name, folder=Path.cwd()) for name in statistic] if statistic else None
-    rows = bootstrap(recording, chosen, repeats=repeats, block_ms=block_ms)
+    rows = measure_recording(recording, chosen, repeats=repeats, block_ms=block_ms)
     if write is not None:
         _write(write, "\n".join(_format_objectives(rows, path, recording if sampled else None)))
     if output.as_json:
@@ -78,7 +81,7 @@ def stats(
         output.say(f"Objectives: {write}")
 
 
-def _as_json(path: Path, recording: Recording, rows: Sequence[Bootstrapped]) -> dict[str, Any]:
+def _as_json(path: Path, recording: Recording, rows: Sequence[Measured]) -> dict[str, Any]:
     return {
         "recording": str(path),
         "units": recording.units,
@@ -96,7 +99,7 @@ def _as_json(path: Path, recording: Recording, rows: Sequence[Bootstrapped]) -> 
     }
 
 
-def _print(console: Console, path: Path, recording: Recording, rows: Sequence[Bootstrapped]) -> None:
+def _print(console: Console, path: Path, recording: Recording, rows: Sequence[Measured]) -> None:
     print_line(console, f"{path}: {recording.units} units, {recording.duration_ms / 1000:g} s")
     table = Table()
     for column in ("statistic", "value", "error", "unit"):
@@ -109,9 +112,9 @@ def _print(console: Console, path: Path, recording: Recording, rows: Sequence[Bo
     print_notes(console, {row.statistic.name: row.estimate.note for row in rows})
 
 
-def _format_objectives(rows: Sequence[Bootstrapped], path: Path, sampled: Recording | None) -> Iterator[str]:
+def _format_objectives(rows: Sequence[Measured], path: Path, sampled: Recording | None) -> Iterator[str]:
     """Write objectives as lines of TOML; with `sampled`, for as many neurons as it has units."""
-    yield f"# Targets from {path.name}; a tolerance is {ERRORS:g} bootstrap standard errors."
+    yield f"# Targets from {path.name}; a tolerance is {ERRORS:g} standard errors."
     for row in rows:
         if not (row.estimate.defined and row.error > 0) or row.estimate.lower_bound:
             continue

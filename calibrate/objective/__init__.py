@@ -13,6 +13,7 @@ of users (`file.py:name` in a study file) are written in the same way:
 """
 
 from calibrate.errors import ObjectiveError
+from calibrate.objective import jackknife
 from calibrate.objective.estimates import Estimate, Spread
 from calibrate.objective.losses import CAP, UNDEFINED, Constraint, Objective
 from calibrate.objective.statistics import Statistic, find_statistic, statistic
@@ -32,5 +33,6 @@ __all__ = [
     "Statistic",
     "Value",
     "find_statistic",
+    "jackknife",
     "statistic",
 ]

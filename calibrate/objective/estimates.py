@@ -27,7 +27,9 @@ class Estimate:
     note : str
         One line worth showing beside the value, such as "lower bound: no up-state ended".
     error : float
-        Standard error of the value, from the spread over its support as if independent; nan if unknown.
+        Standard error of the value, as far as one measurement shows it: how it varies between stretches of
+        time and, for a mean over neurons, between samples of neurons. What differs from graph to graph beyond
+        this, such as which cluster is the strongest, is not in it. nan if unknown.
     sample : ndarray of float, shape (support,), or None
         The values that it is the mean of, one per neuron or episode, if the statistic has them; they can be
         compared with a whole distribution.
@@ -55,7 +57,7 @@ class Estimate:
     undefined: float = 0.0
 
     @classmethod
-    def mean_of(cls, sample: NDArray[np.float64], *, note: str = "") -> Estimate:
+    def mean_of(cls, sample: NDArray[np.float64], *, note: str = "", error: float | None = None) -> Estimate:
         """Average one value per neuron (or episode).
 
         Parameters
@@ -64,14 +66,18 @@ class Estimate:
             The values.
         note : str
             One line worth showing beside the mean.
+        error : float, optional
+            Standard error of the mean; by default that of independent values, which neurons seldom are:
+            `calibrate.objective.jackknife` estimates it without this assumption.
 
         Returns
         -------
         Estimate
-            The mean with its standard error, which is nan for a single value.
+            The mean with its standard error, which by default is nan for a single value.
         """
         n = sample.size
-        error = float(sample.std(ddof=1)) / math.sqrt(n) if n > 1 else math.nan
+        if error is None:
+            error = float(sample.std(ddof=1)) / math.sqrt(n) if n > 1 else math.nan
         return cls(float(sample.mean()), support=n, note=note, error=error, sample=sample)
 
     @property

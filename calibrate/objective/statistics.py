@@ -37,8 +37,6 @@ class Statistic:
         Whether a simulation of a second can judge it.
     sample : str
         What the sample of its estimates holds; "" if there is none.
-    per_neuron : bool
-        Whether it is a mean over neurons, each of which has a value in that sample.
     spread : dict of str to Spread
         Its spread by the kind of connectivity ("fixed_indegree", "bernoulli"), if known.
 
@@ -65,7 +63,6 @@ class Statistic:
     options: Mapping[str, Any]
     screens: bool = False
     sample: str = ""
-    per_neuron: bool = False
     spread: Mapping[str, Spread] = field(default_factory=dict)
     _needs_rule: Needs | Callable[..., Needs] = field(repr=False)
 
@@ -146,7 +143,6 @@ def statistic(
     name: str | None = None,
     screens: bool = False,
     sample: str = "",
-    per_neuron: bool = False,
     spread: Mapping[str, Spread] | None = None,
 ) -> Callable[[Callable[..., float | Estimate]], Statistic]:
     """Make a statistic of a function `f(observation, *, option=default, ...)` to a float or Estimate.
@@ -166,8 +162,6 @@ def statistic(
         Whether a simulation of a second can judge it.
     sample : str
         What its estimates are means of, if they carry it.
-    per_neuron : bool
-        Whether that is a value of each neuron.
     spread : dict of str to Spread, optional
         How much it varies, by the kind of connectivity: tolerances below its standard error are refused.
 
@@ -208,7 +202,6 @@ def statistic(
             options=options,
             screens=screens,
             sample=sample,
-            per_neuron=per_neuron,
             spread=spread or {},
             _needs_rule=needs,
         )

@@ -10,10 +10,10 @@ measurement) happened at (s + 1) dt, the end of its step, as NEST stamps it.
 
 from calibrate.observation.accumulator import Accumulator, observe_spikes
 from calibrate.observation.counts import CountArray, narrow
+from calibrate.observation.intervals import IntervalMoments
 from calibrate.observation.layout import FloatArray, Group, IntArray, Layout, Needs, steps
 from calibrate.observation.observation import (
     Episode,
-    IntervalMoments,
     Observation,
     Presentation,
     SimulationFailure,

@@ -8,8 +8,9 @@ import numpy as np
 
 from calibrate.errors import ObservationError
 from calibrate.observation.counts import narrow
+from calibrate.observation.intervals import MOST_BLOCKS, Blocks, IntervalMoments
 from calibrate.observation.layout import FloatArray, IntArray, Layout, steps
-from calibrate.observation.observation import IntervalMoments, Observation, Spikes
+from calibrate.observation.observation import Observation, Spikes
 
 
 class Accumulator:
@@ -69,8 +70,11 @@ class Accumulator:
         self._last = np.full(n, -1, dtype=np.int64)  # step of the last spike, -1: none yet
         self._last_interval = np.full(n, -1, dtype=np.int64)  # in steps, -1: none yet
         self._totals = np.zeros(n, dtype=np.int64)
-        self._n = np.zeros(n, dtype=np.int64)
-        self._sums = {name: np.zeros(n) for name in ("sum", "sum_sq", "cv2", "lv", "lvr")}
+        self._blocks = Blocks(dt_ms)
+        self._n = np.zeros(
+            (n, MOST_BLOCKS), dtype=np.int64
+        )  # intervals of each neuron that end in each block
+        self._sums = {name: np.zeros((n, MOST_BLOCKS)) for name in ("sum", "sum_sq", "cv2", "lv", "lvr")}
         self._now = 0
         self._pieces: list[tuple[IntArray, IntArray]] | None = [] if keep_spikes else None
 
@@ -142,8 +146,14 @@ class Accumulator:
         both = np.maximum(interval + previous, 1)
         relative = np.where(previous >= 0, (interval - previous) / both, 0.0)
 
-        size = self._totals.size
-        self._n += np.bincount(owner, minlength=size)
+        while self._blocks.too_short(self._now):
+            self._blocks.double()
+            for sums in (self._n, *self._sums.values()):
+                sums[:, : MOST_BLOCKS // 2] = sums[:, ::2] + sums[:, 1::2]
+                sums[:, MOST_BLOCKS // 2 :] = 0
+        # Into flat arrays, which is faster; each is a view of the array that it adds to.
+        place = owner * MOST_BLOCKS + all_step[1:][same] // self._blocks.steps
+        np.add.at(self._n.reshape(-1), place, 1)
         length = interval * self._dt_ms
         for name, term in (
             ("sum", length),
@@ -152,7 +162,7 @@ class Accumulator:
             ("lv", 3 * relative**2),
             ("lvr", 12 * relative**2 / (both * self._dt_ms)),
         ):
-            self._sums[name] += np.bincount(owner, weights=term, minlength=size)
+            np.add.at(self._sums[name].reshape(-1), place, term)
         self._last[all_neuron] = all_step  # the last assignment of a neuron wins: its latest spike
         self._last_interval[owner] = interval
 
@@ -170,6 +180,7 @@ class Accumulator:
             The observation.
         """
         duration_ms = self._now * self._dt_ms
+        blocks = self._blocks.number(self._now)
         spikes = None
         if self._pieces is not None:
             pieces = self._pieces or [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
@@ -185,7 +196,12 @@ class Accumulator:
             window_ms=self._window_ms,
             neuron_windows=narrow(self._neuron_windows[:, : self._now // self._window_steps]).copy(),
             neuron_totals=self._totals.copy(),
-            intervals=IntervalMoments(self._n.copy(), **{k: v.copy() for k, v in self._sums.items()}),
+            intervals=IntervalMoments(
+                self._n.sum(axis=1), **{name: sums.sum(axis=1) for name, sums in self._sums.items()}
+            ),
+            interval_blocks=IntervalMoments(
+                self._n[:, :blocks].copy(), **{name: s[:, :blocks].copy() for name, s in self._sums.items()}
+            ),
             depolarisation=np.array(depolarisation, dtype=float),  # a copy: the caller's stays writable
             spikes=spikes,
         )

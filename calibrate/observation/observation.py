@@ -11,45 +11,8 @@ from numpy.typing import NDArray
 
 from calibrate.errors import ObservationError
 from calibrate.observation.counts import CountArray, rebin
+from calibrate.observation.intervals import IntervalMoments
 from calibrate.observation.layout import FloatArray, IntArray, Layout, steps
-
-
-@dataclass(frozen=True)
-class IntervalMoments:
-    """Sums over the inter-spike intervals I_1, I_2, ... of each neuron.
-
-    Attributes
-    ----------
-    n : ndarray of int, shape (n_neurons,)
-        Number of intervals. A neuron with n intervals fired n + 1 spikes.
-    sum : ndarray of float, shape (n_neurons,), ms
-        Sum of I.
-    sum_sq : ndarray of float, shape (n_neurons,), ms^2
-        Sum of I^2.
-    cv2 : ndarray of float, shape (n_neurons,)
-        Sum over the n - 1 pairs of 2 |I_{j+1} - I_j| / (I_{j+1} + I_j) [1]_.
-    lv : ndarray of float, shape (n_neurons,)
-        Sum over the n - 1 pairs of 3 ((I_j - I_{j+1}) / (I_j + I_{j+1}))^2 [2]_.
-    lvr : ndarray of float, shape (n_neurons,), 1/ms
-        The same sum with each term times 4 / (I_j + I_{j+1}); lv + R lvr is the sum of the terms of LvR for a
-        refractory time R [3]_. It is nan in observations that were stored without it.
-
-    References
-    ----------
-    .. [1] Holt et al. 1996.
-    .. [2] Shinomoto et al. 2003.
-    .. [3] Shinomoto et al. 2009.
-    """
-
-    n: IntArray
-    sum: FloatArray
-    sum_sq: FloatArray
-    cv2: FloatArray
-    lv: FloatArray
-    lvr: FloatArray
-
-    def __getitem__(self, rows: slice) -> IntervalMoments:
-        return IntervalMoments(*(getattr(self, f.name)[rows] for f in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -140,6 +103,10 @@ class Observation:
     depolarisation : ndarray of float, shape (n_groups,)
         Mean of (V - V_reset) / (V_th - V_reset) over the neurons of each group at the end; nan if no membrane
         was observed. It grades networks that do not fire.
+    interval_blocks : IntervalMoments or None
+        The same moments in successive blocks of time of equal length, arrays of shape (n_neurons, blocks); at
+        most 20, the last of which may be shorter. They show how much statistics of intervals vary over time.
+        None in observations that were stored without them.
     spikes : Spikes or None
         Every spike, or None if only counters were kept.
     presentations : tuple of Presentation
@@ -176,6 +143,7 @@ class Observation:
     neuron_totals: IntArray
     intervals: IntervalMoments
     depolarisation: FloatArray
+    interval_blocks: IntervalMoments | None = None
     spikes: Spikes | None = field(default=None)
     presentations: tuple[Presentation, ...] = ()
     episodes: tuple[Episode, ...] | None = None
@@ -192,6 +160,9 @@ class Observation:
         _check_shape("depolarisation", self.depolarisation, (n_groups,))
         for f in fields(self.intervals):
             _check_shape(f"intervals.{f.name}", getattr(self.intervals, f.name), (n_neurons,))
+            if self.interval_blocks is not None:
+                blocks = (n_neurons, self.interval_blocks.n.shape[-1])
+                _check_shape(f"interval_blocks.{f.name}", getattr(self.interval_blocks, f.name), blocks)
         for name in ("group_bins", "neuron_windows", "neuron_totals"):
             counts = getattr(self, name)
             if counts.dtype.kind != "u" and np.any(counts < 0):
@@ -205,7 +176,8 @@ class Observation:
     def _arrays(self) -> list[NDArray[Any]]:
         arrays: list[NDArray[Any]] = [self.group_bins, self.neuron_windows]
         arrays += [self.neuron_totals, self.depolarisation]
-        arrays += [getattr(self.intervals, f.name) for f in fields(self.intervals)]
+        for moments in (self.intervals, self.interval_blocks):
+            arrays += [getattr(moments, f.name) for f in fields(IntervalMoments) if moments is not None]
         if self.spikes is not None:
             arrays += [self.spikes.step, self.spikes.neuron]
         return arrays
@@ -303,6 +275,22 @@ class Observation:
             Arrays of shape (neurons,).
         """
         return self.intervals[self.layout.neurons_of(population)]
+
+    def block_moments(self, population: str) -> IntervalMoments | None:
+        """Return the moments of the inter-spike intervals of a population in blocks of time.
+
+        Parameters
+        ----------
+        population : str
+            Name of the population.
+
+        Returns
+        -------
+        IntervalMoments or None
+            Arrays of shape (neurons, blocks); None if the observation was stored without them.
+        """
+        blocks = self.interval_blocks
+        return None if blocks is None else blocks[self.layout.neurons_of(population)]
 
     def all_intervals(self, population: str) -> FloatArray:
         """Return every inter-spike interval of a population, neuron by neuron.

@@ -81,6 +81,10 @@ def pack(observation: Observation, *, compression: int = COMPRESSION) -> Packed:
     for f in fields(IntervalMoments):
         sums = getattr(observation.intervals, f.name)
         arrays[f"intervals_{f.name}"] = narrow(sums) if f.name == "n" else sums
+        if observation.interval_blocks is not None:
+            in_blocks = getattr(observation.interval_blocks, f.name)
+            # They only show how much statistics vary: single precision is enough.
+            arrays[f"blocks_{f.name}"] = narrow(in_blocks) if f.name == "n" else in_blocks.astype(np.float32)
     if observation.spikes is not None:
         arrays["spikes_step"] = narrow(observation.spikes.step)
         arrays["spikes_neuron"] = narrow(observation.spikes.neuron)
@@ -110,6 +114,13 @@ def _check(observation: Observation) -> None:
         not_stored = f.name == "lvr" and np.isnan(sums).all()
         if not not_stored and not (np.isfinite(sums).all() and (sums >= 0).all()):
             raise ObservationError(f"sums of intervals ({f.name}) must be finite and not negative")
+    blocks = observation.interval_blocks
+    if blocks is not None and not np.array_equal(blocks.n.sum(axis=1, dtype=np.int64), moments.n):
+        raise ObservationError("the inter-spike intervals in blocks and in total disagree")
+    for f in fields(moments) if blocks is not None else ():
+        sums = getattr(blocks, f.name)
+        if not (np.isfinite(sums).all() and (sums >= 0).all()):
+            raise ObservationError(f"sums of intervals in blocks ({f.name}) must be finite and not negative")
     if (observation.neuron_windows.sum(axis=1, dtype=np.int64) > observation.neuron_totals).any():
         raise ObservationError("a neuron has more spikes in its windows than in total")
     if np.isinf(observation.depolarisation).any():
@@ -175,6 +186,7 @@ def _observation(arrays: Mapping[str, NDArray[Any]]) -> Observation:
         neuron_totals=_check_and_widen(arrays["neuron_totals"]),
         intervals=IntervalMoments(n=_check_and_widen(moments["n"]), **sums),
         depolarisation=_sums(arrays["depolarisation"]),
+        interval_blocks=_blocks(arrays),
         spikes=spikes,
         presentations=tuple(
             Presentation(str(population), tuple(map(operator.index, clusters)), float(start), float(stop))
@@ -184,6 +196,16 @@ def _observation(arrays: Mapping[str, NDArray[Any]]) -> Observation:
     )
     _check(observation)
     return observation
+
+
+def _blocks(arrays: Mapping[str, NDArray[Any]]) -> IntervalMoments | None:
+    """Return the moments in blocks; None in files written before they were introduced."""
+    if "blocks_n" not in arrays:
+        return None
+    names = [f.name for f in fields(IntervalMoments)]
+    blocks = {name: arrays[f"blocks_{name}"] for name in names}
+    sums = {name: _sums(array) for name, array in blocks.items() if name != "n"}
+    return IntervalMoments(n=_check_and_widen(blocks["n"]), **sums)
 
 
 def _episodes(rows: Sequence[Any]) -> tuple[Episode, ...]:

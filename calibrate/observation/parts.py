@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 
 from calibrate.errors import ObservationError
 from calibrate.observation.accumulator import observe_spikes
 from calibrate.observation.layout import Group, IntArray, Layout, steps
-from calibrate.observation.observation import IntervalMoments, Observation, Spikes
+from calibrate.observation.observation import Observation, Spikes
 
 
 def of_neurons(observation: Observation, neurons: IntArray) -> Observation:
@@ -125,14 +125,15 @@ def of_clusters(observation: Observation, population: str, clusters: Sequence[in
         number[neurons] = np.arange(neurons.size)
         chosen = number[observation.spikes.neuron] >= 0
         spikes = Spikes(observation.spikes.step[chosen], number[observation.spikes.neuron[chosen]])
-    moments = {f.name: getattr(observation.intervals, f.name)[neurons] for f in fields(observation.intervals)}
+    blocks = observation.interval_blocks
     return replace(
         observation,
         layout=Layout(tuple(groups)),
         group_bins=observation.group_bins[rows],
         neuron_windows=observation.neuron_windows[neurons],
         neuron_totals=observation.neuron_totals[neurons],
-        intervals=IntervalMoments(**moments),
+        intervals=observation.intervals[neurons],
+        interval_blocks=None if blocks is None else blocks[neurons],
         depolarisation=observation.depolarisation[rows],
         spikes=spikes,
     )

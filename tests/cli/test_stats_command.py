@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from calibrate import bootstrap, find_statistic, read_recording, read_study
+from calibrate import find_statistic, measure_recording, read_recording, read_study
 from calibrate.cli.commands import execute
 from tests.helpers.recordings import trains, written
 from tests.helpers.studies import write_study
@@ -53,14 +53,15 @@ def test_the_objectives_that_it_writes_make_a_study(tmp_path, capsys):
     text = (tmp_path / "aims.toml").read_text()
     aims = {one["statistic"]: one for one in tomllib.loads(text)["objectives"]}
     recording = read_recording("units.csv", duration_ms=20_000)
-    for row in bootstrap(recording, [find_statistic("rate_E"), find_statistic("cv2_E")], repeats=20):
+    for row in measure_recording(recording, [find_statistic("rate_E"), find_statistic("cv2_E")], repeats=20):
         one = aims[row.statistic.name]
         assert one["target"] == pytest.approx(row.estimate.value, rel=1e-4)
         assert one["tolerance"] == pytest.approx(2 * row.error, rel=0.05)
     study = write_study(tmp_path)
     head, _, rest = study.read_text().partition("[[objectives]]")
     _, _, tail = rest.partition("[sampler]")
-    study.write_text(f"{head}{text}\n[sampler]{tail}".replace("duration_ms = 2000", "duration_ms = 20000"))
+    known = text.replace("source =", "standard_error = 0.01\nsource =")
+    study.write_text(f"{head}{known}\n[sampler]{tail}".replace("duration_ms = 2000", "duration_ms = 20000"))
     assert [one.name for one in read_study(study).objectives] == ["rate_E", "cv2_E"]
 
 
@@ -71,7 +72,7 @@ def test_the_objectives_that_it_writes_make_a_study(tmp_path, capsys):
         (["units.csv", "--statistic", "rat_E"], "did you mean"),
         (["units.csv", "--write", "units.csv"], "units.csv already exists"),
         (["units.csv", "--write", "no/x.toml", *FEW], "cannot be written"),
-        (["units.csv", "--duration-ms", "2000"], "a bootstrap needs at least 5"),
+        (["units.csv", "--duration-ms", "2000"], "standard errors need at least 5"),
         (["units.csv", "--block-ms", "8000", "--duration-ms", "20000"], "2 blocks of 8 s"),
     ],
 )

@@ -420,3 +420,36 @@ def test_counts_are_kept_narrow_and_returned_wide():
     unpacked = pack(observation).unpack()
     assert unpacked.neuron_windows.dtype == np.uint8
     np.testing.assert_array_equal(unpacked.neuron_counts("E", 50.0), np.full((2, 2), 500))
+
+
+@pytest.mark.parametrize("duration_ms", [100, 1250, 2499, 2500, 7300, 40_000])
+def test_intervals_in_blocks_add_up_to_all_and_belong_to_the_block_in_which_they_end(duration_ms) -> None:
+    random = np.random.default_rng(duration_ms)
+    step, neuron = np.nonzero(random.random((duration_ms, LAYOUT.n_neurons)) < 0.02)
+    one = observe_spikes(step, neuron, LAYOUT, dt_ms=1.0, duration_ms=duration_ms, window_ms=50.0)
+    assert one.interval_blocks is not None
+    blocks = one.interval_blocks.n.shape[1]
+    assert blocks == -(-duration_ms // 125) or 10 <= blocks <= 20
+    for field in dataclasses.fields(one.intervals):
+        in_blocks, in_all = (getattr(m, field.name) for m in (one.interval_blocks, one.intervals))
+        np.testing.assert_allclose(in_blocks.sum(axis=1), in_all, rtol=1e-12)
+    width = 125
+    while duration_ms >= 20 * width:
+        width *= 2
+    of_first = step[neuron == 0]
+    ends = np.bincount(of_first[1:] // width, minlength=blocks)
+    assert one.interval_blocks.n[0].tolist() == ends.tolist()
+    assert one.block_moments("I").n.tolist() == one.interval_blocks.n[6:].tolist()
+
+
+def test_intervals_in_blocks_do_not_depend_on_the_pieces() -> None:
+    random = np.random.default_rng(0)
+    step, neuron = np.nonzero(random.random((9000, LAYOUT.n_neurons)) < 0.02)
+    whole = observe_spikes(step, neuron, LAYOUT, dt_ms=1.0, duration_ms=9000, bin_ms=2.0, window_ms=50.0)
+    pieces = Accumulator(LAYOUT, dt_ms=1.0, bin_ms=2.0, window_ms=50.0)
+    for start, stop in ((0, 130), (130, 2500), (2500, 2501), (2501, 9000)):
+        inside = (step >= start) & (step < stop)
+        pieces.add(step[inside], neuron[inside], stop)
+    for field in dataclasses.fields(whole.intervals):
+        one, other = (getattr(o.interval_blocks, field.name) for o in (whole, pieces.finish()))
+        np.testing.assert_allclose(one, other, rtol=1e-12)

@@ -143,6 +143,21 @@ def test_what_is_accumulated_is_what_the_raster_holds(name, bin_ms, window_ms):
         )
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_intervals_are_summed_in_blocks_of_time_however_long_the_measurement(name):
+    recording = RecordingPlan(bin_ms=1.0, window_ms=50.0, spikes=True)
+    with prepare(name, ei_clustered.network(SMALL), recording=recording) as prepared:
+        found = run(prepared, member(SMALL), duration_ms=2700.0)
+    assert found.spikes is not None
+    expected = observe_spikes(
+        found.spikes.step, found.spikes.neuron, found.layout, dt_ms=0.1, duration_ms=2700.0
+    )
+    assert found.interval_blocks.n.shape == (found.layout.n_neurons, 11)  # of 250 ms, and a last of 200 ms
+    for moment in fields(IntervalMoments):
+        one, other = (getattr(o.interval_blocks, moment.name) for o in (found, expected))
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.parametrize("name", MEMBRANES)
 @pytest.mark.parametrize("warmup_ms", [0.7, 20.3])
 def test_a_warm_up_need_not_be_a_whole_number_of_bins(name, warmup_ms):

@@ -184,6 +184,21 @@ def test_observations_are_kept_beside_the_database_and_come_back_as_they_were(st
     np.testing.assert_array_equal(found.spikes.step, shown.spikes.step)
 
 
+def test_an_observation_stored_without_blocks_of_time_has_the_errors_of_independent_neurons(store, tmp_path):
+    shown = observation()
+    store.record(simulation("a", observation=shown))
+    path = tmp_path / "small.observations" / "a-1-0.npz"
+    np.testing.assert_allclose(archive.load(path).interval_blocks.cv2, shown.interval_blocks.cv2, rtol=1e-6)
+    with np.load(path) as arrays:
+        before = {name: array for name, array in arrays.items() if not name.startswith("blocks_")}
+    np.savez_compressed(path, **before)
+    found = archive.load(path)
+    assert found.interval_blocks is None
+    lv = find_statistic(f"lv_{found.layout.populations[0]}")
+    assert lv(found).value == lv(shown).value
+    assert lv(found).error == pytest.approx(lv(found).sample.std(ddof=1) / np.sqrt(lv(found).support))
+
+
 def test_an_observation_stored_before_there_was_lvr_is_read_and_has_none(store, tmp_path):
     store.record(simulation("a", observation=observation()))
     path = tmp_path / "small.observations" / "a-1-0.npz"

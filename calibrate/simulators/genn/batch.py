@@ -24,6 +24,7 @@ from calibrate.observation import (
     narrow,
     steps,
 )
+from calibrate.observation.intervals import MOST_BLOCKS, Blocks
 from calibrate.simulators.base import Member, RecordingPlan
 from calibrate.simulators.genn.code import Build
 from calibrate.simulators.genn.counters import BinReader
@@ -102,6 +103,8 @@ class PreparedGenn:
         self._bins.begin(self._measured_from, members)
         self._counted = np.zeros((members, n), dtype=np.uint32)  # until the end of the last window
         self._windows: list[CountArray] = []  # one for each window, shape (members, n)
+        self._blocks = Blocks(self._build.dt_ms)
+        self._sums: list[dict[str, NDArray[np.float64]]] = []  # until the end of each block so far
         self._pieces: list[list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = [[] for _ in self._members]
 
     def advance(self, duration_ms: float) -> None:
@@ -113,14 +116,17 @@ class PreparedGenn:
             now = self._model.timestep
             rings = _next(max(now, start + 1), self._bins.span_steps, start + 1)
             windows = _next(now, self._window_steps, start)
+            blocks = _next(now, self._blocks.steps, start)
             raster = _next(now, self._bin_steps, start) if self._build.record_spikes else end
-            stop = min(rings, windows, raster, end)
+            stop = min(rings, windows, blocks, raster, end)
             for _ in range(stop - now):
                 step()
             if stop == rings:
                 self._bins.read()
             if stop == windows:
                 self._windows.append(self._window())
+            if stop == blocks:
+                self._end_block()
             if stop == raster and self._build.record_spikes:
                 self._pull_spikes()
 
@@ -130,6 +136,25 @@ class PreparedGenn:
         new = narrow(counted - self._counted)
         self._counted = counted
         return new
+
+    def _end_block(self) -> None:
+        self._sums.append(self._interval_sums())
+        if len(self._sums) == MOST_BLOCKS:
+            self._blocks.double()
+            self._sums = self._sums[1::2]
+
+    def _interval_sums(self) -> dict[str, NDArray[np.float64]]:
+        """Number of intervals and the sums over them until now, by name, shape (members, n_neurons)."""
+        dt_ms = self._build.dt_ms
+        n_spikes = self._read_monitors("n_spikes").astype(np.float64)
+        return {
+            "n": np.maximum(n_spikes - 1, 0),
+            "sum": self._read_monitors("interval_sum") * dt_ms,
+            "sum_sq": self._read_monitors("interval_sum_sq") * dt_ms**2,
+            "cv2": self._read_monitors("cv2_sum"),
+            "lv": self._read_monitors("lv_sum"),
+            "lvr": self._read_monitors("lvr_sum") / dt_ms,
+        }
 
     def drive(self, member: int, currents_pA: FloatArray) -> None:
         for population in self._network.populations:
@@ -198,7 +223,7 @@ class PreparedGenn:
         totals = self._read_monitors("n_spikes").astype(np.int64)
         by_group = layout.group_sums(totals)
         bins = self._bins.counts(n_steps // self._bin_steps, by_group)
-        moments = self._moments(totals)
+        moments = self._moments()
         potential, depolarisation = self._potentials()
         repeated = self._repeated()
         results: list[Observation | SimulationFailure] = []
@@ -219,8 +244,9 @@ class PreparedGenn:
                     window_ms=self._recording.window_ms,
                     neuron_windows=self._neuron_windows(number),
                     neuron_totals=totals[number],
-                    intervals=moments[number],
+                    intervals=moments[number][0],
                     depolarisation=depolarisation[number],
+                    interval_blocks=moments[number][1],
                     spikes=self._spikes(number) if self._build.record_spikes else None,
                 )
             )
@@ -242,16 +268,23 @@ class PreparedGenn:
             return np.zeros((self.layout.n_neurons, 0), dtype=np.uint8)
         return np.ascontiguousarray(np.array([window[member] for window in self._windows]).T)
 
-    def _moments(self, totals: NDArray[np.int64]) -> list[IntervalMoments]:
-        dt_ms = self._build.dt_ms
-        total = self._read_monitors("interval_sum") * dt_ms
-        squares = self._read_monitors("interval_sum_sq") * dt_ms**2
-        cv2, lv = self._read_monitors("cv2_sum"), self._read_monitors("lv_sum")
-        lvr = self._read_monitors("lvr_sum") / dt_ms
-        return [
-            IntervalMoments(np.maximum(totals[k] - 1, 0), total[k], squares[k], cv2[k], lv[k], lvr[k])
-            for k in range(len(self._members))
-        ]
+    def _moments(self) -> list[tuple[IntervalMoments, IntervalMoments]]:
+        """Moments of the intervals of each member, in total and in blocks."""
+        total = self._interval_sums()
+        until = [*self._sums, total] if self._incomplete_block() else self._sums
+        blocks = {name: np.diff([sums[name] for sums in until], axis=0, prepend=0) for name in total}
+        moments = []
+        for k in range(len(self._members)):
+            of_member = {name: sums[k] for name, sums in total.items()}
+            n = of_member.pop("n").astype(np.int64)
+            in_time = {name: sums[:, k].T.copy() for name, sums in blocks.items()}
+            n_in_time = in_time.pop("n").astype(np.int64)
+            moments.append((IntervalMoments(n, **of_member), IntervalMoments(n_in_time, **in_time)))
+        return moments
+
+    def _incomplete_block(self) -> bool:
+        n_steps = self._model.timestep - self._measured_from
+        return len(self._sums) < self._blocks.number(n_steps)
 
     def _potentials(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Potentials (members, n_neurons), and group means of relative potentials (members, n_groups)."""

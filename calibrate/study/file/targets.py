@@ -39,7 +39,7 @@ class ObjectiveSection(StatisticSection):
     target: float | Literal["recording"] | None = Field(
         default=None,
         description='the value to reach, in the unit of the statistic; or "recording": its value in the '
-        "recording, with twice its bootstrap error as the default tolerance",
+        "recording, with twice its standard error as the default tolerance",
     )
     interval: list[float] | None = Field(
         default=None,

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from calibrate.errors import ObjectiveError, RecordingError
 from calibrate.objective import Statistic, Value
-from calibrate.objective.resampling import bootstrap
+from calibrate.objective.resampling import measure_recording
 from calibrate.observation.recording import Recording, read_recording
 from calibrate.study.file.problems import Problems
 from calibrate.study.file.targets import RECORDING, RecordingSection
 from calibrate.study.rules.common import attempt
 
-# Default tolerance of a target from a recording, in bootstrap errors.
+# Default tolerance of a target from a recording, in standard errors.
 ERRORS = 2.0
 
 
@@ -32,14 +32,14 @@ class Recorded:
 
     def target(self, statistic: Statistic, tolerance: float | None, source: str) -> Value:
         """Return the value of the statistic in the recording. Raises ObjectiveError, RecordingError."""
-        (bootstrapped,) = bootstrap(self._require_recording(), [statistic])
-        estimate, error = bootstrapped.estimate, bootstrapped.error
+        (measured,) = measure_recording(self._require_recording(), [statistic])
+        estimate, error = measured.estimate, measured.error
         if not estimate.defined or estimate.lower_bound:
             why = estimate.note or "it is undefined"
             raise ObjectiveError(f"{statistic.name} has no value in the recording: {why}")
         if tolerance is None and not error > 0:
             raise ObjectiveError(
-                f"{statistic.name} has no bootstrap error in the recording, so it needs a tolerance"
+                f"{statistic.name} has no standard error in the recording, so it needs a tolerance"
             )
         return Value(estimate.value, ERRORS * error if tolerance is None else tolerance, source or RECORDING)
 
