@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 
-from calibrate.objective import Estimate, Needs, ObjectiveError, Spread, statistic
+from calibrate.objective import Estimate, Needs, ObjectiveError, statistic
 from calibrate.observation import Observation
-
-# Measured on the E/I clustered network in its metastable state, 1500 neurons, 10 s.
-_SPREAD = {"fixed_indegree": Spread(within=0.01), "bernoulli": Spread(within=0.01, between=0.04)}
 
 
 @statistic(
-    unit="Hz", needs=Needs(), screens=True, sample="rate of each neuron", per_neuron=True, spread=_SPREAD
+    unit="Hz", needs=Needs(), screens=True, sample="rate of each neuron", per_neuron=True
 )
 def rate(observation: Observation, *, population: str = "E") -> Estimate:
     """Mean firing rate of the neurons of a population.

@@ -7,13 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from calibrate.objective import Estimate, Needs, ObjectiveError, Spread, statistic
+from calibrate.objective import Estimate, Needs, ObjectiveError, statistic
 from calibrate.observation import Observation
 from objectives.activity import shortfall, spikes_towards
-
-# Measured on the E/I clustered network in its metastable state, 1500 neurons, 10 s; CV2 on one graph only.
-_SPREAD_OF_CV2 = {"fixed_indegree": Spread(within=0.01), "bernoulli": Spread(within=0.01)}
-_SPREAD_OF_FANO = {"fixed_indegree": Spread(within=0.15), "bernoulli": Spread(within=0.20, between=0.30)}
 
 
 def _check_intervals(min_intervals: int) -> Needs:
@@ -64,7 +60,7 @@ def cv(observation: Observation, *, population: str = "E", min_intervals: int = 
     )
 
 
-@statistic(needs=_check_intervals, sample="CV2 of each neuron", per_neuron=True, spread=_SPREAD_OF_CV2)
+@statistic(needs=_check_intervals, sample="CV2 of each neuron", per_neuron=True)
 def cv2(observation: Observation, *, population: str = "E", min_intervals: int = 2) -> Estimate:
     """Local coefficient of variation CV2 of inter-spike intervals, averaged over neurons.
 
@@ -177,7 +173,7 @@ def isi(observation: Observation, *, population: str = "E") -> Estimate:
     return Estimate.mean_of(intervals)
 
 
-@statistic(needs=_check_windows, sample="Fano factor of each neuron", per_neuron=True, spread=_SPREAD_OF_FANO)
+@statistic(needs=_check_windows, sample="Fano factor of each neuron", per_neuron=True)
 def fano(
     observation: Observation, *, population: str = "E", window_ms: float = 400.0, min_count: float = 1.0
 ) -> Estimate:

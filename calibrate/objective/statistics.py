@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from calibrate import plugins
 from calibrate.errors import ObjectiveError, did_you_mean
-from calibrate.objective.estimates import Estimate, Spread
+from calibrate.objective.estimates import Estimate
 from calibrate.observation import Needs, Observation
 
 
@@ -39,8 +39,6 @@ class Statistic:
         What the sample of its estimates holds; "" if there is none.
     per_neuron : bool
         Whether it is a mean over neurons, each of which has a value in that sample.
-    spread : dict of str to Spread
-        Its spread by the kind of connectivity ("fixed_indegree", "bernoulli"), if known.
 
     See Also
     --------
@@ -66,7 +64,6 @@ class Statistic:
     screens: bool = False
     sample: str = ""
     per_neuron: bool = False
-    spread: Mapping[str, Spread] = field(default_factory=dict)
     _needs_rule: Needs | Callable[..., Needs] = field(repr=False)
 
     @property
@@ -147,7 +144,6 @@ def statistic(
     screens: bool = False,
     sample: str = "",
     per_neuron: bool = False,
-    spread: Mapping[str, Spread] | None = None,
 ) -> Callable[[Callable[..., float | Estimate]], Statistic]:
     """Make a statistic of a function `f(observation, *, option=default, ...)` to a float or Estimate.
 
@@ -168,8 +164,6 @@ def statistic(
         What its estimates are means of, if they carry it.
     per_neuron : bool
         Whether that is a value of each neuron.
-    spread : dict of str to Spread, optional
-        How much it varies, by the kind of connectivity: tolerances below its standard error are refused.
 
     Returns
     -------
@@ -209,7 +203,6 @@ def statistic(
             screens=screens,
             sample=sample,
             per_neuron=per_neuron,
-            spread=spread or {},
             _needs_rule=needs,
         )
 
