@@ -31,8 +31,8 @@ class Clock:
     graph, 0.5 s for another graph.
     """
 
-    def __init__(self, _setup: Any, _timing: Timing, *, slots: int, timeout_s: float) -> None:
-        assert timeout_s > 0
+    def __init__(self, _setup: Any, _timing: Timing, *, slots: int, timeout_s: float | None) -> None:
+        assert timeout_s is None or timeout_s > 0
         self.slots = slots
         self.graph: int | None = None
 

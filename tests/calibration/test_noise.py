@@ -32,8 +32,8 @@ def test_the_noise_of_poisson_neurons_is_that_of_their_counts(tmp_path):
 def test_it_is_measured_at_the_first_point_that_is_known_or_in_the_middle(tmp_path):
     point = {"prior": {"points": [{"I_E": 4.0, "I_I": 4.0}]}}
     (middle, _), (known, _) = estimate(small_study(tmp_path)).noise, estimate(small_study(tmp_path, point)).noise
-    assert middle.mean == pytest.approx(20.5, abs=3)
-    assert known.mean == pytest.approx(40.0, abs=3)
+    assert middle.mean == pytest.approx(5 * 2.05, abs=1)
+    assert known.mean == pytest.approx(5 * 4.0, abs=1)
 
 
 def test_a_standard_deviation_has_the_confidence_bound_of_a_normal_sample():

@@ -320,7 +320,7 @@ def test_check_says_what_would_run(study, capsys, tmp_path):
     out = capsys.readouterr().out
     assert "OK small.toml" in out
     assert f"sqlite:///{tmp_path}/small.db" in out
-    assert "  noise       rate_E 20." in out
+    assert "  noise       rate_E 10." in out
     assert not Path("small.db").exists()
 
 

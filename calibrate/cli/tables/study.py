@@ -75,7 +75,7 @@ def _describe_cost(cost: Cost) -> dict[str, str]:
     if cost.trial_s is not None:
         lines["time"] = f"about {_short(cost.trial_s)} per trial"
     if cost.total_s is not None:
-        lines["time"] += f", {duration(cost.total_s)} in total"
+        lines["time"] += f", {_short(cost.total_s)} in total"
     if cost.note:
         lines["time"] = cost.note
     measured = ", ".join(f"{one.name} {one.mean:.3g} ± {one.sd:.2g}" for one in cost.noise)
