@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -101,7 +101,6 @@ def _of_up_states(
 
 def _no_up_state(states: UpStates) -> str:
     return f"no up-state; the highest smoothed rate of a cluster is {states.peak_hz:.3g} Hz"
-
 
 
 @_of_up_states(unit="ms", scale="log", sample="duration of every complete up-state")

@@ -8,9 +8,7 @@ from calibrate.objective import Estimate, Needs, ObjectiveError, statistic
 from calibrate.observation import Observation
 
 
-@statistic(
-    unit="Hz", needs=Needs(), screens=True, sample="rate of each neuron", per_neuron=True
-)
+@statistic(unit="Hz", needs=Needs(), screens=True, sample="rate of each neuron", per_neuron=True)
 def rate(observation: Observation, *, population: str = "E") -> Estimate:
     """Mean firing rate of the neurons of a population.
 

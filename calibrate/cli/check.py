@@ -29,7 +29,7 @@ def check(
         int | None,
         typer.Option(
             min=2,
-            help="Measure the noise on this many graphs (default: as many as take less than a minute, up to 8).",
+            help="Graphs to measure the noise on (default: as many as take less than a minute, up to 8).",
         ),
     ] = None,
     file: StudyFile,

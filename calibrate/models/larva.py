@@ -266,5 +266,5 @@ larva = Model(
     make_network=make_network,
     make_values=make_values,
     doc="Mushroom body of the Drosophila larva, which learns from reinforcement (Juergensen et al. 2024)",
-    cites="larva",
+    cites=("larva", "larva_olfaction"),
 )

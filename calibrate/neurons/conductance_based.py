@@ -20,6 +20,9 @@ from calibrate.neurons.model import (
 )
 from calibrate.neurons.propagators import Number, decay, refractory_steps, step_mean
 
+_IN_NEST = "an adaptive Runge-Kutta-Fehlberg method"
+_LEAKY_IN_GENN = "steps that are exact for conductances held at their mean over the step"
+
 
 def _refractory(p: Parameters, dt_ms: float) -> Number:
     steps: Number = np.vectorize(refractory_steps)(p["t_ref"], dt_ms)
@@ -87,8 +90,9 @@ IAF_COND_EXP = register(
         doc="Leaky integrate-and-fire neuron with exponential synaptic conductances",
         parameters=_LEAKY,
         weight_unit="nS",
-        nest=NestNeuron(model="iaf_cond_exp", state=("g_ex", "g_in")),
+        nest=NestNeuron(model="iaf_cond_exp", state=("g_ex", "g_in"), integration=_IN_NEST),
         genn=GennNeuron(
+            integration=_LEAKY_IN_GENN,
             sim_code=_leaky_code(adaptation=False),
             threshold="V >= V_th",
             reset_code="V = V_reset; refractory = refractory_steps;",
@@ -127,8 +131,10 @@ IAF_COND_EXP_SFA = register(
             model="iaf_cond_exp_sfa_rr",
             settings=lambda p: {**p, "q_rr": 0.0},
             state=("g_ex", "g_in", "g_sfa", "g_rr"),
+            integration=_IN_NEST,
         ),
         genn=GennNeuron(
+            integration=_LEAKY_IN_GENN,
             sim_code=_leaky_code(adaptation=True),
             threshold="V >= V_th",
             reset_code="V = V_reset; refractory = refractory_steps; g_sfa += q_sfa;",
@@ -216,8 +222,9 @@ AEIF_COND_EXP = register(
         weight_unit="nS",
         threshold="V_peak",
         ordered=(("V_reset", "V_peak"), ("V_th", "V_peak")),
-        nest=NestNeuron(model="aeif_cond_exp", state=("g_ex", "g_in", "w")),
+        nest=NestNeuron(model="aeif_cond_exp", state=("g_ex", "g_in", "w"), integration=_IN_NEST),
         genn=GennNeuron(
+            integration=f"the fourth-order Runge-Kutta method with {AEIF_SUBSTEPS} steps per time step",
             sim_code=_AEIF_CODE,
             threshold="fired == 1",
             reset_code="",

@@ -122,6 +122,8 @@ class GennNeuron:
         Name of the constant that `V` must reach for a spike.
     potential_offset : str or None
         Parameter to add to `V` to get the membrane potential; None if `V` is the potential.
+    integration : str
+        By what a step integrates the equations, for the methods of a paper; empty if the model is exact.
     """
 
     sim_code: str
@@ -132,6 +134,8 @@ class GennNeuron:
     integers: frozenset[str] = frozenset({"refractory_steps"})
     threshold_constant: str = "V_th"
     potential_offset: str | None = None
+    # Not part of the repr, which identifies the models of stored studies.
+    integration: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -168,6 +172,8 @@ class NestNeuron:
         interval between simulations.
     state : tuple of str
         Names of the state variables, beside V_m, that NEST lets us set.
+    integration : str
+        By what NEST integrates the equations, for the methods of a paper; empty if the model is exact.
     """
 
     model: str
@@ -175,6 +181,8 @@ class NestNeuron:
     ports: Mapping[str, tuple[Port, ...]] = field(default_factory=dict)
     fading: tuple[str, ...] = ()
     state: tuple[str, ...] = ()
+    # Not part of the repr, which identifies the models of stored studies.
+    integration: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -93,8 +93,8 @@ class Draft:
         aims = self._complete_aims()
         yield from self._aims(aims)
         yield "# All trials use the same random graph. One that would be the best is first tried on others."
-        yield "# `calibrate check` measures how much the statistics differ between graphs, and warns of tolerances"
-        yield "# that need a mean over more of them."
+        yield "# `calibrate check` measures how much the statistics differ between graphs, and warns of"
+        yield "# tolerances that need a mean over more of them."
         yield from _table("replicates", ReplicatesSection, {})
         yield "[sampler]"
         yield _line("name", self._sampler, f"how parameter sets are proposed: {', '.join(SAMPLERS)}")

@@ -313,6 +313,7 @@ def _check(
         statistics=statistics,
         stimuli=stimuli,
         own=own,
+        recording=recording.recording,
     )
     if problems.found:
         return study

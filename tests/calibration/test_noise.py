@@ -16,7 +16,7 @@ from tests.helpers.studies import RATE_E, RATE_I, small_study
 TIGHT = {"objectives": [RATE_E | {"tolerance": 0.1}, RATE_I]}
 
 
-def of_rate_E(sd: float, *, graphs: int = 8, mean: float = 5.0) -> tuple[Noise, ...]:
+def of_rate(sd: float, *, graphs: int = 8, mean: float = 5.0) -> tuple[Noise, ...]:
     return (Noise(name="rate_E", mean=mean, sd=sd, graphs=graphs),)
 
 
@@ -31,7 +31,10 @@ def test_the_noise_of_poisson_neurons_is_that_of_their_counts(tmp_path):
 
 def test_it_is_measured_at_the_first_point_that_is_known_or_in_the_middle(tmp_path):
     point = {"prior": {"points": [{"I_E": 4.0, "I_I": 4.0}]}}
-    (middle, _), (known, _) = estimate(small_study(tmp_path)).noise, estimate(small_study(tmp_path, point)).noise
+    (middle, _), (known, _) = (
+        estimate(small_study(tmp_path)).noise,
+        estimate(small_study(tmp_path, point)).noise,
+    )
     assert middle.mean == pytest.approx(5 * 2.05, abs=1)
     assert known.mean == pytest.approx(5 * 4.0, abs=1)
 
@@ -45,37 +48,37 @@ def test_a_standard_deviation_has_the_confidence_bound_of_a_normal_sample():
 
 def test_a_statistic_that_is_undefined_on_all_graphs_but_one_has_no_noise(tmp_path):
     study = small_study(tmp_path)
-    seen = [
-        {"rate_E": Estimate(float(k)), "rate_I": Estimate(1.0 if k == 0 else math.nan)} for k in range(3)
-    ]
+    seen = [{"rate_E": Estimate(float(k)), "rate_I": Estimate(1.0 if k == 0 else math.nan)} for k in range(3)]
     (noise,) = noise_of(study.objectives, seen)
     assert (noise.name, noise.mean, noise.sd, noise.graphs) == ("rate_E", 1.0, 1.0, 3)
     undefined = small_study(
         tmp_path, objectives=[RATE_E, {"statistic": "statistics.py:undefined", "target": 1, "tolerance": 1}]
     )
-    assert estimate(undefined).noise_note.startswith("undefined on all but one of 8 graphs, or on all: undefined")
+    assert estimate(undefined).noise_note.startswith(
+        "undefined on all but one of 8 graphs, or on all: undefined"
+    )
 
 
 def test_a_tolerance_below_the_noise_is_a_warning_with_the_graphs_that_it_needs(tmp_path):
     study = small_study(tmp_path, TIGHT)
-    (warning,) = noise_warnings(study, of_rate_E(0.25))
+    (warning,) = noise_warnings(study, of_rate(0.25))
     assert "a tolerance of 0.1 is below the noise of a trial, 0.25" in warning
     assert "graphs = 7" in warning  # (.25 / .1)^2 = 6.25
     on_7 = small_study(tmp_path, TIGHT, replicates={"graphs": 7})
-    assert noise_warnings(on_7, of_rate_E(0.25)) == []
-    (hopeless,) = noise_warnings(study, of_rate_E(1.0))
+    assert noise_warnings(on_7, of_rate(0.25)) == []
+    (hopeless,) = noise_warnings(study, of_rate(1.0))
     assert "graphs =" not in hopeless
 
 
 def test_a_tolerance_that_may_be_above_the_noise_is_no_warning(tmp_path):
     study = small_study(tmp_path, TIGHT)
-    assert noise_warnings(study, of_rate_E(0.11, graphs=4)) == []
-    assert noise_warnings(study, of_rate_E(0.11, graphs=1000)) != []
+    assert noise_warnings(study, of_rate(0.11, graphs=4)) == []
+    assert noise_warnings(study, of_rate(0.11, graphs=1000)) != []
 
 
 def test_an_error_that_the_study_gives_takes_the_place_of_the_measured_one(tmp_path):
     given = small_study(tmp_path, objectives=[RATE_E | {"tolerance": 0.1, "standard_error": 0.05}, RATE_I])
-    assert noise_warnings(given, of_rate_E(0.25)) == []
+    assert noise_warnings(given, of_rate(0.25)) == []
 
 
 def test_the_width_of_an_interval_counts(tmp_path):

@@ -232,7 +232,7 @@ def test_simulate_prints_a_table_for_people(study, capsys):
     assert "rate_E" in out
     assert "undefined" in out
     assert "5 ± 1" in out
-    assert "poisson 1 cpu double: simulated in" in out
+    assert "Poisson 1 (CPU, double precision): simulated in" in out
 
 
 @pytest.mark.parametrize("written", ["0.5", ".5", "5e-1", " .5 "])

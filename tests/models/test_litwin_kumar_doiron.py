@@ -109,7 +109,7 @@ def as_the_authors_do(
 
 
 def fano(counts: np.ndarray, windows: int) -> float:
-    """Fano factor of the counts in so many windows of 25 ms at a time, then the mean over neurons that fired."""
+    """Fano factor of counts in so many windows of 25 ms at a time: the mean over neurons that fired."""
     grouped = counts.reshape(len(counts), -1, windows).sum(axis=2)
     mean, variance = grouped.mean(axis=1), grouped.var(axis=1, ddof=1)
     return float((variance[mean > 0] / mean[mean > 0]).mean())
@@ -129,7 +129,9 @@ def test_without_clusters_rate_and_variability_are_those_of_the_authors_program(
     assert ours.mean() / 0.025 == pytest.approx(rate, abs=0.15)
     for windows in (1, 2, 4, 8):  # 25 to 200 ms
         assert fano(ours, windows) == pytest.approx(fano(theirs, windows), abs=0.03)
-        assert fano(ours, windows) > 1 - rate * 0.025 * windows  # which holds for all counts of a mean below 1
+        assert (
+            fano(ours, windows) > 1 - rate * 0.025 * windows
+        )  # which holds for all counts of a mean below 1
 
 
 @pytest.mark.genn

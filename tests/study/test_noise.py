@@ -16,7 +16,9 @@ def test_no_tolerance_is_refused_for_a_noise_that_nobody_measured(tmp_path):
 
 def test_a_tolerance_below_the_error_that_the_study_itself_gives_is_refused(tmp_path):
     small_study(tmp_path, objectives=[RATE_E | {"tolerance": 0.2, "standard_error": 0.19}, RATE_I])
-    with pytest.raises(StudyError, match=r"below the standard error that is given for rate_E, 2: 1\.0; raise"):
+    with pytest.raises(
+        StudyError, match=r"below the standard error that is given for rate_E, 2: 1\.0; raise"
+    ):
         small_study(tmp_path, objectives=[RATE_E | {"standard_error": 2.0}, RATE_I])
 
 

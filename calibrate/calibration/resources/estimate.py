@@ -135,7 +135,9 @@ def _measure_times(study: Study, probe: Probe, *, turns: float) -> Times:
     settled = _slowest(probe.run(short_ms))
     long_ms = probe.whole(min(max(2.0, LONG_S / settled) * short_ms, longest_ms))
     per_ms = max(_slowest(probe.run(long_ms)) - settled, 0.0) / max(long_ms - short_ms, 1.0)
-    others = probe.run_on(dict.fromkeys(range(1, 1 + probe.pool.slots), 0), Timing(warmup_ms=0.0, duration_ms=short_ms))
+    others = probe.run_on(
+        dict.fromkeys(range(1, 1 + probe.pool.slots), 0), Timing(warmup_ms=0.0, duration_ms=short_ms)
+    )
     return Times(
         build=max(_slowest(first) + max(outcome.build_s for outcome in first) - settled, 0.0),
         fixed=max(settled - per_ms * short_ms, 0.0),
@@ -185,7 +187,9 @@ def _with_noise(
         outcomes = probe.run_on(seeds, study.stages[-1])
     except SimulatorError as error:
         return replace(cost, noise_note=f"not measured: {error}")
-    noise = noise_of(study.objectives, [outcome.evaluation.estimates for outcome in outcomes if outcome.evaluation])
+    noise = noise_of(
+        study.objectives, [outcome.evaluation.estimates for outcome in outcomes if outcome.evaluation]
+    )
     measured = {one.name for one in noise}
     undefined = [objective.name for objective in study.objectives if objective.name not in measured]
     note = f"undefined on all but one of {n} graphs, or on all: {', '.join(undefined)}" if undefined else ""

@@ -62,7 +62,7 @@ def noise_of(
 
 
 def noise_warnings(study: Study, noise: Sequence[Noise]) -> list[str]:
-    """Warn of each tolerance clearly below the noise of a trial, unless the study gives its standard error."""
+    """Warn of tolerances clearly below the noise of a trial, unless the study gives a standard error."""
     measured, graphs = {one.name: one for one in noise}, study.replicates.graphs
     warnings = []
     for objective, section in zip(study.objectives, study.file.objectives, strict=True):
