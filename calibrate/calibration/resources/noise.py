@@ -74,7 +74,7 @@ def noise_warnings(study: Study, noise: Sequence[Noise]) -> list[str]:
         on = f" on {graphs} graphs" if graphs > 1 else ""
         warnings.append(
             f"{objective.name}: a tolerance of {reach:.3g} is below the noise of a trial{on}, "
-            f"{one.sd / math.sqrt(graphs):.2g}: between {one.graphs} graphs it varied by {one.sd:.2g} about "
-            f"{one.mean:.3g}; raise the tolerance or duration_ms{more}"
+            f"{one.sd / math.sqrt(graphs):.2g} (over {one.graphs} graphs: mean {one.mean:.3g}, standard "
+            f"deviation {one.sd:.2g}); raise the tolerance or duration_ms{more}"
         )
     return warnings
