@@ -17,10 +17,10 @@ These things differ from the authors' code:
 
 - Weights stop at 0. Theirs become negative under strong reinforcement.
 - All 72 Kenyon cells are taught. In theirs, `arange(0, 71)` leaves out the last one.
-- Synapses have a delay of 0.1 ms, the shortest that NEST has. Theirs have none (0 ms from KC to APL and back).
-- An odour raises the rate of one gamma process. Theirs adds a second process to the baseline, and then drops
-  all spikes of one input within 0.1 ms but one: 3 % of the spikes of the most active receptor neuron. Here all
-  of them arrive.
+- Synapses have a delay of 0.1 ms, the shortest that NEST has. Theirs have none, nor from KC to APL and back.
+- An odour raises the rate of one gamma process. Theirs adds a second process to the baseline, and then keeps
+  only one spike of an input in 0.1 ms, which drops 3 % of the input of the most active receptor neuron. Here
+  all of it arrives.
 - NEST integrates with an adaptive method and GeNN with second-order steps. Theirs makes Euler steps of
   0.1 ms.
 

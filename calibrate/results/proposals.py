@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from optuna.trial import FrozenTrial
+
+from calibrate.calibration.search.optuna_trials import INDEX, ORIGIN
 from calibrate.calibration.search.samplers import STRATEGIES
 from calibrate.study import Study
 
@@ -26,22 +28,30 @@ class Proposals:
     taken_over: int = 0
 
 
-def proposals_of(
-    study: Study, asked: Sequence[tuple[int, Mapping[str, Any]]], *, taken_over: int = 0
-) -> Proposals:
-    """Count proposals from the index and the parameters of every trial that was asked for.
+def proposals_of(study: Study, trials: Sequence[FrozenTrial]) -> Proposals:
+    """Count the proposals of these trials.
 
-    A sampler's space-filling points follow from the study and their index, so they are known again.
+    A sampler's space-filling points follow from the study and the index of the candidate, so they are known
+    again.
     """
+    own = [trial for trial in trials if ORIGIN not in trial.user_attrs]
     points = list(study.prior.points)
     given = independent = 0
     strategy = STRATEGIES[type(study.sampler)](study.sampler, study.space, study.seed)
-    for index, parameters in sorted(asked, key=lambda one: one[0]):
-        known = next((point for point in points if point.items() <= parameters.items()), None)
+    for trial in sorted(own, key=_index):
+        known = next((point for point in points if point.items() <= trial.params.items()), None)
         if known is not None:
             points.remove(known)
             given += 1
-        elif not study.sampler.learns or (index >= 0 and strategy.points(index) == dict(parameters)):
+        elif not study.sampler.learns or strategy.points(_index(trial)) == trial.params:
             independent += 1
-    learned = len(asked) - given - independent
-    return Proposals(given=given, independent=independent, learned=learned, taken_over=taken_over)
+    return Proposals(
+        given=given,
+        independent=independent,
+        learned=len(own) - given - independent,
+        taken_over=len(trials) - len(own),
+    )
+
+
+def _index(trial: FrozenTrial) -> int:
+    return int(trial.user_attrs[INDEX])

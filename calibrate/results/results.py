@@ -185,9 +185,7 @@ class Results:
     @cached_property
     def proposals(self) -> Proposals:
         """How the parameter sets of its trials were proposed."""
-        own = [trial for trial in self._trials if ORIGIN not in trial.user_attrs]
-        asked = [(int(trial.user_attrs.get(INDEX, -1)), trial.params) for trial in own]
-        return proposals_of(self.study, asked, taken_over=len(self._trials) - len(own))
+        return proposals_of(self.study, self._trials)
 
     @cached_property
     def trials(self) -> pd.DataFrame:
