@@ -49,6 +49,7 @@ from .network import Values as Values
 from .network import find_model as find_model
 from .objective import Estimate as Estimate
 from .objective import Needs as Needs
+from .objective import Spread as Spread
 from .objective import Statistic as Statistic
 from .objective import find_statistic as find_statistic
 from .objective import statistic as statistic

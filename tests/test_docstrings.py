@@ -38,7 +38,7 @@ LEFT_OUT = {
 EXAMPLE = "EX01"  # of functions, and of these classes
 WITH_EXAMPLES = {
     "Estimate", "Layout", "Model", "Needs", "Network", "Observation", "Parameter", "Population", "Projection",
-    "Recording", "Results", "Statistic", "Study", "UpStates", "Values", "Verdict",
+    "Recording", "Results", "Spread", "Statistic", "Study", "UpStates", "Values", "Verdict",
     "Accumulator", "NeuronModel", "Objective", "StatisticContract",
 }  # fmt: skip
 

@@ -13,7 +13,7 @@ of users (`file.py:name` in a study file) are written in the same way:
 """
 
 from calibrate.errors import ObjectiveError
-from calibrate.objective.estimates import Estimate
+from calibrate.objective.estimates import Estimate, Spread
 from calibrate.objective.losses import CAP, UNDEFINED, Constraint, Objective
 from calibrate.objective.statistics import Statistic, find_statistic, statistic
 from calibrate.objective.targets import Interval, Value
@@ -28,6 +28,7 @@ __all__ = [
     "Needs",
     "Objective",
     "ObjectiveError",
+    "Spread",
     "Statistic",
     "Value",
     "find_statistic",

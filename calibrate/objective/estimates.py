@@ -74,3 +74,27 @@ class Estimate:
     def defined(self) -> bool:
         """Whether the value is a finite number."""
         return math.isfinite(self.value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """No longer used: how much a statistic varies depends on the network, so `calibrate check` measures it.
+
+    Files of statistics that were written for version 0.1 can still import it.
+
+    Attributes
+    ----------
+    within : float
+        Has no effect.
+    between : float
+        Has no effect.
+
+    Examples
+    --------
+    >>> from calibrate import Spread
+    >>> Spread(within=0.01)
+    Spread(within=0.01, between=0.0)
+    """
+
+    within: float
+    between: float = 0.0

@@ -144,6 +144,7 @@ def statistic(
     screens: bool = False,
     sample: str = "",
     per_neuron: bool = False,
+    spread: object = None,  # noqa: ARG001  so that statistics written for version 0.1 still load
 ) -> Callable[[Callable[..., float | Estimate]], Statistic]:
     """Make a statistic of a function `f(observation, *, option=default, ...)` to a float or Estimate.
 
@@ -164,6 +165,8 @@ def statistic(
         What its estimates are means of, if they carry it.
     per_neuron : bool
         Whether that is a value of each neuron.
+    spread : object
+        Has no effect any more.
 
     Returns
     -------

@@ -23,6 +23,7 @@ from calibrate.objective import (
     Interval,
     Needs,
     Objective,
+    Spread,
     Statistic,
     Value,
     find_statistic,
@@ -443,3 +444,12 @@ def test_what_comes_of_numpy_numbers_can_be_written_as_json() -> None:
     objective = Objective(statistic=rate, target=Interval(1.0, 2.0, 1.0))
     estimate = Estimate(np.float64(1.5))
     assert json.loads(json.dumps([objective.loss(estimate), objective.met(estimate)])) == [0.0, True]
+
+
+def test_a_statistic_written_for_version_0_1_with_its_spread_still_loads():
+    @statistic(needs=Needs(), spread={"bernoulli": Spread(within=0.01, between=0.04)})
+    def one(_: Observation) -> float:
+        """One."""
+        return 1.0
+
+    assert one.name == "one"
