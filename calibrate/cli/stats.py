@@ -18,6 +18,7 @@ from calibrate.cli.tables.trials import format_number, print_notes
 from calibrate.errors import CalibrateError
 from calibrate.objective import find_statistic
 from calibrate.objective.resampling import REPEATS, Bootstrapped, bootstrap
+from calibrate.objective.rounding import rounded
 from calibrate.observation.recording import Recording, read_recording
 from calibrate.study.rules.recorded_targets import ERRORS
 
@@ -101,7 +102,7 @@ def _print(console: Console, path: Path, recording: Recording, rows: Sequence[Bo
     for column in ("statistic", "value", "error", "unit"):
         table.add_column(column, justify="right" if column in ("value", "error") else "left")
     for row in rows:
-        error = f"{row.error:.2g}" if math.isfinite(row.error) else ""
+        error = rounded(row.error, 2) if math.isfinite(row.error) else ""
         value = format_number(finite(row.estimate.value))
         table.add_row(row.statistic.name, value, error, Text(row.statistic.unit))
     console.print(table)

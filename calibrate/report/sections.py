@@ -25,6 +25,7 @@ from calibrate.figures import (
     verdict_figure,
 )
 from calibrate.figures.style import svg
+from calibrate.objective.rounding import rounded
 from calibrate.observation import Observation
 from calibrate.plugins import version_of
 from calibrate.results.maps import main_axes
@@ -86,7 +87,7 @@ def targets(results: Results) -> Section:
     for target in best.targets:
         row = [target.name, target.unit, target.aim, _number(target.reached)]
         if graphs:
-            row.append(f"{target.fresh.mean:.4g} ± {target.fresh.sd:.2g}" if target.fresh else "")
+            row.append(f"{target.fresh.mean:.4g} ± {rounded(target.fresh.sd, 2)}" if target.fresh else "")
         met_there = target.met if target.fresh_met is None else target.fresh_met
         rows.append([*row, "yes" if met_there else "no", sources[target.name]])
     return Section(
@@ -351,7 +352,7 @@ def again(results: Results) -> Section:
 def _side(side: Any) -> str:
     if side is None or side.mean is None:
         return "undefined"
-    return f"{side.mean:.4g}" if side.sd is None else f"{side.mean:.4g} ± {side.sd:.2g}"
+    return f"{side.mean:.4g}" if side.sd is None else f"{side.mean:.4g} ± {rounded(side.sd, 2)}"
 
 
 def _number(value: float | None) -> str:

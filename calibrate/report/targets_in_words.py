@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from calibrate.objective import Objective, Value
+from calibrate.objective.rounding import rounded
 from calibrate.report.prose import count, enumerated
 from calibrate.study import Study
 from calibrate.study.file.targets import RECORDING, ObjectiveSection
@@ -47,9 +48,9 @@ def _with_value(objective: Objective) -> str:
     """The name of an objective with its target, such as rate_E (5 ± 1 Hz)."""
     target = objective.target
     value = (
-        f"{target.value:.4g} ± {target.tolerance:.2g}"
+        f"{rounded(target.value, 4)} ± {rounded(target.tolerance, 2)}"
         if isinstance(target, Value)
-        else f"{target.low:.4g} to {target.high:.4g}"
+        else f"{rounded(target.low, 4)} to {rounded(target.high, 4)}"
     )
     return f"{objective.name} ({f'{value} {objective.statistic.unit}'.strip()})"
 

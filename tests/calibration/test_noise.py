@@ -103,3 +103,10 @@ def test_an_unclustered_random_network_is_not_judged_by_the_noise_of_a_clustered
     (noise,) = cost.noise
     assert noise.sd < 0.05
     assert noise_warnings(study, cost.noise) == []
+
+
+def test_numbers_for_a_reader_have_no_exponent(tmp_path):
+    dwell = {"statistic": "rate_E", "target": 900.0, "tolerance": 10.0}
+    study = small_study(tmp_path, objectives=[dwell, RATE_I])
+    (warning,) = noise_warnings(study, of_rate(126.4, mean=1234.0))
+    assert "130 (over 8 graphs: mean 1230, standard deviation 130)" in warning

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from calibrate.calibration.trials.averages import average
 from calibrate.objective import Estimate, Objective
+from calibrate.objective.rounding import rounded
 from calibrate.study import Study
 
 # More graphs than this are not recommended: a longer measurement or a wider tolerance serves better.
@@ -73,8 +74,9 @@ def noise_warnings(study: Study, noise: Sequence[Noise]) -> list[str]:
         more = f", or set [replicates] graphs = {needed}" if needed <= MOST_GRAPHS else ""
         on = f" on {graphs} graphs" if graphs > 1 else ""
         warnings.append(
-            f"{objective.name}: a tolerance of {reach:.3g} is below the noise of a trial{on}, "
-            f"{one.sd / math.sqrt(graphs):.2g} (over {one.graphs} graphs: mean {one.mean:.3g}, standard "
-            f"deviation {one.sd:.2g}); raise the tolerance or duration_ms{more}"
+            f"{objective.name}: a tolerance of {rounded(reach, 3)} is below the noise of a trial{on}, "
+            f"{rounded(one.sd / math.sqrt(graphs), 2)} (over {one.graphs} graphs: mean "
+            f"{rounded(one.mean, 3)}, standard deviation {rounded(one.sd, 2)}); raise the tolerance or "
+            f"duration_ms{more}"
         )
     return warnings

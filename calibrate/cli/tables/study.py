@@ -10,6 +10,7 @@ from rich.console import Console
 from calibrate.calibration.resources.estimate import Cost
 from calibrate.calibration.resources.noise import Noise
 from calibrate.cli.output import print_line
+from calibrate.objective.rounding import rounded
 from calibrate.study import Study
 from calibrate.tasks.display import duration
 
@@ -69,7 +70,7 @@ def _short(seconds: float) -> str:
 def _describe_cost(cost: Cost) -> dict[str, str]:
     lines = {
         "network": f"{cost.neurons:,} neurons, {cost.synapses:,} synapses",
-        "memory": f"{cost.memory_bytes / 2**30:.2g} GiB for each of {cost.slots} processes",
+        "memory": f"{rounded(cost.memory_bytes / 2**30, 2)} GiB for each of {cost.slots} processes",
         "batch": f"{cost.slots * cost.batch_size} networks at a time",
     }
     if cost.trial_s is not None:
@@ -78,7 +79,7 @@ def _describe_cost(cost: Cost) -> dict[str, str]:
         lines["time"] += f", {_short(cost.total_s)} in total"
     if cost.note:
         lines["time"] = cost.note
-    measured = ", ".join(f"{one.name} {one.mean:.3g} ± {one.sd:.2g}" for one in cost.noise)
+    measured = ", ".join(f"{one.name} {rounded(one.mean, 3)} ± {rounded(one.sd, 2)}" for one in cost.noise)
     between = f" (mean and SD over {max(one.graphs for one in cost.noise)} graphs)" if cost.noise else ""
     lines["noise"] = "; ".join(text for text in (measured + between, cost.noise_note) if text)
     return lines

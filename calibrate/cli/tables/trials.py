@@ -13,6 +13,7 @@ from rich.text import Text
 from calibrate.calibration.trials.averages import Summary
 from calibrate.calibration.trials.summary import TargetResult, TrialSummary
 from calibrate.cli.output import print_line
+from calibrate.objective.rounding import rounded
 from calibrate.results.looseness import Looseness
 from calibrate.study import Study
 
@@ -58,7 +59,9 @@ def _format_whether_met(target: TargetResult) -> Text:
 def _format_summary(summary: Summary) -> str:
     if math.isnan(summary.mean):
         return "undefined"
-    return f"{summary.mean:.4g}" if math.isnan(summary.sd) else f"{summary.mean:.4g} ± {summary.sd:.2g}"
+    return (
+        f"{summary.mean:.4g}" if math.isnan(summary.sd) else f"{summary.mean:.4g} ± {rounded(summary.sd, 2)}"
+    )
 
 
 def print_looseness(console: Console, best: TrialSummary, looseness: Looseness) -> None:
