@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Mapping
 from typing import Any, Self
@@ -30,7 +31,8 @@ class Probe:
         slots: int = 1,
         timeout_s: float | None = None,
     ) -> None:
-        self._bin_ms = setup.recording.bin_ms
+        widths = [setup.recording.bin_ms, *([setup.loop.interval_ms] if setup.loop else [])]
+        self._unit_ms = math.lcm(*(round(width / setup.dt_ms) for width in widths)) * setup.dt_ms
         self._parameters = parameters
         self._jobs = [self._job(seed=k) for k in range(n)]
         unused = Timing(warmup_ms=0.0, duration_ms=0.0)  # every run has its own timing
@@ -47,11 +49,11 @@ class Probe:
         self.pool.__exit__(*error)
 
     def whole(self, duration_ms: float) -> float:
-        """`duration_ms`, rounded to a whole number of bins, at least one."""
-        return self._bin_ms * max(round(duration_ms / self._bin_ms), 1)
+        """`duration_ms`, rounded to whole bins, and to whole intervals of a closed loop; at least one."""
+        return self._unit_ms * max(round(duration_ms / self._unit_ms), 1)
 
     def run(self, duration_ms: float, *, warmup_ms: float = 0.0) -> list[Outcome]:
-        """Simulate for a whole number of bins. Raises SimulatorError if a simulation fails."""
+        """Simulate for a `whole` duration. Raises SimulatorError if a simulation fails."""
         timing = Timing(warmup_ms=warmup_ms, duration_ms=self.whole(duration_ms))
         return self._checked(self.pool.run(self._jobs, timing=timing))
 

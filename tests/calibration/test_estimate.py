@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from calibrate.calibration.resources import estimate as cost
 from calibrate.calibration.resources.estimate import estimate
+from calibrate.calibration.study_pool import setup_of
 from calibrate.objective import Estimate
 from calibrate.objective.panel import Evaluation
 from calibrate.observation import SimulationFailure
 from calibrate.simulation import probe
 from calibrate.simulation.jobs import Job, Outcome, Timing
+from calibrate.simulators.base import RecordingPlan
 from tests.helpers.studies import small_study
 
 STAGE = {
@@ -125,3 +129,12 @@ def test_a_network_that_cannot_be_simulated_has_no_time_and_a_note_why(tmp_path,
     found = estimate(small_study(tmp_path))
     assert (found.trial_s, found.total_s) == (None, None)
     assert found.note == "the time is unknown: it broke"
+
+
+def test_a_probe_lasts_whole_bins_and_whole_intervals_of_a_closed_loop(tmp_path):
+    study = small_study(tmp_path)
+    setup = replace(setup_of(study), recording=RecordingPlan(bin_ms=4.0))
+    assert probe.Probe(setup, {}).whole(617.0) == 616.0
+    looped = replace(setup, loop=SimpleNamespace(interval_ms=10.0))  # type: ignore[arg-type]
+    assert probe.Probe(looped, {}).whole(617.0) == 620.0
+    assert probe.Probe(looped, {}).whole(1.0) == 20.0
