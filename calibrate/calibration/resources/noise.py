@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from calibrate.calibration.trials.averages import average
 from calibrate.objective import Estimate, Objective
 from calibrate.objective.rounding import rounded
 from calibrate.study import Study
@@ -55,10 +55,10 @@ def noise_of(
     found = []
     for objective in objectives:
         of_graphs = [of_graph[objective.name] for of_graph in estimates]
-        summary = average(of_graphs)
-        if not math.isnan(summary.sd):
-            defined = sum(estimate.defined for estimate in of_graphs)
-            found.append(Noise(name=objective.name, mean=summary.mean, sd=summary.sd, graphs=defined))
+        values = [float(estimate.value) for estimate in of_graphs if estimate.defined]
+        if len(values) > 1:
+            mean, sd = statistics.fmean(values), statistics.stdev(values)
+            found.append(Noise(name=objective.name, mean=mean, sd=sd, graphs=len(values)))
     return tuple(found)
 
 
