@@ -7,14 +7,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from calibrate.objective import Estimate, Needs, ObjectiveError, Spread, jackknife, statistic
+from calibrate.objective import Estimate, Needs, ObjectiveError, jackknife, statistic
 from calibrate.observation import Observation
 from objectives.activity import shortfall, spikes_towards
 
 SCOPES = ("within", "between", "all")
-
-# Within clusters, measured on the E/I clustered network in its metastable state, 1500 neurons, 10 s.
-_SPREAD = {"fixed_indegree": Spread(within=0.06), "bernoulli": Spread(within=0.06, between=0.20)}
 
 
 def _pairs(window_ms: float, scope: str) -> Needs:
@@ -23,7 +20,7 @@ def _pairs(window_ms: float, scope: str) -> Needs:
     return Needs(window_ms=window_ms)
 
 
-@statistic(needs=_pairs, spread=_SPREAD)
+@statistic(needs=_pairs)
 def correlation(
     observation: Observation, *, population: str = "E", window_ms: float = 200.0, scope: str = "within"
 ) -> Estimate:

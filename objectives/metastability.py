@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calibrate.objective import Estimate, Needs, ObjectiveError, Spread, Statistic, jackknife, statistic
+from calibrate.objective import Estimate, Needs, ObjectiveError, Statistic, jackknife, statistic
 from calibrate.observation import THRESHOLDS, Observation, UpStates, up_states
 from objectives.activity import shortfall
 
@@ -53,7 +53,6 @@ def _of_up_states(
     unit: str = "",
     scale: Literal["linear", "log"] = "linear",
     sample: str = "",
-    spread: Mapping[str, Spread] | None = None,
 ) -> Callable[[Callable[[UpStates, Callable[[str], Estimate]], Estimate]], Statistic]:
     """Make a statistic from a function of the up-states, with the options of their detection.
 
@@ -94,9 +93,7 @@ def _of_up_states(
 
         of_observation.__name__, of_observation.__doc__ = function.__name__, function.__doc__
         of_observation.__module__ = function.__module__
-        return statistic(unit=unit, needs=_check_detection, scale=scale, sample=sample, spread=spread)(
-            of_observation
-        )
+        return statistic(unit=unit, needs=_check_detection, scale=scale, sample=sample)(of_observation)
 
     return decorate
 
@@ -105,14 +102,7 @@ def _no_up_state(states: UpStates) -> str:
     return f"no up-state; the highest smoothed rate of a cluster is {states.peak_hz:.3g} Hz"
 
 
-# Measured on the E/I clustered network in its metastable state, 1500 neurons, 6 clusters, 10 s. With a fixed
-# in-degree, `within` includes the differences between graphs.
-_SPREAD_OF_DWELL = {"fixed_indegree": Spread(within=0.16), "bernoulli": Spread(within=0.63, between=0.80)}
-_SPREAD_OF_ACTIVE = {"fixed_indegree": Spread(within=0.14), "bernoulli": Spread(within=0.07, between=0.28)}
-_SPREAD_OF_SWITCHING = {"fixed_indegree": Spread(within=0.10), "bernoulli": Spread(within=0.09, between=0.39)}
-
-
-@_of_up_states(unit="ms", scale="log", sample="duration of every complete up-state", spread=_SPREAD_OF_DWELL)
+@_of_up_states(unit="ms", scale="log", sample="duration of every complete up-state")
 def dwell_time(states: UpStates, undefined: Callable[[str], Estimate]) -> Estimate:
     """Mean dwell time of clusters in up-states, including those that the measurement cuts off.
 
@@ -205,7 +195,7 @@ def _error_of_mean(
     return exponential if n_events.sum() < jackknife.BLOCKS or math.isnan(error) else error
 
 
-@_of_up_states(spread=_SPREAD_OF_ACTIVE)
+@_of_up_states()
 def active_clusters(states: UpStates, _: Callable[[str], Estimate]) -> Estimate:
     """Mean number of clusters that are in an up-state at the same time.
 
@@ -288,7 +278,7 @@ def _entropy(times: NDArray[np.int64]) -> float:
     return max(float(-(shares * np.log(shares)).sum()) / math.log(times.size), 0.0)
 
 
-@_of_up_states(unit="Hz", spread=_SPREAD_OF_SWITCHING)
+@_of_up_states(unit="Hz")
 def switching_rate(states: UpStates, _: Callable[[str], Estimate]) -> Estimate:
     """Up-states that begin, per cluster and second.
 

@@ -8,12 +8,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from calibrate.objective import Estimate, Needs, ObjectiveError, Spread, jackknife, statistic
+from calibrate.objective import Estimate, Needs, ObjectiveError, jackknife, statistic
 from calibrate.observation import Observation
 from objectives.activity import rates_over_time
 
-# Measured on the E/I clustered network in its metastable state, 1500 neurons, 10 s.
-_SPREAD = {"fixed_indegree": Spread(within=0.01), "bernoulli": Spread(within=0.01, between=0.04)}
 
 
 def _error(
@@ -26,7 +24,7 @@ def _error(
     )
 
 
-@statistic(unit="Hz", needs=Needs(), screens=True, sample="rate of each neuron", spread=_SPREAD)
+@statistic(unit="Hz", needs=Needs(), screens=True, sample="rate of each neuron")
 def rate(observation: Observation, *, population: str = "E") -> Estimate:
     """Mean firing rate of the neurons of a population.
 

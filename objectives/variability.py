@@ -8,13 +8,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from calibrate.objective import Estimate, Needs, ObjectiveError, Spread, jackknife, statistic
+from calibrate.objective import Estimate, Needs, ObjectiveError, jackknife, statistic
 from calibrate.observation import Observation
 from objectives.activity import rates_over_time, shortfall, spikes_towards
-
-# Measured on the E/I clustered network in its metastable state, 1500 neurons, 10 s; CV2 on one graph only.
-_SPREAD_OF_CV2 = {"fixed_indegree": Spread(within=0.01), "bernoulli": Spread(within=0.01)}
-_SPREAD_OF_FANO = {"fixed_indegree": Spread(within=0.15), "bernoulli": Spread(within=0.20, between=0.30)}
 
 
 def _check_intervals(min_intervals: int) -> Needs:
@@ -65,7 +61,7 @@ def _cv(
     return np.asarray(np.sqrt(np.maximum(squares / n - mean**2, 0.0)) / mean)
 
 
-@statistic(needs=_check_intervals, sample="CV2 of each neuron", spread=_SPREAD_OF_CV2)
+@statistic(needs=_check_intervals, sample="CV2 of each neuron")
 def cv2(observation: Observation, *, population: str = "E", min_intervals: int = 2) -> Estimate:
     """Local coefficient of variation CV2 of inter-spike intervals, averaged over neurons.
 
@@ -175,7 +171,7 @@ def _error_of_isi(observation: Observation, population: str) -> float:
     return jackknife.over_neurons(values, rates.shape[1], observation.group_sizes(population))
 
 
-@statistic(needs=_check_windows, sample="Fano factor of each neuron", spread=_SPREAD_OF_FANO)
+@statistic(needs=_check_windows, sample="Fano factor of each neuron")
 def fano(
     observation: Observation, *, population: str = "E", window_ms: float = 400.0, min_count: float = 1.0
 ) -> Estimate:

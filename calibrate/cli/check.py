@@ -8,6 +8,7 @@ import typer
 
 from calibrate import simulators
 from calibrate.calibration.resources.estimate import Cost, estimate
+from calibrate.calibration.resources.noise import noise_warnings
 from calibrate.calibration.study_pool import warnings_of
 from calibrate.cli.arguments import hide_password
 from calibrate.cli.options import StudyFile
@@ -22,26 +23,37 @@ from calibrate.study.file.user_code import code_of
 def check(
     *,
     fast: Annotated[
-        bool, typer.Option("--fast", help="Skip the short simulation that times the study.")
+        bool, typer.Option("--fast", help="Skip the simulations that measure time and noise.")
     ] = False,
+    graphs: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="Graphs to measure the noise on (default: as many as take less than a minute, up to 8).",
+        ),
+    ] = None,
     file: StudyFile,
     output: Output,
 ) -> None:
-    """Check a study file and estimate what the study costs on this machine. Stores nothing."""
+    """Check a study file, and measure time and noise of its trials on this machine. Stores nothing."""
     if code := code_of(file.path):  # before any of it is imported
         output.say(f"This study runs code: {', '.join(code)}")
     study = file.read()
     url = storage_url(study, file.storage)
-    ready, cost = _estimate_cost(study, output, timed=not fast)
+    ready, cost = _estimate_cost(study, output, timed=not fast, graphs=graphs)
+    noise = noise_warnings(ready, cost.noise) if cost else []
+    output.warn(noise)
     if output.as_json:
-        output.emit(check_json(ready, cost))
+        output.emit(check_json(ready, cost, warnings=noise))
         return
     output.console.print("OK", style="bold green", end=" ")
     output.print(str(file.path))
     print_check(output.console, ready, cost, database=hide_password(url))
 
 
-def _estimate_cost(study: Study, output: Output, *, timed: bool) -> tuple[Study, Cost | None]:
+def _estimate_cost(
+    study: Study, output: Output, *, timed: bool, graphs: int | None
+) -> tuple[Study, Cost | None]:
     """Choose the simulator and estimate the cost; failures are warnings, and the cost is then None."""
     try:
         ready = study.on(simulators.choose(study.simulation.backend))
@@ -50,7 +62,7 @@ def _estimate_cost(study: Study, output: Output, *, timed: bool) -> tuple[Study,
         return study, None
     output.warn(warnings_of(ready))
     try:
-        return ready, estimate(ready, timed=timed)
+        return ready, estimate(ready, timed=timed, graphs=graphs, say=output.say)
     except SimulatorError as error:
         output.warn([str(error)])
         return ready, None

@@ -73,9 +73,6 @@ def _print_statistic(console: Console, statistic: Statistic) -> None:
         "compared": "as ratios" if statistic.scale == "log" else "as differences",
         "stages": "one second of simulation is enough to judge it" if statistic.screens else "",
     }
-    for graph, spread in statistic.spread.items():
-        more = f", plus {spread.between:.0%} between graphs" if spread.between else ""
-        lines[f"spread, {graph}"] = f"{spread.within:.0%} between runs of 10 s{more}"
     table = Table.grid(padding=(0, 2))
     for name, line in lines.items():
         if line:

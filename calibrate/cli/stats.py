@@ -19,6 +19,7 @@ from calibrate.cli.tables.trials import print_notes
 from calibrate.errors import CalibrateError
 from calibrate.objective import find_statistic
 from calibrate.objective.resampling import REPEATS, Measured, measure_recording
+from calibrate.objective.rounding import rounded
 from calibrate.observation.recording import Recording, read_recording
 from calibrate.study.rules.recorded_targets import ERRORS
 
@@ -105,7 +106,7 @@ def _print(console: Console, path: Path, recording: Recording, rows: Sequence[Me
     for column in ("statistic", "value", "error", "unit"):
         table.add_column(column, justify="right" if column in ("value", "error") else "left")
     for row in rows:
-        error = f"{row.error:.2g}" if math.isfinite(row.error) else ""
+        error = rounded(row.error, 2) if math.isfinite(row.error) else ""
         value = format_statistic(finite(row.estimate.value), lower_bound=row.estimate.lower_bound)
         table.add_row(row.statistic.name, value, error, Text(row.statistic.unit))
     console.print(table)

@@ -13,10 +13,19 @@ Odours are random input to the receptor neurons (ORN), reinforcement is random i
 depresses the synapses of recently active Kenyon cells (KC) onto MBON-, and vice versa. Reward therefore
 leaves a bias towards MBON+, and the network then predicts it: MBON+ inhibits MBIN+.
 
-Two things differ from the authors' code. Weights stop at 0, whereas theirs become negative under strong
-reinforcement. An odour raises the rate of one gamma process, whereas theirs adds a second process to the
-baseline. Their code has a placeholder of 10 Hz for the reinforcement, at which no MBIN ever fires; learning
-is graded between about 400 and 800 Hz.
+These things differ from the authors' code:
+
+- Weights stop at 0. Theirs become negative under strong reinforcement.
+- All 72 Kenyon cells are taught. In theirs, `arange(0, 71)` leaves out the last one.
+- Synapses have a delay of 0.1 ms, the shortest that NEST has. Theirs have none, nor from KC to APL and back.
+- An odour raises the rate of one gamma process. Theirs adds a second process to the baseline, and then keeps
+  only one spike of an input in 0.1 ms, which drops 3 % of the input of the most active receptor neuron. Here
+  all of it arrives.
+- NEST integrates with an adaptive method and GeNN takes the exact solution. Theirs makes Euler steps of
+  0.1 ms.
+
+Their code has a placeholder of 10 Hz for the reinforcement, at which no MBIN ever fires; learning is graded
+between about 400 and 800 Hz.
 """
 
 from __future__ import annotations
@@ -266,5 +275,5 @@ larva = Model(
     make_network=make_network,
     make_values=make_values,
     doc="Mushroom body of the Drosophila larva, which learns from reinforcement (Juergensen et al. 2024)",
-    cites="larva",
+    cites=("larva", "larva_olfaction"),
 )

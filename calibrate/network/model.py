@@ -127,8 +127,8 @@ class Model:
         Makes the Values of the network and complete parameters; raises ModelError likewise.
     doc : str
         What it is, in one line.
-    cites : str
-        What a paper that uses it should cite, in full; or a key of calibrate's own references.
+    cites : str or tuple of str
+        What a paper that uses it should cite, in full; or keys of calibrate's own references.
 
     Examples
     --------
@@ -147,7 +147,7 @@ class Model:
     make_network: Callable[[Parameters], Network]
     make_values: Callable[[Network, Parameters], Values]
     doc: str = ""
-    cites: str = ""
+    cites: str | tuple[str, ...] = ""
 
     def parameter(self, name: str) -> Parameter:
         """Return a parameter by its name.

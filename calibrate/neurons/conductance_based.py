@@ -23,6 +23,9 @@ from calibrate.neurons.model import (
 )
 from calibrate.neurons.propagators import Number, decay, refractory_steps, step_mean
 
+_IN_NEST = "an adaptive Runge-Kutta-Fehlberg method"
+_LEAKY_IN_GENN = "the exact solution, with its integrals over a step by Gauss-Lobatto quadrature"
+
 
 def _refractory(p: Parameters, dt_ms: float) -> Number:
     steps: Number = np.vectorize(refractory_steps)(p["t_ref"], dt_ms)
@@ -124,8 +127,9 @@ IAF_COND_EXP = register(
         doc="Leaky integrate-and-fire neuron with exponential synaptic conductances",
         parameters=_LEAKY,
         weight_unit="nS",
-        nest=NestNeuron(model="iaf_cond_exp", state=("g_ex", "g_in")),
+        nest=NestNeuron(model="iaf_cond_exp", state=("g_ex", "g_in"), integration=_IN_NEST),
         genn=GennNeuron(
+            integration=_LEAKY_IN_GENN,
             sim_code=_leaky_code(),
             threshold="V >= V_th",
             reset_code="V = V_reset; refractory = refractory_steps;",
@@ -161,8 +165,10 @@ IAF_COND_EXP_SFA = register(
             model="iaf_cond_exp_sfa_rr",
             settings=lambda p: {**p, "q_rr": 0.0},
             state=("g_ex", "g_in", "g_sfa", "g_rr"),
+            integration=_IN_NEST,
         ),
         genn=GennNeuron(
+            integration=_LEAKY_IN_GENN,
             sim_code=_leaky_code(_ADAPTING),
             threshold="V >= V_th",
             reset_code="V = V_reset; refractory = refractory_steps; g_sfa += q_sfa;",
@@ -312,8 +318,9 @@ AEIF_COND_EXP = register(
         weight_unit="nS",
         threshold="V_peak",
         ordered=(("V_reset", "V_peak"), ("V_th", "V_peak")),
-        nest=NestNeuron(model="aeif_cond_exp", state=("g_ex", "g_in", "w")),
+        nest=NestNeuron(model="aeif_cond_exp", state=("g_ex", "g_in", "w"), integration=_IN_NEST),
         genn=GennNeuron(
+            integration="an adaptive Runge-Kutta-Merson method",
             sim_code=_AEIF_CODE,
             threshold="fired == 1",
             reset_code="",

@@ -125,6 +125,8 @@ class GennNeuron:
     repeated : str or None
         Name of a state variable that is above 0 once the neuron fired again in a step, where GeNN sends only
         one spike: such a network is a failure. None if a neuron cannot do so.
+    integration : str
+        By what a step integrates the equations, for the methods of a paper; empty if the model is exact.
     """
 
     sim_code: str
@@ -136,6 +138,8 @@ class GennNeuron:
     threshold_constant: str = "V_th"
     potential_offset: str | None = None
     repeated: str | None = None
+    # Not part of the repr, which identifies the models of stored studies.
+    integration: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -172,6 +176,8 @@ class NestNeuron:
         interval between simulations.
     state : tuple of str
         Names of the state variables, beside V_m, that NEST lets us set.
+    integration : str
+        By what NEST integrates the equations, for the methods of a paper; empty if the model is exact.
     """
 
     model: str
@@ -179,6 +185,8 @@ class NestNeuron:
     ports: Mapping[str, tuple[Port, ...]] = field(default_factory=dict)
     fading: tuple[str, ...] = ()
     state: tuple[str, ...] = ()
+    # Not part of the repr, which identifies the models of stored studies.
+    integration: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

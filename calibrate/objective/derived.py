@@ -27,7 +27,7 @@ def of_clusters(statistic: Statistic, clusters: Sequence[int]) -> Statistic:
     def function(observation: Observation, **options: Any) -> float | Estimate:
         return statistic.function(parts.of_clusters(observation, str(population), clusters), **options)
 
-    return replace(statistic, function=function, spread={})
+    return replace(statistic, function=function)
 
 
 def during(statistic: Statistic, start_ms: float, stop_ms: float) -> Statistic:
@@ -37,7 +37,7 @@ def during(statistic: Statistic, start_ms: float, stop_ms: float) -> Statistic:
         return statistic.function(parts.during(observation, start_ms, stop_ms), **options)
 
     needs = Needs.merge([statistic.needs, Needs(spikes=True)])
-    return replace(statistic, function=function, needs=needs, screens=False, spread={})
+    return replace(statistic, function=function, needs=needs, screens=False)
 
 
 def subsampled(statistic: Statistic, *, neurons: int, samples: int = 20) -> Statistic:
@@ -74,7 +74,7 @@ def subsampled(statistic: Statistic, *, neurons: int, samples: int = 20) -> Stat
         )
 
     needs = Needs.merge([statistic.needs, Needs(spikes=True)])
-    return replace(statistic, function=function, needs=needs, screens=False, spread={})
+    return replace(statistic, function=function, needs=needs, screens=False)
 
 
 def _draw(
@@ -124,5 +124,4 @@ def distance_to(
         scale="linear",
         sample="",
         screens=False,
-        spread={},
     )

@@ -1,4 +1,4 @@
-"""Estimates: what statistics return, and how much they are known to scatter."""
+"""Estimates: what statistics return."""
 
 from __future__ import annotations
 
@@ -88,41 +88,23 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """Standard deviation of a statistic between trials of one parameter set, relative to its value.
+    """No longer used: how much a statistic varies depends on the network, so `calibrate check` measures it.
+
+    Files of statistics that were written for version 0.1 can still import it.
 
     Attributes
     ----------
     within : float
-        From one run of 10 s to another on one graph; falls with the square root of the duration.
+        Has no effect.
     between : float
-        From one graph to another, in addition.
+        Has no effect.
 
     Examples
     --------
     >>> from calibrate import Spread
-    >>> Spread(within=0.01, between=0.04).standard_error(5.0, duration_ms=10_000.0, graphs=1)
-    0.206...
+    >>> Spread(within=0.01)
+    Spread(within=0.01, between=0.0)
     """
 
     within: float
     between: float = 0.0
-
-    def standard_error(self, value: float, *, duration_ms: float, graphs: int) -> float:
-        """Return the standard error of a mean over graphs.
-
-        Parameters
-        ----------
-        value : float
-            The mean.
-        duration_ms : float, ms
-            Length of the measurement on each graph.
-        graphs : int
-            Number of graphs.
-
-        Returns
-        -------
-        float
-            The standard error, in the unit of `value`.
-        """
-        variance = self.within**2 * 10_000 / duration_ms + self.between**2
-        return abs(value) * math.sqrt(variance / graphs)

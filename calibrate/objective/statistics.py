@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from calibrate import plugins
 from calibrate.errors import ObjectiveError, did_you_mean
-from calibrate.objective.estimates import Estimate, Spread
+from calibrate.objective.estimates import Estimate
 from calibrate.observation import Needs, Observation
 
 
@@ -37,8 +37,6 @@ class Statistic:
         Whether a simulation of a second can judge it.
     sample : str
         What the sample of its estimates holds; "" if there is none.
-    spread : dict of str to Spread
-        Its spread by the kind of connectivity ("fixed_indegree", "bernoulli"), if known.
 
     See Also
     --------
@@ -63,7 +61,6 @@ class Statistic:
     options: Mapping[str, Any]
     screens: bool = False
     sample: str = ""
-    spread: Mapping[str, Spread] = field(default_factory=dict)
     _needs_rule: Needs | Callable[..., Needs] = field(repr=False)
 
     @property
@@ -143,7 +140,7 @@ def statistic(
     name: str | None = None,
     screens: bool = False,
     sample: str = "",
-    spread: Mapping[str, Spread] | None = None,
+    spread: object = None,  # noqa: ARG001  so that statistics written for version 0.1 still load
 ) -> Callable[[Callable[..., float | Estimate]], Statistic]:
     """Make a statistic of a function `f(observation, *, option=default, ...)` to a float or Estimate.
 
@@ -162,8 +159,8 @@ def statistic(
         Whether a simulation of a second can judge it.
     sample : str
         What its estimates are means of, if they carry it.
-    spread : dict of str to Spread, optional
-        How much it varies, by the kind of connectivity: tolerances below its standard error are refused.
+    spread : object
+        Has no effect any more.
 
     Returns
     -------
@@ -202,7 +199,6 @@ def statistic(
             options=options,
             screens=screens,
             sample=sample,
-            spread=spread or {},
             _needs_rule=needs,
         )
 

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from importlib.resources import files
+from collections.abc import Iterator
 
 from calibrate.calibration.validation.verdict import Verdict
-from calibrate.neurons import neuron_model
+from calibrate.network import Network
+from calibrate.neurons import NeuronModel, neuron_model
+from calibrate.objective.losses import CAP, UNDEFINED
 from calibrate.plugins import version_of
+from calibrate.report.bibliography import Bibliography, Reference
+from calibrate.report.prose import count, enumerated
+from calibrate.report.targets_in_words import origins
+from calibrate.results.proposals import Proposals
 from calibrate.results.results import Results
 from calibrate.simulators.backends import BACKENDS
-from calibrate.study import Study
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A citation; `doi` may be empty."""
-
-    text: str
-    doi: str
+from calibrate.study import Qmc, Study
 
 
 def methods(results: Results, verdict: Verdict | None) -> tuple[str, list[Reference]]:
     """Write a paragraph, for a paper, on how the parameters were found; with its references in order."""
-    bibliography = _Bibliography(results.study.model.cites)
+    bibliography, study = Bibliography(), results.study
     sentences = [
-        _what(results.study, bibliography),
-        _how(results.study, bibliography),
-        _loss(results.study, bibliography),
-        *_replicates(results.study, bibliography),
+        _what(study, bibliography),
+        *_proposed(study, results.proposals, bibliography),
+        _simulated(study, bibliography),
+        *origins(study),
+        *_loss(study, bibliography),
+        *_replicates(study, bibliography),
         _outcome(results),
     ]
     if verdict is not None and not verdict.exact and len(verdict.simulators) > 1:
@@ -38,75 +35,109 @@ def methods(results: Results, verdict: Verdict | None) -> tuple[str, list[Refere
     return " ".join(sentences), bibliography.cited
 
 
-class _Bibliography:
-    """Numbers references in the order in which they are cited.
-
-    of_model  the model's source: a key of the references that come with calibrate, or the full citation
-    """
-
-    def __init__(self, of_model: str) -> None:
-        text = (files("calibrate.report") / "references.toml").read_text(encoding="utf-8")
-        self._references = tomllib.loads(text)
-        if of_model and of_model not in self._references:
-            self._references[of_model] = {"text": of_model, "doi": ""}
-        self._keys: list[str] = []
-
-    @property
-    def cited(self) -> list[Reference]:
-        return [Reference(**self._references[key]) for key in self._keys]
-
-    def cite(self, key: str) -> str:
-        """The number of a reference, in brackets; nothing if there is no such reference."""
-        if key not in self._references:
-            return ""
-        if key not in self._keys:
-            self._keys.append(key)
-        return f" [{self._keys.index(key) + 1}]"
-
-
-def _what(study: Study, bibliography: _Bibliography) -> str:
-    free = list(study.space)
-    source = bibliography.cite(study.model.cites)
-    sizes = ", ".join(f"{p.size:,} {p.name}" for p in study.network.populations)
+def _what(study: Study, bibliography: Bibliography) -> str:
+    free, model = list(study.space), study.model
+    source = bibliography.cite(*([model.cites] if isinstance(model.cites, str) else model.cites))
+    summary = " ".join(model.doc.split()).rstrip(".")
+    sizes = enumerated([f"{p.size:,} {p.name}" for p in study.network.populations])
     return (
-        f"{_count(len(free), 'parameter')} of the network model {study.model.name}{source} "
-        f"({sizes} neurons in the middle of the ranges) "
-        f"{'was' if len(free) == 1 else 'were'} calibrated ({_enumerate(free)}) with calibrate "
+        f"{count(len(free), 'parameter')} ({enumerated(free)}) of the network model {model.name}{source} "
+        f"({f'{summary}; ' if summary else ''}{sizes} neurons in the middle of the ranges) "
+        f"{'was' if len(free) == 1 else 'were'} calibrated with calibrate "
         f"{version_of('calibrate-snn') or '(not installed)'}, "
         f"which searches with Optuna {version_of('optuna')}{bibliography.cite('optuna')}."
     )
 
 
-def _how(study: Study, bibliography: _Bibliography) -> str:
+def _proposed(study: Study, proposals: Proposals, bibliography: Bibliography) -> Iterator[str]:
+    """Say who proposed how many of the parameter sets."""
+    sampler = study.sampler
+    first = Qmc if sampler.learns else type(sampler)
+    counted = {}
+    if proposals.given:
+        counted["given beforehand"] = proposals.given
+    if proposals.taken_over:
+        counted["taken over from an earlier study"] = proposals.taken_over
+    if proposals.independent:
+        counted[f"{first.title}{bibliography.cite(first.cites)}"] = proposals.independent
+    if proposals.learned:
+        by = f"proposed by {sampler.title}{bibliography.cite(sampler.cites)} from the results before them"
+        counted[by] = proposals.learned
+    total = sum(counted.values())
+    if not total:
+        return
+    if len(counted) == 1:
+        (words,) = counted
+        yield f"The {count(total, 'parameter set').lower()} {'was' if total == 1 else 'were'} {words}."
+        return
+    each = [f"{n} {'was' if n == 1 else 'were'} {words}" for words, n in counted.items()]
+    yield f"Of {total} parameter sets, {enumerated(each)}."
+
+
+def _simulated(study: Study, bibliography: Bibliography) -> str:
     simulation, backend = study.simulation, study.simulation.backend
-    simulator = f"{BACKENDS[backend].in_methods}{bibliography.cite(backend)}"
-    neurons = [neuron_model(population.neuron) for population in study.network.populations]
-    exactly = ""
-    if backend != "poisson" and all(neuron.exact for neuron in neurons):
-        exactly = f" by exact integration{bibliography.cite('exact')}"
+    precision = f" in {simulation.precision} precision" if backend == "genn" else ""
     return (
-        f"Parameter sets were proposed by {study.sampler.title} and simulated in {simulator} with a time "
-        f"step of {simulation.dt_ms:g} ms{exactly}, for {simulation.duration_ms / 1000:g} s after "
-        f"{simulation.warmup_ms / 1000:g} s."
+        f"Networks were simulated in {BACKENDS[backend].in_methods}{bibliography.cite(backend)}{precision} "
+        f"with a time step of {simulation.dt_ms:g} ms, for {simulation.duration_ms / 1000:g} s after "
+        f"{simulation.warmup_ms / 1000:g} s{_integrated(study.network, backend, bibliography)}."
     )
 
 
-def _loss(study: Study, bibliography: _Bibliography) -> str:
-    targets = [objective.name for objective in study.objectives]
+def _integrated(network: Network, backend: str, bibliography: Bibliography) -> str:
+    """Say how each kind of neuron is integrated, unless nothing is known or there is no membrane."""
+    methods: dict[str, list[str]] = {}
+    for name in dict.fromkeys(population.neuron for population in network.populations):
+        method = _method(neuron_model(name), backend, bibliography)
+        if method:
+            methods.setdefault(method, []).append(name)
+    if not methods:
+        return ""
+    return "; " + enumerated(
+        [f"neurons ({enumerated(names)}) were integrated {method}" for method, names in methods.items()]
+    )
+
+
+def _method(neuron: NeuronModel, backend: str, bibliography: Bibliography) -> str:
+    if backend not in ("genn", "nest"):
+        return ""
+    if neuron.exact:
+        return f"exactly{bibliography.cite('exact')}"
+    integration = (neuron.nest if backend == "nest" else neuron.genn).integration
+    return f"by {integration}" if integration else ""
+
+
+def _loss(study: Study, bibliography: Bibliography) -> Iterator[str]:
     robust = [objective.name for objective in study.objectives if objective.robust]
-    one = len(targets) == 1
-    linearly = ""
-    if robust:
-        of_some = "" if len(robust) == len(targets) else f" for {_enumerate(robust)}"
-        linearly = f"; beyond the tolerance it grew linearly{bibliography.cite('huber')}{of_some}"
-    return (
-        f"The loss was the {'squared deviation' if one else 'weighted mean of the squared deviations'} of "
-        f"{_enumerate(targets)} from the {'target' if one else 'targets'}, in units of the tolerances "
-        f"(table of targets){linearly}."
+    squared = [objective.name for objective in study.objectives if not objective.robust]
+    ratios = [objective.name for objective in study.objectives if objective.statistic.scale == "log"]
+    deviation = "the deviation from the target in units of the tolerance (table of targets)"
+    huber = f"Huber's loss{bibliography.cite('huber')} of" if robust else ""
+    if not squared:
+        yield f"The loss of an objective was {huber} {deviation}: quadratic up to the tolerance, then linear."
+    elif not robust:
+        yield f"The loss of an objective was the square of {deviation}."
+    else:
+        yield (
+            f"The loss of an objective was the square of {deviation}; for {enumerated(robust)}, "
+            f"it was {huber} this deviation: quadratic up to the tolerance, then linear."
+        )
+    if ratios:
+        yield f"Values of {enumerated(ratios)} were compared by their logarithms."
+    yield (
+        f"Losses above {CAP:g} were compressed, and the loss of a statistic that was undefined was at least "
+        f"{UNDEFINED:g}."
     )
+    if study.pareto:
+        yield "The objectives were not combined: the search was for sets that no other one dominates."
+    elif len(study.objectives) > 1:
+        weights = {objective.weight for objective in study.objectives}
+        kind = "mean" if len(weights) == 1 else "weighted mean"
+        number = count(len(study.objectives), "objective").lower()
+        yield f"The loss of a parameter set was the {kind} over {number}."
 
 
-def _replicates(study: Study, bibliography: _Bibliography) -> Iterator[str]:
+def _replicates(study: Study, bibliography: Bibliography) -> Iterator[str]:
     replicates = study.replicates
     if replicates.graphs > 1:
         yield f"Every parameter set was simulated on {replicates.graphs} realisations of the connectivity."
@@ -116,20 +147,21 @@ def _replicates(study: Study, bibliography: _Bibliography) -> Iterator[str]:
             f"realisations before it counted{bibliography.cite('replicates')}."
         )
     if study.constraints:
-        names = _enumerate([constraint.name for constraint in study.constraints])
+        names = enumerated([constraint.name for constraint in study.constraints])
         yield f"Networks that violated the bounds on {names} were excluded."
 
 
 def _outcome(results: Results) -> str:
     counts = results.counts
     unseen = " with its mean and standard deviation on realisations that the search had not seen"
+    reported = "those on the Pareto front are" if results.study.pareto else "the best one is"
     return (
         f"Of {counts['complete'] + counts['failed']} parameter sets, {counts['failed'] or 'none'} failed; "
-        f"the best one is reported{unseen if results.study.replicates.fresh else ''}."
+        f"{reported} reported{unseen if results.study.replicates.fresh and not results.study.pareto else ''}."
     )
 
 
-def _validation(verdict: Verdict, bibliography: _Bibliography) -> str:
+def _validation(verdict: Verdict, bibliography: Bibliography) -> str:
     first, second = verdict.names
     return (
         f"It was validated on {verdict.replicates} further realisations in {first}"
@@ -137,14 +169,3 @@ def _validation(verdict: Verdict, bibliography: _Bibliography) -> str:
         f"one-sided paired t-tests at 5 %{bibliography.cite('tost')} with the tolerances as margins: "
         f"{verdict.words}."
     )
-
-
-def _count(n: int, noun: str) -> str:
-    words = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
-    return f"{words[n] if n < len(words) else n} {noun}{'' if n == 1 else 's'}"
-
-
-def _enumerate(names: Sequence[str]) -> str:
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"

@@ -14,7 +14,8 @@ from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import CalibrateError
 from calibrate.figures.style import save
 from calibrate.report import sections
-from calibrate.report.methods import Reference, methods
+from calibrate.report.bibliography import Reference
+from calibrate.report.methods import methods
 from calibrate.report.sections import Picture, Section
 from calibrate.results.results import Results
 

@@ -26,6 +26,7 @@ from calibrate.figures import (
     verdict_figure,
 )
 from calibrate.figures.style import svg
+from calibrate.objective.rounding import rounded
 from calibrate.observation import Observation
 from calibrate.plugins import version_of
 from calibrate.results.maps import main_axes
@@ -366,7 +367,7 @@ def again(results: Results) -> Section:
 def _side(side: Any) -> str:
     if side is None or side.mean is None:
         return "undefined"
-    return f"{side.mean:.4g}" if side.sd is None else f"{side.mean:.4g} ± {side.sd:.2g}"
+    return f"{side.mean:.4g}" if side.sd is None else f"{side.mean:.4g} ± {rounded(side.sd, 2)}"
 
 
 def _number(value: float | None) -> str:

@@ -28,6 +28,8 @@ from calibrate.errors import StoreError, StudyError
 from calibrate.observation import Observation
 from calibrate.results.importance import importance_by_chance, importances
 from calibrate.results.looseness import Looseness, looseness
+from calibrate.results.proposals import Proposals, proposals_of
+from calibrate.simulators.backends import described
 from calibrate.store import Reader, find, storage_url
 from calibrate.study import Study
 
@@ -183,10 +185,12 @@ class Results:
     @property
     def simulators(self) -> list[str]:
         """Simulators that it ran in, as they describe themselves."""
-        keys = ("name", "version", "device", "precision")
-        backends = [s.backend for s in self._simulations if not s.failed]
-        texts = (" ".join(backend.get(key, "") for key in keys) for backend in backends)
-        return list(dict.fromkeys(text.strip() for text in texts))
+        return list(dict.fromkeys(described(s.backend) for s in self._simulations if not s.failed))
+
+    @cached_property
+    def proposals(self) -> Proposals:
+        """How the parameter sets of its trials were proposed."""
+        return proposals_of(self.study, self._trials)
 
     @cached_property
     def trials(self) -> pd.DataFrame:

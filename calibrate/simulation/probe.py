@@ -1,7 +1,8 @@
-"""A probe: simulations that measure what a network costs on this machine; their results are not used."""
+"""A probe: simulations that measure what a network costs on this machine, and how its results scatter."""
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Mapping
 from typing import Any, Self
@@ -16,7 +17,7 @@ class Probe:
     """Simulates one network repeatedly, in separate processes. Use it as a context manager.
 
     parameters  complete parameters of the network
-    n           simulations in each run, each with its own seed
+    n           simulations in each run on one graph, each with its own seed
     slots       number of processes
     timeout_s   a batch that takes longer fails; default: as in `Pool`
     """
@@ -30,10 +31,15 @@ class Probe:
         slots: int = 1,
         timeout_s: float | None = None,
     ) -> None:
-        self._bin_ms = setup.recording.bin_ms
-        self._jobs = [Job(uuid=str(uuid.uuid4()), parameters=parameters, seed=k) for k in range(n)]
+        widths = [setup.recording.bin_ms, *([setup.loop.interval_ms] if setup.loop else [])]
+        self._unit_ms = math.lcm(*(round(width / setup.dt_ms) for width in widths)) * setup.dt_ms
+        self._parameters = parameters
+        self._jobs = [self._job(seed=k) for k in range(n)]
         unused = Timing(warmup_ms=0.0, duration_ms=0.0)  # every run has its own timing
         self.pool = Pool(setup, unused, slots=slots, timeout_s=timeout_s)
+
+    def _job(self, *, seed: int, graph: int = 0) -> Job:
+        return Job(uuid=str(uuid.uuid4()), parameters=self._parameters, seed=seed, realisation=graph)
 
     def __enter__(self) -> Self:
         self.pool.__enter__()
@@ -43,13 +49,21 @@ class Probe:
         self.pool.__exit__(*error)
 
     def whole(self, duration_ms: float) -> float:
-        """`duration_ms`, rounded to a whole number of bins, at least one."""
-        return self._bin_ms * max(round(duration_ms / self._bin_ms), 1)
+        """`duration_ms`, rounded to whole bins, and to whole intervals of a closed loop; at least one."""
+        return self._unit_ms * max(round(duration_ms / self._unit_ms), 1)
 
     def run(self, duration_ms: float, *, warmup_ms: float = 0.0) -> list[Outcome]:
-        """Simulate for a whole number of bins. Raises SimulatorError if a simulation fails."""
+        """Simulate for a `whole` duration. Raises SimulatorError if a simulation fails."""
         timing = Timing(warmup_ms=warmup_ms, duration_ms=self.whole(duration_ms))
-        outcomes = self.pool.run(self._jobs, timing=timing)
+        return self._checked(self.pool.run(self._jobs, timing=timing))
+
+    def run_on(self, graphs: Mapping[int, int], timing: Timing) -> list[Outcome]:
+        """Simulate each of the `graphs` with its seed. Raises SimulatorError if a simulation fails."""
+        jobs = [self._job(seed=seed, graph=graph) for graph, seed in graphs.items()]
+        return self._checked(self.pool.run(jobs, timing=timing))
+
+    @staticmethod
+    def _checked(outcomes: list[Outcome]) -> list[Outcome]:
         for outcome in outcomes:
             if isinstance(outcome.result, SimulationFailure):
                 raise SimulatorError(outcome.result.reason)

@@ -42,6 +42,18 @@ class Backend:
         return self.package is None or importlib.util.find_spec(self.package) is not None
 
 
+def described(backend: Mapping[str, str]) -> str:
+    """A simulator's description of itself as a reader expects it: NEST 3.10.0 (CPU, double precision)."""
+    name = backend.get("name", "")
+    title = next((one.title for one in BACKENDS.values() if one.title.lower() == name.lower()), name)
+    device = backend.get("device", "").replace("cpu", "CPU")
+    precision = f"{backend['precision']} precision" if backend.get("precision") else ""
+    where = ", ".join(part for part in (device, precision) if part)
+    return " ".join(
+        part for part in (title, backend.get("version", ""), f"({where})" if where else "") if part
+    )
+
+
 def _genn(dt_ms: float, precision: Precision) -> Simulator:
     from calibrate.simulators.genn.simulator import GeNN
 

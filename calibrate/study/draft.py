@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import shlex
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from calibrate.errors import StudyError
 from calibrate.network import Model, Parameter
-from calibrate.objective import Objective, Statistic, Value, find_statistic
+from calibrate.objective import Statistic, find_statistic
 from calibrate.study import Study, make_study
 from calibrate.study.file.base import Section
 from calibrate.study.file.samplers import SAMPLERS
@@ -26,13 +25,10 @@ from calibrate.study.file.sections import (
     StudySection,
 )
 from calibrate.study.reading import default_sampler
-from calibrate.study.rules import tolerances
 from calibrate.study.search_ranges import SearchRange
 from calibrate.study.space import Choice, Range
 
 WARMUP_MS, DURATION_MS = 500.0, 4000.0
-# A tolerance that needs more graphs is refused.
-MOST_GRAPHS = 20
 # Column in which comments begin.
 COLUMN = 44
 
@@ -97,10 +93,9 @@ class Draft:
         aims = self._complete_aims()
         yield from self._aims(aims)
         yield "# All trials use the same random graph. One that would be the best is first tried on others."
-        replicates = self._replicates(aims)
-        if replicates:
-            yield "# On fewer graphs, a tolerance would be below the noise of a trial."
-        yield from _table("replicates", ReplicatesSection, replicates)
+        yield "# `calibrate check` measures how much the statistics differ between graphs, and warns of"
+        yield "# tolerances that need a mean over more of them."
+        yield from _table("replicates", ReplicatesSection, {})
         yield "[sampler]"
         yield _line("name", self._sampler, f"how parameter sets are proposed: {', '.join(SAMPLERS)}")
         yield ""
@@ -173,13 +168,6 @@ class Draft:
             for name, search in self.free.items()
         }
 
-    def _error(self, aim: Aim) -> float:
-        """Return the standard error of the statistic in one trial on one graph; 0 if it is not known."""
-        statistic, size = self._find_statistic(aim), abs(aim.target) or 1.0
-        objective = Objective(statistic=statistic, target=Value(aim.target, size / 2))
-        network = self.model.network(self._start)
-        return tolerances.standard_error(objective, network, duration_ms=DURATION_MS, graphs=1) or 0.0
-
     def _complete_aims(self) -> list[Aim]:
         if not self.aims:
             populations = self.model.network(self._start).populations
@@ -194,20 +182,13 @@ class Draft:
         return [aim if aim.tolerance is not None else self._with_tolerance(aim) for aim in self.aims]
 
     def _with_tolerance(self, aim: Aim) -> Aim:
-        """Add a tolerance: a fifth of the target or, if larger, the noise of a trial, at most half of it."""
+        """Add a tolerance: a fifth of the target."""
         size = abs(aim.target)
         if not size:
             raise StudyError(
                 f"{aim.statistic}: a target of 0 needs a tolerance: {aim.statistic}=0+-TOLERANCE"
             )
-        tolerance = min(max(0.2 * size, 1.05 * self._error(aim)), 0.5 * size)
-        return Aim(statistic=aim.statistic, target=aim.target, tolerance=float(f"{tolerance:.2g}"))
-
-    def _replicates(self, aims: Sequence[Aim]) -> dict[str, int]:
-        """Choose the number of graphs so that no tolerance is below the noise of a trial, up to a limit."""
-        shares = [self._error(aim) / aim.tolerance for aim in aims if aim.tolerance]
-        graphs = math.ceil(max(shares, default=0.0) ** 2)
-        return {"graphs": graphs} if 1 < graphs <= MOST_GRAPHS else {}
+        return replace(aim, tolerance=float(f"{size / 5:.2g}"))
 
     @property
     def _sampler(self) -> str:

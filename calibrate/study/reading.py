@@ -44,7 +44,7 @@ def read_study(
     changes : dict of str to object, optional
         Changes to its keys, such as {"simulation.dt_ms": 0.05}.
     searched : bool
-        Whether tolerances must be above the noise of a trial, as a search needs.
+        Whether tolerances must not be below a given `standard_error`, as a search needs.
 
     Returns
     -------
@@ -219,7 +219,7 @@ def _study(
     problems = Problems()
     study = _check(problems, path, text, tables, own)
     if study is not None and searched and not problems.found:
-        tolerances.check(problems, study.file, study.objectives, study.network)
+        tolerances.check(problems, study.file, study.objectives)
     if study is None or problems.found:
         # A study made in Python has no lines.
         where = str(path) if lines else path.stem
@@ -313,6 +313,7 @@ def _check(
         statistics=statistics,
         stimuli=stimuli,
         own=own,
+        recording=recording.recording,
     )
     if problems.found:
         return study

@@ -13,6 +13,7 @@ from typing import Any
 from calibrate.network import Model, Network, Stimulus
 from calibrate.objective import Constraint, Objective, Statistic
 from calibrate.observation import Needs
+from calibrate.observation.recording import Recording
 from calibrate.simulation.jobs import Timing
 from calibrate.simulators.closed_loop import Loop
 from calibrate.study.expressions import Expression
@@ -70,6 +71,8 @@ class Study:
         Currents of the protocol; their times count from the start of the measurement.
     own : dict of str to object
         Models and statistics that were given as Python objects, by the names that the file has.
+    recording : Recording or None
+        The recording that targets are taken from.
 
     See Also
     --------
@@ -101,6 +104,7 @@ class Study:
     warnings: tuple[str, ...] = ()
     stimuli: tuple[Stimulus, ...] = ()
     own: Mapping[str, object] = field(default_factory=dict)
+    recording: Recording | None = field(default=None, repr=False)
 
     @property
     def folder(self) -> Path:

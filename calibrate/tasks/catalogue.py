@@ -82,7 +82,6 @@ def statistic_json(statistic: Statistic) -> dict[str, Any]:
         "doc": documentation(statistic),
         "options": dict(statistic.options),
         "needs": asdict(statistic.needs),
-        "spread": {graph: asdict(spread) for graph, spread in statistic.spread.items()},
         "screens": statistic.screens,
     }
 

@@ -150,7 +150,7 @@ def _check_genn(*, fast: bool) -> Check:
 
 
 def _describe_time(outcome: Outcome) -> str:
-    return f"simulated a tiny network in {outcome.build_s + outcome.wall_s:.2g} s"
+    return f"simulated a tiny network in {outcome.build_s + outcome.wall_s:.1f} s"
 
 
 def _simulate(backend: str, rewritten: list[bool] | None = None) -> Outcome:

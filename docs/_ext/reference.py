@@ -141,19 +141,6 @@ def statistics() -> Iterator[str]:
                 (code(k, plain=True), code(v), prose(own.get(k, ""))) for k, v in statistic.options.items()
             ]
             yield from table(("option", "default", "what it is"), rows)
-        if statistic.spread:
-            yield "Standard deviation relative to the value, between trials of one parameter set:\n"
-            rows = [
-                (
-                    code(graph, plain=True),
-                    f"{spread.within:.0%}",
-                    f"{spread.between:.0%}" if spread.between else "",
-                )
-                for graph, spread in statistic.spread.items()
-            ]
-            yield from table(
-                ("connectivity", "within 10 s on one graph", "between graphs, in addition"), rows
-            )
 
 
 def _facts(statistic: Statistic) -> Iterator[str]:

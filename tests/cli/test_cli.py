@@ -232,7 +232,7 @@ def test_simulate_prints_a_table_for_people(study, capsys):
     assert "rate_E" in out
     assert "undefined" in out
     assert "5 ± 1" in out
-    assert "poisson 1 cpu double: simulated in" in out
+    assert "Poisson 1 (CPU, double precision): simulated in" in out
 
 
 @pytest.mark.parametrize("written", ["0.5", ".5", "5e-1", " .5 "])
@@ -310,14 +310,30 @@ def test_check_says_what_would_run(study, capsys, tmp_path):
         "batch_size": 1,
         "trial_s": found["trial_s"],
         "total_s": found["total_s"],
+        "noise": found["noise"],
         "warnings": [],
     }
     assert 0 < found["trial_s"] < found["total_s"] < 60
+    assert set(found["noise"]) == {"rate_E", "rate_I"}
+    assert found["noise"]["rate_E"]["graphs"] == 8
     assert execute(["check", study]) == 0
     out = capsys.readouterr().out
     assert "OK small.toml" in out
     assert f"sqlite:///{tmp_path}/small.db" in out
+    assert "  noise       rate_E 10." in out
     assert not Path("small.db").exists()
+
+
+def test_check_warns_of_a_tolerance_below_the_noise_that_it_measures(study, capsys):
+    path = Path(study)
+    path.write_text(path.read_text().replace("tolerance = 1.0", "tolerance = 0.01"))
+    assert execute(["check", study, "--json", "--graphs", "4"]) == 0
+    out, err = capsys.readouterr()
+    (warning,) = json.loads(out)["warnings"]
+    assert warning.startswith("rate_E: a tolerance of 0.01 is below the noise of a trial, ")
+    assert f"warning: {warning}" in err
+    assert execute(["check", study, "--json", "--fast"]) == 0
+    assert json.loads(capsys.readouterr().out)["warnings"] == []
 
 
 def test_check_lists_the_code_of_a_study_before_it_runs_any(study, tmp_path, capfd):

@@ -184,11 +184,11 @@ BROKEN: dict[str, tuple[str, str, str]] = {
         'rule = { expression = "I_E" }',
         r":9: \[parameters\] rule is not a number and cannot have an expression",
     ),
-    "tolerance within the noise": (
+    "tolerance below the standard error": (
         "tolerance = 1.0",
-        "tolerance = 0.01",
-        r":21: \[objectives 1\] tolerance is below the standard error of rate_E, which is estimated at 0.23 "
-        r"for 2000 ms on 1 graph: 0.01; raise it",
+        "tolerance = 0.01\nstandard_error = 0.02",
+        r":21: \[objectives 1\] tolerance is below the standard error that is given for rate_E, 0.02: 0.01; "
+        r"raise it, or correct standard_error",
     ),
     "seed of the simulation below 0": (
         "duration_ms = 2000",

@@ -23,6 +23,7 @@ from calibrate.objective import (
     Interval,
     Needs,
     Objective,
+    Spread,
     Statistic,
     Value,
     find_statistic,
@@ -468,3 +469,12 @@ def test_the_ends_of_a_target_meet_it_whatever_the_rounding(target, ends):
     assert all(target.met(value) for value in ends)
     assert not target.met(target.ends[1] + 1e-9)
     assert not target.met(target.ends[0] - 1e-9)
+
+
+def test_a_statistic_written_for_version_0_1_with_its_spread_still_loads():
+    @statistic(needs=Needs(), spread={"bernoulli": Spread(within=0.01, between=0.04)})
+    def one(_: Observation) -> float:
+        """One."""
+        return 1.0
+
+    assert one.name == "one"

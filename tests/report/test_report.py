@@ -136,7 +136,7 @@ def test_the_page_says_what_was_found(finished):
     assert f"Trial {results.best.number} has the lowest loss" in by_name["targets"].text[0]
     assert [row[0] for row in by_name["targets"].tables[0].rows] == ["rate_E", "rate_I"]
     methods = by_name["methods"].text[0]
-    assert "Two parameters of the network model tiny (40 E, 10 I neurons" in methods
+    assert "Two parameters (I_E and I_I) of the network model tiny (40 E and 10 I neurons" in methods
     assert "I_E and I_I" in methods
     assert "excluded" in methods
     assert "40 parameter sets" in methods

@@ -28,7 +28,9 @@ NEW = [
 ]
 
 
-@pytest.mark.parametrize("what", [*NEW, "tolerance within the noise", "plateau of no trials", "one choice"])
+@pytest.mark.parametrize(
+    "what", [*NEW, "tolerance below the standard error", "plateau of no trials", "one choice"]
+)
 def test_a_broken_new_section_ends_a_run_with_code_2_and_no_database(tmp_path, capfd, what):
     old, new, _ = BROKEN[what]
     path = write_text(tmp_path, edited((old, new)))

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from calibrate import simulators
 from calibrate.calibration.resources.batch_size import choose_first_size
 from calibrate.calibration.resources.measurement import synapses
+from calibrate.calibration.resources.noise import Noise, noise_of
+from calibrate.calibration.search.search import candidate_seed
 from calibrate.calibration.study_pool import footprint_of, room_on_gpus, setup_of
 from calibrate.errors import SimulatorError
 from calibrate.simulation.capacity import slots_for
+from calibrate.simulation.jobs import Outcome, Timing
 from calibrate.simulation.probe import Probe
 from calibrate.simulators.genn import cuda
 from calibrate.simulators.genn.footprint import PROCESS_BYTES
 from calibrate.study import Study
 
-# The simulated time: this (ms), or this share of the study's duration if that is longer. It takes seconds if
-# a trial takes minutes.
-SAMPLE_MS = 200.0
-SHARE = 0.05
+# Two durations are simulated, whose difference has no fixed costs: this one (ms), and one that takes about
+# this wall time. Neither is longer than a trial.
+SHORT_MS = 200.0
+LONG_S = 1.0
 PATIENCE_S = 120.0
+
+# Numbers of graphs on which the noise is measured, and how long this may take.
+FEWEST_GRAPHS, MOST_GRAPHS = 4, 8
+NOISE_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +37,12 @@ class Cost:
     neurons, synapses  of one network
     memory_bytes       of one process
     slots, batch_size  number of processes, and of networks that each simulates at once
-    build_s            building a network, once per process and graph (without compilation)
+    build_s            compiling and building a network and its first graph, once per process; None: unknown
     trial_s            one trial that passes all stages, on all graphs; None: unknown
     total_s            all trials; None: unknown, or the study has no number of trials
-    note               why something is unknown
+    noise              of the objectives; empty if it was not measured
+    note               why the times are unknown
+    noise_note         why the noise was not measured
     """
 
     neurons: int
@@ -43,15 +53,47 @@ class Cost:
     build_s: float | None = None
     trial_s: float | None = None
     total_s: float | None = None
+    noise: tuple[Noise, ...] = ()
     note: str = ""
+    noise_note: str = ""
 
 
-def estimate(study: Study, *, timed: bool = True) -> Cost:
-    """The cost of `study`, which must name a simulator.
+@dataclass(frozen=True, kw_only=True)
+class Times:
+    """How long a batch takes in one slot, while all slots are busy (s).
 
-    Times are measured in a short simulation on all slots at once, unless `timed` is false. Its parameters are
-    in the middle of their ranges; a network that fires more takes longer. Raises SimulatorError if not even
-    one network fits into memory.
+    build   compiling and building, once per process
+    fixed   loading, observing and scoring, once per batch
+    per_ms  each simulated millisecond
+    graph   in addition for a batch on another graph than the one before
+    """
+
+    build: float
+    fixed: float
+    per_ms: float
+    graph: float
+
+    def of(self, stage: Timing, *, new_graph: bool = False) -> float:
+        """Time of a batch."""
+        simulated = self.per_ms * (stage.warmup_ms + stage.duration_ms)
+        return self.fixed + simulated + self.graph * new_graph
+
+
+def estimate(
+    study: Study,
+    *,
+    timed: bool = True,
+    graphs: int | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Cost:
+    """The cost of `study`, which must name a simulator, and its noise.
+
+    Times and noise are measured in simulations on all slots at once, unless `timed` is false. Parameters are
+    those of the first point of [prior], or in the middle of their ranges; a network that fires more takes
+    longer. The noise is measured on `graphs` graphs; by default on as many as take less than a minute, up to
+    eight, and not at all if that are fewer than four. `say` receives a line before a longer measurement.
+
+    Raises SimulatorError if not even one network fits into memory.
     """
     simulation, network = study.simulation, study.network
     size, gpus = simulators.batch_size(simulation.backend, simulation.batch_size), 0
@@ -62,35 +104,93 @@ def estimate(study: Study, *, timed: bool = True) -> Cost:
     else:
         slots = slots_for(simulation.backend, network)
         memory_bytes = simulators.memory_bytes(simulation.backend, network)
-    structure = Cost(
+    cost = Cost(
         neurons=network.n_neurons,
         synapses=synapses(network),
         memory_bytes=memory_bytes,
         slots=slots,
         batch_size=size,
     )
-    # Processes that share a GPU take turns on it.
-    return _add_times(study, structure, turns=slots / (gpus or slots)) if timed else structure
-
-
-def _add_times(study: Study, structure: Cost, *, turns: float) -> Cost:
-    n = structure.slots * structure.batch_size
-    setup = setup_of(study, batch_size=structure.batch_size)
-    with Probe(setup, study.parameters({}), n=n, slots=structure.slots, timeout_s=PATIENCE_S) as probe:
-        sample_ms = probe.whole(max(SAMPLE_MS, SHARE * study.simulation.duration_ms))
+    if not timed:
+        return cost
+    setup = replace(setup_of(study, batch_size=size), statistics=study.statistics)
+    parameters = study.parameters(study.prior.points[0] if study.prior.points else {})
+    timeout_s = PATIENCE_S if graphs is None else simulation.timeout_s
+    with Probe(setup, parameters, n=slots * size, slots=slots, timeout_s=timeout_s) as probe:
         try:
-            outcomes = probe.run(sample_ms)
+            times = _measure_times(study, probe, turns=slots / (gpus or slots))
+            cost = _with_times(study, cost, times)
         except SimulatorError as error:
-            return replace(structure, note=f"the time is unknown: {error}")
-    per_ms = turns * max(outcome.wall_s for outcome in outcomes) / sample_ms
-    full, replicates = study.stages[-1], study.replicates
-    lengths = [stage.warmup_ms + stage.duration_ms for stage in study.stages[:-1]]
-    lengths += [full.warmup_ms + full.duration_ms] * replicates.graphs
-    trial_s = per_ms * sum(lengths)
-    build_s = max(outcome.build_s for outcome in outcomes)
+            return replace(cost, note=f"the time is unknown: {error}")
+        each_s = times.of(study.stages[-1], new_graph=True)
+        return _with_noise(study, cost, probe, each_s=each_s, graphs=graphs, say=say)
+
+
+def _measure_times(study: Study, probe: Probe, *, turns: float) -> Times:
+    """Simulate graph 0 for two durations, and other graphs; processes that share a GPU take `turns` on it."""
+    full = study.stages[-1]
+    longest_ms = full.warmup_ms + full.duration_ms
+    short_ms = probe.whole(min(SHORT_MS, longest_ms / 4))
+    first = probe.run(short_ms)
+    settled = _slowest(probe.run(short_ms))
+    long_ms = probe.whole(min(max(2.0, LONG_S / settled) * short_ms, longest_ms))
+    per_ms = max(_slowest(probe.run(long_ms)) - settled, 0.0) / max(long_ms - short_ms, 1.0)
+    others = probe.run_on(
+        dict.fromkeys(range(1, 1 + probe.pool.slots), 0), Timing(warmup_ms=0.0, duration_ms=short_ms)
+    )
+    return Times(
+        build=max(_slowest(first) + max(outcome.build_s for outcome in first) - settled, 0.0),
+        fixed=max(settled - per_ms * short_ms, 0.0),
+        per_ms=turns * per_ms,
+        graph=max(_slowest(others) - settled, 0.0),
+    )
+
+
+def _slowest(outcomes: Sequence[Outcome]) -> float:
+    return max(outcome.wall_s + outcome.scoring_s for outcome in outcomes)
+
+
+def _with_times(study: Study, cost: Cost, times: Times) -> Cost:
+    *screens, full = study.stages
+    replicates = study.replicates
+    in_turn = times.of(full, new_graph=True)
+    trial_s = sum(times.of(stage) for stage in screens)
+    trial_s += times.of(full) if replicates.graphs == 1 else replicates.graphs * in_turn
     total_s = None
     if study.trials is not None:
-        batches = -(-study.trials // n)
-        fresh = -(-replicates.fresh // structure.slots) * per_ms * (full.warmup_ms + full.duration_ms)
-        total_s = build_s + batches * trial_s + fresh
-    return replace(structure, build_s=build_s, trial_s=trial_s, total_s=total_s)
+        batches = -(-study.trials // (cost.slots * cost.batch_size))
+        fresh_s = -(-replicates.fresh // cost.slots) * in_turn
+        total_s = times.build + batches * trial_s + fresh_s
+    return replace(cost, build_s=times.build, trial_s=trial_s, total_s=total_s)
+
+
+def _with_noise(
+    study: Study,
+    cost: Cost,
+    probe: Probe,
+    *,
+    each_s: float,
+    graphs: int | None,
+    say: Callable[[str], None],
+) -> Cost:
+    """Measure the noise if that takes less than a minute, or if the number of `graphs` is given."""
+    affordable = min(int(NOISE_S / each_s) * cost.slots, MOST_GRAPHS) if each_s else MOST_GRAPHS
+    n = affordable if graphs is None else graphs
+    takes_s = -(-max(n, FEWEST_GRAPHS) // cost.slots) * each_s
+    if graphs is None and n < FEWEST_GRAPHS:
+        note = f"not measured: {FEWEST_GRAPHS} graphs take about {takes_s:.0f} s (--graphs {FEWEST_GRAPHS})"
+        return replace(cost, noise_note=note)
+    if takes_s > LONG_S:
+        say(f"Measuring the noise of a trial on {n} graphs: about {takes_s:.0f} s.")
+    seeds = {graph: candidate_seed(study.simulation_seed, 0, graph) for graph in range(n)}
+    try:
+        outcomes = probe.run_on(seeds, study.stages[-1])
+    except SimulatorError as error:
+        return replace(cost, noise_note=f"not measured: {error}")
+    noise = noise_of(
+        study.objectives, [outcome.evaluation.estimates for outcome in outcomes if outcome.evaluation]
+    )
+    measured = {one.name for one in noise}
+    undefined = [objective.name for objective in study.objectives if objective.name not in measured]
+    note = f"undefined on all but one of {n} graphs, or on all: {', '.join(undefined)}" if undefined else ""
+    return replace(cost, noise=noise, noise_note=note)

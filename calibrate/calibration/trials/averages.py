@@ -11,6 +11,7 @@ import numpy as np
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.objective import Estimate
 from calibrate.objective.losses import shortfall_of
+from calibrate.objective.rounding import rounded
 from calibrate.study import Study
 
 
@@ -33,7 +34,7 @@ class Summary:
 
     def __str__(self) -> str:
         text = format_statistic(self.mean, lower_bound=self.lower_bound)
-        text += "" if math.isnan(self.sd) else f" ± {self.sd:.2g}"
+        text += "" if math.isnan(self.sd) else f" ± {rounded(self.sd, 2)}"
         some = 0 < self.undefined < self.graphs
         return text + (f" (undefined on {self.undefined} of {self.graphs})" if some else "")
 

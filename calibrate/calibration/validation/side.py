@@ -16,7 +16,7 @@ from calibrate.calibration.validation.progress import Replicated
 from calibrate.errors import SimulatorError
 from calibrate.objective import Estimate, find_statistic
 from calibrate.simulation.jobs import Outcome
-from calibrate.simulators.backends import BACKENDS
+from calibrate.simulators.backends import BACKENDS, described
 from calibrate.study import Study
 
 # Maximum number of values of one network's distribution that stay in memory, at evenly spaced ranks.
@@ -142,10 +142,7 @@ def thin_samples(simulation: Simulation) -> dict[str, Estimate]:
 
 def describe_simulator(simulations: Sequence[Simulation]) -> str:
     """The simulator of these simulations: name, version, device and precision."""
-    backend = next(simulation.backend for simulation in simulations if not simulation.failed)
-    parts = [backend.get(key, "") for key in ("version", "device", "precision")]
-    name = backend.get("name", "")
-    return " ".join(part for part in (BACKENDS[name].title if name in BACKENDS else name, *parts) if part)
+    return described(next(simulation.backend for simulation in simulations if not simulation.failed))
 
 
 def _with_intervals(study: Study) -> Study:

@@ -13,17 +13,15 @@ from calibrate.calibration.trials.summary import finite, target_results
 from calibrate.cli.output import print_line
 from calibrate.cli.tables.trials import format_yes_or_no, print_notes
 from calibrate.objective import Estimate
+from calibrate.simulators.backends import described
 from calibrate.study import Study
 
 
 def print_simulated(console: Console, study: Study, simulated: Simulated) -> None:
     """Print the statistics of a simulation, the study's targets beside them, and the simulator."""
     print_statistics(console, study, simulated.estimates)
-    simulator = " ".join(
-        simulated.simulator.get(key, "") for key in ("name", "version", "device", "precision")
-    )
     times = f"simulated in {simulated.wall_s:.2f} s, built in {simulated.build_s:.2f} s"
-    print_line(console, f"{simulator}: {times}")
+    print_line(console, f"{described(simulated.simulator)}: {times}")
 
 
 def print_statistics(console: Console, study: Study, estimates: Mapping[str, Estimate]) -> None:

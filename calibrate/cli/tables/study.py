@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
 
 from calibrate.calibration.resources.estimate import Cost
+from calibrate.calibration.resources.noise import Noise
 from calibrate.cli.output import print_line
+from calibrate.objective.rounding import rounded
 from calibrate.study import Study
 from calibrate.tasks.display import duration
 
 
-def check_json(study: Study, cost: Cost | None) -> dict[str, Any]:
+def check_json(study: Study, cost: Cost | None, *, warnings: Sequence[str]) -> dict[str, Any]:
     """A study and its cost, as `calibrate check --json` prints them; None for what is unknown."""
     return {
         "study": study.name,
@@ -30,8 +33,13 @@ def check_json(study: Study, cost: Cost | None) -> dict[str, Any]:
         "batch_size": cost and cost.batch_size,
         "trial_s": cost and cost.trial_s,
         "total_s": cost and cost.total_s,
-        "warnings": list(study.warnings),
+        "noise": cost and {one.name: _noise_json(one) for one in cost.noise},
+        "warnings": [*study.warnings, *warnings],
     }
+
+
+def _noise_json(noise: Noise) -> dict[str, float]:
+    return {"mean": noise.mean, "sd": noise.sd, "graphs": noise.graphs}
 
 
 def print_check(console: Console, study: Study, cost: Cost | None, *, database: str) -> None:
@@ -55,16 +63,23 @@ def print_check(console: Console, study: Study, cost: Cost | None, *, database: 
             print_line(console, f"  {name:<12}{value}")
 
 
+def _short(seconds: float) -> str:
+    return f"{seconds:.2g} s" if seconds < 10 else duration(seconds)
+
+
 def _describe_cost(cost: Cost) -> dict[str, str]:
     lines = {
         "network": f"{cost.neurons:,} neurons, {cost.synapses:,} synapses",
-        "memory": f"{cost.memory_bytes / 2**30:.2g} GiB for each of {cost.slots} processes",
+        "memory": f"{rounded(cost.memory_bytes / 2**30, 2)} GiB for each of {cost.slots} processes",
         "batch": f"{cost.slots * cost.batch_size} networks at a time",
     }
     if cost.trial_s is not None:
-        lines["time"] = f"about {cost.trial_s:.2g} s per trial"
+        lines["time"] = f"about {_short(cost.trial_s)} per trial"
     if cost.total_s is not None:
-        lines["time"] += f", {duration(cost.total_s)} in total"
+        lines["time"] += f", {_short(cost.total_s)} in total"
     if cost.note:
         lines["time"] = cost.note
+    measured = ", ".join(f"{one.name} {rounded(one.mean, 3)} ± {rounded(one.sd, 2)}" for one in cost.noise)
+    between = f" (mean and SD over {max(one.graphs for one in cost.noise)} graphs)" if cost.noise else ""
+    lines["noise"] = "; ".join(text for text in (measured + between, cost.noise_note) if text)
     return lines

@@ -14,6 +14,7 @@ from calibrate.calibration.validation.agreement import Agreement, Side
 from calibrate.calibration.validation.verdict import Verdict
 from calibrate.cli.output import print_line
 from calibrate.cli.tables.trials import format_yes_or_no, print_notes
+from calibrate.objective.rounding import rounded
 
 _STYLES = {
     "confirmed": "green",
@@ -161,6 +162,6 @@ def _format_difference(row: Agreement) -> str:
 def _format_with_error(value: float, error: float, *, sign: str = "") -> str:
     """Round both to the second digit of the error: 6.21 ± 0.12."""
     if error <= 0 or not math.isfinite(error):
-        return f"{value:{sign}.4g} ± {error:.2g}"
+        return f"{value:{sign}.4g} ± {rounded(error, 2)}"
     decimals = max(1 - math.floor(math.log10(error)), 0)
     return f"{value:{sign}.{decimals}f} ± {error:.{decimals}f}"

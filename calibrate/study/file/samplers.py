@@ -18,18 +18,21 @@ from calibrate.study.file.base import (
 class SamplerSection(Section):
     """[sampler]: how parameter sets are proposed.
 
-    title   what proposes them, as a paper names it
+    title   what proposes them, as a paper names it; or what they are, if proposals do not depend on results
     learns  whether proposals depend on results
+    cites   key of its reference in reports; empty if there is none
     """
 
     title: ClassVar[str]
     learns: ClassVar[bool] = True
+    cites: ClassVar[str] = ""
 
 
 class Tpe(SamplerSection):
     """[sampler] name = "tpe": tree-structured Parzen estimator, after space-filling points."""
 
     title: ClassVar[str] = "the tree-structured Parzen estimator"
+    cites: ClassVar[str] = "tpe"
 
     name: Literal["tpe"] = Field(default="tpe", description="the sampler")
     startup: Count = Field(default=16, description="space-filling (Sobol) points before the estimator starts")
@@ -43,7 +46,7 @@ class Tpe(SamplerSection):
 class Random(SamplerSection):
     """[sampler] name = "random": independent random points."""
 
-    title: ClassVar[str] = "independent random points"
+    title: ClassVar[str] = "independent random draws"
     learns: ClassVar[bool] = False
 
     name: Literal["random"] = Field(default="random", description="the sampler")
@@ -52,7 +55,7 @@ class Random(SamplerSection):
 class Grid(SamplerSection):
     """[sampler] name = "grid": every combination of the parameters' steps, points and choices, once."""
 
-    title: ClassVar[str] = "every point of a grid"
+    title: ClassVar[str] = "points of a grid"
     learns: ClassVar[bool] = False
 
     name: Literal["grid"] = Field(default="grid", description="the sampler")
@@ -61,8 +64,9 @@ class Grid(SamplerSection):
 class Qmc(SamplerSection):
     """[sampler] name = "qmc": space-filling (Sobol) points throughout."""
 
-    title: ClassVar[str] = "a Sobol sequence"
+    title: ClassVar[str] = "points of a scrambled Sobol sequence"
     learns: ClassVar[bool] = False
+    cites: ClassVar[str] = "sobol"
 
     name: Literal["qmc"] = Field(default="qmc", description="the sampler")
 
@@ -71,6 +75,7 @@ class Nsga2(SamplerSection):
     """[sampler] name = "nsga2": genetic algorithm, after a population of space-filling points."""
 
     title: ClassVar[str] = "the genetic algorithm NSGA-II"
+    cites: ClassVar[str] = "nsga2"
 
     name: Literal["nsga2"] = Field(default="nsga2", description="the sampler")
     population: Several = Field(
@@ -82,6 +87,7 @@ class Cmaes(SamplerSection):
     """[sampler] name = "cmaes": covariance matrix adaptation with restarts, not for choices."""
 
     title: ClassVar[str] = "covariance matrix adaptation (CMA-ES)"
+    cites: ClassVar[str] = "cmaes"
 
     name: Literal["cmaes"] = Field(default="cmaes", description="the sampler")
     startup: Count = Field(
@@ -99,7 +105,8 @@ class Cmaes(SamplerSection):
 class Gp(SamplerSection):
     """[sampler] name = "gp": Gaussian process, after space-filling points; for a few hundred trials."""
 
-    title: ClassVar[str] = "a Gaussian process"
+    title: ClassVar[str] = "a Gaussian process and its expected improvement"
+    cites: ClassVar[str] = "gp"
 
     name: Literal["gp"] = Field(default="gp", description="the sampler")
     startup: Count = Field(

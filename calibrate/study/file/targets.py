@@ -80,7 +80,8 @@ class ObjectiveSection(StatisticSection):
     standard_error: float | None = Field(
         default=None,
         ge=0,
-        description="standard error of the statistic in one trial, if you know it better than the estimate",
+        description="standard error of the statistic in one trial, if you know it; by default, "
+        "`calibrate check` measures it",
     )
 
 

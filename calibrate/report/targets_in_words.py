@@ -1,0 +1,89 @@
+"""Where the targets of a study come from, in sentences for a paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from calibrate.objective import Objective, Value
+from calibrate.objective.rounding import rounded
+from calibrate.report.prose import count, enumerated
+from calibrate.study import Study
+from calibrate.study.file.targets import RECORDING, ObjectiveSection
+from calibrate.study.rules.recorded_targets import ERRORS
+
+DISTANCES = {"wasserstein": "Wasserstein", "ks": "Kolmogorov-Smirnov"}
+
+
+def origins(study: Study) -> Iterator[str]:
+    """Sentences on the targets: from a recording, as numbers with their sources, as distributions."""
+    pairs = list(zip(study.objectives, study.file.objectives, strict=True))
+    recorded = [objective for objective, section in pairs if section.target == RECORDING]
+    if recorded:
+        yield f"{_targets_of(recorded)} computed from {_recording(study)}{_tolerances(pairs)}."
+    by_source: dict[str, list[Objective]] = {}
+    for objective, section in pairs:
+        if section.target != RECORDING and section.distribution is None:
+            by_source.setdefault(section.source, []).append(objective)
+    for source, objectives in by_source.items():
+        origin = f"taken from {source.rstrip('. ')}" if source else "given without a source"
+        yield f"{_targets_of(objectives)} {origin}."
+    for objective, section in pairs:
+        if section.distribution is not None:
+            yield _distribution(study, objective, section)
+    for objective, section in pairs:
+        if section.neurons is not None:
+            yield (
+                f"{objective.name} was computed from {section.neurons} random neurons of each population, "
+                f"averaged over {count(section.samples, 'draw').lower()}."
+            )
+
+
+def _targets_of(objectives: list[Objective]) -> str:
+    one = len(objectives) == 1
+    named = enumerated([_with_value(objective) for objective in objectives])
+    return f"The target{'' if one else 's'} of {named} {'was' if one else 'were'}"
+
+
+def _with_value(objective: Objective) -> str:
+    """The name of an objective with its target, such as rate_E (5 ± 1 Hz)."""
+    target = objective.target
+    value = (
+        f"{rounded(target.value, 4)} ± {rounded(target.tolerance, 2)}"
+        if isinstance(target, Value)
+        else f"{rounded(target.low, 4)} to {rounded(target.high, 4)}"
+    )
+    return f"{objective.name} ({f'{value} {objective.statistic.unit}'.strip()})"
+
+
+def _tolerances(pairs: list[tuple[Objective, ObjectiveSection]]) -> str:
+    """Say which tolerances come from the recording, too."""
+    recorded = [(objective.name, section) for objective, section in pairs if section.target == RECORDING]
+    by_error = [name for name, section in recorded if section.tolerance is None]
+    if not by_error:
+        return ""
+    of = "" if len(by_error) == len(recorded) else f" of {enumerated(by_error)}"
+    plural = "" if len(by_error) == 1 else "s"
+    return f", and the tolerance{plural}{of} from {ERRORS:g} bootstrap standard errors"
+
+
+def _recording(study: Study) -> str:
+    section, recording = study.file.recording, study.recording
+    assert section is not None  # a target from it was accepted
+    assert recording is not None
+    return (
+        f"the recording {section.file} ({count(recording.units, 'unit').lower()}, "
+        f"{recording.duration_ms / 1000:g} s)"
+    )
+
+
+def _distribution(study: Study, objective: Objective, section: ObjectiveSection) -> str:
+    given = section.distribution
+    if isinstance(given, list):
+        reference = count(len(given), "given value").lower()
+    else:
+        reference = _recording(study) if given == RECORDING else f"the file {given}"
+    source = f" ({section.source.rstrip('.')})" if section.source else ""
+    return (
+        f"{objective.name} is the {DISTANCES[section.distance]} distance of its distribution in the network "
+        f"from that in {reference}{source}; its target was 0."
+    )
