@@ -13,7 +13,6 @@ from calibrate.observation import Observation
 from objectives.activity import rates_over_time
 
 
-
 def _error(
     observation: Observation, population: str, of_rates: Callable[[NDArray[np.float64]], NDArray[np.float64]]
 ) -> float:

@@ -136,7 +136,7 @@ def test_recorded_spikes_need_no_grid(tmp_path, decimals):
     )
     cv2s = [np.mean(2 * np.abs(np.diff(i)) / (i[1:] + i[:-1])) for i in intervals]
     assert CV2(seen).value == pytest.approx(np.mean(cv2s), abs=1e-4)
-    (rate,) = bootstrap(recording, [RATE], repeats=5)
+    (rate,) = measure_recording(recording, [RATE], repeats=5)
     assert rate.estimate.value == pytest.approx(np.mean([*map(len, found)]) / 100)
 
 

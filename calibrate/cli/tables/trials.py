@@ -12,7 +12,6 @@ from rich.text import Text
 from calibrate.calibration.trials.averages import format_statistic
 from calibrate.calibration.trials.summary import TargetResult, TrialSummary
 from calibrate.cli.output import print_line
-from calibrate.objective.rounding import rounded
 from calibrate.results.looseness import Looseness
 from calibrate.study import Study
 
