@@ -32,20 +32,47 @@ _REMEMBERED = 8
 class Episodes:
     """Periods in which one state is nearly certain; arrays of shape (episodes,), in order of time.
 
-    state      state of each episode
-    length_ms  its duration
-    complete   whether it begins and ends within the measurement
-    ends       whether it ends within the measurement
-    capped     whether a model with more states than allowed might be better
+    state   state of each episode
+    start   its first bin
+    stop    the first bin after it
+    n_bins  of the measurement
+    capped  whether a model with more states than allowed might be better
     """
 
     state: NDArray[np.int64]
-    length_ms: NDArray[np.float64]
-    complete: NDArray[np.bool_]
-    ends: NDArray[np.bool_]
-    duration_ms: float
+    start: NDArray[np.int64]
+    stop: NDArray[np.int64]
+    n_bins: int
+    bin_ms: float
     note: str
     capped: bool = False
+
+    @property
+    def length_ms(self) -> NDArray[np.float64]:
+        """Duration of each episode, shape (episodes,)."""
+        return (self.stop - self.start) * self.bin_ms
+
+    @property
+    def ends(self) -> NDArray[np.bool_]:
+        """Whether each episode ends within the measurement, shape (episodes,)."""
+        return self.stop < self.n_bins
+
+    @property
+    def complete(self) -> NDArray[np.bool_]:
+        """Whether each episode begins and ends within the measurement, shape (episodes,)."""
+        return (self.start > 0) & self.ends
+
+    @property
+    def accepted(self) -> NDArray[np.bool_]:
+        """Whether each bin belongs to an episode, shape (bins,)."""
+        change = np.zeros(self.n_bins + 1, dtype=np.int64)
+        np.add.at(change, self.start, 1)
+        np.add.at(change, self.stop, -1)
+        return np.asarray(np.cumsum(change)[:-1] > 0)
+
+    def count(self, bins: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Number of events in each bin, shape (bins,), given the bins of the events."""
+        return np.bincount(bins, minlength=self.n_bins)
 
 
 def _model(bin_ms: float, states: int, most_states: int, posterior: float, min_ms: float) -> Needs:
@@ -78,26 +105,23 @@ def episodes(
     """
     best, capped = _choose(counts.tobytes(), counts.shape, states, most_states)
     if best is None:
-        none = np.zeros(0)
-        certain = none.astype(bool)
+        none = np.zeros(0, dtype=np.int64)
         note = f"a model with {states} states cannot be fitted"
-        return Episodes(none.astype(int), none, certain, certain, len(counts) * bin_ms, note)
+        return Episodes(none, none, none, len(counts), bin_ms, note)
     certainty = best.predict_proba(_sorted(counts))
     likely = certainty.argmax(axis=1)
     accepted = np.where(certainty.max(axis=1) > posterior, likely, -1)
     edges = np.flatnonzero(np.diff(accepted)) + 1
     starts, stops = np.concatenate([[0], edges]), np.concatenate([edges, [accepted.size]])
     state = accepted[starts]
-    length_ms = (stops - starts) * bin_ms
-    long_enough = (state >= 0) & (length_ms >= min_ms * (1 - 1e-9))
-    ends = stops < accepted.size
+    long_enough = (state >= 0) & ((stops - starts) * bin_ms >= min_ms * (1 - 1e-9))
     more = ", the most that were tried: there may be more" if capped else ""
     return Episodes(
         state=state[long_enough],
-        length_ms=length_ms[long_enough].astype(float),
-        complete=((starts > 0) & ends)[long_enough],
-        ends=ends[long_enough],
-        duration_ms=accepted.size * bin_ms,
+        start=starts[long_enough],
+        stop=stops[long_enough],
+        n_bins=accepted.size,
+        bin_ms=bin_ms,
         note=f"a model with {best.n_components} states{more}",
         capped=capped,
     )
@@ -277,8 +301,8 @@ def hmm_dwell(detected: Episodes) -> Estimate:
     exponential durations of mean tau give about tau + min_ms. The model, the population and the other options
     are those of `hmm_states`.
 
-    Returns ms, > 0. Support: episodes that end within the measurement; the standard error,
-    dwell / sqrt(support), is that of exponential durations. The sample is the complete episodes. If none
+    Returns ms, > 0. Support: episodes that end within the measurement; with fewer than 10, the standard error
+    is that of exponential durations, dwell / sqrt(support). The sample is the complete episodes. If none
     ends, as for constant rates, the total time is returned: a lower bound.
     Undefined, with shortfall 0, if no state is ever certain, and with few spikes (as with 0 or 1), as
     `hmm_states`. Source: Mazzucato et al. 2015.
@@ -288,11 +312,16 @@ def hmm_dwell(detected: Episodes) -> Estimate:
     total_ms, ended = float(detected.length_ms.sum()), int(detected.ends.sum())
     if not ended:
         return Estimate(total_ms, support=0, lower_bound=True, note="lower bound: no state ended")
-    value = total_ms / ended
+    value, error = total_ms / ended, math.nan
+    if ended >= jackknife.BLOCKS:
+        time_ms, ends = detected.accepted * detected.bin_ms, detected.count(detected.stop[detected.ends])
+        error = jackknife.over_time(
+            lambda kept: float(time_ms @ kept) / max(float(ends @ kept), 0.5), detected.n_bins
+        )
     return Estimate(
         value,
         support=ended,
-        error=value / math.sqrt(ended),
+        error=value / math.sqrt(ended) if math.isnan(error) else error,
         note=detected.note,
         sample=detected.length_ms[detected.complete],
     )
@@ -306,11 +335,14 @@ def hmm_switching(detected: Episodes) -> Estimate:
 
     The model, the population and the other options are those of `hmm_states`.
 
-    Returns Hz, >= 0; 0 for constant rates. Support: changes; the standard error is that of a Poisson count.
+    Returns Hz, >= 0; 0 for constant rates. Support: changes; the standard error is a jackknife over time.
     Undefined with few spikes (as with 0 or 1), as `hmm_states`. Source: Mazzucato et al. 2015.
     """
-    changes = int((np.diff(detected.state) != 0).sum())
-    seconds = detected.duration_ms / 1000
-    return Estimate(
-        changes / seconds, support=changes, error=math.sqrt(changes) / seconds, note=detected.note
-    )
+    changes = detected.count(detected.start[1:][np.diff(detected.state) != 0])
+
+    def rate(kept: NDArray[np.bool_]) -> float:
+        return float(changes[kept].mean()) * 1000 / detected.bin_ms
+
+    whole = rate(np.ones(detected.n_bins, dtype=bool))
+    error = jackknife.over_time(rate, detected.n_bins)
+    return Estimate(whole, support=int(changes.sum()), error=error, note=detected.note)

@@ -84,8 +84,8 @@ def shared_variance(
     In %, from 0 to 100; exactly 0 if cross-validation finds no factor, as in independent neurons. Factors
     beyond those that the counts have explain noise, and raise the value: 5 of them
     in 50 independent Poisson neurons find 7 % in 100 s, and 4 % in 300 s. Nothing is subtracted for this:
-    factors that the counts do have explain hardly any noise. Support: neurons. The standard
-    error treats them as independent.
+    factors that the counts do have explain hardly any noise. Support: neurons. The standard error is
+    that of a mean over neurons that share their time, with the same number of factors.
     Undefined with shortfall 1 in fewer than 10 windows per neuron: by default 100 s are needed. Also
     undefined with fewer active neurons than asked for (as with 0 or 1 spikes): the shortfall is
     (1 - progress) / 2, where progress is half the share of active neurons plus half the share of the needed
@@ -99,7 +99,15 @@ def shared_variance(
     factors = factors or _cross_validate(counts)
     if not factors:
         return Estimate.mean_of(np.zeros(neurons), note="no shared factor")
-    return Estimate.mean_of(_factor_analysis(counts, factors).shared, note=_number_of(factors, chosen))
+
+    def shares(kept: NDArray[np.bool_]) -> FloatArray:
+        return _factor_analysis(counts[kept], factors).shared
+
+    return Estimate.mean_of(
+        shares(np.ones(len(counts), dtype=bool)),
+        error=jackknife.over_neurons(shares, len(counts)),
+        note=_number_of(factors, chosen),
+    )
 
 
 @statistic(needs=_check_dimensions, sample="eigenvalues of the shared covariance")

@@ -188,8 +188,9 @@ def fano(
     min_count   mean count per window that a neuron must have to be included; at 0, any neuron that fires
 
     Which neurons are included matters. In strongly clustered networks with Bernoulli connections, neurons
-    with a count of at least 1 can have much larger values than all neurons that fire. Studies of networks
-    plot all that fire, min_count = 0 (Litwin-Kumar and Doiron 2012; figure 2 of Rostami et al. 2024, windows
+    with a count of at least 1 have larger values than all neurons that fire (ei_clustered, 1200 + 300 neurons
+    in 20 clusters, J_E+ 8, 10 s: 3.4 in 28 % of the neurons, 2.3 in all that fire). Studies of networks plot
+    all that fire, min_count = 0 (Litwin-Kumar and Doiron 2012; figure 2 of Rostami et al. 2024, windows
     of 400 ms); the task figures of the latter require a rate. Recordings are usually compared with a minimum
     or with matched means (Churchland et al. 2010). Use the same min_count as the source of a target.
 

@@ -140,7 +140,10 @@ def _loss(study: Study, bibliography: Bibliography) -> Iterator[str]:
 def _replicates(study: Study, bibliography: Bibliography) -> Iterator[str]:
     replicates = study.replicates
     if replicates.graphs > 1:
-        yield f"Every parameter set was simulated on {replicates.graphs} realisations of the connectivity."
+        yield (
+            f"Every parameter set was simulated on {replicates.graphs} realisations of the connectivity, and "
+            "its loss is that of the means over them."
+        )
     if replicates.confirm:
         yield (
             f"A parameter set that would have become the best was simulated on {replicates.confirm} further "

@@ -269,7 +269,9 @@ def parameters(results: Results) -> Section:
             Picture(
                 name="importance",
                 figure=importance_figure(results),
-                caption=f"Share of the variance of ln(loss) that each parameter explains (fANOVA). {verdict}",
+                caption=f"Share of the variance of ln(loss) that each parameter explains (fANOVA). {verdict} "
+                "Optuna's dashboard shows another measure (PED-ANOVA), how much a parameter decides whether a "
+                "trial is among the best, so its numbers differ.",
                 alt=f"Importance: {shares}. {verdict}",
             )
         )
