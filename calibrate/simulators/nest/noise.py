@@ -1,0 +1,76 @@
+"""Random input in NEST: the events that `RandomInput` draws, sent by one spike generator per neuron."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from calibrate.network import Population
+from calibrate.network.random_input import RandomInput
+from calibrate.neurons import Number, neuron_model
+
+
+class NestNoise:
+    """Generators of the random input of a population, connected to all ports of its neurons.
+
+    NEST's own generators are not used: their trains depend on what the kernel simulated before, and its gamma
+    generator makes at most one transition a step.
+    """
+
+    def __init__(self, nest: Any, population: Population, nodes: Any, *, first_neuron: int, dt_ms: float) -> None:
+        self._nest, self._population, self._dt_ms = nest, population, dt_ms
+        self._first_neuron = first_neuron
+        self._generators = nest.Create("spike_generator", population.size)
+        model = neuron_model(population.neuron)
+        self._ports = {port.number for receptor in model.receptors for port in model.ports(receptor)}
+        for port in sorted(self._ports):
+            name = self._synapse(port)
+            nest.CopyModel("static_synapse_hom_w", name, {"delay": dt_ms})
+            synapses = {"synapse_model": name, "receptor_type": port}
+            nest.Connect(self._generators, nodes, "one_to_one", synapses)
+
+    def _synapse(self, port: int) -> str:
+        return f"noise_{self._population.name}_{port}"
+
+    def start(self, weight: float, rate_hz: float, parameters: dict[str, Number], *, seed: int) -> None:
+        """Begin the input of a candidate, before its first step."""
+        model = neuron_model(self._population.neuron)
+        for receptor in model.receptors:
+            for port in model.ports(receptor):
+                # The sign of the weight selects a receptor; the ports of the other one stay silent.
+                selected = port.number == 0 or (weight < 0) == (receptor == "in")
+                factor = port.factor(parameters) if selected else 0.0
+                self._nest.SetDefaults(self._synapse(port.number), {"weight": weight * factor})
+        self._input = RandomInput(
+            self._population, first_neuron=self._first_neuron, seed=seed, dt_ms=self._dt_ms
+        )
+        self._input.set_rates(rate_hz)
+
+    def set_rates(self, rates_hz: Number) -> None:
+        """Set the rate (Hz) of each cluster for the steps that have not been sent."""
+        self._input.set_rates(rates_hz)
+
+    def send(self, start: int, stop: int, *, origin: int) -> None:
+        """Send the events of the steps from `start` to `stop`; step 0 is step `origin` of the kernel.
+
+        An event of time t is delivered one step later at the earliest. NEST adds it at the end of the step that
+        begins at t, after the membrane; its effect begins with the next step, to which it belongs here.
+        """
+        events = self._input.draw(start, stop)
+        neurons, first = np.unique(events.neuron, return_index=True)
+        if neurons.size == 0:
+            return
+        times = np.split((events.step + origin - 1) * self._dt_ms, first[1:])
+        counts = np.split(events.count, first[1:])
+        self._generators[neurons.tolist()].set(
+            [
+                {"spike_times": of_neuron, "spike_multiplicities": count}
+                for of_neuron, count in zip(times, counts, strict=True)
+            ]
+        )
+
+    def stop(self) -> None:
+        """Forget events that have not been sent, as after an interruption."""
+        nothing = {"spike_times": np.zeros(0), "spike_multiplicities": np.zeros(0, dtype=np.int64)}
+        self._generators.set(nothing)
