@@ -7,6 +7,7 @@ operations (`calibrate.simulators.genn.noise`), so that NEST gets the same input
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,8 +48,9 @@ def mean_events(population: Population, rate_hz: Number, dt_ms: float) -> NDArra
     mean = np.asarray(rate_hz, dtype=float) * population.noise_shape * dt_ms / 1000
     if np.max(mean) > LARGEST_MEAN:
         raise SimulatorError(
-            f"population {population.name}: random input of {np.max(rate_hz):g} Hz has {np.max(mean):g} events "
-            f"per step of {dt_ms:g} ms, more than {LARGEST_MEAN:g}: use a smaller rate with a larger weight"
+            f"population {population.name}: random input of {np.max(rate_hz):g} Hz has {np.max(mean):g} "
+            f"events per step of {dt_ms:g} ms, more than {LARGEST_MEAN:g}: use a smaller rate with a larger "
+            "weight"
         )
     return mean
 
@@ -84,7 +86,7 @@ class RandomInput:
         size = population.cluster_size
         self._runs = [
             (start * size, stop * size, _thresholds(float(means[start])))
-            for start, stop in zip(bounds[:-1], bounds[1:], strict=True)
+            for start, stop in pairwise(bounds)
             if means[start] > 0
         ]
 
@@ -140,4 +142,5 @@ def _thresholds(mean: float) -> NDArray[np.uint32]:
         events += 1.0
         density *= mean / events
         cumulative += density
-    return np.floor(np.minimum(found, 1.0) * 2**24).astype(np.uint32)
+    thresholds: NDArray[np.uint32] = np.floor(np.minimum(found, 1.0) * 2**24).astype(np.uint32)
+    return thresholds

@@ -61,8 +61,8 @@ class Prepared(Protocol):
     def drive_rates(self, member: int, rates_hz: FloatArray) -> None:
         """Set the rates (Hz) of one member's random input; one per group, in order.
 
-        They take effect `RATE_DELAY_STEPS` later. A population whose rates are all nan keeps its present ones.
-        Populations without random input are ignored.
+        They take effect `RATE_DELAY_STEPS` later. A population whose rates are all nan keeps its present
+        ones. Populations without random input are ignored.
         """
 
     def counted(self) -> IntArray:

@@ -162,7 +162,9 @@ class Loading:
             if population.noise_shape > 1:
                 write(source.vars["stage"], _stack(stages, source.vars["stage"].view))
 
-    def noise_mean(self, population: Population, rate_hz: Number, weight: float, receptor: str) -> NDArray[np.float64]:
+    def noise_mean(
+        self, population: Population, rate_hz: Number, weight: float, receptor: str
+    ) -> NDArray[np.float64]:
         """Mean events per step of the underlying Poisson process; 0 if the weight excludes the receptor."""
         mean = mean_events(population, rate_hz, self._build.dt_ms)
         return mean * float((weight < 0) == (receptor == "in"))
