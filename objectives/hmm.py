@@ -50,7 +50,7 @@ class Episodes:
     @property
     def length_ms(self) -> NDArray[np.float64]:
         """Duration of each episode, shape (episodes,)."""
-        return (self.stop - self.start) * self.bin_ms
+        return np.asarray((self.stop - self.start) * self.bin_ms, dtype=np.float64)
 
     @property
     def ends(self) -> NDArray[np.bool_]:
@@ -258,7 +258,7 @@ def hmm_states(detected: Episodes) -> Estimate:
     population  which neurons; the counts are those of its clusters
     bin_ms      width of the bins
     states      number of states of the model; 0 to choose it by the lowest BIC
-    most_states the most that this choice tries
+    most_states  the most that this choice tries
     posterior   probability above which a state is accepted
     min_ms      how long it must be accepted
 

@@ -1,4 +1,4 @@
-"""Drawing connectivity, heterogeneity, initial states and random input from seeds.
+"""Drawing connectivity, heterogeneity and initial states from seeds.
 
 Every draw has its own key; there is no stream that another draw could advance. Whether a pair of neurons is
 connected depends on a counter-based hash of the pair and the key of the graph. The graph drawn here for NEST
@@ -297,12 +297,3 @@ def initial_potential(
     phase = safe + (reset - safe) * np.exp(-uniform * period / p["tau_m"])
     potential: NDArray[np.float64] = np.where(fires, p["E_L"] + phase, spread)
     return potential
-
-
-def noise_stages(population: Population, *, seed: int) -> NDArray[np.uint32]:
-    """Draw how many events of its hidden Poisson process each gamma input has had since its last spike.
-
-    Shape (size,); uniform, as in the stationary state.
-    """
-    random = np.random.default_rng(key("stages", population.name, seed))
-    return random.integers(population.noise_shape, size=population.size, dtype=np.uint32)

@@ -15,9 +15,6 @@ from calibrate.neurons.model import (
     NeuronParameter,
     Port,
     completed,
-    neuron_model,
-    neuron_models,
-    register,
 )
 from calibrate.neurons.propagators import (
     Number,
@@ -31,6 +28,7 @@ from calibrate.neurons.propagators import (
     refractory_steps,
     step_mean,
 )
+from calibrate.neurons.registry import neuron_model, neuron_models, register
 
 BUILT_IN = (IAF_PSC_EXP, IAF_PSC_BETA, IAF_COND_EXP, IAF_COND_EXP_SFA, AEIF_COND_EXP)
 

@@ -19,9 +19,9 @@ from calibrate.neurons.model import (
     NeuronModel,
     NeuronParameter,
     Parameters,
-    register,
 )
 from calibrate.neurons.propagators import Number, decay, refractory_steps, step_mean
+from calibrate.neurons.registry import register
 
 _IN_NEST = "an adaptive Runge-Kutta-Fehlberg method"
 _LEAKY_IN_GENN = "the exact solution, with its integrals over a step by Gauss-Lobatto quadrature"

@@ -16,7 +16,6 @@ from calibrate.neurons.model import (
     NeuronParameter,
     Parameters,
     Port,
-    register,
 )
 from calibrate.neurons.propagators import (
     Number,
@@ -27,6 +26,7 @@ from calibrate.neurons.propagators import (
     decay,
     refractory_steps,
 )
+from calibrate.neurons.registry import register
 
 _MEMBRANE = (
     NeuronParameter("C_m", "pF", 250.0, "membrane capacitance", above=0.0),

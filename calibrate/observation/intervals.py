@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+import numpy as np
+
+from calibrate.observation.counts import CountArray, narrow
 from calibrate.observation.layout import FloatArray, IntArray
 
 MOST_BLOCKS = 20
@@ -41,12 +44,22 @@ class IntervalMoments:
     .. [3] Shinomoto et al. 2009.
     """
 
-    n: IntArray
+    n: CountArray
     sum: FloatArray
     sum_sq: FloatArray
     cv2: FloatArray
     lv: FloatArray
     lvr: FloatArray
+
+    def narrowed(self) -> IntervalMoments:
+        """Return the same moments in narrow integers and single precision."""
+        sums = [getattr(self, f.name).astype(np.float32) for f in fields(self) if f.name != "n"]
+        return IntervalMoments(narrow(self.n), *sums)
+
+    def widened(self) -> IntervalMoments:
+        """Return the same moments in wide integers and double precision."""
+        sums = [getattr(self, f.name).astype(np.float64) for f in fields(self) if f.name != "n"]
+        return IntervalMoments(self.n.astype(np.int64), *sums)
 
     def __getitem__(self, rows: slice | IntArray) -> IntervalMoments:
         return IntervalMoments(*(getattr(self, f.name)[rows] for f in fields(self)))

@@ -170,6 +170,9 @@ class Observation:
         by_group = self.layout.group_sums(self.neuron_totals)
         if not np.array_equal(by_group, self.group_bins.sum(axis=1, dtype=np.int64)):
             raise ObservationError("the spike counts of groups and of neurons disagree")
+        if self.interval_blocks is not None:
+            # They are large, and only show how much statistics vary. Stored ones have the same digits.
+            object.__setattr__(self, "interval_blocks", self.interval_blocks.narrowed())
         for array in self._arrays():
             array.flags.writeable = False
 
@@ -290,7 +293,7 @@ class Observation:
             Arrays of shape (neurons, blocks); None if the observation was stored without them.
         """
         blocks = self.interval_blocks
-        return None if blocks is None else blocks[self.layout.neurons_of(population)]
+        return None if blocks is None else blocks[self.layout.neurons_of(population)].widened()
 
     def all_intervals(self, population: str) -> FloatArray:
         """Return every inter-spike interval of a population, neuron by neuron.

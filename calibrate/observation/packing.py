@@ -82,9 +82,7 @@ def pack(observation: Observation, *, compression: int = COMPRESSION) -> Packed:
         sums = getattr(observation.intervals, f.name)
         arrays[f"intervals_{f.name}"] = narrow(sums) if f.name == "n" else sums
         if observation.interval_blocks is not None:
-            in_blocks = getattr(observation.interval_blocks, f.name)
-            # They only show how much statistics vary: single precision is enough.
-            arrays[f"blocks_{f.name}"] = narrow(in_blocks) if f.name == "n" else in_blocks.astype(np.float32)
+            arrays[f"blocks_{f.name}"] = getattr(observation.interval_blocks, f.name)
     if observation.spikes is not None:
         arrays["spikes_step"] = narrow(observation.spikes.step)
         arrays["spikes_neuron"] = narrow(observation.spikes.neuron)

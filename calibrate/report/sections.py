@@ -270,8 +270,8 @@ def parameters(results: Results) -> Section:
                 name="importance",
                 figure=importance_figure(results),
                 caption=f"Share of the variance of ln(loss) that each parameter explains (fANOVA). {verdict} "
-                "Optuna's dashboard shows another measure (PED-ANOVA), how much a parameter decides whether a "
-                "trial is among the best, so its numbers differ.",
+                "Optuna's dashboard shows other numbers, because it has another measure (PED-ANOVA): how "
+                "much a parameter decides whether a trial is among the best.",
                 alt=f"Importance: {shares}. {verdict}",
             )
         )

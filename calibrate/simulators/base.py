@@ -13,6 +13,9 @@ from calibrate.observation import FloatArray, IntArray, Layout, Observation, Sim
 from calibrate.observation.layout import BIN_MS, WINDOW_MS
 from calibrate.simulators.device_turn import Turn
 
+RATE_DELAY_STEPS = 2
+"""Steps after which a new rate of random input takes effect: NEST has sent what arrives earlier."""
+
 Precision = Literal["single", "double"]
 
 
@@ -58,8 +61,8 @@ class Prepared(Protocol):
     def drive_rates(self, member: int, rates_hz: FloatArray) -> None:
         """Set the rates (Hz) of one member's random input; one per group, in order.
 
-        A population whose rates are all nan keeps its present ones. Populations without random input are
-        ignored.
+        They take effect `RATE_DELAY_STEPS` later. A population whose rates are all nan keeps its present
+        ones. Populations without random input are ignored.
         """
 
     def counted(self) -> IntArray:

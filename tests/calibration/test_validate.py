@@ -327,7 +327,7 @@ def test_exact_mode_on_the_command_line(tmp_path, capfd):
     balanced(tmp_path, "genn")
     out, _ = printed(capfd, "validate", "balanced.toml", "--exact", "--slots", "1")
     assert "confirmed, on one fresh graph of 0.5 s" in out
-    assert "GeNN 5.4.0 cpu double" in out
+    assert "GeNN 5.4.0 (CPU, double precision)" in out
     assert "spikes in 500 ms, identical to the end" in out
     out, _ = printed(capfd, "show", "balanced.toml", "--json")
     exact = json.loads(out)["validation"][0]

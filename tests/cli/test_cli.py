@@ -95,7 +95,7 @@ def test_a_run_prints_json_and_nothing_else_on_standard_output(study):
     }  # fmt: skip
     best = found["best"]
     assert set(best) == {
-        "number", "params", "parameters", "loss", "graphs", "statistics", "targets", "fresh"
+        "number", "params", "parameters", "loss", "graphs", "statistics", "lower_bounds", "targets", "fresh"
     }  # fmt: skip
     assert [set(target) for target in best["targets"]] == [
         {"name", "target", "reached", "tolerance", "met"}
@@ -214,7 +214,7 @@ def test_simulate_prints_the_panel_as_json_and_nothing_else(study):
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert set(found) == {
-        "statistics", "backend", "simulator", "wall_s", "build_s", "parameters", "seed"
+        "statistics", "lower_bounds", "backend", "simulator", "wall_s", "build_s", "parameters", "seed"
     }  # fmt: skip
     assert found["backend"] == "poisson"
     assert found["seed"] == 3

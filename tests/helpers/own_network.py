@@ -36,6 +36,7 @@ def constants(p: Mapping[str, Number], dt_ms: float) -> dict[str, Number]:
 # NEST's model with an absolute and a longer total refractory time: between them it integrates only.
 IAF_PSC_EXP_HTUM: NeuronModel = register(
     NeuronModel(
+        exact=True,
         name="iaf_psc_exp_htum",
         doc="iaf_psc_exp with absolute and total refractory times",
         parameters=(

@@ -155,7 +155,7 @@ def test_a_recording_states_the_spread_over_recordings(process: Process, names: 
     statistics = [find_statistic(f"{name}_E") for name in names]
     found = []
     for seed in range(40):
-        rows = measure_recording(recorded(process, seed), statistics, repeats=10, block_ms=2000, dt_ms=1.0)
+        rows = measure_recording(recorded(process, seed), statistics, repeats=10, block_ms=2000)
         found.append([(row.estimate.value, row.error) for row in rows])
     for statistic, (values, errors) in zip(statistics, np.transpose(found, (1, 2, 0)), strict=True):
         spread = values.std(ddof=1) / np.sqrt((errors**2).mean())
@@ -167,7 +167,7 @@ def test_the_sd_of_rates_and_the_share_of_silent_units_have_the_error_of_a_sampl
     """Once their errors left the units out: a tenth of the spread, and none at all."""
     names = ["rate_sd_E", "silent_fraction_E"]
     sd, silent = measure_recording(
-        recorded(heterogeneous, 1), [find_statistic(name) for name in names], repeats=20, dt_ms=1.0
+        recorded(heterogeneous, 1), [find_statistic(name) for name in names], repeats=20
     )
     fires, _ = heterogeneous(np.random.default_rng(1))
     rates_hz = fires.mean(axis=1) * 1000

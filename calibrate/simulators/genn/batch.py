@@ -25,7 +25,7 @@ from calibrate.observation import (
     steps,
 )
 from calibrate.observation.intervals import MOST_BLOCKS, Blocks
-from calibrate.simulators.base import Member, RecordingPlan
+from calibrate.simulators.base import RATE_DELAY_STEPS, Member, RecordingPlan
 from calibrate.simulators.genn.code import Build
 from calibrate.simulators.genn.counters import BinReader
 from calibrate.simulators.genn.internals import stepper
@@ -86,6 +86,7 @@ class PreparedGenn:
             self._loading.wire(realisation, recorded_steps=self._bin_steps)
             self._realisation = realisation
         self._members = members
+        self._new_rates: list[tuple[int, int, Any, NDArray[np.float64]]] = []
         self._loading.silence()
         self._parameters = self._loading.set(members, realisation)
         self._model.timestep = 0
@@ -118,9 +119,11 @@ class PreparedGenn:
             windows = _next(now, self._window_steps, start)
             blocks = _next(now, self._blocks.steps, start)
             raster = _next(now, self._bin_steps, start) if self._build.record_spikes else end
-            stop = min(rings, windows, blocks, raster, end)
+            due = self._new_rates[0][0] if self._new_rates else end
+            stop = min(rings, windows, blocks, raster, due, end)
             for _ in range(stop - now):
                 step()
+            self._apply_rates()
             if stop == rings:
                 self._bins.read()
             if stop == windows:
@@ -173,9 +176,16 @@ class PreparedGenn:
                 for receptor in neuron_model(population.neuron).receptors:
                     source = self._model.current_sources[f"{noise_name(population)}_{receptor}"]
                     mean = self._loading.noise_mean(population, rates, weight, receptor)
-                    for name, value in (("mean", mean), ("none", np.exp(-mean))):
-                        self._by_member(source.vars[name].view)[member] = value
-                        source.vars[name].push_to_device()
+                    due = self._model.timestep + RATE_DELAY_STEPS
+                    self._new_rates.append((due, member, source, mean))
+
+    def _apply_rates(self) -> None:
+        """Write the rates that are due."""
+        while self._new_rates and self._new_rates[0][0] <= self._model.timestep:
+            _, member, source, mean = self._new_rates.pop(0)
+            for name, value in (("mean", mean), ("none", np.exp(-mean))):
+                self._by_member(source.vars[name].view)[member] = value
+                source.vars[name].push_to_device()
 
     def counted(self) -> IntArray:
         totals = self._read_monitors("n_spikes").astype(np.int64)

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calibrate.errors import SimulatorError
 from calibrate.network import Bernoulli, Population, Projection, UniformDelay, UniformIndegree, wiring
+from calibrate.network.random_input import initial_stages, mean_events, random_input_key
 from calibrate.neurons import NeuronModel, Number, neuron_model
 from calibrate.neurons.plasticity import plasticity_rule
 from calibrate.simulators.base import Member
 from calibrate.simulators.genn.code import Build, constants
 from calibrate.simulators.genn.connectivity import SETTINGS
 from calibrate.simulators.genn.internals import connectivity_settings, row_lengths
-from calibrate.simulators.genn.noise import LARGEST_NOISE_MEAN, noise_name
+from calibrate.simulators.genn.noise import noise_name
 
 _UNREACHABLE = np.nan
 """A threshold that nothing reaches, not even a potential that has become infinite."""
@@ -153,8 +153,8 @@ class Loading:
             for member in members:
                 noise = member.values.noise[population.name]
                 mean = self.noise_mean(population, noise.rate_hz, noise.weight, receptor)
-                rows.append((mean, np.exp(-mean), noise.weight, *wiring.key("noise", member.seed)))
-                stages.append(wiring.noise_stages(population, seed=member.seed).astype(float))
+                rows.append((mean, np.exp(-mean), noise.weight, *random_input_key(member.seed)))
+                stages.append(initial_stages(population, seed=member.seed).astype(float))
             for name, column in zip(
                 ("mean", "none", "weight", "key0", "key1"), zip(*rows, strict=True), strict=True
             ):
@@ -162,15 +162,12 @@ class Loading:
             if population.noise_shape > 1:
                 write(source.vars["stage"], _stack(stages, source.vars["stage"].view))
 
-    def noise_mean(self, population: Population, rate_hz: Number, weight: float, receptor: str) -> Number:
+    def noise_mean(
+        self, population: Population, rate_hz: Number, weight: float, receptor: str
+    ) -> NDArray[np.float64]:
         """Mean events per step of the underlying Poisson process; 0 if the weight excludes the receptor."""
-        mean = np.asarray(rate_hz) * population.noise_shape * self._build.dt_ms / 1000
-        if np.max(mean) > LARGEST_NOISE_MEAN:
-            raise SimulatorError(
-                f"random input of {np.max(rate_hz):g} Hz has {np.max(mean):g} events per step; GeNN supports "
-                f"up to {LARGEST_NOISE_MEAN:g}: use a smaller rate with a larger weight"
-            )
-        return mean * ((weight < 0) == (receptor == "in"))
+        mean = mean_events(population, rate_hz, self._build.dt_ms)
+        return mean * float((weight < 0) == (receptor == "in"))
 
     def _set_synapses(self, projection: Projection, members: Sequence[Member]) -> None:
         synapses = self._model.synapse_populations[projection.name]

@@ -6,12 +6,11 @@ from types import ModuleType
 from typing import Any
 
 from calibrate.network import Population
+from calibrate.network.random_input import SMALLEST_DENSITY
 from calibrate.network.wiring import PCG4D
 from calibrate.neurons import neuron_model
 
-# Events are drawn by inversion, which starts from e^-mean and must reach the tail in float32.
-LARGEST_NOISE_MEAN = 40.0
-
+# The same operations as in `calibrate.network.random_input`, which draws this input for NEST.
 # The mean is 0 for the receptor that the weight excludes, and for clusters without input.
 _NOISE_CODE = (
     "if (mean > 0.0) { const unsigned int step = (unsigned int)((t / dt) + 0.5);"
@@ -21,12 +20,12 @@ _NOISE_CODE = (
     scalar density = none;
     scalar cumulative = none;
     scalar events = 0.0;
-    while (u > cumulative && (events < mean || density > 1e-9)) {
+    while (u > cumulative && (events < mean || density > @SMALLEST@)) {
         events += 1.0;
         density *= mean / events;
         cumulative += density;
     }
-"""
+""".replace("@SMALLEST@", f"{SMALLEST_DENSITY:g}")
 )
 
 _POISSON_CODE = _NOISE_CODE + "injectCurrent(weight * events); }"

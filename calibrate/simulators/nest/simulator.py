@@ -21,8 +21,9 @@ from calibrate.observation import (
     SimulationFailure,
     steps,
 )
-from calibrate.simulators.base import Member, RecordingPlan
+from calibrate.simulators.base import RATE_DELAY_STEPS, Member, RecordingPlan
 from calibrate.simulators.nest import plasticity as nest_plasticity
+from calibrate.simulators.nest.noise import NestNoise
 from calibrate.simulators.nest.plasticity import PlasticConnections, PlasticSynapses
 from calibrate.simulators.repeated import first_spikes, naming_the_remedy
 
@@ -34,6 +35,9 @@ _SILENT_STEPS = 100
 
 # Spikes are read in pieces of this length, so that a runaway network does not exhaust the memory.
 _PIECE_MS = 1000.0
+
+# Random input is sent for at most this many steps of neurons at once, which bounds the memory of its events.
+_NOISE_AT_ONCE = 1 << 24
 
 
 def _load_nest() -> Any:
@@ -82,7 +86,7 @@ class PreparedNest:
         self._realisation: int | None = None
         self._failure: SimulationFailure | None = None
         self._nodes: dict[str, Any] = {}
-        self._generators: dict[str, Any] = {}
+        self._noise: dict[str, NestNoise] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -106,11 +110,19 @@ class PreparedNest:
         self._single: list[tuple[Projection, wiring.Connections]] = []
         for projection in self._network.projections:
             self._connect(projection, realisation)
-        self._generators = {}
+        self._noise = {}
         for population in self._network.populations:
             nest.Connect(self._nodes[population.name], self._recorder)
             if population.noise:
-                self._generators[population.name] = self._connect_noise(population)
+                self._noise[population.name] = NestNoise(
+                    nest,
+                    population,
+                    self._nodes[population.name],
+                    first_neuron=self.layout.neurons_of(population.name).start,
+                    dt_ms=self._dt_ms,
+                )
+        noisy = sum(population.size for population in self._network.populations if population.noise)
+        self._noise_steps = max(1, min(round(_PIECE_MS / self._dt_ms), _NOISE_AT_ONCE // max(noisy, 1)))
         if self._single:
             self._find_single_synapses(realisation)
         self._realisation = realisation
@@ -177,26 +189,6 @@ class PreparedNest:
                 synapses,
             )
 
-    def _connect_noise(self, population: Population) -> Any:
-        """Connect one generator per cluster, which sends every target its own spike train."""
-        nest, nodes = self._nest, self._nodes[population.name]
-        if population.noise_shape == 1:
-            generators = nest.Create("poisson_generator", population.clusters)
-        else:
-            shape = {"n_proc": 1, "gamma_shape": population.noise_shape}
-            generators = nest.Create("gamma_sup_generator", population.clusters, shape)
-        model = neuron_model(population.neuron)
-        ports = {port.number for receptor in model.receptors for port in model.ports(receptor)}
-        size = population.cluster_size
-        for port in sorted(ports):
-            name = _noise_synapse(population.name, port)
-            nest.CopyModel("static_synapse_hom_w", name, {"delay": self._dt_ms})
-            for cluster, generator in enumerate(generators):
-                inside = nodes[cluster * size : (cluster + 1) * size]
-                synapses = {"synapse_model": name, "receptor_type": port}
-                nest.Connect(generator, inside, "all_to_all", synapses)
-        return generators
-
     def _synapse_models(self, projection: Projection) -> list[tuple[str, int, Number]]:
         """Name, port and weight factor of each NEST synapse that represents a synapse of the projection."""
         target = self._network.population(projection.target)
@@ -213,23 +205,29 @@ class PreparedNest:
     def load(self, members: Sequence[Member], realisation: int) -> None:
         if len(members) != 1:
             raise SimulatorError(f"NEST simulates one network at a time, not {len(members)}")
-        if realisation != self._realisation:
-            self._build(realisation)
-        else:
-            self._silence()
         values, seed = members[0].values, members[0].seed
-        self._nest.rng_seed = 1 + wiring.key("nest", seed)[0] % (2**31 - 2)
-        self._parameters = {
+        parameters = {
             population.name: wiring.neuron_parameters(
                 population, values, wiring_seed=self._wiring_seed, realisation=realisation
             )
             for population in self._network.populations
         }
+        if realisation != self._realisation:
+            self._build(realisation)
+            self._parameters = parameters
+        self._silence()  # a new network too: the step sizes of adaptive integration are then the same
+        self._parameters = parameters
+        self._set_weights(values)
+        self._origin = round(self._nest.biological_time / self._dt_ms) + RATE_DELAY_STEPS
+        for name, noise in self._noise.items():
+            given = values.noise[name]
+            noise.start(given.weight, given.rate_hz, parameters[name], seed=seed)
+            noise.send(0, RATE_DELAY_STEPS, origin=self._origin)
+        # The input of the first steps is sent while the network is still silent.
+        self._nest.Simulate(RATE_DELAY_STEPS * self._dt_ms)
         self._set_neurons(values, seed)
         self._driven = np.zeros(len(self.layout.groups))
-        self._set_weights(values)
-        self._now, self._failure = 0, None
-        self._origin = round(self._nest.biological_time / self._dt_ms)
+        self._now, self._sent, self._failure = 0, RATE_DELAY_STEPS, None
         self.measure()
 
     def _silence(self) -> None:
@@ -237,8 +235,8 @@ class PreparedNest:
         longest = 0
         for population in self._network.populations:
             model = neuron_model(population.neuron)
-            if population.name in self._generators:
-                self._generators[population.name].rate = 0.0
+            if population.name in self._noise:
+                self._noise[population.name].stop()
             still = dict.fromkeys(model.nest.fading, _SILENT_TAU_STEPS * self._dt_ms)
             still |= {"I_e": 0.0, "V_th": _UNREACHABLE_MV, model.threshold: _UNREACHABLE_MV}
             self._set(population, {**self._parameters[population.name], **still})
@@ -250,6 +248,9 @@ class PreparedNest:
             (delay_steps(p.longest_delay_ms, self._dt_ms) for p in self._network.projections), default=1
         )
         self._nest.Simulate((longest + travel + _SILENT_STEPS) * self._dt_ms)
+        for population in self._network.populations:
+            state = neuron_model(population.neuron).nest.state
+            self._nodes[population.name].set(dict.fromkeys(state, 0.0))
         self._recorder.n_events = 0
 
     def _set(self, population: Population, parameters: dict[str, Number]) -> None:
@@ -262,7 +263,10 @@ class PreparedNest:
             parameters = self._parameters[population.name]
             self._set(population, parameters)
             start = wiring.initial_potential(population, values, parameters, seed=seed)
-            state = dict.fromkeys(neuron_model(population.neuron).nest.state, 0.0)
+            model = neuron_model(population.neuron)
+            # Conductances hold the input of the first step.
+            input_of = {f"g_{receptor}" for receptor in model.receptors}
+            state = dict.fromkeys((name for name in model.nest.state if name not in input_of), 0.0)
             self._nodes[population.name].set({**state, "V_m": start.tolist()})
 
     def _set_weights(self, values: Values) -> None:
@@ -278,36 +282,18 @@ class PreparedNest:
                     connections.set_weights(synapses.port_weights)
                 elif not projection.weight_cv and projection.plasticity is None:
                     self._nest.SetDefaults(name, {"weight": weight * factor})
-        for name, generators in self._generators.items():
-            noise = values.noise[name]
-            self._set_noise_weights(self._network.population(name), noise.weight)
-            self._check_noise(self._network.population(name), noise.rate_hz)
-            generators.rate = noise.rate_hz
-
-    def _set_noise_weights(self, population: Population, weight: float) -> None:
-        model = neuron_model(population.neuron)
-        for receptor in model.receptors:
-            for port in model.ports(receptor):
-                # The sign of the weight selects a receptor; the ports of the other one stay silent.
-                selected = port.number == 0 or (weight < 0) == (receptor == "in")
-                factor = port.factor(self._parameters[population.name]) if selected else 0.0
-                name = _noise_synapse(population.name, port.number)
-                self._nest.SetDefaults(name, {"weight": weight * factor})
-
-    def _check_noise(self, population: Population, rate_hz: float) -> None:
-        chance = rate_hz * population.noise_shape * self._dt_ms / 1000
-        if population.noise_shape > 1 and chance > 1:
-            raise SimulatorError(
-                f"gamma input of {rate_hz:g} Hz and shape {population.noise_shape} is too fast for NEST's "
-                f"time step of {self._dt_ms:g} ms: use a smaller rate with a larger weight"
-            )
 
     def advance(self, duration_ms: float) -> None:
         left = steps(duration_ms, self._dt_ms, "an advance")
         piece_ms = nest_plasticity.INTERVAL_MS if self._plastic else _PIECE_MS
         piece_steps = max(1, round(piece_ms / self._dt_ms))
+        if self._noise:
+            piece_steps = min(piece_steps, self._noise_steps)
+        ahead = self._noise_steps // piece_steps * piece_steps
         while left > 0:
             piece = min(left, piece_steps)
+            if self._sent == self._now + RATE_DELAY_STEPS:
+                self._send_noise(min(left, ahead))
             with naming_the_remedy(self._network, self._parameters, self._dt_ms):
                 self._nest.Simulate(piece * self._dt_ms)
             self._now += piece
@@ -325,6 +311,15 @@ class PreparedNest:
             group = np.searchsorted(self.layout.boundaries, neuron, side="right") - 1
             self._counted += np.bincount(group, minlength=self._counted.size)
             self._recorder.n_events = 0
+
+    def _send_noise(self, n_steps: int) -> None:
+        """Send the input that NEST takes on in the next `n_steps` steps, which is ahead of it.
+
+        All that was sent before must have arrived: a generator forgets what it has not sent.
+        """
+        start, self._sent = self._sent, self._sent + n_steps
+        for noise in self._noise.values():
+            noise.send(start, self._sent, origin=self._origin)
 
     def measure(self) -> None:
         self._measured_from = self._now
@@ -351,11 +346,10 @@ class PreparedNest:
     def drive_rates(self, member: int, rates_hz: FloatArray) -> None:
         if member != 0:
             raise SimulatorError("NEST simulates one network at a time")
-        for name, generators in self._generators.items():
+        for name, noise in self._noise.items():
             rates = rates_hz[self.layout.groups_of(name)]
             if not np.isnan(rates).all():
-                self._check_noise(self._network.population(name), float(rates.max()))
-                generators.set(rate=rates.tolist())
+                noise.set_rates(rates)
 
     def weights(self, name: str) -> NDArray[np.float64]:
         """The present weights of a plastic projection, in the order of `wiring.draw`.
@@ -379,10 +373,6 @@ class PreparedNest:
             gap = np.asarray(threshold) - parameters["V_reset"]
             relative.append(np.atleast_1d((potential - parameters["V_reset"]) / gap))
         return self.layout.group_means(np.concatenate(relative))
-
-
-def _noise_synapse(population: str, port: int) -> str:
-    return f"noise_{population}_{port}"
 
 
 def _format_settings(settings: Mapping[str, Any], size: int) -> dict[str, Any]:
