@@ -52,12 +52,24 @@ class IntervalMoments:
     lvr: FloatArray
 
     def narrowed(self) -> IntervalMoments:
-        """Return the same moments in narrow integers and single precision."""
+        """Return the same moments with less memory.
+
+        Returns
+        -------
+        IntervalMoments
+            In narrow integers and single precision.
+        """
         sums = [getattr(self, f.name).astype(np.float32) for f in fields(self) if f.name != "n"]
         return IntervalMoments(narrow(self.n), *sums)
 
     def widened(self) -> IntervalMoments:
-        """Return the same moments in wide integers and double precision."""
+        """Return the same moments for computing.
+
+        Returns
+        -------
+        IntervalMoments
+            In integers of 64 bits and double precision.
+        """
         sums = [getattr(self, f.name).astype(np.float64) for f in fields(self) if f.name != "n"]
         return IntervalMoments(self.n.astype(np.int64), *sums)
 

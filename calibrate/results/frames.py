@@ -1,14 +1,43 @@
-"""Simulations and their statistics as data frames."""
+"""Trials, simulations and their statistics as data frames."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
-from calibrate.calibration.search.optuna_trials import UUID
+from calibrate.calibration.search.optuna_trials import UUID, is_feasible, loss_of
 from calibrate.calibration.trials.simulation import Simulation
+
+
+def frame_of_trials(
+    trials: Sequence[FrozenTrial],
+    statistics: Mapping[int, Mapping[str, float | None]],
+    parameters: Iterable[str],
+) -> pd.DataFrame:
+    """A row per trial, by number.
+
+    statistics  values by name, by the number of the trial; trials without simulations have none
+    parameters  the free ones
+    """
+    rows = []
+    for trial in trials:
+        complete = trial.state == TrialState.COMPLETE
+        row = {
+            "number": trial.number,
+            "state": "complete" if complete else "failed",
+            "loss": loss_of(trial) if complete else float("nan"),
+            "feasible": is_feasible(trial),
+            "graphs": trial.user_attrs.get("graphs"),
+            **trial.params,
+        }
+        for name, value in statistics.get(trial.number, {}).items() if complete else ():
+            row[f"{name}_reached" if name in row else name] = float("nan") if value is None else value
+        rows.append(row)
+    columns = ["number", "state", "loss", "feasible", "graphs", *parameters]
+    frame = pd.DataFrame(rows, columns=None if rows else columns)
+    return frame.astype({"graphs": "Int64"}).set_index("number")  # failed trials have none
 
 
 def frame_of_simulations(trials: Sequence[FrozenTrial], simulations: Sequence[Simulation]) -> pd.DataFrame:

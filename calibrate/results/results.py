@@ -199,14 +199,11 @@ class Results:
         Free parameters are columns under their names, and so are statistics (means over graphs, NaN if
         undefined); if a statistic has the name of a parameter, its column ends in "_reached".
         """
-        import pandas as pd
+        from calibrate.results.frames import frame_of_trials
 
-        rows = [
-            self._row(trial, self._by_uuid.get(str(trial.user_attrs[UUID]), [])) for trial in self._trials
-        ]
-        columns = ["number", "state", "loss", "feasible", "graphs", *self.study.space]
-        frame = pd.DataFrame(rows, columns=None if rows else columns)
-        return frame.astype({"graphs": "Int64"}).set_index("number")  # failed trials have none
+        simulated = [trial for trial in self._trials if str(trial.user_attrs[UUID]) in self._by_uuid]
+        statistics = {trial.number: self._describe(trial).statistics for trial in simulated}
+        return frame_of_trials(self._trials, statistics, self.study.space)
 
     @cached_property
     def simulations(self) -> pd.DataFrame:
@@ -352,21 +349,6 @@ class Results:
 
     def _describe(self, trial: FrozenTrial) -> TrialSummary:
         return summarize(self.study, trial, self._by_uuid.get(str(trial.user_attrs[UUID]), []))
-
-    def _row(self, trial: FrozenTrial, simulations: list[Simulation]) -> dict[str, Any]:
-        complete = trial.state == TrialState.COMPLETE
-        row = {
-            "number": trial.number,
-            "state": "complete" if complete else "failed",
-            "loss": loss_of(trial) if complete else float("nan"),
-            "feasible": is_feasible(trial),
-            "graphs": trial.user_attrs.get("graphs"),
-            **trial.params,
-        }
-        if complete and simulations:
-            for name, value in self._describe(trial).statistics.items():
-                row[f"{name}_reached" if name in row else name] = float("nan") if value is None else value
-        return row
 
 
 def read_results(study: Study, *, storage: str | None = None) -> Results:

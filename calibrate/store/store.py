@@ -204,7 +204,7 @@ class Store:
             "stage": simulation.stage,
             "realisation": simulation.realisation,
         }
-        self._check_file()
+        urls.check_identity(self._url, self._file)
         with database_errors.translating_errors(self._url):
             with self._engine.connect() as connection:
                 if connection.execute(select(SIMULATION.c.id).filter_by(**key)).first():
@@ -230,7 +230,7 @@ class Store:
     @retry
     def mirror(self, trials: Sequence[FrozenTrial]) -> list[int]:
         """Add finished trials to Optuna's tables, except those whose UUID is stored; returns all numbers."""
-        self._check_file()
+        urls.check_identity(self._url, self._file)
         with database_errors.translating_errors(self._url):
             with connections.writing(self._engine) as connection:
                 self._coordinator.check(connection)
@@ -327,14 +327,6 @@ class Store:
         """Indices of the candidates of this study that have simulations, by UUID."""
         query = select(SIMULATION.c.uuid, SIMULATION.c.candidate).where(SIMULATION.c.study == self._id)
         return {row.uuid: row.candidate for row in connection.execute(query)}
-
-    def _check_file(self) -> None:
-        """Raise StoreError if the database file is not the one that was opened: writes would be lost."""
-        if self._file is not None and urls.identify(self._url) != self._file:
-            raise StoreError(
-                f"the database {self.shown_url} was removed or replaced during this run; put it back and run "
-                "again: the results in it are kept"
-            )
 
     def _keep_observation(self, simulation: Simulation) -> tuple[str | None, str | None]:
         if simulation.observation is None or not self._study.storage.observations:

@@ -115,3 +115,12 @@ def identify(url: URL) -> tuple[int, int] | None:
     except OSError:
         return None
     return None if status is None else (status.st_dev, status.st_ino)
+
+
+def check_identity(url: URL, expected: tuple[int, int] | None) -> None:
+    """Raise StoreError if an SQLite file is not the `expected` one that was opened: writes would be lost."""
+    if expected is not None and identify(url) != expected:
+        raise StoreError(
+            f"the database {mask(url)} was removed or replaced during this run; put it back and run "
+            "again: the results in it are kept"
+        )

@@ -98,7 +98,7 @@ def test_a_run_prints_json_and_nothing_else_on_standard_output(study):
         "number", "params", "parameters", "loss", "graphs", "statistics", "lower_bounds", "targets", "fresh"
     }  # fmt: skip
     assert [set(target) for target in best["targets"]] == [
-        {"name", "target", "reached", "tolerance", "met"}
+        {"name", "target", "reached", "lower_bound", "tolerance", "met"}
     ] * 2
     assert set(best["params"]) == {"I_E", "I_I"}
     assert "rate_E" in best["statistics"]

@@ -432,7 +432,7 @@ def test_intervals_in_blocks_add_up_to_all_and_belong_to_the_block_in_which_they
     assert blocks == -(-duration_ms // 125) or 10 <= blocks <= 20
     for field in dataclasses.fields(one.intervals):
         in_blocks, in_all = (getattr(m, field.name) for m in (one.interval_blocks, one.intervals))
-        np.testing.assert_allclose(in_blocks.sum(axis=1), in_all, rtol=1e-12)
+        np.testing.assert_allclose(in_blocks.sum(axis=1, dtype=float), in_all, rtol=1e-6)
     width = 125
     while duration_ms >= 20 * width:
         width *= 2
