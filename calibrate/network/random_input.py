@@ -77,6 +77,7 @@ class RandomInput:
         self._key = random_input_key(seed)
         self._stages = initial_stages(population, seed=seed).astype(np.int64)
         self._runs: list[tuple[int, int, NDArray[np.uint32]]] = []
+        self._last = 0, self._stages  # first step of the last piece, and the stages before it
 
     def set_rates(self, rates_hz: Number) -> None:
         """Set the rate (Hz) of all neurons, or of each cluster; it holds for the steps drawn from now on."""
@@ -92,6 +93,7 @@ class RandomInput:
 
     def draw(self, start: int, stop: int) -> Events:
         """Draw the events of the steps from `start` to `stop`, which must follow on those drawn before."""
+        self._last = start, self._stages.copy()
         steps = np.arange(start, stop, dtype=np.uint32)
         at_once = max(1, _AT_ONCE // max(steps.size, 1))
         pieces = [
@@ -101,6 +103,11 @@ class RandomInput:
         ]
         empty = np.zeros((3, 0), dtype=np.int64)
         return Events(*np.concatenate([empty, *pieces], axis=1))
+
+    def rewind(self, step: int) -> None:
+        """Forget what was drawn from `step` on, which must lie in the last piece, or just after it."""
+        start, self._stages = self._last
+        self.draw(start, step)
 
     def _draw_block(
         self, neurons: NDArray[np.int64], steps: NDArray[np.uint32], thresholds: NDArray[np.uint32]

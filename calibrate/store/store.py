@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial
 from sqlalchemy import Connection, delete, select
 
 from calibrate.calibration.search.optuna_trials import INDEX, UUID, Claim
-from calibrate.calibration.trials.rescored import RULE, SCORING
+from calibrate.calibration.trials.rescored import RULE, SCORING, other_input
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import StoreError
@@ -88,9 +88,10 @@ class Store:
         return urls.mask(self._url)
 
     @property
-    def warning(self) -> str | None:
-        """A warning about the database; None if there is none."""
-        return urls.warning(self._url)
+    def warnings(self) -> list[str]:
+        """Warnings about the database, and about what is stored in it."""
+        found = (urls.warning(self._url), other_input(self._study) if self._older else None)
+        return [warning for warning in found if warning is not None]
 
     @property
     def observations(self) -> Path:

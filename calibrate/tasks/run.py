@@ -105,8 +105,8 @@ def run_study(
         check_origins(ready, url, wanted)  # before the study starts
         view.start(ready.name)
         with Store(ready, url, say=view.say, draw=_draw) as store:
-            if store.warning is not None:
-                view.say(f"warning: {store.warning}")
+            for warning in store.warnings:
+                view.say(f"warning: {warning}")
             with pool:
                 for name in wanted:
                     view.say(store.adopt(name).describe(name))

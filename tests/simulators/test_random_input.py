@@ -93,6 +93,30 @@ def test_input_of_any_shape_sign_and_changing_rate_is_the_same_in_nest_and_genn(
     np.testing.assert_array_equal(*found)
 
 
+@pytest.mark.parametrize("shape", [1, 3])
+def test_rates_that_change_between_advances_give_the_same_spikes_in_any_pieces(shape):
+    """NEST gets input ahead of time, which new rates take back."""
+    network, values = input_of_cells(shape)
+    rates = np.array([2000.0, 2000.0, 1000.0])
+    found = []
+    with prepare("nest", network) as prepared:
+        for pieces in ([37.0, 63.0, 100.0], [*[0.5] * 74, *[7.0] * 9, 99.9, 0.1], [1.0] * 200):
+            prepared.load([Member(values=values, seed=1)], 0)
+            now = 0.0
+            for piece in pieces:
+                factor = 1.0 + (now >= 36.9) + (now >= 99.9)
+                prepared.drive_rates(0, rates * factor)
+                prepared.advance(piece)
+                now += piece
+            (observed,) = prepared.observe()
+            assert isinstance(observed, Observation)
+            assert observed.spikes is not None
+            found.append(np.stack([observed.spikes.step, observed.spikes.neuron]))
+    assert found[0].shape[1] > 100
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
+
+
 @pytest.mark.parametrize("name", both("nest", "genn"))
 def test_a_simulation_with_noise_does_not_depend_on_those_before_it(name):
     """Nor on the pieces in which it is simulated."""

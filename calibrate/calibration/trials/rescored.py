@@ -43,3 +43,13 @@ def rescored(study: Study, trial: FrozenTrial, simulations: Sequence[Simulation]
         other = create_trial(value=0.0, constraints=dict(result.violations))
         found.system_attrs = {**trial.system_attrs, **other.system_attrs}
     return found
+
+
+def other_input(study: Study) -> str | None:
+    """A warning if simulations of older versions had other random input than those of this one."""
+    if study.simulation.backend != "nest" or not any(p.noise for p in study.network.populations):
+        return None
+    return (
+        "an older version began this study, and its trials had other random input in NEST: another sample if "
+        "it is Poisson, another process if it is gamma; to begin anew, change the name in [study]"
+    )

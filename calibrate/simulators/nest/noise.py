@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calibrate.network import Population
 from calibrate.network.random_input import RandomInput
@@ -47,11 +48,21 @@ class NestNoise:
         self._input = RandomInput(
             self._population, first_neuron=self._first_neuron, seed=seed, dt_ms=self._dt_ms
         )
-        self._input.set_rates(rate_hz)
+        self.set_rates(np.full(self._population.clusters, rate_hz))
 
-    def set_rates(self, rates_hz: Number) -> None:
+    def has_rates(self, rates_hz: NDArray[np.float64]) -> bool:
+        """Whether these are the rates (Hz) of the clusters."""
+        return np.array_equal(rates_hz, self._rates_hz)
+
+    def set_rates(self, rates_hz: NDArray[np.float64]) -> None:
         """Set the rate (Hz) of each cluster for the steps that have not been sent."""
         self._input.set_rates(rates_hz)
+        self._rates_hz = rates_hz.copy()
+
+    def take_back(self, step: int) -> None:
+        """Take back the events from `step` on, which were sent but have not arrived."""
+        self.stop()
+        self._input.rewind(step)
 
     def send(self, start: int, stop: int, *, origin: int) -> None:
         """Send the events of the steps from `start` to `stop`; step 0 is step `origin` of the kernel.

@@ -227,7 +227,8 @@ class PreparedNest:
         self._nest.Simulate(RATE_DELAY_STEPS * self._dt_ms)
         self._set_neurons(values, seed)
         self._driven = np.zeros(len(self.layout.groups))
-        self._now, self._sent, self._failure = 0, RATE_DELAY_STEPS, None
+        self._now, self._failure = 0, None
+        self._sent, self._look_ahead = RATE_DELAY_STEPS, 0
         self.measure()
 
     def _silence(self) -> None:
@@ -289,11 +290,10 @@ class PreparedNest:
         piece_steps = max(1, round(piece_ms / self._dt_ms))
         if self._noise:
             piece_steps = min(piece_steps, self._noise_steps)
-        ahead = self._noise_steps // piece_steps * piece_steps
         while left > 0:
             piece = min(left, piece_steps)
-            if self._sent == self._now + RATE_DELAY_STEPS:
-                self._send_noise(min(left, ahead))
+            if self._noise:
+                piece = min(piece, self._send_noise(left, piece_steps))
             with naming_the_remedy(self._network, self._parameters, self._dt_ms):
                 self._nest.Simulate(piece * self._dt_ms)
             self._now += piece
@@ -312,14 +312,21 @@ class PreparedNest:
             self._counted += np.bincount(group, minlength=self._counted.size)
             self._recorder.n_events = 0
 
-    def _send_noise(self, n_steps: int) -> None:
-        """Send the input that NEST takes on in the next `n_steps` steps, which is ahead of it.
+    def _send_noise(self, left: int, piece_steps: int) -> int:
+        """Send input if all that was sent has arrived; returns for how many steps NEST now has it.
 
-        All that was sent before must have arrived: a generator forgets what it has not sent.
+        A generator forgets what it has not sent. Each time, input is sent for twice as many steps, because
+        sending takes as long for a step as for many; new rates take back what has not arrived.
         """
-        start, self._sent = self._sent, self._sent + n_steps
-        for noise in self._noise.values():
-            noise.send(start, self._sent, origin=self._origin)
+        start = self._now + RATE_DELAY_STEPS
+        if self._sent == start:
+            most = self._noise_steps // piece_steps * piece_steps
+            # Weights are updated at the ends of pieces, which must not depend on when input was sent.
+            n_steps = min(left if self._plastic else max(left, self._look_ahead), most)
+            self._sent, self._look_ahead = start + n_steps, 2 * n_steps
+            for noise in self._noise.values():
+                noise.send(start, self._sent, origin=self._origin)
+        return self._sent - start
 
     def measure(self) -> None:
         self._measured_from = self._now
@@ -346,10 +353,16 @@ class PreparedNest:
     def drive_rates(self, member: int, rates_hz: FloatArray) -> None:
         if member != 0:
             raise SimulatorError("NEST simulates one network at a time")
-        for name, noise in self._noise.items():
-            rates = rates_hz[self.layout.groups_of(name)]
-            if not np.isnan(rates).all():
-                noise.set_rates(rates)
+        given = {name: rates_hz[self.layout.groups_of(name)] for name in self._noise}
+        given = {name: rates for name, rates in given.items() if not np.isnan(rates).all()}
+        new = {name: rates for name, rates in given.items() if not self._noise[name].has_rates(rates)}
+        start = self._now + RATE_DELAY_STEPS
+        if new and self._sent > start:
+            self._sent, self._look_ahead = start, 0
+            for noise in self._noise.values():
+                noise.take_back(start)
+        for name, rates in new.items():
+            self._noise[name].set_rates(rates)
 
     def weights(self, name: str) -> NDArray[np.float64]:
         """The present weights of a plastic projection, in the order of `wiring.draw`.
