@@ -18,7 +18,7 @@ def frame_of_trials(
 ) -> pd.DataFrame:
     """A row per trial, by number.
 
-    statistics  values by name, by the number of the trial; trials without simulations have none
+    statistics  values by name, by the number of the trial; failed trials have none
     parameters  the free ones
     """
     rows = []
@@ -32,7 +32,7 @@ def frame_of_trials(
             "graphs": trial.user_attrs.get("graphs"),
             **trial.params,
         }
-        for name, value in statistics.get(trial.number, {}).items() if complete else ():
+        for name, value in statistics.get(trial.number, {}).items():
             row[f"{name}_reached" if name in row else name] = float("nan") if value is None else value
         rows.append(row)
     columns = ["number", "state", "loss", "feasible", "graphs", *parameters]

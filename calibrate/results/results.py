@@ -201,8 +201,11 @@ class Results:
         """
         from calibrate.results.frames import frame_of_trials
 
-        simulated = [trial for trial in self._trials if str(trial.user_attrs[UUID]) in self._by_uuid]
-        statistics = {trial.number: self._describe(trial).statistics for trial in simulated}
+        statistics = {
+            trial.number: self._describe(trial).statistics
+            for trial in self._trials
+            if trial.state == TrialState.COMPLETE and str(trial.user_attrs[UUID]) in self._by_uuid
+        }
         return frame_of_trials(self._trials, statistics, self.study.space)
 
     @cached_property
