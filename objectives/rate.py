@@ -106,7 +106,13 @@ def silent_fraction(observation: Observation, *, population: str = "E", below_hz
     silent = observation.totals(population) / seconds < below_hz
     n = silent.size
     value = float(silent.mean())
-    error = _error(observation, population, lambda rates: (rates < below_hz).astype(np.float64))
+    # A part of the measurement has fewer spikes. The limit stays that of all of it, or else neurons of the
+    # same rate would cross it.
+    rates, sizes = rates_over_time(observation, population), observation.group_sizes(population)
+    limit = below_hz * (1 - 1e-9) * rates.shape[1]
+    error = jackknife.over_neurons(
+        lambda kept: (rates @ kept < limit).astype(np.float64), rates.shape[1], sizes
+    )
     short = 1 / seconds > below_hz * (1 + 1e-9)
     note = f"in a measurement this short, a single spike is {1 / seconds:.2g} Hz" if short else ""
     return Estimate(value, support=n, error=error, note=note)

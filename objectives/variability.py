@@ -209,11 +209,13 @@ def fano(
     counts = counts.astype(np.float64)
     squares = counts**2
 
+    included = counts.mean(axis=1) >= min_count  # in all parts of the measurement, for the error
+
     def values(kept: NDArray[np.bool_]) -> NDArray[np.float64]:
         n = int(kept.sum())
         mean = counts @ kept / n
         variance = (squares @ kept - n * mean**2) / (n - 1)
-        enough = (mean >= min_count) & (mean > 0)
+        enough = included & (mean > 0)
         factors: NDArray[np.float64] = np.full(mean.size, math.nan)
         np.divide(variance, mean, out=factors, where=enough)
         return factors
@@ -243,10 +245,12 @@ def _of_intervals(
         pairs[first] -= n[first] > 0  # a pair is counted with its second interval
         in_blocks = [n, pairs, *(getattr(blocks, name) for name in names)]
 
+    included = whole.n >= min_intervals  # in all parts of the measurement, for the error
+
     def values(kept: NDArray[np.bool_]) -> NDArray[np.float64]:
         n, pairs, *moments = sums if kept.all() else [values @ kept for values in in_blocks]
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where((n >= min_intervals) & (pairs > 0), of_sums(n, pairs, *moments), math.nan)
+            return np.where(included & (pairs > 0), of_sums(n, pairs, *moments), math.nan)
 
     needed = f"{min_intervals} intervals"
     return _over_neurons(values, n_blocks, observation, population, min_intervals + 1, needed)

@@ -81,7 +81,8 @@ class Value:
         bool
             Whether it does; False if it is not finite.
         """
-        return math.isfinite(reached) and _at_most(abs(reached - self.value), self.tolerance, of=self.value)
+        size = abs(self.value) + self.tolerance
+        return math.isfinite(reached) and _at_most(abs(reached - self.value), self.tolerance, of=size)
 
     @property
     def aim(self) -> float | tuple[float, float]:
@@ -197,7 +198,8 @@ class Interval:
         bool
             Whether it does.
         """
-        return _at_most(self.low, reached, of=self.low) and _at_most(reached, self.high, of=self.high)
+        size = abs(self.low) + abs(self.high)
+        return _at_most(self.low, reached, of=size) and _at_most(reached, self.high, of=size)
 
     @property
     def aim(self) -> float | tuple[float, float]:

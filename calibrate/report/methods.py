@@ -166,9 +166,10 @@ def _outcome(results: Results) -> str:
 
 def _validation(verdict: Verdict, bibliography: Bibliography) -> str:
     first, second = verdict.names
+    look = f" (look {verdict.look}, of an error rate of 5 % over all looks)" if verdict.look > 1 else ""
     return (
         f"It was validated on {verdict.replicates} further realisations in {first}"
         f"{bibliography.cite('nest')} and {second}{bibliography.cite('genn')}; equivalence was tested by two "
-        f"one-sided paired t-tests at 5 %{bibliography.cite('tost')} with the tolerances as margins: "
-        f"{verdict.words}."
+        f"one-sided paired t-tests at {100 * verdict.alpha:.2g} %{bibliography.cite('tost')} with the "
+        f"tolerances as margins{look}: {verdict.words}."
     )

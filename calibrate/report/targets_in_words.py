@@ -63,7 +63,8 @@ def _tolerances(pairs: list[tuple[Objective, ObjectiveSection]]) -> str:
         return ""
     of = "" if len(by_error) == len(recorded) else f" of {enumerated(by_error)}"
     plural = "" if len(by_error) == 1 else "s"
-    return f", and the tolerance{plural}{of} from {ERRORS:g} bootstrap standard errors"
+    errors = f"{ERRORS:g} standard errors (jackknife over time, and random halves of the units)"
+    return f", and the tolerance{plural}{of} from {errors}"
 
 
 def _recording(study: Study) -> str:

@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial
 from calibrate.calibration.search.optuna_trials import INDEX, ORIGIN
 from calibrate.calibration.search.samplers import STRATEGIES
 from calibrate.study import Study
+from calibrate.study.space import snapped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,15 +36,16 @@ def proposals_of(study: Study, trials: Sequence[FrozenTrial]) -> Proposals:
     again.
     """
     own = [trial for trial in trials if ORIGIN not in trial.user_attrs]
-    points = list(study.prior.points)
+    points = [snapped(study.space, point) for point in study.prior.points]
     given = independent = 0
     strategy = STRATEGIES[type(study.sampler)](study.sampler, study.space, study.seed)
     for trial in sorted(own, key=_index):
-        known = next((point for point in points if point.items() <= trial.params.items()), None)
+        params = snapped(study.space, trial.params)
+        known = next((point for point in points if point.items() <= params.items()), None)
         if known is not None:
             points.remove(known)
             given += 1
-        elif not study.sampler.learns or strategy.points(_index(trial)) == trial.params:
+        elif not study.sampler.learns or strategy.points(_index(trial)) == params:
             independent += 1
     return Proposals(
         given=given,

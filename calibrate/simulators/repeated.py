@@ -48,13 +48,13 @@ def first_spikes(
 
     Only neurons of models that can fire again in a step are looked at.
     """
-    first = 0
+    first, again, failure = 0, np.zeros(0, dtype=np.int64), None
     for population in network.populations:
         if neuron_model(population.neuron).genn.repeated is not None:
             own = np.flatnonzero((neuron >= first) & (neuron < first + population.size))
             _, once = np.unique(step[own] * population.size + neuron[own] - first, return_index=True)
             if once.size < own.size:
-                again = np.setdiff1d(own, own[once])
-                return np.delete(step, again), np.delete(neuron, again), repeated_spikes(population, dt_ms)
+                again = np.append(again, np.setdiff1d(own, own[once]))
+                failure = failure or repeated_spikes(population, dt_ms)
         first += population.size
-    return step, neuron, None
+    return np.delete(step, again), np.delete(neuron, again), failure

@@ -21,14 +21,13 @@ _AFTER_TELLING = (Purpose.FRESH, Purpose.VALIDATION)
 
 
 def count_told(connection: Connection, study: str) -> int:
-    """Number of trials that `study` has according to our tables, at least; Optuna numbers them from 0."""
-    newest = (
-        select(func.max(SIMULATION.c.trial))
+    """Number of trials that were told from simulations of `study`; Optuna's tables must have as many."""
+    told = (
+        select(func.count(SIMULATION.c.trial.distinct()))
         .join_from(SIMULATION, STUDY, SIMULATION.c.study == STUDY.c.id)
         .where(STUDY.c.name == study)
     )
-    number = connection.execute(newest).scalar()
-    return 0 if number is None else int(number) + 1
+    return int(connection.execute(told).scalar_one())
 
 
 def read_untold(
@@ -67,5 +66,6 @@ def forget(connection: Connection, study: int, known: Container[str]) -> int:
     lost = [uuid for uuid in uuids if uuid not in known]
     for uuid in lost:
         connection.execute(update(SIMULATION).where(*told, SIMULATION.c.uuid == uuid).values(trial=None))
-    connection.execute(delete(VERDICT).where(VERDICT.c.study == study))
+    if lost:
+        connection.execute(delete(VERDICT).where(VERDICT.c.study == study))
     return len(lost)

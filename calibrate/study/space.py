@@ -166,3 +166,15 @@ def grid_point(space: Space, index: int) -> dict[str, Any]:
         index, number = divmod(index, len(domain.grid))
         point[name] = domain.grid[number]
     return {name: point[name] for name in space}
+
+
+def snapped(space: Space, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """`parameters` with those that have steps at the value of their range that they are up to rounding.
+
+    Optuna computes low + number x step in binary, and stored trials can have such values:
+    .1 x 6 is .6000000000000001.
+    """
+    return {
+        name: domain.nearest(value) if isinstance(domain := space.get(name), Range) else value
+        for name, value in parameters.items()
+    }

@@ -148,6 +148,21 @@ def test_points_are_asked_first_and_what_they_do_not_name_fills_the_space():
     assert asked[2:] == others[2:]
 
 
+@pytest.mark.parametrize("sampler", [Tpe(startup=4), Cmaes(), Random()], ids=lambda sampler: sampler.name)
+def test_a_point_with_the_digits_of_an_older_trial_is_asked_once(sampler):
+    """0.1 x 3 is 0.30000000000000004: a parameter with steps has 0.3."""
+    space = {"x": Range(low=0.0, high=2.0, step=0.1), "y": Range(low=0.0, high=1.0)}
+    search = Search(space, sampler, seed=1)
+    search.enqueue([{"x": 0.1 * 3, "y": 0.5}])
+    found = []
+    for _ in range(5):
+        (proposal,) = search.ask(1)
+        found.append(proposal.parameters)
+        search.tell([Answer(proposal=proposal, loss=1.0)])
+    assert found[0] == {"x": 0.3, "y": 0.5}
+    assert found.count(found[0]) == 1
+
+
 @EACH
 def test_points_are_asked_once_however_often_a_search_is_resumed(sampler):
     points = [{"x": 0.25, "y": 2.0, "n": 3}, {"x": 0.25}, {"n": 5}, {"n": 5, "x": 0.125}, {"y": 7.0}]

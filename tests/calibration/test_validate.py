@@ -334,6 +334,19 @@ def test_exact_mode_on_the_command_line(tmp_path, capfd):
     assert exact["spikes"][0]["identical_ms"] == 500.0
 
 
+@pytest.mark.genn
+def test_exact_mode_compares_networks_with_random_input(tmp_path):
+    """Both simulators draw it from the same hash."""
+    noise = "noise_rate_E = 800.0\nnoise_weight_E = 0.3\nnoise_rate_I = 500.0\nnoise_weight_I = -0.2\n"
+    path = tmp_path / "noisy.toml"
+    path.write_text(BALANCED.replace("BACKEND", "nest").replace("N_I = 60\n", f"N_I = 60\n{noise}"))
+    study = read_study(path, searched=False)
+    run_study(study, slots=1, progress=False)
+    (verdict,) = validate(study, exact=True, slots=1, progress=False).verdicts
+    assert verdict.verdict == "confirmed"
+    assert verdict.spikes[0].first is None
+
+
 def test_without_a_second_simulator_nest_is_never_confirmed(tmp_path, monkeypatch):
     from calibrate.calibration.validation import validate as validation
 

@@ -462,6 +462,7 @@ def test_one_tolerance_beyond_an_interval_is_one_on_either_scale():
     [
         (Value(6.5, 0.4), (6.1, 6.9)),
         (Value(0.3, 0.1), (0.2, 0.4)),
+        (Value(0.0, 0.3), (-(0.1 + 0.2), 0.1 + 0.2)),
         (Interval(6.1, 6.9, 0.4), (6.5 - 0.4, 6.5 + 0.4)),
     ],
 )

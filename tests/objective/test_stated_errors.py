@@ -135,6 +135,21 @@ def test_neurons_and_clusters_need_not_be_independent(process: Process, name: st
         assert stated > 2 * np.mean(as_independent)
 
 
+@pytest.mark.parametrize(
+    ("name", "rate_hz", "duration_ms"),
+    [("silent_fraction_E", 0.1, 10_500), ("silent_fraction_E", 0.1, 21_000), ("cv_E", 1.0, 10_000)],
+)
+def test_neurons_near_the_limit_from_which_they_count_do_not_inflate_an_error(name, rate_hz, duration_ms):
+    """Without a tenth of the time, they must not count as other neurons."""
+    statistic = find_statistic(name)
+    found = []
+    for seed in range(12):
+        fires = np.random.default_rng(seed).random((200, duration_ms)) < rate_hz / 1000
+        found.append(statistic(observed(fires, [200])))
+    stated = np.sqrt(np.mean([one.error**2 for one in found]))
+    assert 0.5 < stated / np.std([one.value for one in found], ddof=1) < 2.2
+
+
 def recorded(process: Process, seed: int) -> Recording:
     fires, sizes = process(np.random.default_rng(seed))
     trains = [np.flatnonzero(train) + 1.0 for train in fires]

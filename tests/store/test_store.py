@@ -439,6 +439,22 @@ def test_trials_that_another_program_deleted_are_made_again_by_a_run(tmp_path, c
     assert results.verdicts == []
 
 
+def test_a_gap_in_the_numbers_of_trials_is_no_deletion(study):
+    """An own script can ask Optuna for a trial that it never tells."""
+    url = storage_url(study)
+    with Store(study, url) as store:
+        store.news()
+        for uuid in "ab":
+            store.record(simulation(uuid))
+            store.mirror(trials(study, uuid))
+            optuna.load_study(study_name=study.name, storage=url).ask()
+    heard: list[str] = []
+    with Store(study, url, say=heard.append) as store:
+        store.news()
+        assert len(store.trials()) == 2
+    assert heard == []
+
+
 def test_a_study_that_another_program_deletes_during_a_run_is_said(study):
     url = storage_url(study)
     with Store(study, url) as store:

@@ -56,6 +56,17 @@ def test_an_adaptive_exponential_neuron_without_refractory_time_is_warned_of(tmp
     )
 
 
+def test_neurons_whose_refractory_times_differ_are_warned_of_if_some_have_none(tmp_path):
+    model = MODEL.format(neuron="aeif_cond_exp", given={}).replace(
+        '{"I_e"', '{"t_ref": Uniform(0.0, 2.0), "I_e"'
+    )
+    model = model.replace('aeif_cond_exp"', 'aeif_cond_exp", distributed=("t_ref",)')
+    (tmp_path / "lone.py").write_text(model.replace("Potential, Values", "Potential, Uniform, Values"))
+    (tmp_path / "study.toml").write_text(STUDY)
+    (warning,) = read_study(tmp_path / "study.toml").warnings
+    assert "cells (aeif_cond_exp) has no refractory time" in warning
+
+
 @pytest.mark.parametrize(
     ("neuron", "given"), [("aeif_cond_exp", {"t_ref": 0.1}), ("iaf_cond_exp", {"t_ref": 0.0})]
 )

@@ -38,7 +38,7 @@ from calibrate.calibration.search.optuna_trials import (
 from calibrate.calibration.search.samplers import SAMPLER_BRANCH, STRATEGIES, branch_seed
 from calibrate.calibration.search.sight import as_seen
 from calibrate.study import Sampler
-from calibrate.study.space import Domain, Range, Space
+from calibrate.study.space import Domain, Range, Space, snapped
 
 
 def candidate_seed(seed: int, index: int, realisation: int = 0) -> int:
@@ -125,7 +125,7 @@ class Search:
 
     def enqueue(self, points: Sequence[Mapping[str, Any]]) -> None:
         """Propose these points next, unless they were before; parameters that they lack are space-filling."""
-        self._points = points
+        self._points = [snapped(self._steps, point) for point in points]
 
     def ask(
         self,
@@ -216,7 +216,8 @@ class Search:
         waiting = [(index, proposal.parameters) for index, proposal in self._open.items()]
         others = [(claim.index, claim.parameters) for claim in claims if claim.index not in self._indices]
         by_index = sorted([*told, *waiting, *others], key=lambda entry: entry[0])
-        asked = [parameters for _, parameters in by_index]
+        # Trials that are stored can have other digits.
+        asked = [snapped(self._steps, parameters) for _, parameters in by_index]
         unasked = []
         for point in self._points:
             # One candidate accounts for one point only: {x = 1} is asked for although {x = 1, y = 2} was.
@@ -240,7 +241,7 @@ class Search:
     def _propose(self, index: int, wanted: Mapping[str, Any]) -> dict[str, Any]:
         strategy = self._strategy
         if wanted or (strategy.sampler is None and not self._can_draw(index)):
-            return self._snap({**strategy.points(index), **wanted})
+            return snapped(self._steps, {**strategy.points(index), **wanted})
         if strategy.propose is not None:
             if self._draw is None:
                 seed = branch_seed(self._seed, SAMPLER_BRANCH, index)
@@ -257,14 +258,7 @@ class Search:
             return parameters
         trial = self._study.ask(self._distributions)
         self._running[index] = trial.number
-        return self._snap(trial.params)
-
-    def _snap(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        # Optuna computes low + number x step in binary: .1 x 6 is .6000000000000001.
-        return {
-            name: self._steps[name].nearest(value) if name in self._steps else value
-            for name, value in parameters.items()
-        }
+        return snapped(self._steps, trial.params)
 
     def _can_draw(self, index: int) -> bool:
         propose, startup = self._strategy.propose, self._strategy.startup

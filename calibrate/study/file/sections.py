@@ -268,7 +268,7 @@ class ValidationSection(Section):
         ge=3,
         le=MANY,
         description="number of graphs, each with its own seeds, on which both simulators simulate a trial; "
-        "24 show equivalence within one standard deviation with a power of 90 %",
+        "24 show equivalence within one standard deviation with a power of 89 %",
     )
     duration_ms: Duration | None = Field(
         default=None,
