@@ -57,10 +57,9 @@ def test_an_adaptive_exponential_neuron_without_refractory_time_is_warned_of(tmp
 
 
 def test_neurons_whose_refractory_times_differ_are_warned_of_if_some_have_none(tmp_path):
-    model = MODEL.format(neuron="aeif_cond_exp", given={}).replace(
-        '{"I_e"', '{"t_ref": Uniform(0.0, 2.0), "I_e"'
-    )
-    model = model.replace('aeif_cond_exp"', 'aeif_cond_exp", distributed=("t_ref",)')
+    model = MODEL.format(neuron="aeif_cond_exp", given={})
+    model = model.replace('{"I_e"', '{"t_ref": Uniform(0.0, 2.0), "I_e"')
+    model = model.replace('aeif_cond_exp"', 'aeif_cond_exp", distributed=frozenset({"t_ref"})')
     (tmp_path / "lone.py").write_text(model.replace("Potential, Values", "Potential, Uniform, Values"))
     (tmp_path / "study.toml").write_text(STUDY)
     (warning,) = read_study(tmp_path / "study.toml").warnings
