@@ -112,7 +112,7 @@ def distance_to(
         if not estimate.defined or estimate.sample is None or not estimate.sample.size:
             return replace(estimate, value=math.nan, sample=None, lower_bound=False)
         if distance == "ks":
-            value = stats.ks_2samp(estimate.sample, target).statistic
+            value = stats.ks_2samp(estimate.sample, target, method="asymp").statistic
         else:
             value = stats.wasserstein_distance(estimate.sample, target)
         return Estimate(float(value), support=estimate.sample.size, note=estimate.note)

@@ -15,6 +15,8 @@ from calibrate.study.space import Range
 TRIALS_EACH = 4
 # Trials that deviate by more tolerances in any objective say little about the effect of a small change.
 FARTHEST = 5.0
+# Deviations that vary by less, as a mean square in tolerances, are equal but for rounding.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +54,8 @@ def looseness(
     sloppiness analysis of Gutenkunst et al. 2007, PLoS Comput Biol 3:e189). An axis is at most as long as a
     range, and is cut at the ends of the ranges.
 
-    Ranges only, no choices. None if there are no ranges, or fewer than 4 such trials for each coefficient.
+    Ranges only, no choices. None if there are no ranges, if deviations do not vary with the parameters, or
+    with fewer than 4 such trials for each coefficient.
     """
     ranges = {name: domain for name, domain in study.space.items() if isinstance(domain, Range)}
     needed = TRIALS_EACH * (len(ranges) + 1)
@@ -67,6 +70,8 @@ def looseness(
     coefficients, *_ = np.linalg.lstsq(design, z, rcond=None)
     total = ((z - z.mean(axis=0)) ** 2).sum()
     unexplained = ((z - design @ coefficients) ** 2).sum()
+    if total <= _ROUNDING * z.size or unexplained >= total:
+        return None
     weights = np.array([objective.weight for objective in study.objectives])
     information = coefficients[1:] @ np.diag(weights / weights.sum()) @ coefficients[1:].T
     sizes, axes = np.linalg.eigh(information)  # ascending
@@ -83,7 +88,7 @@ def looseness(
         parameters=ends(half_widths),
         loosest=ends(axes[:, 0] * reach[0]),
         trials=len(u),
-        explained=float(1 - unexplained / total) if total > 0 else 0.0,
+        explained=float(1 - unexplained / total),
     )
 
 

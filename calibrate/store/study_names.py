@@ -63,8 +63,8 @@ def resolve_name(study: Study, url: str, *, new: bool = False) -> Named:
             continue
         if new and row.name == study.name and len(rows) == 1:
             raise StoreError(
-                f"study '{study.name}' has not changed, so a new study would repeat it exactly: "
-                "change something, such as its seed, or leave out --new"
+                f"study '{study.name}' has not changed: a new study would repeat it exactly, and its scores "
+                "would stay the same; change its file first"
             )
         return Named(replace(study, name=row.name), rows[number - 1].name if number else None)
     if not new:

@@ -230,7 +230,7 @@ def test_targets_of_a_recording_name_its_file_its_units_and_its_length(tmp_path)
         "were computed from the recording spikes.csv (12 units, 9 s), and the tolerance of rate_E"
         in paragraph
     )
-    assert "from 2 bootstrap standard errors." in paragraph
+    assert "from 2 standard errors (jackknife over time, and random halves of the units)." in paragraph
     assert "The target of rate_I (8 ± 4 Hz) was given without a source." in paragraph
     assert (
         "rate_E was computed from 12 random neurons of each population, averaged over 20 draws." in paragraph

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from calibrate.objective import Estimate, Objective
 from calibrate.objective.rounding import rounded
+from calibrate.objective.targets import Value
 from calibrate.study import Study
 
 # More graphs than this are not recommended: a longer measurement or a wider tolerance serves better.
@@ -21,16 +22,22 @@ class Noise:
 
     Includes everything that differs: connectivity, initial state and random input.
 
-    name    of the objective
-    mean    over the graphs on which it is defined
-    sd      standard deviation over these graphs: the standard error of a trial on one graph
-    graphs  number of these graphs, at least 2
+    name       of the objective
+    mean       over the graphs on which it is defined
+    sd         standard deviation over these graphs: the standard error of a trial on one graph
+    graphs     number of these graphs, at least 2
+    undefined  number of further graphs, on which it is undefined
     """
 
     name: str
     mean: float
     sd: float
     graphs: int
+    undefined: int = 0
+
+    def __str__(self) -> str:
+        some = f" (undefined on {self.undefined} of {self.graphs + self.undefined})" if self.undefined else ""
+        return f"{self.name} {rounded(self.mean, 3)} ± {rounded(self.sd, 2)}{some}"
 
     @property
     def at_least(self) -> float:
@@ -58,7 +65,10 @@ def noise_of(
         values = [float(estimate.value) for estimate in of_graphs if estimate.defined]
         if len(values) > 1:
             mean, sd = statistics.fmean(values), statistics.stdev(values)
-            found.append(Noise(name=objective.name, mean=mean, sd=sd, graphs=len(values)))
+            undefined = len(of_graphs) - len(values)
+            found.append(
+                Noise(name=objective.name, mean=mean, sd=sd, graphs=len(values), undefined=undefined)
+            )
     return tuple(found)
 
 
@@ -73,8 +83,10 @@ def noise_warnings(study: Study, noise: Sequence[Noise]) -> list[str]:
         needed = one.graphs_for(reach) if reach > 0 else math.inf
         more = f", or set [replicates] graphs = {needed}" if needed <= MOST_GRAPHS else ""
         on = f" on {graphs} graphs" if graphs > 1 else ""
+        alone = isinstance(objective.target, Value)
+        what = "a tolerance of" if alone else "half the interval and its tolerance, together"
         warnings.append(
-            f"{objective.name}: a tolerance of {rounded(reach, 3)} is below the noise of a trial{on}, "
+            f"{objective.name}: {what} {rounded(reach, 3)} is below the noise of a trial{on}, "
             f"{rounded(one.sd / math.sqrt(graphs), 2)} (over {one.graphs} graphs: mean "
             f"{rounded(one.mean, 3)}, standard deviation {rounded(one.sd, 2)}); raise the tolerance or "
             f"duration_ms{more}"

@@ -31,6 +31,9 @@ FEWEST_PAIRS = 3
 Estimates = Sequence[Mapping[str, Estimate]]
 """The statistics of each simulation, by name."""
 
+# Values that differ by less, relatively, are the same but for rounding.
+_ROUNDING = 1e-12
+
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
@@ -264,9 +267,12 @@ class _Compared:
             for a, b in zip(self.reference, self.other, strict=True)
             if _is_usable(a) and _is_usable(b) and (not self.log or min(a.value, b.value) > 0)
         ]
-        return compare_pairs(
-            [math.log(a / b) if self.log else a - b for a, b in pairs], self.margin, alpha=self.alpha
-        )
+        return compare_pairs([self._difference(a, b) for a, b in pairs], self.margin, alpha=self.alpha)
+
+    def _difference(self, a: float, b: float) -> float:
+        if math.isclose(a, b, rel_tol=_ROUNDING):  # sums in another order
+            return 0.0
+        return math.log(a / b) if self.log else a - b
 
     @cached_property
     def _sign(self) -> float:

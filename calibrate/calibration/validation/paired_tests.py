@@ -181,6 +181,15 @@ class Distance:
     p: float
 
 
+def _without_rounding(
+    a: Sequence[NDArray[np.float64]], b: Sequence[NDArray[np.float64]]
+) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
+    """Round values to 12 digits of the largest: the same values computed in another order are then equal."""
+    largest = max((float(np.abs(values).max(initial=0.0)) for values in (*a, *b)), default=0.0)
+    decimals = 12 - math.ceil(math.log10(largest)) if largest > 0 else 12
+    return [np.round(values, decimals) for values in a], [np.round(values, decimals) for values in b]
+
+
 def distance(
     a: Sequence[NDArray[np.float64]],
     b: Sequence[NDArray[np.float64]],
@@ -193,6 +202,7 @@ def distance(
     Values of one network are not independent, but graphs are. The test therefore exchanges a and b on each
     graph with probability 1/2, `permutations` times.
     """
+    a, b = _without_rounding(a, b)
     all_a, all_b = np.concatenate([*a, []]), np.concatenate([*b, []])
     if not all_a.size or not all_b.size:
         return None
@@ -220,6 +230,6 @@ def distance(
     )
     return Distance(
         wasserstein=float(stats.wasserstein_distance(all_a, all_b)),
-        ks=float(stats.ks_2samp(all_a, all_b).statistic),
+        ks=float(stats.ks_2samp(all_a, all_b, method="asymp").statistic),
         p=(1 + at_least) / (1 + permutations) if len(a) > 1 else math.nan,
     )

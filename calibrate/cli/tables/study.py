@@ -39,7 +39,7 @@ def check_json(study: Study, cost: Cost | None, *, warnings: Sequence[str]) -> d
 
 
 def _noise_json(noise: Noise) -> dict[str, float]:
-    return {"mean": noise.mean, "sd": noise.sd, "graphs": noise.graphs}
+    return {"mean": noise.mean, "sd": noise.sd, "graphs": noise.graphs, "undefined": noise.undefined}
 
 
 def print_check(console: Console, study: Study, cost: Cost | None, *, database: str) -> None:
@@ -79,7 +79,8 @@ def _describe_cost(cost: Cost) -> dict[str, str]:
         lines["time"] += f", {_short(cost.total_s)} in total"
     if cost.note:
         lines["time"] = cost.note
-    measured = ", ".join(f"{one.name} {rounded(one.mean, 3)} ± {rounded(one.sd, 2)}" for one in cost.noise)
-    between = f" (mean and SD over {max(one.graphs for one in cost.noise)} graphs)" if cost.noise else ""
+    measured = ", ".join(map(str, cost.noise))
+    graphs = max((one.graphs + one.undefined for one in cost.noise), default=0)
+    between = f" (mean and SD over {graphs} graphs)" if cost.noise else ""
     lines["noise"] = "; ".join(text for text in (measured + between, cost.noise_note) if text)
     return lines
