@@ -75,9 +75,9 @@ def test_the_dwell_time_is_the_maximum_likelihood_of_durations_that_the_measurem
     """In 16 mean durations, total time / ends is 17/16 of the mean on average: E[1/n] of a Poisson number."""
     exact = hmm_dwell.with_options(states=3, min_ms=0.0, posterior=0.5)
     found = [
-        exact(one_state_at_a_time(3, seed=seed, duration_ms=4000, dwell_ms=250.0)).value for seed in range(60)
+        exact(one_state_at_a_time(3, seed=seed, duration_ms=4000, dwell_ms=250.0)).value for seed in range(30)
     ]
-    assert np.mean(found) / 250.0 == pytest.approx(17 / 16, abs=3 * np.std(found) / 250 / np.sqrt(60))
+    assert np.mean(found) / 250.0 == pytest.approx(17 / 16, abs=3 * np.std(found) / 250 / np.sqrt(30))
 
 
 def test_three_statistics_fit_the_model_once(monkeypatch):
