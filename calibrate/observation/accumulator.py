@@ -71,9 +71,8 @@ class Accumulator:
         self._last_interval = np.full(n, -1, dtype=np.int64)  # in steps, -1: none yet
         self._totals = np.zeros(n, dtype=np.int64)
         self._blocks = Blocks(dt_ms)
-        self._n = np.zeros(
-            (n, MOST_BLOCKS), dtype=np.int64
-        )  # intervals of each neuron that end in each block
+        # Intervals of each neuron that end in each block.
+        self._n = np.zeros((n, MOST_BLOCKS), dtype=np.int64)
         self._sums = {name: np.zeros((n, MOST_BLOCKS)) for name in ("sum", "sum_sq", "cv2", "lv", "lvr")}
         self._now = 0
         self._pieces: list[tuple[IntArray, IntArray]] | None = [] if keep_spikes else None

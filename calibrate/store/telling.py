@@ -6,7 +6,7 @@ so nothing is lost: a run makes the trials again.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence, Set
 
 from sqlalchemy import Connection, delete, func, select, update
 
@@ -30,10 +30,10 @@ def count_told(connection: Connection, study: str) -> int:
     return int(connection.execute(told).scalar_one())
 
 
-def read_untold(
-    connection: Connection, study: Study, number: int, candidates: Container[int]
-) -> list[Simulation]:
+def read_untold(connection: Connection, study: Study, number: int, candidates: Set[int]) -> list[Simulation]:
     """The simulations of these candidates of study `number` that no trial was told from, by candidate."""
+    if not candidates:  # as after nearly every batch
+        return []
     query = select(SIMULATION).where(SIMULATION.c.study == number, SIMULATION.c.trial.is_(None))
     rows = connection.execute(query.order_by(SIMULATION.c.candidate, SIMULATION.c.id)).all()
     return [
