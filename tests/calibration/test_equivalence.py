@@ -169,7 +169,7 @@ def test_a_shift_of_every_graph_is_seen():
 @pytest.mark.slow
 def test_the_looks_together_err_in_a_twentieth_of_cases_whatever_the_advice():
     assert sum(alpha_of(look) for look in range(1, 30)) == pytest.approx(0.05)
-    random, repeats, confirmed, at_once = np.random.default_rng(7), 1500, 0, 0
+    random, repeats, confirmed, at_once = np.random.default_rng(7), 1000, 0, 0
     for _ in range(repeats):
         d, look = random.normal(1.0, 1.0, size=24), 1  # the true difference is the margin
         at_once += compare_pairs(d, margin=1.0).p_equivalent < 0.05

@@ -156,7 +156,7 @@ def test_stronger_reinforcement_is_learnt_more():
             [
                 80.0 - w.mean(axis=0)[1]
                 for _, w in run(
-                    "genn", {**TRAINED, "reinforcement_rate": rate}, duration_ms=26_000.0, seeds=range(3)
+                    "genn", {**TRAINED, "reinforcement_rate": rate}, duration_ms=13_000.0, seeds=range(3)
                 )
             ]
         )
@@ -176,10 +176,10 @@ def test_nothing_is_learnt_without_reinforcement():
 @pytest.mark.genn
 @pytest.mark.slow
 def test_nest_and_genn_learn_alike():
-    """From 12 s of training: the weight that is lost, over four graphs in each."""
+    """From 6 s of training: the weight that is lost, over four graphs in each."""
     lost = {}
     for name in ("nest", "genn"):
-        found = run(name, TRAINED, duration_ms=13_000.0, seeds=range(4))
+        found = run(name, {**TRAINED, "training": 6000.0}, duration_ms=7000.0, seeds=range(4))
         lost[name] = np.array([80.0 - weights.mean(axis=0)[1] for _, weights in found])
     error = np.hypot(*(one.std(ddof=1) / np.sqrt(4) for one in lost.values()))
     assert abs(lost["nest"].mean() - lost["genn"].mean()) < 4 * error
