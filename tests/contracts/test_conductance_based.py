@@ -123,10 +123,14 @@ def arrivals(observation: Observation, values: Values, steps: int) -> tuple[np.n
 
 
 def leaky(p: Mapping[str, Any], arriving: np.ndarray, V: np.ndarray) -> Trains:
-    """Spike trains of leaky neurons by 40 Runge-Kutta steps of fourth order in each step."""
+    """Spike trains of leaky neurons by 40 Runge-Kutta steps of fourth order in each step.
+
+    Any of the parameters may be an array of shape (cells,).
+    """
+    cells = V.size
     reversal = np.array([[p["E_ex"]], [p["E_in"]], [p.get("E_sfa", 0.0)]])
     taus = np.array([[p["tau_syn_ex"]], [p["tau_syn_in"]], [p.get("tau_sfa", 1.0)]])
-    g, rest, found = np.zeros((3, CELLS)), np.zeros(CELLS, int), [[] for _ in range(CELLS)]  # type: ignore[var-annotated]
+    g, rest, found = np.zeros((3, cells)), np.zeros(cells, int), [[] for _ in range(cells)]  # type: ignore[var-annotated]
     h = DT / 40
     half = np.exp(-h / 2 / taus)
 
@@ -204,8 +208,12 @@ def test_leaky_neurons_spike_when_their_equations_say(model):
     values = {drive: driven(model, drive)[0] for drive in DRIVES}
     nest, double = (observed(name, model, values, 100.0) for name in ("nest", "genn"))
     single = observed("genn", model, values, 100.0, "single")
-    for drive in DRIVES:
-        right = leaky(driven(model, drive)[1], *arrivals(nest[drive], values[drive], 1000))
+    currents = np.repeat([driven(model, drive)[1]["I_e"] for drive in DRIVES], CELLS)
+    inputs, starts = zip(*(arrivals(nest[drive], values[drive], 1000) for drive in DRIVES), strict=True)
+    p = {**driven(model, "weak")[1], "I_e": currents}
+    expected = leaky(p, np.concatenate(inputs, axis=-1), np.concatenate(starts))
+    for number, drive in enumerate(DRIVES):
+        right = expected[number * CELLS : (number + 1) * CELLS]
         assert sum(map(len, right)) >= CELLS, drive
         assert trains(double[drive]) == trains(nest[drive]) == right, drive
         assert late(trains(single[drive]), right).max() <= 1
