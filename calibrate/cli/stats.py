@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,12 +16,12 @@ from calibrate.calibration.trials.averages import format_statistic
 from calibrate.calibration.trials.summary import finite
 from calibrate.cli.output import QuietOutput, print_line
 from calibrate.cli.tables.trials import print_notes
+from calibrate.cli.written_targets import format_objectives
 from calibrate.errors import CalibrateError
 from calibrate.objective import find_statistic
 from calibrate.objective.resampling import REPEATS, Measured, measure_recording
 from calibrate.objective.rounding import rounded
 from calibrate.observation.recording import Recording, read_recording
-from calibrate.study.rules.recorded_targets import ERRORS
 
 
 def stats(
@@ -62,7 +62,11 @@ def stats(
     ] = None,
     sampled: Annotated[
         bool,
-        typer.Option("--sampled", help="With --write: measure as many simulated neurons as were recorded."),
+        typer.Option(
+            "--sampled",
+            help="With --write: compute every statistic from as many simulated neurons as were recorded, not "
+            "only those that depend on it.",
+        ),
     ] = False,
     output: QuietOutput,
 ) -> None:
@@ -73,7 +77,7 @@ def stats(
     chosen = [find_statistic(name, folder=Path.cwd()) for name in statistic] if statistic else None
     rows = measure_recording(recording, chosen, repeats=repeats, block_ms=block_ms)
     if write is not None:
-        _write(write, "\n".join(_format_objectives(rows, path, recording if sampled else None)))
+        _write(write, "\n".join(format_objectives(rows, path, recording, sampled=sampled)))
     if output.as_json:
         output.emit(_as_json(path, recording, rows))
     else:
@@ -111,25 +115,6 @@ def _print(console: Console, path: Path, recording: Recording, rows: Sequence[Me
         table.add_row(row.statistic.name, value, error, Text(row.statistic.unit))
     console.print(table)
     print_notes(console, {row.statistic.name: row.estimate.note for row in rows})
-
-
-def _format_objectives(rows: Sequence[Measured], path: Path, sampled: Recording | None) -> Iterator[str]:
-    """Write objectives as lines of TOML; with `sampled`, for as many neurons as it has units."""
-    yield f"# Targets from {path.name}; a tolerance is {ERRORS:g} standard errors."
-    for row in rows:
-        if not (row.estimate.defined and row.error > 0) or row.estimate.lower_bound:
-            continue
-        unit = f"  # {row.statistic.unit}" if row.statistic.unit else ""
-        yield ""
-        yield "[[objectives]]"
-        yield f'statistic = "{row.statistic.name}"'
-        yield f"target = {row.estimate.value:.5g}{unit}"
-        yield f"tolerance = {ERRORS * row.error:.2g}"
-        yield f'source = "{path.name}"'
-        population = str(row.statistic.options.get("population"))
-        if sampled is not None and population in sampled.trains:
-            yield f"neurons = {len(sampled.trains[population])}"
-    yield ""
 
 
 def _write(path: Path, text: str) -> None:

@@ -89,5 +89,6 @@ def columns_of_study(study: Study) -> dict[str, Any]:
         "content": study.content,
         "text": study.text,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "taken": study.taken.as_json() if study.taken else None,
         "versions": {name: version for name, version in versions.items() if version is not None},
     }

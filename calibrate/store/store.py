@@ -16,10 +16,10 @@ from typing import Self
 import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, update
 
 from calibrate.calibration.search.optuna_trials import INDEX, UUID, Claim
-from calibrate.calibration.trials.rescored import RULE, SCORING, other_input
+from calibrate.calibration.trials.rescored import RULE, SCORING, is_older, other_input, other_targets
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import StoreError
@@ -90,7 +90,11 @@ class Store:
     @property
     def warnings(self) -> list[str]:
         """Warnings about the database, and about what is stored in it."""
-        found = (urls.warning(self._url), other_input(self._study) if self._older else None)
+        found = (
+            urls.warning(self._url),
+            other_targets(self._study, self._attributes),
+            other_input(self._study) if SCORING not in self._attributes else None,
+        )
         return [warning for warning in found if warning is not None]
 
     @property
@@ -363,6 +367,10 @@ class Store:
             with connections.writing(self._engine) as connection:
                 connection.execute(STUDY.insert().values(**columns_of_study(study)))
                 own_id = connection.execute(own).scalar_one()
+        if study.taken:  # an older version, which began it, did not store this
+            lacking = update(STUDY).where(STUDY.c.id == own_id, STUDY.c.taken.is_(None))
+            with connections.writing(self._engine) as connection:
+                connection.execute(lacking.values(taken=study.taken.as_json()))
         self._id: int = own_id
         if optuna_id is not None:
             self._optuna_study = optuna_id
@@ -374,7 +382,8 @@ class Store:
             self._optuna_study = self._optuna.create_new_study(directions, study.name)
             self._optuna.set_study_system_attr(self._optuna_study, METRIC_NAMES, list(values))
             self._optuna.set_study_system_attr(self._optuna_study, SCORING, RULE)
-        self._older = SCORING not in self._optuna.get_study_system_attrs(self._optuna_study)
+        self._attributes = self._optuna.get_study_system_attrs(self._optuna_study)
+        self._older = is_older(study, self._attributes)
         self._study_of_optuna = optuna.load_study(study_name=study.name, storage=self._optuna)
         self._coordinator = Coordinator(self._engine, self._id)
 

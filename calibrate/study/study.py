@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from calibrate.network import Model, Network, Stimulus
-from calibrate.objective import Constraint, Objective, Statistic
+from calibrate.objective import Constraint, Objective, Statistic, Value
 from calibrate.observation import Needs
 from calibrate.observation.recording import Recording
 from calibrate.simulation.jobs import Timing
@@ -28,6 +30,7 @@ from calibrate.study.file.sections import (
     StudyFile,
     ValidationSection,
 )
+from calibrate.study.from_files import FromFiles, Stored
 from calibrate.study.graph_numbers import Graphs, Purpose
 from calibrate.study.identity import digests_of_files, without_defaults
 from calibrate.study.rules import parameters
@@ -72,7 +75,11 @@ class Study:
     own : dict of str to object
         Models and statistics that were given as Python objects, by the names that the file has.
     recording : Recording or None
-        The recording that targets are taken from.
+        The recording that targets are taken from; None also if it is missing.
+    taken : FromFiles
+        What was taken from data files.
+    digests : dict of str to str
+        What its database knows of the SHA-256 of data files, which may then be missing.
 
     See Also
     --------
@@ -105,6 +112,8 @@ class Study:
     stimuli: tuple[Stimulus, ...] = ()
     own: Mapping[str, object] = field(default_factory=dict)
     recording: Recording | None = field(default=None, repr=False)
+    taken: FromFiles = field(default_factory=FromFiles, repr=False)
+    digests: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def folder(self) -> Path:
@@ -305,6 +314,34 @@ class Study:
         simulation = self.simulation.model_copy(update=changes)
         return replace(self, file=self.file.model_copy(update={"simulation": simulation}))
 
+    def began_with(self, stored: Stored) -> Study:
+        """Return the same study with the targets that it took from its recording when it began.
+
+        Parameters
+        ----------
+        stored : Stored
+            What its database knows of its data files.
+
+        Returns
+        -------
+        Study
+            The study.
+        """
+        was = {name: one for name, one in stored.taken.targets.items() if name in self.taken.targets}
+        objectives = tuple(replace(one, target=was.get(one.name, one.target)) for one in self.objectives)
+        return replace(
+            self,
+            objectives=objectives,
+            taken=stored.taken,
+            digests=stored.digests,
+            warnings=(*self.warnings, *_changes(was, self.taken.targets)),
+        )
+
+    @property
+    def stored(self) -> Stored:
+        """What its database knows of its data files."""
+        return Stored(digests=self.digests, taken=self.taken)
+
     @property
     def content(self) -> dict[str, Any]:
         """All that its results depend on, as JSON has it: not budget, storage, batch size or sources."""
@@ -341,7 +378,7 @@ class Study:
             "simulation": file.simulation.model_dump(mode="json", include=of_simulation),
             "objectives": objectives,
             "sampler": file.sampler.model_dump(mode="json"),
-            "files": digests_of_files(file, self.folder, self.own),
+            "files": digests_of_files(file, self.folder, self.own, self.digests),
         }
         normal: dict[str, Any] = json.loads(json.dumps(content))
         return normal
@@ -350,3 +387,13 @@ class Study:
     def digest(self) -> str:
         """SHA-256 of the content."""
         return hashlib.sha256(json.dumps(self.content, sort_keys=True).encode()).hexdigest()
+
+
+def _changes(was: Mapping[str, Value], now: Mapping[str, Value]) -> Iterator[str]:
+    """Say which targets of a recording are no longer what they were when the study began."""
+    for name, target in was.items():
+        if not np.allclose(target.ends, now[name].ends, rtol=1e-6, atol=0):
+            yield (
+                f"{name}: the study keeps the target that it began with, {target}; "
+                f"in the recording it now is {now[name]}"
+            )

@@ -1,13 +1,15 @@
 """Trials of studies that an older version began, with the scores that this version gives them.
 
-Version 0.2 and older averaged the losses of the graphs; now the loss is that of the mean. A study must not
-mix two scales, so the scores of such trials are computed again from their simulations wherever they are read.
+Version 0.2 and older averaged the losses of the graphs; now the loss is that of the mean. They did not store
+targets that they took from a recording, which may have other values and default tolerances now. A study must
+not mix two scales, so the scores of such trials are computed again from their simulations wherever they are
+read.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
@@ -16,12 +18,19 @@ from calibrate.calibration.trials.averages import scored
 from calibrate.calibration.trials.score import score, worst_violations
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.study import Study
+from calibrate.study.file.targets import RECORDING
 
 SCORING = "calibrate:scoring"
 """System attribute of a study in Optuna's tables: the rule by which its trials were scored."""
 
-RULE = 2
-"""The rule of this version; studies of older ones have no such attribute."""
+RULE = 3
+"""The rule of this version: 2 without targets that are stored with the study; none before losses of means."""
+
+
+def is_older(study: Study, attributes: Mapping[str, object]) -> bool:
+    """Whether a study with these system attributes was scored by a rule that gives it other scores."""
+    rule = attributes.get(SCORING)
+    return not isinstance(rule, int) or rule < (RULE if study.taken.targets else 2)
 
 
 def rescored(study: Study, trial: FrozenTrial, simulations: Sequence[Simulation]) -> FrozenTrial:
@@ -43,6 +52,20 @@ def rescored(study: Study, trial: FrozenTrial, simulations: Sequence[Simulation]
         other = create_trial(value=0.0, constraints=dict(result.violations))
         found.system_attrs = {**trial.system_attrs, **other.system_attrs}
     return found
+
+
+def other_targets(study: Study, attributes: Mapping[str, object]) -> str | None:
+    """A warning if an older version took targets or distributions from the recording: it stored none."""
+    if attributes.get(SCORING) == RULE:
+        return None
+    sections = zip(study.objectives, study.file.objectives, strict=True)
+    apart = [objective.name for objective, section in sections if section.distribution == RECORDING]
+    found = []
+    if study.taken.targets:
+        found.append("its targets from the recording are measured again, and its trials scored by them")
+    if apart:
+        found.append(f"the distances of {', '.join(apart)} in its trials stay as that version computed them")
+    return f"an older version began this study: {'; '.join(found)}" if found else None
 
 
 def other_input(study: Study) -> str | None:

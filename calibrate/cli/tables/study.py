@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -49,6 +49,7 @@ def print_check(console: Console, study: Study, cost: Cost | None, *, database: 
         "model": study.file.model.name,
         "free": ", ".join(study.space) or "nothing",
         "objectives": ", ".join(objective.name for objective in study.objectives),
+        "recorded": "; ".join(_recorded(study)),
         "constraints": ", ".join(constraint.name for constraint in study.constraints),
         "stages": ", then ".join(f"{stage.warmup_ms + stage.duration_ms:g} ms" for stage in study.stages),
         "sampler": study.sampler.name,
@@ -61,6 +62,15 @@ def print_check(console: Console, study: Study, cost: Cost | None, *, database: 
     for name, value in lines.items():
         if value:
             print_line(console, f"  {name:<12}{value}")
+
+
+def _recorded(study: Study) -> Iterator[str]:
+    """The targets that come from the recording, with where their default tolerances come from."""
+    for objective in study.objectives:
+        target = study.taken.targets.get(objective.name)
+        if target is not None:
+            note = f" ({target.note})" if target.note else ""
+            yield f"{objective.name} {f'{target} {objective.statistic.unit}'.strip()}{note}"
 
 
 def _short(seconds: float) -> str:

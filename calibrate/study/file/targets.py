@@ -39,7 +39,7 @@ class ObjectiveSection(StatisticSection):
     target: float | Literal["recording"] | None = Field(
         default=None,
         description='the value to reach, in the unit of the statistic; or "recording": its value in the '
-        "recording, with twice its standard error as the default tolerance",
+        "recording",
     )
     interval: list[float] | None = Field(
         default=None,
@@ -59,7 +59,8 @@ class ObjectiveSection(StatisticSection):
     )
     tolerance: Positive | None = Field(
         default=None,
-        description="largest deviation that meets the target; required unless the target is a recording",
+        description="largest deviation that meets the target; required unless the target is a recording: then "
+        "two standard errors, of the recording or of one trial (`standard_error`), whichever is larger",
     )
     loss: Literal["squared", "robust"] = Field(
         default="squared",
@@ -67,7 +68,8 @@ class ObjectiveSection(StatisticSection):
     )
     neurons: Several | None = Field(
         default=None,
-        description="compute it from this many random neurons of each population, as many as were recorded",
+        description="compute it from this many random neurons of each population (of its `clusters`), as "
+        "many as were recorded",
     )
     samples: Several = Field(
         default=20,
