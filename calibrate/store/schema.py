@@ -45,7 +45,7 @@ STUDY = Table(
     Column("text", Text, nullable=False),  # the study file, without the password of its database
     Column("created", String(40), nullable=False),
     Column("versions", JSON, nullable=False),
-    Column("taken", JSON),  # targets and distributions from data files, see FromFiles; null: none
+    Column("taken", JSON(none_as_null=True)),  # from data files, see FromFiles; null: none
 )
 
 SIMULATION = Table(

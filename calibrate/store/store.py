@@ -16,10 +16,10 @@ from typing import Self
 import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, select
 
 from calibrate.calibration.search.optuna_trials import INDEX, UUID, Claim
-from calibrate.calibration.trials.rescored import RULE, SCORING, is_older, other_input, other_targets
+from calibrate.calibration.trials.rescored import RULE, SCORING, is_older, warnings_of_older
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import StoreError
@@ -40,7 +40,7 @@ from calibrate.store.connections import retry
 from calibrate.store.coordinators import Coordinator
 from calibrate.store.integrity import check_trials
 from calibrate.store.reader import Reader
-from calibrate.store.rows import columns_of, columns_of_study
+from calibrate.store.rows import columns_of, columns_of_study, keep_taken
 from calibrate.store.schema import SIMULATION, STUDY
 from calibrate.store.study_names import refusal
 from calibrate.study import Study, differences
@@ -90,11 +90,7 @@ class Store:
     @property
     def warnings(self) -> list[str]:
         """Warnings about the database, and about what is stored in it."""
-        found = (
-            urls.warning(self._url),
-            other_targets(self._study, self._attributes),
-            other_input(self._study) if SCORING not in self._attributes else None,
-        )
+        found = (urls.warning(self._url), *warnings_of_older(self._study, self._attributes))
         return [warning for warning in found if warning is not None]
 
     @property
@@ -367,10 +363,7 @@ class Store:
             with connections.writing(self._engine) as connection:
                 connection.execute(STUDY.insert().values(**columns_of_study(study)))
                 own_id = connection.execute(own).scalar_one()
-        if study.taken:  # an older version, which began it, did not store this
-            lacking = update(STUDY).where(STUDY.c.id == own_id, STUDY.c.taken.is_(None))
-            with connections.writing(self._engine) as connection:
-                connection.execute(lacking.values(taken=study.taken.as_json()))
+        keep_taken(self._engine, own_id, study)
         self._id: int = own_id
         if optuna_id is not None:
             self._optuna_study = optuna_id

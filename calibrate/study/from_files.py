@@ -54,9 +54,6 @@ class FromFiles:
         units, duration_ms = (recording.units, recording.duration_ms) if recording else (0, 0.0)
         return cls(targets=targets, distributions=few, units=units, duration_ms=duration_ms)
 
-    def __bool__(self) -> bool:
-        return bool(self.targets or self.distributions or self.units)
-
     def as_json(self) -> dict[str, Any]:
         """Return it as it is stored."""
         return {

@@ -26,7 +26,7 @@ from calibrate.study.python_objects import plain
 from calibrate.study.rules import common as checks
 from calibrate.study.rules import parameters, recorded_clusters, refractoriness, symmetry, targets, tolerances
 from calibrate.study.rules.closed_loop import check_loop
-from calibrate.study.rules.recorded_targets import recorded
+from calibrate.study.rules.recorded_targets import Recorded, recorded
 from calibrate.study.rules.stimuli import stimuli as stimuli_of
 from calibrate.study.space import Range, Space
 from calibrate.study.study import Study
@@ -284,9 +284,12 @@ def _check(
         recording=recording.recording,
         digests=stored.digests if stored else {},
     )
-    if problems.found:
-        return study
-    taken = recording.taken(objectives, file.objectives)
+    return study if problems.found else _completed(study, recording)
+
+
+def _completed(study: Study, recording: Recorded) -> Study:
+    """The study without problems, with its warnings and what it has taken from its recording."""
+    taken = recording.taken(study.objectives, study.file.objectives)
     return replace(study, taken=taken, warnings=tuple(_warnings(study)))
 
 

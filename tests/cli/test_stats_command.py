@@ -83,3 +83,54 @@ def test_what_cannot_be_done_is_one_line(capsys, arguments, message):
     assert err.startswith("error: ")
     assert message in err
     assert err.count("\n") == 1
+
+
+def written_of(tmp_path: Path, *arguments: str) -> tuple[list[dict[str, object]], str]:
+    """The objectives that `calibrate stats --write` writes, and the text."""
+    assert execute(["stats", *arguments, "--repeats", "5", "--write", "written.toml"]) == 0
+    text = (tmp_path / "written.toml").read_text()
+    return tomllib.loads(text).get("objectives", []), text
+
+
+def test_what_depends_on_the_number_of_units_is_written_for_as_many_neurons(tmp_path):
+    names = ["rate_E", "synchrony_E", "correlation_E"]
+    aims, text = written_of(tmp_path, "units.csv", *(f"--statistic={name}" for name in names))
+    assert [one["statistic"] for one in aims] == names
+    assert [one.get("neurons") for one in aims] == [None, 20, None]
+    # Without clusters, the population is one group, whatever the network has.
+    assert [one.get("options") for one in aims] == [None, {"scope": "all"}, {"scope": "all"}]
+    assert "left out" not in text
+
+
+def test_clusters_that_were_recorded_are_written(tmp_path):
+    rows = (tmp_path / "units.csv").read_text().splitlines()
+    labelled = [rows[0] + ",cluster", *(f"{row},{int(row.split(',')[1]) // 10}" for row in rows[1:])]
+    (tmp_path / "labelled.csv").write_text("\n".join(labelled) + "\n")
+    aims, _ = written_of(tmp_path, "labelled.csv", "--statistic", "synchrony_E")
+    assert (aims[0]["clusters"], aims[0]["neurons"], "options" in aims[0]) == ([0, 1], 20, False)
+
+
+@pytest.mark.parametrize(
+    ("units", "statistic", "reason"),
+    [
+        (1, "synchrony_E", "it takes several units"),
+        (20, "locking_E", "chance alone explains it, since it gives 0.17"),
+        (20, "silent_fraction_E", "it is the same in every part of the recording"),
+        (20, "switching_rate", "it needs the cluster of each unit"),
+        (1, "correlation_E", "there is no pair of neurons in one cluster"),
+    ],
+)
+def test_what_is_no_target_is_left_out_with_the_reason(tmp_path, units, statistic, reason):
+    written(tmp_path / "few.csv", trains(units, rate_hz=25.0))
+    aims, text = written_of(tmp_path, "few.csv", "--statistic", statistic)
+    assert aims == []
+    assert f"# {statistic} is left out: {reason}" in text
+
+
+def test_what_it_writes_is_what_the_study_takes_by_default(tmp_path):
+    aims, _ = written_of(tmp_path, "units.csv", "--statistic", "rate_E")
+    keys = {"statistic": "rate_E", "target": "recording"}
+    study = read_study(write_study(tmp_path, recording={"file": "units.csv"}, objectives=[keys]))
+    target = study.objectives[0].target
+    assert target.value == pytest.approx(aims[0]["target"], rel=0.01)
+    assert len(str(target.tolerance)) <= 6

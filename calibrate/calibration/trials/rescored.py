@@ -54,6 +54,11 @@ def rescored(study: Study, trial: FrozenTrial, simulations: Sequence[Simulation]
     return found
 
 
+def warnings_of_older(study: Study, attributes: Mapping[str, object]) -> tuple[str | None, str | None]:
+    """Warnings of what older versions did otherwise, if one began a study with these system attributes."""
+    return other_targets(study, attributes), None if SCORING in attributes else other_input(study)
+
+
 def other_targets(study: Study, attributes: Mapping[str, object]) -> str | None:
     """A warning if an older version took targets or distributions from the recording: it stored none."""
     if attributes.get(SCORING) == RULE:

@@ -59,7 +59,7 @@ class ObjectiveSection(StatisticSection):
     )
     tolerance: Positive | None = Field(
         default=None,
-        description="largest deviation that meets the target; required unless the target is a recording: then "
+        description="largest deviation that meets the target; required unless the target is recorded: then "
         "two standard errors, of the recording or of one trial (`standard_error`), whichever is larger",
     )
     loss: Literal["squared", "robust"] = Field(
