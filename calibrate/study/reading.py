@@ -24,9 +24,15 @@ from calibrate.study.file.sections import DerivedParameter, FreeParameter, Study
 from calibrate.study.file.toml_tables import read_tables
 from calibrate.study.python_objects import plain
 from calibrate.study.rules import common as checks
-from calibrate.study.rules import parameters, refractoriness, symmetry, targets, tolerances
+from calibrate.study.rules import (
+    parameters,
+    recorded_targets,
+    refractoriness,
+    symmetry,
+    targets,
+    tolerances,
+)
 from calibrate.study.rules.closed_loop import check_loop
-from calibrate.study.rules.recorded_targets import recorded
 from calibrate.study.rules.stimuli import stimuli as stimuli_of
 from calibrate.study.space import Range, Space
 from calibrate.study.study import Study
@@ -288,7 +294,7 @@ def _check(
     network = parameters.check_model_rules(problems, model, fixed, space, derived, file.simulation.dt_ms)
     if network is None:
         return None
-    recording = recorded(problems, file.recording, folder)
+    recording = recorded_targets.recorded(problems, file.recording, folder, file.simulation.duration_ms)
     objectives = targets.objectives(problems, file.objectives, network, recording, own)
     constraints = targets.constraints(problems, file.constraints, network, folder, own)
     targets.check_names(problems, objectives, constraints)
@@ -324,6 +330,7 @@ def _warnings(study: Study) -> Iterator[str]:
     """What a valid study may not intend."""
     yield from symmetry.warnings(study.model, study.parameters, study.space)
     values = study.model.values(study.network, study.parameters(parameters.middle(study.space)))
+    yield from recorded_targets.warnings(study.recording, study.file.objectives, study.simulation.duration_ms)
     yield from refractoriness.warnings(study.network, values, study.simulation.dt_ms)
 
 

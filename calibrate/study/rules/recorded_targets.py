@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +11,10 @@ from numpy.typing import NDArray
 
 from calibrate.errors import ObjectiveError, RecordingError
 from calibrate.objective import Statistic, Value
-from calibrate.objective.resampling import measure_recording
+from calibrate.objective.resampling import estimate_recording, measure_recording
 from calibrate.observation.recording import Recording, read_recording
 from calibrate.study.file.problems import Problems
-from calibrate.study.file.targets import RECORDING, RecordingSection
+from calibrate.study.file.targets import RECORDING, ObjectiveSection, RecordingSection
 from calibrate.study.rules.common import attempt
 
 # Default tolerance of a target from a recording, in standard errors.
@@ -25,14 +26,16 @@ class Recorded:
     """The data that objectives can compare with.
 
     recording  that of [recording]; None if there is none, or if it has a problem
+    piece_ms   length of the simulations: the recording is measured in pieces as long
     """
 
     folder: Path
     recording: Recording | None
+    piece_ms: float
 
     def target(self, statistic: Statistic, tolerance: float | None, source: str) -> Value:
         """Return the value of the statistic in the recording. Raises ObjectiveError, RecordingError."""
-        (measured,) = measure_recording(self._require_recording(), [statistic])
+        (measured,) = measure_recording(self._require_recording(), [statistic], piece_ms=self.piece_ms)
         estimate, error = measured.estimate, measured.error
         if not estimate.defined or estimate.lower_bound:
             why = estimate.note or "it is undefined"
@@ -49,8 +52,7 @@ class Recorded:
             return np.array(given, dtype=float)
         if given != RECORDING:
             return _numbers(self.folder / given)
-        observation = self._require_recording().observe(**statistic.needs.widths)
-        sample = statistic(observation).sample
+        sample = estimate_recording(self._require_recording(), statistic, self.piece_ms).sample
         if sample is None or not sample.size:
             raise ObjectiveError(f"{statistic.name} has no distribution in the recording")
         return sample
@@ -61,7 +63,7 @@ class Recorded:
         return self.recording
 
 
-def recorded(problems: Problems, section: RecordingSection | None, folder: Path) -> Recorded:
+def recorded(problems: Problems, section: RecordingSection | None, folder: Path, piece_ms: float) -> Recorded:
     """Return the data that objectives can compare with; add a problem if the recording cannot be read."""
     recording = None
     if section is not None:
@@ -76,7 +78,21 @@ def recorded(problems: Problems, section: RecordingSection | None, folder: Path)
                 duration_ms=section.duration_ms,
             ),
         )
-    return Recorded(folder, recording)
+    return Recorded(folder, recording, piece_ms)
+
+
+def warnings(
+    recording: Recording | None, objectives: Sequence[ObjectiveSection], duration_ms: float
+) -> Iterator[str]:
+    """Yield one line if a recording that objectives compare with is shorter than their simulations."""
+    compared = any(RECORDING in (one.target, one.distribution) for one in objectives)
+    if recording is None or not compared or recording.longest_ms >= duration_ms:
+        return
+    yield (
+        f"the recording has at most {recording.longest_ms / 1000:g} s without a gap, but simulations last "
+        f"{duration_ms / 1000:g} s: statistics that depend on the length of the measurement, such as the "
+        "Fano factor, are compared as if it did not matter; shorten [simulation] duration_ms"
+    )
 
 
 def _numbers(path: Path) -> NDArray[np.float64]:
