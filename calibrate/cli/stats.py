@@ -21,7 +21,7 @@ from calibrate.objective import find_statistic
 from calibrate.objective.resampling import REPEATS, Measured, measure_recording
 from calibrate.objective.rounding import rounded
 from calibrate.observation.pieces import Piece, in_words
-from calibrate.observation.recording import Recording, read_recording
+from calibrate.observation.recording import Recording, division, read_recording
 from calibrate.study.file.sections import SimulationSection
 from calibrate.study.rules.recorded_targets import ERRORS
 
@@ -91,7 +91,7 @@ def stats(
     if piece_ms is None and write is not None:
         piece_ms = DURATION_MS
     rows = measure_recording(recording, chosen, repeats=repeats, piece_ms=piece_ms, block_ms=block_ms)
-    pieces = recording.divide(piece_ms)
+    pieces = division(recording, piece_ms)
     if write is not None:
         source = f"{path.name}, {in_words(pieces)}"
         _write(write, "\n".join(_format_objectives(rows, source, recording if sampled else None)))

@@ -14,7 +14,7 @@ from calibrate.objective.panel import measure
 from calibrate.objective.statistics import Statistic
 from calibrate.observation import Needs
 from calibrate.observation.pieces import Piece
-from calibrate.observation.recording import Recording
+from calibrate.observation.recording import Recording, part_of
 from calibrate.observation.trains import RESOLUTION_MS
 
 FloatArray = NDArray[np.float64]
@@ -47,7 +47,7 @@ class Sample:
     ) -> None:
         self._pieces, self._statistics = pieces, statistics
         self._widths = Needs.merge(statistic.needs for statistic in statistics).widths
-        self._parts = [recording.part(piece) if piece.n_units else None for piece in pieces]
+        self._parts = [part_of(recording, piece) if piece.n_units else None for piece in pieces]
         self._of_pieces = [self._measure(part) for part in self._parts]
         self._weight = np.array([[_weight(piece, one) for one in statistics] for piece in pieces])
         # Without any other piece, a lower bound says nothing of how much the value varies.

@@ -16,7 +16,7 @@ from calibrate.objective.panel import panel
 from calibrate.objective.piecewise import FEWEST_BLOCKS, MOST_BLOCKS, Sample, blocks_of
 from calibrate.objective.statistics import Statistic
 from calibrate.observation.pieces import Piece
-from calibrate.observation.recording import Recording
+from calibrate.observation.recording import Recording, clusters_of, division
 
 REPEATS = 50
 
@@ -135,7 +135,7 @@ def measure_recording(
     (1.0, True)
     """
     chosen = panel(recording.layout) if statistics is None else statistics
-    pieces = recording.divide(piece_ms)
+    pieces = division(recording, piece_ms)
     blocks, length_ms = blocks_of(pieces, chosen, block_ms)
     if len(blocks) < FEWEST_BLOCKS:
         total_s = sum(piece.duration_ms for piece in pieces) / 1000
@@ -175,7 +175,7 @@ def measure_recording(
 
 def estimate_recording(recording: Recording, statistic: Statistic, piece_ms: float | None = None) -> Estimate:
     """Compute a statistic of a recording as `measure_recording` does, without its standard error."""
-    return Sample(recording, recording.divide(piece_ms), [statistic]).estimates[0]
+    return Sample(recording, division(recording, piece_ms), [statistic]).estimates[0]
 
 
 def _variances(whole: FloatArray, without: FloatArray, shares: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -209,7 +209,7 @@ def _lasting(
     def halves() -> list[Sample]:
         return [
             Sample(recording, [piece.of_units(half) for piece in few], statistics)
-            for half in recording.halves(random)
+            for half in _halves(recording, random)
         ]
 
     one, other = halves()
@@ -222,6 +222,22 @@ def _lasting(
     # Halves differ by twice the error of the whole.
     lasting = np.maximum((np.array(between) ** 2).mean(axis=0) - both, 0.0) / 4
     return np.where(np.isfinite(lasting) & (defined == 1), lasting, 0.0)
+
+
+def _halves(
+    recording: Recording, random: np.random.Generator
+) -> tuple[dict[str, NDArray[np.int64]], dict[str, NDArray[np.int64]]]:
+    """Divide the units of each cluster at random; a population of a single unit is in both halves."""
+    first: dict[str, NDArray[np.int64]] = {}
+    second: dict[str, NDArray[np.int64]] = {}
+    for population, trains in recording.trains.items():
+        cluster = clusters_of(recording, population)
+        # Sorted by cluster, in random order within each, every second unit goes to the same half.
+        order = np.lexsort((random.random(cluster.size), cluster))
+        odd = int(random.integers(2))
+        halves = (order[odd::2], order[1 - odd :: 2]) if len(trains) > 1 else (order, order)
+        first[population], second[population] = (np.sort(half) for half in halves)
+    return first, second
 
 
 # Their names before they stated more than a bootstrap over time.

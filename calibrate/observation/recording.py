@@ -130,40 +130,6 @@ class Recording:
                 )
         return layout_of(sizes)
 
-    def divide(self, length_ms: float | None = None) -> list[Piece]:
-        """The times and units of `pieces`."""
-        return (divide(self.observed, length_ms) if length_ms else []) or divide(self.observed, None)
-
-    def part(self, piece: Piece) -> Recording:
-        """The recording of a piece alone."""
-        limits = np.array([piece.start_ms, piece.stop_ms]) + RESOLUTION_MS / 2
-        trains, clusters = {}, {}
-        for name, numbers in piece.units.items():
-            every = self.trains[name]
-            ends = [np.searchsorted(every[unit], limits, side="right") for unit in numbers]
-            trains[name] = [every[unit][a:b] for unit, (a, b) in zip(numbers, ends, strict=True)]
-            cluster = self._cluster(name)
-            clusters[name] = np.bincount(cluster[numbers], minlength=cluster.max(initial=-1) + 1).tolist()
-        return Recording(trains=trains, clusters=clusters, start_ms=piece.start_ms, stop_ms=piece.stop_ms)
-
-    def _cluster(self, population: str) -> NDArray[np.int64]:
-        """The number of the cluster of each unit of a population."""
-        sizes = self.clusters.get(population, [len(self.trains[population])])
-        return np.repeat(np.arange(len(sizes)), sizes)
-
-    def halves(self, random: np.random.Generator) -> tuple[dict[str, NDArray[np.int64]], ...]:
-        """The numbers of random halves of the units of each cluster; a single unit is in both halves."""
-        found: tuple[dict[str, NDArray[np.int64]], ...] = ({}, {})
-        for name, units in self.trains.items():
-            cluster = self._cluster(name)
-            # Sorted by cluster, in random order within each, every second unit goes to the same half.
-            order = np.lexsort((random.random(cluster.size), cluster))
-            odd = int(random.integers(2))
-            halves = (order[odd::2], order[1 - odd :: 2]) if len(units) > 1 else (order, order)
-            for half, numbers in zip(found, halves, strict=True):
-                half[name] = np.sort(numbers)
-        return found
-
     def pieces(self, length_ms: float | None = None) -> list[Recording]:
         """Divide the recording into pieces without gaps, each of the units that were observed throughout it.
 
@@ -193,7 +159,7 @@ class Recording:
         >>> [(piece.stop_ms, piece.units) for piece in recording.pieces(300.0)]
         [(300.0, 2), (600.0, 1), (900.0, 1)]
         """
-        return [self.part(piece) for piece in self.divide(length_ms)]
+        return [part_of(self, piece) for piece in division(self, length_ms)]
 
     def observe(self, *, bin_ms: float = BIN_MS, window_ms: float = WINDOW_MS) -> Observation:
         """Make the observation of the recording; a last part shorter than a bin is left out.
@@ -241,6 +207,31 @@ class Recording:
         )
 
 
+def division(recording: Recording, length_ms: float | None) -> list[Piece]:
+    """The times and the units of the pieces of a recording, as `Recording.pieces` describes them."""
+    of_length = divide(recording.observed, length_ms) if length_ms else []
+    return of_length or divide(recording.observed, None)
+
+
+def part_of(recording: Recording, piece: Piece) -> Recording:
+    """The recording of a piece alone."""
+    limits = np.array([piece.start_ms, piece.stop_ms]) + RESOLUTION_MS / 2
+    trains, clusters = {}, {}
+    for name, numbers in piece.units.items():
+        every = recording.trains[name]
+        ends = [np.searchsorted(every[unit], limits, side="right") for unit in numbers]
+        trains[name] = [every[unit][a:b] for unit, (a, b) in zip(numbers, ends, strict=True)]
+        cluster = clusters_of(recording, name)
+        clusters[name] = np.bincount(cluster[numbers], minlength=cluster.max(initial=-1) + 1).tolist()
+    return Recording(trains=trains, clusters=clusters, start_ms=piece.start_ms, stop_ms=piece.stop_ms)
+
+
+def clusters_of(recording: Recording, population: str) -> NDArray[np.int64]:
+    """The number of the cluster of each unit of a population."""
+    sizes = recording.clusters.get(population, [len(recording.trains[population])])
+    return np.repeat(np.arange(len(sizes)), sizes)
+
+
 def read_recording(
     path: Path | str,
     *,
@@ -257,7 +248,9 @@ def read_recording(
     population : str
         Name of the population of all units if the file gives none.
     start_ms : float, ms, optional
-        The analysed interval begins after this; by default as the file says, else at 0.
+        The analysed interval begins after this. By default as the file says, else at 0; but at the first
+        spike if that is before 0, or if the time before it is longer than any later silence of all units:
+        then the clock did not start with the recording.
     duration_ms : float, ms, optional
         Length of the analysed interval; by default up to where the file says, else up to the last spike.
 

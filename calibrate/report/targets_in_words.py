@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from calibrate.objective import Objective, Value
 from calibrate.objective.rounding import rounded
 from calibrate.observation.pieces import in_words
+from calibrate.observation.recording import division
 from calibrate.report.prose import count, enumerated
 from calibrate.study import Study
 from calibrate.study.file.targets import RECORDING, ObjectiveSection
@@ -72,7 +73,7 @@ def _recording(study: Study) -> str:
     section, recording = study.file.recording, study.recording
     assert section is not None  # a target from it was accepted
     assert recording is not None
-    pieces = in_words(recording.divide(study.simulation.duration_ms))
+    pieces = in_words(division(recording, study.simulation.duration_ms))
     return (
         f"the recording {section.file} ({count(recording.units, 'unit').lower()}, "
         f"{recording.duration_ms / 1000:g} s; measured in {pieces})"

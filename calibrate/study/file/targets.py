@@ -39,7 +39,8 @@ class ObjectiveSection(StatisticSection):
     target: float | Literal["recording"] | None = Field(
         default=None,
         description='the value to reach, in the unit of the statistic; or "recording": its value in the '
-        "recording, with twice its standard error as the default tolerance",
+        "recording, in pieces as long as a simulation, with twice its standard error as the default "
+        "tolerance",
     )
     interval: list[float] | None = Field(
         default=None,
@@ -96,7 +97,9 @@ class RecordingSection(Section):
         default="E", min_length=1, description="population of the units, if the file does not name it"
     )
     start_ms: float | None = Field(
-        default=None, description="start of the analysed interval (ms; default: its start)"
+        default=None,
+        description="start of the analysed interval (ms; default: that of the file; if it names none, 0, or "
+        "the first spike if the clock started earlier or later)",
     )
     duration_ms: Duration | None = Field(
         default=None, description="length of the analysed interval (ms; default: to its end)"
