@@ -21,7 +21,11 @@ from calibrate.errors import CalibrateError
 from calibrate.objective import find_statistic
 from calibrate.objective.resampling import REPEATS, Measured, measure_recording
 from calibrate.objective.rounding import rounded
-from calibrate.observation.recording import Recording, read_recording
+from calibrate.observation.pieces import Piece, in_words
+from calibrate.observation.recording import Recording, division, read_recording
+from calibrate.study.file.sections import SimulationSection
+
+DURATION_MS = float(SimulationSection.model_fields["duration_ms"].default)
 
 
 def stats(
@@ -39,12 +43,25 @@ def stats(
     ] = "E",
     start_ms: Annotated[
         float | None,
-        typer.Option(metavar="MS", help="Start of the analysed interval (default: that of the recording)."),
+        typer.Option(
+            metavar="MS",
+            help="Start of the analysed interval (default: that of the file; if it names none, 0, or the "
+            "first spike if the clock started earlier or later).",
+        ),
     ] = None,
     duration_ms: Annotated[
         float | None,
         typer.Option(
             metavar="MS", help="Length of the analysed interval (default: to the end of the recording)."
+        ),
+    ] = None,
+    piece_ms: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MS",
+            min=0.001,
+            help="Measure in pieces as long as the simulations to compare with (default: as long as there is "
+            f"no gap; with --write {DURATION_MS:g}, the default duration_ms of a study).",
         ),
     ] = None,
     block_ms: Annotated[
@@ -75,37 +92,56 @@ def stats(
         raise CalibrateError(f"{write} already exists: name another file")
     recording = read_recording(path, population=population, start_ms=start_ms, duration_ms=duration_ms)
     chosen = [find_statistic(name, folder=Path.cwd()) for name in statistic] if statistic else None
-    rows = measure_recording(recording, chosen, repeats=repeats, block_ms=block_ms)
+    if piece_ms is None and write is not None:
+        piece_ms = DURATION_MS
+    rows = measure_recording(recording, chosen, repeats=repeats, piece_ms=piece_ms, block_ms=block_ms)
+    pieces = division(recording, piece_ms)
     if write is not None:
-        _write(write, "\n".join(format_objectives(rows, path, recording, sampled=sampled)))
+        source = f"{path.name}, {in_words(pieces)}"
+        _write(write, "\n".join(format_objectives(rows, source, recording, sampled=sampled)))
     if output.as_json:
-        output.emit(_as_json(path, recording, rows))
+        output.emit(_as_json(path, recording, pieces, rows))
     else:
-        _print(output.console, path, recording, rows)
+        _print(output.console, path, recording, pieces, rows)
     if write is not None:
         output.say(f"Objectives: {write}")
 
 
-def _as_json(path: Path, recording: Recording, rows: Sequence[Measured]) -> dict[str, Any]:
+def _as_json(
+    path: Path, recording: Recording, pieces: Sequence[Piece], rows: Sequence[Measured]
+) -> dict[str, Any]:
     return {
         "recording": str(path),
         "units": recording.units,
+        "start_ms": recording.start_ms,
         "duration_ms": recording.duration_ms,
+        "pieces": [
+            {"start_ms": piece.start_ms, "duration_ms": piece.duration_ms, "units": piece.n_units}
+            for piece in pieces
+        ],
         "statistics": {
             row.statistic.name: {
                 "value": finite(row.estimate.value),
                 "error": finite(row.error),
                 "unit": row.statistic.unit,
                 "support": finite(row.estimate.support),
-                "note": row.estimate.note,
+                "note": "; ".join(filter(None, (row.estimate.note, row.note))),
             }
             for row in rows
         },
     }
 
 
-def _print(console: Console, path: Path, recording: Recording, rows: Sequence[Measured]) -> None:
-    print_line(console, f"{path}: {recording.units} units, {recording.duration_ms / 1000:g} s")
+def _print(
+    console: Console, path: Path, recording: Recording, pieces: Sequence[Piece], rows: Sequence[Measured]
+) -> None:
+    start_s, stop_s = recording.start_ms / 1000, recording.stop_ms / 1000
+    heading = f"{path}: {recording.units} units, {recording.duration_ms / 1000:g} s"
+    print_line(console, f"{heading} (from {start_s:.10g} to {stop_s:.10g} s)")
+    held = sum(piece.n_units * piece.duration_ms for piece in pieces) / recording.observed_ms
+    if len(pieces) > 1 or held < 0.999:
+        rest = f"; {100 * (1 - held):.2g} % of the observed time is in none" if held < 0.999 else ""
+        print_line(console, f"Measured in {in_words(pieces)}{rest}")
     table = Table()
     for column in ("statistic", "value", "error", "unit"):
         table.add_column(column, justify="right" if column in ("value", "error") else "left")
@@ -115,6 +151,9 @@ def _print(console: Console, path: Path, recording: Recording, rows: Sequence[Me
         table.add_row(row.statistic.name, value, error, Text(row.statistic.unit))
     console.print(table)
     print_notes(console, {row.statistic.name: row.estimate.note for row in rows})
+    for note in dict.fromkeys(row.note for row in rows if row.note):
+        noted = [row.statistic.name for row in rows if row.note == note]
+        print_notes(console, {"all" if len(noted) == len(rows) > 1 else ", ".join(noted): note})
 
 
 def _write(path: Path, text: str) -> None:

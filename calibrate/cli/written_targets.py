@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from calibrate.objective import Statistic
 from calibrate.objective.resampling import Measured
@@ -18,23 +17,24 @@ from calibrate.study.rules.recorded_targets import (
 
 
 def format_objectives(
-    rows: Sequence[Measured], path: Path, recording: Recording, *, sampled: bool = False
+    rows: Sequence[Measured], source: str, recording: Recording, *, sampled: bool = False
 ) -> Iterator[str]:
     """Write objectives as lines of TOML, with a comment for each statistic that is no target.
 
     sampled  compute all from as many simulated neurons as were recorded, not only those that depend on it
     """
-    yield f"# Targets from {path.name}; a tolerance is {ERRORS:g} standard errors."
+    yield f"# Targets from {source}; a tolerance is {ERRORS:g} standard errors."
+    yield "# They are for simulations as long as a piece: [simulation] duration_ms."
     for row in rows:
         yield ""
         if reason := why_no_target(row, recording):
             yield f"# {row.statistic.name} is left out: {' '.join(reason.split())}."
         else:
-            yield from _format_objective(row, path, recording, sampled=sampled)
+            yield from _format_objective(row, source, recording, sampled=sampled)
     yield ""
 
 
-def _format_objective(row: Measured, path: Path, recording: Recording, *, sampled: bool) -> Iterator[str]:
+def _format_objective(row: Measured, source: str, recording: Recording, *, sampled: bool) -> Iterator[str]:
     statistic, population = row.statistic, str(row.statistic.options.get("population"))
     unit = f"  # {statistic.unit}" if statistic.unit else ""
     yield "[[objectives]]"
@@ -45,7 +45,7 @@ def _format_objective(row: Measured, path: Path, recording: Recording, *, sample
         yield f"clusters = {list(range(n_clusters(recording, population)))}  # as many as were recorded"
     yield f"target = {row.estimate.value:.5g}{unit}"
     yield f"tolerance = {default_tolerance(row, None)[0]:g}"
-    yield f'source = "{path.name}"'
+    yield f'source = "{source}"'
     needed = statistic.depends_on is None or "neurons" in statistic.depends_on
     units = len(recording.trains.get(population, ()))
     if units > 1 and (sampled or needed):

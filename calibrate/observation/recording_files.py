@@ -16,7 +16,10 @@ from calibrate.observation.packing import check_size
 
 @dataclass
 class Table:
-    """One row per spike: time (nan if the unit did not fire), unit, population, cluster."""
+    """One row per spike: time (nan if the unit did not fire), unit, population, cluster.
+
+    observed  the intervals in which each unit was observed, shape (k, 2) in ms, by its label in `unit`
+    """
 
     time_ms: NDArray[np.float64]
     unit: NDArray[Any]
@@ -24,6 +27,7 @@ class Table:
     cluster: NDArray[Any] | None = None
     start_ms: float | None = None
     stop_ms: float | None = None
+    observed: Mapping[Any, NDArray[np.float64]] | None = None
 
     def units(self, population: str) -> tuple[list[tuple[str, Any, Any]], list[NDArray[np.float64]]]:
         """The units, sorted by population, cluster and name, which identify them; and the times of each."""

@@ -73,7 +73,9 @@ def _recording(study: Study) -> str:
     section, taken = study.file.recording, study.taken
     assert section is not None  # a target from it was accepted
     units = count(taken.units, "unit").lower()
-    return f"the recording {section.file} ({units}, {taken.duration_ms / 1000:g} s)"
+    return (
+        f"the recording {section.file} ({units}, {taken.duration_ms / 1000:g} s; measured in {taken.pieces})"
+    )
 
 
 def _distribution(study: Study, objective: Objective, section: ObjectiveSection) -> str:

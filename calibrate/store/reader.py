@@ -21,9 +21,16 @@ from calibrate.store import archive, connections, database_errors, telling, urls
 from calibrate.store.integrity import check_trials
 from calibrate.store.rows import simulation_of
 from calibrate.store.schema import SIMULATION, STUDY
-from calibrate.store.study_names import as_stored, list_studies, namesakes, storage_url, stored_in
+from calibrate.store.study_names import (
+    as_stored,
+    changes_since,
+    list_studies,
+    namesakes,
+    storage_url,
+    stored_in,
+)
 from calibrate.store.verdicts import verdicts_of
-from calibrate.study import Study, differences, read_study
+from calibrate.study import Study, read_study
 from calibrate.study.file.text import read_outline
 from calibrate.study.reading import read_stored_study
 
@@ -38,11 +45,11 @@ def find(study: Study, url: str) -> Study:
     rows = namesakes(study.name, list_studies(where))
     for row in rows:
         same = _on_its_backend(study, row.content)
-        if not differences(row.content, same.content):
+        if not changes_since(row, same):
             return as_stored(same, row)
     if not rows:
         raise StoreError(f"{urls.mask(where)} holds no study '{study.name}' yet: run it first")
-    changes = differences(rows[-1].content, _on_its_backend(study, rows[-1].content).content)
+    changes = changes_since(rows[-1], _on_its_backend(study, rows[-1].content))
     raise StoreError(
         f"{study.path} has changed since study '{rows[-1].name}' in {urls.mask(where)} began: "
         f"{'; '.join(changes[:5])}. Undo this, run it with --new, or use calibrate rescore"
@@ -66,7 +73,7 @@ def find_stored(
     known = [(row, stored) for row in reversed(rows) if (stored := stored_in(row)) is not None]
     for row, stored in known:
         study = _on_its_backend(read_stored_study(path, stored, changes=changes), row.content)
-        if not differences(row.content, study.content):
+        if not changes_since(row, study):
             return replace(study, name=row.name), url
     if rows and not known:
         raise StoreError(

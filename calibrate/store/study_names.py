@@ -88,6 +88,15 @@ def stored_in(row: Row[Any]) -> Stored | None:
     return Stored(digests=row.content["files"], taken=FromFiles.from_json(row.taken))
 
 
+def changes_since(row: Row[Any], study: Study) -> list[str]:
+    """What has changed since a study in the database began, but for what matters to new trials only."""
+    content = study.content
+    if "piece_ms" not in row.content.get("recording", {}):  # of an older version, which measured no pieces
+        recording = {key: value for key, value in content.get("recording", {}).items() if key != "piece_ms"}
+        content = {**content, "recording": recording}
+    return differences(row.content, content)
+
+
 def namesakes(name: str, rows: Sequence[Row[Any]]) -> list[Row[Any]]:
     """The rows of all versions of study `name`."""
     own = re.compile(rf"{re.escape(name)}(-[0-9a-f]{{8}})?")

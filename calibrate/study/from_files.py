@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from calibrate.errors import ObjectiveError
 from calibrate.objective import Value
-from calibrate.observation.recording import Recording
+from calibrate.observation.pieces import in_words
+from calibrate.observation.recording import Recording, division
 
 # A distribution of more values stays in its file.
 MOST_VALUES = 20_000
@@ -35,24 +36,35 @@ class FromFiles:
         Number of units of the recording; 0 if there is none.
     duration_ms : float, ms
         Length of its analysed interval.
+    pieces : str
+        The pieces that it was measured in, such as "20 pieces of 3 s".
     """
 
     targets: Mapping[str, Value] = field(default_factory=dict)
     distributions: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     units: int = 0
     duration_ms: float = 0.0
+    pieces: str = ""
 
     @classmethod
     def of(
         cls,
         recording: Recording | None,
+        piece_ms: float,
         targets: Mapping[str, Value],
         distributions: Mapping[str, NDArray[np.float64]],
     ) -> FromFiles:
         """Collect what a study has taken."""
         few = {name: values for name, values in distributions.items() if values.size <= MOST_VALUES}
-        units, duration_ms = (recording.units, recording.duration_ms) if recording else (0, 0.0)
-        return cls(targets=targets, distributions=few, units=units, duration_ms=duration_ms)
+        if recording is None:
+            return cls(targets=targets, distributions=few)
+        return cls(
+            targets=targets,
+            distributions=few,
+            units=recording.units,
+            duration_ms=recording.duration_ms,
+            pieces=in_words(division(recording, piece_ms)),
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Return it as it is stored."""
@@ -62,7 +74,11 @@ class FromFiles:
                 for name, one in self.targets.items()
             },
             "distributions": {name: values.tolist() for name, values in self.distributions.items()},
-            "recording": {"units": self.units, "duration_ms": self.duration_ms},
+            "recording": {
+                "units": self.units,
+                "duration_ms": self.duration_ms,
+                "pieces": self.pieces,
+            },
         }
 
     @classmethod
@@ -77,6 +93,7 @@ class FromFiles:
                 },
                 units=int(stored["recording"]["units"]),
                 duration_ms=float(stored["recording"]["duration_ms"]),
+                pieces=str(stored["recording"]["pieces"]),
             )
         except (AttributeError, KeyError, ObjectiveError, TypeError, ValueError):
             raise ValueError("a study has invalid targets from its data files") from None

@@ -47,6 +47,17 @@ def without_defaults(section: ObjectiveSection) -> dict[str, Any]:
     return section.model_dump(mode="json", exclude=newer | without_effect, exclude_none=True)
 
 
+def of_recording(file: StudyFile) -> dict[str, Any]:
+    """[recording], with the length of its pieces if trials store distances from what they hold.
+
+    Older versions stored distances from the whole recording.
+    """
+    content = file.recording.model_dump(mode="json", exclude_none=True) if file.recording else {}
+    if any(one.distribution == RECORDING for one in file.objectives):
+        content["piece_ms"] = file.simulation.duration_ms
+    return content
+
+
 def data_files(file: StudyFile) -> list[str]:
     """Names of the files that a study takes targets from."""
     named = [one.distribution for one in file.objectives if isinstance(one.distribution, str)]

@@ -24,9 +24,16 @@ from calibrate.study.file.toml_tables import read_tables
 from calibrate.study.from_files import Stored
 from calibrate.study.python_objects import plain
 from calibrate.study.rules import common as checks
-from calibrate.study.rules import parameters, recorded_clusters, refractoriness, symmetry, targets, tolerances
+from calibrate.study.rules import (
+    parameters,
+    recorded_clusters,
+    recorded_targets,
+    refractoriness,
+    symmetry,
+    targets,
+    tolerances,
+)
 from calibrate.study.rules.closed_loop import check_loop
-from calibrate.study.rules.recorded_targets import Recorded, recorded
 from calibrate.study.rules.stimuli import stimuli as stimuli_of
 from calibrate.study.space import Range, Space
 from calibrate.study.study import Study
@@ -256,7 +263,8 @@ def _check(
     network = parameters.check_model_rules(problems, model, fixed, space, derived, file.simulation.dt_ms)
     if network is None:
         return None
-    recording = recorded(problems, file.recording, folder, stored)
+    piece_ms = file.simulation.duration_ms
+    recording = recorded_targets.recorded(problems, file.recording, folder, piece_ms, stored)
     objectives = targets.objectives(problems, file.objectives, network, recording, own)
     constraints = targets.constraints(problems, file.constraints, network, folder, own)
     targets.check_names(problems, objectives, constraints)
@@ -287,7 +295,7 @@ def _check(
     return study if problems.found else _completed(study, recording)
 
 
-def _completed(study: Study, recording: Recorded) -> Study:
+def _completed(study: Study, recording: recorded_targets.Recorded) -> Study:
     """The study without problems, with its warnings and what it has taken from its recording."""
     taken = recording.taken(study.objectives, study.file.objectives)
     return replace(study, taken=taken, warnings=tuple(_warnings(study)))
@@ -297,6 +305,7 @@ def _warnings(study: Study) -> Iterator[str]:
     """What a valid study may not intend."""
     yield from symmetry.warnings(study.model, study.parameters, study.space)
     values = study.model.values(study.network, study.parameters(parameters.middle(study.space)))
+    yield from recorded_targets.warnings(study.recording, study.file.objectives, study.simulation.duration_ms)
     yield from refractoriness.warnings(study.network, values, study.simulation.dt_ms)
 
 

@@ -32,7 +32,7 @@ from calibrate.study.file.sections import (
 )
 from calibrate.study.from_files import FromFiles, Stored
 from calibrate.study.graph_numbers import Graphs, Purpose
-from calibrate.study.identity import digests_of_files, without_defaults
+from calibrate.study.identity import digests_of_files, of_recording, without_defaults
 from calibrate.study.rules import parameters
 from calibrate.study.space import Space, grid_size
 
@@ -366,7 +366,7 @@ class Study:
             "stages": {str(k): asdict(timing) for k, timing in enumerate(self.stages[:-1], start=1)},
             "stimuli": {str(k): asdict(stimulus) for k, stimulus in enumerate(self.stimuli)},
             "loop": loop,
-            "recording": file.recording.model_dump(mode="json", exclude_none=True) if file.recording else {},
+            "recording": of_recording(file),
             "replicates": file.replicates.model_dump(mode="json", exclude={"fresh"}, exclude_defaults=True),
             "study": {"pareto": True} if self.pareto else {},
         }

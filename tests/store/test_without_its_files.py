@@ -130,27 +130,46 @@ def test_targets_stay_what_they_were_when_the_study_began(study):
     assert any("rate_E: the study keeps the target that it began with, 7 ±" in one for one in found.warnings)
 
 
-def test_an_older_study_is_scored_by_targets_that_are_measured_again(study, capfd):
-    new = read_results(study).trials["loss"]
-    with sqlite3.connect(study.parent / "small.db") as connection:
+def as_older(folder: Path) -> None:
+    """Make the database one of an older version: no targets in it, none measured in pieces, other scores."""
+    with sqlite3.connect(folder / "small.db") as connection:
+        ((text,),) = connection.execute("SELECT content FROM calibrate_study").fetchall()
+        content = json.loads(text)
+        content["recording"].pop("piece_ms", None)
+        connection.execute("UPDATE calibrate_study SET content = ?", [json.dumps(content)])
         connection.execute("ALTER TABLE calibrate_study DROP COLUMN taken")
         connection.execute("UPDATE calibrate_schema SET version = 4")
         connection.execute(
             "UPDATE study_system_attributes SET value_json = '2' WHERE key = 'calibrate:scoring'"
         )
         connection.execute("UPDATE trial_values SET value = 1000 - value")
+
+
+def test_an_older_study_is_shown_by_targets_that_are_measured_again(study, capfd):
+    new = read_results(study).trials["loss"]
+    as_older(study.parent)
     assert list(read_results(study).trials["loss"]) == pytest.approx(list(new))
-    (study.parent / "units.csv").rename(study.parent / "away.csv")
+    # Its distances are from the whole recording: more trials would mix two scales.
+    assert execute(["run", str(study)]) == 2
+    assert "[recording] piece_ms = 2000.0 was added" in capfd.readouterr().err
+    (study.parent / "units.csv").unlink()
     with pytest.raises(StoreError, match=r"units.csv is missing, and the older version .* stored no targets"):
         read_results(study)
-    (study.parent / "away.csv").rename(study.parent / "units.csv")
-    study.write_text(study.read_text().replace("trials = 2", "trials = 3"))
+
+
+def test_an_older_study_goes_on_with_targets_that_are_measured_again(tmp_path, capfd):
+    written(tmp_path / "units.csv", trains(10, duration_ms=10_000))
+    keys: Tables = {"recording": {"file": "units.csv"}, "objectives": [AIMS[0], RATE_I]}
+    study = write_study(tmp_path, keys, budget={"trials": 1})
+    run_study(read_study(study), slots=1, progress=False)
+    new = read_results(study).trials["loss"]
+    as_older(tmp_path)
+    study = write_study(tmp_path, keys, budget={"trials": 2})
     assert execute(["run", str(study), "--slots", "1"]) == 0
     err = capfd.readouterr().err
     assert "its targets from the recording are measured again, and its trials scored by them" in err
-    assert "the distances of cv2_E in its trials stay as that version computed them" in err
-    (study.parent / "units.csv").unlink()
-    assert list(read_results(study).trials["loss"])[:2] == pytest.approx(list(new))
+    (tmp_path / "units.csv").unlink()
+    assert list(read_results(study).trials["loss"])[:1] == pytest.approx(list(new))
 
 
 def test_nothing_is_said_of_a_study_without_data_files(tmp_path):
@@ -165,7 +184,7 @@ def test_damaged_targets_are_one_line(study):
 
 
 def test_a_distribution_of_very_many_values_stays_in_its_file(tmp_path):
-    many = FromFiles.of(None, {}, {"isi_E": np.arange(20_001.0), "cv_E": np.arange(3.0)})
+    many = FromFiles.of(None, 1000.0, {}, {"isi_E": np.arange(20_001.0), "cv_E": np.arange(3.0)})
     assert list(many.distributions) == ["cv_E"]
     (tmp_path / "isi.csv").write_text("\n".join(map(str, range(1, 20_002))))
     aim = {"statistic": "isi_E", "distribution": "isi.csv", "tolerance": 5.0}

@@ -103,7 +103,7 @@ def test_a_default_tolerance_is_one_that_a_target_can_have(name, value, error, r
 
 
 def test_a_value_that_never_changes_asks_for_a_tolerance(tmp_path):
-    written(tmp_path / "units.csv", trains(30, rate_hz=6.0))
+    written(tmp_path / "units.csv", trains(30, rate_hz=40.0))
     aim = {"statistic": "silent_fraction_E", "target": "recording"}
     with pytest.raises(StudyError, match=r"has no default tolerance, since it is the same .*; write tol"):
         small_study(tmp_path, recording={"file": "units.csv"}, objectives=[aim, RATE_I])

@@ -91,7 +91,7 @@ def test_what_does_not_depend_on_clusters_needs_none(tmp_path, statistic):
 def test_a_population_as_one_group_needs_none(tmp_path, statistic):
     study = read_study(aimed(tmp_path, statistic, None, options={"scope": "all"}))
     found = find_statistic(statistic)(observe_trains(switching(), duration_ms=10_000))
-    assert study.objectives[0].target.value == pytest.approx(found.value, rel=0.02)
+    assert study.objectives[0].target.value == pytest.approx(found.value, rel=0.05)
 
 
 @pytest.mark.parametrize(

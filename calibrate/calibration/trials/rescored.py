@@ -18,7 +18,6 @@ from calibrate.calibration.trials.averages import scored
 from calibrate.calibration.trials.score import score, worst_violations
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.study import Study
-from calibrate.study.file.targets import RECORDING
 
 SCORING = "calibrate:scoring"
 """System attribute of a study in Optuna's tables: the rule by which its trials were scored."""
@@ -60,17 +59,13 @@ def warnings_of_older(study: Study, attributes: Mapping[str, object]) -> tuple[s
 
 
 def other_targets(study: Study, attributes: Mapping[str, object]) -> str | None:
-    """A warning if an older version took targets or distributions from the recording: it stored none."""
-    if attributes.get(SCORING) == RULE:
+    """A warning if an older version took targets from the recording: it stored none."""
+    if not study.taken.targets or attributes.get(SCORING) == RULE:
         return None
-    sections = zip(study.objectives, study.file.objectives, strict=True)
-    apart = [objective.name for objective, section in sections if section.distribution == RECORDING]
-    found = []
-    if study.taken.targets:
-        found.append("its targets from the recording are measured again, and its trials scored by them")
-    if apart:
-        found.append(f"the distances of {', '.join(apart)} in its trials stay as that version computed them")
-    return f"an older version began this study: {'; '.join(found)}" if found else None
+    return (
+        "an older version began this study: its targets from the recording are measured again, and its "
+        "trials scored by them"
+    )
 
 
 def other_input(study: Study) -> str | None:

@@ -39,7 +39,7 @@ class ObjectiveSection(StatisticSection):
     target: float | Literal["recording"] | None = Field(
         default=None,
         description='the value to reach, in the unit of the statistic; or "recording": its value in the '
-        "recording",
+        "recording, in pieces as long as a simulation",
     )
     interval: list[float] | None = Field(
         default=None,
@@ -98,7 +98,9 @@ class RecordingSection(Section):
         default="E", min_length=1, description="population of the units, if the file does not name it"
     )
     start_ms: float | None = Field(
-        default=None, description="start of the analysed interval (ms; default: its start)"
+        default=None,
+        description="start of the analysed interval (ms; default: that of the file; if it names none, 0, or "
+        "the first spike if the clock started earlier or later)",
     )
     duration_ms: Duration | None = Field(
         default=None, description="length of the analysed interval (ms; default: to its end)"

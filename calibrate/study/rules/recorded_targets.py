@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from calibrate.errors import ObjectiveError, RecordingError
 from calibrate.objective import Objective, Statistic, Value
 from calibrate.objective.derived import distance_to
-from calibrate.objective.resampling import Measured, measure_recording
+from calibrate.objective.resampling import Measured, estimate_recording, measure_recording
 from calibrate.objective.rounding import rounded
 from calibrate.observation import Observation
 from calibrate.observation.recording import Recording, read_recording
@@ -35,6 +35,7 @@ class Recorded:
     """The data that objectives can compare with.
 
     recording      that of [recording]; None if there is none, or if it has a problem
+    piece_ms       length of the simulations: the recording is measured in pieces as long
     stored         what a database knows of files that are missing; None if they must exist
     unreadable     whether there is a [recording] with a problem, so that nothing can be said of it
     distributions  filled by `compared`: the values to compare with, ascending, by objective
@@ -42,6 +43,7 @@ class Recorded:
 
     folder: Path
     recording: Recording | None
+    piece_ms: float
     stored: Stored | None = None
     unreadable: bool = False
     distributions: dict[str, NDArray[np.float64]] = field(default_factory=dict)
@@ -63,7 +65,7 @@ class Recorded:
         """Return the value of the statistic in the recording. Raises ObjectiveError, RecordingError."""
         if self.recording is None and self.stored is not None:
             return _stored(self.stored.taken.targets, statistic.name)
-        (measured,) = measure_recording(self._require_recording(), [statistic])
+        (measured,) = measure_recording(self._require_recording(), [statistic], piece_ms=self.piece_ms)
         if reason := why_no_value(measured):
             raise ObjectiveError(f"{statistic.name} has no value in the recording: {reason}")
         tolerance, note = section.tolerance, ""
@@ -100,8 +102,7 @@ class Recorded:
             return np.array(given, dtype=float)
         if given != RECORDING:
             return _numbers(self.folder / given)
-        observation = self._require_recording().observe(**statistic.needs.widths)
-        sample = statistic(observation).sample
+        sample = estimate_recording(self._require_recording(), statistic, self.piece_ms).sample
         if sample is None or not sample.size:
             raise ObjectiveError(f"{statistic.name} has no distribution in the recording")
         return sample
@@ -118,10 +119,10 @@ class Recorded:
             for objective, section in zip(objectives, sections, strict=True)
             if section.target == RECORDING and isinstance(objective.target, Value)
         }
-        found = FromFiles.of(self.recording, targets, self.distributions)
+        found = FromFiles.of(self.recording, self.piece_ms, targets, self.distributions)
         if self.recording is None and self.stored is not None:
             was = self.stored.taken
-            return replace(found, units=was.units, duration_ms=was.duration_ms)
+            return replace(found, units=was.units, duration_ms=was.duration_ms, pieces=was.pieces)
         return found
 
 
@@ -160,7 +161,11 @@ def why_no_tolerance(measured: Measured) -> str:
 
 
 def recorded(
-    problems: Problems, section: RecordingSection | None, folder: Path, stored: Stored | None = None
+    problems: Problems,
+    section: RecordingSection | None,
+    folder: Path,
+    piece_ms: float,
+    stored: Stored | None = None,
 ) -> Recorded:
     """Return the data that objectives can compare with; add a problem if the recording cannot be read.
 
@@ -182,8 +187,8 @@ def recorded(
             ),
             remedy=remedy,
         )
-        return Recorded(folder, recording, stored, unreadable=recording is None)
-    return Recorded(folder, recording, stored)
+        return Recorded(folder, recording, piece_ms, stored, unreadable=recording is None)
+    return Recorded(folder, recording, piece_ms, stored)
 
 
 def _stored(taken: Mapping[str, Value], name: str) -> Value:
@@ -200,6 +205,20 @@ def _without_reference(statistic: Statistic, section: ObjectiveSection, given: o
         raise ObjectiveError(f"{statistic.name} needs {file}, which is missing")
 
     return replace(distance_to(statistic, [0.0, 1.0], section.distance), function=function)
+
+
+def warnings(
+    recording: Recording | None, objectives: Sequence[ObjectiveSection], duration_ms: float
+) -> Iterator[str]:
+    """Yield one line if a recording that objectives compare with is shorter than their simulations."""
+    compared = any(RECORDING in (one.target, one.distribution) for one in objectives)
+    if recording is None or not compared or recording.longest_ms >= duration_ms:
+        return
+    yield (
+        f"the recording has at most {recording.longest_ms / 1000:g} s without a gap, but simulations last "
+        f"{duration_ms / 1000:g} s: statistics that depend on the length of the measurement, such as the "
+        "Fano factor, are compared as if it did not matter; shorten [simulation] duration_ms"
+    )
 
 
 def _numbers(path: Path) -> NDArray[np.float64]:
