@@ -128,7 +128,7 @@ def test_a_recording_that_is_shorter_than_a_simulation_is_said(tmp_path):
     (warning,) = study.warnings
     assert warning.startswith("the recording has at most 1.5 s without a gap, but simulations last 2 s")
     fano = RATE_E | {"statistic": "fano_E", "target": "recording", "tolerance": None}
-    with pytest.raises(StudyError, match="fano_E has no default tolerance, since its standard error is unknown"):
-        StudyError, match="fano_E has no default tolerance, since its standard error is unknown; write"
+    with pytest.raises(
+        StudyError, match="fano_E has no default tolerance, since its standard error is unknown"
     ):
         small_study(tmp_path, recording=section, objectives=[fano, RATE_I])
