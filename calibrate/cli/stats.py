@@ -59,7 +59,6 @@ def stats(
         float | None,
         typer.Option(
             metavar="MS",
-            min=0.001,
             help="Measure in pieces as long as the simulations to compare with (default: as long as there is "
             f"no gap; with --write {DURATION_MS:g}, the default duration_ms of a study).",
         ),
@@ -99,6 +98,9 @@ def stats(
         output.emit(_as_json(path, recording, pieces, rows))
     else:
         _print(output.console, path, recording, pieces, rows)
+        if piece_ms is not None and recording.longest_ms < piece_ms:
+            note = f"shorter than {piece_ms / 1000:g} s, since there is no more without a gap"
+            print_line(output.console, f"  pieces: {note}")
     if write is not None:
         output.say(f"Objectives: {write}")
 

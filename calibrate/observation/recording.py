@@ -144,6 +144,11 @@ class Recording:
         list of Recording
             The pieces, in order of time. They do not overlap. A cluster without a unit keeps its number.
 
+        Raises
+        ------
+        RecordingError
+            If the length is not above 0.
+
         Examples
         --------
         >>> import numpy as np
@@ -209,6 +214,8 @@ class Recording:
 
 def division(recording: Recording, length_ms: float | None) -> list[Piece]:
     """The times and the units of the pieces of a recording, as `Recording.pieces` describes them."""
+    if length_ms is not None and not length_ms > 0:
+        raise RecordingError(f"a piece must be longer than 0 ms, not {length_ms:g} ms")
     of_length = divide(recording.observed, length_ms) if length_ms else []
     return of_length or divide(recording.observed, None)
 

@@ -62,8 +62,9 @@ def test_a_recording_of_a_moment_has_values_and_says_why_it_has_no_errors(capsys
     few = ["--statistic", "rate_E", "--statistic", "fano_E"]
     assert execute(["stats", "units.csv", *few, "--duration-ms", "4000"]) == 0
     assert "all: the standard error is from blocks of only 800 ms" in capsys.readouterr().out
-    assert execute(["stats", "units.csv", *few, "--duration-ms", "1500"]) == 0
+    assert execute(["stats", "units.csv", *few, "--duration-ms", "1500", "--piece-ms", "3000"]) == 0
     out = capsys.readouterr().out
+    assert "pieces: shorter than 3 s, since there is no more without a gap" in out
     assert "fano_E: no standard error: a recording of 1.5 s has 3 blocks of 0.4 s, and at least 5 are" in out
     assert "rate_E: the standard error is from blocks of only 150 ms" in out
 
@@ -96,6 +97,7 @@ def test_the_objectives_that_it_writes_make_a_study(tmp_path, capsys):
         (["units.csv", "--statistic", "rat_E"], "did you mean"),
         (["units.csv", "--write", "units.csv"], "units.csv already exists"),
         (["units.csv", "--write", "no/x.toml", *FEW], "cannot be written"),
+        (["units.csv", "--piece-ms", "0"], "a piece must be longer than 0 ms, not 0 ms"),
         (["units.csv", "--block-ms", "8000", "--duration-ms", "20000"], "2 blocks of 8 s"),
     ],
 )
