@@ -47,6 +47,14 @@ def stats(
             metavar="MS", help="Length of the analysed interval (default: to the end of the recording)."
         ),
     ] = None,
+    units: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=VALUE",
+            help="Use only units with this value in this column of the file, such as quality=good; several "
+            "values are separated by commas (repeatable).",
+        ),
+    ] = None,
     block_ms: Annotated[
         float | None,
         typer.Option(metavar="MS", help="Length of the blocks of time that are left out in turn."),
@@ -69,7 +77,13 @@ def stats(
     """Compute the statistics of recorded spike trains, with standard errors."""
     if write is not None and write.exists():
         raise CalibrateError(f"{write} already exists: name another file")
-    recording = read_recording(path, population=population, start_ms=start_ms, duration_ms=duration_ms)
+    recording = read_recording(
+        path,
+        population=population,
+        start_ms=start_ms,
+        duration_ms=duration_ms,
+        units=dict(_choice(one) for one in units or ()),
+    )
     chosen = [find_statistic(name, folder=Path.cwd()) for name in statistic] if statistic else None
     rows = measure_recording(recording, chosen, repeats=repeats, block_ms=block_ms)
     if write is not None:
@@ -82,11 +96,19 @@ def stats(
         output.say(f"Objectives: {write}")
 
 
+def _choice(text: str) -> tuple[str, list[str]]:
+    column, equals, values = text.partition("=")
+    if not (column.strip() and equals):
+        raise CalibrateError(f"--units {text}: write COLUMN=VALUE, such as quality=good")
+    return column.strip(), values.split(",")
+
+
 def _as_json(path: Path, recording: Recording, rows: Sequence[Measured]) -> dict[str, Any]:
     return {
         "recording": str(path),
         "units": recording.units,
         "duration_ms": recording.duration_ms,
+        "notes": list(recording.notes),
         "statistics": {
             row.statistic.name: {
                 "value": finite(row.estimate.value),
@@ -102,6 +124,8 @@ def _as_json(path: Path, recording: Recording, rows: Sequence[Measured]) -> dict
 
 def _print(console: Console, path: Path, recording: Recording, rows: Sequence[Measured]) -> None:
     print_line(console, f"{path}: {recording.units} units, {recording.duration_ms / 1000:g} s")
+    for note in recording.notes:
+        print_line(console, f"note: {note}")
     table = Table()
     for column in ("statistic", "value", "error", "unit"):
         table.add_column(column, justify="right" if column in ("value", "error") else "left")

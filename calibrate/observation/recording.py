@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from calibrate.errors import ObservationError, RecordingError
 from calibrate.observation import Group, Layout, Observation, observe_spikes
 from calibrate.observation.layout import BIN_MS, WINDOW_MS
-from calibrate.observation.recording_files import Table, read_table
+from calibrate.observation.recording_files import Chosen, Table, read_table, remarks
 
 # Recorded times are counted in nanoseconds, so fine that no statistic sees it. Half of one is the rounding of
 # times that are whole steps of something coarser.
@@ -172,6 +172,8 @@ class Recording:
         The analysed interval ends at this time.
     clusters : dict of str to sequence of int
         Sizes of the clusters that the units form, one after another, by population.
+    notes : tuple of str
+        What to know about how the file was read, such as units that are not single neurons.
 
     Raises
     ------
@@ -193,6 +195,7 @@ class Recording:
     start_ms: float
     stop_ms: float
     clusters: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if not self.stop_ms > self.start_ms:
@@ -264,6 +267,7 @@ def read_recording(
     population: str = "E",
     start_ms: float | None = None,
     duration_ms: float | None = None,
+    units: Chosen | None = None,
 ) -> Recording:
     """Read a recording from a file. Nothing is unpickled.
 
@@ -277,6 +281,9 @@ def read_recording(
         The analysed interval begins after this; by default as the file says, else at 0.
     duration_ms : float, ms, optional
         Length of the analysed interval; by default up to where the file says, else up to the last spike.
+    units : dict of str to (str, int, float or bool, or a list of them), optional
+        Only units with one of these values in each of these columns, such as ``{"quality": "good"}``; by
+        default all units. Upper and lower case are the same.
 
     Returns
     -------
@@ -286,8 +293,9 @@ def read_recording(
     Raises
     ------
     RecordingError
-        If there is no such file, if it cannot be read, if a unit has two spikes at the same time, or if only
-        some units have a population or a cluster; the message is one line.
+        If there is no such file, if it cannot be read, if spikes are there twice, if the times seem to be in
+        another unit, if only some units have a population or a cluster, or if no unit is chosen; the message
+        is one line.
 
     Notes
     -----
@@ -297,11 +305,17 @@ def read_recording(
 
     .csv
         A row per spike, with the columns `time_ms` (or `time_s`) and `unit`, and optionally `population` and
-        `cluster` of the unit. A row without a time names a unit that did not fire.
+        `cluster` of the unit. A row without a time names a unit that did not fire. Other columns with one
+        value per unit are for choosing units.
     .npz
         Arrays of these names, one element per spike, and optionally `start_ms` and `stop_ms` as numbers.
-    .nwb and the other formats that the package neo reads
-        Its spike trains, which may carry "population" and "cluster" as annotations.
+    .nwb
+        The table of units: `spike_times`, `obs_intervals` if they are there, and the other columns with one
+        value per unit, of which `population` and `cluster` are as above. Nothing else of the file is loaded.
+    .f32, .kwik, .mat, .mpx, .nev, .nex, .nix, .pl2, .plx, .set, .smr, .smrx, .src
+        The spike trains that the package neo finds, which may carry "population" and "cluster" as
+        annotations. Of .nev, .pl2 and .plx files, the column `quality` is "sorted", "unsorted" or "noise". A
+        .mat file is one that neo wrote.
 
     Examples
     --------
@@ -313,10 +327,8 @@ def read_recording(
     (40, 5000.0)
     """
     path = Path(path)
-    if not path.is_file():
-        raise RecordingError(f"{path}: the file does not exist")
     try:
-        return _recording(read_table(path), population, start_ms, duration_ms)
+        return _recording(read_table(path, units), population, start_ms, duration_ms)
     except RecordingError as error:
         raise RecordingError(f"{path}: {error}") from None
     except Exception as error:  # readers of damaged files raise anything
@@ -325,15 +337,6 @@ def read_recording(
 
 
 def _recording(table: Table, population: str, start_ms: float | None, duration_ms: float | None) -> Recording:
-    if not (table.unit.shape == table.time_ms.shape and table.time_ms.ndim == 1):
-        raise RecordingError("needs one unit for every spike time")
-    for name, column in (("unit", table.unit), ("population", table.population), ("cluster", table.cluster)):
-        if column is None:
-            continue
-        if column.shape != table.time_ms.shape:
-            raise RecordingError(f"needs one {name} for every spike time")
-        if (column != column).any():  # an empty cell is nan
-            raise RecordingError(f"the column {name} has empty cells; each row needs a value")
     start = start_ms if start_ms is not None else table.start_ms or 0.0
     times = table.time_ms[~np.isnan(table.time_ms)]
     if not np.isfinite(times).all():
@@ -343,13 +346,9 @@ def _recording(table: Table, population: str, start_ms: float | None, duration_m
     units, trains = table.units(population)
     clusters: dict[str, list[int]] = {}
     by_name: dict[str, list[NDArray[np.float64]]] = {}
+    notes = (*table.notes, *remarks(units, trains))
     before = None
-    for (name, cluster, label), times in zip(units, trains, strict=True):
-        if (twice := _doubled(times)) is not None:
-            raise RecordingError(
-                f"unit {label} of {name} has two spikes at {twice:.15g} ms: "
-                "either rows are there twice, or two units have one name"
-            )
+    for (name, cluster, _), times in zip(units, trains, strict=True):
         by_name.setdefault(name, []).append(times)
         sizes = clusters.setdefault(name, [])
         if before == (name, cluster):
@@ -357,4 +356,4 @@ def _recording(table: Table, population: str, start_ms: float | None, duration_m
         else:
             sizes.append(1)
         before = (name, cluster)
-    return Recording(trains=by_name, clusters=clusters, start_ms=start, stop_ms=stop)
+    return Recording(trains=by_name, clusters=clusters, start_ms=start, stop_ms=stop, notes=notes)

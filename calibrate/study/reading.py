@@ -325,6 +325,8 @@ def _warnings(study: Study) -> Iterator[str]:
     yield from symmetry.warnings(study.model, study.parameters, study.space)
     values = study.model.values(study.network, study.parameters(parameters.middle(study.space)))
     yield from refractoriness.warnings(study.network, values, study.simulation.dt_ms)
+    if study.recording is not None:
+        yield from (f"[recording] {note}" for note in study.recording.notes)
 
 
 def _collect_statistics(

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from calibrate.study.file.base import Duration, Name, Positive, Section, Several
 
+Label = str | int | float | bool
+
 # Refers to the values in the recording, in place of numbers.
 RECORDING = "recording"
 
@@ -100,6 +102,11 @@ class RecordingSection(Section):
     )
     duration_ms: Duration | None = Field(
         default=None, description="length of the analysed interval (ms; default: to its end)"
+    )
+    units: dict[str, Label | list[Label]] | None = Field(
+        default=None,
+        description="units to use: for columns of the file, the value or values that a unit may have there, "
+        'such as { quality = "good" } (default: all units)',
     )
 
 
