@@ -28,7 +28,10 @@ def stats(
     *,
     path: Annotated[
         Path,
-        typer.Argument(metavar="RECORDING", help="Spike times: CSV, NPZ, NWB, or any format that Neo reads."),
+        typer.Argument(
+            metavar="RECORDING",
+            help="Spike times: CSV, NPZ, NWB, or one of neo's formats, such as .plx, .nev and .nix.",
+        ),
     ],
     statistic: Annotated[
         list[str] | None,

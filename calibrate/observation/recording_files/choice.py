@@ -74,7 +74,7 @@ def _matches(columns: Columns, name: str, wanted: Sequence[str]) -> NDArray[np.b
 
 def _remark(name: str, values: Sequence[object]) -> str | None:
     """Say that units of all verdicts are used, if the column has verdicts of which some are bad or unlike."""
-    counts = Counter(as_text(value) for value in values)
+    counts = _verdicts(values)
     doubtful = {word for word in counts if word.casefold() in _NOT_SINGLE}
     verdicts = name.casefold() in _QUALITY and 1 < len(counts) <= _MOST_VERDICTS
     if not (doubtful or verdicts):
@@ -85,9 +85,15 @@ def _remark(name: str, values: Sequence[object]) -> str | None:
 
 
 def _count(values: Sequence[object]) -> str:
-    counts = Counter(as_text(value) for value in values).most_common()
+    counts = _verdicts(values).most_common()
     named = [f"{count} {word or 'without a value'}" for word, count in counts[:_MOST_VERDICTS]]
     return ", ".join(named) + (", ..." if len(counts) > _MOST_VERDICTS else "")
+
+
+def _verdicts(values: Sequence[object]) -> Counter[str]:
+    """How often each value occurs, in the case in which it occurs first."""
+    first: dict[str, str] = {}
+    return Counter(first.setdefault(word.casefold(), word) for word in map(as_text, values))
 
 
 def _say(chosen: Chosen) -> str:

@@ -47,7 +47,7 @@ def read_csv(path: Path, chosen: Chosen) -> Table:
                 index_col=False,
                 skipinitialspace=True,
                 encoding="utf-8-sig",
-                dtype=dict.fromkeys(_NAMES, str) | dict.fromkeys(_FACTORS, float),
+                dtype=dict.fromkeys(_NAMES, str),
                 float_precision="round_trip",
                 low_memory=False,
                 keep_default_na=False,
@@ -59,6 +59,12 @@ def read_csv(path: Path, chosen: Chosen) -> Table:
         what = " ".join(str(error).removeprefix("Error tokenizing data. C error: ").split())
         raise RecordingError(f"cannot be read as a table of times and labels: {what}") from None
     columns = {name: frame[name].to_numpy() for name in names if name not in _NAMES}
+    for name in [one for one in _FACTORS if one in names]:
+        if columns[name].dtype.kind not in "fiu":
+            wrong = frame[name][
+                pd.to_numeric(frame[name].astype(str), errors="coerce").isna() & frame[name].notna()
+            ]
+            raise RecordingError(f"{name} contains '{str(wrong.iloc[0])[:30]}', which is not a number")
     for name in [one for one in _NAMES if one in names]:
         code, words = pd.factorize(frame[name])  # far faster than to sort all cells
         columns[name] = read_labels(name, words.to_numpy(dtype=object))[code]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -48,11 +50,13 @@ def read_neo(path: Path, chosen: Chosen) -> Table:
     if suffix == ".mat":
         _check_matlab(path)
     try:
-        trains = _read_trains(_open(neo, path, READERS[suffix]))
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # its progress bars and remarks
+            trains = _read_trains(_open(neo, path, READERS[suffix]))
     except RecordingError:
         raise
     except ImportError as error:
-        raise RecordingError(f"needs the package {error.name}, with which neo reads {suffix}") from None
+        what = f"the package {error.name}" if error.name else " ".join(str(error).split())
+        raise RecordingError(f"neo needs more to read {suffix} files: {what}") from None
     except Exception as error:  # each of its many readers raises its own
         what = " ".join(str(error).split()) or type(error).__name__
         raise RecordingError(f"neo cannot read it: {what}") from error
