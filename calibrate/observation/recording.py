@@ -300,8 +300,9 @@ def read_recording(
     Notes
     -----
     A unit is its name together with its population and cluster: unit 0 of E and unit 0 of I are two units.
-    Two spikes of one unit at exactly the same time are refused, since they are rows that are there twice, or
-    units that were given one name. Spikes that are as close as you like are not.
+    Two spikes of one unit at exactly the same time are refused in .csv and .npz files, since they are rows
+    that are there twice, or units that were given one name; elsewhere they count once. Spikes that are as
+    close as you like are not refused.
 
     .csv
         A row per spike, with the columns `time_ms` (or `time_s`) and `unit`, and optionally `population` and

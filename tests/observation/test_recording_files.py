@@ -114,7 +114,7 @@ def test_a_table_of_units_is_read_as_it_was_written(tmp_path, wanted):
         ("time_ms,time_s,unit\n1,1,2\n", "has both time_ms and time_s: leave out one"),
         ("time_ms;unit\n1,5;2\n", "separates its columns by semicolons: write commas"),
         ("time_ms\tunit\n1\t2\n", "separates its columns by tabs: write commas"),
-        ("time_ms,unit\n1,2\n,2\n", "unit 2 of E has 1 rows without a time among its 2"),
+        ("time_ms,unit\n1,2\n,2\n", r"unit 2 of E has rows without a time \(1 of 2\)"),
         ("time_ms,unit,stop_ms\n1,2,9\n", "has a column stop_ms, which only an NPZ file can give"),
         ("time_ms,unit\nTrue,2\n", "time_ms contains 'True', which is not a number"),
         (
@@ -185,6 +185,12 @@ def test_spikes_that_are_there_twice_are_counted_and_the_ways_out_are_said(tmp_p
         read_recording(tmp_path / "a.csv")
 
 
+def test_spikes_that_a_sorter_found_twice_count_once(tmp_path):
+    found = read_recording(write_nwb(tmp_path / "a.nwb", {"spike_times": [[1.0, 2.0, 2.0], [2.0]]}))
+    assert [train.tolist() for train in found.trains["E"]] == [[1000.0, 2000.0], [2000.0]]
+    assert found.notes == ("1 of 4 spikes have the unit and the time of another, and are left out",)
+
+
 def test_units_with_one_name_and_clusters_of_one_unit_are_pointed_out(tmp_path):
     (tmp_path / "a.csv").write_text("time_ms,unit,cluster\n1,a,0\n2,a,1\n3,b,1\n")
     assert read_recording(tmp_path / "a.csv").notes == (
@@ -226,7 +232,7 @@ def test_units_of_all_verdicts_are_counted_and_can_be_chosen(tmp_path, name):
     everything = read_recording(path)
     assert everything.units == 6
     assert everything.notes == (
-        "all 6 units are used, whatever their KSLabel: 4 good, 1 mua, 1 noise; choose some with units, such "
+        "units are used whatever their KSLabel: 4 good, 1 mua, 1 noise; choose some with units, such "
         "as KSLabel = good",
     )
     good = read_recording(path, units={"KSLabel": "good"})
@@ -253,7 +259,7 @@ def test_a_study_chooses_units(tmp_path):
     )
     assert good.objectives[0].target.value == pytest.approx(np.mean([20, 59, 98, 117]) / 20)
     assert everything.warnings == (
-        "[recording] all 6 units are used, whatever their KSLabel: 4 good, 1 mua, 1 noise; choose some with "
+        "[recording] units are used whatever their KSLabel: 4 good, 1 mua, 1 noise; choose some with "
         "units, such as KSLabel = good",
     )
     assert good.warnings == ()
@@ -279,7 +285,7 @@ def test_unsorted_waveforms_of_plexon_are_told_apart(tmp_path):
         },
     )
     (note,) = read_recording(path).notes
-    assert note.startswith("all 4 units are used, whatever their quality: 2 unsorted, 2 sorted")
+    assert note.startswith("units are used whatever their quality: 2 unsorted, 2 sorted")
     found = read_recording(path, units={"quality": "sorted"})
     assert [train.size for train in found.trains["E"]] == [20, 10]
 
@@ -322,7 +328,7 @@ def test_units_that_pynwb_wrote_are_read(tmp_path):
         13: [[0.0, 500.0], [1000.0, 2000.0]],
     }
     recording = read_recording(tmp_path / "a.nwb")
-    assert recording.notes[0].startswith("all 4 units are used, whatever their quality: 3 good, 1 noise")
+    assert recording.notes[0].startswith("units are used whatever their quality: 3 good, 1 noise")
     assert [len(units) for units in recording.trains.values()] == [2, 2]
     for train, wanted in zip(recording.trains["E"], found[:2], strict=True):
         assert train == pytest.approx(wanted)
@@ -351,7 +357,7 @@ def test_the_time_that_each_unit_was_observed_is_kept(tmp_path):
         1: [[0.0, 20_000.0]],
     }
     assert table.time_ms.tolist() == [1000.0, 4500.0, 11_000.0, 1000.0]
-    assert table.notes == ["1 spikes lie outside the intervals in which their units were observed: left out"]
+    assert table.notes == ["spikes outside the intervals in which their units were observed are left out: 1"]
     same = write_nwb(tmp_path / "b.nwb", columns | {"obs_intervals": [[[0.0, 20.0]]] * 2})
     assert read_table(same).observed is None
 

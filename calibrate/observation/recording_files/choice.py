@@ -51,7 +51,7 @@ def choose_units(columns: Columns, chosen: Chosen, units: int) -> tuple[NDArray[
         values = [wanted] if isinstance(wanted, str | int | float) else list(wanted)
         kept &= _matches(columns, name, [as_text(value) for value in values])
     if chosen and not kept.any():
-        raise RecordingError(f"none of its {units} units is {_say(chosen)}")
+        raise RecordingError(f"has no unit with {_say(chosen)}")
     if chosen:
         return kept, []
     return kept, [text for name in columns if (text := _remark(name, columns[name]))]
@@ -81,7 +81,7 @@ def _remark(name: str, values: Sequence[object]) -> str | None:
         return None
     best = next((word for word, _ in counts.most_common() if word and word not in doubtful), None)
     example = f"; choose some with units, such as {name} = {best}" if best and len(counts) > 1 else ""
-    return f"all {len(values)} units are used, whatever their {name}: {_count(list(values))}{example}"
+    return f"units are used whatever their {name}: {_count(list(values))}{example}"
 
 
 def _count(values: Sequence[object]) -> str:

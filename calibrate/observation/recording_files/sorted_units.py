@@ -38,7 +38,7 @@ def make_table(units: Sequence[Unit], chosen: Chosen) -> Table:
     columns = {name: [unit.columns.get(name, "") for unit in units] for name in names}
     kept, notes = choose_units(columns, chosen, len(units))
     units = [unit for unit, keep in zip(units, kept, strict=True) if keep]
-    units, more = _check_observed(units)
+    units, more = _check_times(units)
     trains = [unit.times_ms if unit.times_ms.size else np.array([np.nan]) for unit in units]
     sizes = [train.size for train in trains]
     start, stop, observed = _span(units)
@@ -65,13 +65,16 @@ def _column(units: Sequence[Unit], name: str, sizes: Sequence[int]) -> NDArray[n
     return np.repeat(found if name == "population" else read_labels(name, found), sizes)
 
 
-def _check_observed(units: Sequence[Unit]) -> tuple[list[Unit], list[str]]:
-    """Return the units with their spikes within the intervals, and a note if there were others."""
+def _check_times(units: Sequence[Unit]) -> tuple[list[Unit], list[str]]:
+    """Return the units with their different spikes within the intervals, and notes if there were others."""
     found, notes = [], []
-    outside = 0
+    outside, twice = 0, 0
     for unit in units:
         if not np.isfinite(unit.times_ms).all():
             raise RecordingError(f"unit {unit.label} has a spike time that is not a number")
+        times = np.unique(unit.times_ms)
+        twice += unit.times_ms.size - times.size
+        unit = replace(unit, times_ms=times)
         if unit.observed is None or not unit.observed.size:
             found.append(replace(unit, observed=None))
             continue
@@ -80,13 +83,18 @@ def _check_observed(units: Sequence[Unit]) -> tuple[list[Unit], list[str]]:
         inside = (interval >= 0) & (unit.times_ms <= intervals[interval, 1])
         outside += int((~inside).sum())
         found.append(replace(unit, observed=intervals, times_ms=unit.times_ms[inside]))
+    if twice:
+        spikes = twice + sum(unit.times_ms.size for unit in found) + outside
+        notes.append(f"{twice} of {spikes} spikes have the unit and the time of another, and are left out")
     if outside:
         notes.append(
-            f"{outside} spikes lie outside the intervals in which their units were observed: left out"
+            f"spikes outside the intervals in which their units were observed are left out: {outside}"
         )
     unknown = sum(unit.observed is None for unit in found)
     if 0 < unknown < len(found):
-        notes.append(f"{unknown} of {len(found)} units do not say when they were observed: all the time")
+        notes.append(
+            f"units that do not say when they were observed count all the time: {unknown} of {len(found)}"
+        )
     return found, notes
 
 

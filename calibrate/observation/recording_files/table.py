@@ -62,8 +62,9 @@ class Table:
             self.unit,
         ]
         names, codes = zip(*(np.unique(column, return_inverse=True) for column in columns), strict=True)
-        rows, unit = np.unique(np.stack(codes), axis=1, return_inverse=True)
-        return rows, unit.ravel(), names
+        shape = tuple(max(one.size, 1) for one in names)
+        found, unit = np.unique(np.ravel_multi_index(codes, shape), return_inverse=True)
+        return np.stack(np.unravel_index(found, shape)), unit, names
 
 
 def name_unit(unit: tuple[str, Any, Any]) -> str:
@@ -77,8 +78,8 @@ def _fired(unit: tuple[str, Any, Any], times: NDArray[np.float64]) -> NDArray[np
     missing = int(np.isnan(times).sum())
     if missing and times.size > 1:
         raise RecordingError(
-            f"{name_unit(unit)} has {missing} rows without a time among its {times.size}: "
-            "a row without a time must be the only one of its unit, which then did not fire"
+            f"{name_unit(unit)} has rows without a time ({missing} of {times.size}): a row without a "
+            "time must be the only one of its unit, which then did not fire"
         )
     return times[:0] if missing else times
 
