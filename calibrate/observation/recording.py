@@ -313,9 +313,9 @@ def read_recording(
     .nwb
         The table of units: `spike_times`, `obs_intervals` if they are there, and the other columns with one
         value per unit, of which `population` and `cluster` are as above. Nothing else of the file is loaded.
-    .f32, .kwik, .mat, .mpx, .nev, .nex, .nix, .pl2, .plx, .set, .smr, .smrx, .src
+    .f32, .mat, .nev, .nex, .nix, .plx, .set, .smr, .smrx, .src
         The spike trains that the package neo finds, which may carry "population" and "cluster" as
-        annotations. Of .nev, .pl2 and .plx files, the column `quality` is "sorted", "unsorted" or "noise". A
+        annotations. Of .nev, .plx and .set files, the column `quality` is "sorted", "unsorted" or "noise". A
         .mat file is one that neo wrote.
 
     Examples

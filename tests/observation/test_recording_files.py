@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from calibrate import RecordingError, Study, StudyError, read_recording
 from calibrate.observation.recording_files import read_table
+from calibrate.observation.recording_files.neo_files import READERS, read_neo
 from tests.helpers.recorded_files import write_nwb, write_plexon, write_units
 from tests.helpers.recordings import trains
 from tests.helpers.studies import RATE_E, RATE_I, small_study
@@ -376,6 +377,23 @@ def test_the_stop_of_each_spike_train_of_neo_is_kept(tmp_path):
     }
 
 
+def test_segments_of_neo_that_follow_one_another_are_a_recording_with_gaps(tmp_path, monkeypatch):
+    """neo's example of a format makes up segments of 10 s that begin at 0 and at 15 s."""
+
+    def read_first(reader: neo.io.ExampleIO, *, lazy: bool) -> list[neo.Block]:
+        return [reader.read_block(0, lazy=lazy)]
+
+    monkeypatch.setattr(neo.io.ExampleIO, "read", read_first)
+    monkeypatch.setitem(READERS, ".fake", ["ExampleIO"])
+    (tmp_path / "a.fake").touch()
+    table = read_neo(tmp_path / "a.fake", {})
+    assert (table.start_ms, table.stop_ms) == (0.0, 25_000.0)
+    assert {unit: one.tolist() for unit, one in table.observed.items()} == {
+        unit: [[0.0, 10_000.0], [15_000.0, 25_000.0]] for unit in range(3)
+    }
+    assert all(np.any(table.time_ms[table.unit == unit] > 15_000) for unit in range(3))
+
+
 def test_traces_beside_the_units_are_not_loaded(tmp_path):
     """Traces of 8 TB, of which nothing is stored: whoever loads them runs out of memory."""
     path = write_nwb(tmp_path / "a.nwb", {"spike_times": [[1.0, 2.0]]})
@@ -531,12 +549,14 @@ def test_spike_files_of_nest_become_recordings_as_their_message_says(tmp_path):
     assert [train.tolist() for train in again.trains["E"]] == [train.tolist() for train in found.trains["E"]]
 
 
-def test_sonata_files_become_recordings_as_their_message_says(tmp_path):
+@pytest.mark.parametrize(("unit", "factor"), [("milliseconds", 1), ("s", 1000)])
+def test_sonata_files_become_recordings_as_their_message_says(tmp_path, unit, factor):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         group = file.create_group("spikes/cortex")
         group["timestamps"], group["node_ids"] = [5.0, 9.0, 7.0], np.array([0, 0, 1], dtype=np.uint64)
+        group["timestamps"].attrs["units"] = unit
     found = read_recording(follow(refusal(tmp_path / "a.h5"), tmp_path))
-    assert [train.tolist() for train in found.trains["E"]] == [[5.0, 9.0], [7.0]]
+    assert [train.tolist() for train in found.trains["E"]] == [[5.0 * factor, 9.0 * factor], [7.0 * factor]]
 
 
 def test_folders_of_kilosort_become_recordings_as_their_message_says(tmp_path):

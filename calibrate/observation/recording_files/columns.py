@@ -130,7 +130,7 @@ def _make_table(columns: Arrays, chosen: Chosen) -> Table:
     if len(present) > 1:
         raise RecordingError("has both time_ms and time_s: leave out one of them")
     if not present or "unit" not in columns:
-        raise RecordingError(f"needs time_ms (or time_s) and unit, but contains {', '.join(columns)}")
+        raise RecordingError(f"needs time_ms (or time_s) and unit, but contains {', '.join(columns)[:100]}")
     times = columns[present[0]] * _FACTORS[present[0]]
     if times.ndim != 1:
         raise RecordingError(f"needs one row per spike, but {present[0]} has {times.ndim} dimensions")

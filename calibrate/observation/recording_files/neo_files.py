@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
@@ -15,19 +17,16 @@ from calibrate.errors import RecordingError
 from calibrate.observation.recording_files.choice import Chosen
 from calibrate.observation.recording_files.sorted_units import Unit, make_table
 from calibrate.observation.recording_files.table import Table
-from calibrate.observation.recording_files.unread import OWN_MATLAB
+from calibrate.observation.recording_files.unread import OWN_MATLAB, SAVE
 
 # The readers of files with spikes. neo itself takes the first reader that lists the suffix, which may be one
 # for another format, or one that makes up data.
 READERS = {
     ".f32": ["BrainwareF32IO"],
-    ".kwik": ["KwikIO"],
     ".mat": ["NeoMatlabIO"],
-    ".mpx": ["AlphaOmegaIO"],
     ".nev": ["BlackrockIO"],
     ".nex": ["NeuroExplorerIO"],
     ".nix": ["NixIO"],
-    ".pl2": ["Plexon2IO"],
     ".plx": ["PlexonIO"],
     ".set": ["AxonaIO"],
     ".smr": ["CedIO", "Spike2IO"],
@@ -35,8 +34,8 @@ READERS = {
     ".src": ["BrainwareSrcIO"],
 }
 # Here units are classes of waveforms of an electrode: ch1#0 is its class 0, all that is not sorted.
-_CLASSES = (".nev", ".pl2", ".plx")
-_CLASS = re.compile(r"[#.](\d+)\b")
+_CLASSES = (".nev", ".plx")
+_CLASS = re.compile(r"#(\d+)\b")
 _NOISE = 255  # of Blackrock
 
 
@@ -50,7 +49,7 @@ def read_neo(path: Path, chosen: Chosen) -> Table:
     if suffix == ".mat":
         _check_matlab(path)
     try:
-        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # its progress bars and remarks
+        with _silence():
             trains = _read_trains(_open(neo, path, READERS[suffix]))
     except RecordingError:
         raise
@@ -59,8 +58,20 @@ def read_neo(path: Path, chosen: Chosen) -> Table:
         raise RecordingError(f"neo needs more to read {suffix} files: {what}") from None
     except Exception as error:  # each of its many readers raises its own
         what = " ".join(str(error).split()) or type(error).__name__
-        raise RecordingError(f"neo cannot read it: {what}") from error
+        raise RecordingError(f"neo cannot read it ({what}): if it is not damaged, {SAVE}") from error
     return make_table([_unit(number, train, suffix) for number, train in enumerate(trains)], chosen)
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Let neo show neither progress bars nor remarks."""
+    before = logging.root.manager.disable
+    logging.disable()
+    try:
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            yield
+    finally:
+        logging.disable(before)
 
 
 def _open(neo: Any, path: Path, readers: list[str]) -> Any:
@@ -117,6 +128,8 @@ def _unit(number: int, trains: list[Any], suffix: str) -> Unit:
     }
     if suffix in _CLASSES and (found := _CLASS.search(f"{columns.get('id', '')!s} {trains[0].name}")):
         columns["quality"] = _quality(int(found[1]), suffix)
+    if suffix == ".set":
+        columns["quality"] = "unsorted"  # a tetrode, with all its spikes
     return Unit(
         label=number,
         times_ms=np.concatenate([train.rescale("ms").magnitude.astype(float) for train in trains]),

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_SAVE = "save its spikes as CSV with the columns time_ms and unit"
+SAVE = "save its spikes as CSV with the columns time_ms and unit"
 _SORT = "holds traces, not spikes: sort them, for example with SpikeInterface, and save the units as NWB"
 _UNPACK = "is compressed: unpack it first"
-_WITH_NEO = f"is one file of a folder: read the folder in Python, for example with neo, and {_SAVE}"
-_WITH_OTHER = f"needs another program: read it in Python, for example with SpikeInterface, and {_SAVE}"
+_WITH_NEO = f"is one file of a folder: read the folder in Python, for example with neo, and {SAVE}"
+_WITH_OTHER = f"needs another program: read it in Python, for example with SpikeInterface, and {SAVE}"
 _SHEET = "is a workbook: save the sheet as CSV, with the columns time_ms and unit"
-_TEXT = f"is a text file, which programs fill in their own ways: {_SAVE}, separated by commas"
+_TEXT = f"is a text file, which programs fill in their own ways: {SAVE}, separated by commas"
 _FRAME = "is a table of another kind: save it as CSV with pandas, with the columns time_ms and unit"
 _ARRAY = "holds one array: numpy.savez keeps time_ms and unit together in an NPZ file"
+_PL2 = f"needs a library of Plexon: save it as .plx with Plexon's programs, or {SAVE}"
 _NEV = "belongs to a .nev file, which holds the spikes if there are any: name that file"
 _PICKLE = "can run any code when it is read, so it is not: save its spikes as NWB, NPZ or CSV"
 OWN_MATLAB = (
@@ -29,7 +30,7 @@ _GDF = (
 )
 _SONATA = (
     'is a SONATA file: in Python, h = h5py.File("{name}")["spikes/{population}"]; numpy.savez('
-    '"recording.npz", time_ms=h["timestamps"], unit=h["node_ids"]) makes it a recording'
+    '"recording.npz", {time}=h["timestamps"], unit=h["node_ids"]) makes it a recording'
 )
 _PHY = (
     'is a folder of Kilosort or phy: in Python, numpy.savez("recording.npz", time_s=numpy.load('
@@ -47,9 +48,10 @@ _KINDS = {
     _SORT: "abf ap asc axgd axgx bdf bin brw cfs continuous dam edf edr eeg ibw lfp lsx meta ncs nrd pxp raw "
     "rec rhd rhs sev tif tiff trc vhdr wcp xdat",
     _NEV: "ccf ns1 ns2 ns3 ns4 ns5 ns6 sif",
-    _WITH_NEO: "clu events fet medd nse nst ntt nvt oebin openephys rdat res ridx spikes spk tbk tdx "
+    _WITH_NEO: "clu events fet medd mpx nse nst ntt nvt oebin openephys rdat res ridx spikes spk tbk tdx "
     "tev tin tnt tsq",
-    _WITH_OTHER: "mcd mda nex5 t",
+    _PL2: "pl2",
+    _WITH_OTHER: "kwik mcd mda nex5 t",
 }
 _BY_SUFFIX = {suffix: text for text, suffixes in _KINDS.items() for suffix in suffixes.split()}
 
@@ -69,7 +71,7 @@ def explain(path: Path) -> str:
     if known:
         return known
     what = f"files named .{suffix} are not read" if suffix else "its name has no suffix that says what it is"
-    return f"{what}: {_SAVE}"
+    return f"{what}: {SAVE}"
 
 
 def _explain_folder(path: Path) -> str:
@@ -77,7 +79,7 @@ def _explain_folder(path: Path) -> str:
         return _PHY
     if (path / ".zgroup").is_file() or (path / "zarr.json").is_file():
         return "is a Zarr store: export it as an NWB file in HDF5, for example with hdmf-zarr"
-    return f"is a folder, but a recording is one file: read it in Python, for example with neo, and {_SAVE}"
+    return f"is a folder, but a recording is one file: read it in Python, for example with neo, and {SAVE}"
 
 
 def _explain_text(path: Path, suffix: str) -> str:
@@ -88,7 +90,7 @@ def _explain_text(path: Path, suffix: str) -> str:
     words = start.split(b"\n", 1)[0].split()
     if suffix == "gdf" and len(words) == 2 and all(word.replace(b".", b"").isdigit() for word in words):
         return _GDF.format(name=path.name)
-    return f"is a .{suffix} file, which many programs write for different things: {_SAVE}"
+    return f"is a .{suffix} file, which many programs write for different things: {SAVE}"
 
 
 def _explain_hdf5(path: Path) -> str:
@@ -103,7 +105,9 @@ def _explain_hdf5(path: Path) -> str:
             if "spikes" in file and isinstance(file["spikes"], h5py.Group):
                 for name, group in file["spikes"].items():
                     if isinstance(group, h5py.Group) and {"timestamps", "node_ids"} <= set(group):
-                        return _SONATA.format(name=path.name, population=name)
+                        seconds = group["timestamps"].attrs.get("units") in ("s", b"s", "seconds", b"seconds")
+                        time = "time_s" if seconds else "time_ms"
+                        return _SONATA.format(name=path.name, population=name, time=time)
     except (ImportError, OSError):
         pass
-    return f"is HDF5, which programs fill in their own ways: {_SAVE}"
+    return f"is HDF5, which programs fill in their own ways: {SAVE}"
