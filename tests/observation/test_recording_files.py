@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -444,9 +445,13 @@ def test_tables_of_units_that_are_damaged_are_refused(tmp_path, changes, message
     assert "\n" not in str(caught.value)
 
 
-def test_nwb_files_without_units_are_refused(tmp_path):
+def test_nwb_files_that_are_incomplete_or_without_units_are_refused(tmp_path):
     (tmp_path / "a.nwb").write_text("nonsense")
     with pytest.raises(RecordingError, match="is not an NWB file"):
+        read_recording(tmp_path / "a.nwb")
+    whole = write_nwb(tmp_path / "a.nwb", {"spike_times": [[1.0, 2.0]]}).read_bytes()
+    (tmp_path / "a.nwb").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(RecordingError, match="is incomplete, damaged, or open in another program"):
         read_recording(tmp_path / "a.nwb")
     with h5py.File(tmp_path / "a.nwb", "w") as file:
         file.create_group("acquisition")
@@ -494,6 +499,14 @@ def test_every_suffix_that_neo_lists_is_read_or_explained(tmp_path):
 def test_files_that_are_not_read_say_what_to_do(tmp_path, name, message):
     (tmp_path / name).write_bytes(b"")
     with pytest.raises(RecordingError, match=f"{name}: {message}"):
+        read_recording(tmp_path / name)
+
+
+@pytest.mark.parametrize(("name", "package"), [("a.nwb", "h5py"), ("a.plx", "neo"), ("a.mat", "neo")])
+def test_formats_that_need_a_package_name_it(tmp_path, monkeypatch, name, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    (tmp_path / name).touch()
+    with pytest.raises(RecordingError, match=f"needs the package {package}: pip install"):
         read_recording(tmp_path / name)
 
 

@@ -31,7 +31,12 @@ def read_nwb(path: Path, chosen: Chosen) -> Table:
         raise RecordingError("needs the package h5py: pip install 'calibrate-snn[recordings]'") from None
     if not h5py.is_hdf5(path):
         raise RecordingError("is not an NWB file: NWB files are HDF5 files")
-    with h5py.File(path, "r") as file:
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        what = " ".join(str(error).split())
+        raise RecordingError(f"is incomplete, damaged, or open in another program: {what}") from None
+    with file:
         return make_table(_read_units(_find_units(file)), chosen)
 
 
