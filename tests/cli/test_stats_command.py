@@ -69,6 +69,23 @@ def test_a_recording_of_a_moment_has_values_and_says_why_it_has_no_errors(capsys
     assert "rate_E: the standard error is from blocks of only 150 ms" in out
 
 
+def test_stats_says_what_units_there_are_and_uses_those_that_are_chosen(tmp_path, capsys):
+    rows = [
+        f"{100 * k + unit},{unit},{'mua' if unit == 2 else 'good'}" for k in range(100) for unit in range(3)
+    ]
+    (tmp_path / "units.csv").write_text("\n".join(["time_ms,unit,KSLabel", *rows]))
+    wanted = ["--statistic", "rate_E", "--repeats", "2"]
+    assert execute(["stats", "units.csv", *wanted]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "units.csv: 3 units" in out
+    assert "note: units are used whatever their KSLabel: 2 good, 1 mua; choose some with units" in out
+    assert execute(["stats", "units.csv", *wanted, "--units", "KSLabel=good", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["units"], found["notes"]) == (2, [])
+    assert execute(["stats", "units.csv", *wanted, "--units", "good"]) == 2
+    assert "--units good: write COLUMN=VALUE, such as quality=good" in capsys.readouterr().err
+
+
 def test_the_objectives_that_it_writes_make_a_study(tmp_path, capsys):
     wanted = ["--statistic", "rate_E", "--statistic", "cv2_E"]
     assert execute(["stats", "units.csv", *wanted, *FEW, "--write", "aims.toml"]) == 0

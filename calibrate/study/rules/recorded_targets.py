@@ -76,6 +76,7 @@ def recorded(problems: Problems, section: RecordingSection | None, folder: Path,
                 population=section.population,
                 start_ms=section.start_ms,
                 duration_ms=section.duration_ms,
+                units=section.units,
             ),
         )
     return Recorded(folder, recording, piece_ms)
