@@ -32,7 +32,10 @@ def stats(
     *,
     path: Annotated[
         Path,
-        typer.Argument(metavar="RECORDING", help="Spike times: CSV, NPZ, NWB, or any format that Neo reads."),
+        typer.Argument(
+            metavar="RECORDING",
+            help="Spike times: CSV, NPZ, NWB, or one of neo's formats, such as .plx, .nev and .nix.",
+        ),
     ],
     statistic: Annotated[
         list[str] | None,
@@ -59,9 +62,16 @@ def stats(
         float | None,
         typer.Option(
             metavar="MS",
-            min=0.001,
             help="Measure in pieces as long as the simulations to compare with (default: as long as there is "
             f"no gap; with --write {DURATION_MS:g}, the default duration_ms of a study).",
+        ),
+    ] = None,
+    units: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=VALUE",
+            help="Use only units with this value in this column of the file, such as quality=good; several "
+            "values are separated by commas (repeatable).",
         ),
     ] = None,
     block_ms: Annotated[
@@ -90,7 +100,13 @@ def stats(
     """Compute the statistics of recorded spike trains, with standard errors."""
     if write is not None and write.exists():
         raise CalibrateError(f"{write} already exists: name another file")
-    recording = read_recording(path, population=population, start_ms=start_ms, duration_ms=duration_ms)
+    recording = read_recording(
+        path,
+        population=population,
+        start_ms=start_ms,
+        duration_ms=duration_ms,
+        units=dict(_choice(one) for one in units or ()),
+    )
     chosen = [find_statistic(name, folder=Path.cwd()) for name in statistic] if statistic else None
     if piece_ms is None and write is not None:
         piece_ms = DURATION_MS
@@ -103,8 +119,18 @@ def stats(
         output.emit(_as_json(path, recording, pieces, rows))
     else:
         _print(output.console, path, recording, pieces, rows)
+        if piece_ms is not None and recording.longest_ms < piece_ms:
+            note = f"shorter than {piece_ms / 1000:g} s, since there is no more without a gap"
+            print_line(output.console, f"  pieces: {note}")
     if write is not None:
         output.say(f"Objectives: {write}")
+
+
+def _choice(text: str) -> tuple[str, list[str]]:
+    column, equals, values = text.partition("=")
+    if not (column.strip() and equals):
+        raise CalibrateError(f"--units {text}: write COLUMN=VALUE, such as quality=good")
+    return column.strip(), values.split(",")
 
 
 def _as_json(
@@ -119,6 +145,7 @@ def _as_json(
             {"start_ms": piece.start_ms, "duration_ms": piece.duration_ms, "units": piece.n_units}
             for piece in pieces
         ],
+        "notes": list(recording.notes),
         "statistics": {
             row.statistic.name: {
                 "value": finite(row.estimate.value),
@@ -142,6 +169,8 @@ def _print(
     if len(pieces) > 1 or held < 0.999:
         rest = f"; {100 * (1 - held):.2g} % of the observed time is in none" if held < 0.999 else ""
         print_line(console, f"Measured in {in_words(pieces)}{rest}")
+    for note in recording.notes:
+        print_line(console, f"note: {note}")
     table = Table()
     for column in ("statistic", "value", "error", "unit"):
         table.add_column(column, justify="right" if column in ("value", "error") else "left")

@@ -54,8 +54,9 @@ class Sample:
         self._value = np.array([_values(row, bounds=len(pieces) > 1) for row in self._of_pieces])
 
     def _measure(self, part: Recording | None) -> list[Estimate]:
-        if part is None:
-            return [Estimate(math.nan, note="no unit")] * len(self._statistics)
+        if part is None or part.duration_ms < self._widths.get("bin_ms", 0.0):
+            note = "no unit" if part is None else "shorter than a bin"
+            return [Estimate(math.nan, note=note)] * len(self._statistics)
         estimates = measure(part.observe(**self._widths), self._statistics)
         return [estimates[statistic.name] for statistic in self._statistics]
 

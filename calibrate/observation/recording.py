@@ -14,8 +14,8 @@ from calibrate.errors import ObservationError, RecordingError
 from calibrate.observation import Layout, Observation
 from calibrate.observation.layout import BIN_MS, WINDOW_MS
 from calibrate.observation.pieces import Observed, Piece, divide, normalised
-from calibrate.observation.recording_files import Table, read_table
-from calibrate.observation.trains import RESOLUTION_MS, doubled, layout_of, observe_times
+from calibrate.observation.recording_files import Chosen, Table, read_table, remarks
+from calibrate.observation.trains import RESOLUTION_MS, layout_of, observe_times
 
 # Ten thousand years: anything later cannot be a time.
 _LATEST_MS = 3e14
@@ -40,6 +40,8 @@ class Recording:
     observed : dict of str to list of ndarray of float, shape (k, 2), ms
         The intervals in which each unit was observed, by population, within the analysed interval; by default
         all of it. Time outside of them is not silence: it counts for nothing.
+    notes : tuple of str
+        What to know about how the file was read, such as units that are not single neurons.
 
     Raises
     ------
@@ -63,6 +65,7 @@ class Recording:
     stop_ms: float
     clusters: Mapping[str, Sequence[int]] = field(default_factory=dict)
     observed: Observed = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if not self.stop_ms > self.start_ms:
@@ -144,6 +147,11 @@ class Recording:
         list of Recording
             The pieces, in order of time. They do not overlap. A cluster without a unit keeps its number.
 
+        Raises
+        ------
+        RecordingError
+            If the length is not above 0.
+
         Examples
         --------
         >>> import numpy as np
@@ -209,6 +217,8 @@ class Recording:
 
 def division(recording: Recording, length_ms: float | None) -> list[Piece]:
     """The times and the units of the pieces of a recording, as `Recording.pieces` describes them."""
+    if length_ms is not None and not length_ms > 0:
+        raise RecordingError(f"a piece must be longer than 0 ms, not {length_ms:g} ms")
     of_length = divide(recording.observed, length_ms) if length_ms else []
     return of_length or divide(recording.observed, None)
 
@@ -238,6 +248,7 @@ def read_recording(
     population: str = "E",
     start_ms: float | None = None,
     duration_ms: float | None = None,
+    units: Chosen | None = None,
 ) -> Recording:
     """Read a recording from a file. Nothing is unpickled.
 
@@ -253,6 +264,9 @@ def read_recording(
         then the clock did not start with the recording.
     duration_ms : float, ms, optional
         Length of the analysed interval; by default up to where the file says, else up to the last spike.
+    units : dict of str to (str, int, float or bool, or a list of them), optional
+        Only units with one of these values in each of these columns, such as ``{"quality": "good"}``; by
+        default all units. Upper and lower case are the same.
 
     Returns
     -------
@@ -262,22 +276,30 @@ def read_recording(
     Raises
     ------
     RecordingError
-        If there is no such file, if it cannot be read, if a unit has two spikes at the same time, or if only
-        some units have a population or a cluster; the message is one line.
+        If there is no such file, if it cannot be read, if spikes are there twice, if the times seem to be in
+        another unit, if only some units have a population or a cluster, or if no unit is chosen; the message
+        is one line.
 
     Notes
     -----
     A unit is its name together with its population and cluster: unit 0 of E and unit 0 of I are two units.
-    Two spikes of one unit at exactly the same time are refused, since they are rows that are there twice, or
-    units that were given one name. Spikes that are as close as you like are not.
+    Two spikes of one unit at exactly the same time are refused in .csv and .npz files, since they are rows
+    that are there twice, or units that were given one name; elsewhere they count once. Spikes that are as
+    close as you like are not refused.
 
     .csv
         A row per spike, with the columns `time_ms` (or `time_s`) and `unit`, and optionally `population` and
-        `cluster` of the unit. A row without a time names a unit that did not fire.
+        `cluster` of the unit. A row without a time names a unit that did not fire. Other columns with one
+        value per unit are for choosing units.
     .npz
         Arrays of these names, one element per spike, and optionally `start_ms` and `stop_ms` as numbers.
-    .nwb and the other formats that the package neo reads
-        Its spike trains, which may carry "population" and "cluster" as annotations.
+    .nwb
+        The table of units: `spike_times`, `obs_intervals` if they are there, and the other columns with one
+        value per unit, of which `population` and `cluster` are as above. Nothing else of the file is loaded.
+    .f32, .mat, .nev, .nex, .nix, .plx, .set, .smr, .smrx, .src
+        The spike trains that the package neo finds, which may carry "population" and "cluster" as
+        annotations. Of .nev, .plx and .set files, the column `quality` is "sorted", "unsorted" or "noise". A
+        .mat file is one that neo wrote.
 
     Examples
     --------
@@ -289,10 +311,8 @@ def read_recording(
     (40, 5000.0)
     """
     path = Path(path)
-    if not path.is_file():
-        raise RecordingError(f"{path}: the file does not exist")
     try:
-        return _recording(read_table(path), population, start_ms, duration_ms)
+        return _recording(read_table(path, units), population, start_ms, duration_ms)
     except RecordingError as error:
         raise RecordingError(f"{path}: {error}") from None
     except Exception as error:  # readers of damaged files raise anything
@@ -301,27 +321,14 @@ def read_recording(
 
 
 def _recording(table: Table, population: str, start_ms: float | None, duration_ms: float | None) -> Recording:
-    if not (table.unit.shape == table.time_ms.shape and table.time_ms.ndim == 1):
-        raise RecordingError("needs one unit for every spike time")
-    for name, column in (("unit", table.unit), ("population", table.population), ("cluster", table.cluster)):
-        if column is None:
-            continue
-        if column.shape != table.time_ms.shape:
-            raise RecordingError(f"needs one {name} for every spike time")
-        if (column != column).any():  # an empty cell is nan
-            raise RecordingError(f"the column {name} has empty cells; each row needs a value")
     start, stop = _interval(table, start_ms, duration_ms)
     units, trains = table.units(population)
     clusters: dict[str, list[int]] = {}
     by_name: dict[str, list[NDArray[np.float64]]] = {}
     observed: dict[str, list[NDArray[np.float64]]] = {}
+    notes = (*table.notes, *remarks(units, trains))
     before = None
     for (name, cluster, label), times in zip(units, trains, strict=True):
-        if (twice := doubled(times)) is not None:
-            raise RecordingError(
-                f"unit {label} of {name} has two spikes at {twice:.15g} ms: "
-                "either rows are there twice, or two units have one name"
-            )
         by_name.setdefault(name, []).append(times)
         every = np.array([[start, stop]])
         observed.setdefault(name, []).append((table.observed or {}).get(label, every))
@@ -331,7 +338,14 @@ def _recording(table: Table, population: str, start_ms: float | None, duration_m
         else:
             sizes.append(1)
         before = (name, cluster)
-    return Recording(trains=by_name, clusters=clusters, start_ms=start, stop_ms=stop, observed=observed)
+    return Recording(
+        trains=by_name,
+        clusters=clusters,
+        start_ms=start,
+        stop_ms=stop,
+        observed=observed,
+        notes=notes,
+    )
 
 
 def _interval(table: Table, start_ms: float | None, duration_ms: float | None) -> tuple[float, float]:

@@ -307,6 +307,8 @@ def _warnings(study: Study) -> Iterator[str]:
     values = study.model.values(study.network, study.parameters(parameters.middle(study.space)))
     yield from recorded_targets.warnings(study.recording, study.file.objectives, study.simulation.duration_ms)
     yield from refractoriness.warnings(study.network, values, study.simulation.dt_ms)
+    if study.recording is not None:
+        yield from (f"[recording] {note}" for note in study.recording.notes)
 
 
 def _collect_statistics(

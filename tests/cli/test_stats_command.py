@@ -62,10 +62,28 @@ def test_a_recording_of_a_moment_has_values_and_says_why_it_has_no_errors(capsys
     few = ["--statistic", "rate_E", "--statistic", "fano_E"]
     assert execute(["stats", "units.csv", *few, "--duration-ms", "4000"]) == 0
     assert "all: the standard error is from blocks of only 800 ms" in capsys.readouterr().out
-    assert execute(["stats", "units.csv", *few, "--duration-ms", "1500"]) == 0
+    assert execute(["stats", "units.csv", *few, "--duration-ms", "1500", "--piece-ms", "3000"]) == 0
     out = capsys.readouterr().out
+    assert "pieces: shorter than 3 s, since there is no more without a gap" in out
     assert "fano_E: no standard error: a recording of 1.5 s has 3 blocks of 0.4 s, and at least 5 are" in out
     assert "rate_E: the standard error is from blocks of only 150 ms" in out
+
+
+def test_stats_says_what_units_there_are_and_uses_those_that_are_chosen(tmp_path, capsys):
+    rows = [
+        f"{100 * k + unit},{unit},{'mua' if unit == 2 else 'good'}" for k in range(100) for unit in range(3)
+    ]
+    (tmp_path / "units.csv").write_text("\n".join(["time_ms,unit,KSLabel", *rows]))
+    wanted = ["--statistic", "rate_E", "--repeats", "2"]
+    assert execute(["stats", "units.csv", *wanted]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "units.csv: 3 units" in out
+    assert "note: units are used whatever their KSLabel: 2 good, 1 mua; choose some with units" in out
+    assert execute(["stats", "units.csv", *wanted, "--units", "KSLabel=good", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["units"], found["notes"]) == (2, [])
+    assert execute(["stats", "units.csv", *wanted, "--units", "good"]) == 2
+    assert "--units good: write COLUMN=VALUE, such as quality=good" in capsys.readouterr().err
 
 
 def test_the_objectives_that_it_writes_make_a_study(tmp_path, capsys):
@@ -96,6 +114,7 @@ def test_the_objectives_that_it_writes_make_a_study(tmp_path, capsys):
         (["units.csv", "--statistic", "rat_E"], "did you mean"),
         (["units.csv", "--write", "units.csv"], "units.csv already exists"),
         (["units.csv", "--write", "no/x.toml", *FEW], "cannot be written"),
+        (["units.csv", "--piece-ms", "0"], "a piece must be longer than 0 ms, not 0 ms"),
         (["units.csv", "--block-ms", "8000", "--duration-ms", "20000"], "2 blocks of 8 s"),
     ],
 )

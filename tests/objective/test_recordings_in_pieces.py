@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from calibrate import (
     Recording,
@@ -13,6 +14,7 @@ from calibrate import (
     observe_trains,
     read_recording,
 )
+from calibrate.cli.tables.study import print_check
 from calibrate.objective.derived import distance_to
 from calibrate.objective.resampling import estimate_recording
 from tests.helpers.recordings import trains, written
@@ -111,6 +113,10 @@ def test_studies_compare_with_pieces_as_long_as_their_simulations(tmp_path):
     assert study.simulation.duration_ms == 2000
     assert study.objectives[0].target.value == estimate_recording(recording, FANO, 2000).value
     assert study.warnings == ()
+    console = Console(width=120)
+    with console.capture() as printed:
+        print_check(console, study, None, database="")
+    assert "recording   units.csv from 0 to 20 s, in 10 pieces of 2 s with 20 units" in printed.get()
     rates = RATE_E | {"target": None, "distribution": "recording"}
     study = small_study(tmp_path, recording=section, objectives=[rates, RATE_I])
     first = recording.pieces(2000)[0].observe()

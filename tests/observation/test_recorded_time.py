@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import neo
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from hypothesis import strategies as some
 from calibrate import Recording, RecordingError, find_statistic, measure_recording, read_recording
 from calibrate.observation.recording import _recording, division, part_of
 from calibrate.observation.recording_files import Table
+from tests.helpers.recorded_files import write_nwb
 
 NAMES = ["rate_E", "fano_E", "cv_E"]
 STATISTICS = [find_statistic(name) for name in NAMES]
@@ -129,6 +131,26 @@ def test_a_file_that_says_when_units_were_observed_is_measured_so():
     assert rate.estimate.value == pytest.approx(3 / 0.5)
     part = _recording(table, "E", 1100.0, 950.0)
     assert [one.tolist() for one in part.observed["E"]] == [[[1100, 1200]], [[1100, 1200], [2000, 2050]]]
+
+
+@pytest.mark.parametrize("suffix", [".nwb", ".mat"])
+def test_files_that_say_how_long_each_unit_was_observed_give_its_rate(tmp_path, suffix):
+    stops_s = [30.0, 10.0]
+    times_s = [np.arange(0.05, stop, 0.1) for stop in stops_s]
+    path = tmp_path / f"units{suffix}"
+    if suffix == ".nwb":
+        write_nwb(path, {"spike_times": times_s, "obs_intervals": [[[0.0, stop]] for stop in stops_s]})
+    else:
+        segment = neo.Segment()
+        for times, stop in zip(times_s, stops_s, strict=True):
+            segment.spiketrains.append(neo.SpikeTrain(times, units="s", t_stop=stop))
+        block = neo.Block()
+        block.segments.append(segment)
+        neo.io.NeoMatlabIO(str(path)).write_block(block)
+    recording = read_recording(path)
+    for piece_ms in (None, 3000.0):
+        rate, fano, _ = measure_recording(recording, STATISTICS, piece_ms=piece_ms, repeats=2)
+        assert (rate.estimate.value, fano.estimate.value) == (pytest.approx(10.0), pytest.approx(0.0))
 
 
 @pytest.mark.parametrize(

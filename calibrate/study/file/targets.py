@@ -8,6 +8,8 @@ from pydantic import Field
 
 from calibrate.study.file.base import Duration, Name, Positive, Section, Several
 
+Label = str | int | float | bool
+
 # Refers to the values in the recording, in place of numbers.
 RECORDING = "recording"
 
@@ -92,7 +94,7 @@ class RecordingSection(Section):
 
     file: str = Field(
         min_length=1,
-        description="CSV (columns time_ms, unit), NPZ, NWB, or another format of neo; in the study's folder",
+        description="CSV (columns time_ms, unit), NPZ, NWB, or one of neo's formats; in the study's folder",
     )
     population: str = Field(
         default="E", min_length=1, description="population of the units, if the file does not name it"
@@ -104,6 +106,11 @@ class RecordingSection(Section):
     )
     duration_ms: Duration | None = Field(
         default=None, description="length of the analysed interval (ms; default: to its end)"
+    )
+    units: dict[str, Label | list[Label]] | None = Field(
+        default=None,
+        description="units to use: for columns of the file, the value or values that a unit may have there, "
+        'such as { quality = "good" } (default: all units)',
     )
 
 

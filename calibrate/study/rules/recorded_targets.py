@@ -184,6 +184,7 @@ def recorded(
                 population=section.population,
                 start_ms=section.start_ms,
                 duration_ms=section.duration_ms,
+                units=section.units,
             ),
             remedy=remedy,
         )
