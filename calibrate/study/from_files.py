@@ -6,7 +6,7 @@ someone who has not got the files.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,3 +105,13 @@ class Stored:
 
     digests: Mapping[str, str]
     taken: FromFiles
+
+
+def changes_of_targets(was: Mapping[str, Value], now: Mapping[str, Value]) -> Iterator[str]:
+    """Say which targets of a recording are no longer what they were when the study began."""
+    for name, target in was.items():
+        if not np.allclose(target.ends, now[name].ends, rtol=1e-6, atol=0):
+            yield (
+                f"{name}: the study keeps the target that it began with, {target}; "
+                f"in the recording it now is {now[name]}"
+            )

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from calibrate.network import Model, Network, Stimulus
-from calibrate.objective import Constraint, Objective, Statistic, Value
+from calibrate.objective import Constraint, Objective, Statistic
 from calibrate.observation import Needs
 from calibrate.observation.recording import Recording
 from calibrate.simulation.jobs import Timing
@@ -30,7 +28,7 @@ from calibrate.study.file.sections import (
     StudyFile,
     ValidationSection,
 )
-from calibrate.study.from_files import FromFiles, Stored
+from calibrate.study.from_files import FromFiles, Stored, changes_of_targets
 from calibrate.study.graph_numbers import Graphs, Purpose
 from calibrate.study.identity import digests_of_files, of_recording, without_defaults
 from calibrate.study.rules import parameters
@@ -334,7 +332,7 @@ class Study:
             objectives=objectives,
             taken=stored.taken,
             digests=stored.digests,
-            warnings=(*self.warnings, *_changes(was, self.taken.targets)),
+            warnings=(*self.warnings, *changes_of_targets(was, self.taken.targets)),
         )
 
     @property
@@ -387,13 +385,3 @@ class Study:
     def digest(self) -> str:
         """SHA-256 of the content."""
         return hashlib.sha256(json.dumps(self.content, sort_keys=True).encode()).hexdigest()
-
-
-def _changes(was: Mapping[str, Value], now: Mapping[str, Value]) -> Iterator[str]:
-    """Say which targets of a recording are no longer what they were when the study began."""
-    for name, target in was.items():
-        if not np.allclose(target.ends, now[name].ends, rtol=1e-6, atol=0):
-            yield (
-                f"{name}: the study keeps the target that it began with, {target}; "
-                f"in the recording it now is {now[name]}"
-            )
