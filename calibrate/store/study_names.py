@@ -85,13 +85,14 @@ def stored_in(row: Row[Any]) -> Stored | None:
     """What the database knows of the data files of a study; None if there are none, or none were stored."""
     if row.taken is None:
         return None
-    return Stored(digests=row.content["files"], taken=FromFiles.from_json(row.taken))
+    return Stored(digests=row.content.get("files", {}), taken=FromFiles.from_json(row.taken))
 
 
 def changes_since(row: Row[Any], study: Study) -> list[str]:
     """What has changed since a study in the database began, but for what matters to new trials only."""
     content = study.content
-    if "piece_ms" not in row.content.get("recording", {}):  # of an older version, which measured no pieces
+    before = row.content.get("recording")
+    if not (isinstance(before, Mapping) and "piece_ms" in before):  # older versions measured no pieces
         recording = {key: value for key, value in content.get("recording", {}).items() if key != "piece_ms"}
         content = {**content, "recording": recording}
     return differences(row.content, content)
