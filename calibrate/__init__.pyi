@@ -60,8 +60,8 @@ from .objective.resampling import measure_recording as measure_recording
 from .observation import Layout as Layout
 from .observation import Observation as Observation
 from .observation.recording import Recording as Recording
-from .observation.recording import observe_trains as observe_trains
 from .observation.recording import read_recording as read_recording
+from .observation.trains import observe_trains as observe_trains
 from .report import make_report as make_report
 from .report import write_report as write_report
 from .results.results import Results as Results

@@ -70,7 +70,12 @@ REGIMES: Mapping[str, Trains] = {
 
 
 def observed(
-    trains: Trains, *, depolarisation: float = math.nan, bin_ms: float = BIN_MS, window_ms: float = WINDOW_MS
+    trains: Trains,
+    *,
+    depolarisation: float = math.nan,
+    bin_ms: float = BIN_MS,
+    window_ms: float = WINDOW_MS,
+    clusters: int = CLUSTERS,
 ) -> Observation:
     """Make the observation of a regime, as population "E".
 
@@ -84,11 +89,13 @@ def observed(
         Width of the bins of group counts.
     window_ms : float, ms
         Width of the windows of neuron counts.
+    clusters : int
+        Number of clusters of equal size.
 
     Returns
     -------
     Observation
-        2 s of four clusters of ten neurons each, with two episodes of an environment.
+        2 s of the clusters, with two episodes of an environment.
 
     Raises
     ------
@@ -101,7 +108,7 @@ def observed(
     >>> observed(REGIMES["a spike each"]).totals("E").sum()
     np.int64(40)
     """
-    layout = Layout.of([("E", NEURONS, CLUSTERS)])
+    layout = Layout.of([("E", NEURONS, clusters)])
     observation = observe_spikes(
         np.concatenate(list(trains)),
         np.repeat(np.arange(NEURONS), [train.size for train in trains]),
@@ -114,7 +121,7 @@ def observed(
     values = {field.name: getattr(observation, field.name) for field in fields(observation)}
     measures = {"correct": 1.0, "reaction_time_ms": 80.0}
     episodes = (Episode(0.0, 400.0, 1.0, measures), Episode(400.0, 900.0, 0.0, {**measures, "correct": 0.0}))
-    values |= {"depolarisation": np.full(CLUSTERS, depolarisation), "episodes": episodes}
+    values |= {"depolarisation": np.full(clusters, depolarisation), "episodes": episodes}
     return Observation(**values)
 
 
@@ -178,6 +185,15 @@ class StatisticContract:
         for regime, trains in REGIMES.items():
             shuffled = [trains[i] for i in order]
             self._assert_alike(regime, self.statistic(observed(trains)), self.statistic(observed(shuffled)))
+
+    def test_clusters_matter_only_if_it_says_so(self) -> None:
+        depends_on = self.statistic.depends_on
+        if depends_on is None or "clusters" in depends_on:
+            return
+        for regime, trains in REGIMES.items():
+            self._assert_alike(
+                regime, self.statistic(observed(trains)), self.statistic(observed(trains, clusters=2))
+            )
 
     def test_finer_bins_and_windows_give_the_same(self) -> None:
         needs = self.statistic.needs

@@ -38,7 +38,7 @@ def _average(observation: Observation, name: str) -> Estimate:
     return Estimate(math.nan, support=0, shortfall=shortfall, note=f"no episode has {name}")
 
 
-@statistic(needs=_EPISODES, sample="reward of every episode")
+@statistic(needs=_EPISODES, sample="reward of every episode", depends_on=())
 def reward(observation: Observation) -> Estimate:
     """Mean reward of an episode: the sum of the rewards of its steps.
 
@@ -52,7 +52,7 @@ def reward(observation: Observation) -> Estimate:
     return Estimate.mean_of(np.array([episode.reward for episode in episodes]))
 
 
-@statistic(needs=_EPISODES, sample="whether every episode was correct")
+@statistic(needs=_EPISODES, sample="whether every episode was correct", depends_on=())
 def accuracy(observation: Observation) -> Estimate:
     """Share of episodes in which the decision was correct: the mean of the measure "correct".
 
@@ -63,7 +63,7 @@ def accuracy(observation: Observation) -> Estimate:
     return _average(observation, "correct")
 
 
-@statistic(unit="ms", needs=_EPISODES, scale="log", sample="time of every decision")
+@statistic(unit="ms", needs=_EPISODES, scale="log", sample="time of every decision", depends_on=())
 def reaction_time(observation: Observation) -> Estimate:
     """Mean time to a decision: the mean of the measure "reaction_time_ms" over episodes with a decision.
 
@@ -74,7 +74,7 @@ def reaction_time(observation: Observation) -> Estimate:
     return _average(observation, "reaction_time_ms")
 
 
-@statistic(needs=_EPISODES, sample="the measure in every episode")
+@statistic(needs=_EPISODES, sample="the measure in every episode", depends_on=())
 def behaviour(observation: Observation, *, measure: str = "correct") -> Estimate:
     """Mean over episodes of any measure that the environment reports.
 

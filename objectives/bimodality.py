@@ -68,7 +68,11 @@ def _no_distribution(observation: Observation, population: str, bin_ms: float) -
     return Estimate(math.nan, support=0, shortfall=missing, note="all cluster rates are constant")
 
 
-@statistic(needs=_check_smoothing, sample="bimodality coefficient of each cluster")
+@statistic(
+    needs=_check_smoothing,
+    sample="bimodality coefficient of each cluster",
+    depends_on=("clusters", "neurons"),
+)
 def bimodality(
     observation: Observation, *, population: str = "E", bin_ms: float = 5.0, sigma_ms: float = 25.0
 ) -> Estimate:
@@ -109,7 +113,7 @@ def _coefficient(rates: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((skewness**2 + 1) / (kurtosis + 3 * (n - 1) ** 2 / ((n - 2) * (n - 3))))
 
 
-@statistic(needs=_check_smoothing, sample="dip of each cluster")
+@statistic(needs=_check_smoothing, sample="dip of each cluster", depends_on=("clusters", "neurons"))
 def dip(
     observation: Observation, *, population: str = "E", bin_ms: float = 5.0, sigma_ms: float = 25.0
 ) -> Estimate:
@@ -136,7 +140,12 @@ def dip(
     )
 
 
-@statistic(unit="Hz^2", needs=_check_smoothing, sample="variance of the rate of each cluster")
+@statistic(
+    unit="Hz^2",
+    needs=_check_smoothing,
+    sample="variance of the rate of each cluster",
+    depends_on=("clusters", "neurons"),
+)
 def cluster_rate_variance(
     observation: Observation, *, population: str = "E", bin_ms: float = 5.0, sigma_ms: float = 25.0
 ) -> Estimate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,11 @@ def _pairs(window_ms: float, scope: str) -> Needs:
     return Needs(window_ms=window_ms)
 
 
-@statistic(needs=_pairs)
+def _depends_on(scope: str) -> Sequence[str]:
+    return () if scope == "all" else ("clusters",)
+
+
+@statistic(needs=_pairs, depends_on=_depends_on)
 def correlation(
     observation: Observation, *, population: str = "E", window_ms: float = 200.0, scope: str = "within"
 ) -> Estimate:
@@ -34,7 +39,8 @@ def correlation(
 
     population  which neurons
     window_ms   width of the windows
-    scope       "within" for pairs of the same cluster, "between" for pairs of different ones, or "all"
+    scope       "within" for pairs of the same cluster, "between" for pairs of different ones, or "all", which
+                needs no clusters: for recorded units whose clusters are not known
 
     No unit, in [-1, 1]; 0 for independent neurons, even if counts are low. Support: neurons included; a note
     says if they are fewer than half.

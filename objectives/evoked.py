@@ -38,7 +38,7 @@ def _bins(bin_ms: float, before_ms: float) -> Needs:
     return Needs(bin_ms=bin_ms)
 
 
-@statistic(unit="Hz", needs=_bins, sample="response to every presentation")
+@statistic(unit="Hz", needs=_bins, sample="response to every presentation", depends_on=["clusters"])
 def evoked_rate(
     observation: Observation, *, population: str = "E", bin_ms: float = 5.0, before_ms: float = 200.0
 ) -> Estimate:
@@ -80,7 +80,13 @@ def _check_crossing(bin_ms: float, before_ms: float, sigma_ms: float, deviations
     return _bins(bin_ms, before_ms)
 
 
-@statistic(unit="ms", needs=_check_crossing, scale="log", sample="latency of every response")
+@statistic(
+    unit="ms",
+    needs=_check_crossing,
+    scale="log",
+    sample="latency of every response",
+    depends_on=("clusters", "neurons"),
+)
 def evoked_latency(
     observation: Observation,
     *,
@@ -150,7 +156,7 @@ def _check_quenching(window_ms: float, min_count: float) -> Needs:
     return Needs(window_ms=_GRID_MS)
 
 
-@statistic(needs=_check_quenching, sample="change of the Fano factor of each neuron")
+@statistic(needs=_check_quenching, sample="change of the Fano factor of each neuron", depends_on=())
 def fano_quenching(
     observation: Observation, *, population: str = "E", window_ms: float = 200.0, min_count: float = 0.5
 ) -> Estimate:
@@ -221,7 +227,7 @@ def _fano_factors(
         return np.asarray(np.where(mean >= min_count, n.var(axis=1, ddof=1) / mean, np.nan))
 
 
-@statistic(needs=_bins)
+@statistic(needs=_bins, depends_on=("clusters", "neurons"))
 def decoding(
     observation: Observation, *, population: str = "E", bin_ms: float = 5.0, before_ms: float = 5.0
 ) -> Estimate:

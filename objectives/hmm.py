@@ -242,8 +242,13 @@ def _of_episodes(
         of_observation.__name__, of_observation.__doc__ = function.__name__, function.__doc__
         of_observation.__module__ = function.__module__
         log = scale == "log"
-        made = statistic(unit=unit, needs=_model, scale="log" if log else "linear", sample=sample)
-        return made(of_observation)
+        return statistic(
+            unit=unit,
+            needs=_model,
+            scale="log" if log else "linear",
+            sample=sample,
+            depends_on=("clusters", "neurons"),
+        )(of_observation)
 
     return decorate
 

@@ -37,7 +37,7 @@ def _grid(window_ms: float) -> float:
     return common if common >= 5.0 else window_ms
 
 
-@statistic(needs=_check_windows)
+@statistic(needs=_check_windows, depends_on=())
 def active_fraction(
     observation: Observation,
     *,
@@ -134,7 +134,7 @@ def _slice(pair: NDArray[np.float64], start_ms: float, stop_ms: float, bin_ms: f
 _NO_TEST = "no stimulus was presented"
 
 
-@statistic(needs=_check_part)
+@statistic(needs=_check_part, depends_on=("clusters", "neurons"))
 def preference(
     observation: Observation,
     *,
@@ -167,7 +167,7 @@ def preference(
     return _estimate(_slice(pair, test.start_ms + from_ms, stop, bin_ms), "the test")
 
 
-@statistic(needs=_check_bins)
+@statistic(needs=_check_bins, depends_on=("clusters", "neurons"))
 def learning_index(
     observation: Observation,
     *,
@@ -212,7 +212,7 @@ def learning_index(
     )
 
 
-@statistic(needs=_check_bins)
+@statistic(needs=_check_bins, depends_on=("clusters", "neurons"))
 def preference_decay(
     observation: Observation,
     *,

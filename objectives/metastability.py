@@ -93,7 +93,9 @@ def _of_up_states(
 
         of_observation.__name__, of_observation.__doc__ = function.__name__, function.__doc__
         of_observation.__module__ = function.__module__
-        return statistic(unit=unit, needs=_check_detection, scale=scale, sample=sample)(of_observation)
+        return statistic(
+            unit=unit, needs=_check_detection, scale=scale, sample=sample, depends_on=("clusters", "neurons")
+        )(of_observation)
 
     return decorate
 

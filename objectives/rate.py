@@ -23,7 +23,7 @@ def _error(
     )
 
 
-@statistic(unit="Hz", needs=Needs(), screens=True, sample="rate of each neuron")
+@statistic(unit="Hz", needs=Needs(), screens=True, sample="rate of each neuron", depends_on=())
 def rate(observation: Observation, *, population: str = "E") -> Estimate:
     """Mean firing rate of the neurons of a population.
 
@@ -40,7 +40,7 @@ def rate(observation: Observation, *, population: str = "E") -> Estimate:
     return Estimate.mean_of(rates, error=_error(observation, population, lambda rates: rates))
 
 
-@statistic(unit="Hz", needs=Needs())
+@statistic(unit="Hz", needs=Needs(), depends_on=())
 def rate_sd(observation: Observation, *, population: str = "E") -> Estimate:
     """Standard deviation of the firing rate over the neurons of a population.
 
@@ -86,7 +86,7 @@ def _threshold(below_hz: float) -> Needs:
     return Needs()
 
 
-@statistic(needs=_threshold)
+@statistic(needs=_threshold, depends_on=())
 def silent_fraction(observation: Observation, *, population: str = "E", below_hz: float = 0.1) -> Estimate:
     """Fraction of the neurons of a population that are nearly silent.
 

@@ -56,7 +56,7 @@ def _check_dimensions(neurons: int, window_ms: float, factors: int, min_hz: floa
     return _check_analysis(neurons, window_ms, factors, min_hz, explained)
 
 
-@statistic(unit="%", needs=_check_shared, sample="shared variance of each neuron")
+@statistic(unit="%", needs=_check_shared, sample="shared variance of each neuron", depends_on=())
 def shared_variance(
     observation: Observation,
     *,
@@ -110,7 +110,7 @@ def shared_variance(
     )
 
 
-@statistic(needs=_check_dimensions, sample="eigenvalues of the shared covariance")
+@statistic(needs=_check_dimensions, sample="eigenvalues of the shared covariance", depends_on=())
 def shared_dimensions(
     observation: Observation,
     *,

@@ -105,7 +105,7 @@ def _check_peak(low_hz: float, high_hz: float, segment_ms: float, bin_ms: float,
     return _check_band(low_hz, high_hz, segment_ms, bin_ms)
 
 
-@statistic(unit="Hz", needs=_check_peak)
+@statistic(unit="Hz", needs=_check_peak, depends_on=["neurons"])
 def spectral_peak(
     observation: Observation,
     *,
@@ -177,7 +177,7 @@ def _peaks(
     return peaks, np.minimum(log_power[peaks], peak_prominences(log_power, peaks)[0])
 
 
-@statistic(needs=_check_band, scale="log")
+@statistic(needs=_check_band, scale="log", depends_on=["neurons"])
 def spectral_peak_power(
     observation: Observation,
     *,
@@ -207,7 +207,12 @@ def spectral_peak_power(
         return _no_spectrum(observation, population, segment_ms)
     inside = (density.frequency_hz >= low_hz) & (density.frequency_hz <= high_hz)
     error = density.error(lambda power: float(power[inside].max()))
-    return Estimate(float(density.power[inside].max()), support=density.n_segments, error=error)
+    return Estimate(
+        float(density.power[inside].max()),
+        support=density.n_segments,
+        error=error,
+        by_chance=density.by_chance(),
+    )
 
 
 def _no_spectrum(observation: Observation, population: str, segment_ms: float) -> Estimate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,14 @@ from calibrate.observation import Observation
 from objectives.activity import shortfall
 
 
-def _check_bins(bin_ms: float) -> Needs:
+def _check_bins(bin_ms: float, scope: str) -> Needs:
+    if scope not in ("within", "all"):
+        raise ObjectiveError(f"scope must be within or all, not {scope!r}")
     return Needs(bin_ms=bin_ms)
+
+
+def _depends_on(scope: str) -> Sequence[str]:
+    return ("neurons",) if scope == "all" else ("clusters", "neurons")
 
 
 def _check_fullest_bins(bin_ms: float, share: float) -> Needs:
@@ -23,8 +30,10 @@ def _check_fullest_bins(bin_ms: float, share: float) -> Needs:
     return Needs(bin_ms=bin_ms)
 
 
-@statistic(needs=_check_bins, screens=True, sample="synchrony of each cluster")
-def synchrony(observation: Observation, *, population: str = "E", bin_ms: float = 2.0) -> Estimate:
+@statistic(needs=_check_bins, screens=True, sample="synchrony of each cluster", depends_on=_depends_on)
+def synchrony(
+    observation: Observation, *, population: str = "E", bin_ms: float = 2.0, scope: str = "within"
+) -> Estimate:
     """Population synchrony chi^2 of the neurons of a cluster, averaged over clusters.
 
         chi^2 = Var_t(< x_i >_i) / < Var_t(x_i) >_i
@@ -38,6 +47,8 @@ def synchrony(observation: Observation, *, population: str = "E", bin_ms: float 
 
     population  which neurons
     bin_ms      width of the bins; keep it below the refractory time
+    scope       "within" for each cluster, or "all" for the whole population as one: for recorded units whose
+                clusters are not known
 
     No unit, in [0, 1]: 1 if all neurons of a cluster fire in the same bins, about 1 / N for N independent
     ones, more if they share slow changes of rate, as in clusters that switch; always 1 for a cluster of one
@@ -52,6 +63,8 @@ def synchrony(observation: Observation, *, population: str = "E", bin_ms: float 
     totals = observation.totals(population)
     fraction = (totals % max(n_bins, 1)) / max(n_bins, 1)
     sizes = observation.group_sizes(population)
+    if scope == "all":
+        counts, sizes = counts.sum(axis=0, keepdims=True), sizes.sum(keepdims=True)
     starts = np.cumsum(sizes) - sizes
     of_neurons = np.add.reduceat(fraction * (1 - fraction), starts) / sizes
     changing = of_neurons > 0
@@ -73,7 +86,7 @@ def synchrony(observation: Observation, *, population: str = "E", bin_ms: float 
     return Estimate.mean_of(chi_squared(np.ones(n_bins, dtype=bool)), error=error)
 
 
-@statistic(needs=_check_fullest_bins, screens=True)
+@statistic(needs=_check_fullest_bins, screens=True, depends_on=["neurons"])
 def locking(
     observation: Observation, *, population: str = "E", bin_ms: float = 2.0, share: float = 0.05
 ) -> Estimate:
@@ -105,7 +118,7 @@ def locking(
     error = jackknife.over_time(lambda included: _in_fullest(counts[included], share), counts.size)
     chance = _by_chance(float(counts.mean()), n_fullest / counts.size)
     note = f"with this few spikes, chance alone gives {chance:.2f}" if chance > 0.15 else ""
-    return Estimate(_in_fullest(counts, share), support=n_spikes, note=note, error=error)
+    return Estimate(_in_fullest(counts, share), support=n_spikes, note=note, error=error, by_chance=chance)
 
 
 def _in_fullest(counts: NDArray[np.int64], share: float) -> float:

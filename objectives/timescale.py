@@ -21,7 +21,7 @@ def _check_lags(window_ms: float, max_lag_ms: float) -> Needs:
     return needs
 
 
-@statistic(unit="ms", needs=_check_lags, scale="log")
+@statistic(unit="ms", needs=_check_lags, scale="log", depends_on=())
 def timescale(
     observation: Observation, *, population: str = "E", window_ms: float = 50.0, max_lag_ms: float = 1000.0
 ) -> Estimate:

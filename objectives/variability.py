@@ -31,7 +31,7 @@ def _check_windows(window_ms: float, min_count: float) -> Needs:
     return Needs(window_ms=window_ms)
 
 
-@statistic(needs=_check_intervals, sample="CV of each neuron")
+@statistic(needs=_check_intervals, sample="CV of each neuron", depends_on=())
 def cv(observation: Observation, *, population: str = "E", min_intervals: int = 10) -> Estimate:
     """Coefficient of variation of the inter-spike intervals, averaged over neurons.
 
@@ -61,7 +61,7 @@ def _cv(
     return np.asarray(np.sqrt(np.maximum(squares / n - mean**2, 0.0)) / mean)
 
 
-@statistic(needs=_check_intervals, sample="CV2 of each neuron")
+@statistic(needs=_check_intervals, sample="CV2 of each neuron", depends_on=())
 def cv2(observation: Observation, *, population: str = "E", min_intervals: int = 2) -> Estimate:
     """Local coefficient of variation CV2 of inter-spike intervals, averaged over neurons.
 
@@ -80,7 +80,7 @@ def cv2(observation: Observation, *, population: str = "E", min_intervals: int =
     return _of_intervals(observation, population, min_intervals, lambda _, pairs, cv2: cv2 / pairs, "cv2")
 
 
-@statistic(needs=_check_intervals, sample="LV of each neuron")
+@statistic(needs=_check_intervals, sample="LV of each neuron", depends_on=())
 def lv(observation: Observation, *, population: str = "E", min_intervals: int = 2) -> Estimate:
     """Local variation LV of inter-spike intervals, averaged over neurons.
 
@@ -99,7 +99,7 @@ def lv(observation: Observation, *, population: str = "E", min_intervals: int = 
     return _of_intervals(observation, population, min_intervals, lambda _, pairs, lv: lv / pairs, "lv")
 
 
-@statistic(needs=_check_refractory, sample="LvR of each neuron")
+@statistic(needs=_check_refractory, sample="LvR of each neuron", depends_on=())
 def lvr(
     observation: Observation, *, population: str = "E", min_intervals: int = 2, refractory_ms: float = 5.0
 ) -> Estimate:
@@ -131,7 +131,9 @@ def lvr(
     )
 
 
-@statistic(unit="ms", needs=Needs(spikes=True), scale="log", sample="every inter-spike interval")
+@statistic(
+    unit="ms", needs=Needs(spikes=True), scale="log", sample="every inter-spike interval", depends_on=()
+)
 def isi(observation: Observation, *, population: str = "E") -> Estimate:
     """Mean inter-spike interval of a population, over all its intervals.
 
@@ -171,7 +173,7 @@ def _error_of_isi(observation: Observation, population: str) -> float:
     return jackknife.over_neurons(values, rates.shape[1], observation.group_sizes(population))
 
 
-@statistic(needs=_check_windows, sample="Fano factor of each neuron")
+@statistic(needs=_check_windows, sample="Fano factor of each neuron", depends_on=())
 def fano(
     observation: Observation, *, population: str = "E", window_ms: float = 400.0, min_count: float = 1.0
 ) -> Estimate:

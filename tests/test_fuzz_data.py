@@ -342,7 +342,7 @@ JUNK = [
 ]
 JUNK += ['{"simulation": 3}', '{"rate_E": {}}', '{"rate_E": {"value": "x"}}', "[[1]]", "NaN", "2026-13-45"]
 COLUMNS = [
-    *(("calibrate_study", name) for name in ("name", "content", "text", "created", "versions")),
+    *(("calibrate_study", name) for name in ("name", "content", "text", "created", "versions", "taken")),
     *(
         ("calibrate_simulation", name)
         for name in ("uuid", "parameters", "backend", "finished", "statistics", "status")

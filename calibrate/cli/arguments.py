@@ -16,8 +16,12 @@ from calibrate.study import Study, read_study
 
 def read(path: Path, changes: Mapping[str, object], *, searched: bool = True) -> Study:
     """Read the study file at `path`, with the `changes` to its keys that are not None."""
-    made = {key: value for key, value in changes.items() if value is not None}
-    return read_study(path, changes=made, searched=searched)
+    return read_study(path, changes=given(changes), searched=searched)
+
+
+def given(changes: Mapping[str, object]) -> dict[str, object]:
+    """Return the changes that are not None."""
+    return {key: value for key, value in changes.items() if value is not None}
 
 
 def with_simulator(study: Study, say: Callable[[str], None]) -> Study:

@@ -10,11 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
-from calibrate.cli.arguments import parse_settings, read
+from calibrate.cli.arguments import given, parse_settings, read
 from calibrate.errors import CalibrateError
 from calibrate.results.results import Results, read_results
-from calibrate.store import find, storage_url
+from calibrate.store import find_stored
 from calibrate.study import Study
+from calibrate.study.reading import read_stored_study
 
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="Study file (TOML).")]
 Trials = Annotated[int | None, typer.Option(help="Total number of trials (overrides the study).")]
@@ -41,11 +42,10 @@ class StudyFile:
         """Read the study, with the `changes` that are not None."""
         return read(self.path, {"simulation.backend": self.backend, **(changes or {})}, searched=searched)
 
-    def find(self) -> tuple[Study, str]:
-        """Find the study in its database; returns it with the URL."""
-        study = self.read(searched=False)
-        url = storage_url(study, self.storage)
-        return find(study, url), url
+    def find(self, changes: Mapping[str, object] | None = None) -> tuple[Study, str]:
+        """Find the study in its database, also without its data files; returns it with the URL."""
+        made = given({"simulation.backend": self.backend, **(changes or {})})
+        return find_stored(self.path, changes=made, storage=self.storage)
 
     def command(self, name: str, *options: str, storage: str) -> str:
         """The command `name` on this study, to be typed; with `storage`, if these options name a database."""
@@ -54,7 +54,7 @@ class StudyFile:
 
     def results(self) -> Results:
         """Read what the database holds of the study."""
-        return read_results(self.read(searched=False), storage=self.storage)
+        return Results(*self.find())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,11 +103,11 @@ class OneNetwork:
     ) -> tuple[Study, dict[str, Any], int]:
         """Read the study; returns it with the parameters that are set and the index of the candidate."""
         parameters: dict[str, Any] = {}
-        index, backend = 0, file.backend
+        index, backend, results = 0, file.backend, None
         if self.trial is not None:
             if self.seed is not None:
                 raise CalibrateError("--seed cannot be combined with --trial, which has its own seed")
-            results = read_results(read(file.path, {}, searched=False), storage=file.storage)
+            results = read_results(file.path, storage=file.storage)
             parameters, index = results.candidate(self.trial)
             backend = backend or results.study.simulation.backend
         replaced = {
@@ -116,5 +116,8 @@ class OneNetwork:
             "study.seed": self.seed,
             **(changes or {}),
         }
-        study = read(file.path, replaced, searched=False)
+        if results is None:
+            study = read(file.path, replaced, searched=False)
+        else:  # data files may be missing
+            study = read_stored_study(file.path, results.study.stored, changes=given(replaced))
         return study, parameters | parse_settings(study, self.settings or []), index

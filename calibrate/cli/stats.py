@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,19 +16,26 @@ from calibrate.calibration.trials.averages import format_statistic
 from calibrate.calibration.trials.summary import finite
 from calibrate.cli.output import QuietOutput, print_line
 from calibrate.cli.tables.trials import print_notes
+from calibrate.cli.written_targets import format_objectives
 from calibrate.errors import CalibrateError
 from calibrate.objective import find_statistic
 from calibrate.objective.resampling import REPEATS, Measured, measure_recording
 from calibrate.objective.rounding import rounded
-from calibrate.observation.recording import Recording, read_recording
-from calibrate.study.rules.recorded_targets import ERRORS
+from calibrate.observation.pieces import Piece, in_words
+from calibrate.observation.recording import Recording, division, read_recording
+from calibrate.study.file.sections import SimulationSection
+
+DURATION_MS = float(SimulationSection.model_fields["duration_ms"].default)
 
 
 def stats(
     *,
     path: Annotated[
         Path,
-        typer.Argument(metavar="RECORDING", help="Spike times: CSV, NPZ, NWB, or any format that Neo reads."),
+        typer.Argument(
+            metavar="RECORDING",
+            help="Spike times: CSV, NPZ, NWB, or one of neo's formats, such as .plx, .nev and .nix.",
+        ),
     ],
     statistic: Annotated[
         list[str] | None,
@@ -39,12 +46,32 @@ def stats(
     ] = "E",
     start_ms: Annotated[
         float | None,
-        typer.Option(metavar="MS", help="Start of the analysed interval (default: that of the recording)."),
+        typer.Option(
+            metavar="MS",
+            help="Start of the analysed interval (default: that of the file; if it names none, 0, or the "
+            "first spike if the clock started earlier or later).",
+        ),
     ] = None,
     duration_ms: Annotated[
         float | None,
         typer.Option(
             metavar="MS", help="Length of the analysed interval (default: to the end of the recording)."
+        ),
+    ] = None,
+    piece_ms: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MS",
+            help="Measure in pieces as long as the simulations to compare with (default: as long as there is "
+            f"no gap; with --write {DURATION_MS:g}, the default duration_ms of a study).",
+        ),
+    ] = None,
+    units: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=VALUE",
+            help="Use only units with this value in this column of the file, such as quality=good; several "
+            "values are separated by commas (repeatable).",
         ),
     ] = None,
     block_ms: Annotated[
@@ -62,46 +89,88 @@ def stats(
     ] = None,
     sampled: Annotated[
         bool,
-        typer.Option("--sampled", help="With --write: measure as many simulated neurons as were recorded."),
+        typer.Option(
+            "--sampled",
+            help="With --write: compute every statistic from as many simulated neurons as were recorded, not "
+            "only those that depend on it.",
+        ),
     ] = False,
     output: QuietOutput,
 ) -> None:
     """Compute the statistics of recorded spike trains, with standard errors."""
     if write is not None and write.exists():
         raise CalibrateError(f"{write} already exists: name another file")
-    recording = read_recording(path, population=population, start_ms=start_ms, duration_ms=duration_ms)
+    recording = read_recording(
+        path,
+        population=population,
+        start_ms=start_ms,
+        duration_ms=duration_ms,
+        units=dict(_choice(one) for one in units or ()),
+    )
     chosen = [find_statistic(name, folder=Path.cwd()) for name in statistic] if statistic else None
-    rows = measure_recording(recording, chosen, repeats=repeats, block_ms=block_ms)
+    if piece_ms is None and write is not None:
+        piece_ms = DURATION_MS
+    rows = measure_recording(recording, chosen, repeats=repeats, piece_ms=piece_ms, block_ms=block_ms)
+    pieces = division(recording, piece_ms)
     if write is not None:
-        _write(write, "\n".join(_format_objectives(rows, path, recording if sampled else None)))
+        source = f"{path.name}, {in_words(pieces)}"
+        _write(write, "\n".join(format_objectives(rows, source, recording, sampled=sampled)))
     if output.as_json:
-        output.emit(_as_json(path, recording, rows))
+        output.emit(_as_json(path, recording, pieces, rows))
     else:
-        _print(output.console, path, recording, rows)
+        _print(output.console, path, recording, pieces, rows)
+        if piece_ms is not None and recording.longest_ms < piece_ms:
+            note = f"shorter than {piece_ms / 1000:g} s, since there is no more without a gap"
+            print_line(output.console, f"  pieces: {note}")
     if write is not None:
         output.say(f"Objectives: {write}")
 
 
-def _as_json(path: Path, recording: Recording, rows: Sequence[Measured]) -> dict[str, Any]:
+def _choice(text: str) -> tuple[str, list[str]]:
+    column, equals, values = text.partition("=")
+    if not (column.strip() and equals):
+        raise CalibrateError(f"--units {text}: write COLUMN=VALUE, such as quality=good")
+    return column.strip(), values.split(",")
+
+
+def _as_json(
+    path: Path, recording: Recording, pieces: Sequence[Piece], rows: Sequence[Measured]
+) -> dict[str, Any]:
     return {
         "recording": str(path),
         "units": recording.units,
+        "start_ms": recording.start_ms,
         "duration_ms": recording.duration_ms,
+        "pieces": [
+            {"start_ms": piece.start_ms, "duration_ms": piece.duration_ms, "units": piece.n_units}
+            for piece in pieces
+        ],
+        "notes": list(recording.notes),
         "statistics": {
             row.statistic.name: {
                 "value": finite(row.estimate.value),
                 "error": finite(row.error),
                 "unit": row.statistic.unit,
                 "support": finite(row.estimate.support),
-                "note": row.estimate.note,
+                "note": "; ".join(filter(None, (row.estimate.note, row.note))),
             }
             for row in rows
         },
     }
 
 
-def _print(console: Console, path: Path, recording: Recording, rows: Sequence[Measured]) -> None:
-    print_line(console, f"{path}: {recording.units} units, {recording.duration_ms / 1000:g} s")
+def _print(
+    console: Console, path: Path, recording: Recording, pieces: Sequence[Piece], rows: Sequence[Measured]
+) -> None:
+    start_s, stop_s = recording.start_ms / 1000, recording.stop_ms / 1000
+    heading = f"{path}: {recording.units} units, {recording.duration_ms / 1000:g} s"
+    print_line(console, f"{heading} (from {start_s:.10g} to {stop_s:.10g} s)")
+    held = sum(piece.n_units * piece.duration_ms for piece in pieces) / recording.observed_ms
+    if len(pieces) > 1 or held < 0.999:
+        rest = f"; {100 * (1 - held):.2g} % of the observed time is in none" if held < 0.999 else ""
+        print_line(console, f"Measured in {in_words(pieces)}{rest}")
+    for note in recording.notes:
+        print_line(console, f"note: {note}")
     table = Table()
     for column in ("statistic", "value", "error", "unit"):
         table.add_column(column, justify="right" if column in ("value", "error") else "left")
@@ -111,25 +180,9 @@ def _print(console: Console, path: Path, recording: Recording, rows: Sequence[Me
         table.add_row(row.statistic.name, value, error, Text(row.statistic.unit))
     console.print(table)
     print_notes(console, {row.statistic.name: row.estimate.note for row in rows})
-
-
-def _format_objectives(rows: Sequence[Measured], path: Path, sampled: Recording | None) -> Iterator[str]:
-    """Write objectives as lines of TOML; with `sampled`, for as many neurons as it has units."""
-    yield f"# Targets from {path.name}; a tolerance is {ERRORS:g} standard errors."
-    for row in rows:
-        if not (row.estimate.defined and row.error > 0) or row.estimate.lower_bound:
-            continue
-        unit = f"  # {row.statistic.unit}" if row.statistic.unit else ""
-        yield ""
-        yield "[[objectives]]"
-        yield f'statistic = "{row.statistic.name}"'
-        yield f"target = {row.estimate.value:.5g}{unit}"
-        yield f"tolerance = {ERRORS * row.error:.2g}"
-        yield f'source = "{path.name}"'
-        population = str(row.statistic.options.get("population"))
-        if sampled is not None and population in sampled.trains:
-            yield f"neurons = {len(sampled.trains[population])}"
-    yield ""
+    for note in dict.fromkeys(row.note for row in rows if row.note):
+        noted = [row.statistic.name for row in rows if row.note == note]
+        print_notes(console, {"all" if len(noted) == len(rows) > 1 else ", ".join(noted): note})
 
 
 def _write(path: Path, text: str) -> None:

@@ -51,13 +51,13 @@ def validate(
         "validation.replicates": replicates,
         "validation.duration_ms": duration_ms,
     }
-    study = file.read({**changes, **workers.changes}, searched=False)
+    study, url = file.find({**changes, **workers.changes})
     with resumable(), simulating():
         validation = validate_study(
             study,
             trial or (),
             exact=exact,
-            storage=file.storage,
+            storage=url,
             slots=workers.slots,
             progress=output.progress(),
         )

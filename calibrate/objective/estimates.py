@@ -36,6 +36,9 @@ class Estimate:
     undefined : float
         Of a mean over graphs: the share of the graphs on which the statistic is undefined. The value is the
         mean over the others, and `shortfall` the mean over these.
+    by_chance : float
+        The value that chance alone explains, in independent Poisson neurons of these rates; nan if unknown,
+        or if no value says that there is nothing to see.
 
     Examples
     --------
@@ -55,6 +58,7 @@ class Estimate:
     error: float = math.nan
     sample: NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
     undefined: float = 0.0
+    by_chance: float = field(default=math.nan, repr=False, compare=False)
 
     @classmethod
     def mean_of(cls, sample: NDArray[np.float64], *, note: str = "", error: float | None = None) -> Estimate:

@@ -192,11 +192,39 @@ def variance(whole: FloatArray, without: FloatArray, kept: Kept) -> FloatArray:
     >>> float(jackknife.variance(x.mean(), np.array([x[row].mean() for row in kept]), kept))  # var(x) / 4
     0.4166...
     """
-    bins = kept.shape[1]
-    ratio = bins / (bins - kept.sum(axis=1))  # of the measurement to the block
+    return variance_of_shares(whole, without, 1 - kept.mean(axis=1))
+
+
+def variance_of_shares(whole: FloatArray, without: FloatArray, shares: FloatArray) -> FloatArray:
+    """Compute the variance of statistics from their values without each of the blocks, of any sizes.
+
+    Parameters
+    ----------
+    whole : ndarray of float, shape (...)
+        Statistics of the whole measurement.
+    without : ndarray of float, shape (blocks, ...)
+        The same without each block.
+    shares : ndarray of float, shape (blocks,)
+        The share of the measurement that each block is, above 0 and below 1.
+
+    Returns
+    -------
+    ndarray of float, shape (...)
+        The variances.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calibrate.objective import jackknife
+    >>> x = np.arange(4.0)
+    >>> without = np.array([np.delete(x, k).mean() for k in range(4)])
+    >>> float(jackknife.variance_of_shares(x.mean(), without, np.full(4, 1 / 4)))  # var(x) / 4
+    0.4166...
+    """
+    ratio = 1 / shares
     # The pseudo-values of the reference, ratio whole - (ratio - 1) without, less `whole`.
     pseudo = (whole - without) * (ratio - 1).reshape(-1, *[1] * np.ndim(whole))
-    pseudo -= np.einsum("b,b...->...", 1 / ratio / (1 / ratio).sum(), pseudo)
-    weights = 1 / (ratio - 1) / len(kept)
+    pseudo -= np.einsum("b,b...->...", shares / shares.sum(), pseudo)
+    weights = 1 / (ratio - 1) / len(shares)
     found: FloatArray = np.einsum("b,b...->...", weights, pseudo**2)
     return found

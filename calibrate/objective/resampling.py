@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from calibrate.errors import RecordingError
 from calibrate.objective import jackknife
 from calibrate.objective.estimates import Estimate
-from calibrate.objective.panel import measure, panel
+from calibrate.objective.panel import panel
+from calibrate.objective.piecewise import FEWEST_BLOCKS, MOST_BLOCKS, Sample, blocks_of
 from calibrate.objective.statistics import Statistic
-from calibrate.observation import Needs
-from calibrate.observation.recording import Recording
+from calibrate.observation.pieces import Piece
+from calibrate.observation.recording import Recording, clusters_of, division
 
 REPEATS = 50
-FEWEST_BLOCKS = 5
-MOST_BLOCKS = 20
+
+FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,18 +32,23 @@ class Measured:
     statistic : Statistic
         The statistic.
     estimate : Estimate
-        Its value for the whole recording.
+        Its value: the mean over the pieces of the recording, if there are several. The sample is that of all
+        pieces.
     error : float
-        Standard error, in the unit of the statistic, for other units at another time; nan if the statistic is
-        undefined when one block is left out, for more than half of the blocks.
+        Standard error, in the unit of the statistic, for other units at another time; nan if there are fewer
+        than 5 blocks, or if the statistic is undefined when one block is left out, for more than half of
+        them.
     defined : float
         Share of the blocks without which it is defined.
+    note : str
+        Remark on the error, or "".
     """
 
     statistic: Statistic
     estimate: Estimate
     error: float
     defined: float
+    note: str = ""
 
 
 def measure_recording(
@@ -50,6 +56,7 @@ def measure_recording(
     statistics: Sequence[Statistic] | None = None,
     *,
     repeats: int = REPEATS,
+    piece_ms: float | None = None,
     block_ms: float | None = None,
     seed: int = 0,
 ) -> list[Measured]:
@@ -63,9 +70,12 @@ def measure_recording(
         Statistics; by default the panel.
     repeats : int
         How often the units are divided into halves.
+    piece_ms : float, ms, optional
+        Length of the pieces in which the recording is measured, such as that of the simulations to compare
+        with; see `Recording.pieces`.
     block_ms : float, ms, optional
-        Length of a block; by default a twentieth of the recording, at least 1 s. It is rounded to whole bins
-        and windows.
+        Length of a block; by default a twentieth of the recording, at least 1 s, or a tenth of it where there
+        would be fewer than 5. It is rounded to whole bins and windows.
     seed : int
         Seed of the division into halves.
 
@@ -77,24 +87,30 @@ def measure_recording(
     Raises
     ------
     RecordingError
-        If the recording has fewer than 5 blocks, or its counts do not fit into the free memory.
+        If the recording has fewer than 5 blocks of `block_ms`, or its counts do not fit into the free memory.
 
     Notes
     -----
+    The value is the mean over the pieces, where a piece has the weight of the time that it holds of all units
+    of the statistic's population: a rate is the number of spikes over the time observed, unit by unit. Many
+    statistics depend on the length of the measurement, such as the Fano factor. Pieces as long as a
+    simulation have the value that such a simulation is expected to have.
+
     The error is that of another recording, of other units at another time. Its variance has two components,
 
         error^2 = V_time + max(V_units - V_both, 0)
 
     V_time is a jackknife over blocks of time, all units together, so that correlations between them stay
-    [1]_. What is kept is joined. Intervals across a seam are not real: blocks should be long compared with
-    them, and with dwell times (see `calibrate.objective.jackknife`).
+    [1]_. A block is part of a piece, or consists of several short pieces. What is kept of a piece is joined.
+    Intervals across a seam are not real: blocks should be long compared with them, and with dwell times (see
+    `calibrate.objective.jackknife`).
 
     V_units is the variance between samples of units, from random halves of the units of each cluster: one
     half differs from the other by twice the standard error of all units [2]_. No unit is drawn twice, as it
     would be perfectly correlated with itself. Chance in the spikes of single units is in V_time already;
-    V_both is this part of V_units, from the jackknife of the difference of two halves [3]_. What is left are
-    lasting differences between units. A statistic that is undefined for half of the units, and a population
-    of one unit, have V_time only.
+    V_both is this part of V_units, from the jackknife of the difference of two halves [3]_. Both are taken
+    from at most 20 pieces. What is left are lasting differences between units. A statistic that is undefined
+    for half of the units, and a population of one unit, have V_time only.
 
     With 20 blocks, 1.96 errors cover the truth in about 93 % of recordings instead of 95 %. Where the rates
     of few units have a heavy tail, they cover less of the mean, and much less of the SD of rates: a sample of
@@ -102,7 +118,7 @@ def measure_recording(
 
     References
     ----------
-    .. [1] Kuensch 1989.
+    .. [1] Kuensch 1989. Blocks of unequal size: Busing, Meijer and van der Leeden 1999.
     .. [2] McCarthy 1969, Pseudo-replication: half samples.
     .. [3] Searle, Casella and McCulloch 1992, Variance Components. Counted twice, as in a bootstrap of rows
        and columns, V_both would make the error of independent units too large by sqrt(2) or more: Owen 2007,
@@ -114,131 +130,114 @@ def measure_recording(
 
     >>> from calibrate import find_statistic, measure_recording, read_recording
     >>> recording = read_recording("recording.csv")
-    >>> (rate,) = measure_recording(recording, [find_statistic("rate_E")])
+    >>> (rate,) = measure_recording(recording, [find_statistic("rate_E")], piece_ms=1000.0)
     >>> rate.defined, rate.error > 0
     (1.0, True)
     """
-    chosen = panel(recording.observe().layout) if statistics is None else statistics
-    widths = Needs.merge(statistic.needs for statistic in chosen).widths
-    block, blocks = _divide(recording, chosen, block_ms)
-    whole = measure(recording.observe(**widths), chosen)
-
-    def values(part: Recording) -> NDArray[np.float64]:
-        estimates = measure(part.observe(**widths), chosen)
-        found = (estimates[statistic.name] for statistic in chosen)
-        return np.array([math.nan if each.lower_bound else each.value for each in found])
-
-    kept = jackknife.blocks_kept(blocks, blocks)
-    random = np.random.default_rng(seed)
-
-    def without_blocks(part: Recording) -> NDArray[np.float64]:
-        return np.array([values(_of_blocks(part, np.flatnonzero(row), block)) for row in kept])
-
-    halves = _halves(recording, random)
-    others = (_halves(recording, random) for _ in range(repeats - 1))
-    columns = zip(
-        chosen,
-        without_blocks(recording).T,
-        (without_blocks(halves[0]) - without_blocks(halves[1])).T,
-        np.array([values(one) - values(other) for one, other in (halves, *others)]).T,
-        strict=True,
-    )
+    chosen = panel(recording.layout) if statistics is None else statistics
+    pieces = division(recording, piece_ms)
+    blocks, length_ms = blocks_of(pieces, chosen, block_ms)
+    if len(blocks) < FEWEST_BLOCKS:
+        total_s = sum(piece.duration_ms for piece in pieces) / 1000
+        few = f"{total_s:g} s has {len(blocks)} block{'s' * (len(blocks) != 1)} of {length_ms / 1000:g} s"
+        if block_ms is not None:
+            raise RecordingError(f"the recording of {few}, but standard errors need at least {FEWEST_BLOCKS}")
+        if len(chosen) > 1:  # some of them may have narrower windows
+            return [
+                row
+                for one in chosen
+                for row in measure_recording(recording, [one], repeats=repeats, piece_ms=piece_ms, seed=seed)
+            ]
+    everyone = Sample(recording, pieces, chosen)
+    if len(blocks) < FEWEST_BLOCKS:
+        note = f"no standard error: a recording of {few}, and at least {FEWEST_BLOCKS} are needed"
+        return [
+            Measured(statistic=one, estimate=estimate, error=math.nan, defined=math.nan, note=note)
+            for one, estimate in zip(chosen, everyone.estimates, strict=True)
+        ]
+    short = f"the standard error is from blocks of only {length_ms:g} ms" if length_ms < 1000 else ""
+    note = short if block_ms is None else ""
+    of_time, defined = _variances(everyone.values, *everyone.without(blocks))
+    lasting = _lasting(recording, pieces, chosen, block_ms, np.random.default_rng(seed), repeats)
+    variance = np.where(defined >= 0.5, of_time + lasting, math.nan)
+    rows = zip(chosen, everyone.estimates, np.sqrt(variance), defined, strict=True)
     return [
-        _summarise(statistic, whole[statistic.name], kept, without, without_of_halves, of_halves)
-        for statistic, without, without_of_halves, of_halves in columns
-    ]
-
-
-def _divide(
-    recording: Recording, statistics: Sequence[Statistic], block_ms: float | None
-) -> tuple[float, int]:
-    """Return the length of a block and their number.
-
-    Blocks consist of whole bins and windows of every statistic, so that none straddles a seam; if no length
-    suits all, of the widest ones.
-    """
-    needs = [statistic.needs for statistic in statistics]
-    widths_us = [round(1000 * width) for need in needs for width in (need.bin_ms, need.window_ms) if width]
-    unit_ms = math.lcm(*widths_us) / 1000 if widths_us else 1.0
-    block = max(recording.duration_ms / MOST_BLOCKS, 1000.0) if block_ms is None else block_ms
-    if unit_ms > 2 * block:
-        unit_ms = max(widths_us) / 1000
-    block = max(round(block / unit_ms), 1) * unit_ms
-    blocks = int(recording.duration_ms / block + 1e-9)
-    if blocks < FEWEST_BLOCKS:
-        raise RecordingError(
-            f"the recording of {recording.duration_ms / 1000:g} s has {blocks} block{'s' * (blocks != 1)} of "
-            f"{block / 1000:g} s, but standard errors need at least {FEWEST_BLOCKS}"
+        Measured(
+            statistic=one,
+            estimate=estimate,
+            error=float(error) if estimate.defined else math.nan,
+            defined=float(share),
+            note=note,
         )
-    return block, blocks
-
-
-def _summarise(
-    statistic: Statistic,
-    estimate: Estimate,
-    kept: NDArray[np.bool_],
-    without: NDArray[np.float64],
-    without_of_halves: NDArray[np.float64],
-    of_halves: NDArray[np.float64],
-) -> Measured:
-    """Combine values without each block, and differences of halves, without each block and of all time."""
-    defined = np.isfinite(without)
-    variance = math.nan
-    if estimate.defined and defined.mean() >= 0.5:
-        variance = float(jackknife.variance(np.array(estimate.value), without[defined], kept[defined]))
-        if np.isfinite(without_of_halves).all() and np.isfinite(of_halves).all():
-            both = float(jackknife.variance(of_halves[0], without_of_halves, kept))
-            # Halves differ by twice the error of the whole.
-            variance += max(float((of_halves**2).mean()) - both, 0.0) / 4
-    share = float(defined.mean())
-    return Measured(statistic=statistic, estimate=estimate, error=math.sqrt(variance), defined=share)
-
-
-def _of_blocks(recording: Recording, blocks: NDArray[np.int64], block_ms: float) -> Recording:
-    trains = {
-        population: [_join(times - recording.start_ms, blocks, block_ms) for times in units]
-        for population, units in recording.trains.items()
-    }
-    return replace(recording, trains=trains, start_ms=0.0, stop_ms=block_ms * blocks.size)
-
-
-def _join(times: NDArray[np.float64], blocks: NDArray[np.int64], block_ms: float) -> NDArray[np.float64]:
-    edges = np.searchsorted(times, np.arange(blocks.max() + 2) * block_ms, side="right")
-    pieces = [
-        times[edges[block] : edges[block + 1]] + (place - block) * block_ms
-        for place, block in enumerate(blocks)
+        for one, estimate, error, share in rows
     ]
-    return np.concatenate(pieces)
 
 
-def _halves(recording: Recording, random: np.random.Generator) -> tuple[Recording, Recording]:
+def estimate_recording(recording: Recording, statistic: Statistic, piece_ms: float | None = None) -> Estimate:
+    """Compute a statistic of a recording as `measure_recording` does, without its standard error."""
+    return Sample(recording, division(recording, piece_ms), [statistic]).estimates[0]
+
+
+def _variances(whole: FloatArray, without: FloatArray, shares: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The jackknife variance of each statistic, and the share of the blocks without which it is defined.
+
+    Blocks in which a statistic has no data say nothing about it.
+    """
+    variances = np.full(whole.shape, math.nan)
+    defined = np.zeros(whole.shape)
+    for k, value in enumerate(whole):
+        held = shares[:, k] > 1e-9
+        good = held & np.isfinite(without[:, k]) & (shares[:, k] < 1)
+        if good.sum() > 1 and math.isfinite(value):
+            defined[k] = good.sum() / held.sum()
+            variances[k] = jackknife.variance_of_shares(np.array(value), without[good, k], shares[good, k])
+    return variances, defined
+
+
+def _lasting(
+    recording: Recording,
+    pieces: Sequence[Piece],
+    statistics: Sequence[Statistic],
+    block_ms: float | None,
+    random: np.random.Generator,
+    repeats: int,
+) -> FloatArray:
+    """The variance of each statistic that lasting differences between units make."""
+    few = [pieces[k] for k in np.unique(np.linspace(0, len(pieces) - 1, MOST_BLOCKS).round().astype(int))]
+    blocks, _ = blocks_of(few, statistics, block_ms)
+
+    def halves() -> list[Sample]:
+        return [
+            Sample(recording, [piece.of_units(half) for piece in few], statistics)
+            for half in _halves(recording, random)
+        ]
+
+    one, other = halves()
+    between = [one.values - other.values]
+    (without_one, shares), (without_other, _) = one.without(blocks), other.without(blocks)
+    both, defined = _variances(between[0], without_one - without_other, shares)
+    for _ in range(repeats - 1):
+        one, other = halves()
+        between.append(one.values - other.values)
+    # Halves differ by twice the error of the whole.
+    lasting = np.maximum((np.array(between) ** 2).mean(axis=0) - both, 0.0) / 4
+    return np.where(np.isfinite(lasting) & (defined == 1), lasting, 0.0)
+
+
+def _halves(
+    recording: Recording, random: np.random.Generator
+) -> tuple[dict[str, NDArray[np.int64]], dict[str, NDArray[np.int64]]]:
     """Divide the units of each cluster at random; a population of a single unit is in both halves."""
     first: dict[str, NDArray[np.int64]] = {}
     second: dict[str, NDArray[np.int64]] = {}
     for population, trains in recording.trains.items():
-        cluster = _clusters(recording, population)
+        cluster = clusters_of(recording, population)
         # Sorted by cluster, in random order within each, every second unit goes to the same half.
         order = np.lexsort((random.random(cluster.size), cluster))
         odd = int(random.integers(2))
         halves = (order[odd::2], order[1 - odd :: 2]) if len(trains) > 1 else (order, order)
         first[population], second[population] = (np.sort(half) for half in halves)
-    return _of_units(recording, first), _of_units(recording, second)
-
-
-def _of_units(recording: Recording, units: Mapping[str, NDArray[np.int64]]) -> Recording:
-    trains, clusters = {}, {}
-    for population, chosen in units.items():
-        every = recording.trains[population]
-        trains[population] = [every[unit] for unit in chosen]
-        sizes = np.bincount(_clusters(recording, population)[chosen])
-        clusters[population] = sizes[sizes > 0].tolist()
-    return replace(recording, trains=trains, clusters=clusters)
-
-
-def _clusters(recording: Recording, population: str) -> NDArray[np.int64]:
-    """Return the cluster of each unit of a population."""
-    sizes = recording.clusters.get(population, [len(recording.trains[population])])
-    return np.repeat(np.arange(len(sizes)), sizes)
+    return first, second
 
 
 # Their names before they stated more than a bootstrap over time.

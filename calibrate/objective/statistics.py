@@ -14,6 +14,9 @@ from calibrate.errors import ObjectiveError, did_you_mean
 from calibrate.objective.estimates import Estimate
 from calibrate.observation import Needs, Observation
 
+DEPENDENCES = frozenset({"clusters", "neurons"})
+Dependence = Collection[str] | Callable[..., Collection[str]] | None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Statistic:
@@ -37,6 +40,9 @@ class Statistic:
         Whether a simulation of a second can judge it.
     sample : str
         What the sample of its estimates holds; "" if there is none.
+    depends_on : frozenset of {"clusters", "neurons"}, or None
+        What its value depends on beyond what each neuron does: how the neurons are divided into clusters, and
+        how many they are. None if it does not say.
 
     See Also
     --------
@@ -61,7 +67,9 @@ class Statistic:
     options: Mapping[str, Any]
     screens: bool = False
     sample: str = ""
+    depends_on: frozenset[str] | None = None
     _needs_rule: Needs | Callable[..., Needs] = field(repr=False)
+    _depends_rule: Dependence = field(default=None, repr=False)
 
     @property
     def summary(self) -> str:
@@ -101,7 +109,12 @@ class Statistic:
                     f"option {option} of {self.name} takes {type(default).__name__}, not {value!r}"
                 )
         merged = MappingProxyType({**self.options, **options})
-        return replace(self, options=merged, needs=_needs(self._needs_rule, merged))
+        return replace(
+            self,
+            options=merged,
+            needs=_with(merged, self._needs_rule),
+            depends_on=_dependence(self._depends_rule, merged),
+        )
 
     def __call__(self, observation: Observation) -> Estimate:
         """Compute the estimate for an observation.
@@ -125,11 +138,20 @@ class Statistic:
         return result if isinstance(result, Estimate) else Estimate(float(result))
 
 
-def _needs(rule: Needs | Callable[..., Needs], options: Mapping[str, Any]) -> Needs:
-    if isinstance(rule, Needs):
+def _with(options: Mapping[str, Any], rule: Any) -> Any:
+    """Return `rule`, or what it returns for the options that its arguments name."""
+    if not callable(rule):
         return rule
-    wanted = inspect.signature(rule).parameters
-    return rule(**{name: options[name] for name in wanted})
+    return rule(**{name: options[name] for name in inspect.signature(rule).parameters})
+
+
+def _dependence(rule: Dependence, options: Mapping[str, Any]) -> frozenset[str] | None:
+    depends_on = _with(options, rule)
+    if depends_on is None:
+        return None
+    if isinstance(depends_on, str) or not set(depends_on) <= DEPENDENCES:
+        raise ObjectiveError(f'depends_on may hold "clusters" and "neurons", not {depends_on!r}')
+    return frozenset(depends_on)
 
 
 def statistic(
@@ -140,6 +162,7 @@ def statistic(
     name: str | None = None,
     screens: bool = False,
     sample: str = "",
+    depends_on: Dependence = None,
     spread: object = None,  # noqa: ARG001  so that statistics written for version 0.1 still load
 ) -> Callable[[Callable[..., float | Estimate]], Statistic]:
     """Make a statistic of a function `f(observation, *, option=default, ...)` to a float or Estimate.
@@ -159,6 +182,11 @@ def statistic(
         Whether a simulation of a second can judge it.
     sample : str
         What its estimates are means of, if they carry it.
+    depends_on : collection of {"clusters", "neurons"}, or callable, optional
+        "clusters" if it matters how the neurons are divided into clusters, "neurons" if it matters how many
+        they are, as for summed spikes; or a function of some of the options, named as its arguments, that
+        returns it. A comparison with recorded units takes care of both. If it is left out, both are assumed
+        to matter unless the recording shows otherwise.
     spread : object
         Has no effect any more.
 
@@ -170,12 +198,12 @@ def statistic(
     Raises
     ------
     ObjectiveError
-        If an option has no default.
+        If an option has no default, or `depends_on` holds anything else.
 
     Examples
     --------
     >>> from calibrate import Needs, observe_trains, statistic
-    >>> @statistic(unit="Hz", needs=Needs(bin_ms=5.0))
+    >>> @statistic(unit="Hz", needs=Needs(bin_ms=5.0), depends_on=["clusters", "neurons"])
     ... def peak_rate(observation, *, population="E"):
     ...     "Highest rate of any cluster in a 5 ms bin; 0 for a silent network."
     ...     counts = observation.group_counts(population, 5.0)
@@ -194,12 +222,14 @@ def statistic(
             name=name or function.__name__,
             function=function,
             unit=unit,
-            needs=_needs(needs, options),
+            needs=_with(options, needs),
             scale=scale,
             options=options,
             screens=screens,
             sample=sample,
+            depends_on=_dependence(depends_on, options),
             _needs_rule=needs,
+            _depends_rule=depends_on,
         )
 
     return decorate

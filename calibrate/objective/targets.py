@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from calibrate.errors import ObjectiveError
+from calibrate.objective.rounding import rounded
 
 # Decimal numbers of a study file are rounded to binary ones: 6.9 - 6.5 is larger than 0.4 by 4e-16.
 _ROUNDING = 1e-12
@@ -28,6 +29,8 @@ class Value:
         Deviation that still counts as reached.
     source : str
         Where the target comes from.
+    note : str
+        One line worth showing beside the target: where a default tolerance comes from.
 
     Raises
     ------
@@ -38,10 +41,14 @@ class Value:
     value: float
     tolerance: float
     source: str = ""
+    note: str = ""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.value) and math.isfinite(self.tolerance) and self.tolerance > 0):
             raise ObjectiveError("a target needs a finite value and a tolerance above 0")
+
+    def __str__(self) -> str:
+        return f"{rounded(self.value, 4)} ± {rounded(self.tolerance, 2)}"
 
     def deviation(self, reached: float, scale: str) -> float:
         """Return the signed distance to the target in tolerances.
@@ -139,6 +146,8 @@ class Interval:
         Unit of deviations beyond either end.
     source : str
         Where the target comes from.
+    note : str
+        One line worth showing beside the target.
 
     Raises
     ------
@@ -150,6 +159,7 @@ class Interval:
     high: float
     tolerance: float
     source: str = ""
+    note: str = ""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):

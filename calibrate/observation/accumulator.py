@@ -108,8 +108,8 @@ class Accumulator:
         twice = np.flatnonzero((np.diff(step) == 0) & (np.diff(neuron) == 0))
         if twice.size and not self._several:
             raise ObservationError(
-                f"neuron {neuron[twice[0]]} fires twice in step {step[twice[0]]}; "
-                "a smaller dt_ms separates its spikes"
+                f"neuron {neuron[twice[0]]} fires twice in step {step[twice[0]]}, of {self._dt_ms:g} ms: "
+                "either its spike was delivered twice, or its shortest interval needs a smaller dt_ms"
             )
         self._now = until_step
         self._count(step, neuron)

@@ -8,154 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from calibrate.errors import ObservationError, RecordingError
-from calibrate.observation import Group, Layout, Observation, observe_spikes
+from calibrate.observation import Layout, Observation
 from calibrate.observation.layout import BIN_MS, WINDOW_MS
-from calibrate.observation.recording_files import Table, read_table
+from calibrate.observation.pieces import Observed, Piece, divide, normalised
+from calibrate.observation.recording_files import Chosen, Table, read_table, remarks
+from calibrate.observation.trains import RESOLUTION_MS, layout_of, observe_times
 
-# Recorded times are counted in nanoseconds, so fine that no statistic sees it. Half of one is the rounding of
-# times that are whole steps of something coarser.
-RESOLUTION_MS = 1e-6
 # Ten thousand years: anything later cannot be a time.
 _LATEST_MS = 3e14
 # Three months: in nanoseconds, this is about as long as times are exact.
 _LONGEST_MS = 8e9
-
-Trains = Sequence[ArrayLike] | Mapping[str, Sequence[ArrayLike]]
-Clusters = int | Sequence[int] | Mapping[str, int | Sequence[int]]
-
-
-def observe_trains(
-    trains: Trains,
-    *,
-    duration_ms: float,
-    start_ms: float = 0.0,
-    clusters: Clusters = 1,
-    dt_ms: float = RESOLUTION_MS,
-    bin_ms: float = 1.0,
-    window_ms: float = 50.0,
-) -> Observation:
-    """Make the observation of recorded spike trains, for every statistic that simulated networks have.
-
-    Parameters
-    ----------
-    trains : list of array_like, or dict of str to list of array_like; ms
-        Spike times of each neuron, or such a list for each population. A plain list is population "E".
-    duration_ms : float, ms
-        Length of the measurement. Spikes with start_ms < t <= start_ms + duration_ms count, as in a
-        simulation.
-    start_ms : float, ms
-        The measurement begins after this time.
-    clusters : int, sequence of int, or dict of str to either
-        Number of clusters of equal size that the neurons of a population form, one after another; or the size
-        of each cluster; by name if there are several populations.
-    dt_ms : float, ms
-        Step to whose end times are rounded up. By default a nanosecond, so that intervals are those of the
-        times as given. Several spikes of a neuron in one step all count.
-    bin_ms : float, ms
-        Width of the bins of group counts.
-    window_ms : float, ms
-        Width of the windows of neuron counts.
-
-    Returns
-    -------
-    Observation
-        The observation, with its spikes.
-
-    Raises
-    ------
-    ObservationError
-        If times are not finite, if a neuron has two spikes at the same time, if sizes of clusters do not fit,
-        or if a width is not a whole number of steps.
-
-    Examples
-    --------
-    >>> from calibrate import find_statistic, observe_trains
-    >>> observation = observe_trains([[12.0, 31.0, 32.0], [12.5]], duration_ms=100.0)
-    >>> find_statistic("rate_E")(observation).value
-    20.0
-    """
-    populations = dict(trains) if isinstance(trains, Mapping) else {"E": trains}
-    named = {
-        name: [_times(f"neuron {number} of {name}", train) for number, train in enumerate(neurons)]
-        for name, neurons in populations.items()
-    }
-    return _observe(
-        named,
-        start_ms=start_ms,
-        duration_ms=duration_ms,
-        clusters=clusters,
-        dt_ms=dt_ms,
-        bin_ms=bin_ms,
-        window_ms=window_ms,
-    )
-
-
-def _times(neuron: str, train: ArrayLike) -> NDArray[np.float64]:
-    """Return the times, ascending; raises ObservationError for those that no neuron has."""
-    times = np.sort(np.asarray(train, dtype=float).ravel())
-    if not np.isfinite(times).all():
-        raise ObservationError(f"{neuron} has a spike time that is not a number")
-    if (twice := _doubled(times)) is not None:
-        raise ObservationError(f"{neuron} has two spikes at {twice:.15g} ms")
-    return times
-
-
-def _doubled(times: NDArray[np.float64]) -> float | None:
-    """The first of the ascending `times` that is there twice."""
-    twice = np.flatnonzero(np.diff(times) == 0)
-    return float(times[twice[0]]) if twice.size else None
-
-
-def _observe(
-    populations: Mapping[str, Sequence[NDArray[np.float64]]],
-    *,
-    start_ms: float,
-    duration_ms: float,
-    clusters: Clusters,
-    dt_ms: float,
-    bin_ms: float,
-    window_ms: float,
-) -> Observation:
-    groups: list[Group] = []
-    step: list[NDArray[np.int64]] = []
-    first = 0
-    for name, neurons in populations.items():
-        wanted = clusters.get(name, 1) if isinstance(clusters, Mapping) else clusters
-        start = first
-        for number, size in enumerate(_sizes(name, len(neurons), wanted)):
-            groups.append(Group(name, number, start, start + size))
-            start += size
-        step += [_steps(train - start_ms, duration_ms, dt_ms) for train in neurons]
-        first += len(neurons)
-    return observe_spikes(
-        np.concatenate(step) if step else np.zeros(0, np.int64),
-        np.repeat(np.arange(first), [train.size for train in step]),
-        Layout(tuple(groups)),
-        dt_ms=dt_ms,
-        duration_ms=duration_ms,
-        bin_ms=bin_ms,
-        window_ms=window_ms,
-    )
-
-
-def _sizes(name: str, neurons: int, clusters: int | Sequence[int]) -> list[int]:
-    if isinstance(clusters, int):
-        if clusters < 1 or neurons % clusters or not neurons:
-            raise ObservationError(f"{neurons} neurons of {name} do not divide into {clusters} clusters")
-        return [neurons // clusters] * clusters
-    if sum(clusters) != neurons or min(clusters, default=0) < 1:
-        raise ObservationError(f"cluster sizes {list(clusters)} do not add up to {neurons} neurons of {name}")
-    return list(clusters)
-
-
-def _steps(times: NDArray[np.float64], duration_ms: float, dt_ms: float) -> NDArray[np.int64]:
-    """Return the steps of the spikes in the measurement; step k ends (k + 1) dt after the start."""
-    number = np.ceil((times - RESOLUTION_MS / 2) / dt_ms) - 1
-    inside: NDArray[np.int64] = number[(number >= 0) & (number < round(duration_ms / dt_ms))].astype(np.int64)
-    return inside
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,11 +37,17 @@ class Recording:
         The analysed interval ends at this time.
     clusters : dict of str to sequence of int
         Sizes of the clusters that the units form, one after another, by population.
+    observed : dict of str to list of ndarray of float, shape (k, 2), ms
+        The intervals in which each unit was observed, by population, within the analysed interval; by default
+        all of it. Time outside of them is not silence: it counts for nothing.
+    notes : tuple of str
+        What to know about how the file was read, such as units that are not single neurons.
 
     Raises
     ------
     RecordingError
-        If the interval is empty or longer than 8e9 ms, if a time lies beyond 3e14 ms, or if there is no unit.
+        If the interval is empty or longer than 8e9 ms, if a time lies beyond 3e14 ms, if there is no unit, or
+        if none was observed.
 
     Examples
     --------
@@ -193,6 +64,8 @@ class Recording:
     start_ms: float
     stop_ms: float
     clusters: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    observed: Observed = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if not self.stop_ms > self.start_ms:
@@ -207,6 +80,27 @@ class Recording:
             raise RecordingError(f"contains a time beyond {_LATEST_MS:g} ms, which cannot be a spike time")
         if not any(len(trains) for trains in self.trains.values()):
             raise RecordingError("contains no units")
+        object.__setattr__(self, "observed", self._observed_within())
+
+    def _observed_within(self) -> Observed:
+        """The observed intervals of every unit within the analysed interval."""
+        whole = np.array([[self.start_ms, self.stop_ms]])
+        within: dict[str, list[NDArray[np.float64]]] = {}
+        for name, units in self.trains.items():
+            given = self.observed.get(name)
+            if given is None:
+                within[name] = [whole] * len(units)
+                continue
+            if len(given) != len(units):
+                raise RecordingError(
+                    f"has {len(units)} units of {name}, but observed intervals of {len(given)}"
+                )
+            within[name] = [normalised(intervals, self.start_ms, self.stop_ms) for intervals in given]
+        if not any(len(intervals) for units in within.values() for intervals in units):
+            raise RecordingError(
+                f"no unit was observed between {self.start_ms / 1000:g} and {self.stop_ms / 1000:g} s"
+            )
+        return within
 
     @property
     def duration_ms(self) -> float:
@@ -218,8 +112,65 @@ class Recording:
         """Number of units."""
         return sum(len(trains) for trains in self.trains.values())
 
+    @property
+    def observed_ms(self) -> float:
+        """The time for which units were observed, summed over units, in ms."""
+        return float(sum(np.diff(one).sum() for units in self.observed.values() for one in units))
+
+    @property
+    def longest_ms(self) -> float:
+        """The longest time for which a unit was observed without a gap, in ms."""
+        return float(max(np.diff(one).max(initial=0) for units in self.observed.values() for one in units))
+
+    @property
+    def layout(self) -> Layout:
+        """Populations and clusters, in the order of the units."""
+        sizes = {name: self.clusters.get(name, [len(units)]) for name, units in self.trains.items()}
+        for name, units in self.trains.items():
+            if sum(sizes[name]) != len(units) or min(sizes[name], default=0) < 0:
+                raise ObservationError(
+                    f"cluster sizes {list(sizes[name])} do not add up to {len(units)} units of {name}"
+                )
+        return layout_of(sizes)
+
+    def pieces(self, length_ms: float | None = None) -> list[Recording]:
+        """Divide the recording into pieces without gaps, each of the units that were observed throughout it.
+
+        Parameters
+        ----------
+        length_ms : float, ms, optional
+            Length of every piece, such as that of a simulation to compare with. By default, and if no unit
+            was observed for so long without a gap, pieces begin and end where units or gaps do.
+
+        Returns
+        -------
+        list of Recording
+            The pieces, in order of time. They do not overlap. A cluster without a unit keeps its number.
+
+        Raises
+        ------
+        RecordingError
+            If the length is not above 0.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from calibrate import Recording
+        >>> recording = Recording(
+        ...     trains={"E": [np.arange(50.0, 1000.0, 100.0), np.arange(50.0, 400.0, 100.0)]},
+        ...     observed={"E": [np.array([[0.0, 1000.0]]), np.array([[0.0, 400.0]])]},
+        ...     start_ms=0.0,
+        ...     stop_ms=1000.0,
+        ... )
+        >>> [(piece.stop_ms, piece.units) for piece in recording.pieces()]
+        [(400.0, 2), (1000.0, 1)]
+        >>> [(piece.stop_ms, piece.units) for piece in recording.pieces(300.0)]
+        [(300.0, 2), (600.0, 1), (900.0, 1)]
+        """
+        return [part_of(self, piece) for piece in division(self, length_ms)]
+
     def observe(self, *, bin_ms: float = BIN_MS, window_ms: float = WINDOW_MS) -> Observation:
-        """Make the observation of the recording; a last piece shorter than a bin is left out.
+        """Make the observation of the recording; a last part shorter than a bin is left out.
 
         Parameters
         ----------
@@ -236,26 +187,59 @@ class Recording:
         Raises
         ------
         RecordingError
-            If the counts do not fit into the free memory.
+            If a unit was not observed all the time, or if the counts do not fit into the free memory.
         ObservationError
             If sizes of clusters do not fit, or a width is not a whole number of nanoseconds.
         """
+        every = np.array([[self.start_ms, self.stop_ms]])
+        windows = [intervals for units in self.observed.values() for intervals in units]
+        if not all(len(one) == 1 and np.abs(one - every).max() <= RESOLUTION_MS for one in windows):
+            raise RecordingError(
+                "not all units were observed all the time: observe each of its pieces(), which have no gaps"
+            )
         duration_ms = int(self.duration_ms / bin_ms + 1e-6) * bin_ms
-        rows = sum(len(sizes) for sizes in self.clusters.values()) or len(self.trains)
-        size = 16 * self.duration_ms * (rows / bin_ms + self.units / window_ms)
+        layout = self.layout
+        size = 16 * self.duration_ms * (len(layout.groups) / bin_ms + self.units / window_ms)
         if size > psutil.virtual_memory().available:
             raise RecordingError(
                 f"lasts {self.duration_ms / 1000:g} s: its counts would need {size / 1e9:.3g} GB of memory"
             )
-        return _observe(
-            self.trains,
+        return observe_times(
+            [train for units in self.trains.values() for train in units],
+            layout,
             start_ms=self.start_ms,
             duration_ms=duration_ms,
-            clusters=self.clusters,
             dt_ms=RESOLUTION_MS,
             bin_ms=bin_ms,
             window_ms=window_ms,
         )
+
+
+def division(recording: Recording, length_ms: float | None) -> list[Piece]:
+    """The times and the units of the pieces of a recording, as `Recording.pieces` describes them."""
+    if length_ms is not None and not length_ms > 0:
+        raise RecordingError(f"a piece must be longer than 0 ms, not {length_ms:g} ms")
+    of_length = divide(recording.observed, length_ms) if length_ms else []
+    return of_length or divide(recording.observed, None)
+
+
+def part_of(recording: Recording, piece: Piece) -> Recording:
+    """The recording of a piece alone."""
+    limits = np.array([piece.start_ms, piece.stop_ms]) + RESOLUTION_MS / 2
+    trains, clusters = {}, {}
+    for name, numbers in piece.units.items():
+        every = recording.trains[name]
+        ends = [np.searchsorted(every[unit], limits, side="right") for unit in numbers]
+        trains[name] = [every[unit][a:b] for unit, (a, b) in zip(numbers, ends, strict=True)]
+        cluster = clusters_of(recording, name)
+        clusters[name] = np.bincount(cluster[numbers], minlength=cluster.max(initial=-1) + 1).tolist()
+    return Recording(trains=trains, clusters=clusters, start_ms=piece.start_ms, stop_ms=piece.stop_ms)
+
+
+def clusters_of(recording: Recording, population: str) -> NDArray[np.int64]:
+    """The number of the cluster of each unit of a population."""
+    sizes = recording.clusters.get(population, [len(recording.trains[population])])
+    return np.repeat(np.arange(len(sizes)), sizes)
 
 
 def read_recording(
@@ -264,6 +248,7 @@ def read_recording(
     population: str = "E",
     start_ms: float | None = None,
     duration_ms: float | None = None,
+    units: Chosen | None = None,
 ) -> Recording:
     """Read a recording from a file. Nothing is unpickled.
 
@@ -274,9 +259,14 @@ def read_recording(
     population : str
         Name of the population of all units if the file gives none.
     start_ms : float, ms, optional
-        The analysed interval begins after this; by default as the file says, else at 0.
+        The analysed interval begins after this. By default as the file says, else at 0; but at the first
+        spike if that is before 0, or if the time before it is longer than any later silence of all units:
+        then the clock did not start with the recording.
     duration_ms : float, ms, optional
         Length of the analysed interval; by default up to where the file says, else up to the last spike.
+    units : dict of str to (str, int, float or bool, or a list of them), optional
+        Only units with one of these values in each of these columns, such as ``{"quality": "good"}``; by
+        default all units. Upper and lower case are the same.
 
     Returns
     -------
@@ -286,22 +276,30 @@ def read_recording(
     Raises
     ------
     RecordingError
-        If there is no such file, if it cannot be read, if a unit has two spikes at the same time, or if only
-        some units have a population or a cluster; the message is one line.
+        If there is no such file, if it cannot be read, if spikes are there twice, if the times seem to be in
+        another unit, if only some units have a population or a cluster, or if no unit is chosen; the message
+        is one line.
 
     Notes
     -----
     A unit is its name together with its population and cluster: unit 0 of E and unit 0 of I are two units.
-    Two spikes of one unit at exactly the same time are refused, since they are rows that are there twice, or
-    units that were given one name. Spikes that are as close as you like are not.
+    Two spikes of one unit at exactly the same time are refused in .csv and .npz files, since they are rows
+    that are there twice, or units that were given one name; elsewhere they count once. Spikes that are as
+    close as you like are not refused.
 
     .csv
         A row per spike, with the columns `time_ms` (or `time_s`) and `unit`, and optionally `population` and
-        `cluster` of the unit. A row without a time names a unit that did not fire.
+        `cluster` of the unit. A row without a time names a unit that did not fire. Other columns with one
+        value per unit are for choosing units.
     .npz
         Arrays of these names, one element per spike, and optionally `start_ms` and `stop_ms` as numbers.
-    .nwb and the other formats that the package neo reads
-        Its spike trains, which may carry "population" and "cluster" as annotations.
+    .nwb
+        The table of units: `spike_times`, `obs_intervals` if they are there, and the other columns with one
+        value per unit, of which `population` and `cluster` are as above. Nothing else of the file is loaded.
+    .f32, .mat, .nev, .nex, .nix, .plx, .set, .smr, .smrx, .src
+        The spike trains that the package neo finds, which may carry "population" and "cluster" as
+        annotations. Of .nev, .plx and .set files, the column `quality` is "sorted", "unsorted" or "noise". A
+        .mat file is one that neo wrote.
 
     Examples
     --------
@@ -313,10 +311,8 @@ def read_recording(
     (40, 5000.0)
     """
     path = Path(path)
-    if not path.is_file():
-        raise RecordingError(f"{path}: the file does not exist")
     try:
-        return _recording(read_table(path), population, start_ms, duration_ms)
+        return _recording(read_table(path, units), population, start_ms, duration_ms)
     except RecordingError as error:
         raise RecordingError(f"{path}: {error}") from None
     except Exception as error:  # readers of damaged files raise anything
@@ -325,36 +321,49 @@ def read_recording(
 
 
 def _recording(table: Table, population: str, start_ms: float | None, duration_ms: float | None) -> Recording:
-    if not (table.unit.shape == table.time_ms.shape and table.time_ms.ndim == 1):
-        raise RecordingError("needs one unit for every spike time")
-    for name, column in (("unit", table.unit), ("population", table.population), ("cluster", table.cluster)):
-        if column is None:
-            continue
-        if column.shape != table.time_ms.shape:
-            raise RecordingError(f"needs one {name} for every spike time")
-        if (column != column).any():  # an empty cell is nan
-            raise RecordingError(f"the column {name} has empty cells; each row needs a value")
-    start = start_ms if start_ms is not None else table.start_ms or 0.0
-    times = table.time_ms[~np.isnan(table.time_ms)]
-    if not np.isfinite(times).all():
-        raise RecordingError("contains an infinite spike time")
-    last = table.stop_ms if table.stop_ms is not None else float(times.max(initial=start))
-    stop = last if duration_ms is None else start + duration_ms
+    start, stop = _interval(table, start_ms, duration_ms)
     units, trains = table.units(population)
     clusters: dict[str, list[int]] = {}
     by_name: dict[str, list[NDArray[np.float64]]] = {}
+    observed: dict[str, list[NDArray[np.float64]]] = {}
+    notes = (*table.notes, *remarks(units, trains))
     before = None
     for (name, cluster, label), times in zip(units, trains, strict=True):
-        if (twice := _doubled(times)) is not None:
-            raise RecordingError(
-                f"unit {label} of {name} has two spikes at {twice:.15g} ms: "
-                "either rows are there twice, or two units have one name"
-            )
         by_name.setdefault(name, []).append(times)
+        every = np.array([[start, stop]])
+        observed.setdefault(name, []).append((table.observed or {}).get(label, every))
         sizes = clusters.setdefault(name, [])
         if before == (name, cluster):
             sizes[-1] += 1
         else:
             sizes.append(1)
         before = (name, cluster)
-    return Recording(trains=by_name, clusters=clusters, start_ms=start, stop_ms=stop)
+    return Recording(
+        trains=by_name,
+        clusters=clusters,
+        start_ms=start,
+        stop_ms=stop,
+        observed=observed,
+        notes=notes,
+    )
+
+
+def _interval(table: Table, start_ms: float | None, duration_ms: float | None) -> tuple[float, float]:
+    """Return the analysed interval: as given, else as the file says, else as its spikes suggest."""
+    times = np.sort(table.time_ms[~np.isnan(table.time_ms)])
+    if not np.isfinite(times).all():
+        raise RecordingError("contains an infinite spike time")
+    windows = [one for one in (table.observed or {}).values() if len(one)]
+    first = table.start_ms
+    if first is None and windows:
+        first = float(min(one.min() for one in windows))
+    if first is None:
+        late = times.size > 1 and (times[0] < 0 or times[0] > (1 + 1e-9) * np.diff(times).max())
+        first = float(times[0]) if late else 0.0
+    start = first if start_ms is None else start_ms
+    last = table.stop_ms
+    if last is None and windows:
+        last = float(max(one.max() for one in windows))
+    if last is None:
+        last = float(times.max(initial=start))
+    return start, last if duration_ms is None else start + duration_ms

@@ -63,17 +63,18 @@ def _tolerances(pairs: list[tuple[Objective, ObjectiveSection]]) -> str:
         return ""
     of = "" if len(by_error) == len(recorded) else f" of {enumerated(by_error)}"
     plural = "" if len(by_error) == 1 else "s"
+    notes = {objective.target.note for objective, section in pairs if objective.name in by_error}
+    or_trial = ", or of a trial where these are larger" if any("trial" in note for note in notes) else ""
     errors = f"{ERRORS:g} standard errors (jackknife over time, and random halves of the units)"
-    return f", and the tolerance{plural}{of} from {errors}"
+    return f", and the tolerance{plural}{of} from {errors}{or_trial}"
 
 
 def _recording(study: Study) -> str:
-    section, recording = study.file.recording, study.recording
+    section, taken = study.file.recording, study.taken
     assert section is not None  # a target from it was accepted
-    assert recording is not None
+    units = count(taken.units, "unit").lower()
     return (
-        f"the recording {section.file} ({count(recording.units, 'unit').lower()}, "
-        f"{recording.duration_ms / 1000:g} s)"
+        f"the recording {section.file} ({units}, {taken.duration_ms / 1000:g} s; measured in {taken.pieces})"
     )
 
 

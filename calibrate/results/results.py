@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +31,7 @@ from calibrate.results.importance import importance_by_chance, importances
 from calibrate.results.looseness import Looseness, looseness
 from calibrate.results.proposals import Proposals, proposals_of
 from calibrate.simulators.backends import described
-from calibrate.store import Reader, find, storage_url
+from calibrate.store import Reader, find, find_stored, storage_url
 from calibrate.study import Study
 
 if TYPE_CHECKING:
@@ -354,15 +355,16 @@ class Results:
         return summarize(self.study, trial, self._by_uuid.get(str(trial.user_attrs[UUID]), []))
 
 
-def read_results(study: Study, *, storage: str | None = None) -> Results:
+def read_results(study: Study | Path | str, *, storage: str | None = None) -> Results:
     """Read what a study has found so far.
 
     Its database is not changed, and a run may be writing to it.
 
     Parameters
     ----------
-    study : Study
-        The study.
+    study : Study, Path or str
+        The study, or its file. With the file, its recording and other data files may be missing, since the
+        database holds what was taken from them.
     storage : str, optional
         URL of the database; by default OPTUNA_STORAGE, else what the study says.
 
@@ -375,15 +377,19 @@ def read_results(study: Study, *, storage: str | None = None) -> Results:
     ------
     StoreError
         If the study has not begun, or was changed after it began.
+    StudyError
+        If the file breaks a rule.
 
     Examples
     --------
     `study.toml` is a finished study:
 
-    >>> from calibrate import read_results, read_study
-    >>> results = read_results(read_study("study.toml"))
+    >>> from calibrate import read_results
+    >>> results = read_results("study.toml")
     >>> results.trials[["loss", "rate_E"]].shape
     (40, 2)
     """
+    if not isinstance(study, Study):
+        return Results(*find_stored(Path(study), storage=storage))
     url = storage_url(study, storage)
     return Results(find(study, url), url)

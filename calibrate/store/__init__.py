@@ -4,7 +4,7 @@ from calibrate.store.adoption import Adopted, check_origins
 from calibrate.store.artifacts import Gallery
 from calibrate.store.coordinators import runs_of
 from calibrate.store.copying import copy_study
-from calibrate.store.reader import Reader, find, on_latest_backend
+from calibrate.store.reader import Reader, find, find_stored, on_latest_backend
 from calibrate.store.store import Store
 from calibrate.store.study_names import Named, resolve_name, storage_url
 
@@ -17,6 +17,7 @@ __all__ = [
     "check_origins",
     "copy_study",
     "find",
+    "find_stored",
     "on_latest_backend",
     "resolve_name",
     "runs_of",

@@ -12,17 +12,20 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from calibrate.calibration.search.optuna_trials import FEASIBLE, INDEX, LOSS, ORIGIN, UUID
+from calibrate.study.from_files import FromFiles
 
 _TEXTS = (str, type(None))
 
 
 def check_study(row: Any) -> None:
-    """Check the name, content and date of a study."""
+    """Check the name, content and date of a study, and what it has taken from data files."""
     content = row.content if isinstance(row.content, Mapping) else {}
     simulation = content.get("simulation")
     backend = simulation.get("backend") if isinstance(simulation, Mapping) else None
     if not all(isinstance(text, str) for text in (row.name, row.created, backend)):
         raise ValueError("a study has no valid name, date or back end")
+    if row.taken is not None:
+        FromFiles.from_json(row.taken)
 
 
 def check_simulation(row: Any) -> None:

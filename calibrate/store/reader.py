@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial
 from sqlalchemy import ColumnElement, Engine, Select, inspect, literal, select
 
 from calibrate.calibration.search.optuna_trials import UUID
-from calibrate.calibration.trials.rescored import SCORING, rescored
+from calibrate.calibration.trials.rescored import is_older, rescored
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import StoreError
@@ -21,9 +21,18 @@ from calibrate.store import archive, connections, database_errors, telling, urls
 from calibrate.store.integrity import check_trials
 from calibrate.store.rows import simulation_of
 from calibrate.store.schema import SIMULATION, STUDY
-from calibrate.store.study_names import list_studies, namesakes
+from calibrate.store.study_names import (
+    as_stored,
+    changes_since,
+    list_studies,
+    namesakes,
+    storage_url,
+    stored_in,
+)
 from calibrate.store.verdicts import verdicts_of
-from calibrate.study import Study, differences
+from calibrate.study import Study, read_study
+from calibrate.study.file.text import read_outline
+from calibrate.study.reading import read_stored_study
 
 
 def find(study: Study, url: str) -> Study:
@@ -36,15 +45,44 @@ def find(study: Study, url: str) -> Study:
     rows = namesakes(study.name, list_studies(where))
     for row in rows:
         same = _on_its_backend(study, row.content)
-        if not differences(row.content, same.content):
-            return replace(same, name=row.name)
+        if not changes_since(row, same):
+            return as_stored(same, row)
     if not rows:
         raise StoreError(f"{urls.mask(where)} holds no study '{study.name}' yet: run it first")
-    changes = differences(rows[-1].content, _on_its_backend(study, rows[-1].content).content)
+    changes = changes_since(rows[-1], _on_its_backend(study, rows[-1].content))
     raise StoreError(
         f"{study.path} has changed since study '{rows[-1].name}' in {urls.mask(where)} began: "
         f"{'; '.join(changes[:5])}. Undo this, run it with --new, or use calibrate rescore"
     )
+
+
+def find_stored(
+    path: Path, *, changes: Mapping[str, object] | None = None, storage: str | None = None
+) -> tuple[Study, str]:
+    """The study of a file as `find` returns it, and the URL of its database.
+
+    Data files may be missing if the database knows what was taken from them. Raises StudyError, StoreError.
+    """
+    outline = read_outline(path, changes=changes)
+    if outline is None or not outline.missing:
+        study = read_study(path, changes=changes, searched=False)
+        url = storage_url(study, storage)
+        return find(study, url), url
+    url = storage_url(outline, storage)
+    rows = namesakes(outline.name, list_studies(urls.parse(url, Path.cwd())))
+    known = [(row, stored) for row in reversed(rows) if (stored := stored_in(row)) is not None]
+    for row, stored in known:
+        study = _on_its_backend(read_stored_study(path, stored, changes=changes), row.content)
+        if not changes_since(row, study):
+            return replace(study, name=row.name), url
+    if rows and not known:
+        raise StoreError(
+            f"{path.parent / outline.missing[0]} is missing, and the older version of calibrate that ran the "
+            "study stored no targets from it: run it once more where the file is"
+        )
+    # Without a row, this raises StudyError, since a file is missing; else `find` raises StoreError.
+    study = read_stored_study(path, known[0][1], changes=changes) if known else read_study(path)
+    return find(study, url), url
 
 
 def on_latest_backend(study: Study, url: str) -> Study:
@@ -116,7 +154,7 @@ class Reader:
                     )
                 if study_id is None:
                     return []
-                older = SCORING not in storage.get_study_system_attrs(study_id)
+                older = is_older(self._study, storage.get_study_system_attrs(study_id))
             return self.rescore(trials) if older else trials
         finally:
             storage.remove_session()

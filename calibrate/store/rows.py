@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Engine, Row, update
 
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.objective import Estimate
 from calibrate.plugins import version_of
+from calibrate.store.connections import writing
 from calibrate.store.integrity import check_simulation
+from calibrate.store.schema import STUDY
 from calibrate.study import Study
+from calibrate.study.identity import data_files
 
 
 def columns_of(simulation: Simulation) -> dict[str, Any]:
@@ -80,6 +83,14 @@ def simulation_of(row: Row[Any]) -> Simulation:
     )
 
 
+def keep_taken(engine: Engine, number: int, study: Study) -> None:
+    """Store what a study has taken from data files, if the older version that began it did not."""
+    if data_files(study.file):
+        lacking = update(STUDY).where(STUDY.c.id == number, STUDY.c.taken.is_(None))
+        with writing(engine) as connection:
+            connection.execute(lacking.values(taken=study.taken.as_json()))
+
+
 def columns_of_study(study: Study) -> dict[str, Any]:
     """The columns of a study that begins now."""
     versions = {name: version_of(name) for name in ("calibrate-snn", "optuna", "numpy")}
@@ -89,5 +100,6 @@ def columns_of_study(study: Study) -> dict[str, Any]:
         "content": study.content,
         "text": study.text,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "taken": study.taken.as_json() if data_files(study.file) else None,
         "versions": {name: version for name, version in versions.items() if version is not None},
     }

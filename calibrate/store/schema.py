@@ -45,6 +45,7 @@ STUDY = Table(
     Column("text", Text, nullable=False),  # the study file, without the password of its database
     Column("created", String(40), nullable=False),
     Column("versions", JSON, nullable=False),
+    Column("taken", JSON(none_as_null=True)),  # from data files, see FromFiles; null: none
 )
 
 SIMULATION = Table(
@@ -126,9 +127,18 @@ def _add_coordinators(connection: Connection) -> None:
     BY_TRIAL.create(connection)
 
 
+def _add_taken(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE calibrate_study ADD COLUMN taken JSON"))
+
+
 # Migration k (from 0) upgrades tables from version k + 1 to version k + 2. Existing entries never change:
 # databases of all versions are in use.
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_add_origin, _add_verdicts, _add_coordinators)
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
+    _add_origin,
+    _add_verdicts,
+    _add_coordinators,
+    _add_taken,
+)
 
 
 def latest() -> int:

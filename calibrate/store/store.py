@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial
 from sqlalchemy import Connection, delete, select
 
 from calibrate.calibration.search.optuna_trials import INDEX, UUID, Claim
-from calibrate.calibration.trials.rescored import RULE, SCORING, other_input
+from calibrate.calibration.trials.rescored import RULE, SCORING, is_older, warnings_of_older
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import StoreError
@@ -40,7 +40,7 @@ from calibrate.store.connections import retry
 from calibrate.store.coordinators import Coordinator
 from calibrate.store.integrity import check_trials
 from calibrate.store.reader import Reader
-from calibrate.store.rows import columns_of, columns_of_study
+from calibrate.store.rows import columns_of, columns_of_study, keep_taken
 from calibrate.store.schema import SIMULATION, STUDY
 from calibrate.store.study_names import refusal
 from calibrate.study import Study, differences
@@ -90,7 +90,7 @@ class Store:
     @property
     def warnings(self) -> list[str]:
         """Warnings about the database, and about what is stored in it."""
-        found = (urls.warning(self._url), other_input(self._study) if self._older else None)
+        found = (urls.warning(self._url), *warnings_of_older(self._study, self._attributes))
         return [warning for warning in found if warning is not None]
 
     @property
@@ -363,6 +363,7 @@ class Store:
             with connections.writing(self._engine) as connection:
                 connection.execute(STUDY.insert().values(**columns_of_study(study)))
                 own_id = connection.execute(own).scalar_one()
+        keep_taken(self._engine, own_id, study)
         self._id: int = own_id
         if optuna_id is not None:
             self._optuna_study = optuna_id
@@ -374,7 +375,8 @@ class Store:
             self._optuna_study = self._optuna.create_new_study(directions, study.name)
             self._optuna.set_study_system_attr(self._optuna_study, METRIC_NAMES, list(values))
             self._optuna.set_study_system_attr(self._optuna_study, SCORING, RULE)
-        self._older = SCORING not in self._optuna.get_study_system_attrs(self._optuna_study)
+        self._attributes = self._optuna.get_study_system_attrs(self._optuna_study)
+        self._older = is_older(study, self._attributes)
         self._study_of_optuna = optuna.load_study(study_name=study.name, storage=self._optuna)
         self._coordinator = Coordinator(self._engine, self._id)
 

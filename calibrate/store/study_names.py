@@ -9,18 +9,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import URL, Row, select
+from sqlalchemy import URL, ColumnElement, Row, inspect, literal, select
 
 from calibrate.errors import StoreError
 from calibrate.store import connections, database_errors, schema, urls
 from calibrate.store.integrity import check_study
 from calibrate.store.schema import STUDY
 from calibrate.study import Study, differences
+from calibrate.study.file.text import Outline
+from calibrate.study.from_files import FromFiles, Stored
 
 ENVIRONMENT = "OPTUNA_STORAGE"
 
 
-def storage_url(study: Study, given: str | None = None) -> str:
+def storage_url(study: Study | Outline, given: str | None = None) -> str:
     """The database of a study: `given` (--storage), else OPTUNA_STORAGE, else what the study file says."""
     asked = given or os.environ.get(ENVIRONMENT)
     if asked:
@@ -66,10 +68,34 @@ def resolve_name(study: Study, url: str, *, new: bool = False) -> Named:
                 f"study '{study.name}' has not changed: a new study would repeat it exactly, and its scores "
                 "would stay the same; change its file first"
             )
-        return Named(replace(study, name=row.name), rows[number - 1].name if number else None)
+        return Named(as_stored(study, row), rows[number - 1].name if number else None)
     if not new:
         raise StoreError(refusal(study, where, rows[-1].name, rows[-1]))
     return Named(replace(study, name=f"{study.name}-{study.digest[:8]}"), rows[-1].name)
+
+
+def as_stored(study: Study, row: Row[Any]) -> Study:
+    """`study` under its name in this row of the database, with the targets that it began with."""
+    named = replace(study, name=row.name)
+    stored = stored_in(row)
+    return named if stored is None else named.began_with(stored)
+
+
+def stored_in(row: Row[Any]) -> Stored | None:
+    """What the database knows of the data files of a study; None if there are none, or none were stored."""
+    if row.taken is None:
+        return None
+    return Stored(digests=row.content.get("files", {}), taken=FromFiles.from_json(row.taken))
+
+
+def changes_since(row: Row[Any], study: Study) -> list[str]:
+    """What has changed since a study in the database began, but for what matters to new trials only."""
+    content = study.content
+    before = row.content.get("recording")
+    if not (isinstance(before, Mapping) and "piece_ms" in before):  # older versions measured no pieces
+        recording = {key: value for key, value in content.get("recording", {}).items() if key != "piece_ms"}
+        content = {**content, "recording": recording}
+    return differences(row.content, content)
 
 
 def namesakes(name: str, rows: Sequence[Row[Any]]) -> list[Row[Any]]:
@@ -88,8 +114,12 @@ def list_studies(url: URL) -> Sequence[Row[Any]]:
         with database_errors.translating_damage(url), engine.connect() as connection:
             if schema.version(connection) == 0:
                 return []
-            # Only columns that every version of the tables has: these may be older than this code.
-            columns = (STUDY.c[name] for name in ("name", "content", "created"))
+            # These tables may be older than this code: what they lack is null.
+            existing = {column["name"] for column in inspect(connection).get_columns(STUDY.name)}
+            columns: list[ColumnElement[Any]] = [
+                column if column.name in existing else literal(None).label(column.name)
+                for column in (STUDY.c[name] for name in ("name", "content", "created", "taken"))
+            ]
             rows = connection.execute(select(*columns).order_by(STUDY.c.id)).all()
             for row in rows:
                 check_study(row)

@@ -14,8 +14,14 @@ from calibrate.study.file.targets import RECORDING, ObjectiveSection
 from calibrate.study.python_objects import digest
 
 
-def digests_of_files(file: StudyFile, folder: Path, own: Mapping[str, object]) -> dict[str, str]:
-    """SHA-256 of the code and the data that a study names, by name; `own` are its Python objects."""
+def digests_of_files(
+    file: StudyFile, folder: Path, own: Mapping[str, object], stored: Mapping[str, str]
+) -> dict[str, str]:
+    """SHA-256 of the code and the data that a study names, by name.
+
+    own     its Python objects
+    stored  what a database knows, for data files that are missing
+    """
     references = [
         file.model.name,
         *([file.loop.environment] if file.loop else []),
@@ -25,7 +31,7 @@ def digests_of_files(file: StudyFile, folder: Path, own: Mapping[str, object]) -
     return {
         **{name: _code_digest(folder / name) for name in _files(references)},
         **{name: digest(value) for name, value in own.items()},
-        **{name: _bytes_digest(folder / name) for name in _data_files(file)},
+        **{name: _data_digest(folder / name, stored.get(name)) for name in data_files(file)},
     }
 
 
@@ -41,13 +47,27 @@ def without_defaults(section: ObjectiveSection) -> dict[str, Any]:
     return section.model_dump(mode="json", exclude=newer | without_effect, exclude_none=True)
 
 
-def _data_files(file: StudyFile) -> list[str]:
+def of_recording(file: StudyFile) -> dict[str, Any]:
+    """[recording], with the length of its pieces if trials store distances from what they hold.
+
+    Older versions stored distances from the whole recording.
+    """
+    content = file.recording.model_dump(mode="json", exclude_none=True) if file.recording else {}
+    if any(one.distribution == RECORDING for one in file.objectives):
+        content["piece_ms"] = file.simulation.duration_ms
+    return content
+
+
+def data_files(file: StudyFile) -> list[str]:
+    """Names of the files that a study takes targets from."""
     named = [one.distribution for one in file.objectives if isinstance(one.distribution, str)]
     recording = [file.recording.file] if file.recording else []
     return sorted({*recording, *(name for name in named if name != RECORDING)})
 
 
-def _bytes_digest(path: Path) -> str:
+def _data_digest(path: Path, stored: str | None) -> str:
+    if stored is not None and not path.exists():
+        return stored
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

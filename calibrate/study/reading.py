@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,21 +11,29 @@ from typing import Any
 import tomli_w
 
 from calibrate.errors import StudyError
-from calibrate.masking import without_password, without_passwords
 from calibrate.network import Model, Network, find_model
 from calibrate.objective import Constraint, Objective, Statistic
 from calibrate.objective.panel import panel
 from calibrate.observation import Needs
 from calibrate.study.expressions import Expression
-from calibrate.study.file.problems import Place, Problems, key_lines, syntax_problem
+from calibrate.study.file.problems import Problems
 from calibrate.study.file.samplers import AnySampler, Cmaes, Tpe
 from calibrate.study.file.sections import DerivedParameter, FreeParameter, StudyFile
+from calibrate.study.file.text import StudyText, read_text, without_password_of
 from calibrate.study.file.toml_tables import read_tables
+from calibrate.study.from_files import Stored
 from calibrate.study.python_objects import plain
 from calibrate.study.rules import common as checks
-from calibrate.study.rules import parameters, refractoriness, symmetry, targets, tolerances
+from calibrate.study.rules import (
+    parameters,
+    recorded_clusters,
+    recorded_targets,
+    refractoriness,
+    symmetry,
+    targets,
+    tolerances,
+)
 from calibrate.study.rules.closed_loop import check_loop
-from calibrate.study.rules.recorded_targets import recorded
 from calibrate.study.rules.stimuli import stimuli as stimuli_of
 from calibrate.study.space import Range, Space
 from calibrate.study.study import Study
@@ -63,23 +70,17 @@ def read_study(
     >>> study.name, study.trials
     ('study', 10)
     """
-    path = Path(path)
-    text = _text(path)
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise StudyError(syntax_problem(error, text, str(path))) from None
-    except (ValueError, RecursionError):  # Python's parser rejects these without giving the line
-        rule = "[TOML] not valid: a number with thousands of digits, or lists nested as deeply"
-        raise StudyError(f"{path}: {rule}; shorten it") from None
-    lines = key_lines(text)
-    text = _without_password(text, tables)
-    for key, value in (changes or {}).items():
-        table, _, name = key.partition(".")
-        if isinstance(tables.setdefault(table, {}), dict):
-            tables[table][name] = value
-            lines.pop((table, name), None)
-    return _study(tables, path=path, text=text, lines=lines, own={}, searched=searched)
+    return _study(read_text(Path(path), changes), own={}, searched=searched)
+
+
+def read_stored_study(
+    path: Path | str, stored: Stored, *, changes: Mapping[str, object] | None = None
+) -> Study:
+    """Read a study file whose data files may be missing, since its database knows what was taken from them.
+
+    Raises StudyError as `read_study` does.
+    """
+    return _study(read_text(Path(path), changes), own={}, searched=False, stored=stored)
 
 
 def make_study(
@@ -203,57 +204,31 @@ def make_study(
         raise StudyError(
             f"{name}: a study can contain only numbers, strings, lists and tables: {error}"
         ) from None
-    text = _without_password(text, tables)
-    return _study(tables, path=Path(folder) / f"{name}.toml", text=text, lines={}, own=own, searched=True)
+    text = without_password_of(text, tables)
+    return _study(StudyText(Path(folder) / f"{name}.toml", text, tables, {}), own=own, searched=True)
 
 
 def _study(
-    tables: Mapping[str, Any],
-    *,
-    path: Path,
-    text: str,
-    lines: Mapping[Place, int],
-    own: Mapping[str, object],
-    searched: bool,
+    given: StudyText, *, own: Mapping[str, object], searched: bool, stored: Stored | None = None
 ) -> Study:
-    problems = Problems()
-    study = _check(problems, path, text, tables, own)
+    problems, lines = Problems(), given.lines
+    study = _check(problems, given, own, stored)
     if study is not None and searched and not problems.found:
         tolerances.check(problems, study.file, study.objectives)
+        recorded_clusters.check(
+            problems,
+            study.file.objectives,
+            study.objectives,
+            study.network,
+            study.recording,
+            study.folder,
+            own,
+        )
     if study is None or problems.found:
         # A study made in Python has no lines.
-        where = str(path) if lines else path.stem
+        where = str(given.path) if lines else given.path.stem
         raise StudyError("\n".join(dict.fromkeys(problem.render(where, lines) for problem in problems.found)))
     return study
-
-
-def _without_password(text: str, tables: Mapping[str, Any]) -> str:
-    """Return the text of a study file without the password of its database, safe to store and print."""
-    masked = without_passwords(text)
-    storage = tables.get("storage")
-    url = storage.get("url") if isinstance(storage, dict) else None
-    if not isinstance(url, str) or without_password(url) == url:
-        return masked
-    masked = masked.replace(url, without_password(url))
-    masked_tables = tomllib.loads(masked)
-    # The file can contain the URL with escapes, such as "\u0040" for @.
-    if masked_tables["storage"]["url"] != without_password(url):
-        masked_tables["storage"]["url"] = without_password(url)
-        return tomli_w.dumps(masked_tables)
-    return masked
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-    except FileNotFoundError:
-        raise StudyError(f"{path}: the study file does not exist") from None
-    except IsADirectoryError:
-        raise StudyError(f"{path}: is a folder, not a TOML file") from None
-    except UnicodeDecodeError as error:
-        raise StudyError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
-    except OSError as error:
-        raise StudyError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def default_sampler(space: Space, *, pareto: bool) -> AnySampler:
@@ -266,18 +241,18 @@ def default_sampler(space: Space, *, pareto: bool) -> AnySampler:
 
 
 def _check(
-    problems: Problems, path: Path, text: str, tables: Mapping[str, Any], own: Mapping[str, object]
+    problems: Problems, given: StudyText, own: Mapping[str, object], stored: Stored | None
 ) -> Study | None:
-    file = read_tables(problems, tables)
+    file = read_tables(problems, given.tables)
     if file is None:
         return None
-    folder = path.parent
+    folder = given.path.parent
     make_model = partial(find_model, file.model.name, folder=folder, own=own)
     model = checks.attempt(problems, ("model", "name"), make_model)
     if model is None:
         return None
     fixed, space, derived = _check_parameters(problems, file, model)
-    if "sampler" not in tables:
+    if "sampler" not in given.tables:
         file = file.model_copy(update={"sampler": default_sampler(space, pareto=file.study.pareto)})
     checks.check_sampler(problems, file, space)
     checks.check_budget(problems, file)
@@ -288,7 +263,8 @@ def _check(
     network = parameters.check_model_rules(problems, model, fixed, space, derived, file.simulation.dt_ms)
     if network is None:
         return None
-    recording = recorded(problems, file.recording, folder)
+    piece_ms = file.simulation.duration_ms
+    recording = recorded_targets.recorded(problems, file.recording, folder, piece_ms, stored)
     objectives = targets.objectives(problems, file.objectives, network, recording, own)
     constraints = targets.constraints(problems, file.constraints, network, folder, own)
     targets.check_names(problems, objectives, constraints)
@@ -299,9 +275,9 @@ def _check(
     stimuli = stimuli_of(problems, file, network)
     check_loop(problems, file, network, folder, needs)
     study = Study(
-        path=path,
-        text=text,
-        name=file.study.name or path.stem,
+        path=given.path,
+        text=given.text,
+        name=file.study.name or given.path.stem,
         file=file,
         model=model,
         fixed=fixed,
@@ -314,17 +290,25 @@ def _check(
         stimuli=stimuli,
         own=own,
         recording=recording.recording,
+        digests=stored.digests if stored else {},
     )
-    if problems.found:
-        return study
-    return replace(study, warnings=tuple(_warnings(study)))
+    return study if problems.found else _completed(study, recording)
+
+
+def _completed(study: Study, recording: recorded_targets.Recorded) -> Study:
+    """The study without problems, with its warnings and what it has taken from its recording."""
+    taken = recording.taken(study.objectives, study.file.objectives)
+    return replace(study, taken=taken, warnings=tuple(_warnings(study)))
 
 
 def _warnings(study: Study) -> Iterator[str]:
     """What a valid study may not intend."""
     yield from symmetry.warnings(study.model, study.parameters, study.space)
     values = study.model.values(study.network, study.parameters(parameters.middle(study.space)))
+    yield from recorded_targets.warnings(study.recording, study.file.objectives, study.simulation.duration_ms)
     yield from refractoriness.warnings(study.network, values, study.simulation.dt_ms)
+    if study.recording is not None:
+        yield from (f"[recording] {note}" for note in study.recording.notes)
 
 
 def _collect_statistics(

@@ -28,8 +28,9 @@ from calibrate.study.file.sections import (
     StudyFile,
     ValidationSection,
 )
+from calibrate.study.from_files import FromFiles, Stored, changes_of_targets
 from calibrate.study.graph_numbers import Graphs, Purpose
-from calibrate.study.identity import digests_of_files, without_defaults
+from calibrate.study.identity import digests_of_files, of_recording, without_defaults
 from calibrate.study.rules import parameters
 from calibrate.study.space import Space, grid_size
 
@@ -72,7 +73,11 @@ class Study:
     own : dict of str to object
         Models and statistics that were given as Python objects, by the names that the file has.
     recording : Recording or None
-        The recording that targets are taken from.
+        The recording that targets are taken from; None also if it is missing.
+    taken : FromFiles
+        What was taken from data files.
+    digests : dict of str to str
+        What its database knows of the SHA-256 of data files, which may then be missing.
 
     See Also
     --------
@@ -105,6 +110,8 @@ class Study:
     stimuli: tuple[Stimulus, ...] = ()
     own: Mapping[str, object] = field(default_factory=dict)
     recording: Recording | None = field(default=None, repr=False)
+    taken: FromFiles = field(default_factory=FromFiles, repr=False)
+    digests: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def folder(self) -> Path:
@@ -305,6 +312,34 @@ class Study:
         simulation = self.simulation.model_copy(update=changes)
         return replace(self, file=self.file.model_copy(update={"simulation": simulation}))
 
+    def began_with(self, stored: Stored) -> Study:
+        """Return the same study with the targets that it took from its recording when it began.
+
+        Parameters
+        ----------
+        stored : Stored
+            What its database knows of its data files.
+
+        Returns
+        -------
+        Study
+            The study.
+        """
+        was = {name: one for name, one in stored.taken.targets.items() if name in self.taken.targets}
+        objectives = tuple(replace(one, target=was.get(one.name, one.target)) for one in self.objectives)
+        return replace(
+            self,
+            objectives=objectives,
+            taken=stored.taken,
+            digests=stored.digests,
+            warnings=(*self.warnings, *changes_of_targets(was, self.taken.targets)),
+        )
+
+    @property
+    def stored(self) -> Stored:
+        """What its database knows of its data files."""
+        return Stored(digests=self.digests, taken=self.taken)
+
     @property
     def content(self) -> dict[str, Any]:
         """All that its results depend on, as JSON has it: not budget, storage, batch size or sources."""
@@ -329,7 +364,7 @@ class Study:
             "stages": {str(k): asdict(timing) for k, timing in enumerate(self.stages[:-1], start=1)},
             "stimuli": {str(k): asdict(stimulus) for k, stimulus in enumerate(self.stimuli)},
             "loop": loop,
-            "recording": file.recording.model_dump(mode="json", exclude_none=True) if file.recording else {},
+            "recording": of_recording(file),
             "replicates": file.replicates.model_dump(mode="json", exclude={"fresh"}, exclude_defaults=True),
             "study": {"pareto": True} if self.pareto else {},
         }
@@ -341,7 +376,7 @@ class Study:
             "simulation": file.simulation.model_dump(mode="json", include=of_simulation),
             "objectives": objectives,
             "sampler": file.sampler.model_dump(mode="json"),
-            "files": digests_of_files(file, self.folder, self.own),
+            "files": digests_of_files(file, self.folder, self.own, self.digests),
         }
         normal: dict[str, Any] = json.loads(json.dumps(content))
         return normal

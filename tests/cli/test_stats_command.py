@@ -46,6 +46,46 @@ def test_stats_prints_a_table_for_people(capsys):
     assert "fano" not in out
 
 
+def test_stats_says_in_which_pieces_it_measures(capsys):
+    pieces = ["--statistic", "rate_E", "--piece-ms", "3000", *FEW]
+    assert execute(["stats", "units.csv", *pieces]) == 0
+    out = capsys.readouterr().out
+    assert "20 units, 20 s (from 0 to 20 s)\nMeasured in 6 pieces of 3 s with 20 units; 10 % of the" in out
+    assert execute(["stats", "units.csv", "--json", *pieces]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["pieces"] == [
+        {"start_ms": start, "duration_ms": 3000, "units": 20} for start in range(0, 18_000, 3000)
+    ]
+
+
+def test_a_recording_of_a_moment_has_values_and_says_why_it_has_no_errors(capsys):
+    few = ["--statistic", "rate_E", "--statistic", "fano_E"]
+    assert execute(["stats", "units.csv", *few, "--duration-ms", "4000"]) == 0
+    assert "all: the standard error is from blocks of only 800 ms" in capsys.readouterr().out
+    assert execute(["stats", "units.csv", *few, "--duration-ms", "1500", "--piece-ms", "3000"]) == 0
+    out = capsys.readouterr().out
+    assert "pieces: shorter than 3 s, since there is no more without a gap" in out
+    assert "fano_E: no standard error: a recording of 1.5 s has 3 blocks of 0.4 s, and at least 5 are" in out
+    assert "rate_E: the standard error is from blocks of only 150 ms" in out
+
+
+def test_stats_says_what_units_there_are_and_uses_those_that_are_chosen(tmp_path, capsys):
+    rows = [
+        f"{100 * k + unit},{unit},{'mua' if unit == 2 else 'good'}" for k in range(100) for unit in range(3)
+    ]
+    (tmp_path / "units.csv").write_text("\n".join(["time_ms,unit,KSLabel", *rows]))
+    wanted = ["--statistic", "rate_E", "--repeats", "2"]
+    assert execute(["stats", "units.csv", *wanted]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "units.csv: 3 units" in out
+    assert "note: units are used whatever their KSLabel: 2 good, 1 mua; choose some with units" in out
+    assert execute(["stats", "units.csv", *wanted, "--units", "KSLabel=good", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["units"], found["notes"]) == (2, [])
+    assert execute(["stats", "units.csv", *wanted, "--units", "good"]) == 2
+    assert "--units good: write COLUMN=VALUE, such as quality=good" in capsys.readouterr().err
+
+
 def test_the_objectives_that_it_writes_make_a_study(tmp_path, capsys):
     wanted = ["--statistic", "rate_E", "--statistic", "cv2_E"]
     assert execute(["stats", "units.csv", *wanted, *FEW, "--write", "aims.toml"]) == 0
@@ -53,10 +93,12 @@ def test_the_objectives_that_it_writes_make_a_study(tmp_path, capsys):
     text = (tmp_path / "aims.toml").read_text()
     aims = {one["statistic"]: one for one in tomllib.loads(text)["objectives"]}
     recording = read_recording("units.csv", duration_ms=20_000)
-    for row in measure_recording(recording, [find_statistic("rate_E"), find_statistic("cv2_E")], repeats=20):
+    chosen = [find_statistic("rate_E"), find_statistic("cv2_E")]
+    for row in measure_recording(recording, chosen, repeats=20, piece_ms=10_000):
         one = aims[row.statistic.name]
         assert one["target"] == pytest.approx(row.estimate.value, rel=1e-4)
         assert one["tolerance"] == pytest.approx(2 * row.error, rel=0.05)
+        assert one["source"] == "units.csv, 2 pieces of 10 s with 20 units"
     study = write_study(tmp_path)
     head, _, rest = study.read_text().partition("[[objectives]]")
     _, _, tail = rest.partition("[sampler]")
@@ -72,7 +114,7 @@ def test_the_objectives_that_it_writes_make_a_study(tmp_path, capsys):
         (["units.csv", "--statistic", "rat_E"], "did you mean"),
         (["units.csv", "--write", "units.csv"], "units.csv already exists"),
         (["units.csv", "--write", "no/x.toml", *FEW], "cannot be written"),
-        (["units.csv", "--duration-ms", "2000"], "standard errors need at least 5"),
+        (["units.csv", "--piece-ms", "0"], "a piece must be longer than 0 ms, not 0 ms"),
         (["units.csv", "--block-ms", "8000", "--duration-ms", "20000"], "2 blocks of 8 s"),
     ],
 )
@@ -83,3 +125,55 @@ def test_what_cannot_be_done_is_one_line(capsys, arguments, message):
     assert err.startswith("error: ")
     assert message in err
     assert err.count("\n") == 1
+
+
+def written_of(tmp_path: Path, *arguments: str) -> tuple[list[dict[str, object]], str]:
+    """The objectives that `calibrate stats --write` writes, and the text."""
+    assert execute(["stats", *arguments, "--repeats", "5", "--write", "written.toml"]) == 0
+    text = (tmp_path / "written.toml").read_text()
+    return tomllib.loads(text).get("objectives", []), text
+
+
+def test_what_depends_on_the_number_of_units_is_written_for_as_many_neurons(tmp_path):
+    names = ["rate_E", "synchrony_E", "correlation_E"]
+    aims, text = written_of(tmp_path, "units.csv", *(f"--statistic={name}" for name in names))
+    assert [one["statistic"] for one in aims] == names
+    assert [one.get("neurons") for one in aims] == [None, 20, None]
+    # Without clusters, the population is one group, whatever the network has.
+    assert [one.get("options") for one in aims] == [None, {"scope": "all"}, {"scope": "all"}]
+    assert "left out" not in text
+
+
+def test_clusters_that_were_recorded_are_written(tmp_path):
+    rows = (tmp_path / "units.csv").read_text().splitlines()
+    labelled = [rows[0] + ",cluster", *(f"{row},{int(row.split(',')[1]) // 10}" for row in rows[1:])]
+    (tmp_path / "labelled.csv").write_text("\n".join(labelled) + "\n")
+    aims, _ = written_of(tmp_path, "labelled.csv", "--statistic", "synchrony_E")
+    assert (aims[0]["clusters"], aims[0]["neurons"], "options" in aims[0]) == ([0, 1], 20, False)
+
+
+@pytest.mark.parametrize(
+    ("units", "statistic", "reason"),
+    [
+        (1, "synchrony_E", "it takes several units"),
+        (20, "locking_E", "chance alone explains it, since it gives 0.17"),
+        (20, "silent_fraction_E", "it is the same in every part of the recording"),
+        (20, "switching_rate", "it needs the cluster of each unit"),
+        (1, "correlation_E", "there is no pair of neurons in one cluster"),
+    ],
+)
+def test_what_is_no_target_is_left_out_with_the_reason(tmp_path, units, statistic, reason):
+    written(tmp_path / "few.csv", trains(units, rate_hz=25.0))
+    aims, text = written_of(tmp_path, "few.csv", "--statistic", statistic)
+    assert aims == []
+    assert f"# {statistic} is left out: {reason}" in text
+
+
+def test_what_it_writes_is_what_the_study_takes_by_default(tmp_path):
+    aims, _ = written_of(tmp_path, "units.csv", "--statistic", "rate_E", "--piece-ms", "2000")
+    keys = {"statistic": "rate_E", "target": "recording"}
+    study = read_study(write_study(tmp_path, recording={"file": "units.csv"}, objectives=[keys]))
+    target = study.objectives[0].target
+    assert target.value == pytest.approx(aims[0]["target"], rel=1e-4)
+    assert target.tolerance == pytest.approx(aims[0]["tolerance"], rel=0.4)  # of fewer halves
+    assert len(str(target.tolerance)) <= 5

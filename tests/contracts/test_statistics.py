@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calibrate import plugins
+from calibrate import Needs, ObjectiveError, plugins, statistic
 from calibrate.objective import Objective, Statistic, Value, find_statistic
+from calibrate.observation import parts
 from calibrate.testing import DURATION_MS, REGIMES, StatisticContract, observed
 
 NAMES = sorted(plugins.installed(plugins.STATISTICS))
@@ -63,6 +64,7 @@ def test_the_contract_finds_what_is_wrong(tmp_path):
 @every_statistic
 def test_a_built_in_statistic_says_all_of_itself(name):
     found = find_statistic(name)
+    assert found.depends_on is not None
     assert found.options.get("population", "E") == "E"
     # What a network does in its world is of no population.
     assert found.needs.episodes or "population" in found.options
@@ -105,6 +107,54 @@ def test_losses_of_silent_networks_fall_towards_threshold(name):
     ]
     losses = [Objective(statistic=found, target=Value(1.0, 0.01)).loss(e) for e in estimates]
     assert losses == sorted(set(losses), reverse=True)
+
+
+OF_CLUSTERS = [
+    "synchrony",
+    "correlation",
+    "dwell_time",
+    "up_gap",
+    "active_clusters",
+    "active_sd",
+    "multiple_active",
+    "occupancy_entropy",
+    "switching_rate",
+    "bimodality",
+    "dip",
+    "cluster_rate_variance",
+    "hmm_states",
+]
+
+
+@pytest.mark.parametrize("name", OF_CLUSTERS)
+def test_a_statistic_of_clusters_says_so_since_its_value_differs(name):
+    found = find_statistic(name)
+    assert "clusters" in found.depends_on
+    values = [found(observed(REGIMES["switching"], clusters=n)).value for n in (4, 1)]
+    assert values[0] != pytest.approx(values[1])
+
+
+@pytest.mark.parametrize("name", ["synchrony", "correlation"])
+def test_the_population_as_one_group_is_what_one_cluster_is(name):
+    whole = find_statistic(name, {"scope": "all"})
+    assert "clusters" not in whole.depends_on
+    for regime, trains in REGIMES.items():
+        one = find_statistic(name)(observed(trains, clusters=1))
+        assert whole(observed(trains)).value == pytest.approx(one.value, nan_ok=True), regime
+
+
+@pytest.mark.parametrize("name", ["synchrony", "locking"])
+def test_a_statistic_of_summed_spikes_says_that_their_number_matters(name):
+    found = find_statistic(name)
+    assert "neurons" in found.depends_on
+    irregular = observed(REGIMES["irregular"])
+    half = parts.of_neurons(irregular, np.arange(0, 40, 2))
+    assert found(half).value > 1.2 * found(irregular).value
+
+
+def test_what_matters_to_a_statistic_is_one_of_two_things():
+    with pytest.raises(ObjectiveError, match='depends_on may hold "clusters" and "neurons"'):
+        statistic(needs=Needs(), depends_on=["cluster"])(lambda _: 0.0)
 
 
 def test_the_regimes_are_what_they_are_called():

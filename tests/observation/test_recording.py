@@ -58,22 +58,6 @@ def test_one_recording_reads_the_same_from_every_kind_of_file(tmp_path):
     assert mat.stop_ms == 2000.0
 
 
-@pytest.mark.slow
-def test_units_of_an_nwb_file_are_read(tmp_path):
-    from datetime import UTC, datetime
-
-    import pynwb
-
-    found = trains(4, duration_ms=2000)
-    file = pynwb.NWBFile("a session", "identifier", datetime(2026, 1, 1, tzinfo=UTC))
-    for train in found:
-        file.add_unit(spike_times=train / 1000, obs_intervals=[[0.0, 2.0]])
-    with pynwb.NWBHDF5IO(tmp_path / "a.nwb", "w") as io:
-        io.write(file)
-    nwb = read_recording(tmp_path / "a.nwb", duration_ms=2000)
-    assert same(nwb, read_recording(written(tmp_path / "a.csv", found), duration_ms=2000))
-
-
 def test_populations_clusters_and_silent_units_come_from_the_columns(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text(
@@ -158,20 +142,24 @@ def test_a_part_of_a_recording_may_be_looked_at(tmp_path):
     ("name", "content", "message"),
     [
         ("a.csv", "time,unit\n1,2\n", "needs time_ms .or time_s. and unit, but contains time, unit"),
-        ("a.csv", "", "cannot be read as a recording"),
-        ("a.csv", "time_ms,unit\nx,1\n", "cannot be read as a recording: .*x"),
+        ("a.csv", "", "is empty: it needs the columns time_ms"),
+        (
+            "a.csv",
+            "time_ms,unit\nx,1\n",
+            "time_ms contains 'x', which is not a number",
+        ),
         ("a.csv", "time_ms,unit\ninf,1\n", "contains an infinite spike time"),
         ("a.csv", "time_ms,unit\n,1\n", "the interval from 0 to 0 ms is empty"),
         (
             "a.csv",
             "time_ms,unit\n5,7\n2,7\n5,7\n",
-            "unit 7 of E has two spikes at 5 ms: either rows are there",
+            "1 of 3 spikes have the unit and the time of another .first: unit 7 of E at 5 ms.: remove",
         ),
         ("a.csv", "time_ms,unit,population\n1,1,E\n2,1,\n", "the column population has empty cells"),
         ("a.csv", "time_ms,unit,cluster\n1,1,0\n2,1,\n", "the column cluster has empty cells"),
         ("a.npz", "nonsense", "cannot be read as a recording"),
-        ("a.pkl", "nonsense", "pickles can run arbitrary code and are not read"),
-        ("a.xyz", "nonsense", "neo cannot read it"),
+        ("a.pkl", "nonsense", "can run any code when it is read, so it is not"),
+        ("a.xyz", "nonsense", "files named .xyz are not read: save"),
     ],
 )
 def test_files_that_are_no_recordings_are_refused_in_one_line(tmp_path, name, content, message):
@@ -223,14 +211,6 @@ def test_standard_errors_see_what_all_neurons_share():
     assert found.error == pytest.approx(np.std(rates) / np.sqrt(20), rel=0.2)
 
 
-def test_a_recording_of_few_blocks_has_no_standard_errors():
-    short = Recording(trains={"E": trains(5, duration_ms=3000)}, start_ms=0, stop_ms=3000)
-    with pytest.raises(
-        RecordingError, match="the recording of 3 s has 3 blocks of 1 s, but standard errors need at least 5"
-    ):
-        measure_recording(short, [RATE])
-
-
 def test_a_sample_of_the_neurons_has_on_average_what_all_have():
     found = observe_trains(trains(200, shape=2.0), duration_ms=20_000)
     few = subsampled(CV2, neurons=10, samples=60)(found)
@@ -277,10 +257,11 @@ def recorded(folder: Path, objective: Tables, **more: Tables):
 def test_a_target_may_be_the_value_in_a_recording(tmp_path):
     given = AS_RECORDED | {"standard_error": 0.1}
     study = recorded(tmp_path, given)
-    (found,) = measure_recording(read_recording(tmp_path / "units.csv", duration_ms=20_000), [RATE])
+    recording = read_recording(tmp_path / "units.csv", duration_ms=20_000)
+    (found,) = measure_recording(recording, [RATE], piece_ms=study.simulation.duration_ms)
     target = study.objectives[0].target
     assert target.value == pytest.approx(6.0, rel=0.1)
-    assert (target.value, target.tolerance) == (found.estimate.value, 2 * found.error)
+    assert (target.value, target.tolerance) == (found.estimate.value, float(f"{2 * found.error:.2g}"))
     loose = recorded(tmp_path, {"target": "recording", "tolerance": 0.7})
     assert loose.objectives[0].target.tolerance == 0.7
     first = study.digest

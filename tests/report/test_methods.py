@@ -226,10 +226,8 @@ def test_targets_of_a_recording_name_its_file_its_units_and_its_length(tmp_path)
     ]
     paragraph, _ = written(objectives=given, tables=recording, folder=tmp_path)
     assert "The targets of rate_E (6.667 ± " in paragraph
-    assert (
-        "were computed from the recording spikes.csv (12 units, 9 s), and the tolerance of rate_E"
-        in paragraph
-    )
+    units = "(12 units, 9 s; measured in 9 pieces of 1 s with 12 units)"
+    assert f"were computed from the recording spikes.csv {units}, and the tolerance of rate_E" in paragraph
     assert "from 2 standard errors (jackknife over time, and random halves of the units)." in paragraph
     assert "The target of rate_I (8 ± 4 Hz) was given without a source." in paragraph
     assert (

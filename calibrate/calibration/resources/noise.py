@@ -11,6 +11,7 @@ from calibrate.objective import Estimate, Objective
 from calibrate.objective.rounding import rounded
 from calibrate.objective.targets import Value
 from calibrate.study import Study
+from calibrate.study.file.targets import RECORDING
 
 # More graphs than this are not recommended: a longer measurement or a wider tolerance serves better.
 MOST_GRAPHS = 20
@@ -83,12 +84,19 @@ def noise_warnings(study: Study, noise: Sequence[Noise]) -> list[str]:
         needed = one.graphs_for(reach) if reach > 0 else math.inf
         more = f", or set [replicates] graphs = {needed}" if needed <= MOST_GRAPHS else ""
         on = f" on {graphs} graphs" if graphs > 1 else ""
-        alone = isinstance(objective.target, Value)
-        what = "a tolerance of" if alone else "half the interval and its tolerance, together"
+        by_default = section.target == RECORDING and section.tolerance is None
+        alone = "the default tolerance," if by_default else "a tolerance of"
+        interval = "half the interval and its tolerance, together"
+        what = alone if isinstance(objective.target, Value) else interval
+        sd = rounded(one.sd / math.sqrt(graphs), 2)
+        remedy = (
+            f"write standard_error = {sd}, from which it then follows, or raise"
+            if by_default
+            else "raise the tolerance or"
+        )
         warnings.append(
             f"{objective.name}: {what} {rounded(reach, 3)} is below the noise of a trial{on}, "
-            f"{rounded(one.sd / math.sqrt(graphs), 2)} (over {one.graphs} graphs: mean "
-            f"{rounded(one.mean, 3)}, standard deviation {rounded(one.sd, 2)}); raise the tolerance or "
-            f"duration_ms{more}"
+            f"{sd} (over {one.graphs} graphs: mean {rounded(one.mean, 3)}, standard deviation "
+            f"{rounded(one.sd, 2)}); {remedy} duration_ms{more}"
         )
     return warnings

@@ -1,13 +1,15 @@
 """Trials of studies that an older version began, with the scores that this version gives them.
 
-Version 0.2 and older averaged the losses of the graphs; now the loss is that of the mean. A study must not
-mix two scales, so the scores of such trials are computed again from their simulations wherever they are read.
+Version 0.2 and older averaged the losses of the graphs; now the loss is that of the mean. They did not store
+targets that they took from a recording, which may have other values and default tolerances now. A study must
+not mix two scales, so the scores of such trials are computed again from their simulations wherever they are
+read.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
@@ -20,8 +22,14 @@ from calibrate.study import Study
 SCORING = "calibrate:scoring"
 """System attribute of a study in Optuna's tables: the rule by which its trials were scored."""
 
-RULE = 2
-"""The rule of this version; studies of older ones have no such attribute."""
+RULE = 3
+"""The rule of this version: 2 without targets that are stored with the study; none before losses of means."""
+
+
+def is_older(study: Study, attributes: Mapping[str, object]) -> bool:
+    """Whether a study with these system attributes was scored by a rule that gives it other scores."""
+    rule = attributes.get(SCORING)
+    return not isinstance(rule, int) or rule < (RULE if study.taken.targets else 2)
 
 
 def rescored(study: Study, trial: FrozenTrial, simulations: Sequence[Simulation]) -> FrozenTrial:
@@ -43,6 +51,21 @@ def rescored(study: Study, trial: FrozenTrial, simulations: Sequence[Simulation]
         other = create_trial(value=0.0, constraints=dict(result.violations))
         found.system_attrs = {**trial.system_attrs, **other.system_attrs}
     return found
+
+
+def warnings_of_older(study: Study, attributes: Mapping[str, object]) -> tuple[str | None, str | None]:
+    """Warnings of what older versions did otherwise, if one began a study with these system attributes."""
+    return other_targets(study, attributes), None if SCORING in attributes else other_input(study)
+
+
+def other_targets(study: Study, attributes: Mapping[str, object]) -> str | None:
+    """A warning if an older version took targets from the recording: it stored none."""
+    if not study.taken.targets or attributes.get(SCORING) == RULE:
+        return None
+    return (
+        "an older version began this study: its targets from the recording are measured again, and its "
+        "trials scored by them"
+    )
 
 
 def other_input(study: Study) -> str | None:

@@ -44,7 +44,7 @@ class TargetResult:
     unit : str
         Unit of the statistic, or "".
     note : str
-        One line worth showing beside the value, or "".
+        One line worth showing beside the value and the target, or "".
     fresh : Summary or None
         Mean and standard deviation on graphs that the search never saw; None if there are none.
     fresh_met : bool or None
@@ -156,7 +156,7 @@ def target_results(
                 reached=finite(estimate.value),
                 met=objective.met(estimate),
                 unit=objective.statistic.unit,
-                note=estimate.note,
+                note="; ".join(note for note in (estimate.note, target.note) if note),
                 fresh=average([graph[name] for graph in fresh]) if fresh else None,
                 fresh_met=objective.met(of_fresh[name]) if fresh else None,
                 lower_bound=estimate.lower_bound,

@@ -42,4 +42,7 @@ def print_statistics(console: Console, study: Study, estimates: Mapping[str, Est
         else:
             table.add_row(*row, "", "")
     console.print(table)
-    print_notes(console, {name: estimate.note for name, estimate in estimates.items()})
+    print_notes(
+        console,
+        {name: targets[name].note if name in targets else one.note for name, one in estimates.items()},
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -11,6 +11,8 @@ from calibrate.calibration.resources.estimate import Cost
 from calibrate.calibration.resources.noise import Noise
 from calibrate.cli.output import print_line
 from calibrate.objective.rounding import rounded
+from calibrate.observation.pieces import in_words
+from calibrate.observation.recording import division
 from calibrate.study import Study
 from calibrate.tasks.display import duration
 
@@ -49,7 +51,9 @@ def print_check(console: Console, study: Study, cost: Cost | None, *, database: 
         "model": study.file.model.name,
         "free": ", ".join(study.space) or "nothing",
         "objectives": ", ".join(objective.name for objective in study.objectives),
+        "targets": "; ".join(_recorded(study)),
         "constraints": ", ".join(constraint.name for constraint in study.constraints),
+        "recording": _describe_recording(study),
         "stages": ", then ".join(f"{stage.warmup_ms + stage.duration_ms:g} ms" for stage in study.stages),
         "sampler": study.sampler.name,
         "trials": "no limit" if study.trials is None else str(study.trials),
@@ -61,6 +65,25 @@ def print_check(console: Console, study: Study, cost: Cost | None, *, database: 
     for name, value in lines.items():
         if value:
             print_line(console, f"  {name:<12}{value}")
+
+
+def _recorded(study: Study) -> Iterator[str]:
+    """The targets that come from the recording, with where their default tolerances come from."""
+    for objective in study.objectives:
+        target = study.taken.targets.get(objective.name)
+        if target is not None:
+            note = f" ({target.note})" if target.note else ""
+            yield f"{objective.name} {f'{target} {objective.statistic.unit}'.strip()}{note}"
+
+
+def _describe_recording(study: Study) -> str:
+    """Say from when to when a recording is compared with, and in which pieces; "" if there is none."""
+    section, recording = study.file.recording, study.recording
+    if section is None or recording is None:
+        return ""
+    pieces = in_words(division(recording, study.simulation.duration_ms))
+    span = f"from {recording.start_ms / 1000:.10g} to {recording.stop_ms / 1000:.10g} s"
+    return f"{section.file} {span}, in {pieces}"
 
 
 def _short(seconds: float) -> str:

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from calibrate.study.file.base import Duration, Name, Positive, Section, Several
 
+Label = str | int | float | bool
+
 # Refers to the values in the recording, in place of numbers.
 RECORDING = "recording"
 
@@ -39,7 +41,7 @@ class ObjectiveSection(StatisticSection):
     target: float | Literal["recording"] | None = Field(
         default=None,
         description='the value to reach, in the unit of the statistic; or "recording": its value in the '
-        "recording, with twice its standard error as the default tolerance",
+        "recording, in pieces as long as a simulation",
     )
     interval: list[float] | None = Field(
         default=None,
@@ -59,7 +61,8 @@ class ObjectiveSection(StatisticSection):
     )
     tolerance: Positive | None = Field(
         default=None,
-        description="largest deviation that meets the target; required unless the target is a recording",
+        description="largest deviation that meets the target; required unless the target is recorded: then "
+        "two standard errors, of the recording or of one trial (`standard_error`), whichever is larger",
     )
     loss: Literal["squared", "robust"] = Field(
         default="squared",
@@ -67,7 +70,8 @@ class ObjectiveSection(StatisticSection):
     )
     neurons: Several | None = Field(
         default=None,
-        description="compute it from this many random neurons of each population, as many as were recorded",
+        description="compute it from this many random neurons of each population (of its `clusters`), as "
+        "many as were recorded",
     )
     samples: Several = Field(
         default=20,
@@ -90,16 +94,23 @@ class RecordingSection(Section):
 
     file: str = Field(
         min_length=1,
-        description="CSV (columns time_ms, unit), NPZ, NWB, or another format of neo; in the study's folder",
+        description="CSV (columns time_ms, unit), NPZ, NWB, or one of neo's formats; in the study's folder",
     )
     population: str = Field(
         default="E", min_length=1, description="population of the units, if the file does not name it"
     )
     start_ms: float | None = Field(
-        default=None, description="start of the analysed interval (ms; default: its start)"
+        default=None,
+        description="start of the analysed interval (ms; default: that of the file; if it names none, 0, or "
+        "the first spike if the clock started earlier or later)",
     )
     duration_ms: Duration | None = Field(
         default=None, description="length of the analysed interval (ms; default: to its end)"
+    )
+    units: dict[str, Label | list[Label]] | None = Field(
+        default=None,
+        description="units to use: for columns of the file, the value or values that a unit may have there, "
+        'such as { quality = "good" } (default: all units)',
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from calibrate.errors import did_you_mean
 from calibrate.network import Network
 from calibrate.objective import Constraint, Interval, Needs, Objective, Statistic, Value, find_statistic
-from calibrate.objective.derived import distance_to, during, of_clusters, subsampled
+from calibrate.objective.derived import during, of_clusters, subsampled
 from calibrate.observation import steps
 from calibrate.study.file.problems import Place, Problems, listed
 from calibrate.study.file.sections import StudyFile
@@ -54,9 +54,11 @@ def _objective(
     own: Own,
     place: Place,
 ) -> Objective | None:
-    statistic = _statistic(problems, section, network, recorded.folder, own, place)
-    if statistic is None:
+    found = _found(problems, section, network, recorded.folder, own, place)
+    statistic = found and _restricted(problems, section, found, place)
+    if found is None or statistic is None:
         return None
+    population = statistic.options.get("population")
     aims = {
         "a target": section.target,
         "an interval": section.interval,
@@ -76,16 +78,23 @@ def _objective(
             "add tolerance = ..., the largest deviation that meets the target",
         )
         return None
-    if section.target == RECORDING or section.distribution == RECORDING:
-        population = statistic.options.get("population")
-        if recorded.recording is not None and population not in (None, *recorded.recording.trains):
-            rule = f"uses population {population}, which the recording does not contain"
-            problems.add(place, rule, None, f"it contains {listed(recorded.recording.trains)}")
-            return None
-    return attempt(problems, place, _make, section, statistic, recorded)
+    compares = RECORDING in (section.target, section.distribution)
+    if compares and recorded.unreadable:  # which is a problem of [recording] already
+        return None
+    if compares and not recorded.has(population):
+        rule = f"uses population {population}, which the recording does not contain"
+        problems.add(place, rule, None, f"it contains {listed(recorded.populations)}")
+        return None
+    simulated: Statistic | None = statistic
+    if section.clusters and recorded.has_only(len(section.clusters), population):
+        statistic = _restricted(problems, section.model_copy(update={"clusters": None}), found, place)
+    if section.neurons is not None:  # drawn from the clusters that are included
+        sample = subsampled(found, neurons=section.neurons, samples=section.samples)
+        simulated = _restricted(problems, section, sample, place)
+    return attempt(problems, place, _make, section, simulated, statistic, recorded)
 
 
-def _statistic(
+def _found(
     problems: Problems,
     section: StatisticSection,
     network: Network,
@@ -93,7 +102,7 @@ def _statistic(
     own: Own,
     place: Place,
 ) -> Statistic | None:
-    """Find the statistic that a section names; it takes the name of the section if there is one."""
+    """Find the statistic that a section names, of all clusters and the whole measurement."""
     statistic = attempt(
         problems,
         (*place, "statistic"),
@@ -111,11 +120,19 @@ def _statistic(
             rule = f"names a cluster that {population} does not have"
             problems.add((*place, "clusters"), rule, cluster, f"it has 0 to {len(clusters) - 1}")
             return None
+    return statistic
+
+
+def _restricted(
+    problems: Problems, section: StatisticSection, statistic: Statistic, place: Place
+) -> Statistic | None:
+    """Restrict a statistic to the clusters and times of a section; it takes its name if there is one."""
+    found: Statistic | None = statistic
     if section.clusters is not None:
-        statistic = attempt(problems, (*place, "clusters"), of_clusters, statistic, section.clusters)
-    if statistic is not None and section.during_ms is not None:
-        statistic = during(statistic, *section.during_ms)
-    return statistic and replace(statistic, name=section.name or statistic.name)
+        found = attempt(problems, (*place, "clusters"), of_clusters, statistic, section.clusters)
+    if found is not None and section.during_ms is not None:
+        found = during(found, *section.during_ms)
+    return found and replace(found, name=section.name or statistic.name)
 
 
 def constraints(
@@ -125,7 +142,8 @@ def constraints(
     made: list[Constraint] = []
     for number, section in enumerate(sections):
         place: Place = ("constraints", number)
-        statistic = _statistic(problems, section, network, folder, own, place)
+        found = _found(problems, section, network, folder, own, place)
+        statistic = found and _restricted(problems, section, found, place)
         if statistic is None:
             continue
         low = -math.inf if section.min is None else section.min
@@ -156,19 +174,18 @@ def check_names(
             problems.add(("constraints", number), rule, constraint.name, remedy)
 
 
-def _make(section: ObjectiveSection, statistic: Statistic, recorded: Recorded) -> Objective:
+def _make(
+    section: ObjectiveSection, simulated: Statistic, statistic: Statistic, recorded: Recorded
+) -> Objective:
+    """Make an objective of the `simulated` statistic, and of what the recording has as `statistic`."""
     target: Value | Interval
-    simulated = statistic
-    if section.neurons is not None:
-        simulated = subsampled(statistic, neurons=section.neurons, samples=section.samples)
     if section.distribution is not None:
-        reference = recorded.distribution(statistic, section.distribution)
-        simulated = distance_to(simulated, reference, section.distance)
+        simulated = recorded.compared(simulated, statistic, section)
         target = Value(0.0, section.tolerance or 0.0, section.source)
     elif section.interval is not None:
         target = Interval(section.interval[0], section.interval[1], section.tolerance or 0.0, section.source)
     elif isinstance(section.target, str):
-        target = recorded.target(statistic, section.tolerance, section.source)
+        target = recorded.target(statistic, section)
     else:
         target = Value(section.target or 0.0, section.tolerance or 0.0, section.source)
     return Objective(

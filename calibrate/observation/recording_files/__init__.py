@@ -1,0 +1,7 @@
+"""Files of recorded spikes as tables: one module per family of formats, and what to do about all others."""
+
+from calibrate.observation.recording_files.choice import Chosen
+from calibrate.observation.recording_files.formats import read_table
+from calibrate.observation.recording_files.table import Table, remarks
+
+__all__ = ["Chosen", "Table", "read_table", "remarks"]

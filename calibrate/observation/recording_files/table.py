@@ -1,0 +1,131 @@
+"""The table that every reader makes, and the checks of its spikes that need no other file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibrate.errors import RecordingError
+
+# Shorter than the refractory time of a neuron: no neuron has a median interval like this.
+_NO_NEURON_MS = 1.0
+# Fewer intervals than this are no evidence of a wrong unit of time.
+_EVIDENCE = 100
+
+Units = Sequence[tuple[str, Any, Any]]
+
+
+@dataclass
+class Table:
+    """One row per spike: time (nan if the unit did not fire), unit, population, cluster.
+
+    observed  for each unit, by its label, the intervals in which it was observed, shape (n, 2), ms; None: all
+              units were observed all the time
+    notes     what the user should know about how the file was read
+    """
+
+    time_ms: NDArray[np.float64]
+    unit: NDArray[Any]
+    population: NDArray[Any] | None = None
+    cluster: NDArray[Any] | None = None
+    start_ms: float | None = None
+    stop_ms: float | None = None
+    observed: Mapping[Any, NDArray[np.float64]] | None = None
+    notes: Sequence[str] = field(default_factory=tuple)
+
+    def units(self, population: str) -> tuple[list[tuple[str, Any, Any]], list[NDArray[np.float64]]]:
+        """The units, sorted by population, cluster and name, which identify them; and the times of each.
+
+        Raises RecordingError for times that no neuron has.
+        """
+        rows, unit, names = self._identify(population)
+        order = np.lexsort((self.time_ms, unit))
+        pieces = np.split(self.time_ms[order], np.cumsum(np.bincount(unit))[:-1])
+        units = [(str(names[0][p]), names[1][c], names[2][u]) for p, c, u in rows.T]
+        trains = [_fired(one, times) for one, times in zip(units, pieces, strict=True)]
+        _check_intervals(units, trains)
+        return units, trains
+
+    def numbered(self) -> NDArray[np.int64]:
+        """For each row, the number of its unit among all units."""
+        return self._identify("")[1]
+
+    def _identify(self, population: str) -> tuple[NDArray[Any], NDArray[np.int64], tuple[NDArray[Any], ...]]:
+        size = self.unit.size
+        columns = [
+            np.full(size, population) if self.population is None else self.population.astype(str),
+            np.zeros(size, np.int64) if self.cluster is None else self.cluster,
+            self.unit,
+        ]
+        names, codes = zip(*(np.unique(column, return_inverse=True) for column in columns), strict=True)
+        shape = tuple(max(one.size, 1) for one in names)
+        found, unit = np.unique(np.ravel_multi_index(codes, shape), return_inverse=True)
+        return np.stack(np.unravel_index(found, shape)), unit, names
+
+
+def name_unit(unit: tuple[str, Any, Any]) -> str:
+    """Name a unit in a message."""
+    population, _, label = unit
+    return f"unit {label} of {population}"
+
+
+def _fired(unit: tuple[str, Any, Any], times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The ascending times; none for a unit whose only row has no time."""
+    missing = int(np.isnan(times).sum())
+    if missing and times.size > 1:
+        raise RecordingError(
+            f"{name_unit(unit)} has rows without a time ({missing} of {times.size}): a row without a "
+            "time must be the only one of its unit, which then did not fire"
+        )
+    return times[:0] if missing else times
+
+
+def _check_intervals(units: Units, trains: Sequence[NDArray[np.float64]]) -> None:
+    intervals = [np.diff(times) for times in trains]
+    alike = [int((one == 0).sum()) for one in intervals]
+    pooled = np.concatenate([one for one in intervals if one.size] or [np.zeros(0)])
+    spikes = sum(times.size for times in trains)
+    if sum(alike):
+        first = next(k for k, count in enumerate(alike) if count)
+        time = trains[first][np.flatnonzero(intervals[first] == 0)[0]]
+        raise RecordingError(
+            f"{sum(alike)} of {spikes} spikes have the unit and the time of another "
+            f"(first: {name_unit(units[first])} at {time:.15g} ms): remove rows that are there twice, give "
+            "different units different names, and write times with all their digits"
+        )
+    if pooled.size >= _EVIDENCE and np.median(pooled) < _NO_NEURON_MS:
+        span = max(times[-1] for times in trains if times.size) - min(t[0] for t in trains if t.size)
+        rate = 1000 / np.mean(pooled)
+        raise RecordingError(
+            f"contains {spikes} spikes of {len(units)} units within {span:.3g} ms, {rate:.3g} Hz on average "
+            "while a unit fires, which no neuron does: if the times are seconds, name the column time_s; "
+            "otherwise each neuron needs a name of its own"
+        )
+
+
+def remarks(units: Units, trains: Sequence[NDArray[np.float64]]) -> Iterator[str]:
+    """Say how units were told apart, and what in the times is unusual."""
+    several = len(units) - len({label for _, _, label in units})
+    if several:
+        yield (
+            f"names of units occur in several populations or clusters: they are read as {len(units)} "
+            f"different units, not {len(units) - several}"
+        )
+    groups = len({one[:2] for one in units})
+    if groups == len(units) > len({one[0] for one in units}):
+        yield (
+            "each unit is a cluster of its own: the column cluster names the group that neurons form in the "
+            "network, not the unit"
+        )
+    intervals = [np.diff(times) for times in trains]
+    if sum(one.size for one in intervals) >= 10 * _EVIDENCE:
+        shortest = min(one.min() for one in intervals if one.size)
+        if shortest >= 1000:
+            yield (
+                f"no unit fires twice within {shortest / 1000:.3g} s: if the times are milliseconds, the "
+                "column is time_ms"
+            )
