@@ -19,6 +19,10 @@ from calibrate.observation.pieces import Piece
 from calibrate.observation.recording import Recording, clusters_of, division
 
 REPEATS = 50
+# Enough pieces to tell lasting differences between units from chance; with more than 20, fewer divisions into
+# halves do, since each is less noisy.
+MOST_PIECES = 100
+FEWEST_REPEATS = 10
 
 FloatArray = NDArray[np.float64]
 
@@ -69,7 +73,8 @@ def measure_recording(
     statistics : sequence of Statistic, optional
         Statistics; by default the panel.
     repeats : int
-        How often the units are divided into halves.
+        How often the units are divided into halves; less often, but at least 10 times, if there are more than
+        20 pieces.
     piece_ms : float, ms, optional
         Length of the pieces in which the recording is measured, such as that of the simulations to compare
         with; see `Recording.pieces`.
@@ -109,7 +114,7 @@ def measure_recording(
     half differs from the other by twice the standard error of all units [2]_. No unit is drawn twice, as it
     would be perfectly correlated with itself. Chance in the spikes of single units is in V_time already;
     V_both is this part of V_units, from the jackknife of the difference of two halves [3]_. Both are taken
-    from at most 20 pieces. What is left are lasting differences between units. A statistic that is undefined
+    from at most 100 pieces. What is left are lasting differences between units. A statistic that is undefined
     for half of the units, and a population of one unit, have V_time only.
 
     With 20 blocks, 1.96 errors cover the truth in about 93 % of recordings instead of 95 %. Where the rates
@@ -203,7 +208,8 @@ def _lasting(
     repeats: int,
 ) -> FloatArray:
     """The variance of each statistic that lasting differences between units make."""
-    few = [pieces[k] for k in np.unique(np.linspace(0, len(pieces) - 1, MOST_BLOCKS).round().astype(int))]
+    few = [pieces[k] for k in np.unique(np.linspace(0, len(pieces) - 1, MOST_PIECES).round().astype(int))]
+    repeats = min(repeats, max(repeats * MOST_BLOCKS // len(few), FEWEST_REPEATS))
     blocks, _ = blocks_of(few, statistics, block_ms)
 
     def halves() -> list[Sample]:
