@@ -19,6 +19,7 @@ from calibrate.study import Grid, Study, differences
 from calibrate.study.expressions import Expression
 from calibrate.study.file.sections import ReplicatesSection
 from calibrate.study.graph_numbers import Graphs
+from calibrate.study.identity import order_of
 from calibrate.study.rules.parameters import with_derived
 
 # Two studies may differ in their search, but not in what they simulate: these tables must agree, apart from
@@ -90,7 +91,8 @@ def origin_of(study: Study, name: str, studies: Sequence[Row[Any]], database: st
 def _same_points(study: Study, origin: Row[Any]) -> bool:
     """Whether a candidate's index stands for the same parameters in both studies."""
     content = study.content
-    return all(content[table] == origin.content[table] for table in ("parameters", "sampler", "study"))
+    same = all(content[table] == origin.content[table] for table in ("parameters", "sampler", "study"))
+    return same and order_of(content).parameters == order_of(origin.content).parameters
 
 
 def collect_adoptable(

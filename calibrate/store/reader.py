@@ -27,7 +27,7 @@ from calibrate.study import Study, differences
 
 
 def find(study: Study, url: str) -> Study:
-    """`study` under the name, and with the simulator, that it has in its database.
+    """`study` under the name, with the simulator and in the order that it has in its database.
 
     If a study has several versions there, this is the one that its file describes now. Raises StoreError if
     there is none.
@@ -37,7 +37,7 @@ def find(study: Study, url: str) -> Study:
     for row in rows:
         same = _on_its_backend(study, row.content)
         if not differences(row.content, same.content):
-            return replace(same, name=row.name)
+            return replace(same.in_order_of(row.content), name=row.name)
     if not rows:
         raise StoreError(f"{urls.mask(where)} holds no study '{study.name}' yet: run it first")
     changes = differences(rows[-1].content, _on_its_backend(study, rows[-1].content).content)

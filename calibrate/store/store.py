@@ -44,6 +44,7 @@ from calibrate.store.rows import columns_of, columns_of_study
 from calibrate.store.schema import SIMULATION, STUDY
 from calibrate.store.study_names import refusal
 from calibrate.study import Study, differences
+from calibrate.study.identity import order_of
 
 # System attribute of a study in which Optuna stores the names of the values of its trials.
 METRIC_NAMES = "study:metric_names"
@@ -346,6 +347,11 @@ class Store:
             row = connection.execute(columns.where(STUDY.c.name == study.name)).first()
         if row is not None and differences(row.content, study.content):
             raise StoreError(refusal(study, self._url, study.name, row))
+        if row is not None and order_of(row.content) != order_of(study.content):
+            raise StoreError(
+                f"another run has just begun study '{study.name}', from a file with its lines in another "
+                "order: run again"
+            )
 
     def _begin(self) -> None:
         self._compare()  # again, now that no other process can begin the study

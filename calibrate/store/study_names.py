@@ -41,14 +41,18 @@ class Begun(Protocol):
 
 @dataclass(frozen=True)
 class Named:
-    """A study under its name in the database, and the name of the version of the study before it."""
+    """A study under its name in the database, and the name of the version of the study before it.
+
+    begun  whether the database holds it already
+    """
 
     study: Study
     predecessor: str | None
+    begun: bool
 
 
 def resolve_name(study: Study, url: str, *, new: bool = False) -> Named:
-    """`study` under the name of the stored study that it continues.
+    """`study` under the name of the stored study that it continues, and in its order.
 
     If it has changed since that one began, this raises StoreError with the changes. With `new` it becomes
     another study instead, whose name ends in the first digits of a hash of everything its results depend on.
@@ -57,7 +61,7 @@ def resolve_name(study: Study, url: str, *, new: bool = False) -> Named:
     where = urls.parse(url, Path.cwd())
     rows = namesakes(study.name, list_studies(where))
     if not rows:
-        return Named(study, None)
+        return Named(study, None, begun=False)
     for number, row in enumerate(rows):
         if differences(row.content, study.content):
             continue
@@ -66,10 +70,12 @@ def resolve_name(study: Study, url: str, *, new: bool = False) -> Named:
                 f"study '{study.name}' has not changed: a new study would repeat it exactly, and its scores "
                 "would stay the same; change its file first"
             )
-        return Named(replace(study, name=row.name), rows[number - 1].name if number else None)
+        same = replace(study.in_order_of(row.content), name=row.name)
+        return Named(same, rows[number - 1].name if number else None, begun=True)
     if not new:
         raise StoreError(refusal(study, where, rows[-1].name, rows[-1]))
-    return Named(replace(study, name=f"{study.name}-{study.digest[:8]}"), rows[-1].name)
+    changed = replace(study.in_order_of(rows[-1].content), name=f"{study.name}-{study.digest[:8]}")
+    return Named(changed, rows[-1].name, begun=False)
 
 
 def namesakes(name: str, rows: Sequence[Row[Any]]) -> list[Row[Any]]:

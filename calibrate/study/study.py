@@ -55,7 +55,8 @@ class Study:
     derived : dict of str to Expression
         Parameters that follow from others, each after those it depends on.
     space : dict of str to Range or Choice
-        The values that each free parameter may take, in the order of the file.
+        The values that each free parameter may take, by name; of a study that began with another order, in
+        that order.
     network : Network
         The network in the middle of the ranges.
     objectives : tuple of Objective
@@ -304,6 +305,36 @@ class Study:
         """
         simulation = self.simulation.model_copy(update=changes)
         return replace(self, file=self.file.model_copy(update={"simulation": simulation}))
+
+    def in_order_of(self, content: Mapping[str, Any]) -> Study:
+        """Return the same study with free parameters and objectives in the order of another one.
+
+        Points of a grid or of a Sobol sequence, and the values of a Pareto study's trials, depend on it.
+
+        Parameters
+        ----------
+        content : dict of str to object
+            The `content` of the other study, which may have other parameters and objectives as well.
+
+        Returns
+        -------
+        Study
+            The study; what the other one does not have comes last.
+        """
+        before = list(content["parameters"])
+        names = [*(name for name in before if name in self.space), *self.space]
+        asked = list(content["objectives"])
+        by_name = {objective.name: k for k, objective in enumerate(self.objectives)}
+        order = list(
+            dict.fromkeys([*(by_name[name] for name in asked if name in by_name), *by_name.values()])
+        )
+        sections = [self.file.objectives[k] for k in order]
+        return replace(
+            self,
+            space={name: self.space[name] for name in names},
+            objectives=tuple(self.objectives[k] for k in order),
+            file=self.file.model_copy(update={"objectives": sections}),
+        )
 
     @property
     def content(self) -> dict[str, Any]:

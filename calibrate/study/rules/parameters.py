@@ -51,9 +51,13 @@ def _find_parameter(problems: Problems, model: Model, name: str) -> Parameter | 
 def domains(
     problems: Problems, model: Model, free: Mapping[str, FreeParameter], *, grid: bool
 ) -> dict[str, Domain]:
-    """Return the values that each free parameter can take; `grid`: whether the sampler is the grid."""
+    """Return the values that each free parameter can take; `grid`: whether the sampler is the grid.
+
+    In the order of the names: the points of a grid or of a Sobol sequence depend on the order of the
+    parameters, but must not on the order of the lines in a file.
+    """
     space: dict[str, Domain] = {}
-    for name, wanted in free.items():
+    for name, wanted in sorted(free.items()):
         parameter = _find_parameter(problems, model, name)
         if parameter is None:
             continue
