@@ -24,7 +24,7 @@ from calibrate.study.file.sections import DerivedParameter, FreeParameter, Study
 from calibrate.study.file.toml_tables import read_tables
 from calibrate.study.python_objects import plain
 from calibrate.study.rules import common as checks
-from calibrate.study.rules import parameters, refractoriness, symmetry, targets, tolerances
+from calibrate.study.rules import parameters, refractoriness, symmetry, targets, tolerances, whole_steps
 from calibrate.study.rules.closed_loop import check_loop
 from calibrate.study.rules.recorded_targets import recorded
 from calibrate.study.rules.stimuli import stimuli as stimuli_of
@@ -285,7 +285,10 @@ def _check(
     checks.check_pool(problems, file)
     if len(fixed) + len(space) + len(derived) < len(file.parameters):
         return None
-    network = parameters.check_model_rules(problems, model, fixed, space, derived, file.simulation.dt_ms)
+    dt_ms = file.simulation.dt_ms
+    complete = partial(parameters.completed, model, fixed, derived)
+    space = whole_steps.in_whole_steps(model, complete, space, dt_ms, file.simulation.backend)
+    network = parameters.check_model_rules(problems, model, fixed, space, derived, dt_ms)
     if network is None:
         return None
     recording = recorded(problems, file.recording, folder)
@@ -322,6 +325,10 @@ def _check(
 
 def _warnings(study: Study) -> Iterator[str]:
     """What a valid study may not intend."""
+    simulation = study.simulation
+    yield from whole_steps.warnings(
+        study.model, study.parameters, study.space, simulation.dt_ms, simulation.backend
+    )
     yield from symmetry.warnings(study.model, study.parameters, study.space)
     values = study.model.values(study.network, study.parameters(parameters.middle(study.space)))
     yield from refractoriness.warnings(study.network, values, study.simulation.dt_ms)

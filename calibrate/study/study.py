@@ -31,7 +31,7 @@ from calibrate.study.file.sections import (
 from calibrate.study.graph_numbers import Graphs, Purpose
 from calibrate.study.identity import digests_of_files, without_defaults
 from calibrate.study.rules import parameters
-from calibrate.study.space import Space, grid_size
+from calibrate.study.space import Domain, Space, grid_size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -353,7 +353,7 @@ class Study:
         }
         loop = file.loop.model_dump(mode="json", exclude={"deadline"}) if file.loop else {}
         derived = {name: {"expression": expression.text} for name, expression in self.derived.items()}
-        ranges = {name: asdict(domain) for name, domain in self.space.items()}
+        ranges = {name: _as_written(domain) for name, domain in self.space.items()}
         # Studies of older versions do not have these tables: they are present only if they are not empty.
         if_any = {
             "constraints": constraints,
@@ -381,3 +381,8 @@ class Study:
     def digest(self) -> str:
         """SHA-256 of the content."""
         return hashlib.sha256(json.dumps(self.content, sort_keys=True).encode()).hexdigest()
+
+
+def _as_written(domain: Domain) -> dict[str, Any]:
+    """The keys of a range or of choices in a study file."""
+    return {key: value for key, value in asdict(domain).items() if key != "multiple_of"}

@@ -191,6 +191,13 @@ def with_derived(model: Model, given: Mapping[str, Any], derived: Mapping[str, E
     return complete
 
 
+def completed(
+    model: Model, fixed: Mapping[str, Any], formulas: Mapping[str, Expression], free: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the parameters of a network whose free ones have these values; raises like `with_derived`."""
+    return with_derived(model, {**fixed, **free}, formulas)
+
+
 def derived(
     problems: Problems, model: Model, formulas: Mapping[str, DerivedParameter]
 ) -> dict[str, Expression]:
