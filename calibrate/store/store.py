@@ -42,9 +42,8 @@ from calibrate.store.integrity import check_trials
 from calibrate.store.reader import Reader
 from calibrate.store.rows import columns_of, columns_of_study
 from calibrate.store.schema import SIMULATION, STUDY
-from calibrate.store.study_names import refusal
-from calibrate.study import Study, differences
-from calibrate.study.identity import order_of
+from calibrate.store.study_names import check_same
+from calibrate.study import Study
 
 # System attribute of a study in which Optuna stores the names of the values of its trials.
 METRIC_NAMES = "study:metric_names"
@@ -345,13 +344,8 @@ class Store:
             # Only columns that every version of the tables has: these may be older than this code.
             columns = select(STUDY.c.content, STUDY.c.created)
             row = connection.execute(columns.where(STUDY.c.name == study.name)).first()
-        if row is not None and differences(row.content, study.content):
-            raise StoreError(refusal(study, self._url, study.name, row))
-        if row is not None and order_of(row.content) != order_of(study.content):
-            raise StoreError(
-                f"another run has just begun study '{study.name}', from a file with its lines in another "
-                "order: run again"
-            )
+        if row is not None:
+            check_same(study, self._url, row)
 
     def _begin(self) -> None:
         self._compare()  # again, now that no other process can begin the study

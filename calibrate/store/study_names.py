@@ -16,6 +16,7 @@ from calibrate.store import connections, database_errors, schema, urls
 from calibrate.store.integrity import check_study
 from calibrate.store.schema import STUDY
 from calibrate.study import Study, differences
+from calibrate.study.identity import order_of
 
 ENVIRONMENT = "OPTUNA_STORAGE"
 
@@ -102,6 +103,17 @@ def list_studies(url: URL) -> Sequence[Row[Any]]:
             return rows
     finally:
         engine.dispose()
+
+
+def check_same(study: Study, url: URL, row: Begun) -> None:
+    """Raise StoreError if `study` is not the stored study of its name."""
+    if differences(row.content, study.content):
+        raise StoreError(refusal(study, url, study.name, row))
+    if order_of(row.content) != order_of(study.content):
+        raise StoreError(
+            f"another run has just begun study '{study.name}', from a file with its lines in another order: "
+            "run again"
+        )
 
 
 def refusal(study: Study, url: URL, name: str, row: Begun) -> str:
