@@ -285,10 +285,7 @@ def _check(
     checks.check_pool(problems, file)
     if len(fixed) + len(space) + len(derived) < len(file.parameters):
         return None
-    dt_ms = file.simulation.dt_ms
-    complete = partial(parameters.completed, model, fixed, derived)
-    space = whole_steps.in_whole_steps(model, complete, space, dt_ms, file.simulation.backend)
-    network = parameters.check_model_rules(problems, model, fixed, space, derived, dt_ms)
+    network = parameters.check_model_rules(problems, model, fixed, space, derived, file.simulation.dt_ms)
     if network is None:
         return None
     recording = recorded(problems, file.recording, folder)
@@ -351,8 +348,9 @@ def _check_parameters(
     free = {name: value for name, value in values.items() if isinstance(value, FreeParameter)}
     formulas = {name: value for name, value in values.items() if isinstance(value, DerivedParameter)}
     others = {name: value for name, value in values.items() if name not in {**free, **formulas}}
-    return (
-        parameters.check_fixed(problems, model, others),
-        parameters.domains(problems, model, free, grid=file.sampler.name == "grid"),
-        parameters.derived(problems, model, formulas),
-    )
+    fixed = parameters.check_fixed(problems, model, others)
+    space = parameters.domains(problems, model, free, grid=file.sampler.name == "grid")
+    derived = parameters.derived(problems, model, formulas)
+    complete = partial(parameters.completed, model, fixed, derived)
+    dt_ms, backend = file.simulation.dt_ms, file.simulation.backend
+    return fixed, whole_steps.in_whole_steps(model, complete, space, dt_ms, backend), derived
