@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row, select
 
 from calibrate.errors import CalibrateError, ObjectiveError, StoreError, did_you_mean
 from calibrate.objective.panel import measure
 from calibrate.store import archive, urls
 from calibrate.store.rows import statistics_json
+from calibrate.store.schema import SIMULATION
 from calibrate.store.study_names import list_studies
 from calibrate.study import Grid, Study, differences
 from calibrate.study.expressions import Expression
@@ -93,6 +94,12 @@ def _same_points(study: Study, origin: Row[Any]) -> bool:
     content = study.content
     same = all(content[table] == origin.content[table] for table in ("parameters", "sampler", "study"))
     return same and order_of(content).parameters == order_of(origin.content).parameters
+
+
+def read_indices(connection: Connection, study: int) -> dict[str, int]:
+    """Indices of the candidates of study number `study` that have simulations, by UUID."""
+    query = select(SIMULATION.c.uuid, SIMULATION.c.candidate).where(SIMULATION.c.study == study)
+    return {row.uuid: row.candidate for row in connection.execute(query)}
 
 
 def collect_adoptable(
