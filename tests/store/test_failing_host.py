@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,15 +14,28 @@ from calibrate.calibration.search.optuna_trials import Answer
 from calibrate.calibration.search.search import Search
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.errors import SimulatorError
-from calibrate.simulation.jobs import Job
+from calibrate.simulation.jobs import Job, Outcome
 from calibrate.store import Store
 from calibrate.study import Study
 from tests.helpers.in_memory import Bench
 from tests.helpers.studies import small_study
+from tests.helpers.waiting import PATIENCE_S
 from tests.store.test_coordinators import rows, simulation
 
 STATES = "select status, count(*) from calibrate_simulation group by status"
 INDICES = "select value_json from trial_user_attributes where key = 'index'"
+
+
+class Working(Bench):
+    """A pool that says when it simulates."""
+
+    def __init__(self, wall_s: float) -> None:
+        super().__init__(wall_s=wall_s)
+        self.simulates = threading.Event()
+
+    def run(self, candidates: Sequence[Job], **more: Any) -> list[Outcome]:
+        self.simulates.set()
+        return super().run(candidates, **more)
 
 
 class Beside:
@@ -30,16 +43,17 @@ class Beside:
 
     def __init__(self, study: Study, url: str, *, wall_s: float) -> None:
         self.result: Any = None
+        self._pool = Working(wall_s)
 
         def go() -> None:
             with Store(study, url) as store:
-                self.result = run(study, pool=Bench(wall_s=wall_s), store=store)
+                self.result = run(study, pool=self._pool, store=store)
 
         self._thread = threading.Thread(target=go)
 
     def __enter__(self) -> Beside:
         self._thread.start()
-        time.sleep(0.3)  # it has registered, and simulates
+        assert self._pool.simulates.wait(PATIENCE_S)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -54,10 +68,9 @@ def test_a_host_that_fails_from_some_moment_on_takes_nothing_from_the_budget_of_
         seen.append(job.uuid)
         return len(seen) > 4
 
-    with Beside(study, url, wall_s=0.3) as good:
-        stopped = pytest.raises(SimulatorError, match="other runs of the study make its 12 trials again")
-        with Store(study, url) as store, stopped:
-            run(study, pool=Bench(fail=fail), store=store)
+    stops = pytest.raises(SimulatorError, match="other runs of the study make its 12 trials again")
+    with Store(study, url) as store, Beside(study, url, wall_s=0.2) as good, stops:
+        run(study, pool=Bench(fail=fail), store=store)
     assert (good.result.complete, good.result.failed, good.result.stopped) == (24, 0, "trials")
     assert good.result.added == 20
     assert rows(url, STATES) == [("complete", 24)]
@@ -67,7 +80,7 @@ def test_a_host_that_fails_from_some_moment_on_takes_nothing_from_the_budget_of_
 def test_a_host_that_fails_with_the_last_trials_gives_them_back(tmp_path):
     url = f"sqlite:///{tmp_path}/shared.db"
     study = small_study(tmp_path, budget={"trials": 6})
-    with Beside(study, url, wall_s=1.0) as good, Store(study, url) as store:
+    with Store(study, url) as store, Beside(study, url, wall_s=1.0) as good:
         result = run(study, pool=Bench(fail=lambda _: True), store=store)
     assert (result.failed, result.added, result.others) == (0, 0, True)
     assert (good.result.complete, good.result.failed) == (6, 0)
@@ -77,7 +90,7 @@ def test_a_host_that_fails_with_the_last_trials_gives_them_back(tmp_path):
 def test_failures_between_trials_that_complete_count_beside_others_too(tmp_path):
     url = f"sqlite:///{tmp_path}/shared.db"
     study = small_study(tmp_path, budget={"trials": 12})
-    with Beside(study, url, wall_s=0.5) as good, Store(study, url) as store:
+    with Store(study, url) as store, Beside(study, url, wall_s=0.5) as good:
         result = run(study, pool=Bench(fail=lambda job: job.parameters["I_E"] > 2), store=store)
     assert result.failed > 0
     assert good.result.complete + good.result.failed == 12

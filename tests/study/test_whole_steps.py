@@ -83,7 +83,7 @@ def test_a_fixed_delay_that_is_rounded_is_said(backend, written, simulated):
     study = study_of({"delay": written, "I_th_E": {"low": 1.0, "high": 2.0}}, simulation={"backend": backend})
     assert study.warnings == (
         f"the delay of E_to_E_all and 3 others of {written} ms is simulated as {simulated} ms, in whole "
-        f"steps of dt_ms = 0.1: write {simulated}, or choose a dt_ms that divides it",
+        "steps of dt_ms = 0.1: write what is simulated, or choose a dt_ms that divides it",
     )
 
 

@@ -91,24 +91,31 @@ def _if_rounded(
         yield what, (written, simulated)
 
 
+def simulated_otherwise(
+    model: Model, complete: Complete, space: Space, dt_ms: float, backend: str
+) -> Iterator[str]:
+    """Yield a line for the times that are rounded in the middle of the ranges or at the end of one."""
+    middle = {name: domain.midpoint for name, domain in space.items()}
+    ends = [{**middle, name: end} for name, domain in space.items() for end in domain.ends]
+    rounded: dict[str, tuple[float, float]] = {}
+    for point in (middle, *ends):
+        rounded = {**(_rounded_at(model, complete, point, dt_ms, backend) or {}), **rounded}
+    for written, simulated in dict.fromkeys(rounded.values()):
+        names = [name for name, times in rounded.items() if times == (written, simulated)]
+        yield f"the {_and_others(names)} of {written:g} ms is simulated as {simulated:g} ms"
+
+
 def warnings(model: Model, complete: Complete, space: Space, dt_ms: float, backend: str) -> Iterator[str]:
     """Yield a line for what is searched, or simulated, otherwise than it is written."""
     for name, domain in space.items():
         if isinstance(domain, Range):
             yield from _about(name, domain, dt_ms)
-    middle = {name: domain.midpoint for name, domain in space.items()}
-    ends = [{**middle, name: end} for name, domain in space.items() for end in domain.ends]
-    seen: dict[tuple[float, float], list[str]] = {}
-    for point in (middle, *ends):
-        for what, times in (_rounded_at(model, complete, point, dt_ms, backend) or {}).items():
-            if not any(what in others for others in seen.values()):
-                seen.setdefault(times, []).append(what)
-    for (written, simulated), names in seen.items():
+    for line in simulated_otherwise(model, complete, space, dt_ms, backend):
         yield (
-            f"the {_and_others(names)} of {written:g} ms is simulated as {simulated:g} ms, in whole steps of "
-            f"dt_ms = {dt_ms:g}: write {simulated:g}, or choose a dt_ms that divides it"
+            f"{line}, in whole steps of dt_ms = {dt_ms:g}: write what is simulated, or choose a dt_ms that "
+            "divides it"
         )
-    yield from _about_indegrees(model.network(complete(middle)))
+    yield from _about_indegrees(model.network(complete({name: d.midpoint for name, d in space.items()})))
 
 
 def _about(name: str, domain: Range, dt_ms: float) -> Iterator[str]:
