@@ -40,8 +40,10 @@ class Range:
     @property
     def needs_rounding(self) -> bool:
         """Whether the range contains multiples of `multiple_of`, and other values."""
-        first, last = self._multiples
         unit = self.multiple_of or 1.0
+        if not math.isfinite(max(abs(self.low), abs(self.high)) / unit):
+            return False
+        first, last = self._multiples
         whole = self.step is not None and all(
             math.isclose(value, unit * round(value / unit), abs_tol=1e-9) for value in (self.low, self.step)
         )

@@ -11,6 +11,7 @@ import numpy as np
 from calibrate import simulators
 from calibrate.errors import reason_of
 from calibrate.network import check_stimuli
+from calibrate.objective import Estimate
 from calibrate.objective.panel import evaluate
 from calibrate.observation import Layout, Observation, observe_spikes
 from calibrate.observation.layout import IntArray
@@ -28,6 +29,8 @@ MOST = 0.5
 _FIRING, _LARGEST = 30, 200
 _UP_HZ, _DOWN_HZ, _PIECE_MS = 40.0, 4.0, 200.0
 _MOST_SPIKES = 300_000
+_MOST_COUNTS = 20_000_000
+_NO_SPIKES = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,36 +118,55 @@ def _try_statistics(study: Study) -> tuple[list[str], list[str]]:
     """Return a line for each statistic that is undefined for ever, and for each that raises."""
     judging = {judge.name: judge.statistic for judge in study.judged if not judge.statistic.needs.episodes}
     statistics = [replace(statistic, name=name) for name, statistic in judging.items()]
-    if not statistics:
+    invented = _invent(study) if statistics else None
+    if invented is None:
         return [], []
-    evaluation = evaluate(_invent(study), statistics)
+    silent, firing = invented
+    # Without spikes, costly statistics return at once. Only what fails then is tried again.
+    first = evaluate(silent, statistics)
+    failing = [
+        one for one in statistics if one.name in first.raised or _is_hopeless(first.estimates[one.name])
+    ]
+    second = evaluate(firing, failing)
     undefined = [
         f"{name} is undefined whatever the network does: {estimate.note or 'so it says'}; change its "
         "options, the protocol, or [simulation] duration_ms"
-        for name, estimate in evaluation.estimates.items()
-        if name not in evaluation.raised and not estimate.defined and estimate.shortfall >= 1
+        for name, estimate in second.estimates.items()
+        if name not in second.raised and _is_hopeless(estimate)
     ]
-    return undefined, [f"{reason}, for an invented activity" for reason in evaluation.raised.values()]
+    return undefined, [f"{reason}, for an invented activity" for reason in second.raised.values()]
 
 
-def _invent(study: Study) -> Observation:
-    """Invent a measurement of the study's length and protocol, in which every cluster fires, up and down."""
+def _is_hopeless(estimate: Estimate) -> bool:
+    """Whether no activity could change that it is undefined, or none was found that is less so."""
+    return not estimate.defined and estimate.shortfall >= 1
+
+
+def _invent(study: Study) -> tuple[Observation, Observation] | None:
+    """Invent two measurements of the study's length and protocol: silent, and with clusters up and down.
+
+    None if they would be too large.
+    """
     network, simulation, timing = study.network, study.simulation, study.stages[-1]
     layout = Layout.of(
         (p.name, p.clusters * min(p.cluster_size, _LARGEST), p.clusters) for p in network.populations
     )
-    step, neuron = _spikes(layout, duration_ms=simulation.duration_ms, dt_ms=simulation.dt_ms)
-    observation = observe_spikes(
-        step,
-        neuron,
-        layout,
-        dt_ms=simulation.dt_ms,
-        duration_ms=simulation.duration_ms,
-        **study.needs.widths,
-    )
+    widths = study.needs.widths
+    counts = len(layout.groups) / widths["bin_ms"] + layout.n_neurons / widths["window_ms"]
+    duration_ms = simulation.duration_ms
+    if counts * duration_ms > _MOST_COUNTS:
+        return None
     stimuli = study.model.values(network, study.parameters({})).stimuli
     presentations = presentations_of((*stimuli, *shifted(study.stimuli, timing)), timing)
-    return replace(observation, presentations=presentations)
+    found = []
+    for step, neuron in (_NO_SPIKES, _spikes(layout, duration_ms=duration_ms, dt_ms=simulation.dt_ms)):
+        observation = observe_spikes(
+            step, neuron, layout, dt_ms=simulation.dt_ms, duration_ms=duration_ms, **widths
+        )
+        # A silent network is not far from firing.
+        depolarisation = np.full(len(layout.groups), 0.5)
+        found.append(replace(observation, presentations=presentations, depolarisation=depolarisation))
+    return found[0], found[1]
 
 
 def _spikes(layout: Layout, *, duration_ms: float, dt_ms: float) -> tuple[IntArray, IntArray]:

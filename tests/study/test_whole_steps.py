@@ -152,6 +152,20 @@ def test_points_of_a_grid_that_fall_together_are_tried_once_and_said():
     assert "delay: 7 points are only 4 different values" in study.warnings
 
 
+def test_points_to_try_first_are_rounded_and_said():
+    study = study_of(
+        {"delay": {"low": 0.1, "high": 1.0}}, prior={"points": [{"delay": 0.3}, {"delay": 0.46}]}
+    )
+    assert study.warnings[1:] == ("[prior] point 2: delay = 0.46 is tried as 0.5",)
+    search = Search(study.space, study.sampler, seed=0)
+    search.enqueue(study.prior.points)
+    assert [proposal.parameters["delay"] for proposal in search.ask(2)] == [0.3, 0.5]
+
+
+def test_ranges_beyond_all_steps_are_left_alone():
+    assert not Range(low=1e300, high=1e308, multiple_of=0.001).needs_rounding
+
+
 def test_the_content_of_a_study_is_what_its_file_says(tmp_path: Path):
     study = study_of({"delay": {"low": 0.05, "high": 1.0}}, folder=tmp_path)
     assert study.content["parameters"]["delay"] == {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -133,6 +133,15 @@ def _about(name: str, domain: Range, dt_ms: float) -> Iterator[str]:
         )
     if domain.points is not None and len(domain.grid) < domain.points:
         yield f"{name}: {domain.points} points are only {len(domain.grid)} different values"
+
+
+def about_points(points: Sequence[Mapping[str, Any]], space: Space) -> Iterator[str]:
+    """Yield a line for each value of the points to try first that is rounded."""
+    for number, point in enumerate(points, start=1):
+        for name, value in point.items():
+            domain = space.get(name)
+            if isinstance(domain, Range) and not math.isclose(tried := domain.nearest(value), value):
+                yield f"[prior] point {number}: {name} = {value:g} is tried as {tried:g}"
 
 
 def _about_indegrees(network: Network) -> Iterator[str]:
