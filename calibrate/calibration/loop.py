@@ -138,7 +138,8 @@ class _Run:
             complete=search.count(TrialState.COMPLETE),
             failed=search.count(TrialState.FAIL) - self._failed.given_back,
             infeasible=search.infeasible,
-            added=tally.added - self._failed.given_back,
+            # Those of an earlier run, which were given back as well, were not counted.
+            added=max(tally.added - self._failed.given_back, 0),
             stopped=stopped,
             others=others,
             last_failure=tally.last_failure,
