@@ -57,5 +57,9 @@ class Remembers(Protocol):
     def mirror(self, trials: Sequence[FrozenTrial]) -> Sequence[int]:
         """Store finished trials, in this order, except those whose UUID is stored; returns all numbers."""
 
+    def give_back(self, trials: Sequence[FrozenTrial]) -> bool:
+        """Leave these failed trials, which are not stored, to the other runs that are alive, without their
+        failed simulations; returns whether there are any. If not, nothing is changed."""
+
     def simulations(self, uuid: str) -> list[Simulation]:
         """All simulations of a candidate, without observations."""

@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from calibrate.calibration.clock import Clock
 from calibrate.calibration.confirmation import Confirmation
+from calibrate.calibration.failed_trials import FailedTrials
 from calibrate.calibration.interfaces import Remembers, Simulates
 from calibrate.calibration.progress import Progress
 from calibrate.calibration.result import Reason, RunSummary
@@ -22,7 +23,7 @@ from calibrate.calibration.search.search import Search
 from calibrate.calibration.stage_queue import Batch, StageQueue
 from calibrate.calibration.tally import Tally
 from calibrate.calibration.trials.candidate import Candidate, create_candidates, gather_candidates
-from calibrate.errors import ModelError, StudyError
+from calibrate.errors import ModelError, SimulatorError, StudyError
 from calibrate.simulation.jobs import Job, Outcome, failures
 from calibrate.study import Study
 from calibrate.study.graph_numbers import Purpose
@@ -105,6 +106,7 @@ class _Run:
         self._last = len(study.stages)
         self._queue = StageQueue(self._last)
         self._tally = Tally(study, self._search, store.simulations)
+        self._failed = FailedTrials(store)
         self._doing: Purpose | None = Purpose.SEARCH
         self._expected = self._returned = 0
         # At the end of each step, devices are idle until the last batch is stored and told and the next one
@@ -122,6 +124,7 @@ class _Run:
             stopped = self._check_budget() or self._step()
             if stopped is None:
                 self._hear()
+        self._settle()
         others = self._store.leave()
         if not others:
             # The runs that ended before this one may have told trials since its last look.
@@ -133,9 +136,10 @@ class _Run:
             best=tally.best,
             front=[tally.describe(trial) for trial in search.front] if self._study.pareto else [],
             complete=search.count(TrialState.COMPLETE),
-            failed=search.count(TrialState.FAIL),
+            failed=search.count(TrialState.FAIL) - self._failed.given_back,
             infeasible=search.infeasible,
-            added=tally.added,
+            # Those of an earlier run, which were given back as well, were not counted.
+            added=max(tally.added - self._failed.given_back, 0),
             stopped=stopped,
             others=others,
             last_failure=tally.last_failure,
@@ -176,16 +180,31 @@ class _Run:
         else:
             self._confirm(batch.candidates)
             self._tell(batch.candidates)
-        self._tally.check_failures(self._pool.capacity)
+        self._check_failures()
         return None
+
+    def _check_failures(self) -> None:
+        """Raise SimulatorError if all simulations fail, after other runs were given their trials."""
+        try:
+            self._tally.check_failures(self._pool.capacity)
+        except SimulatorError as error:
+            self._settle()
+            if again := self._failed.given_back:
+                raise SimulatorError(
+                    f"{error}; other runs of the study make its {again} trials again"
+                ) from None
+            raise
 
     def _wait(self) -> Reason | None:
         """Wait for other runs to tell the last candidates; returns a reason to stop if there are none."""
         elsewhere = self._store.elsewhere()
         if not elsewhere:
             # Since the last call of `_hear`, another run may have told its last candidates and ended.
+            # One that only failed may have given its candidates back.
             done = self._tally.done
             self._hear()
+            n = self._pool.capacity * self._rounds
+            self._queue.add(create_candidates(self._asking.ask(self._queue.missing(n), batch=n)))
             if self._tally.done > done or self._queue:
                 return None
             return "grid" if self._study.sampler.name == "grid" else "trials"
@@ -281,6 +300,8 @@ class _Run:
             simulation = candidate.simulation(self._study, outcome, stage)
         with self._clock.counts("storing"):
             self._store.record(simulation)
+        if not simulation.failed:
+            self._failed.note_completion()
         candidate.simulations.append(replace(simulation, observation=None))
 
     # --- telling ------------------------------------------------------------------------------------
@@ -292,13 +313,19 @@ class _Run:
         with self._clock.counts("storing"):
             self._illustrate(answers)
         with self._clock.counts("asking"):
-            trials = self._search.tell(answers, mirror=self._mirror)
+            self._search.tell(answers, mirror=self._mirror)
         self._tally.count(finished)
-        self._tally.take(trials)
+        self._tally.take(self._failed.take_stored())
 
     def _mirror(self, trials: Sequence[FrozenTrial]) -> Sequence[int]:
         with self._clock.counts("storing"):
-            return self._store.mirror(trials)
+            return self._failed.mirror(trials)
+
+    def _settle(self) -> None:
+        """Store the failed trials that were held back, or leave them to other runs."""
+        with self._clock.counts("storing"):
+            self._failed.settle()
+        self._tally.take(self._failed.take_stored())
 
     def _illustrate(self, answers: Sequence[Answer]) -> None:
         """Store figures of the new best candidate, if there is one, while its trial can still be changed."""

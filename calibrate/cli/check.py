@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -14,10 +15,11 @@ from calibrate.cli.arguments import hide_password
 from calibrate.cli.options import StudyFile
 from calibrate.cli.output import Output
 from calibrate.cli.tables.study import check_json, print_check
-from calibrate.errors import SimulatorError
+from calibrate.errors import SimulatorError, StudyError
 from calibrate.store import storage_url
 from calibrate.study import Study
 from calibrate.study.file.user_code import code_of
+from calibrate.study.viability import viability_of
 
 
 def check(
@@ -40,15 +42,25 @@ def check(
         output.say(f"This study runs code: {', '.join(code)}")
     study = file.read()
     url = storage_url(study, file.storage)
+    doubts = _doubts(study)
+    output.warn(doubts)
     ready, cost = _estimate_cost(study, output, timed=not fast, graphs=graphs)
     noise = noise_warnings(ready, cost.noise) if cost else []
     output.warn(noise)
     if output.as_json:
-        output.emit(check_json(ready, cost, warnings=noise))
+        output.emit(check_json(ready, cost, warnings=[*doubts, *noise]))
         return
     output.console.print("OK", style="bold green", end=" ")
     output.print(str(file.path))
     print_check(output.console, ready, cost, database=hide_password(url))
+
+
+def _doubts(study: Study) -> Sequence[str]:
+    """What may keep the study from working. Raises StudyError if it cannot work."""
+    found = viability_of(study)
+    if found.undefined or found.hopeless:
+        raise StudyError("\n".join(f"{study.path}: {line}" for line in (*found.undefined, *found.hopeless)))
+    return found.doubts
 
 
 def _estimate_cost(

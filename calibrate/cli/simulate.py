@@ -17,6 +17,7 @@ from calibrate.cli.output import QuietOutput, simulating
 from calibrate.cli.tables.statistics import print_simulated
 from calibrate.cli.tables.trials import format_assignments
 from calibrate.study import Study
+from calibrate.study.rules.whole_steps import simulated_otherwise
 from calibrate.study.up_states import find_up_states
 
 
@@ -37,6 +38,7 @@ def simulate(
         style.check_path(figure)
     study = with_simulator(study, output.say)
     _say_defaults(output, study, parameters)
+    _say_rounded(output, study, parameters)
     with simulating():
         simulated = single_simulation.simulate(
             study, parameters, spikes=figure is not None, graph=network.graph, index=index
@@ -60,6 +62,13 @@ def _say_defaults(output: QuietOutput, study: Study, parameters: Mapping[str, An
     }
     if middle:
         output.say(f"Defaults (middle of the range): {format_assignments(middle)}")
+
+
+def _say_rounded(output: QuietOutput, study: Study, parameters: Mapping[str, Any]) -> None:
+    simulation, complete = study.simulation, study.parameters(parameters)
+    lines = simulated_otherwise(study.model, lambda _: complete, {}, simulation.dt_ms, simulation.backend)
+    for line in lines:
+        output.say(line[0].upper() + line[1:])
 
 
 def _as_json(study: Study, simulated: Simulated) -> dict[str, Any]:

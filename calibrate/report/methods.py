@@ -16,6 +16,7 @@ from calibrate.results.proposals import Proposals
 from calibrate.results.results import Results
 from calibrate.simulators.backends import BACKENDS
 from calibrate.study import Qmc, Study
+from calibrate.study.rules.whole_steps import simulated_otherwise
 
 
 def methods(results: Results, verdict: Verdict | None) -> tuple[str, list[Reference]]:
@@ -25,6 +26,7 @@ def methods(results: Results, verdict: Verdict | None) -> tuple[str, list[Refere
         _what(study, bibliography),
         *_proposed(study, results.proposals, bibliography),
         _simulated(study, bibliography),
+        *_rounded(study),
         *origins(study),
         *_loss(study, bibliography),
         *_replicates(study, bibliography),
@@ -82,6 +84,16 @@ def _simulated(study: Study, bibliography: Bibliography) -> str:
         f"with a time step of {simulation.dt_ms:g} ms, for {simulation.duration_ms / 1000:g} s after "
         f"{simulation.warmup_ms / 1000:g} s{_integrated(study.network, backend, bibliography)}."
     )
+
+
+def _rounded(study: Study) -> Iterator[str]:
+    """Say which delays and refractory times were not simulated as the study file writes them."""
+    simulation = study.simulation
+    lines = list(
+        simulated_otherwise(study.model, study.parameters, study.space, simulation.dt_ms, simulation.backend)
+    )
+    if lines:
+        yield f"Times were rounded to whole steps: {'; '.join(lines)}."
 
 
 def _integrated(network: Network, backend: str, bibliography: Bibliography) -> str:

@@ -91,7 +91,7 @@ class Worker:
             try:
                 network = self._model.network(job.parameters)
                 values = self._model.values(network, job.parameters)
-                values = replace(values, stimuli=(*values.stimuli, *_shift(self._setup.stimuli, timing)))
+                values = replace(values, stimuli=(*values.stimuli, *shifted(self._setup.stimuli, timing)))
                 for population in network.populations:  # an invalid draw here fails only its own job
                     wiring.neuron_parameters(
                         population, values, wiring_seed=self._setup.wiring_seed, realisation=job.realisation
@@ -190,7 +190,7 @@ class Worker:
             prepared.__exit__(None, None, None)
 
 
-def _shift(stimuli: Sequence[Stimulus], timing: Timing) -> Iterator[Stimulus]:
+def shifted(stimuli: Sequence[Stimulus], timing: Timing) -> Iterator[Stimulus]:
     """Stimuli with times from the start of the warm-up instead of the measurement.
 
     A shorter stage has only the stimuli that begin within it.
@@ -206,10 +206,11 @@ def _add_presentations(
 ) -> Observation | SimulationFailure:
     if isinstance(result, SimulationFailure) or not member.values.stimuli:
         return result
-    return replace(result, presentations=_presentations(member.values.stimuli, timing))
+    return replace(result, presentations=presentations_of(member.values.stimuli, timing))
 
 
-def _presentations(stimuli: Sequence[Stimulus | RateStimulus], timing: Timing) -> tuple[Presentation, ...]:
+def presentations_of(stimuli: Sequence[Stimulus | RateStimulus], timing: Timing) -> tuple[Presentation, ...]:
+    """The stimuli that begin in the measurement, with times from its start."""
     first, last = timing.warmup_ms, timing.warmup_ms + timing.duration_ms
     return tuple(
         Presentation(

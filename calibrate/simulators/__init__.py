@@ -8,6 +8,7 @@ from calibrate.simulators.backends import BACKENDS
 from calibrate.simulators.base import Precision, Simulator
 from calibrate.simulators.genn import cuda
 from calibrate.simulators.genn.cuda import Obstacle
+from calibrate.simulators.genn.limits import check_delays
 
 GPU_BATCH_SIZE = 40
 """Default batch size on a GPU, as in the published scan (Schmitt et al. 2023)."""
@@ -86,6 +87,12 @@ def batch_size(backend: str, wanted: int | None = None) -> int:
             "smaller [simulation] batch_size"
         )
     return wanted
+
+
+def check_network(backend: str, network: Network, dt_ms: float) -> None:
+    """Raise SimulatorError if `backend`, or what "auto" stands for, cannot simulate this network."""
+    if backend == "genn" or (backend == "auto" and BACKENDS["genn"].is_installed):
+        check_delays(network, dt_ms)
 
 
 def memory_bytes(backend: str, network: Network) -> float:

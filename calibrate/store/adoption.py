@@ -8,17 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row, select
 
 from calibrate.errors import CalibrateError, ObjectiveError, StoreError, did_you_mean
 from calibrate.objective.panel import measure
 from calibrate.store import archive, urls
 from calibrate.store.rows import statistics_json
+from calibrate.store.schema import SIMULATION
 from calibrate.store.study_names import list_studies
 from calibrate.study import Grid, Study, differences
 from calibrate.study.expressions import Expression
 from calibrate.study.file.sections import ReplicatesSection
 from calibrate.study.graph_numbers import Graphs
+from calibrate.study.identity import order_of
 from calibrate.study.rules.parameters import with_derived
 
 # Two studies may differ in their search, but not in what they simulate: these tables must agree, apart from
@@ -90,7 +92,14 @@ def origin_of(study: Study, name: str, studies: Sequence[Row[Any]], database: st
 def _same_points(study: Study, origin: Row[Any]) -> bool:
     """Whether a candidate's index stands for the same parameters in both studies."""
     content = study.content
-    return all(content[table] == origin.content[table] for table in ("parameters", "sampler", "study"))
+    same = all(content[table] == origin.content[table] for table in ("parameters", "sampler", "study"))
+    return same and order_of(content).parameters == order_of(origin.content).parameters
+
+
+def read_indices(connection: Connection, study: int) -> dict[str, int]:
+    """Indices of the candidates of study number `study` that have simulations, by UUID."""
+    query = select(SIMULATION.c.uuid, SIMULATION.c.candidate).where(SIMULATION.c.study == study)
+    return {row.uuid: row.candidate for row in connection.execute(query)}
 
 
 def collect_adoptable(

@@ -13,7 +13,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -79,8 +79,12 @@ class Coordinator:
             self.lock(connection)
             _remove(connection, [self._id])
             self._id = None
-            rows = connection.execute(select(COORDINATOR).where(COORDINATOR.c.study == self._study)).all()
-        return any(row.id not in self._dead and not is_gone(row) for row in rows)
+            return self.has_others(connection)
+
+    def has_others(self, connection: Connection) -> bool:
+        """Whether other runs of the study are alive."""
+        rows = connection.execute(select(COORDINATOR).where(COORDINATOR.c.study == self._study)).all()
+        return any(row.id not in {*self._dead, self._id} and not is_gone(row) for row in rows)
 
     def check(self, connection: Connection) -> None:
         """Raise StoreError if another run took this one for dead, and took over its candidates."""
@@ -154,6 +158,23 @@ class Coordinator:
     def keep(self, candidates: Sequence[int]) -> None:
         """Record that the run owns these candidates."""
         self._ours.update(candidates)
+
+    def give_back(self, connection: Connection, candidates: Mapping[int, str]) -> bool:
+        """Release claims to untold candidates, and delete their failed simulations, for other live runs.
+
+        candidates  their UUIDs, by index
+
+        Returns whether there are other runs; if not, nothing is changed.
+        """
+        self.lock(connection)
+        self.check(connection)
+        if not self.has_others(connection):
+            return False
+        for uuid in candidates.values():
+            failed = (SIMULATION.c.uuid == uuid, SIMULATION.c.status == "failed")
+            connection.execute(delete(SIMULATION).where(SIMULATION.c.study == self._study, *failed))
+        self.release(connection, list(candidates))
+        return True
 
     def release(self, connection: Connection, candidates: Sequence[int]) -> None:
         """Release the claims to candidates, which have been told."""

@@ -36,7 +36,7 @@ from calibrate.study.reading import read_stored_study
 
 
 def find(study: Study, url: str) -> Study:
-    """`study` under the name, and with the simulator, that it has in its database.
+    """`study` under the name, with the simulator and in the order that it has in its database.
 
     If a study has several versions there, this is the one that its file describes now. Raises StoreError if
     there is none.
@@ -74,7 +74,7 @@ def find_stored(
     for row, stored in known:
         study = _on_its_backend(read_stored_study(path, stored, changes=changes), row.content)
         if not changes_since(row, study):
-            return replace(study, name=row.name), url
+            return replace(study.in_order_of(row.content), name=row.name), url
     if rows and not known:
         raise StoreError(
             f"{path.parent / outline.missing[0]} is missing, and the older version of calibrate that ran the "

@@ -42,8 +42,8 @@ from calibrate.store.integrity import check_trials
 from calibrate.store.reader import Reader
 from calibrate.store.rows import columns_of, columns_of_study, keep_taken
 from calibrate.store.schema import SIMULATION, STUDY
-from calibrate.store.study_names import refusal
-from calibrate.study import Study, differences
+from calibrate.store.study_names import check_same
+from calibrate.study import Study
 
 # System attribute of a study in which Optuna stores the names of the values of its trials.
 METRIC_NAMES = "study:metric_names"
@@ -249,6 +249,13 @@ class Store:
                 self._coordinator.release(connection, [int(trial.user_attrs[INDEX]) for trial in trials])
         return [self._mirrored[uuid] for uuid in uuids]
 
+    @retry
+    def give_back(self, trials: Sequence[FrozenTrial]) -> bool:
+        """Leave these failed trials, which are not stored, to other live runs, if there are any."""
+        uuids = {int(trial.user_attrs[INDEX]): str(trial.user_attrs[UUID]) for trial in trials}
+        with database_errors.translating_errors(self._url), connections.writing(self._engine) as connection:
+            return self._coordinator.give_back(connection, uuids)
+
     def _create_trial(self, trial: FrozenTrial) -> None:
         uuid = str(trial.user_attrs[UUID])
         if uuid in self._mirrored:
@@ -275,14 +282,10 @@ class Store:
 
     def discard(self, uuid: str, *, stage: int, but_ms: float) -> None:
         """Delete a candidate's simulations of a stage that failed or whose duration is not `but_ms`."""
-        others = (
-            SIMULATION.c.study == self._id,
-            SIMULATION.c.uuid == uuid,
-            SIMULATION.c.stage == stage,
-            (SIMULATION.c.duration_ms != but_ms) | (SIMULATION.c.status == "failed"),
-        )
+        other = (SIMULATION.c.duration_ms != but_ms) | (SIMULATION.c.status == "failed")
+        key = {"study": self._id, "uuid": uuid, "stage": stage}
         with database_errors.translating_errors(self._url), connections.writing(self._engine) as connection:
-            connection.execute(delete(SIMULATION).where(*others))
+            connection.execute(delete(SIMULATION).filter_by(**key).where(other))
 
     def verdicts_on(self, trial: int) -> list[Verdict]:
         """All verdicts on a trial, the oldest first."""
@@ -310,24 +313,21 @@ class Store:
                 rows = connection.execute(
                     select(SIMULATION).where(SIMULATION.c.study == origin.id).order_by(SIMULATION.c.id)
                 ).all()
-                stored = self._read_indices(connection)
+                stored = adoption.read_indices(connection, self._id)
             adopted, columns = adoption.collect_adoptable(
                 self._study, origin, [row for row in rows if row.uuid not in stored], self._folder
             )
             self._coordinator.join()
             with connections.writing(self._engine) as connection:
                 self._coordinator.lock(connection)
-                stored = self._read_indices(connection)  # again: another run may have adopted the same ones
+                stored = adoption.read_indices(
+                    connection, self._id
+                )  # again: another run may have adopted the same ones
                 columns = [values for values in columns if values["uuid"] not in stored]
                 used = {*stored.values(), *self._coordinator.list_claimed(connection)}
                 for values in adoption.renumber(self._study, origin, columns, used=used):
                     connection.execute(SIMULATION.insert().values(study=self._id, **values))
         return adopted
-
-    def _read_indices(self, connection: Connection) -> dict[str, int]:
-        """Indices of the candidates of this study that have simulations, by UUID."""
-        query = select(SIMULATION.c.uuid, SIMULATION.c.candidate).where(SIMULATION.c.study == self._id)
-        return {row.uuid: row.candidate for row in connection.execute(query)}
 
     def _keep_observation(self, simulation: Simulation) -> tuple[str | None, str | None]:
         if simulation.observation is None or not self._study.storage.observations:
@@ -344,8 +344,8 @@ class Store:
             # Only columns that every version of the tables has: these may be older than this code.
             columns = select(STUDY.c.content, STUDY.c.created)
             row = connection.execute(columns.where(STUDY.c.name == study.name)).first()
-        if row is not None and differences(row.content, study.content):
-            raise StoreError(refusal(study, self._url, study.name, row))
+        if row is not None:
+            check_same(study, self._url, row)
 
     def _begin(self) -> None:
         self._compare()  # again, now that no other process can begin the study

@@ -18,6 +18,7 @@ from calibrate.store.schema import STUDY
 from calibrate.study import Study, differences
 from calibrate.study.file.text import Outline
 from calibrate.study.from_files import FromFiles, Stored
+from calibrate.study.identity import order_of
 
 ENVIRONMENT = "OPTUNA_STORAGE"
 
@@ -43,14 +44,18 @@ class Begun(Protocol):
 
 @dataclass(frozen=True)
 class Named:
-    """A study under its name in the database, and the name of the version of the study before it."""
+    """A study under its name in the database, and the name of the version of the study before it.
+
+    begun  whether the database holds it already
+    """
 
     study: Study
     predecessor: str | None
+    begun: bool
 
 
 def resolve_name(study: Study, url: str, *, new: bool = False) -> Named:
-    """`study` under the name of the stored study that it continues.
+    """`study` under the name of the stored study that it continues, and in its order.
 
     If it has changed since that one began, this raises StoreError with the changes. With `new` it becomes
     another study instead, whose name ends in the first digits of a hash of everything its results depend on.
@@ -59,7 +64,7 @@ def resolve_name(study: Study, url: str, *, new: bool = False) -> Named:
     where = urls.parse(url, Path.cwd())
     rows = namesakes(study.name, list_studies(where))
     if not rows:
-        return Named(study, None)
+        return Named(study, None, begun=False)
     for number, row in enumerate(rows):
         if differences(row.content, study.content):
             continue
@@ -68,15 +73,16 @@ def resolve_name(study: Study, url: str, *, new: bool = False) -> Named:
                 f"study '{study.name}' has not changed: a new study would repeat it exactly, and its scores "
                 "would stay the same; change its file first"
             )
-        return Named(as_stored(study, row), rows[number - 1].name if number else None)
+        return Named(as_stored(study, row), rows[number - 1].name if number else None, begun=True)
     if not new:
         raise StoreError(refusal(study, where, rows[-1].name, rows[-1]))
-    return Named(replace(study, name=f"{study.name}-{study.digest[:8]}"), rows[-1].name)
+    changed = replace(study.in_order_of(rows[-1].content), name=f"{study.name}-{study.digest[:8]}")
+    return Named(changed, rows[-1].name, begun=False)
 
 
 def as_stored(study: Study, row: Row[Any]) -> Study:
-    """`study` under its name in this row of the database, with the targets that it began with."""
-    named = replace(study, name=row.name)
+    """`study` under its name and in its order in this row, with the targets that it began with."""
+    named = replace(study.in_order_of(row.content), name=row.name)
     stored = stored_in(row)
     return named if stored is None else named.began_with(stored)
 
@@ -126,6 +132,17 @@ def list_studies(url: URL) -> Sequence[Row[Any]]:
             return rows
     finally:
         engine.dispose()
+
+
+def check_same(study: Study, url: URL, row: Begun) -> None:
+    """Raise StoreError if `study` is not the stored study of its name."""
+    if differences(row.content, study.content):
+        raise StoreError(refusal(study, url, study.name, row))
+    if order_of(row.content) != order_of(study.content):
+        raise StoreError(
+            f"another run has just begun study '{study.name}', from a file with its lines in another order: "
+            "run again"
+        )
 
 
 def refusal(study: Study, url: URL, name: str, row: Begun) -> str:

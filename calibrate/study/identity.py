@@ -6,6 +6,7 @@ import ast
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,24 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         else:
             changes.append(f"{where} was {json.dumps(before[place])}, is {json.dumps(after[place])}")
     return changes
+
+
+@dataclass(frozen=True)
+class Order:
+    """Names of the free parameters and of the objectives, in the order that a study's trials depend on."""
+
+    parameters: tuple[str, ...]
+    objectives: tuple[str, ...]
+
+
+def order_of(content: Mapping[str, Any]) -> Order:
+    """Return the order of a study, which two studies of equal content need not share."""
+    free = (
+        name
+        for name, value in content["parameters"].items()
+        if isinstance(value, Mapping) and "expression" not in value
+    )
+    return Order(tuple(free), tuple(content["objectives"]))
 
 
 def _flat(content: Mapping[str, Any], place: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:

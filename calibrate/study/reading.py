@@ -32,6 +32,7 @@ from calibrate.study.rules import (
     symmetry,
     targets,
     tolerances,
+    whole_steps,
 )
 from calibrate.study.rules.closed_loop import check_loop
 from calibrate.study.rules.stimuli import stimuli as stimuli_of
@@ -303,6 +304,11 @@ def _completed(study: Study, recording: recorded_targets.Recorded) -> Study:
 
 def _warnings(study: Study) -> Iterator[str]:
     """What a valid study may not intend."""
+    simulation = study.simulation
+    yield from whole_steps.warnings(
+        study.model, study.parameters, study.space, simulation.dt_ms, simulation.backend
+    )
+    yield from whole_steps.about_points(study.prior.points, study.space)
     yield from symmetry.warnings(study.model, study.parameters, study.space)
     values = study.model.values(study.network, study.parameters(parameters.middle(study.space)))
     yield from recorded_targets.warnings(study.recording, study.file.objectives, study.simulation.duration_ms)
@@ -328,8 +334,9 @@ def _check_parameters(
     free = {name: value for name, value in values.items() if isinstance(value, FreeParameter)}
     formulas = {name: value for name, value in values.items() if isinstance(value, DerivedParameter)}
     others = {name: value for name, value in values.items() if name not in {**free, **formulas}}
-    return (
-        parameters.check_fixed(problems, model, others),
-        parameters.domains(problems, model, free, grid=file.sampler.name == "grid"),
-        parameters.derived(problems, model, formulas),
-    )
+    fixed = parameters.check_fixed(problems, model, others)
+    space = parameters.domains(problems, model, free, grid=file.sampler.name == "grid")
+    derived = parameters.derived(problems, model, formulas)
+    complete = partial(parameters.completed, model, fixed, derived)
+    dt_ms, backend = file.simulation.dt_ms, file.simulation.backend
+    return fixed, whole_steps.in_whole_steps(model, complete, space, dt_ms, backend), derived

@@ -26,6 +26,7 @@ class Range:
     log      equal ratios are equally likely, not equal differences
     integer  whole numbers only
     points   number of grid points, for a range without steps
+    multiple_of  values are rounded to multiples of this, as simulators round times to their steps
     """
 
     low: float
@@ -34,6 +35,32 @@ class Range:
     log: bool = False
     integer: bool = False
     points: int | None = None
+    multiple_of: float | None = None
+
+    @property
+    def needs_rounding(self) -> bool:
+        """Whether the range contains multiples of `multiple_of`, and other values."""
+        unit = self.multiple_of or 1.0
+        if not math.isfinite(max(abs(self.low), abs(self.high)) / unit):
+            return False
+        first, last = self._multiples
+        whole = self.step is not None and all(
+            math.isclose(value, unit * round(value / unit), abs_tol=1e-9) for value in (self.low, self.step)
+        )
+        return first <= last and not whole
+
+    @property
+    def _multiples(self) -> tuple[int, int]:
+        """Number of the first and of the last multiple in the range."""
+        unit = self.multiple_of or 1.0
+        return math.ceil(self.low / unit - 1e-9), math.floor(self.high / unit + 1e-9)
+
+    def _rounded(self, value: float | int) -> float | int:
+        if self.multiple_of is None:
+            return value
+        first, last = self._multiples
+        number = min(max(round(value / self.multiple_of), first), last)
+        return float(number * Decimal(str(self.multiple_of)))
 
     @property
     def _levels(self) -> int | None:
@@ -48,7 +75,8 @@ class Range:
 
     def nearest(self, value: float) -> float | int:
         """The value of the range that is `value` up to rounding; `value` itself if it is continuous."""
-        return value if self.step is None else self._level(round((value - self.low) / self.step))
+        near = value if self.step is None else self._level(round((value - self.low) / self.step))
+        return self._rounded(near)
 
     def at(self, u: float) -> float | int:
         """The value at quantile `u` in [0, 1)."""
@@ -56,9 +84,10 @@ class Range:
             low, high = math.log(self.low), math.log(self.high + (1 if self.integer else 0))
             value = math.exp(low + u * (high - low))
             value = math.floor(value) if self.integer else value
-            return min(max(value, self.low), self.high)
+            return self._rounded(min(max(value, self.low), self.high))
         levels = self._levels
-        return self.low + u * (self.high - self.low) if levels is None else self._level(int(u * levels))
+        value = self.low + u * (self.high - self.low) if levels is None else self._level(int(u * levels))
+        return self._rounded(value)
 
     def quantile(self, value: float) -> float:
         """The quantile in [0, 1] that gives `value`; the middle one if there are many."""
@@ -92,7 +121,16 @@ class Range:
     def ends(self) -> tuple[float | int, float | int]:
         """Lowest and highest value."""
         levels = self._levels
-        return self.low, self.high if levels is None else self._level(levels - 1)
+        last = self.high if levels is None else self._level(levels - 1)
+        return self._rounded(self.low), self._rounded(last)
+
+    @property
+    def high_reached_by_steps(self) -> float | int:
+        """The first value at or above `high` that steps from `low` reach."""
+        levels = self._levels
+        if levels is None or self._level(levels - 1) == self.high:
+            return self.high
+        return self._level(levels)
 
     @property
     def grid(self) -> Sequence[float | int]:
@@ -107,7 +145,7 @@ class Range:
         if count > LONGEST_GRID:
             raise StudyError(f"a grid of {count} values is too long; at most {LONGEST_GRID}")
         if self.points is None:
-            return [self._level(number) for number in range(count)]
+            return list(dict.fromkeys(self._rounded(self._level(number)) for number in range(count)))
         if self.points == 1:
             return [self.midpoint]
         at = [number / (self.points - 1) for number in range(self.points)]
@@ -116,7 +154,9 @@ class Range:
         else:
             inner = [self.low + u * (self.high - self.low) for u in at]
         values = [self.low, *(float(f"{value:.15g}") for value in inner[1:-1]), self.high]
-        return sorted({round(value) for value in values}) if self.integer else values
+        if self.integer:
+            return sorted({round(value) for value in values})
+        return list(dict.fromkeys(map(self._rounded, values)))
 
 
 @dataclass(frozen=True, kw_only=True)

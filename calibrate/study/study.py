@@ -32,7 +32,7 @@ from calibrate.study.from_files import FromFiles, Stored, changes_of_targets
 from calibrate.study.graph_numbers import Graphs, Purpose
 from calibrate.study.identity import digests_of_files, of_recording, without_defaults
 from calibrate.study.rules import parameters
-from calibrate.study.space import Space, grid_size
+from calibrate.study.space import Domain, Space, grid_size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,8 @@ class Study:
     derived : dict of str to Expression
         Parameters that follow from others, each after those it depends on.
     space : dict of str to Range or Choice
-        The values that each free parameter may take, in the order of the file.
+        The values that each free parameter may take, by name; of a study that began with another order, in
+        that order.
     network : Network
         The network in the middle of the ranges.
     objectives : tuple of Objective
@@ -312,6 +313,36 @@ class Study:
         simulation = self.simulation.model_copy(update=changes)
         return replace(self, file=self.file.model_copy(update={"simulation": simulation}))
 
+    def in_order_of(self, content: Mapping[str, Any]) -> Study:
+        """Return the same study with free parameters and objectives in the order of another one.
+
+        Points of a grid or of a Sobol sequence, and the values of a Pareto study's trials, depend on it.
+
+        Parameters
+        ----------
+        content : dict of str to object
+            The `content` of the other study, which may have other parameters and objectives as well.
+
+        Returns
+        -------
+        Study
+            The study; what the other one does not have comes last.
+        """
+        before = list(content["parameters"])
+        names = [*(name for name in before if name in self.space), *self.space]
+        asked = list(content["objectives"])
+        by_name = {objective.name: k for k, objective in enumerate(self.objectives)}
+        order = list(
+            dict.fromkeys([*(by_name[name] for name in asked if name in by_name), *by_name.values()])
+        )
+        sections = [self.file.objectives[k] for k in order]
+        return replace(
+            self,
+            space={name: self.space[name] for name in names},
+            objectives=tuple(self.objectives[k] for k in order),
+            file=self.file.model_copy(update={"objectives": sections}),
+        )
+
     def began_with(self, stored: Stored) -> Study:
         """Return the same study with the targets that it took from its recording when it began.
 
@@ -357,7 +388,7 @@ class Study:
         }
         loop = file.loop.model_dump(mode="json", exclude={"deadline"}) if file.loop else {}
         derived = {name: {"expression": expression.text} for name, expression in self.derived.items()}
-        ranges = {name: asdict(domain) for name, domain in self.space.items()}
+        ranges = {name: _as_written(domain) for name, domain in self.space.items()}
         # Studies of older versions do not have these tables: they are present only if they are not empty.
         if_any = {
             "constraints": constraints,
@@ -385,3 +416,8 @@ class Study:
     def digest(self) -> str:
         """SHA-256 of the content."""
         return hashlib.sha256(json.dumps(self.content, sort_keys=True).encode()).hexdigest()
+
+
+def _as_written(domain: Domain) -> dict[str, Any]:
+    """The keys of a range or of choices in a study file."""
+    return {key: value for key, value in asdict(domain).items() if key != "multiple_of"}

@@ -296,7 +296,11 @@ def of_replicates(progress: Replicated) -> str:
 
 
 def _count_trials(progress: Progress) -> str:
-    return f"{progress.done} trials" if progress.total is None else f"{progress.done}/{progress.total} trials"
+    done, total = progress.done, progress.total
+    if total is None:
+        return f"{done} trials"
+    # A smaller budget than at first does not undo trials.
+    return f"{done}/{total} trials" if done <= total else f"{done} trials (the budget is {total})"
 
 
 def _format_pace(progress: Progress) -> str:

@@ -19,6 +19,7 @@ from calibrate.objective import Estimate
 from calibrate.observation import Observation
 from calibrate.store import Store, check_origins, find, on_latest_backend, resolve_name, storage_url
 from calibrate.study import Study
+from calibrate.study.viability import viability_of
 from calibrate.tasks.display import Display, display
 from calibrate.tasks.interrupt import Interrupt
 
@@ -64,7 +65,8 @@ def run_study(
     Raises
     ------
     StudyError
-        If no parameter is free, or `adopt` is given without `new`.
+        If no parameter is free, if `adopt` is given without `new`, or if the study is new and one of its
+        statistics can never be defined.
     StoreError
         If the database cannot be used, or the study was changed after it began.
     SimulatorError
@@ -95,7 +97,7 @@ def run_study(
         ready = place.study
         if study.simulation.backend == "auto":
             view.say(f"Simulating with {ready.simulation.backend}.")
-        for warning in warnings_of(ready):
+        for warning in (*warnings_of(ready), *_doubts(ready, begun=place.begun)):
             view.say(f"warning: {warning}")
         pool = pool_for(
             with_batch_size(ready, view.say, slots=slots), slots=slots, evaluated=True, say=view.say
@@ -127,6 +129,14 @@ def run_study(
                     "the last one to end simulates the best trial on fresh graphs."
                 )
             return _validate_at_end(ready, result, store, slots=slots, view=view, interrupted=stop)
+
+
+def _doubts(study: Study, *, begun: bool) -> Sequence[str]:
+    """What may keep a study from working. Raises StudyError if it cannot work and has not begun yet."""
+    found = viability_of(study)
+    if found.undefined and not begun:
+        raise StudyError("\n".join(f"{study.path}: {line}" for line in found.undefined))
+    return (*found.undefined, *found.doubts)
 
 
 def _validate_at_end(

@@ -56,6 +56,9 @@ class Shelf:
         self.trials += trials
         return range(len(self.trials) - len(trials), len(self.trials))
 
+    def give_back(self, trials: Sequence[FrozenTrial]) -> bool:  # noqa: ARG002
+        return False
+
     def simulations(self, uuid: str) -> list[Simulation]:
         return [kept for kept in self.kept if kept.uuid == uuid]
 

@@ -251,6 +251,20 @@ def test_distributions_name_their_reference_and_their_distance(tmp_path, distrib
     assert re.search(said, paragraph)
 
 
+def test_times_that_were_not_simulated_as_they_are_written_are_said():
+    assert "rounded" not in written("balanced", "I_th_E")[0]
+    paragraph, _ = written(_with_delay(0.15))
+    rounded = "the delay of E_to_E_all and 3 others of 0.15 ms is simulated as 0.2 ms"
+    assert f"Times were rounded to whole steps: {rounded}." in paragraph
+
+
+def _with_delay(delay_ms: float) -> Any:
+    parameters = tuple(
+        replace(one, default=delay_ms) if one.name == "delay" else one for one in balanced.parameters
+    )
+    return replace(balanced, parameters=parameters)
+
+
 def test_references_are_complete():
     """Each has authors, a year and a place; and a DOI where the publisher gives one."""
     bibliography = Bibliography()

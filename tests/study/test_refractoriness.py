@@ -70,4 +70,4 @@ def test_neurons_whose_refractory_times_differ_are_warned_of_if_some_have_none(t
     ("neuron", "given"), [("aeif_cond_exp", {"t_ref": 0.1}), ("iaf_cond_exp", {"t_ref": 0.0})]
 )
 def test_neurons_that_fire_at_most_once_in_a_step_are_not_warned_of(tmp_path, neuron, given):
-    assert warnings(tmp_path, neuron, given) == ()
+    assert not any("has no refractory time" in warning for warning in warnings(tmp_path, neuron, given))

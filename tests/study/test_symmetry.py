@@ -63,7 +63,7 @@ def test_all_voltages_together_have_a_shift_and_a_scale(tmp_path):
 def test_a_factor_on_all_weights_and_the_weights_are_one_too_many(tmp_path):
     weights = free("J_EE", 0.2, 0.4) + free("J_EI", -1.0, -0.8) + free("J_IE", 0.2, 0.3)
     (warning,) = warnings_of(tmp_path, free("s", 0.5, 2.0) + weights + free("J_II", -1.5, -1.0))
-    assert warning.startswith("s, J_EE, J_EI, J_IE, J_II can be moved together")
+    assert warning.startswith("J_EE, J_EI, J_IE, J_II, s can be moved together")
     assert "fix one of them" in warning
     assert warnings_of(tmp_path, free("s", 0.5, 2.0) + weights + "J_II = -1.2\n") == []
 

@@ -10,7 +10,17 @@ from rich.console import Console
 
 from calibrate.calibration.progress import Progress
 from calibrate.calibration.trials.summary import TargetResult, TrialSummary
-from calibrate.tasks.display import Notebook, Nothing, Plain, Terminal, display, drawn, duration, gauge
+from calibrate.tasks.display import (
+    Notebook,
+    Nothing,
+    Plain,
+    Terminal,
+    display,
+    drawn,
+    duration,
+    gauge,
+    summary,
+)
 
 
 def target(reached: float | None, **more: Any) -> TargetResult:
@@ -120,3 +130,8 @@ def test_a_trial_prints_its_targets_and_parameters():
 @pytest.mark.parametrize(("seconds", "expected"), [(40, "40 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")])
 def test_times_are_for_readers(seconds, expected):
     assert duration(seconds) == expected
+
+
+def test_a_budget_that_was_reduced_below_the_trials_of_a_study_is_no_fraction():
+    assert summary(progress(done=86, total=40, added=0)).startswith("86 trials (the budget is 40), best loss")
+    assert "86 trials (the budget is 40)" in text("quick", progress(done=86, total=40, batch=0), 100)[0]

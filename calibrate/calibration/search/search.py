@@ -50,6 +50,10 @@ def distribution(domain: Domain) -> BaseDistribution:
     """Optuna's description of `domain`."""
     if not isinstance(domain, Range):
         return CategoricalDistribution(domain.values)
+    if domain.multiple_of is not None:
+        # Continuous, as it is written: rounded values need not lie on its steps, and trials of older versions
+        # are not rounded.
+        return FloatDistribution(domain.low, domain.high, log=domain.log)
     low, high = domain.ends
     if domain.integer:
         return IntDistribution(int(low), int(high), log=domain.log, step=int(domain.step or 1))
@@ -67,7 +71,9 @@ class Search:
     def __init__(self, space: Space, sampler: Sampler, *, seed: int, n_values: int = 1) -> None:
         self._seed, self._n_values = seed, n_values
         self._steps = {
-            name: domain for name, domain in space.items() if isinstance(domain, Range) and domain.step
+            name: domain
+            for name, domain in space.items()
+            if isinstance(domain, Range) and (domain.step or domain.multiple_of)
         }
         self._distributions = {name: distribution(domain) for name, domain in space.items()}
         self._strategy = STRATEGIES[type(sampler)](sampler, space, seed)

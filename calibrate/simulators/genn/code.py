@@ -27,6 +27,7 @@ from calibrate.network import (
 )
 from calibrate.neurons import NeuronModel, Number, delay_steps, neuron_model
 from calibrate.neurons.plasticity import plasticity_rule
+from calibrate.simulators.genn.limits import check_delays
 from calibrate.simulators.genn.monitor import add_monitor
 from calibrate.simulators.genn.noise import add_noise
 from calibrate.simulators.genn.synapses import (
@@ -95,14 +96,8 @@ def check_size(build: Build) -> None:
 
     Plastic weights have an index of 32 bits, individual delays 16 bits.
     """
+    check_delays(build.network, build.dt_ms)
     for projection, length in zip(build.network.projections, build.row_lengths, strict=True):
-        longest = delay_steps(projection.longest_delay_ms, build.dt_ms)
-        if isinstance(projection.delay_ms, UniformDelay) and longest >= 2**16:
-            raise SimulatorError(
-                f"{projection.name} has delays of up to {longest:,} steps of {build.dt_ms:g} ms; GeNN "
-                f"supports up to {2**16 - 1:,} if each synapse has its own: use a larger dt_ms or shorter "
-                "delays"
-            )
         synapses = build.network.population(projection.source).size * length
         if projection.plasticity is not None and synapses * build.batch_size >= 2**32:
             raise SimulatorError(

@@ -76,7 +76,7 @@ class FreeParameter(Section):
     """A free parameter in [parameters]: {low, high, ...} or {choices = [...]}."""
 
     low: float | None = Field(default=None, description="lowest value")
-    high: float | None = Field(default=None, description="highest value, included")
+    high: float | None = Field(default=None, description="highest value, included if the steps reach it")
     step: float | None = Field(
         default=None, gt=0, description="distance between values (default: continuous)"
     )

@@ -51,9 +51,13 @@ def _find_parameter(problems: Problems, model: Model, name: str) -> Parameter | 
 def domains(
     problems: Problems, model: Model, free: Mapping[str, FreeParameter], *, grid: bool
 ) -> dict[str, Domain]:
-    """Return the values that each free parameter can take; `grid`: whether the sampler is the grid."""
+    """Return the values that each free parameter can take; `grid`: whether the sampler is the grid.
+
+    In the order of the names: the points of a grid or of a Sobol sequence depend on the order of the
+    parameters, but must not on the order of the lines in a file.
+    """
     space: dict[str, Domain] = {}
-    for name, wanted in free.items():
+    for name, wanted in sorted(free.items()):
         parameter = _find_parameter(problems, model, name)
         if parameter is None:
             continue
@@ -185,6 +189,13 @@ def with_derived(model: Model, given: Mapping[str, Any], derived: Mapping[str, E
         except (ModelError, StudyError) as error:
             raise type(error)(f"{name} = {expression.text}: {error}") from None
     return complete
+
+
+def completed(
+    model: Model, fixed: Mapping[str, Any], formulas: Mapping[str, Expression], free: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the parameters of a network whose free ones have these values; raises like `with_derived`."""
+    return with_derived(model, {**fixed, **free}, formulas)
 
 
 def derived(
