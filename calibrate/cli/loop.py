@@ -16,11 +16,13 @@ from rich.text import Text
 
 from calibrate.calibration.trials.summary import finite
 from calibrate.cli.arguments import with_simulator
+from calibrate.cli.exits import simulating
 from calibrate.cli.options import OneNetwork, StudyFile
-from calibrate.cli.output import QuietOutput, print_line, simulating
+from calibrate.cli.output import QuietOutput
 from calibrate.cli.tables.statistics import print_statistics
 from calibrate.simulators.closed_loop import LoopProgress
 from calibrate.study import Study
+from calibrate.tasks.lines import print_line
 from calibrate.tasks.loop import Looped, run_loop
 
 

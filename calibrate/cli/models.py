@@ -8,11 +8,12 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from calibrate.cli.output import Output, print_line
+from calibrate.cli.output import Output
 from calibrate.cli.tables.listing import print_listing
 from calibrate.errors import CalibrateError
 from calibrate.network import Model, Parameter, find_model
 from calibrate.tasks import catalogue
+from calibrate.tasks.lines import print_line
 
 
 def models(
@@ -37,7 +38,7 @@ def models(
         return
     rows = [(name, _count_parameters(model), _first_line(model)) for name, model in installed.items()]
     print_listing(output.console, ("model", "parameters", ""), rows, right=1)
-    output.print("To describe one: calibrate models NAME")
+    output.print("To describe one: calibrate models NAME", keep="calibrate models NAME")
 
 
 def _count_parameters(model: Model | CalibrateError) -> str:
@@ -60,7 +61,7 @@ def _print_model(console: Console, reference: str, model: Model) -> None:
     print_listing(console, ("parameter", "default", "allowed", "tier", ""), rows)
     console.print()
     for tier, meaning in catalogue.TIERS.items():
-        print_line(console, f"{tier:<8}{meaning}")
+        print_line(console, f"{tier:<8}{meaning}", hang=8)
     print_line(console, f"To write a study of it: {shlex.join(['calibrate', 'new', reference])}")
 
 

@@ -9,11 +9,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from calibrate.cli.output import Output, print_line
+from calibrate.cli.output import Output
 from calibrate.cli.tables.listing import print_listing
 from calibrate.errors import CalibrateError
 from calibrate.objective import Statistic, find_statistic
 from calibrate.tasks import catalogue
+from calibrate.tasks.lines import print_line
 
 
 def objectives(
@@ -42,7 +43,7 @@ def objectives(
     rows = [_make_row(name, statistic) for name, statistic in installed.items()]
     print_listing(output.console, ("statistic", "unit", "", "options"), rows)
     output.print("In a study, rate_E is the rate of population E.")
-    output.print("To describe one: calibrate objectives NAME")
+    output.print("To describe one: calibrate objectives NAME", keep="calibrate objectives NAME")
 
 
 def _make_row(name: str, statistic: Statistic | CalibrateError) -> tuple[str, ...]:

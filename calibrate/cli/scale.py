@@ -12,8 +12,10 @@ from rich.table import Table
 from calibrate.calibration.resources import scaling
 from calibrate.calibration.resources.scaling import SIZES, Growth, Scaling
 from calibrate.cli.arguments import parse_settings, read
+from calibrate.cli.exits import FailedError
 from calibrate.cli.options import Seed, Settings, StudyPath
-from calibrate.cli.output import FailedError, QuietOutput, print_line
+from calibrate.cli.output import QuietOutput
+from calibrate.tasks.lines import print_line
 
 
 def scale(

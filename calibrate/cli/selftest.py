@@ -9,9 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 from calibrate.cli.arguments import parse_settings
+from calibrate.cli.exits import INTERRUPTED, FailedError, resumable, simulating
 from calibrate.cli.options import Seed, StudyFile, Trials, Workers
-from calibrate.cli.output import INTERRUPTED, FailedError, QuietOutput, print_line, resumable, simulating
+from calibrate.cli.output import QuietOutput
 from calibrate.cli.tables.trials import format_ends, format_value, print_best, print_fit
+from calibrate.tasks.lines import print_line
 from calibrate.tasks.selftest import Recovered, SelfTest, as_json
 from calibrate.tasks.selftest import selftest as test_study
 

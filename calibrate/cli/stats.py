@@ -14,7 +14,7 @@ from rich.text import Text
 
 from calibrate.calibration.trials.averages import format_statistic
 from calibrate.calibration.trials.summary import finite
-from calibrate.cli.output import QuietOutput, print_line
+from calibrate.cli.output import QuietOutput
 from calibrate.cli.tables.trials import print_notes
 from calibrate.errors import CalibrateError
 from calibrate.objective import find_statistic
@@ -22,6 +22,7 @@ from calibrate.objective.resampling import REPEATS, Measured, measure_recording
 from calibrate.objective.rounding import rounded
 from calibrate.observation.recording import Recording, read_recording
 from calibrate.study.rules.recorded_targets import ERRORS
+from calibrate.tasks.lines import print_line
 
 
 def stats(

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from calibrate.calibration.validation.verdict import as_json
+from calibrate.cli.exits import INTERRUPTED, FailedError, resumable, simulating
 from calibrate.cli.options import StudyFile, Workers
-from calibrate.cli.output import INTERRUPTED, FailedError, QuietOutput, resumable, simulating
+from calibrate.cli.output import QuietOutput
 from calibrate.cli.tables.verdicts import print_verdict
 from calibrate.errors import CalibrateError
 from calibrate.tasks.run import Validation

@@ -13,9 +13,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import typer
 
 from calibrate import simulators
-from calibrate.cli.commands import app, execute
+from calibrate.cli.commands import COMMANDS, execute, program
 from tests.helpers.studies import RATE_E, RATE_I, edited, write_study, write_text
 from tests.helpers.waiting import PATIENCE_S, wait_until
 
@@ -404,7 +405,7 @@ def test_ctrl_c_twice_stops_at_once_and_keeps_what_had_finished(tmp_path):
     assert json.loads(done.stdout)["trials"]["complete"] >= 2
 
 
-@pytest.mark.parametrize("command", sorted(name.name or "" for name in app.registered_commands))
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_is_printed_as_it_was_written(command, capfd, monkeypatch):
     """Rich takes brackets for markup and leaves them out."""
     monkeypatch.setenv("COLUMNS", "200")
@@ -413,6 +414,24 @@ def test_help_is_printed_as_it_was_written(command, capfd, monkeypatch):
     assert f"calibrate {command}" in out
     assert "[]" not in out
     assert "\\[" not in out
+
+
+def test_without_a_command_the_help_is_printed(capfd):
+    assert execute([]) == 0
+    bare = capfd.readouterr()
+    assert execute(["--help"]) == 0
+    assert capfd.readouterr() == bare
+    assert "error" not in bare.err
+    for command in COMMANDS:
+        assert f"│ {command} " in bare.out
+
+
+def test_the_help_of_a_command_is_also_its_line_in_the_help_of_all():
+    all_commands: Any = typer.main.get_command(program())
+    unloaded: Any = typer.main.get_command(program(()))
+    assert list(all_commands.commands) == list(COMMANDS)
+    for name in COMMANDS:
+        assert all_commands.commands[name].help == unloaded.commands[name].help
 
 
 def test_stats_help_names_the_tables_that_it_writes(capfd, monkeypatch):

@@ -8,11 +8,11 @@ from rich.console import Console
 
 from calibrate.calibration.result import Reason, Result
 from calibrate.calibration.trials.summary import TrialSummary
-from calibrate.cli.output import print_line
 from calibrate.cli.tables.trials import print_best, print_front, print_looseness
 from calibrate.results.results import Results
 from calibrate.study import Study
 from calibrate.tasks.display import duration
+from calibrate.tasks.lines import print_line
 
 _REASONS: Mapping[Reason, str] = {
     "trials": "the trial budget is used up",

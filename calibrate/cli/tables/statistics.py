@@ -10,11 +10,11 @@ from rich.table import Table
 from calibrate.calibration.single_simulation import Simulated
 from calibrate.calibration.trials.averages import format_statistic
 from calibrate.calibration.trials.summary import finite, target_results
-from calibrate.cli.output import print_line
 from calibrate.cli.tables.trials import format_yes_or_no, print_notes
 from calibrate.objective import Estimate
 from calibrate.simulators.backends import described
 from calibrate.study import Study
+from calibrate.tasks.lines import print_line
 
 
 def print_simulated(console: Console, study: Study, simulated: Simulated) -> None:

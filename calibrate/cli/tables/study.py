@@ -9,10 +9,10 @@ from rich.console import Console
 
 from calibrate.calibration.resources.estimate import Cost
 from calibrate.calibration.resources.noise import Noise
-from calibrate.cli.output import print_line
 from calibrate.objective.rounding import rounded
 from calibrate.study import Study
 from calibrate.tasks.display import duration
+from calibrate.tasks.lines import print_line
 
 
 def check_json(study: Study, cost: Cost | None, *, warnings: Sequence[str]) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def print_check(console: Console, study: Study, cost: Cost | None, *, database: 
         lines |= _describe_cost(cost)
     for name, value in lines.items():
         if value:
-            print_line(console, f"  {name:<12}{value}")
+            print_line(console, f"  {name:<12}{value}", hang=12)
 
 
 def _short(seconds: float) -> str:

@@ -11,14 +11,14 @@ from rich.text import Text
 
 from calibrate.calibration.trials.averages import format_statistic
 from calibrate.calibration.trials.summary import TargetResult, TrialSummary
-from calibrate.cli.output import print_line
 from calibrate.results.looseness import Looseness
 from calibrate.study import Study
+from calibrate.tasks.lines import print_line
 
 
 def print_best(console: Console, best: TrialSummary) -> None:
     """Print the targets and the parameters of the best trial."""
-    console.print(_make_title(best), style="bold", soft_wrap=True, markup=False, highlight=False)
+    print_line(console, _make_title(best), style="bold")
     fresh = any(target.fresh for target in best.targets)
     table = Table()
     table.add_column("statistic")

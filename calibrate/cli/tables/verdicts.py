@@ -12,9 +12,9 @@ from rich.text import Text
 from calibrate.calibration.trials.averages import format_statistic
 from calibrate.calibration.validation.agreement import Agreement, Side
 from calibrate.calibration.validation.verdict import Verdict
-from calibrate.cli.output import print_line
 from calibrate.cli.tables.trials import format_yes_or_no, print_notes
 from calibrate.objective.rounding import rounded
+from calibrate.tasks.lines import print_line
 
 _STYLES = {
     "confirmed": "green",
@@ -62,7 +62,7 @@ def _print_head(console: Console, verdict: Verdict) -> None:
             (verdict.words, f"bold {_STYLES[verdict.verdict]}"),
             f", on {graphs} of {verdict.duration_ms / 1000:g} s",
         ),
-        soft_wrap=True,
+        soft_wrap=not console.is_terminal,
     )
     for reason in verdict.reasons:
         print_line(console, f"  {reason}")

@@ -1,0 +1,35 @@
+"""Lines in a terminal break between words; elsewhere they do not break at all."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from calibrate.tasks.lines import print_line, wrapped
+
+COMMAND = "calibrate simulate study.toml --figure trial0.png"
+
+
+def test_a_line_breaks_between_words_and_its_rest_is_indented_like_its_start():
+    assert wrapped("  one of two failed: it broke", 14) == "  one of two\n  failed: it\n  broke"
+    assert wrapped("time   about 3 s per trial", 16, hang=7) == "time   about 3 s\n       per trial"
+    assert wrapped("short\n\n  also short", 14) == "short\n\n  also short"
+
+
+def test_what_is_to_be_copied_stays_whole():
+    assert wrapped(f"Plot it: {COMMAND}", 60, hang=2, keep=COMMAND) == f"Plot it: {COMMAND}"
+    assert wrapped(f"Plot it: {COMMAND}", 52, hang=2, keep=COMMAND) == f"Plot it:\n  {COMMAND}"
+    path = "/a/folder-with-a-long-name/study.db"
+    assert wrapped(f"Results: {path}", 20) == f"Results:\n{path}"
+
+
+@pytest.mark.parametrize(("terminal", "lines"), [(True, 3), (False, 1)])
+def test_only_a_terminal_has_a_width(terminal, lines):
+    console = Console(file=io.StringIO(), width=30, force_terminal=terminal)
+    print_line(console, "warning: [objectives] rate_E\x1b[2J lies outside of what the model can reach")
+    printed = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert len(printed) == lines, printed
+    assert printed[0].startswith("warning: [objectives]")
+    assert "\\x1b[2J" in "".join(printed)
