@@ -12,6 +12,7 @@ from calibrate.cli.output import Output
 from calibrate.cli.tables.listing import print_listing
 from calibrate.errors import CalibrateError
 from calibrate.network import Model, Parameter, find_model
+from calibrate.study import search_ranges
 from calibrate.tasks import catalogue
 from calibrate.tasks.lines import print_line
 
@@ -62,7 +63,12 @@ def _print_model(console: Console, reference: str, model: Model) -> None:
     console.print()
     for tier, meaning in catalogue.TIERS.items():
         print_line(console, f"{tier:<8}{meaning}", hang=8)
-    print_line(console, f"To write a study of it: {shlex.join(['calibrate', 'new', reference])}")
+    if not (offered := search_ranges.searchable(model)):
+        return
+    free = search_ranges.handful(model) or [f"{offered[0].name}=LOW:HIGH"]
+    options = [word for parameter in free for word in ("--free", parameter)]
+    command = shlex.join(["calibrate", "new", reference, *options])
+    print_line(console, f"To write a study of it: {command}", hang=2, keep=command)
 
 
 def format_default(parameter: Parameter) -> str:

@@ -72,6 +72,8 @@ class Slot:
         turns: Path | None = None,
     ) -> None:
         self._setup, self.log, self._core, self._turns = pack(setup), log, core, turns
+        # For functions that were pickled by value and import a file beside theirs when they are called.
+        self._path = [*sys.path, *([] if setup.folder is None else [str(setup.folder)])]
         folder = log.with_suffix("")
         folder.mkdir(exist_ok=True)
         # The process is killed in the end, so its temporary files go to a folder that the pool can remove.
@@ -82,7 +84,7 @@ class Slot:
         # Not by multiprocessing, which would run the user's script again in every process.
         self.connection, theirs = Pipe()
         code = (
-            f"import sys; sys.path[:] = {sys.path!r}; "
+            f"import sys; sys.path[:] = {self._path!r}; "
             "from calibrate.simulation.worker import serve; "
             f"serve({theirs.fileno()}, {os.getpid()}, {self._core}, {self._turns and str(self._turns)!r})"
         )

@@ -350,6 +350,29 @@ def test_check_lists_the_code_of_a_study_before_it_runs_any(study, tmp_path, cap
     assert "runs code" not in capfd.readouterr().err
 
 
+def test_own_files_import_those_beside_them_in_every_process_and_these_are_part_of_the_study(tmp_path, capfd):
+    peak = {"statistic": "statistics.py:late_peak", "target": 10.0, "tolerance": 5.0}
+    study = write_study(tmp_path, objectives=[peak], budget={"trials": 2}).name
+    model, statistics = tmp_path / "tiny.py", tmp_path / "statistics.py"
+    model.write_text(model.read_text().replace("import os,", "from sizes import MOST\nimport os,"))
+    statistics.write_text(
+        statistics.read_text()
+        + "\n@statistic(unit='Hz', needs=Needs(bin_ms=5.0))"
+        + "\ndef late_peak(observation, *, population='E'):"
+        + "\n    'Highest rate, as another file computes it.'"
+        + "\n    from peaks import highest\n    return highest(observation.group_counts(population, 5.0))\n"
+    )
+    (tmp_path / "sizes.py").write_text("MOST = 11\n")
+    (tmp_path / "peaks.py").write_text("def highest(counts):\n    return counts.max() / 0.2\n")
+    assert execute(["run", study, "--slots", "1", "--json", "--quiet"]) == 0
+    assert json.loads(capfd.readouterr().out.replace("models may print\n", ""))["trials"]["failed"] == 0
+    assert execute(["check", study, "--fast"]) == 0
+    said = capfd.readouterr().err
+    assert "runs code: tiny.py:tiny, statistics.py:late_peak, sizes.py, peaks.py" in said
+    (tmp_path / "peaks.py").write_text("def highest(counts):\n    return counts.max() / 0.1\n")
+    assert "the code of peaks.py was changed" in refused(capfd, "run", study, "--slots", "1")
+
+
 def test_sqlite_on_a_network_file_system_is_warned_of(study, tmp_path, capfd, monkeypatch):
     local = SimpleNamespace(mountpoint="/", fstype="ext4")
     mounts = [local, SimpleNamespace(mountpoint=str(tmp_path), fstype="nfs4")]

@@ -325,7 +325,9 @@ def test_pauses_do_not_count_as_time_of_a_batch(monkeypatch):
 def test_an_error_in_a_plug_in_is_a_failure_with_its_reason(treacherous):
     with Pool(treacherous, SHORT, slots=1) as pool:
         broken, good = pool.run(candidates(15, 1))
-    assert broken.result == SimulationFailure("RuntimeError: the plug-in is broken")
+    assert broken.result == SimulationFailure(
+        "model plugin.py:model raised RuntimeError: the plug-in is broken"
+    )
     assert isinstance(good.result, Observation)
 
 
