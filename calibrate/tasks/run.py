@@ -255,7 +255,7 @@ def validate(
     >>> from calibrate import read_study, validate
     >>> (verdict,) = validate(read_study("study.toml"), [0], progress=False).verdicts
     >>> print(verdict)
-    trial 0: targets ... on fresh seeds...
+    trial 0: targets ... on ... fresh graphs...
     """
     url = storage_url(study, storage)
     view = progress if not isinstance(progress, bool) else display(quiet=not progress)

@@ -54,16 +54,21 @@ def print_verdict(console: Console, verdict: Verdict, *, whole: bool = True) -> 
         print_line(console, f"  * significant difference ({100 * verdict.alpha:.2g} %, Holm-adjusted)")
 
 
-def _print_head(console: Console, verdict: Verdict) -> None:
-    graphs = f"{verdict.replicates} fresh graphs" if verdict.replicates > 1 else "one fresh graph"
+def print_conclusion(console: Console, verdict: Verdict) -> None:
+    """Print a verdict in one line."""
+    style = "yellow" if verdict.good and verdict.missed else _STYLES[verdict.verdict]
     console.print(
         Text.assemble(
             (f"Trial {verdict.trial}: ", "bold"),
-            (verdict.words, f"bold {_STYLES[verdict.verdict]}"),
-            f", on {graphs} of {verdict.duration_ms / 1000:g} s",
+            (verdict.words, f"bold {style}"),
+            f" on {verdict.graphs} of {verdict.duration_ms / 1000:g} s",
         ),
         soft_wrap=not console.is_terminal,
     )
+
+
+def _print_head(console: Console, verdict: Verdict) -> None:
+    print_conclusion(console, verdict)
     for reason in verdict.reasons:
         print_line(console, f"  {reason}")
     if verdict.differing:
