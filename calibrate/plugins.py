@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 
 from calibrate.errors import PluginError, did_you_mean, one_line
 
@@ -52,9 +52,15 @@ def load(
     if ":" not in reference:
         entries = installed(kind)
         if reference not in entries:
-            suffix = reference.rpartition("_")[2]  # for a statistic, its population
-            with_suffix = [f"{name}_{suffix}" for name in entries] if kind == STATISTICS else []
-            hint = did_you_mean(reference, [*entries, *with_suffix])
+            if reference.endswith(".py"):
+                raise PluginError(
+                    f"{reference} is a file: write {reference}:NAME, with a name that it defines"
+                )
+            _, with_population, suffix = reference.rpartition("_")
+            of_population = [f"{name}_{suffix}" for name in entries] if with_population else []
+            hint = did_you_mean(reference, [*entries, *(of_population if kind == STATISTICS else [])])
+            if not hint and ((folder or Path.cwd()) / f"{reference}.py").is_file():
+                hint = f" (for that in your file, write {reference}.py:NAME)"
             what = kind.rsplit(".", 1)[-1]
             names = ", ".join(sorted(entries)) or "none; is calibrate installed?"
             raise PluginError(f"there is no '{reference}' among the installed {what}{hint}: {names}")
@@ -72,8 +78,18 @@ def load(
     try:
         return getattr(module, name)
     except AttributeError:
-        hint = did_you_mean(name, [public for public in vars(module) if not public.startswith("_")])
-        raise PluginError(f"{where} has no '{name}'{hint}") from None
+        raise PluginError(f"{where} has no '{name}'{did_you_mean(name, _defined_in(module))}") from None
+
+
+def _defined_in(module: ModuleType) -> list[str]:
+    """The public names of a module, without those that it imports."""
+    return [
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and not isinstance(value, ModuleType)
+        and not (isinstance(value, type | FunctionType) and value.__module__ != module.__name__)
+    ]
 
 
 def _from_package(name: str) -> ModuleType:

@@ -15,6 +15,7 @@ from calibrate.cli.arguments import parse_settings, read
 from calibrate.cli.exits import FailedError
 from calibrate.cli.options import Seed, Settings, StudyPath
 from calibrate.cli.output import QuietOutput
+from calibrate.objective.rounding import rounded
 from calibrate.tasks.lines import print_line
 
 
@@ -117,10 +118,10 @@ def _tabulate_measurements(scaled: Scaling) -> Table:
             f"{measurement.neurons:,}",
             f"{measurement.synapses:,}",
             f"{measurement.build_s:.1f}",
-            f"{simulated_s:.3g}",
-            f"{measurement.real_time_factor * simulated_s:.3g}",
-            f"{measurement.real_time_factor:.3g}",
-            f"{measurement.rate_hz:.3g}",
+            rounded(simulated_s, 3),
+            rounded(measurement.real_time_factor * simulated_s, 3),
+            rounded(measurement.real_time_factor, 3),
+            rounded(measurement.rate_hz, 3),
             f"{measurement.memory_bytes / 2**30:.2f}",
         )
     return table

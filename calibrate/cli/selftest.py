@@ -12,7 +12,7 @@ from calibrate.cli.arguments import parse_settings
 from calibrate.cli.exits import INTERRUPTED, FailedError, resumable, simulating
 from calibrate.cli.options import Seed, StudyFile, Trials, Workers
 from calibrate.cli.output import QuietOutput
-from calibrate.cli.tables.trials import format_ends, format_value, print_best, print_fit
+from calibrate.cli.tables.trials import format_ends, format_value, print_fit, print_trial
 from calibrate.tasks.lines import print_line
 from calibrate.tasks.selftest import Recovered, SelfTest, as_json
 from calibrate.tasks.selftest import selftest as test_study
@@ -56,7 +56,7 @@ def selftest(
 
 
 def _print(console: Console, test: SelfTest) -> None:
-    print_best(console, test.best)
+    print_trial(console, test.best)
     table = Table(title="Parameters", title_justify="left", title_style="bold")
     table.add_column("parameter")
     for name in ("known", "found", "error (of range)", "Δloss ≤ 1", "loosest direction"):

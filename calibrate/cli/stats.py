@@ -19,7 +19,7 @@ from calibrate.cli.tables.trials import print_notes
 from calibrate.errors import CalibrateError
 from calibrate.objective import find_statistic
 from calibrate.objective.resampling import REPEATS, Measured, measure_recording
-from calibrate.objective.rounding import rounded
+from calibrate.objective.rounding import counted, rounded
 from calibrate.observation.recording import Recording, read_recording
 from calibrate.study.rules.recorded_targets import ERRORS
 from calibrate.tasks.lines import print_line
@@ -102,7 +102,7 @@ def _as_json(path: Path, recording: Recording, rows: Sequence[Measured]) -> dict
 
 
 def _print(console: Console, path: Path, recording: Recording, rows: Sequence[Measured]) -> None:
-    print_line(console, f"{path}: {recording.units} units, {recording.duration_ms / 1000:g} s")
+    print_line(console, f"{path}: {counted(recording.units, 'unit')}, {recording.duration_ms / 1000:g} s")
     table = Table()
     for column in ("statistic", "value", "error", "unit"):
         table.add_column(column, justify="right" if column in ("value", "error") else "left")

@@ -12,6 +12,7 @@ from sqlalchemy import Row
 
 from calibrate.errors import CalibrateError, ObjectiveError, StoreError, did_you_mean
 from calibrate.objective.panel import measure
+from calibrate.objective.rounding import counted
 from calibrate.store import archive, urls
 from calibrate.store.rows import statistics_json
 from calibrate.store.study_names import list_studies
@@ -42,7 +43,7 @@ class Adopted:
 
     def describe(self, name: str) -> str:
         """One line about what was imported from study `name`."""
-        parts = [f"{self.taken} trials imported from study '{name}'"]
+        parts = [f"{counted(self.taken, 'trial')} imported from study '{name}'"]
         if self.outside:
             parts.append(f"{self.outside} lie outside the ranges or differ in fixed parameters")
         if self.without_observation:

@@ -18,6 +18,7 @@ from calibrate.calibration.progress import Progress
 from calibrate.calibration.trials.averages import format_statistic
 from calibrate.calibration.trials.summary import TargetResult, TrialSummary
 from calibrate.calibration.validation.progress import Replicated
+from calibrate.objective.rounding import counted, rounded
 from calibrate.simulation.running_time import running_s
 from calibrate.study.graph_numbers import Purpose
 from calibrate.tasks.lines import print_line
@@ -319,7 +320,9 @@ def of_replicates(progress: Replicated) -> str:
 
 
 def _count_trials(progress: Progress) -> str:
-    return f"{progress.done} trials" if progress.total is None else f"{progress.done}/{progress.total} trials"
+    if progress.total is None:
+        return counted(progress.done, "trial")
+    return f"{progress.done:,}/{counted(progress.total, 'trial')}"
 
 
 def _format_pace(progress: Progress) -> str:
@@ -327,7 +330,7 @@ def _format_pace(progress: Progress) -> str:
     if not progress.added or simulating_s <= 0:
         return ""
     rate = progress.added / simulating_s
-    text = f"{60 * rate:.3g}/min"
+    text = f"{rounded(60 * rate, 3)}/min"
     if progress.total is not None and progress.done < progress.total:
         text += f", {duration((progress.total - progress.done) / rate)} left"
     return text

@@ -268,6 +268,9 @@ def test_show_prints_what_was_found_as_json_and_for_people(study, capsys):
     other = (ran["best"]["number"] + 1) % 8
     assert execute(["show", study, "--trial", str(other), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["trial"]["number"] == other
+    assert "\nBest parameters: I_E = " in out
+    assert execute(["show", study, "--trial", str(other)]) == 0
+    assert "\nParameters: I_E = " in capsys.readouterr().out
 
 
 def test_show_works_while_a_run_goes_on_and_changes_nothing(tmp_path):

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from calibrate.calibration.resources.estimate import Cost
 from calibrate.calibration.resources.noise import Noise
-from calibrate.objective.rounding import rounded
+from calibrate.objective.rounding import counted, rounded
 from calibrate.study import Study
 from calibrate.tasks.display import duration
 from calibrate.tasks.lines import print_line
@@ -68,10 +68,11 @@ def _short(seconds: float) -> str:
 
 
 def _describe_cost(cost: Cost) -> dict[str, str]:
+    each = "one process" if cost.slots == 1 else f"each of {cost.slots} processes"
     lines = {
         "network": f"{cost.neurons:,} neurons, {cost.synapses:,} synapses",
-        "memory": f"{rounded(cost.memory_bytes / 2**30, 2)} GiB for each of {cost.slots} processes",
-        "batch": f"{cost.slots * cost.batch_size} networks at a time",
+        "memory": f"{rounded(cost.memory_bytes / 2**30, 2)} GiB for {each}",
+        "batch": f"{counted(cost.slots * cost.batch_size, 'network')} at a time",
     }
     if cost.trial_s is not None:
         lines["time"] = f"about {_short(cost.trial_s)} per trial"
