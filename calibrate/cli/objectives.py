@@ -14,7 +14,7 @@ from calibrate.cli.tables.listing import print_listing
 from calibrate.errors import CalibrateError
 from calibrate.objective import Statistic, find_statistic
 from calibrate.tasks import catalogue
-from calibrate.tasks.lines import print_line
+from calibrate.tasks.lines import flowed, print_line
 
 
 def objectives(
@@ -67,7 +67,8 @@ def _print_statistic(console: Console, statistic: Statistic) -> None:
     head = Text(statistic.name, "bold")
     head.append(f" ({statistic.unit or 'no unit'})", "not bold")
     console.print(head)
-    print_line(console, catalogue.documentation(statistic))
+    text = catalogue.documentation(statistic)
+    print_line(console, flowed(text) if console.is_terminal else text)
     lines = {
         "options": ", ".join(f"{name} = {_to_toml(value)}" for name, value in statistic.options.items()),
         "needs": _describe_needs(statistic),

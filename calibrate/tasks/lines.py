@@ -35,6 +35,12 @@ def wrapped(text: str, width: int, *, hang: int = 0, keep: str = "") -> str:
     return "\n".join(lines).replace(_GLUE, " ")
 
 
+def flowed(text: str) -> str:
+    """Join the lines of each paragraph, except of equations, which are indented, and of aligned lists."""
+    blocks = text.split("\n\n")
+    return "\n\n".join(block if "  " in block else " ".join(block.split("\n")) for block in blocks)
+
+
 def _wrap(line: str, width: int, hang: int) -> str:
     indented = len(line) - len(line.lstrip())
     return textwrap.fill(

@@ -7,7 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from calibrate.tasks.lines import print_line, wrapped
+from calibrate.cli.tables.listing import print_listing
+from calibrate.tasks.lines import flowed, print_line, wrapped
 
 COMMAND = "calibrate simulate study.toml --figure trial0.png"
 
@@ -33,3 +34,19 @@ def test_only_a_terminal_has_a_width(terminal, lines):
     assert len(printed) == lines, printed
     assert printed[0].startswith("warning: [objectives]")
     assert "\\x1b[2J" in "".join(printed)
+
+
+def test_paragraphs_flow_but_equations_and_lists_do_not():
+    text = "One\ntwo\n\n    a = b\n\nname  what it is\nother  else\n\nthree"
+    assert flowed(text) == "One two\n\n    a = b\n\nname  what it is\nother  else\n\nthree"
+
+
+@pytest.mark.parametrize(("width", "lines"), [(60, 2), (20, 3)])
+def test_a_listing_breaks_no_word_however_narrow_the_terminal_is(width, lines):
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    print_listing(console, ("name", "unit", ""), [("rate", "Hz", "firing of neurons")])
+    printed = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in printed
+    assert {"rate", "Hz", "firing", "of", "neurons"} <= set(printed.split())
+    assert max(map(len, printed.splitlines())) <= width
+    assert len([line for line in printed.splitlines() if line.strip()]) == lines
