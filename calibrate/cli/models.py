@@ -21,7 +21,7 @@ def models(
     *,
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", help="Describe the parameters of this model, or of FILE.py:NAME."),
+        typer.Argument(metavar="NAME", help="Describe the parameters of this model, or of FILE.py:NAME."),
     ] = None,
     output: Output,
 ) -> None:

@@ -22,7 +22,7 @@ def objectives(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[NAME]",
+            metavar="NAME",
             help="Describe this statistic: cv2, cv2_E (of population E), or FILE.py:NAME.",
         ),
     ] = None,

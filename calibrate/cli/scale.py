@@ -15,6 +15,7 @@ from calibrate.cli.arguments import parse_settings, read
 from calibrate.cli.exits import FailedError
 from calibrate.cli.options import Seed, Settings, StudyPath
 from calibrate.cli.output import QuietOutput
+from calibrate.cli.tables.listing import print_table
 from calibrate.objective.rounding import rounded
 from calibrate.tasks.lines import print_line
 
@@ -31,7 +32,7 @@ def scale(
         ),
     ] = None,
     # An option takes one value: the others after --sizes come as arguments.
-    more_sizes: Annotated[list[int] | None, typer.Argument(min=1, hidden=True, metavar="--sizes")] = None,
+    more_sizes: Annotated[list[int] | None, typer.Argument(min=1, hidden=True, metavar="SIZE")] = None,
     backend: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Simulator (repeatable; default: GeNN and NEST, if installed)."),
@@ -91,7 +92,7 @@ def scale(
 
 def _print(console: Console, scaled: Scaling) -> None:
     if scaled.measurements:
-        console.print(_tabulate_measurements(scaled))
+        print_table(console, _tabulate_measurements(scaled))
     for size in scaled.omitted:
         print_line(console, f"{size.backend}, {size.neurons:,} neurons, omitted: {size.reason}")
     for note in scaled.notes:

@@ -12,6 +12,7 @@ from calibrate.cli.arguments import parse_settings
 from calibrate.cli.exits import INTERRUPTED, FailedError, resumable, simulating
 from calibrate.cli.options import Seed, StudyFile, Trials, Workers
 from calibrate.cli.output import QuietOutput
+from calibrate.cli.tables.listing import print_table
 from calibrate.cli.tables.trials import format_ends, format_value, print_fit, print_trial
 from calibrate.tasks.lines import print_line
 from calibrate.tasks.selftest import Recovered, SelfTest, as_json
@@ -63,7 +64,7 @@ def _print(console: Console, test: SelfTest) -> None:
         table.add_column(name, justify="right")
     for parameter in test.parameters:
         table.add_row(*_make_row(test, parameter))
-    console.print(table)
+    print_table(console, table)
     if test.looseness is not None:
         print_fit(console, test.looseness)
     print_line(console, f"Results: study {test.name} in {test.storage}")

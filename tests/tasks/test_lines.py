@@ -6,8 +6,9 @@ import io
 
 import pytest
 from rich.console import Console
+from rich.table import Table
 
-from calibrate.cli.tables.listing import print_listing
+from calibrate.cli.tables.listing import print_listing, print_table
 from calibrate.tasks.lines import flowed, print_line, wrapped
 
 COMMAND = "calibrate simulate study.toml --figure trial0.png"
@@ -50,3 +51,19 @@ def test_a_listing_breaks_no_word_however_narrow_the_terminal_is(width, lines):
     assert {"rate", "Hz", "firing", "of", "neurons"} <= set(printed.split())
     assert max(map(len, printed.splitlines())) <= width
     assert len([line for line in printed.splitlines() if line.strip()]) == lines
+
+
+def test_a_table_that_does_not_fit_is_printed_row_by_row():
+    table = Table("statistic", "difference (92 % CI)", "agree", title="Statistics")
+    table.add_row("rate_E", "+0.1 ± 0.2", "equivalent")
+    table.add_row("fano_E", "", "undecided")
+    for width, first in ((40, "Statistics"), (24, "Statistics")):
+        console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+        print_table(console, table)
+        printed = console.file.getvalue()  # type: ignore[attr-defined]
+        assert printed.split()[0] == first
+        assert "…" not in printed
+    assert printed.splitlines()[1:] == [
+        "rate_E", "  difference (92 % CI): ", "+0.1 ± 0.2", "  agree: equivalent",
+        "fano_E", "  agree: undecided",
+    ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Lists to choose from, as a table or, in a terminal too narrow for it, entry by entry."""
+"""Tables and lists that, in a terminal too narrow for their words, are printed entry by entry."""
 
 from __future__ import annotations
 
@@ -30,10 +30,33 @@ def print_listing(
         table.add_row(*map(Text, row))
     if not console.is_terminal:
         Console(file=console.file, width=WIDE).print(table)
-    elif Measurement.get(console, console.options.update(width=WIDE), table).minimum <= console.width:
+    elif _fits(console, table):
         console.print(table)
-    else:  # words would be broken
+    else:
         _print_entries(console, rows)
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print a table; in a terminal that is too narrow, each row as a list of its cells with their headers."""
+    if not console.is_terminal or _fits(console, table):
+        console.print(table)
+        return
+    if table.title:
+        console.print(table.title, style="bold")
+    first, *others = table.columns
+    rows = zip(first.cells, *(column.cells for column in others), strict=True)
+    for name, *cells in rows:
+        console.print(name, style="bold")
+        for column, cell in zip(others, cells, strict=True):
+            if cell:
+                console.print(
+                    Text.assemble(f"  {column.header}: ", cell if isinstance(cell, Text) else str(cell))
+                )
+
+
+def _fits(console: Console, table: Table) -> bool:
+    """Whether no word of a table would be broken."""
+    return Measurement.get(console, console.options.update(width=WIDE), table).minimum <= console.width
 
 
 def _print_entries(console: Console, rows: Sequence[Sequence[str]]) -> None:

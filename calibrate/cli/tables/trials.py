@@ -11,6 +11,7 @@ from rich.text import Text
 
 from calibrate.calibration.trials.averages import format_statistic
 from calibrate.calibration.trials.summary import TargetResult, TrialSummary
+from calibrate.cli.tables.listing import print_table
 from calibrate.objective.rounding import counted
 from calibrate.results.looseness import Looseness
 from calibrate.study import Study
@@ -32,7 +33,7 @@ def print_trial(console: Console, trial: TrialSummary, *, heading: str = "Best p
         if target.fresh is not None:
             cells.append(str(target.fresh))
         table.add_row(*cells, target.unit, _format_whether_met(target))
-    console.print(table)
+    print_table(console, table)
     print_notes(console, {target.name: target.note for target in trial.targets})
     print_line(console, f"{heading}: {format_assignments(trial.params)}", hang=2)
 
@@ -64,7 +65,7 @@ def print_looseness(console: Console, best: TrialSummary, looseness: Looseness) 
     for name, ends in looseness.parameters.items():
         along = looseness.loosest[name]
         table.add_row(name, format_value(best.params[name]), format_ends(*ends), format_ends(*along))
-    console.print(table)
+    print_table(console, table)
     print_fit(console, looseness)
 
 
@@ -92,7 +93,7 @@ def print_front(console: Console, study: Study, front: Sequence[TrialSummary]) -
             for target in trial.targets
         ]
         table.add_row(str(trial.number), *cells, format_assignments(trial.params))
-    console.print(table)
+    print_table(console, table)
 
 
 def print_notes(console: Console, notes: Mapping[str, str]) -> None:
