@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class CalibrateError(Exception):
@@ -67,8 +67,15 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         return ""
     known = list(known)
     near = [other for other in known if other.casefold() == name.casefold()]
-    near = near or difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    near = near or _related(name, known) or difflib.get_close_matches(name, known, n=1, cutoff=0.65)
     return f" (did you mean '{near[0]}'?)" if near else ""
+
+
+def _related(name: str, known: Sequence[str]) -> list[str]:
+    """Known names with which `name` begins or ends, in whole words; else the only one that begins with it."""
+    within = [k for k in known if k and (name.startswith(f"{k}_") or name.endswith(f"_{k}"))]
+    longer = [k for k in known if len(name) > 1 and k.casefold().startswith(name.casefold())]
+    return sorted(within, key=len, reverse=True) or (longer if len(longer) == 1 else [])
 
 
 def one_line(error: BaseException) -> str:

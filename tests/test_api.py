@@ -84,10 +84,21 @@ def test_the_processes_that_simulate_load_no_optuna_and_no_sql():
 def test_the_command_line_starts_without_figures_and_tables():
     """Matplotlib and pandas take a third of a second each: they are loaded by the commands that use them."""
     code = (
-        "import sys, calibrate.cli.commands; "
+        "import sys, calibrate.cli.commands; calibrate.cli.commands.program(); "
         "print([m for m in ('matplotlib', 'pandas', 'distributed', 'nest', 'pygenn') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["--version"]])
+def test_help_and_version_come_without_the_modules_of_the_commands(arguments):
+    code = (
+        f"import sys; from calibrate.cli.commands import execute; execute({arguments}); "
+        "print([m for m in ('numpy', 'optuna', 'sqlalchemy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("[]\n")
+    assert "calibrate" in done.stdout
 
 
 def test_a_study_made_in_python_is_the_one_of_the_same_file(tmp_path):
@@ -190,8 +201,10 @@ def test_failed_trials_are_rows_without_a_loss(tmp_path):
     failed = results.trials[results.trials.state == "failed"]
     assert 0 < len(failed) < 8
     assert failed.loss.isna().all()
-    assert results.failures == {"RuntimeError: the plug-in is broken": len(failed)}
-    with pytest.raises(StudyError, match="failed: RuntimeError: the plug-in is broken"):
+    assert results.failures == {"model tiny.py:tiny raised RuntimeError: the plug-in is broken": len(failed)}
+    with pytest.raises(
+        StudyError, match=r"failed: model tiny\.py:tiny raised RuntimeError: the plug-in is broken"
+    ):
         results.trial(int(failed.index[0]))
 
 

@@ -23,7 +23,7 @@ import yaml
 
 import calibrate
 from calibrate import plugins
-from calibrate.cli.commands import app
+from calibrate.cli.commands import program
 from calibrate.neurons import BUILT_IN
 from calibrate.study import read_study
 from calibrate.study.file.sections import StudyFile
@@ -140,7 +140,7 @@ def test_a_study_file_in_the_pages_is_valid(block, tmp_path):
 
 @pytest.mark.parametrize("block", each("console"))
 def test_commands_in_the_pages_exist(block):
-    commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    commands: dict[str, Any] = typer.main.get_command(program()).commands  # type: ignore[attr-defined]
     of_all = {"--version", "--help"}
     for line in block.text.splitlines():
         words = shlex.split(line, comments=True)

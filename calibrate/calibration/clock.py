@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
 from calibrate.simulation.jobs import Outcome
+from calibrate.simulation.running_time import running_s
 
 Activity = Literal["starting", "simulating", "asking", "scoring", "storing"]
 
@@ -35,18 +35,18 @@ class Times:
 class Clock:
     """Counts every moment of a run once, for the innermost current activity; some moments have none.
 
-    began  time.monotonic() when the run began, by default now; the activity is "starting" until `has_started`
+    began  running_s() when the run began, by default now; the activity is "starting" until `has_started`
     """
 
     def __init__(self, began: float | None = None) -> None:
-        self._began = self._since = time.monotonic() if began is None else began
+        self._began = self._since = running_s() if began is None else began
         self._current: list[Activity | None] = ["starting"]
         self._spent: dict[Activity, float] = {}
         self._first_batch = True
 
     @property
     def elapsed_s(self) -> float:
-        return time.monotonic() - self._began
+        return running_s() - self._began
 
     @property
     def starting_s(self) -> float:
@@ -95,7 +95,7 @@ class Clock:
 
     def _count(self) -> None:
         """Count the time since the last call for the current activity."""
-        now = time.monotonic()
+        now = running_s()
         activity = self._current[-1]
         if activity is not None:
             self._add(activity, now - self._since)

@@ -48,7 +48,7 @@ def run(
     """Run `study` until its budget is used. Results of earlier and concurrent runs count towards it.
 
     interrupted  called between batches: whether to stop
-    started      time.monotonic() when the run began, if that was before this call
+    started      `running_s()` when the run began, if that was before this call
     batch_size   candidates on one graph that `pool` simulates together, in the time of one
 
     Raises SimulatorError if one simulation after another fails, StoreError if the store fails.

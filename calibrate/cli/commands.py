@@ -6,48 +6,53 @@ With --json, a command prints one JSON object on standard output and nothing els
 
 from __future__ import annotations
 
+import ast
+import importlib
 import shlex
+import shutil
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from calibrate.cli.check import check
-from calibrate.cli.copy import copy
-from calibrate.cli.dashboard import dashboard
-from calibrate.cli.doctor import doctor
-from calibrate.cli.export import export
-from calibrate.cli.loop import loop
-from calibrate.cli.map import map_
-from calibrate.cli.models import models
-from calibrate.cli.new import new
-from calibrate.cli.objectives import objectives
-from calibrate.cli.option_groups import command
-from calibrate.cli.output import INTERRUPTED, FailedError, StoppedError
-from calibrate.cli.report import report
-from calibrate.cli.rescore import rescore
-from calibrate.cli.run import run
-from calibrate.cli.scale import scale
-from calibrate.cli.selftest import selftest
-from calibrate.cli.show import show
-from calibrate.cli.simulate import simulate
-from calibrate.cli.stats import stats
-from calibrate.cli.validate import validate
+from calibrate.cli.exits import INTERRUPTED, FailedError, StoppedError
 from calibrate.errors import CalibrateError, one_line
 from calibrate.masking import printable, without_password, without_passwords
+from calibrate.tasks.lines import wrapped
 
-app = typer.Typer(
-    name="calibrate",
-    help="Calibrate spiking neural networks: find parameters for which their activity meets your targets.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+# In the order of the help. Each is a function of the same name in the module of the same name.
+COMMANDS = (
+    *("new", "check", "run", "show", "simulate", "validate", "selftest", "rescore", "report", "map", "loop"),
+    *("scale", "dashboard", "export", "copy", "stats", "models", "objectives", "doctor"),
 )
 
 
-@app.callback(invoke_without_command=True)
+_HELP = "Calibrate spiking neural networks: find parameters for which their activity meets your targets."
+
+
+def program(wanted: Collection[str] = COMMANDS) -> typer.Typer:
+    """The command line with all commands, of which only those `wanted` are imported and can run.
+
+    To import them all takes a second, which `calibrate --help` should not take.
+    """
+    app = typer.Typer(
+        name="calibrate",
+        help=_HELP,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.callback(invoke_without_command=True)(_calibrate)
+    for name in COMMANDS:
+        if name in wanted:
+            app.command(name)(_find(name))
+        else:
+            app.command(name, help=_documentation(name))(lambda: None)
+    return app
+
+
 def _calibrate(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
@@ -58,21 +63,41 @@ def _calibrate(
         raise typer.Exit()
 
 
-for function in (
-    *(new, check, run, show, simulate, validate, selftest, rescore, report, map_, loop, scale),
-    *(dashboard, export, copy, stats, models, objectives, doctor),
-):
-    app.command(function.__name__.rstrip("_"))(command(function))
+def _is(function: str, name: str) -> bool:
+    return function.rstrip("_") == name  # `map_`
 
 
-def _suggest_resuming(arguments: Sequence[str]) -> str:
+def _find(name: str) -> Callable[..., None]:
+    """Import a command."""
+    from calibrate.cli.option_groups import command
+
+    members = vars(importlib.import_module(f"calibrate.cli.{name}"))
+    return command(next(value for key, value in members.items() if _is(key, name) and callable(value)))
+
+
+def _documentation(name: str) -> str | None:
+    """Read the help of a command from its module without importing it."""
+    module: ast.Module = ast.parse(Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8"))
+    functions = (part for part in module.body if isinstance(part, ast.FunctionDef))
+    return ast.get_docstring(next(function for function in functions if _is(function.name, name)))
+
+
+def _without_passwords(arguments: Sequence[str]) -> str:
+    """The command line, to be typed again."""
     words = (without_passwords(without_password(word) if "//" in word else word) for word in arguments)
-    return f"resume with: {shlex.join(['calibrate', *words])}"
+    return shlex.join(["calibrate", *words])
 
 
-def _fail(message: str, code: int) -> int:
-    for line in without_passwords(message).splitlines() or ["failed"]:
-        print(f"error: {printable(line)}", file=sys.stderr)
+def _say(line: str, *, keep: str = "") -> None:
+    text = printable(line)
+    if sys.stderr.isatty():
+        text = wrapped(text, shutil.get_terminal_size().columns, hang=2, keep=printable(keep))
+    print(text, file=sys.stderr)
+
+
+def _fail(message: str, code: int, *, keep: str = "") -> int:
+    for line in without_passwords(message).splitlines():
+        _say(f"error: {line}", keep=keep)
     return code
 
 
@@ -80,16 +105,19 @@ def execute(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code."""
     debug = "--debug" in arguments
     try:
-        code = app(args=list(arguments), prog_name="calibrate", standalone_mode=False)
+        app = program(arguments)
+        code = app(args=list(arguments) or ["--help"], prog_name="calibrate", standalone_mode=False)
         if code == INTERRUPTED and "--quiet" not in arguments:
-            print(f"Saved; {_suggest_resuming(arguments)}", file=sys.stderr)
+            again = _without_passwords(arguments)
+            _say(f"Saved; resume with: {again}", keep=again)
         return code if isinstance(code, int) else 0
     except typer.Exit as stop:
         return stop.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except StoppedError:
-        return _fail(f"stopped; finished work is saved, {_suggest_resuming(arguments)}", INTERRUPTED)
+        again = _without_passwords(arguments)
+        return _fail(f"stopped; finished work is saved, resume with: {again}", INTERRUPTED, keep=again)
     except BrokenPipeError:
         return 0
     except Exception as error:

@@ -11,11 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from calibrate.cli.output import FailedError, Output, print_line
+from calibrate.cli.exits import FailedError
+from calibrate.cli.output import Output
 from calibrate.store import urls
 from calibrate.store.study_names import ENVIRONMENT
 from calibrate.tasks import doctor as checks
 from calibrate.tasks.doctor import Check
+from calibrate.tasks.lines import print_line
 
 _STYLES = {"ok": "green", "optional": "dim", "missing": "yellow", "broken": "red"}
 

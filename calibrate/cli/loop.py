@@ -16,11 +16,14 @@ from rich.text import Text
 
 from calibrate.calibration.trials.summary import finite
 from calibrate.cli.arguments import with_simulator
+from calibrate.cli.exits import simulating
 from calibrate.cli.options import OneNetwork, StudyFile
-from calibrate.cli.output import QuietOutput, print_line, simulating
+from calibrate.cli.output import QuietOutput
 from calibrate.cli.tables.statistics import print_statistics
+from calibrate.objective.rounding import counted
 from calibrate.simulators.closed_loop import LoopProgress
 from calibrate.study import Study
+from calibrate.tasks.lines import print_line
 from calibrate.tasks.loop import Looped, run_loop
 
 
@@ -67,7 +70,11 @@ def _draw(name: str, progress: LoopProgress) -> Group:
     of = progress.latencies
     latency = f"median {of['median_ms']:.1f} ms, 95 % {of['p95_ms']:.1f} ms, worst {of['max_ms']:.1f} ms"
     share = f"{100 * of['realtime_share']:.0f} % in real time"
-    done = f"{progress.episodes} episodes, mean reward {progress.reward:.2f}" if progress.episodes else ""
+    done = (
+        f"{counted(progress.episodes, 'episode')}, mean reward {progress.reward:.2f}"
+        if progress.episodes
+        else ""
+    )
     return Group(line, Text(f"{latency}; {share}"), Text(done, style="dim"))
 
 
@@ -97,7 +104,7 @@ def _as_json(looped: Looped) -> dict[str, Any]:
 
 def _print(console: Console, study: Study, looped: Looped) -> None:
     latencies, run = looped.run.latencies, looped.run
-    title = f"{latencies.total.size} intervals of {latencies.interval_ms:g} ms"
+    title = f"{counted(latencies.total.size, 'interval')} of {latencies.interval_ms:g} ms"
     table = Table(title=title, title_justify="left")
     for column in ("", "median", "95 %", "worst"):
         table.add_column(column, justify="left" if not column else "right")

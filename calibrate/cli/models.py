@@ -8,18 +8,20 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from calibrate.cli.output import Output, print_line
+from calibrate.cli.output import Output
 from calibrate.cli.tables.listing import print_listing
 from calibrate.errors import CalibrateError
 from calibrate.network import Model, Parameter, find_model
+from calibrate.study import search_ranges
 from calibrate.tasks import catalogue
+from calibrate.tasks.lines import print_line
 
 
 def models(
     *,
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", help="Describe the parameters of this model, or of FILE.py:NAME."),
+        typer.Argument(metavar="NAME", help="Describe the parameters of this model, or of FILE.py:NAME."),
     ] = None,
     output: Output,
 ) -> None:
@@ -37,7 +39,7 @@ def models(
         return
     rows = [(name, _count_parameters(model), _first_line(model)) for name, model in installed.items()]
     print_listing(output.console, ("model", "parameters", ""), rows, right=1)
-    output.print("To describe one: calibrate models NAME")
+    output.print("To describe one: calibrate models NAME", keep="calibrate models NAME")
 
 
 def _count_parameters(model: Model | CalibrateError) -> str:
@@ -60,8 +62,13 @@ def _print_model(console: Console, reference: str, model: Model) -> None:
     print_listing(console, ("parameter", "default", "allowed", "tier", ""), rows)
     console.print()
     for tier, meaning in catalogue.TIERS.items():
-        print_line(console, f"{tier:<8}{meaning}")
-    print_line(console, f"To write a study of it: {shlex.join(['calibrate', 'new', reference])}")
+        print_line(console, f"{tier:<8}{meaning}", hang=8)
+    if not (offered := search_ranges.searchable(model)):
+        return
+    free = search_ranges.handful(model) or [f"{offered[0].name}=LOW:HIGH"]
+    options = [word for parameter in free for word in ("--free", parameter)]
+    command = shlex.join(["calibrate", "new", reference, *options])
+    print_line(console, f"To write a study of it: {command}", hang=2, keep=command)
 
 
 def format_default(parameter: Parameter) -> str:

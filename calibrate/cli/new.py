@@ -14,13 +14,14 @@ from rich.console import Console
 from rich.text import Text
 
 from calibrate.cli.models import format_default
-from calibrate.cli.output import Output, print_line
+from calibrate.cli.output import Output
 from calibrate.cli.tables.listing import print_listing
 from calibrate.errors import CalibrateError, StudyError
 from calibrate.network import Model, Parameter, find_model
 from calibrate.study import draft, search_ranges
 from calibrate.study.draft import Aim, Draft
 from calibrate.study.search_ranges import SearchRange
+from calibrate.tasks.lines import print_line
 
 
 def new(
@@ -74,7 +75,7 @@ def new(
     if not aims:
         output.print("Replace its targets with your own, then:")
     for step in steps:
-        output.print(f"  {step}")
+        output.print(f"  {step}", keep=step)
 
 
 def _check_path(path: Path) -> None:

@@ -9,11 +9,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from calibrate.cli.output import Output, print_line
+from calibrate.cli.output import Output
 from calibrate.cli.tables.listing import print_listing
 from calibrate.errors import CalibrateError
 from calibrate.objective import Statistic, find_statistic
 from calibrate.tasks import catalogue
+from calibrate.tasks.lines import flowed, print_line
 
 
 def objectives(
@@ -21,7 +22,7 @@ def objectives(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[NAME]",
+            metavar="NAME",
             help="Describe this statistic: cv2, cv2_E (of population E), or FILE.py:NAME.",
         ),
     ] = None,
@@ -42,7 +43,7 @@ def objectives(
     rows = [_make_row(name, statistic) for name, statistic in installed.items()]
     print_listing(output.console, ("statistic", "unit", "", "options"), rows)
     output.print("In a study, rate_E is the rate of population E.")
-    output.print("To describe one: calibrate objectives NAME")
+    output.print("To describe one: calibrate objectives NAME", keep="calibrate objectives NAME")
 
 
 def _make_row(name: str, statistic: Statistic | CalibrateError) -> tuple[str, ...]:
@@ -66,7 +67,8 @@ def _print_statistic(console: Console, statistic: Statistic) -> None:
     head = Text(statistic.name, "bold")
     head.append(f" ({statistic.unit or 'no unit'})", "not bold")
     console.print(head)
-    print_line(console, catalogue.documentation(statistic))
+    text = catalogue.documentation(statistic)
+    print_line(console, flowed(text) if console.is_terminal else text)
     lines = {
         "options": ", ".join(f"{name} = {_to_toml(value)}" for name, value in statistic.options.items()),
         "needs": _describe_needs(statistic),

@@ -1,4 +1,4 @@
-"""Where the result and the messages of a command go, and how a command can fail."""
+"""Where the result and the messages of a command go."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -14,44 +14,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from calibrate.errors import SimulatorError
-from calibrate.masking import printable
 from calibrate.tasks.display import Display, display
+from calibrate.tasks.lines import print_line
 
-INTERRUPTED = 130
 # Of a result that goes to a file or a pipe.
 WIDTH = 140
-
-
-class FailedError(Exception):
-    """The request is valid, but it failed: exit code 1."""
-
-
-class StoppedError(Exception):
-    """A second Ctrl-C stopped a run at once: exit code 130. (Typer hides a KeyboardInterrupt.)"""
-
-
-@contextlib.contextmanager
-def resumable() -> Iterator[None]:
-    """Report Ctrl-C as StoppedError: the same command resumes."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise StoppedError from None
-
-
-@contextlib.contextmanager
-def simulating() -> Iterator[None]:
-    """Report a SimulatorError as FailedError: the study is valid, but simulating it failed."""
-    try:
-        yield
-    except SimulatorError as error:
-        raise FailedError(str(error)) from error
-
-
-def print_line(console: Console, text: str) -> None:
-    """Print `text` verbatim, without wrapping it."""
-    console.print(printable(text), soft_wrap=True, markup=False, highlight=False)
 
 
 @dataclass(kw_only=True)
@@ -92,9 +59,9 @@ class Output(Messages):
     def opened(self) -> AbstractContextManager[object]:
         return contextlib.redirect_stdout(sys.stderr) if self.as_json else super().opened()
 
-    def print(self, line: str) -> None:
-        """Print a line of the result for a reader."""
-        print_line(self.console, line)
+    def print(self, line: str, *, keep: str = "") -> None:
+        """Print a line of the result for a reader, without breaking the part to `keep`."""
+        print_line(self.console, line, hang=2, keep=keep)
 
     def emit(self, result: Mapping[str, Any]) -> None:
         """Print the result as JSON."""

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from calibrate.cli.exits import FailedError
 from calibrate.cli.options import StudyFile
-from calibrate.cli.output import FailedError, QuietOutput
+from calibrate.cli.output import QuietOutput
 from calibrate.errors import CalibrateError, SimulatorError
 
 

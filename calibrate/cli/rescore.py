@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from calibrate.cli.exits import FailedError
 from calibrate.cli.options import StudyFile
-from calibrate.cli.output import FailedError, QuietOutput
+from calibrate.cli.output import QuietOutput
 from calibrate.cli.show import results_json
 from calibrate.cli.tables.result import print_results
 from calibrate.results.results import read_results
@@ -19,6 +20,7 @@ def rescore(*, file: StudyFile, output: QuietOutput) -> None:
         output.emit(results_json(results))
     elif not output.quiet:
         print_results(output.console, results, results.best)
-        output.print(f"Continue the search: {file.command('run', storage=results.storage)}")
+        command = file.command("run", storage=results.storage)
+        output.print(f"Continue the search: {command}", keep=command)
     if results.best is None:
         raise FailedError("no rescored trial satisfies all constraints")

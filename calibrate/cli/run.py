@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from calibrate.calibration.result import Result, as_json
+from calibrate.cli.exits import INTERRUPTED, FailedError, resumable
 from calibrate.cli.options import Seed, StudyFile, Trials, Workers
-from calibrate.cli.output import INTERRUPTED, FailedError, QuietOutput, resumable
+from calibrate.cli.output import QuietOutput
 from calibrate.cli.tables.result import print_result
 from calibrate.cli.tables.verdicts import print_verdict
 from calibrate.tasks.run import run_study
@@ -68,4 +69,5 @@ def _print_next_commands(output: QuietOutput, file: StudyFile, result: Result) -
     commands["Browse all trials"] = ("dashboard",)
     output.print(f"Results: {result.storage}")
     for purpose, (name, *options) in commands.items():
-        output.print(f"{purpose + ':':<23}{file.command(name, *options, storage=result.storage)}")
+        command = file.command(name, *options, storage=result.storage)
+        output.print(f"{purpose + ':':<23}{command}", keep=command)

@@ -12,8 +12,12 @@ from rich.table import Table
 from calibrate.calibration.resources import scaling
 from calibrate.calibration.resources.scaling import SIZES, Growth, Scaling
 from calibrate.cli.arguments import parse_settings, read
+from calibrate.cli.exits import FailedError
 from calibrate.cli.options import Seed, Settings, StudyPath
-from calibrate.cli.output import FailedError, QuietOutput, print_line
+from calibrate.cli.output import QuietOutput
+from calibrate.cli.tables.listing import print_table
+from calibrate.objective.rounding import rounded
+from calibrate.tasks.lines import print_line
 
 
 def scale(
@@ -28,7 +32,7 @@ def scale(
         ),
     ] = None,
     # An option takes one value: the others after --sizes come as arguments.
-    more_sizes: Annotated[list[int] | None, typer.Argument(min=1, hidden=True, metavar="--sizes")] = None,
+    more_sizes: Annotated[list[int] | None, typer.Argument(min=1, hidden=True, metavar="SIZE")] = None,
     backend: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Simulator (repeatable; default: GeNN and NEST, if installed)."),
@@ -88,7 +92,7 @@ def scale(
 
 def _print(console: Console, scaled: Scaling) -> None:
     if scaled.measurements:
-        console.print(_tabulate_measurements(scaled))
+        print_table(console, _tabulate_measurements(scaled))
     for size in scaled.omitted:
         print_line(console, f"{size.backend}, {size.neurons:,} neurons, omitted: {size.reason}")
     for note in scaled.notes:
@@ -115,10 +119,10 @@ def _tabulate_measurements(scaled: Scaling) -> Table:
             f"{measurement.neurons:,}",
             f"{measurement.synapses:,}",
             f"{measurement.build_s:.1f}",
-            f"{simulated_s:.3g}",
-            f"{measurement.real_time_factor * simulated_s:.3g}",
-            f"{measurement.real_time_factor:.3g}",
-            f"{measurement.rate_hz:.3g}",
+            rounded(simulated_s, 3),
+            rounded(measurement.real_time_factor * simulated_s, 3),
+            rounded(measurement.real_time_factor, 3),
+            rounded(measurement.rate_hz, 3),
             f"{measurement.memory_bytes / 2**30:.2f}",
         )
     return table

@@ -9,9 +9,12 @@ from rich.console import Console
 from rich.table import Table
 
 from calibrate.cli.arguments import parse_settings
+from calibrate.cli.exits import INTERRUPTED, FailedError, resumable, simulating
 from calibrate.cli.options import Seed, StudyFile, Trials, Workers
-from calibrate.cli.output import INTERRUPTED, FailedError, QuietOutput, print_line, resumable, simulating
-from calibrate.cli.tables.trials import format_ends, format_value, print_best, print_fit
+from calibrate.cli.output import QuietOutput
+from calibrate.cli.tables.listing import print_table
+from calibrate.cli.tables.trials import format_ends, format_value, print_fit, print_trial
+from calibrate.tasks.lines import print_line
 from calibrate.tasks.selftest import Recovered, SelfTest, as_json
 from calibrate.tasks.selftest import selftest as test_study
 
@@ -54,14 +57,14 @@ def selftest(
 
 
 def _print(console: Console, test: SelfTest) -> None:
-    print_best(console, test.best)
+    print_trial(console, test.best)
     table = Table(title="Parameters", title_justify="left", title_style="bold")
     table.add_column("parameter")
     for name in ("known", "found", "error (of range)", "Δloss ≤ 1", "loosest direction"):
         table.add_column(name, justify="right")
     for parameter in test.parameters:
         table.add_row(*_make_row(test, parameter))
-    console.print(table)
+    print_table(console, table)
     if test.looseness is not None:
         print_fit(console, test.looseness)
     print_line(console, f"Results: study {test.name} in {test.storage}")

@@ -12,8 +12,9 @@ from calibrate.calibration import single_simulation
 from calibrate.calibration.single_simulation import Simulated
 from calibrate.calibration.trials.summary import lower_bounds
 from calibrate.cli.arguments import with_simulator
+from calibrate.cli.exits import simulating
 from calibrate.cli.options import OneNetwork, StudyFile
-from calibrate.cli.output import QuietOutput, simulating
+from calibrate.cli.output import QuietOutput
 from calibrate.cli.tables.statistics import print_simulated
 from calibrate.cli.tables.trials import format_assignments
 from calibrate.study import Study

@@ -14,16 +14,17 @@ from rich.text import Text
 
 from calibrate.calibration.trials.averages import format_statistic
 from calibrate.calibration.trials.summary import finite
-from calibrate.cli.output import QuietOutput, print_line
+from calibrate.cli.output import QuietOutput
 from calibrate.cli.tables.trials import print_notes
 from calibrate.cli.written_targets import format_objectives
 from calibrate.errors import CalibrateError
 from calibrate.objective import find_statistic
 from calibrate.objective.resampling import REPEATS, Measured, measure_recording
-from calibrate.objective.rounding import rounded
+from calibrate.objective.rounding import counted, rounded
 from calibrate.observation.pieces import Piece, in_words
 from calibrate.observation.recording import Recording, division, read_recording
 from calibrate.study.file.sections import SimulationSection
+from calibrate.tasks.lines import print_line
 
 DURATION_MS = float(SimulationSection.model_fields["duration_ms"].default)
 
@@ -163,7 +164,7 @@ def _print(
     console: Console, path: Path, recording: Recording, pieces: Sequence[Piece], rows: Sequence[Measured]
 ) -> None:
     start_s, stop_s = recording.start_ms / 1000, recording.stop_ms / 1000
-    heading = f"{path}: {recording.units} units, {recording.duration_ms / 1000:g} s"
+    heading = f"{path}: {counted(recording.units, 'unit')}, {recording.duration_ms / 1000:g} s"
     print_line(console, f"{heading} (from {start_s:.10g} to {stop_s:.10g} s)")
     held = sum(piece.n_units * piece.duration_ms for piece in pieces) / recording.observed_ms
     if len(pieces) > 1 or held < 0.999:

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from calibrate.calibration.validation.verdict import as_json
+from calibrate.cli.exits import INTERRUPTED, FailedError, resumable, simulating
 from calibrate.cli.options import StudyFile, Workers
-from calibrate.cli.output import INTERRUPTED, FailedError, QuietOutput, resumable, simulating
-from calibrate.cli.tables.verdicts import print_verdict
+from calibrate.cli.output import QuietOutput
+from calibrate.cli.tables.verdicts import print_conclusion, print_verdict
 from calibrate.errors import CalibrateError
 from calibrate.tasks.run import Validation
 from calibrate.tasks.run import validate as validate_study
@@ -68,6 +69,9 @@ def validate(
     else:
         for verdict in validation.verdicts:
             print_verdict(output.console, verdict)
+        output.print("")
+        for verdict in validation.verdicts:  # again, below tables that may be longer than the terminal
+            print_conclusion(output.console, verdict)
     if not validation.verdicts[0].good:
         raise FailedError(str(validation.verdicts[0]))
 

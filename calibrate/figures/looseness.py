@@ -53,6 +53,7 @@ def looseness_figure(results: Results) -> Figure:
         axes.text(1.01, row - 0.32, f"{domain.ends[1]:g}", ha="right", va="center", fontsize=7)
     axes.set_yticks(range(len(names)), names[::-1])
     axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.6, len(names) - 0.6)  # the labels of a single row would otherwise lie outside
     axes.set_xticks([])
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.tick_params(left=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,12 @@ from calibrate.observation import Observation, UpStates
 MOST_ROWS = 2000
 BIN_MS = 5.0
 SMOOTHING_MS = 25.0
+
+# Of the names of populations.
+FONT_PT = 9.0
+LINE_SPACING = 1.25
+WIDTH_OF_LETTER = 0.75  # of a bold capital, in font sizes
+POINTS_PER_INCH = 72
 
 
 @styled
@@ -181,15 +188,31 @@ def _colours(observation: Observation) -> list[str]:
 
 
 def _label_populations(axes: Any, observation: Observation, rows: list[slice]) -> None:
-    for colour, population, span in zip(
-        _colours(observation), observation.layout.populations, rows, strict=True
-    ):
-        middle = (span.start + span.stop - 1) / 2
+    names = observation.layout.populations
+    n_rows = rows[-1].stop
+    inches = axes.figure.get_figheight() * axes.get_position().height
+    line = n_rows * FONT_PT * LINE_SPACING / POINTS_PER_INCH / inches  # its height, in rows
+    scale = min(1.0, n_rows / (line * len(names)))  # so that all labels fit one above the other
+    middles = [(span.start + span.stop - 1) / 2 for span in rows]
+    places = _spread(middles, line * scale, low=-0.5, high=n_rows - 0.5)
+    for colour, population, place in zip(_colours(observation), names, places, strict=True):
         axes.text(
-            -0.01, middle, population, color=colour, fontweight="bold", ha="right", va="center",
-            transform=axes.get_yaxis_transform(),
+            -0.01, place, population, color=colour, fontweight="bold", ha="right", va="center",
+            fontsize=FONT_PT * scale, transform=axes.get_yaxis_transform(),
         )  # fmt: skip
     for span in rows[1:]:
         axes.axhline(span.start - 0.5, color="0.3", linewidth=0.8)
     axes.set_yticks([])
-    axes.yaxis.labelpad = 18
+    axes.yaxis.labelpad = FONT_PT * scale * WIDTH_OF_LETTER * max(map(len, names)) + 11
+
+
+def _spread(places: Sequence[float], gap: float, *, low: float, high: float) -> list[float]:
+    """Move labels at ascending places apart, to a distance of `gap`, between `low` and `high`."""
+    spread: list[float] = []
+    for place in places:
+        spread.append(max(place, spread[-1] + gap if spread else low + gap / 2))
+    highest = high - gap / 2
+    for k in range(len(spread) - 1, -1, -1):
+        spread[k] = min(spread[k], highest)
+        highest = spread[k] - gap
+    return spread

@@ -1,4 +1,4 @@
-"""Numbers for a reader: rounded to some digits, without an exponent."""
+"""Numbers for a reader: rounded to some digits, without an exponent, and with what they count."""
 
 from __future__ import annotations
 
@@ -10,3 +10,12 @@ def rounded(value: float, digits: int) -> str:
     ('130', '0.045')
     """
     return f"{float(f'{value:.{digits}g}'):g}"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "unit"), counted(1200, "unit")
+    ('1 unit', '1,200 units')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

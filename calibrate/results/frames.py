@@ -9,16 +9,17 @@ from optuna.trial import FrozenTrial, TrialState
 
 from calibrate.calibration.search.optuna_trials import UUID, is_feasible, loss_of
 from calibrate.calibration.trials.simulation import Simulation
+from calibrate.calibration.trials.summary import TrialSummary
 
 
 def frame_of_trials(
     trials: Sequence[FrozenTrial],
-    statistics: Mapping[int, Mapping[str, float | None]],
+    described: Mapping[int, TrialSummary],
     parameters: Iterable[str],
 ) -> pd.DataFrame:
     """A row per trial, by number.
 
-    statistics  values by name, by the number of the trial; failed trials have none
+    described   summaries by the number of the trial; failed trials have none
     parameters  the free ones
     """
     rows = []
@@ -32,10 +33,12 @@ def frame_of_trials(
             "graphs": trial.user_attrs.get("graphs"),
             **trial.params,
         }
-        for name, value in statistics.get(trial.number, {}).items():
-            row[f"{name}_reached" if name in row else name] = float("nan") if value is None else value
-        rows.append(row)
-    columns = ["number", "state", "loss", "feasible", "graphs", *parameters]
+        summary = described.get(trial.number)
+        if summary is not None:
+            for name, value in summary.statistics.items():
+                row[f"{name}_reached" if name in row else name] = float("nan") if value is None else value
+        rows.append(row | {"lower_bounds": " ".join(summary.lower_bounds) if summary else ""})
+    columns = ["number", "state", "loss", "feasible", "graphs", *parameters, "lower_bounds"]
     frame = pd.DataFrame(rows, columns=None if rows else columns)
     return frame.astype({"graphs": "Int64"}).set_index("number")  # failed trials have none
 

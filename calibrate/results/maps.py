@@ -60,7 +60,8 @@ def parameter_map(results: Results, x: str, y: str, statistic: str) -> Map:
     for name in (x, y):
         if not isinstance(space.get(name), Range):
             ranges = [free for free, domain in space.items() if isinstance(domain, Range)]
-            listed, hint = ", ".join(ranges) or "none", did_you_mean(name, ranges)
+            known = any(parameter.name == name for parameter in results.study.model.parameters)
+            listed, hint = ", ".join(ranges) or "none", "" if known else did_you_mean(name, ranges)
             raise StudyError(f"{name} has no range in this study{hint}; parameters with ranges: {listed}")
     if x == y:
         raise StudyError(f"a map needs two different parameters, not {x} twice")

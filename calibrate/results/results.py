@@ -198,16 +198,17 @@ class Results:
         """A row per trial, by number: state, loss, whether feasible, graphs, parameters, statistics.
 
         Free parameters are columns under their names, and so are statistics (means over graphs, NaN if
-        undefined); if a statistic has the name of a parameter, its column ends in "_reached".
+        undefined); if a statistic has the name of a parameter, its column ends in "_reached". The last
+        column, "lower_bounds", names the statistics of which the value is a lower bound, separated by spaces.
         """
         from calibrate.results.frames import frame_of_trials
 
-        statistics = {
-            trial.number: self._describe(trial).statistics
+        described = {
+            trial.number: self._describe(trial)
             for trial in self._trials
             if trial.state == TrialState.COMPLETE and str(trial.user_attrs[UUID]) in self._by_uuid
         }
-        return frame_of_trials(self._trials, statistics, self.study.space)
+        return frame_of_trials(self._trials, described, self.study.space)
 
     @cached_property
     def simulations(self) -> pd.DataFrame:

@@ -10,10 +10,9 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import Pipe
 from pathlib import Path
 
@@ -22,6 +21,7 @@ import cloudpickle
 from calibrate import plugins
 from calibrate.errors import ModelError, one_line
 from calibrate.simulation.jobs import Job, Outcome, Setup, Timing
+from calibrate.simulation.running_time import paused_s, running_s
 from calibrate.simulation.worker import FOR_THE_COORDINATOR
 from calibrate.simulators.device_turn import Phase
 from calibrate.simulators.genn import cuda
@@ -72,6 +72,8 @@ class Slot:
         turns: Path | None = None,
     ) -> None:
         self._setup, self.log, self._core, self._turns = pack(setup), log, core, turns
+        # For functions that were pickled by value and import a file beside theirs when they are called.
+        self._path = [*sys.path, *([] if setup.folder is None else [str(setup.folder)])]
         folder = log.with_suffix("")
         folder.mkdir(exist_ok=True)
         # The process is killed in the end, so its temporary files go to a folder that the pool can remove.
@@ -82,7 +84,7 @@ class Slot:
         # Not by multiprocessing, which would run the user's script again in every process.
         self.connection, theirs = Pipe()
         code = (
-            f"import sys; sys.path[:] = {sys.path!r}; "
+            f"import sys; sys.path[:] = {self._path!r}; "
             "from calibrate.simulation.worker import serve; "
             f"serve({theirs.fileno()}, {os.getpid()}, {self._core}, {self._turns and str(self._turns)!r})"
         )
@@ -109,7 +111,7 @@ class Slot:
         self.batch: Sequence[Job] = batch
         self.phase: Phase | None = None
         self._printed = self.log.stat().st_size
-        self._began = time.monotonic()
+        self._began, self._paused_s = running_s(), paused_s()
         self._waits_since: float | None = None
         try:
             self.connection.send((batch, timing))
@@ -127,17 +129,23 @@ class Slot:
         except (EOFError, OSError):
             raise DiedError from None
         if not isinstance(message, str):
-            return message
-        self.phase, now = message, time.monotonic()
+            return self._without_pauses(message)
+        self.phase, now = message, running_s()
         if self._waits_since is not None:
             self._began += now - self._waits_since
         self._waits_since = now if message == "waiting" else None
         return None
 
+    def _without_pauses(self, outcomes: list[Outcome]) -> list[Outcome]:
+        """Its process, which was paused together with this one, counted the pauses of a simulation."""
+        if not (paused := paused_s() - self._paused_s):
+            return outcomes
+        return [replace(outcome, wall_s=max(outcome.wall_s - paused, 0.0)) for outcome in outcomes]
+
     @property
     def busy_s(self) -> float:
-        """How long it has worked on its batch, without the time it waited for turns."""
-        return (time.monotonic() if self._waits_since is None else self._waits_since) - self._began
+        """How long it has worked on its batch, without pauses and the time it waited for turns."""
+        return (running_s() if self._waits_since is None else self._waits_since) - self._began
 
     def last_words(self) -> str:
         """The last error that its process has printed since it got its batch; empty if there is none."""

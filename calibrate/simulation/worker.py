@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from calibrate import simulators
-from calibrate.errors import reason_of
+from calibrate.errors import CalibrateError, one_line, reason_of
 from calibrate.network import Network, RateStimulus, Stimulus, find_model, wiring
 from calibrate.neurons import register
 from calibrate.observation import Observation, Presentation, SimulationFailure
@@ -97,11 +97,16 @@ class Worker:
                         population, values, wiring_seed=self._setup.wiring_seed, realisation=job.realisation
                     )
             except Exception as error:  # whatever a user's model raises fails only its own job
-                (outcome,) = failures([job], reason_of(error))
+                reason = str(error) if isinstance(error, CalibrateError) else self._blame_model(error)
+                (outcome,) = failures([job], reason)
                 refused.append(replace(outcome, backend=self._simulator.describe()))
             else:
                 batches.setdefault(network, []).append(_Entry(job, Member(values=values, seed=job.seed)))
         return batches, refused
+
+    def _blame_model(self, error: Exception) -> str:
+        model = self._setup.model
+        return f"model {model if isinstance(model, str) else model.name} raised {one_line(error)}"
 
     def _simulate(
         self,

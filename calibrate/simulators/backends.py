@@ -15,7 +15,7 @@ class Backend:
     """A simulator that a study can name.
 
     title          its usual name
-    in_methods     its name in the methods section of a paper
+    in_methods     how networks were simulated, for the methods section of a paper
     make           creates it from the time step (ms) and the precision
     package        Python package that must be installed; None: no package
     remedy         what to do if the package is missing
@@ -77,7 +77,7 @@ def _poisson(dt_ms: float, _: Precision) -> Simulator:
 BACKENDS: Mapping[str, Backend] = {
     "genn": Backend(
         title="GeNN",
-        in_methods="GeNN",
+        in_methods="in GeNN",
         make=_genn,
         package="pygenn",
         remedy="PyGeNN is not installed: see the section Installation of GeNN's documentation, "
@@ -89,7 +89,7 @@ BACKENDS: Mapping[str, Backend] = {
     ),
     "nest": Backend(
         title="NEST",
-        in_methods="NEST",
+        in_methods="in NEST",
         make=_nest,
         package="nest",
         remedy="NEST is not installed: `pip install nest-simulator`",
@@ -98,7 +98,7 @@ BACKENDS: Mapping[str, Backend] = {
     ),
     "poisson": Backend(
         title="Poisson",
-        in_methods="independent Poisson neurons",
+        in_methods="as independent Poisson neurons",
         make=_poisson,
         automatic=False,
         batches="always",

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, select
 
 from calibrate.errors import CalibrateError, ObjectiveError, StoreError, did_you_mean
 from calibrate.objective.panel import measure
+from calibrate.objective.rounding import counted
 from calibrate.store import archive, urls
 from calibrate.store.rows import statistics_json
 from calibrate.store.schema import SIMULATION
@@ -20,12 +21,12 @@ from calibrate.study import Grid, Study, differences
 from calibrate.study.expressions import Expression
 from calibrate.study.file.sections import ReplicatesSection
 from calibrate.study.graph_numbers import Graphs
-from calibrate.study.identity import order_of
+from calibrate.study.identity import code_of_simulations, order_of
 from calibrate.study.rules.parameters import with_derived
 
 # Two studies may differ in their search, but not in what they simulate: these tables must agree, apart from
 # the keys in `_MAY_DIFFER`.
-_SAME = ("model", "simulation", "stimuli", "files")
+_SAME = ("model", "simulation", "stimuli", "loop", "files")
 _MAY_DIFFER = ("backend", "precision", "seed")
 
 
@@ -43,7 +44,7 @@ class Adopted:
 
     def describe(self, name: str) -> str:
         """One line about what was imported from study `name`."""
-        parts = [f"{self.taken} trials imported from study '{name}'"]
+        parts = [f"{counted(self.taken, 'trial')} imported from study '{name}'"]
         if self.outside:
             parts.append(f"{self.outside} lie outside the ranges or differ in fixed parameters")
         if self.without_observation:
@@ -79,9 +80,9 @@ def origin_of(study: Study, name: str, studies: Sequence[Row[Any]], database: st
         for content in (others[name].content, study.content)
     )
     # Files that define statistics may differ, because statistics are recomputed.
-    model_file = study.file.model.name.rpartition(":")[0]
+    code = code_of_simulations(study.file, study.folder)
     for content in (old, new):
-        content["files"] = {file: digest for file, digest in content["files"].items() if file == model_file}
+        content["files"] = {name: digest for name, digest in content["files"].items() if name in code}
     if changes := differences(old, new):
         raise StoreError(
             f"the trials of study '{name}' were simulated with different settings: {'; '.join(changes)}"

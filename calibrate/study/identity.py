@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from calibrate.plugins import imported_beside
 from calibrate.study.file.sections import StudyFile
 from calibrate.study.file.targets import RECORDING, ObjectiveSection
 from calibrate.study.python_objects import digest
@@ -30,15 +31,25 @@ def digests_of_files(
         *(section.statistic for section in file.constraints),
     ]
     return {
-        **{name: _code_digest(folder / name) for name in _files(references)},
+        **{name: _code_digest(folder / name) for name in _files(references, folder)},
         **{name: digest(value) for name, value in own.items()},
         **{name: _data_digest(folder / name, stored.get(name)) for name in data_files(file)},
     }
 
 
-def _files(references: list[str]) -> list[str]:
-    found = (reference.rpartition(":")[0] for reference in references)
-    return sorted({name for name in found if name.endswith(".py")})
+def _files(references: list[str], folder: Path) -> list[str]:
+    named = {reference.rpartition(":")[0] for reference in references}
+    files = {name for name in named if name.endswith(".py")}
+    imported = {
+        str(Path(name).with_name(path.name)) for name in files for path in imported_beside(folder / name)
+    }
+    return sorted(files | imported)
+
+
+def code_of_simulations(file: StudyFile, folder: Path) -> set[str]:
+    """Names under which the code that simulations depend on is listed, unlike that of statistics."""
+    references = [file.model.name, *([file.loop.environment] if file.loop else [])]
+    return {*references, *_files(references, folder)}
 
 
 def without_defaults(section: ObjectiveSection) -> dict[str, Any]:
@@ -85,6 +96,9 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         if before.get(place) == after.get(place):
             continue
         table, *keys = place
+        if table == "files" and place not in before:
+            # Another change says why, or an older version did not list the files that others import.
+            continue
         where = f"[{table}] {'.'.join(keys)}"
         if table == "files":
             what = "code of " if keys[0].endswith(".py") or keys[0].startswith("python:") else "file "

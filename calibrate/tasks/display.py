@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
 import time
 from collections.abc import Mapping
 from typing import Any, Protocol, Self
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -17,7 +18,10 @@ from calibrate.calibration.progress import Progress
 from calibrate.calibration.trials.averages import format_statistic
 from calibrate.calibration.trials.summary import TargetResult, TrialSummary
 from calibrate.calibration.validation.progress import Replicated
+from calibrate.objective.rounding import counted, rounded
+from calibrate.simulation.running_time import running_s
 from calibrate.study.graph_numbers import Purpose
+from calibrate.tasks.lines import print_line
 
 _DOING: Mapping[Purpose | None, str] = {
     Purpose.SCREENING: "screening",
@@ -26,6 +30,8 @@ _DOING: Mapping[Purpose | None, str] = {
     Purpose.FRESH: "simulating the best trial on fresh graphs, simulations left:",
     None: "waiting for other runs of this study, trials left:",
 }
+
+_STOPPING = "Stopping when this batch is finished and saved; Ctrl-C again stops at once."
 
 # The shortest time between two plain lines (except before the last one) or two drawings in a notebook.
 PLAIN_INTERVAL_S = 5.0
@@ -36,11 +42,16 @@ GAUGE_REACH = 4
 
 
 class Display(Protocol):
-    """Shows a run or a validation: a context manager, called with each `Progress` after `start`."""
+    """Shows a run or a validation: a context manager, called with each `Progress` after `start`.
+
+    `stopping` says that the run ends after this batch. A signal handler calls it.
+    """
 
     def start(self, name: str) -> None: ...
 
     def say(self, line: str) -> None: ...
+
+    def stopping(self) -> None: ...
 
     def __call__(self, progress: Progress) -> None: ...
 
@@ -62,7 +73,7 @@ def display(console: Console | None = None, *, quiet: bool = False) -> Display:
 
 
 class Nothing:
-    """Shows nothing."""
+    """Shows nothing, except that Ctrl-C was received."""
 
     _name = ""
 
@@ -71,6 +82,10 @@ class Nothing:
 
     def say(self, line: str) -> None:
         pass
+
+    def stopping(self) -> None:
+        # Written to the descriptor, since the signal can arrive while something else is being printed.
+        os.write(2, f"\n{_STOPPING}\n".encode())
 
     def __call__(self, progress: Progress) -> None:
         pass
@@ -94,7 +109,7 @@ class Plain(Nothing):
         self._last = self._waiting = ""
 
     def say(self, line: str) -> None:
-        self._console.print(line, soft_wrap=True, markup=False, highlight=False)
+        print_line(self._console, line)
 
     def __call__(self, progress: Progress) -> None:
         if progress.batch:
@@ -126,28 +141,37 @@ class Terminal(Nothing):
     def __init__(self, console: Console) -> None:
         self._console = console
         self._progress: Progress | Replicated | None = None
-        self._received = time.monotonic()
+        self._received = running_s()
+        self._stopping = False
         self._live = Live(console=console, get_renderable=self._render, refresh_per_second=4, transient=True)
 
     def start(self, name: str) -> None:
         super().start(name)
         self._live.start()
 
+    def stopping(self) -> None:
+        if self._live.is_started:
+            self._stopping = True  # what is written elsewhere would be drawn over
+        else:
+            super().stopping()
+
     def say(self, line: str) -> None:
-        self._console.print(line, soft_wrap=True, markup=False, highlight=False)
+        print_line(self._console, line)
 
     def __call__(self, progress: Progress) -> None:
-        self._progress, self._received = progress, time.monotonic()
+        self._progress, self._received = progress, running_s()
 
     def replicated(self, progress: Replicated) -> None:
-        self._progress, self._received = progress, time.monotonic()
+        self._progress, self._received = progress, running_s()
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
     def _render(self) -> RenderableType:
-        since_s = time.monotonic() - self._received
-        return drawn(self._name, self._progress, since_s=since_s, width=self._console.width)
+        since_s, width = running_s() - self._received, self._console.width
+        shown = drawn(self._name, self._progress, since_s=since_s, width=width)
+        # First, because the lower lines of a drawing that is higher than the terminal are not shown.
+        return Group(Text(_STOPPING, "bold yellow"), shown) if self._stopping else shown
 
 
 class Notebook(Nothing):
@@ -298,9 +322,11 @@ def of_replicates(progress: Replicated) -> str:
 def _count_trials(progress: Progress) -> str:
     done, total = progress.done, progress.total
     if total is None:
-        return f"{done} trials"
+        return counted(done, "trial")
     # A smaller budget than at first does not undo trials.
-    return f"{done}/{total} trials" if done <= total else f"{done} trials (the budget is {total})"
+    if done > total:
+        return f"{counted(done, 'trial')} (the budget is {total:,})"
+    return f"{done:,}/{counted(total, 'trial')}"
 
 
 def _format_pace(progress: Progress) -> str:
@@ -308,7 +334,7 @@ def _format_pace(progress: Progress) -> str:
     if not progress.added or simulating_s <= 0:
         return ""
     rate = progress.added / simulating_s
-    text = f"{60 * rate:.3g}/min"
+    text = f"{rounded(60 * rate, 3)}/min"
     if progress.total is not None and progress.done < progress.total:
         text += f", {duration((progress.total - progress.done) / rate)} left"
     return text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import threading
 from collections.abc import Callable
@@ -12,16 +11,21 @@ from typing import Self
 
 
 class Interrupt:
-    """Ctrl-C (or SIGTERM from a batch system) asks a run to stop; a second one stops it immediately."""
+    """Ctrl-C (or SIGTERM from a batch system) asks a run to stop; a second one stops it immediately.
 
-    def __init__(self) -> None:
-        self._asked = False
+    acknowledge  called by the signal handler, while anything else may be printing
+    """
+
+    def __init__(self, acknowledge: Callable[[], None]) -> None:
+        self._asked, self._acknowledge = False, acknowledge
 
     @classmethod
-    def unless(cls, asked: Callable[[], bool] | None) -> AbstractContextManager[Callable[[], bool]]:
+    def unless(
+        cls, asked: Callable[[], bool] | None, acknowledge: Callable[[], None]
+    ) -> AbstractContextManager[Callable[[], bool]]:
         """Return `asked`; if it is None, a new Interrupt in the main thread, which alone receives signals."""
         if asked is None and threading.current_thread() is threading.main_thread():
-            return cls()
+            return cls(acknowledge)
         return contextlib.nullcontext(asked or (lambda: False))
 
     def __call__(self) -> bool:
@@ -41,6 +45,4 @@ class Interrupt:
         if self._asked:
             raise KeyboardInterrupt
         self._asked = True
-        # Write to the descriptor: the signal can arrive while something else is being printed.
-        message = "Stopping when this batch is finished and saved; press Ctrl-C again to stop at once."
-        os.write(2, f"\n{message}\n".encode())
+        self._acknowledge()

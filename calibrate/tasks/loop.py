@@ -118,7 +118,7 @@ def run_loop(
     slots_for(simulation.backend, network)  # raises if it does not fit into memory
     intervals = steps(simulation.duration_ms, loop.interval_ms, "the measurement")
     member = Member(values=values, seed=candidate_seed(ready.simulation_seed, index, graph))
-    with Interrupt.unless(interrupted) as stop:
+    with Interrupt.unless(interrupted, lambda: None) as stop:
         began = time.perf_counter()
         with _capture_output():
             simulator = simulators.create(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,6 +16,7 @@ from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import StoreError, StudyError
 from calibrate.objective import Estimate
 from calibrate.observation import Observation
+from calibrate.simulation.running_time import running_s
 from calibrate.store import Store, check_origins, find, on_latest_backend, resolve_name, storage_url
 from calibrate.study import Study
 from calibrate.study.viability import viability_of
@@ -84,14 +84,14 @@ def run_study(
     trial ...: loss ... 2 of 2 targets met
     ...
     """
-    started = time.monotonic()
+    started = running_s()
     if not study.space:
         remedy = "give one a range: NAME = {low = ..., high = ...}"
         raise StudyError(f"{study.path}: no parameter is free; {remedy}")
     if adopt and not new:
         raise StudyError("--import (adopt) requires --new: trials are imported into a new study")
     view = progress if not isinstance(progress, bool) else display(quiet=not progress)
-    with Interrupt.unless(interrupted) as stop, quieten_optuna(), view:
+    with Interrupt.unless(interrupted, view.stopping) as stop, quieten_optuna(), view:
         url = storage_url(study, storage)
         place = resolve_name(study.on(simulators.choose(study.simulation.backend)), url, new=new)
         ready = place.study
@@ -265,12 +265,17 @@ def validate(
     >>> from calibrate import read_study, validate
     >>> (verdict,) = validate(read_study("study.toml"), [0], progress=False).verdicts
     >>> print(verdict)
-    trial 0: targets ... on fresh seeds...
+    trial 0: targets ... on ... fresh graphs...
     """
     url = storage_url(study, storage)
     view = progress if not isinstance(progress, bool) else display(quiet=not progress)
     ready = find(study, url)
-    with Interrupt.unless(interrupted) as stop, quieten_optuna(), view, Store(ready, url) as store:
+    with (
+        Interrupt.unless(interrupted, view.stopping) as stop,
+        quieten_optuna(),
+        view,
+        Store(ready, url) as store,
+    ):
         selected = choose_trials(ready, store.trials(), trials)
         view.start(ready.name)
         verdicts = validate_trials(

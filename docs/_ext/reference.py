@@ -22,7 +22,7 @@ from docstrings import code, docstring, named, prose, table
 
 import calibrate
 from calibrate import plugins
-from calibrate.cli.commands import app as command_line
+from calibrate.cli.commands import program
 from calibrate.network import Model, Parameter, find_model
 from calibrate.neurons import BUILT_IN
 from calibrate.neurons.plasticity import RULES
@@ -207,7 +207,7 @@ def _doc(value: Any) -> str:
 
 
 def commands() -> Iterator[str]:
-    group: Any = typer.main.get_command(command_line)
+    group: Any = typer.main.get_command(program())
     for name, command in group.commands.items():
         shown = [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]
         words = ["calibrate", name]

@@ -316,9 +316,9 @@ def test_processes_that_die_fail_their_candidates_only(tmp_path):
 def test_a_plug_in_that_raises_fails_its_candidates_only(tmp_path):
     ran(small_study(tmp_path, WRONG))
     for trial in trials(tmp_path):
-        assert (trial.user_attrs.get("reason") == "RuntimeError: the plug-in is broken") == (
-            trial.params["I_E"] > 2
-        )
+        assert (
+            trial.user_attrs.get("reason") == "model tiny.py:tiny raised RuntimeError: the plug-in is broken"
+        ) == (trial.params["I_E"] > 2)
 
 
 def test_simulations_that_no_trial_tells_of_are_told_by_the_next_run(tmp_path):
@@ -404,7 +404,10 @@ def test_one_network_is_simulated_with_the_parameters_asked_for(tmp_path):
 
 
 def test_a_simulation_that_fails_says_why(tmp_path):
-    with pytest.raises(SimulatorError, match="the simulation failed: RuntimeError: the plug-in is broken"):
+    with pytest.raises(
+        SimulatorError,
+        match=r"failed: model tiny\.py:tiny raised RuntimeError: the plug-in is broken",
+    ):
         simulate(small_study(tmp_path, WRONG), {"I_E": 3.0})
 
 

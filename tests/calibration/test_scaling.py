@@ -327,7 +327,12 @@ def test_a_simulation_that_fails_is_left_out_with_its_reason(study, tmp_path):
     found = scale(read_study(study), [600], backends=["poisson"])
     assert found.measurements == ()
     assert found.omitted == (
-        Omitted(backend="poisson", batch_size=1, neurons=600, reason="RuntimeError: it broke"),
+        Omitted(
+            backend="poisson",
+            batch_size=1,
+            neurons=600,
+            reason="model sized.py:sized raised RuntimeError: it broke",
+        ),
     )
 
 

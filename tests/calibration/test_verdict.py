@@ -115,7 +115,7 @@ def test_two_that_agree_are_confirmed(study):
     a = side(12, rate_E=5 + graphs + noise(12, 0.2, 2))
     found = verdict(study, a, side(12, rate_E=5.1 + graphs))
     assert (found.verdict, found.good, found.reasons) == ("confirmed", True, ())
-    assert str(found) == "trial 7: confirmed"
+    assert str(found) == "trial 7: confirmed on 12 fresh graphs"
     rate = row(found, "rate_E")
     assert (rate.decision, rate.met, rate.claimed, rate.margin) == ("equivalent", True, True, 1.0)
     assert rate.difference == pytest.approx(-0.1)
@@ -185,7 +185,9 @@ def test_a_target_that_the_trial_met_must_be_met_in_the_reference(study):
     found = verdict(study, a, b)
     assert (found.verdict, found.reasons) == ("not_confirmed", ("rate_E is 6.5 Hz, target 5 ± 1",))
     # One that it missed itself is no claim to confirm.
-    assert verdict(study, a, b, missed=["rate_E"]).verdict == "confirmed"
+    unclaimed = verdict(study, a, b, missed=["rate_E"])
+    assert (unclaimed.verdict, unclaimed.good) == ("confirmed", True)
+    assert str(unclaimed) == "trial 7: the simulators agree, but rate_E misses its target on 12 fresh graphs"
 
 
 def test_a_constraint_that_is_broken_is_not_confirmed(study):
@@ -198,7 +200,7 @@ def test_a_constraint_that_is_broken_is_not_confirmed(study):
 def test_one_simulator_says_only_whether_the_targets_are_met(study):
     found = verdict(study, side(6, rate_E=5.9 + noise(6, 0.5, 1)), None)
     assert (found.verdict, found.good, found.power) == ("targets_met", True, None)
-    assert str(found) == "trial 7: targets met on fresh seeds"
+    assert str(found) == f"trial 7: targets met on {found.replicates} fresh graphs"
     assert row(found, "rate_E").other is row(found, "rate_E").decision is None
     missed = verdict(study, side(6, rate_I=[12.0] * 6), None, missed=["rate_I"])
     assert (missed.verdict, missed.good) == ("targets_not_met", False)

@@ -13,9 +13,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import typer
 
 from calibrate import simulators
-from calibrate.cli.commands import app, execute
+from calibrate.cli.commands import COMMANDS, execute, program
 from tests.helpers.studies import RATE_E, RATE_I, edited, write_study, write_text
 from tests.helpers.waiting import PATIENCE_S, wait_until
 
@@ -267,6 +268,9 @@ def test_show_prints_what_was_found_as_json_and_for_people(study, capsys):
     other = (ran["best"]["number"] + 1) % 8
     assert execute(["show", study, "--trial", str(other), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["trial"]["number"] == other
+    assert "\nBest parameters: I_E = " in out
+    assert execute(["show", study, "--trial", str(other)]) == 0
+    assert "\nParameters: I_E = " in capsys.readouterr().out
 
 
 def test_show_works_while_a_run_goes_on_and_changes_nothing(tmp_path):
@@ -349,6 +353,29 @@ def test_check_lists_the_code_of_a_study_before_it_runs_any(study, tmp_path, cap
     assert "runs code" not in capfd.readouterr().err
 
 
+def test_own_files_import_those_beside_them_in_every_process_and_these_are_part_of_the_study(tmp_path, capfd):
+    peak = {"statistic": "statistics.py:late_peak", "target": 10.0, "tolerance": 5.0}
+    study = write_study(tmp_path, objectives=[peak], budget={"trials": 2}).name
+    model, statistics = tmp_path / "tiny.py", tmp_path / "statistics.py"
+    model.write_text(model.read_text().replace("import os,", "from sizes import MOST\nimport os,"))
+    statistics.write_text(
+        statistics.read_text()
+        + "\n@statistic(unit='Hz', needs=Needs(bin_ms=5.0))"
+        + "\ndef late_peak(observation, *, population='E'):"
+        + "\n    'Highest rate, as another file computes it.'"
+        + "\n    from peaks import highest\n    return highest(observation.group_counts(population, 5.0))\n"
+    )
+    (tmp_path / "sizes.py").write_text("MOST = 11\n")
+    (tmp_path / "peaks.py").write_text("def highest(counts):\n    return counts.max() / 0.2\n")
+    assert execute(["run", study, "--slots", "1", "--json", "--quiet"]) == 0
+    assert json.loads(capfd.readouterr().out.replace("models may print\n", ""))["trials"]["failed"] == 0
+    assert execute(["check", study, "--fast"]) == 0
+    said = capfd.readouterr().err
+    assert "runs code: tiny.py:tiny, statistics.py:late_peak, sizes.py, peaks.py" in said
+    (tmp_path / "peaks.py").write_text("def highest(counts):\n    return counts.max() / 0.1\n")
+    assert "the code of peaks.py was changed" in refused(capfd, "run", study, "--slots", "1")
+
+
 def test_sqlite_on_a_network_file_system_is_warned_of(study, tmp_path, capfd, monkeypatch):
     local = SimpleNamespace(mountpoint="/", fstype="ext4")
     mounts = [local, SimpleNamespace(mountpoint=str(tmp_path), fstype="nfs4")]
@@ -404,7 +431,7 @@ def test_ctrl_c_twice_stops_at_once_and_keeps_what_had_finished(tmp_path):
     assert json.loads(done.stdout)["trials"]["complete"] >= 2
 
 
-@pytest.mark.parametrize("command", sorted(name.name or "" for name in app.registered_commands))
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_is_printed_as_it_was_written(command, capfd, monkeypatch):
     """Rich takes brackets for markup and leaves them out."""
     monkeypatch.setenv("COLUMNS", "200")
@@ -413,6 +440,24 @@ def test_help_is_printed_as_it_was_written(command, capfd, monkeypatch):
     assert f"calibrate {command}" in out
     assert "[]" not in out
     assert "\\[" not in out
+
+
+def test_without_a_command_the_help_is_printed(capfd):
+    assert execute([]) == 0
+    bare = capfd.readouterr()
+    assert execute(["--help"]) == 0
+    assert capfd.readouterr() == bare
+    assert "error" not in bare.err
+    for command in COMMANDS:
+        assert f"│ {command} " in bare.out
+
+
+def test_the_help_of_a_command_is_also_its_line_in_the_help_of_all():
+    all_commands: Any = typer.main.get_command(program())
+    unloaded: Any = typer.main.get_command(program(()))
+    assert list(all_commands.commands) == list(COMMANDS)
+    for name in COMMANDS:
+        assert all_commands.commands[name].help == unloaded.commands[name].help
 
 
 def test_stats_help_names_the_tables_that_it_writes(capfd, monkeypatch):

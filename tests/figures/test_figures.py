@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from calibrate.figures import (
     verdict_figure,
 )
 from calibrate.figures.style import INK, svg
+from calibrate.results.looseness import Looseness
 from tests.helpers.studies import small_study
 
 
@@ -78,6 +80,16 @@ def test_looseness_draws_a_bar_inside_of_every_range(results):
     assert [label.get_text() for label in axes.get_yticklabels()] == ["I_I", "I_E"]
     for line in axes.lines:
         assert 0 <= min(line.get_xdata()) <= max(line.get_xdata()) <= 1
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_looseness_of_a_single_parameter_has_room(results):
+    one = Looseness(parameters={"I_E": (1.0, 2.0)}, loosest={}, trials=20, explained=0.9)
+    shown = SimpleNamespace(looseness=one, best=results.best, study=results.study)
+    figure = looseness_figure(shown)  # type: ignore[arg-type]
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    assert all(axes.get_ylim()[0] < text.get_position()[1] < axes.get_ylim()[1] for text in axes.texts)
 
 
 def test_distributions_are_of_neurons_with_the_target_of_their_mean(results):

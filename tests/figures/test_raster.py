@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -34,6 +35,18 @@ def test_clustered_networks_show_every_spike_over_the_rates_of_all_clusters():
     assert rates.get_xlim() == (0.0, 1.0)
     assert colourbar.get_ylabel() == "rate (Hz)"
     assert {text.get_text() for text in raster.texts} == {"E", "I"}
+
+
+def test_names_of_small_populations_do_not_overlap():
+    small = [(name, 2, 2) for name in ("APL", "MBON", "MBIN", "MBON_LN")]
+    figure = raster_figure(observation(("ORN", 21, 21), ("KC", 72, 1), *small))
+    figure.draw_without_rendering()
+    for axes in figure.axes[:2]:
+        assert [text.get_text() for text in axes.texts] == ["ORN", "KC", "APL", "MBON", "MBIN", "MBON_LN"]
+        boxes = [text.get_window_extent() for text in axes.texts]
+        assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+        label = axes.yaxis.label.get_window_extent()
+        assert not any(label.overlaps(box) for box in boxes)
 
 
 def test_the_rates_are_those_of_the_neurons():

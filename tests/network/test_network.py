@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -192,6 +194,56 @@ def test_a_file_that_was_edited_is_loaded_again_and_one_that_was_not_is_one_modu
     assert plugins.load("own.py:thing", plugins.MODELS, folder=tmp_path) is first
     (tmp_path / "own.py").write_text("thing = [2]")
     assert plugins.load("own.py:thing", plugins.MODELS, folder=tmp_path) == [2]
+
+
+def beside(folder: Path, **files: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, text in files.items():
+        (folder / f"{name}.py").write_text(text)
+    return folder
+
+
+def loaded(folder: Path) -> Any:
+    return plugins.load("own.py:thing", plugins.MODELS, folder=folder)
+
+
+def test_a_file_can_import_those_beside_it_also_when_its_functions_are_called(tmp_path):
+    text = "import first\nfrom second import *\nfrom .third import c\n"
+    late = "def thing():\n    import late\n    return first.a, b, c, late.d\n"
+    files = {"second": "b = 2", "third": "from first import a\nc = a + 2", "late": "d = 4"}
+    folder = beside(tmp_path, own=text + late, first="a = 1", **files)
+    assert loaded(folder)() == (1, 2, 3, 4)
+    names = ["first.py", "late.py", "second.py", "third.py"]
+    assert [path.name for path in plugins.imported_beside(folder / "own.py")] == names
+    assert str(folder) not in sys.path
+
+
+def test_what_is_imported_is_that_of_the_same_folder_as_it_is_now(tmp_path):
+    own = "from helper import value\nthing = [value]"
+    one = beside(tmp_path / "one", own=own, helper="value = 1")
+    two = beside(tmp_path / "two", own=own, helper="value = 2")
+    assert (loaded(one), loaded(two)) == ([1], [2])
+    assert loaded(one) is loaded(one)
+    beside(one, helper="value = 3")
+    assert loaded(one) == [3]
+
+
+def test_a_file_beside_does_not_hide_the_standard_library(tmp_path):
+    own = "from statistics import mean\nfrom calibrate import Model\nthing = mean([1, 3])"
+    assert loaded(beside(tmp_path, own=own, statistics="", calibrate="")) == 2
+
+
+def test_files_can_import_each_other_and_errors_name_the_file_that_is_wrong(tmp_path):
+    folder = beside(tmp_path, own="thing = 1\nimport other", other="import own\nassert own.thing == 1")
+    assert loaded(folder) == 1
+    beside(folder, own="import other\nthing = 1", other="import nothing_of_this_name")
+    with pytest.raises(
+        PluginError, match=r"^\S*/other\.py cannot be imported: ModuleNotFoundError: No module"
+    ):
+        loaded(folder)
+    beside(folder, other="(")
+    with pytest.raises(PluginError, match=r"^\S*/other\.py cannot be imported: SyntaxError"):
+        loaded(folder)
 
 
 PLASTIC = Plasticity("dopamine", "M")

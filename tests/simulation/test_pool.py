@@ -311,10 +311,23 @@ def test_a_simulation_that_takes_too_long_is_stopped(treacherous):
     assert isinstance(quick.result, Observation)
 
 
+def test_pauses_do_not_count_as_time_of_a_batch(monkeypatch):
+    """To start a process and to simulate takes longer than 10 ms, here all of it during a pause."""
+    pauses = iter([0.0, 3600.0])
+    monkeypatch.setattr("calibrate.simulation.slot.running_s", lambda: 0.0)
+    monkeypatch.setattr("calibrate.simulation.slot.paused_s", lambda: next(pauses))
+    with Pool(QUICK, SHORT, slots=1, timeout_s=0.01) as pool:
+        (outcome,) = pool.run(candidates(1))
+    assert isinstance(outcome.result, Observation)
+    assert outcome.wall_s == 0.0
+
+
 def test_an_error_in_a_plug_in_is_a_failure_with_its_reason(treacherous):
     with Pool(treacherous, SHORT, slots=1) as pool:
         broken, good = pool.run(candidates(15, 1))
-    assert broken.result == SimulationFailure("RuntimeError: the plug-in is broken")
+    assert broken.result == SimulationFailure(
+        "model plugin.py:model raised RuntimeError: the plug-in is broken"
+    )
     assert isinstance(good.result, Observation)
 
 

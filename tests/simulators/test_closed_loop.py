@@ -324,7 +324,7 @@ class TwoNetworks:
     def simulate(self, options: Sequence[dict[str, Any]], tmp_path: Path) -> list[Any]:
         network = self._study.network
         values = self._study.model.values(network, self._study.parameters({}))
-        world = "import sys; sys.path.insert(0, '.')\nfrom world import Recorder\n"
+        world = "from world import Recorder\n"
         world += f"made = iter({list(options)!r})\ndef each():\n    return Recorder(**next(made))\n"
         (tmp_path / "each.py").write_text(world)
         loop = Loop(environment="each.py:each", folder=tmp_path)
@@ -342,8 +342,8 @@ class TwoNetworks:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"fail_at": 7}, "the environment failed: RuntimeError: the robot fell over"),
-        ({"shape": 5}, r"the environment failed: .* shape \(5,\); population E has 2 clusters"),
+        ({"fail_at": 7}, r"environment \S+ failed: RuntimeError: the robot fell over"),
+        ({"shape": 5}, r"environment \S+ failed: .* shape \(5,\); population E has 2 clusters"),
         ({"current": "nan"}, "not finite"),
     ],
 )

@@ -209,6 +209,18 @@ def test_changes_that_matter_are_named(tmp_path, change, difference):
     assert difference in differences(before.content, after.content)
 
 
+def test_a_study_that_began_before_imported_files_were_listed_goes_on(tmp_path):
+    path = write_study(tmp_path)
+    (tmp_path / "tiny.py").write_text("import sizes\n" + (tmp_path / "tiny.py").read_text())
+    (tmp_path / "sizes.py").write_text("MOST = 11")
+    now = read_study(path).content
+    assert set(now["files"]) == {"tiny.py", "sizes.py"}
+    before = now | {"files": {"tiny.py": now["files"]["tiny.py"]}}
+    assert differences(before, now) == []
+    (tmp_path / "sizes.py").write_text("MOST = 12")
+    assert differences(now, read_study(path).content) == ["the code of sizes.py was changed"]
+
+
 def test_the_code_of_a_model_is_part_of_the_study_but_not_its_comments(tmp_path):
     before = small_study(tmp_path)
     code = (tmp_path / "tiny.py").read_text()

@@ -117,6 +117,28 @@ def test_what_shows_a_run_depends_on_where_it_runs():
     assert type(display(quiet=True)) is Nothing
 
 
+def test_a_terminal_says_that_it_stops_in_its_drawing_where_nothing_draws_over_it(capfd):
+    console = Console(file=io.StringIO(), force_terminal=True, width=80)
+    with display(console) as shown:
+        shown.start("quick")
+        shown(progress())
+        shown.stopping()
+        shown._live.refresh()  # type: ignore[attr-defined]
+        drawing = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "Stopping when this batch is finished and saved; Ctrl-C again stops at once." in drawing
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_elsewhere_and_before_a_terminal_draws_it_is_a_line_of_its_own(begun, capfd):
+    shown: Any = Plain(Console(file=io.StringIO())) if begun else Terminal(Console(file=io.StringIO()))
+    with shown:
+        if begun:
+            shown.start("quick")
+        shown.stopping()
+    assert capfd.readouterr().err.startswith("\nStopping when this batch is finished")
+
+
 def test_a_trial_prints_its_targets_and_parameters():
     assert str(progress().best).splitlines() == [
         "trial 7: loss 0.25 over 5 graphs, 1 of 2 targets met",

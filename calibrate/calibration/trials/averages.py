@@ -43,7 +43,7 @@ def format_statistic(value: float | None, *, lower_bound: bool = False, digits: 
     """A value for a reader: 4.2, ≥ 4000 for a lower bound, or undefined."""
     if value is None or math.isnan(value):
         return "undefined"
-    return f"{'≥ ' if lower_bound else ''}{value:.{digits}g}"
+    return f"{'≥ ' if lower_bound else ''}{rounded(value, digits)}"
 
 
 def average(estimates: Sequence[Estimate]) -> Summary:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -16,6 +15,7 @@ from calibrate.calibration.validation.progress import Replicated
 from calibrate.errors import SimulatorError
 from calibrate.objective import Estimate, find_statistic
 from calibrate.simulation.jobs import Outcome
+from calibrate.simulation.running_time import running_s
 from calibrate.simulators.backends import BACKENDS, described
 from calibrate.study import Study
 
@@ -76,11 +76,11 @@ class Side:
             for candidate in candidates
             for job in candidate.jobs(self.study, self.stage, [graph])
         ]
-        total, began = len(candidates) * len(graphs), time.monotonic()
+        total, began = len(candidates) * len(graphs), running_s()
         stored, new = total - len(remaining), 0
 
         def report() -> None:
-            elapsed_s = time.monotonic() - began
+            elapsed_s = running_s() - began
             progress(
                 Replicated(simulator=self.title, done=stored + new, new=new, total=total, elapsed_s=elapsed_s)
             )

@@ -136,11 +136,24 @@ class Verdict:
     @property
     def words(self) -> str:
         """The verdict for a reader."""
-        one_simulator = self.verdict in ("targets_met", "targets_not_met")
-        return self.verdict.replace("_", " ") + (" on fresh seeds" if one_simulator else "")
+        if self.verdict == "confirmed" and (missed := self.missed):
+            own = "misses its target" if len(missed) == 1 else "miss their targets"
+            return f"the simulators agree, but {', '.join(missed)} {own}"
+        return self.verdict.replace("_", " ")
+
+    @property
+    def missed(self) -> list[str]:
+        """Names of the statistics whose targets the reference misses, whether or not the trial met them."""
+        return [row.name for row in self.statistics if row.met is False]
+
+    @property
+    def graphs(self) -> str:
+        """The number of graphs for a reader."""
+        return "one fresh graph" if self.replicates == 1 else f"{self.replicates} fresh graphs"
 
     def __str__(self) -> str:
-        return f"trial {self.trial}: {self.words}" + (f": {'; '.join(self.reasons)}" if self.reasons else "")
+        head = f"trial {self.trial}: {self.words} on {self.graphs}"
+        return head + (f": {'; '.join(self.reasons)}" if self.reasons else "")
 
 
 _ADAPTER: TypeAdapter[Verdict] = TypeAdapter(Verdict)

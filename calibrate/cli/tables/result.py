@@ -8,11 +8,12 @@ from rich.console import Console
 
 from calibrate.calibration.result import Reason, Result
 from calibrate.calibration.trials.summary import TrialSummary
-from calibrate.cli.output import print_line
-from calibrate.cli.tables.trials import print_best, print_front, print_looseness
+from calibrate.cli.tables.trials import print_front, print_looseness, print_trial
+from calibrate.objective.rounding import counted
 from calibrate.results.results import Results
 from calibrate.study import Study
 from calibrate.tasks.display import duration
+from calibrate.tasks.lines import print_line
 
 _REASONS: Mapping[Reason, str] = {
     "trials": "the trial budget is used up",
@@ -26,14 +27,14 @@ _REASONS: Mapping[Reason, str] = {
 
 def print_result(console: Console, study: Study, result: Result) -> None:
     """Print the targets and the values reached, the best parameters, and the time spent."""
-    trials = f"{result.complete + result.failed} trials"
+    trials = counted(result.complete + result.failed, "trial")
     trials += f", {result.failed} of them failed" if result.failed else ""
     trials += f", {result.infeasible} violate a constraint" if result.infeasible else ""
     print_line(console, f"{study.name}: {trials}; stopped because {_REASONS[result.stopped]}")
     if result.last_failure is not None:
         print_line(console, f"Last failure: {result.last_failure}")
     if result.best is not None:
-        print_best(console, result.best)
+        print_trial(console, result.best)
     if result.front:
         print_front(console, study, result.front)
     times = result.times
@@ -57,14 +58,15 @@ def print_results(console: Console, results: Results, chosen: TrialSummary | Non
         "taken_over": "imported from another study",
     }
     details = ", ".join(f"{counts[state]} {words}" for state, words in states.items() if counts[state])
-    trials = f"{counts['complete'] + counts['failed']} trials" + (f" ({details})" if details else "")
+    trials = counted(counts["complete"] + counts["failed"], "trial") + (f" ({details})" if details else "")
     print_line(console, f"{results.study.name}: {trials}")
     for reason, count in results.failures.items():
         print_line(console, f"  {count} failed: {reason}")
     if chosen is None:
         print_line(console, "No completed trial satisfies all constraints.")
     else:
-        print_best(console, chosen)
+        best = results.best is not None and chosen.number == results.best.number
+        print_trial(console, chosen, heading="Best parameters" if best else "Parameters")
     if results.looseness is not None and chosen is not None and chosen is results.best:
         print_looseness(console, chosen, results.looseness)
     if results.front:
@@ -78,5 +80,5 @@ def _print_spent(console: Console, results: Results) -> None:
     if spent.begun and spent.last:
         first, last = (moment.astimezone().strftime("%Y-%m-%d %H:%M") for moment in (spent.begun, spent.last))
         when = first if first == last else f"{first} to {last}"
-        took = f"{spent.simulations} simulations took {duration(spent.simulated_s)}"
+        took = f"{counted(spent.simulations, 'simulation')} took {duration(spent.simulated_s)}"
         print_line(console, f"Time: {when}; {took}")

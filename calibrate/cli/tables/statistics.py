@@ -10,11 +10,12 @@ from rich.table import Table
 from calibrate.calibration.single_simulation import Simulated
 from calibrate.calibration.trials.averages import format_statistic
 from calibrate.calibration.trials.summary import finite, target_results
-from calibrate.cli.output import print_line
+from calibrate.cli.tables.listing import print_table
 from calibrate.cli.tables.trials import format_yes_or_no, print_notes
 from calibrate.objective import Estimate
 from calibrate.simulators.backends import described
 from calibrate.study import Study
+from calibrate.tasks.lines import print_line
 
 
 def print_simulated(console: Console, study: Study, simulated: Simulated) -> None:
@@ -41,7 +42,7 @@ def print_statistics(console: Console, study: Study, estimates: Mapping[str, Est
             table.add_row(*row, targets[name].aim, format_yes_or_no(targets[name].met))
         else:
             table.add_row(*row, "", "")
-    console.print(table)
+    print_table(console, table)
     print_notes(
         console,
         {name: targets[name].note if name in targets else one.note for name, one in estimates.items()},

@@ -9,12 +9,12 @@ from rich.console import Console
 
 from calibrate.calibration.resources.estimate import Cost
 from calibrate.calibration.resources.noise import Noise
-from calibrate.cli.output import print_line
-from calibrate.objective.rounding import rounded
+from calibrate.objective.rounding import counted, rounded
 from calibrate.observation.pieces import in_words
 from calibrate.observation.recording import division
 from calibrate.study import Study
 from calibrate.tasks.display import duration
+from calibrate.tasks.lines import print_line
 
 
 def check_json(study: Study, cost: Cost | None, *, warnings: Sequence[str]) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def print_check(console: Console, study: Study, cost: Cost | None, *, database: 
         lines |= _describe_cost(cost)
     for name, value in lines.items():
         if value:
-            print_line(console, f"  {name:<12}{value}")
+            print_line(console, f"  {name:<12}{value}", hang=12)
 
 
 def _recorded(study: Study) -> Iterator[str]:
@@ -91,10 +91,11 @@ def _short(seconds: float) -> str:
 
 
 def _describe_cost(cost: Cost) -> dict[str, str]:
+    each = "one process" if cost.slots == 1 else f"each of {cost.slots} processes"
     lines = {
         "network": f"{cost.neurons:,} neurons, {cost.synapses:,} synapses",
-        "memory": f"{rounded(cost.memory_bytes / 2**30, 2)} GiB for each of {cost.slots} processes",
-        "batch": f"{cost.slots * cost.batch_size} networks at a time",
+        "memory": f"{rounded(cost.memory_bytes / 2**30, 2)} GiB for {each}",
+        "batch": f"{counted(cost.slots * cost.batch_size, 'network')} at a time",
     }
     if cost.trial_s is not None:
         lines["time"] = f"about {_short(cost.trial_s)} per trial"

@@ -11,29 +11,31 @@ from rich.text import Text
 
 from calibrate.calibration.trials.averages import format_statistic
 from calibrate.calibration.trials.summary import TargetResult, TrialSummary
-from calibrate.cli.output import print_line
+from calibrate.cli.tables.listing import print_table
+from calibrate.objective.rounding import counted
 from calibrate.results.looseness import Looseness
 from calibrate.study import Study
+from calibrate.tasks.lines import print_line
 
 
-def print_best(console: Console, best: TrialSummary) -> None:
-    """Print the targets and the parameters of the best trial."""
-    console.print(_make_title(best), style="bold", soft_wrap=True, markup=False, highlight=False)
-    fresh = any(target.fresh for target in best.targets)
+def print_trial(console: Console, trial: TrialSummary, *, heading: str = "Best parameters") -> None:
+    """Print the targets and the parameters of a trial, by default the best one."""
+    print_line(console, _make_title(trial), style="bold")
+    fresh = any(target.fresh for target in trial.targets)
     table = Table()
     table.add_column("statistic")
     for name in ("target", "reached", *(["fresh graphs"] if fresh else [])):
         table.add_column(name, justify="right")
     table.add_column("unit")
     table.add_column("met")
-    for target in best.targets:
+    for target in trial.targets:
         cells = [target.name, target.aim, format_statistic(target.reached, lower_bound=target.lower_bound)]
         if target.fresh is not None:
             cells.append(str(target.fresh))
         table.add_row(*cells, target.unit, _format_whether_met(target))
-    console.print(table)
-    print_notes(console, {target.name: target.note for target in best.targets})
-    print_line(console, f"Best parameters: {format_assignments(best.params)}")
+    print_table(console, table)
+    print_notes(console, {target.name: target.note for target in trial.targets})
+    print_line(console, f"{heading}: {format_assignments(trial.params)}", hang=2)
 
 
 def _make_title(best: TrialSummary) -> str:
@@ -63,7 +65,7 @@ def print_looseness(console: Console, best: TrialSummary, looseness: Looseness) 
     for name, ends in looseness.parameters.items():
         along = looseness.loosest[name]
         table.add_row(name, format_value(best.params[name]), format_ends(*ends), format_ends(*along))
-    console.print(table)
+    print_table(console, table)
     print_fit(console, looseness)
 
 
@@ -75,7 +77,9 @@ def print_fit(console: Console, looseness: Looseness) -> None:
 
 def print_front(console: Console, study: Study, front: Sequence[TrialSummary]) -> None:
     """Print the Pareto front, one row for each trial: the values of its targets, and its parameters."""
-    table = Table(title=f"Pareto front: {len(front)} trials", title_justify="left", title_style="bold")
+    table = Table(
+        title=f"Pareto front: {counted(len(front), 'trial')}", title_justify="left", title_style="bold"
+    )
     table.add_column("trial", justify="right")
     for objective in study.objectives:
         table.add_column(objective.name, justify="right")
@@ -89,7 +93,7 @@ def print_front(console: Console, study: Study, front: Sequence[TrialSummary]) -
             for target in trial.targets
         ]
         table.add_row(str(trial.number), *cells, format_assignments(trial.params))
-    console.print(table)
+    print_table(console, table)
 
 
 def print_notes(console: Console, notes: Mapping[str, str]) -> None:

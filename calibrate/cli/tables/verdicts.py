@@ -12,9 +12,12 @@ from rich.text import Text
 from calibrate.calibration.trials.averages import format_statistic
 from calibrate.calibration.validation.agreement import Agreement, Side
 from calibrate.calibration.validation.verdict import Verdict
-from calibrate.cli.output import print_line
+from calibrate.cli.tables.listing import print_table
 from calibrate.cli.tables.trials import format_yes_or_no, print_notes
-from calibrate.objective.rounding import rounded
+from calibrate.tasks.lines import print_line
+
+# Relative error of a sum of floating-point numbers, which is no spread.
+ROUNDING = 1e-12
 
 _STYLES = {
     "confirmed": "green",
@@ -35,7 +38,7 @@ def print_verdict(console: Console, verdict: Verdict, *, whole: bool = True) -> 
         return
     judged = [row for row in verdict.statistics if row.aim is not None]
     others = [row for row in verdict.statistics if row.aim is None]
-    console.print(_tabulate_objectives(verdict, judged))
+    print_table(console, _tabulate_objectives(verdict, judged))
     print_notes(console, {row.name: row.note for row in judged})
     if verdict.power is not None:
         share = "over 99 %" if verdict.power > 0.99 else f"at least {100 * verdict.power:.0f} %"
@@ -47,23 +50,28 @@ def print_verdict(console: Console, verdict: Verdict, *, whole: bool = True) -> 
     if not whole:
         return
     if others:
-        console.print(_tabulate_others(verdict, others))
+        print_table(console, _tabulate_others(verdict, others))
     if verdict.distributions:
-        console.print(_tabulate_distributions(verdict))
+        print_table(console, _tabulate_distributions(verdict))
     if len(verdict.simulators) > 1:
         print_line(console, f"  * significant difference ({100 * verdict.alpha:.2g} %, Holm-adjusted)")
 
 
-def _print_head(console: Console, verdict: Verdict) -> None:
-    graphs = f"{verdict.replicates} fresh graphs" if verdict.replicates > 1 else "one fresh graph"
+def print_conclusion(console: Console, verdict: Verdict) -> None:
+    """Print a verdict in one line."""
+    style = "yellow" if verdict.good and verdict.missed else _STYLES[verdict.verdict]
     console.print(
         Text.assemble(
             (f"Trial {verdict.trial}: ", "bold"),
-            (verdict.words, f"bold {_STYLES[verdict.verdict]}"),
-            f", on {graphs} of {verdict.duration_ms / 1000:g} s",
+            (verdict.words, f"bold {style}"),
+            f" on {verdict.graphs} of {verdict.duration_ms / 1000:g} s",
         ),
-        soft_wrap=True,
+        soft_wrap=not console.is_terminal,
     )
+
+
+def _print_head(console: Console, verdict: Verdict) -> None:
+    print_conclusion(console, verdict)
     for reason in verdict.reasons:
         print_line(console, f"  {reason}")
     if verdict.differing:
@@ -161,7 +169,9 @@ def _format_difference(row: Agreement) -> str:
 
 def _format_with_error(value: float, error: float, *, sign: str = "") -> str:
     """Round both to the second digit of the error: 6.21 ± 0.12."""
-    if error <= 0 or not math.isfinite(error):
-        return f"{value:{sign}.4g} ± {rounded(error, 2)}"
+    if error <= ROUNDING * abs(value):
+        return f"{value:{sign}.4g} ± 0"
+    if not math.isfinite(error):
+        return f"{value:{sign}.4g} ± {error:g}"
     decimals = max(1 - math.floor(math.log10(error)), 0)
     return f"{value:{sign}.{decimals}f} ± {error:.{decimals}f}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from numbers import Real
 from pathlib import Path
@@ -67,7 +68,14 @@ class Coupling:
         self.episodes: list[Episode] = []
 
     def begin(self) -> FloatArray:
-        """Reset the environment and return the first stimulation, shape (n_groups,)."""
+        """Reset the environment and return the first stimulation, shape (n_groups,).
+
+        Raises SimulatorError, which names the environment, whatever it raises.
+        """
+        with self._naming_environment():
+            return self._begin()
+
+    def _begin(self) -> FloatArray:
         seed, self._seed = self._seed, None
         options = {
             "interval_ms": self._loop.interval_ms,
@@ -81,8 +89,12 @@ class Coupling:
     def exchange(self, counts: IntArray) -> FloatArray:
         """Step the environment with the spike counts of an interval and return the next stimulation.
 
-        Both have shape (n_groups,).
+        Both have shape (n_groups,). Raises SimulatorError, which names the environment, whatever it raises.
         """
+        with self._naming_environment():
+            return self._exchange(counts)
+
+    def _exchange(self, counts: IntArray) -> FloatArray:
         self._now_ms += self._loop.interval_ms
         action = counts[self._outputs] * self._scale
         stimulation, reward, terminated, truncated, info = self._environment.step(action)
@@ -93,7 +105,16 @@ class Coupling:
             str(name): float(value) for name, value in info.items() if isinstance(value, Real | np.bool_)
         }
         self.episodes.append(Episode(self._began_ms, self._now_ms, self._reward, measures))
-        return self.begin()
+        return self._begin()
+
+    @contextmanager
+    def _naming_environment(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # a user's environment can raise anything
+            raise SimulatorError(
+                f"environment {self._loop.environment} failed: {reason_of(error)}"
+            ) from error
 
     def _spread(self, stimulation: Any) -> FloatArray:
         """Check a stimulation and assign it to the groups of the input population, shape (n_groups,)."""
@@ -101,13 +122,11 @@ class Coupling:
         n = self._inputs.stop - self._inputs.start
         if values.shape not in ((), (1,), (n,)):
             raise SimulatorError(
-                f"the environment returned a stimulation of shape {values.shape}; "
+                f"it returned a stimulation of shape {values.shape}; "
                 f"population {self._loop.input_population} has {n} clusters"
             )
         if not np.isfinite(values).all() or (self._loop.input == "rate" and (values < 0).any()):
-            raise SimulatorError(
-                "the environment returned a stimulation that is not finite, or a negative rate"
-            )
+            raise SimulatorError("it returned a stimulation that is not finite, or a negative rate")
         of_groups = np.zeros(self._n_groups)
         of_groups[self._inputs] = values
         return of_groups
@@ -156,8 +175,8 @@ def simulate_in_loop(
         try:
             coupling = couplings[number]
             stimulation = coupling.begin() if counts is None else coupling.exchange(counts)
-        except Exception as error:  # whatever a user's environment raises fails its own network only
-            failed[number] = f"the environment failed: {reason_of(error)}"
+        except SimulatorError as error:  # fails its own network only
+            failed[number] = str(error)
             return
         stimulate(prepared, loop, number, stimulation)
 

@@ -58,10 +58,16 @@ class Problems:
         self.found.append(Problem(place, f": {error}" if place else str(error), None, remedy))
 
 
+# Digits of a number that a person would write.
+LONGEST_NUMBER = 12
+
+
 def shown(value: object) -> str:
     """Return a value as in TOML, shortened."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, float) and len(repr(value)) > LONGEST_NUMBER:  # was computed
+        return f"{value:.4g}"
     try:
         text = f'"{value}"' if isinstance(value, str) else str(value)
     except ValueError:  # Python does not convert integers of more than 4300 digits to strings
