@@ -35,6 +35,7 @@ from .figures import slices_figure as slices_figure
 from .figures import verdict_figure as verdict_figure
 from .network import Bernoulli as Bernoulli
 from .network import Distributed as Distributed
+from .network import FirstStudy as FirstStudy
 from .network import FixedIndegree as FixedIndegree
 from .network import Model as Model
 from .network import Network as Network

@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -19,7 +19,7 @@ from calibrate.cli.tables.listing import print_listing
 from calibrate.errors import CalibrateError, StudyError
 from calibrate.network import Model, Parameter, find_model
 from calibrate.study import draft, search_ranges
-from calibrate.study.draft import Aim, Draft
+from calibrate.study.draft import Draft
 from calibrate.study.search_ranges import SearchRange
 from calibrate.tasks.lines import print_line
 
@@ -37,14 +37,16 @@ def new(
         list[str] | None,
         typer.Option(
             metavar="NAME[=LOW:HIGH]",
-            help="Parameter to search (repeatable). In a terminal, the command asks for the parameters.",
+            help="Parameter to search (repeatable). Without it, the command asks in a terminal; elsewhere it "
+            "takes those that the model suggests.",
         ),
     ] = None,
     objective: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=TARGET[+-TOLERANCE]",
-            help="Statistic and its target (repeatable; default: firing rates, with targets to replace).",
+            help="Statistic and its target (repeatable; default: those of the model, which known parameters "
+            "reach; or firing rates with targets to replace).",
         ),
     ] = None,
     name: Annotated[
@@ -56,24 +58,26 @@ def new(
     path = file or Path(f"{name or model.rpartition(':')[2]}.toml")
     _check_path(path)
     network = find_model(model)
-    aims = [_parse_aim(text, path.parent) for text in objective or ()]
+    objectives = [_parse_objective(text, path.parent) for text in objective or ()]
     searches = _choose_searches(output.console, network, free or ())
-    study = Draft(
+    written = Draft(
         path=path,
         reference=draft.beside(model, path.parent),
         model=network,
         free=searches,
-        aims=aims,
+        objectives=objectives,
         name=name,
-    ).write()
-    output.warn(study.warnings)
+    )
+    output.warn(written.write().warnings)
     steps = [shlex.join(["calibrate", command, str(path)]) for command in ("check", "run")]
     if output.as_json:
         output.emit({"file": str(path), "free": searches, "next": steps})
         return
     output.print(f"Wrote {path}: {_summarise(searches)}")
-    if not aims:
+    if written.placeholders:
         output.print("Replace its targets with your own, then:")
+    elif not objectives:
+        output.print("Its targets are those of known parameters. Run it as it is, or replace them first:")
     for step in steps:
         output.print(f"  {step}", keep=step)
 
@@ -90,17 +94,17 @@ def _summarise(searches: dict[str, SearchRange]) -> str:
     return "; ".join(f"{name} {search_ranges.described(search)}" for name, search in searches.items())
 
 
-def _parse_aim(text: str, folder: Path) -> Aim:
+def _parse_objective(text: str, folder: Path) -> dict[str, Any]:
+    """Parse --objective NAME=TARGET[+-TOLERANCE] into keys of [[objectives]]."""
     name, _, value = text.rpartition("=")
     target, separator, tolerance = value.replace("±", "+-").partition("+-")
     try:
-        return Aim(
-            statistic=draft.beside(name.strip(), folder),
-            target=_parse_finite(target),
-            tolerance=_parse_finite(tolerance) if separator else None,
-        )
+        aim = {"target": _parse_finite(target)}
+        if separator:
+            aim["tolerance"] = _parse_finite(tolerance)
     except ValueError:
         raise CalibrateError(f"--objective {text}: write NAME=TARGET or NAME=TARGET+-TOLERANCE") from None
+    return {"statistic": draft.beside(name.strip(), folder), **aim}
 
 
 def _parse_finite(text: str) -> float:
@@ -111,11 +115,13 @@ def _parse_finite(text: str) -> float:
 
 
 def _choose_searches(console: Console, model: Model, free: Sequence[str]) -> dict[str, SearchRange]:
-    """Choose the free parameters and their values, from --free or by asking."""
+    """Choose the free parameters and their values: from --free, by asking, or as the model suggests."""
     if free:
         return dict(_parse_search(model, text) for text in free)
     if sys.stdin.isatty() and console.is_terminal:
         return _ask(console, model)
+    if usual := search_ranges.handful(model):
+        return dict(_parse_search(model, name) for name in usual)
     names = ", ".join(parameter.name for parameter in search_ranges.searchable(model))
     raise CalibrateError(f"choose the parameters to search with --free NAME[=LOW:HIGH]: {names}")
 

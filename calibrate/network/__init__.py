@@ -11,6 +11,7 @@ users define theirs in the same way in a file (`file.py:Name`).
 """
 
 from calibrate.network.connection_rules import Bernoulli, FixedIndegree, Rule, UniformDelay, UniformIndegree
+from calibrate.network.first_study import FirstStudy
 from calibrate.network.model import Model, Parameter, Parameters, find_model
 from calibrate.network.structure import (
     Network,
@@ -35,6 +36,7 @@ from calibrate.network.values import (
 __all__ = [
     "Bernoulli",
     "Distributed",
+    "FirstStudy",
     "FixedIndegree",
     "Initial",
     "Model",

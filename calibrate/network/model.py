@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from calibrate import plugins
 from calibrate.errors import ModelError, PluginError, did_you_mean
+from calibrate.network.first_study import FirstStudy
 from calibrate.network.structure import Network
 from calibrate.network.value_checks import checked
 from calibrate.network.values import Values
@@ -39,8 +40,6 @@ class Parameter:
         Smallest value that it may have.
     high : float or None
         Largest value that it may have.
-    priority : int or None
-        Rank among the parameters that `calibrate new` suggests to search, 1 first; None if it has no rank.
 
     Examples
     --------
@@ -59,8 +58,6 @@ class Parameter:
     choices: tuple[str, ...] = ()
     low: float | None = None
     high: float | None = None
-    # Not part of the repr, which identifies the models of stored studies.
-    priority: int | None = field(default=None, repr=False)
 
     def checked(self, given: Any) -> Any:
         """Convert a value to the type of this parameter, and check it.
@@ -129,6 +126,8 @@ class Model:
         What it is, in one line.
     cites : str or tuple of str
         What a paper that uses it should cite, in full; or keys of calibrate's own references.
+    first_study : FirstStudy
+        What `calibrate new` writes for it; by default, what follows from the parameters.
 
     Examples
     --------
@@ -148,6 +147,7 @@ class Model:
     make_values: Callable[[Network, Parameters], Values]
     doc: str = ""
     cites: str | tuple[str, ...] = ""
+    first_study: FirstStudy = field(default=FirstStudy(), repr=False, compare=False)
 
     def parameter(self, name: str) -> Parameter:
         """Return a parameter by its name.

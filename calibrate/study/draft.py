@@ -1,63 +1,47 @@
-"""A first study file for a model, with comments that explain every table."""
+"""A first study file for a model: every table and key of study files, with what it means."""
 
 from __future__ import annotations
 
-import json
+import math
 import os
 import shlex
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from calibrate.errors import StudyError
-from calibrate.network import Model, Parameter
-from calibrate.objective import Statistic, find_statistic
+from calibrate.network import Model, Network, Parameter
+from calibrate.objective import find_statistic
 from calibrate.study import Study, make_study
-from calibrate.study.file.base import Section
+from calibrate.study.commented_toml import line, table, toml
 from calibrate.study.file.samplers import SAMPLERS
-from calibrate.study.file.sections import (
-    BudgetSection,
-    ReplicatesSection,
-    SimulationSection,
-    StorageSection,
-    StudySection,
-)
+from calibrate.study.file.sections import LISTS, TABLES, SimulationSection
+from calibrate.study.file.targets import ObjectiveSection
 from calibrate.study.reading import default_sampler
 from calibrate.study.search_ranges import SearchRange
 from calibrate.study.space import Choice, Range
 
 WARMUP_MS, DURATION_MS = 500.0, 4000.0
-# Column in which comments begin.
-COLUMN = 44
-
-
-@dataclass(frozen=True, kw_only=True)
-class Aim:
-    """A target of the study; `replace` marks a placeholder for a target of the user."""
-
-    statistic: str
-    target: float
-    tolerance: float | None = None
-    replace: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """The content of a new study file.
+    """The content of a new study file. What is not given here is that of the model's first study.
 
-    reference  the model, as the file names it
-    free       the free parameters, as in the file
-    aims       the targets; if empty, a rate of every population for the user to replace
-    name       name of the study, if it is not that of the file
+    reference   the model, as the file names it
+    free        the free parameters, as in the file
+    objectives  the targets, as in the file, with or without tolerances
+    name        name of the study, if it is not that of the file
     """
 
     path: Path
     reference: str
     model: Model
     free: Mapping[str, SearchRange]
-    aims: Sequence[Aim] = ()
+    objectives: Sequence[Mapping[str, Any]] = ()
     name: str | None = None
 
     def write(self) -> Study:
@@ -80,6 +64,11 @@ class Draft:
         return study
 
     @property
+    def placeholders(self) -> bool:
+        """Whether the targets must be replaced before the study says anything."""
+        return not (self.objectives or self.model.first_study.objectives)
+
+    @property
     def text(self) -> str:
         """The study file."""
         return "\n".join(self._lines())
@@ -87,22 +76,11 @@ class Draft:
     def _lines(self) -> Iterator[str]:
         yield from self._introduction()
         yield from self._parameters()
-        times = {"backend": "auto", "warmup_ms": WARMUP_MS, "duration_ms": DURATION_MS}
         yield "# A trial has a warm-up and then a measurement. Longer measurements are less noisy."
-        yield from _table("simulation", SimulationSection, times)
-        aims = self._complete_aims()
-        yield from self._aims(aims)
-        yield "# All trials use the same random graph. One that would be the best is first tried on others."
-        yield "# `calibrate check` measures how much the statistics differ between graphs, and warns of"
-        yield "# tolerances that need a mean over more of them."
-        yield from _table("replicates", ReplicatesSection, {})
-        yield "[sampler]"
-        yield _line("name", self._sampler, f"how parameter sets are proposed: {', '.join(SAMPLERS)}")
-        yield ""
-        yield "# When to stop: the first limit reached counts. Can be changed in an existing study."
-        yield from _table("budget", BudgetSection, {"trials": max(100, 40 * len(self.free))})
-        yield "# Where results are stored."
-        yield from _table("storage", StorageSection, {})
+        yield from table("[simulation]", SimulationSection, self._simulation)
+        yield from self._targets()
+        yield from self._protocols()
+        yield from self._search()
 
     def _introduction(self) -> Iterator[str]:
         file = shlex.quote(str(self.path))
@@ -113,82 +91,133 @@ class Draft:
         yield f"#     calibrate run {file}      runs the study, or resumes it"
         yield "#"
         yield "# Lines that begin with # have no effect. Most show a setting with its default value, or ..."
-        yield "# if it has none: remove the # to change it."
+        yield "# if it has none: remove the # to change it, also before the [name] of its table."
         yield ""
-        yield from _table("study", StudySection, {"name": self.name} if self.name else {})
-        yield "[model]"
-        yield _line("name", self.reference, "an installed model, or your own: FILE.py:NAME")
-        yield ""
+        yield from table("[study]", TABLES["study"], {"name": self.name} if self.name else {})
+        meaning = {"name": "an installed model, or your own: FILE.py:NAME"}
+        yield from table("[model]", TABLES["model"], {"name": self.reference}, meanings=meaning)
 
     def _parameters(self) -> Iterator[str]:
         yield "[parameters]"
-        yield "# Free: the study searches these between low and high, or among the choices. Add log = true if"
-        yield "# equal ratios should be equally likely."
+        yield "# Free: the study searches these between low and high, or among choices = [...]. A range can"
+        yield "# also have log = true, if equal ratios should be equally likely; step = ..., the distance"
+        yield '# between values; type = "int", for whole numbers; or points = ..., for the sampler "grid".'
         for name, search in self.free.items():
-            parameter = self.model.parameter(name)
-            default = "" if parameter.default is None else f"; default {_toml(parameter.default)}"
-            yield _line(name, search, f"{_about(parameter)}{default}")
+            yield line(name, search, _about(self.model.parameter(name), default=True))
         yield "#"
         yield '# Fixed: all others. To derive one from others, write { expression = "N_E / 4" }.'
         for parameter in self.model.parameters:
             if parameter.name not in self.free:
-                yield _line(parameter.name, parameter.default, _about(parameter), shown_only=True)
+                fixed = parameter.name in self._fixed
+                value = self._fixed.get(parameter.name, parameter.default)
+                yield line(parameter.name, value, _about(parameter, default=fixed), shown_only=not fixed)
         yield ""
 
-    def _aims(self, aims: Sequence[Aim]) -> Iterator[str]:
+    def _targets(self) -> Iterator[str]:
         yield "# The targets; `calibrate objectives` lists the statistics. The loss of an objective is its"
         yield "# squared deviation from the target, in tolerances; that of a trial is their weighted mean."
-        for aim in aims:
-            yield from self._objective(aim)
+        if not self.objectives and not self.placeholders:
+            yield "# These were measured in a network with known parameters. Run the study as it is to see a"
+            yield "# calibration, and then replace them with your own."
+        for number, objective in enumerate(self._complete_objectives):
+            lines = table("[[objectives]]", ObjectiveSection, objective, meanings=self._meanings(objective))
+            # Settings that are not used are explained once.
+            yield from (text for text in lines if number == 0 or not text.startswith("#"))
         yield "# Bounds that a network must satisfy, whatever its loss:"
-        yield "# [[constraints]]"
-        yield _line("statistic", aims[0].statistic, "any statistic", shown_only=True)
-        yield _line("max", 60.0, "in its unit; also: min", shown_only=True)
-        yield ""
+        bounds = {"statistic": f"rate_{self._populations[0]}", "max": 60.0}
+        yield from table("[[constraints]]", LISTS["constraints"], bounds, off=True)
+        yield '# Recorded spikes, for objectives with target = "recording":'
+        recording = {"file": "recording.csv", "population": self._populations[0]}
+        yield from table("[recording]", TABLES["recording"], recording, off=True)
 
-    def _objective(self, aim: Aim) -> Iterator[str]:
-        unit = self._find_statistic(aim).unit
-        yield "[[objectives]]"
-        yield _line("statistic", aim.statistic, self._find_statistic(aim).summary.rstrip("."))
-        request = "REPLACE this by the value that you want; " if aim.replace else ""
-        yield _line("target", aim.target, f"{request}{unit or 'no unit'}")
-        yield _line("tolerance", aim.tolerance, "largest deviation that still meets the target")
-        yield _line("weight", 1.0, "weight of its loss in the mean", shown_only=True)
-        yield _line("source", "", "where the target comes from", shown_only=True)
-        yield ""
+    def _meanings(self, objective: Mapping[str, Any]) -> dict[str, str]:
+        statistic = find_statistic(
+            objective["statistic"], objective.get("options", {}), folder=self.path.parent
+        )
+        request = "REPLACE this by the value that you want; " * self.placeholders
+        return {
+            "statistic": statistic.summary.rstrip("."),
+            "target": f"{request}{statistic.unit or 'no unit'}",
+            "tolerance": "largest deviation that still meets the target",
+        }
 
-    def _find_statistic(self, aim: Aim) -> Statistic:
-        return find_statistic(aim.statistic, folder=self.path.parent)
+    def _protocols(self) -> Iterator[str]:
+        yield "# A short simulation first; only candidates that satisfy the constraints get the full one:"
+        short = {"duration_ms": 600.0, "warmup_ms": 200.0}
+        yield from table("[[stages]]", LISTS["stages"], short, off=True)
+        yield "# Currents into clusters, during the measurement:"
+        current = {"population": self._populations[0], "clusters": "each"}
+        yield from table("[[stimuli]]", LISTS["stimuli"], current, off=True)
+        yield "# Instead of stimuli, a closed loop with an environment:"
+        first = self._populations[0]
+        task = {"environment": "delayed_response", "output_population": first, "input_population": first}
+        yield from table("[loop]", TABLES["loop"], task, off=True)
 
-    @property
+    def _search(self) -> Iterator[str]:
+        yield "# All trials use the same random graph. One that would be the best is first tried on others."
+        yield "# `calibrate check` measures how much the statistics differ between graphs, and warns of"
+        yield "# tolerances that need a mean over more of them."
+        yield from table("[replicates]", TABLES["replicates"], {})
+        yield "# How parameter sets are proposed. Every sampler has its own options."
+        meaning = {"name": f"one of {', '.join(SAMPLERS)}"}
+        yield from table("[sampler]", SAMPLERS[self._sampler], {"name": self._sampler}, meanings=meaning)
+        yield "# When to stop: the first limit reached counts. Can be changed in an existing study."
+        budget = {"trials": max(100, 40 * len(self.free)), "loss": 0.25}
+        yield from table("[budget]", TABLES["budget"], budget)
+        yield "# What is known before the search."
+        yield from table("[prior]", TABLES["prior"], {})
+        yield "# How the best trials are simulated again, in a second simulator too."
+        yield from table("[validation]", TABLES["validation"], {})
+        yield "# Where simulations run."
+        yield from table("[pool]", TABLES["pool"], {})
+        yield "# Where results are stored."
+        yield from table("[storage]", TABLES["storage"], {})
+
+    @cached_property
+    def _fixed(self) -> dict[str, Any]:
+        """Fixed parameters that differ from the defaults."""
+        usual = self.model.first_study.parameters
+        return {name: value for name, value in usual.items() if name not in self.free}
+
+    @cached_property
     def _start(self) -> dict[str, Any]:
         """A point in the search space."""
-        return {
+        ends = {
             name: search["choices"][0] if "choices" in search else search["low"]
             for name, search in self.free.items()
         }
+        return {**self._fixed, **ends}
 
-    def _complete_aims(self) -> list[Aim]:
-        if not self.aims:
-            populations = self.model.network(self._start).populations
-            rates = {
-                population.name: (8.0, 1.5) if population.name == "I" else (5.0, 1.0)
-                for population in populations
-            }
-            return [
-                Aim(statistic=f"rate_{name}", target=target, tolerance=tolerance, replace=True)
-                for name, (target, tolerance) in rates.items()
-            ]
-        return [aim if aim.tolerance is not None else self._with_tolerance(aim) for aim in self.aims]
+    @cached_property
+    def _network(self) -> Network:
+        return self.model.network(self._start)
 
-    def _with_tolerance(self, aim: Aim) -> Aim:
-        """Add a tolerance: a fifth of the target."""
-        size = abs(aim.target)
-        if not size:
-            raise StudyError(
-                f"{aim.statistic}: a target of 0 needs a tolerance: {aim.statistic}=0+-TOLERANCE"
-            )
-        return replace(aim, tolerance=float(f"{size / 5:.2g}"))
+    @property
+    def _populations(self) -> list[str]:
+        return [population.name for population in self._network.populations]
+
+    @property
+    def _simulation(self) -> dict[str, Any]:
+        """[simulation]: long enough for the protocol of the model, if it has one."""
+        stimuli = self.model.values(self._network, self._start).stimuli
+        end_ms = max((stimulus.stop_ms for stimulus in stimuli), default=0.0)
+        derived = {
+            "backend": "auto",
+            "warmup_ms": WARMUP_MS,
+            "duration_ms": float(max(DURATION_MS, math.ceil(end_ms - WARMUP_MS))),
+        }
+        return {**derived, **self.model.first_study.simulation}
+
+    @cached_property
+    def _complete_objectives(self) -> list[dict[str, Any]]:
+        given = self.objectives or self.model.first_study.objectives
+        if given:
+            return [_with_tolerance(objective) for objective in given]
+        aims = {name: (8.0, 1.5) if name == "I" else (5.0, 1.0) for name in self._populations}
+        return [
+            {"statistic": f"rate_{name}", "target": target, "tolerance": tolerance}
+            for name, (target, tolerance) in aims.items()
+        ]
 
     @property
     def _sampler(self) -> str:
@@ -212,28 +241,19 @@ def beside(reference: str, folder: Path) -> str:
     return f"{os.path.relpath(file, folder)}{colon}{name}" if file.endswith(".py") else reference
 
 
-def _table(name: str, section: type[Section], written: Mapping[str, Any]) -> Iterator[str]:
-    """Write a table with all its keys: those in `written`, and comments that show the other defaults."""
-    yield f"[{name}]"
-    for key, field in section.model_fields.items():
-        value = written.get(key, field.default)
-        yield _line(key, value, field.description or "", shown_only=key not in written)
-    yield ""
+def _with_tolerance(objective: Mapping[str, Any]) -> dict[str, Any]:
+    """Add a tolerance, if there is none: a fifth of the target."""
+    if "tolerance" in objective or "target" not in objective:
+        return dict(objective)
+    size = abs(objective["target"])
+    if not size:
+        name = objective["statistic"]
+        raise StudyError(f"{name}: a target of 0 needs a tolerance: {name}=0+-TOLERANCE")
+    return {**objective, "tolerance": float(f"{size / 5:.2g}")}
 
 
-def _line(key: str, value: object, comment: str, *, shown_only: bool = False) -> str:
-    bare = key.replace("_", "").replace("-", "").isalnum() and key.isascii()
-    setting = f"{key if bare else json.dumps(key)} = {'...' if value is None else _toml(value)}"
-    return f"{'# ' * shown_only + setting:<{COLUMN - 2}}  # {' '.join(comment.split())}"
-
-
-def _about(parameter: Parameter) -> str:
-    return f"{parameter.unit}: {parameter.doc}" if parameter.unit else parameter.doc
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, Mapping):
-        return f"{{ {', '.join(f'{key} = {_toml(item)}' for key, item in value.items())} }}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    return json.dumps(value, ensure_ascii=False)  # numbers, strings and booleans look as in JSON
+def _about(parameter: Parameter, *, default: bool) -> str:
+    """Say what a parameter is, and its default where another value stands."""
+    unit = f"{parameter.unit}: " * bool(parameter.unit)
+    usual = default and parameter.default is not None
+    return f"{unit}{parameter.doc}{f'; default {toml(parameter.default)}' if usual else ''}"

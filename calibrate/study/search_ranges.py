@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from itertools import pairwise
-from operator import itemgetter
+from itertools import islice, pairwise
 from typing import Any
 
 from calibrate.errors import ModelError
@@ -25,11 +24,15 @@ def searchable(model: Model) -> tuple[Parameter, ...]:
 
 
 def suggestion(model: Model, parameter: Parameter) -> SearchRange | None:
-    """Suggest values to search: all choices, or from 0.5 to 1.5 times the default, within the limits.
+    """Suggest values to search: those of the model's first study, or what follows from the usual value.
 
-    None if the default is None or 0, or if the model allows too few values around it.
+    That is all choices, or from 0.5 to 1.5 times the usual value, within the limits. None if that is None or
+    0, or if the model allows too few values around it.
     """
-    default = parameter.default
+    first = model.first_study
+    if parameter.name in first.ranges:
+        return first.ranges[parameter.name]
+    default = first.parameters.get(parameter.name, parameter.default)
     if parameter.choices or parameter.kind is bool:
         values = parameter.choices or (True, False)
         # The first choice takes the role of the middle of a range.
@@ -78,16 +81,15 @@ def described(search: SearchRange) -> str:
 
 
 def handful(model: Model) -> tuple[str, ...]:
-    """Suggest a few free parameters to begin with: by priority if any has one, else the first numbers."""
+    """Suggest a few free parameters to begin with: those of its first study, or else its first numbers."""
     numbers = [p for p in searchable(model) if p.tier == "values" and p.kind is float and p.default]
-    ranked = [(p.priority, p) for p in numbers if p.priority is not None]
-    ordered = [p for _, p in sorted(ranked, key=itemgetter(0))] or numbers
-    return tuple(p.name for p in ordered if suggestion(model, p))[:HANDFUL]
+    suggested = (p.name for p in numbers if suggestion(model, p))
+    return tuple(model.first_study.ranges) or tuple(islice(suggested, HANDFUL))
 
 
 def _accepts(model: Model, parameter: Parameter, value: object) -> bool:
-    """Whether the model accepts `value` with the defaults of all other parameters."""
-    given = {parameter.name: value}
+    """Whether the model accepts `value` with the usual values of all other parameters."""
+    given = {**model.first_study.parameters, parameter.name: value}
     try:
         model.values(model.network(given), given)
     except Exception:  # users' models can raise anything

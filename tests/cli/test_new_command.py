@@ -18,12 +18,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calibrate import plugins
+from calibrate import plugins, simulate
 from calibrate.cli.commands import execute
 from calibrate.errors import ModelError
-from calibrate.network import Model, Parameter, find_model
+from calibrate.network import FirstStudy, Model, Parameter, find_model
 from calibrate.study import read_study, search_ranges
+from calibrate.study.draft import Draft
+from calibrate.study.file.samplers import SAMPLERS
+from calibrate.study.file.sections import LISTS, TABLES
 from calibrate.study.python_objects import digest
+from calibrate.study.space import Range
 from tests.helpers.studies import MODEL, STATISTIC
 from tests.helpers.waiting import PATIENCE_S
 
@@ -96,28 +100,112 @@ def test_all_of_its_parameters_stand_in_the_file(model):
         assert re.search(rf'^(# )?"?{re.escape(parameter.name)}"? = .*{re.escape(parameter.doc)}', text, re.M)
 
 
-def test_a_comment_that_is_taken_away_says_what_holds_anyway():
-    assert execute(["new", "ei_clustered", "--free", "I_th_E"]) == 0
-    lines = Path("ei_clustered.toml").read_text().splitlines()
-    shown = re.compile(r'^# (?=[\w"+-]+ = (?!\.\.\.))')
-    example = lines.index("# [[constraints]]")
-    after = [
-        shown.sub("", line) if k not in range(example, example + 3) else line for k, line in enumerate(lines)
-    ]
-    Path("all.toml").write_text("\n".join(after))
-    usual, explicit = read_study("ei_clustered.toml"), read_study("all.toml")
+def uncommented(text: str, *tables: str) -> str:
+    """The file with the settings of all tables that have an effect, and of `tables`, which are examples."""
+    lines, on = [], True
+    for line in text.splitlines():
+        header = re.match(r"(# )?(\[.+\])$", line)
+        if header:
+            on = not header[1] or header[2] in tables
+            lines.append(header[2] if on else line)
+        else:
+            lines.append(re.sub(r'^# (?=[\w"+-]+ = (?!\.\.\.))', "", line) if on else line)
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("model", ["ei_clustered", "larva"])
+def test_a_comment_that_is_taken_away_says_what_holds_anyway(model):
+    assert execute(["new", model]) == 0
+    Path("all.toml").write_text(uncommented(Path(f"{model}.toml").read_text()))
+    usual, explicit = read_study(f"{model}.toml"), read_study("all.toml")
     assert explicit.model.complete(explicit.fixed) == usual.model.complete(usual.fixed)
-    assert explicit.simulation == usual.simulation
-    assert explicit.replicates == usual.replicates
-    assert explicit.budget == usual.budget
     assert explicit.objectives == usual.objectives
+    for table in TABLES:
+        if table not in ("study", "model"):
+            assert getattr(explicit.file, table) == getattr(usual.file, table), table
+    assert explicit.sampler == usual.sampler
+
+
+def test_every_table_and_every_setting_is_in_the_file():
+    assert execute(["new", "ei_clustered"]) == 0
+    text = Path("ei_clustered.toml").read_text()
+    sections = {f"[{name}]": section for name, section in TABLES.items()}
+    sections |= {f"[[{name}]]": section for name, section in LISTS.items()}
+    for header, section in {**sections, "[sampler]": SAMPLERS["cmaes"]}.items():
+        (table,) = re.findall(rf"^(?:# )?{re.escape(header)}\n((?:.+\n)+)", text, re.M)[:1]
+        shown = re.findall(r"^(?:# )?(\w+) = \S.* # \S", table, re.M)
+        assert shown == list(section.model_fields), header
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [["[[constraints]]"], ["[[constraints]]", "[[stages]]"], ["[loop]"], ["[recording]"]],
+    ids=lambda tables: tables[-1].strip("[]"),
+)
+def test_a_table_that_is_an_example_can_be_used(tables):
+    assert execute(["new", "ei_clustered"]) == 0
+    Path("recording.csv").write_text("time_ms,unit\n1.0,1\n9.0,1\n4.0,2\n")
+    Path("all.toml").write_text(uncommented(Path("ei_clustered.toml").read_text(), *tables))
+    file = read_study("all.toml").file
+    for table in tables:
+        assert getattr(file, table.strip("[]"))
+
+
+@pytest.mark.parametrize("name", plugins.installed(plugins.MODELS))
+def test_without_options_the_targets_are_those_of_known_parameters_inside_the_ranges(name, capfd):
+    assert execute(["new", name]) == 0
+    assert "Its targets are those of known parameters." in capfd.readouterr().out
+    assert execute(["check", f"{name}.toml", "--fast", "--backend", "poisson"]) == 0
+    study = read_study(f"{name}.toml")
+    first = study.model.first_study
+    known = study.model.complete(first.parameters)
+    assert list(study.space) == list(first.ranges)
+    assert {**known, **study.fixed} == known
+    for parameter, domain in study.space.items():
+        assert domain.low < known[parameter] < domain.high
+    assert len(study.objectives) >= 3
+    ends = [stimulus.stop_ms for stimulus in study.model.values(study.network, known).stimuli]
+    assert study.simulation.warmup_ms + study.simulation.duration_ms >= max(ends, default=0.0)
+
+
+def test_parameters_that_are_not_searched_keep_the_known_values():
+    assert execute(["new", "ei_clustered", "--free", "g_EI", "--free", "R_J"]) == 0
+    study = read_study("ei_clustered.toml")
+    assert dict(study.space) == {"g_EI": Range(low=0.6, high=1.8), "R_J": Range(low=0.375, high=1.125)}
+    assert study.fixed == find_model("ei_clustered").first_study.parameters
+
+
+def test_the_known_parameters_of_the_balanced_network_meet_its_targets():
+    assert execute(["new", "balanced"]) == 0
+    study = read_study("balanced.toml", changes={"simulation.backend": "nest"})
+    found = simulate(study, study.model.complete({}), spikes=False)
+    for objective in study.objectives:
+        assert objective.met(found.estimates[objective.name]), objective.name
+
+
+def test_an_own_model_is_searched_as_it_suggests(tmp_path, capfd):
+    first = "FirstStudy(ranges={'I_I': {'low': 0.9, 'high': 2.0}}, parameters={'I_E': 1.1})"
+    text = MODEL.replace('name="tiny",', f'name="tiny", first_study={first},')
+    (tmp_path / "tiny.py").write_text(f"from calibrate.network import FirstStudy\n{text}")
+    assert execute(["new", "tiny.py:tiny"]) == 0
+    study = read_study("tiny.toml")
+    assert (dict(study.space), study.fixed) == ({"I_I": Range(low=0.9, high=2.0)}, {"I_E": 1.1})
+    assert "Replace its targets with your own" in capfd.readouterr().out
+
+
+def test_a_model_with_a_protocol_is_measured_until_it_ends():
+    larva = replace(find_model("larva"), first_study=FirstStudy())
+    study = Draft(
+        path=Path("x.toml"), reference="larva", model=larva, free={"w_odour": {"low": 2.0, "high": 4.0}}
+    ).write()
+    assert study.simulation.warmup_ms + study.simulation.duration_ms == 300_300.0
 
 
 def test_what_it_writes_passes_check_at_once(capfd):
     for arguments in (
         ["ei_clustered", "--free", "I_th_E", "--free", "J_E+=1.5:3", "--free", "connectivity"],
         ["balanced", "--free", "s", "--free", "g_EI", "-o", "b.toml", "--name", "first"],
-        ["tiny.py:tiny", "--free", "I_E"],
+        ["tiny.py:tiny"],
     ):
         assert execute(["new", *arguments]) == 0
     for file in ("ei_clustered.toml", "b.toml", "tiny.toml"):
@@ -146,12 +234,12 @@ def test_with_json_nothing_else_is_on_standard_output():
     }
 
 
-def test_default_targets_are_a_rate_of_each_population():
-    assert execute(["new", "ei_clustered", "--free", "I_th_E"]) == 0
-    study = read_study("ei_clustered.toml")
+def test_without_targets_of_the_model_there_is_a_rate_of_each_population_to_replace():
+    assert execute(["new", "tiny.py:tiny", "--free", "I_E"]) == 0
+    study = read_study("tiny.toml")
     aims = [(o.name, o.target.value, o.target.tolerance) for o in study.objectives]
     assert aims == [("rate_E", 5.0, 1.0), ("rate_I", 8.0, 1.5)]
-    assert "REPLACE" in Path("ei_clustered.toml").read_text()
+    assert "REPLACE" in Path("tiny.toml").read_text()
 
 
 @pytest.mark.parametrize(
@@ -166,7 +254,7 @@ def test_default_targets_are_a_rate_of_each_population():
 )
 def test_a_target_takes_the_place_of_the_default_ones(given_, target, tolerance):
     assert execute(["new", "ei_clustered", "--free", "I_th_E", "--objective", given_]) == 0
-    assert "REPLACE" not in Path("ei_clustered.toml").read_text()
+    assert "known parameters" not in Path("ei_clustered.toml").read_text()
     (objective,) = read_study("ei_clustered.toml").objectives
     assert (objective.target.value, objective.target.tolerance) == (target, tolerance)
 
@@ -190,7 +278,6 @@ def test_files_are_named_as_seen_from_the_study(tmp_path):
     ("arguments", "message"),
     [
         (["ei_clusterd", "--free", "s"], "did you mean 'ei_clustered'"),
-        (["balanced"], "--free NAME[=LOW:HIGH]: N_E, N_I, C, E_L"),
         (["balanced", "--free", "I_th_e"], "did you mean 'I_th_E'"),
         (["balanced", "--free", "V_r"], "its default is 0 mV, which suggests no range: write V_r=LOW:HIGH"),
         (["balanced", "--free", "J_EE"], "derived from others, which suggests no range: write J_EE=LOW:HIGH"),
@@ -283,30 +370,35 @@ def test_negative_defaults_have_their_range_in_order():
 @pytest.mark.parametrize(
     ("name", "handful"),
     [
-        ("ei_clustered", ("I_th_E", "I_th_I", "J_E+", "s")),
-        ("balanced", ("I_th_E", "I_th_I", "s", "g_EI")),
-        ("larva", ("w_ORN_PN", "w_ORN_LN", "w_LN_PN", "w_PN_KC")),
-        ("litwin_kumar_doiron", ("J_plus", "J_EE", "J_EI", "J_IE")),
+        ("ei_clustered", ("I_th_E", "I_th_I", "J_E+")),
+        ("balanced", ("I_th_E", "I_th_I", "g_EI")),
+        ("larva", ("reinforcement_rate", "w_PN_KC", "w_KC_MBON")),
+        ("litwin_kumar_doiron", ("R_EE", "J_plus")),
     ],
 )
-def test_the_handful_is_of_inputs_and_weights(name, handful):
+def test_the_handful_is_that_of_the_first_study(name, handful):
     assert search_ranges.handful(find_model(name)) == handful
 
 
-def test_the_handful_goes_by_priority_and_not_by_what_the_parameters_are_documented_as():
-    first, second = (replace(number(1.0), name=name, doc="constant input") for name in ("first", "second"))
-    model = with_(first)
-    assert search_ranges.handful(replace(model, parameters=(first, second))) == ("first", "second")
-    assert search_ranges.handful(replace(model, parameters=(first, replace(second, priority=2)))) == (
-        "second",
-    )
-    ranked = (replace(first, priority=2), replace(second, doc="", priority=1))
-    assert search_ranges.handful(replace(model, parameters=ranked)) == ("second", "first")
+def test_the_handful_of_a_model_that_suggests_none_is_its_first_numbers():
+    names = ("a", "b", "c", "d", "e")
+    parameters = (number(None), *(replace(number(1.0), name=name) for name in names))
+    model = replace(with_(number(1.0)), parameters=parameters)
+    assert search_ranges.handful(model) == names[:4]
+    assert search_ranges.handful(replace(model, first_study=FirstStudy(ranges={"e": {"low": 0.0}}))) == ("e",)
 
 
-def test_a_priority_does_not_change_what_identifies_a_model_in_a_stored_study():
-    model = with_(p := number(1.0))
-    assert digest(replace(model, parameters=(replace(p, priority=1),))) == digest(model)
+def test_nothing_to_suggest_is_asked_for(tmp_path, capfd):
+    no_floats = re.sub(r'number\("(I_E|I_I|J.|deadly_above|wrong_above)", .*\),', "", MODEL)
+    (tmp_path / "tiny.py").write_text(no_floats)
+    assert "with --free NAME[=LOW:HIGH]: N_E, N_Q, rule" in refused(capfd, "tiny.py:tiny")
+
+
+def test_a_first_study_does_not_change_what_identifies_a_model_in_a_stored_study():
+    model = with_(number(1.0))
+    other = replace(model, first_study=FirstStudy(ranges={"x": {"low": 0.0, "high": 1.0}}))
+    assert digest(other) == digest(model)
+    assert (other, repr(other), hash(other)) == (model, repr(model), hash(model))
 
 
 class Terminal:
@@ -351,10 +443,10 @@ def test_in_a_terminal_it_asks_what_to_search():
     assert "connection probability" in terminal.shown
     terminal.answer("There is no 98", "")
     terminal.answer("Search which?", "I_th_E, 3 V_r connectivity J_EE\n")
-    terminal.answer("I_th_E (default 1.25 rheobase), LOW:HIGH, Enter for 0.625 to 1.875: ", "\n")
+    terminal.answer("I_th_E (default 1.25 rheobase), LOW:HIGH, Enter for 1.6 to 2.8: ", "\n")
     terminal.answer("N_Q (default 6), LOW:HIGH, Enter for 3 to 6: ", "x\n")
     terminal.answer("write N_Q=LOW:HIGH", "")
-    terminal.answer("N_Q (default", "2:6\n")
+    terminal.answer("N_Q (default", "4:6\n")
     terminal.answer("V_r (default 0 mV), LOW:HIGH: ", "\n")
     terminal.answer("write V_r=LOW:HIGH", "")
     terminal.answer("V_r (default", "-5:5\n")
@@ -362,22 +454,24 @@ def test_in_a_terminal_it_asks_what_to_search():
     assert terminal.end() == 0, terminal.shown
     tables = tomllib.loads(Path("ei_clustered.toml").read_text())
     assert tables["parameters"] == {
-        "I_th_E": {"low": 0.625, "high": 1.875},
-        "N_Q": {"low": 2, "high": 6},
+        "I_th_E": {"low": 1.6, "high": 2.8},
+        "N_Q": {"low": 4, "high": 6},
         "V_r": {"low": -5.0, "high": 5.0},
-        "connectivity": {"choices": ["bernoulli", "fixed_indegree"]},
+        "connectivity": {"choices": ["fixed_indegree", "bernoulli"]},
         "J_EE": {"low": 0.1, "high": 2.0},
+        "I_th_I": 1.24,
+        "J_E+": 3.0,
     }
     assert "calibrate run ei_clustered.toml" in terminal.shown
 
 
 def test_an_empty_answer_takes_the_suggested_handful():
     terminal = Terminal("balanced", "--json")
-    terminal.answer("(Enter for I_th_E, I_th_I, s, g_EI): ", "\n")
-    for name in ("I_th_E", "I_th_I", "s", "g_EI"):
+    terminal.answer("(Enter for I_th_E, I_th_I, g_EI): ", "\n")
+    for name in ("I_th_E", "I_th_I", "g_EI"):
         terminal.answer(f"{name} (default", "\n")
     assert terminal.end() == 0, terminal.shown
-    assert list(read_study("balanced.toml").space) == ["I_th_E", "I_th_I", "s", "g_EI"]
+    assert list(read_study("balanced.toml").space) == ["I_th_E", "I_th_I", "g_EI"]
 
 
 @pytest.mark.parametrize("key", ["\x03", "\x04"])
