@@ -100,7 +100,7 @@ def simulate(
     >>> found.observation.size("E"), found.statistics["rate_E"] > 0
     (80, True)
     """
-    study = study.on(simulators.choose(study.simulation.backend))
+    study = study.on(simulators.choose(study.simulation.backend, study.network))
     complete = study.parameters(parameters or {})
     network = study.model.network(complete)
     study.model.values(network, complete)

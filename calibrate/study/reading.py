@@ -288,6 +288,7 @@ def _check(
     network = parameters.check_model_rules(problems, model, fixed, space, derived, file.simulation.dt_ms)
     if network is None:
         return None
+    checks.check_backend(problems, file, network)
     recording = recorded(problems, file.recording, folder)
     objectives = targets.objectives(problems, file.objectives, network, recording, own)
     constraints = targets.constraints(problems, file.constraints, network, folder, own)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from calibrate.errors import CalibrateError, did_you_mean, one_line
+from calibrate.network import Network
+from calibrate.simulators import refusal
 from calibrate.study.file.problems import Place, Problems, listed
 from calibrate.study.file.sections import StudyFile
 from calibrate.study.space import Choice, Space
@@ -42,6 +44,14 @@ def check_sampler(problems: Problems, file: StudyFile, space: Space) -> None:
         if file.study.pareto:
             rule, remedy = "minimises one loss, but the study seeks a front", "use tpe, nsga2 or gp"
             problems.add(place, rule, "cmaes", remedy)
+
+
+def check_backend(problems: Problems, file: StudyFile, network: Network) -> None:
+    """The simulator that the study names must have the neuron models of its network."""
+    backend = file.simulation.backend
+    if backend != "auto" and (why := refusal(backend, network)):
+        remedy = 'use backend = "nest", or "auto"'
+        problems.add(("simulation", "backend"), f": {why}", None, remedy)
 
 
 def check_prior(problems: Problems, file: StudyFile, space: Space) -> None:
