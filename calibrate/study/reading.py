@@ -316,9 +316,7 @@ def _check(
         own=own,
         recording=recording.recording,
     )
-    if problems.found:
-        return study
-    return replace(study, warnings=tuple(_warnings(study)))
+    return study if problems.found else replace(study, warnings=tuple(_warnings(study)))
 
 
 def _warnings(study: Study) -> Iterator[str]:
