@@ -9,10 +9,29 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from calibrate import plugins
 from calibrate.errors import ObjectiveError, did_you_mean
 from calibrate.objective.estimates import Estimate
 from calibrate.observation import Needs, Observation
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Comparison:
+    """What a distance compares.
+
+    Attributes
+    ----------
+    statistic : Statistic
+        The statistic whose distribution it is.
+    reference : ndarray of float, shape (n,)
+        The values that it is compared with, in the unit of that statistic.
+    """
+
+    statistic: Statistic
+    reference: NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +56,8 @@ class Statistic:
         Whether a simulation of a second can judge it.
     sample : str
         What the sample of its estimates holds; "" if there is none.
+    compares : Comparison or None
+        The distributions that it compares if its value is their distance; else None.
 
     See Also
     --------
@@ -61,7 +82,14 @@ class Statistic:
     options: Mapping[str, Any]
     screens: bool = False
     sample: str = ""
+    compares: Comparison | None = field(default=None, repr=False, compare=False)
     _needs_rule: Needs | Callable[..., Needs] = field(repr=False)
+
+    @property
+    def label(self) -> str:
+        """Its name with its unit, for tables and figures: rate_E (Hz), or distance of rate_E (Hz)."""
+        name = self.name if self.compares is None else f"distance of {self.name}"
+        return f"{name} ({self.unit})" if self.unit else name
 
     @property
     def summary(self) -> str:

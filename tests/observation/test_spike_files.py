@@ -50,7 +50,7 @@ def test_what_is_read_is_what_was_written(tmp_path, observation, suffix):
     read = read_recording(path, duration_ms=DURATION_MS if suffix == ".csv" else None)
     assert (read.start_ms, read.stop_ms) == (0.0, DURATION_MS)
     assert read.clusters == {"E": [3, 2, 2], "I": [5]}
-    assert [train.tolist() for name in "EI" for train in read.trains[name]] == times(observation)
+    assert [np.round(t, 6).tolist() for name in "EI" for t in read.trains[name]] == times(observation)
     assert times(read.observe()) == times(observation)
     assert np.array_equal(read.observe().neuron_totals, observation.neuron_totals)
 

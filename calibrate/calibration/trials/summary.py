@@ -51,6 +51,8 @@ class TargetResult:
         Whether that mean meets the target, by the same rule.
     lower_bound : bool
         Whether `reached` is a lower bound: the true value may be higher.
+    distance : bool
+        Whether the value is the distance of two distributions, which is 0 if they are equal.
     """
 
     name: str
@@ -63,10 +65,13 @@ class TargetResult:
     fresh: Summary | None = None
     fresh_met: bool | None = None
     lower_bound: bool = False
+    distance: bool = False
 
     @property
     def aim(self) -> str:
-        """The target for a reader: 5 ± 0.5, or 1 to 2."""
+        """The target for a reader: 5 ± 0.5, 1 to 2, or distance ≤ 0.5."""
+        if self.distance:
+            return f"distance ≤ {self.tolerance:g}"
         if isinstance(self.target, tuple):
             return f"{self.target[0]:g} to {self.target[1]:g}"
         return f"{self.target:g} ± {self.tolerance:g}"
@@ -160,6 +165,7 @@ def target_results(
                 fresh=average([graph[name] for graph in fresh]) if fresh else None,
                 fresh_met=objective.met(of_fresh[name]) if fresh else None,
                 lower_bound=estimate.lower_bound,
+                distance=objective.statistic.compares is not None,
             )
         )
     return results
@@ -206,7 +212,7 @@ def summary_json(best: TrialSummary) -> dict[str, Any]:
     """A trial summary as JSON."""
     printed = asdict(best)
     for target in printed["targets"]:
-        for key in ("unit", "note", "fresh", "fresh_met"):
+        for key in ("unit", "note", "fresh", "fresh_met", "distance"):
             del target[key]
     printed["fresh"] = None
     if best.fresh:
