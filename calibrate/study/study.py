@@ -30,6 +30,7 @@ from calibrate.study.file.sections import (
 )
 from calibrate.study.graph_numbers import Graphs, Purpose
 from calibrate.study.identity import digests_of_files, without_defaults
+from calibrate.study.in_words import in_words
 from calibrate.study.rules import parameters
 from calibrate.study.space import Space, grid_size
 
@@ -105,6 +106,9 @@ class Study:
     stimuli: tuple[Stimulus, ...] = ()
     own: Mapping[str, object] = field(default_factory=dict)
     recording: Recording | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        return in_words(self)
 
     @property
     def folder(self) -> Path:

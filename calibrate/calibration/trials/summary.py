@@ -20,6 +20,7 @@ from calibrate.calibration.trials.averages import (
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.errors import StoreError
 from calibrate.objective import Estimate
+from calibrate.objective.targets import aim_in_words
 from calibrate.study import Study
 from calibrate.study.graph_numbers import Purpose
 
@@ -70,11 +71,7 @@ class TargetResult:
     @property
     def aim(self) -> str:
         """The target for a reader: 5 ± 0.5, 1 to 2, or distance ≤ 0.5."""
-        if self.distance:
-            return f"distance ≤ {self.tolerance:g}"
-        if isinstance(self.target, tuple):
-            return f"{self.target[0]:g} to {self.target[1]:g}"
-        return f"{self.target:g} ± {self.tolerance:g}"
+        return aim_in_words(self.target, self.tolerance, distance=self.distance)
 
     def __str__(self) -> str:
         value = format_statistic(self.reached, lower_bound=self.lower_bound)

@@ -139,6 +139,9 @@ class Verdict:
         one_simulator = self.verdict in ("targets_met", "targets_not_met")
         return self.verdict.replace("_", " ") + (" on fresh seeds" if one_simulator else "")
 
+    def __repr__(self) -> str:
+        return f"<Verdict on {self}>"
+
     def __str__(self) -> str:
         return f"trial {self.trial}: {self.words}" + (f": {'; '.join(self.reasons)}" if self.reasons else "")
 
