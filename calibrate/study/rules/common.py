@@ -35,7 +35,8 @@ def check_sampler(problems: Problems, file: StudyFile, space: Space) -> None:
     """The sampler must be installed, and able to search `space`."""
     place = ("sampler", "name")
     if file.sampler.name == "gp" and importlib.util.find_spec("torch") is None:
-        problems.add(place, "needs PyTorch", "gp", 'run pip install "calibrate-snn[gp]"')
+        size = "gigabytes, unless the CPU build of PyTorch is installed first"
+        problems.add(place, "needs PyTorch", "gp", f'run pip install "calibrate-snn[gp]" ({size})')
     if file.sampler.name == "cmaes":
         for name, domain in space.items():
             if isinstance(domain, Choice):
