@@ -62,6 +62,7 @@ from .observation import Layout as Layout
 from .observation import Observation as Observation
 from .observation.recording import Recording as Recording
 from .observation.recording import read_recording as read_recording
+from .observation.spike_files import write_spikes as write_spikes
 from .observation.trains import observe_trains as observe_trains
 from .report import make_report as make_report
 from .report import write_report as write_report

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -12,6 +12,15 @@ from calibrate.calibration.validation.verdict import Verdict
 from calibrate.calibration.validation.verdict import as_json as verdict_json
 
 Reason = Literal["trials", "loss", "plateau", "wall_s", "grid", "interrupted"]
+
+REASONS: Mapping[Reason, str] = {
+    "trials": "the trial budget is used up",
+    "loss": "the target loss was reached",
+    "plateau": "the latest trials brought no improvement",
+    "wall_s": "the time budget is used up",
+    "grid": "the grid is complete",
+    "interrupted": "you interrupted it",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +92,13 @@ class Result(RunSummary):
     name: str
     storage: str
     validation: Sequence[Verdict] = ()
+
+    def __repr__(self) -> str:
+        failed = f", {self.failed} of them failed" if self.failed else ""
+        trials = f"{self.complete + self.failed} trials{failed}"
+        lines = [f"study {self.name}: {trials}; stopped because {REASONS[self.stopped]}"]
+        lines += [str(self.best or "no trial is the best yet"), *map(str, self.validation)]
+        return "\n".join(lines)
 
 
 def as_json(result: RunSummary) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from calibrate import simulators
 from calibrate.calibration.search.search import candidate_seed
 from calibrate.calibration.study_pool import pool_for
+from calibrate.calibration.trials.averages import format_statistic
 from calibrate.calibration.trials.summary import finite
 from calibrate.errors import SimulatorError
 from calibrate.objective import Estimate
@@ -17,6 +18,7 @@ from calibrate.objective.panel import measure
 from calibrate.observation import Observation, SimulationFailure
 from calibrate.simulation.capacity import slots_for
 from calibrate.simulation.jobs import Job
+from calibrate.simulators.backends import described
 from calibrate.study import Study
 
 
@@ -49,6 +51,10 @@ class Simulated:
     build_s: float
     observation: Observation
     estimates: Mapping[str, Estimate]
+
+    def __repr__(self) -> str:
+        rows = (f"  {name} {format_statistic(value)}" for name, value in self.statistics.items())
+        return "\n".join([f"one simulation in {described(self.simulator)}", *rows])
 
     @property
     def statistics(self) -> dict[str, float | None]:
@@ -100,7 +106,7 @@ def simulate(
     >>> found.observation.size("E"), found.statistics["rate_E"] > 0
     (80, True)
     """
-    study = study.on(simulators.choose(study.simulation.backend))
+    study = study.on(simulators.choose(study.simulation.backend, study.network))
     complete = study.parameters(parameters or {})
     network = study.model.network(complete)
     study.model.values(network, complete)

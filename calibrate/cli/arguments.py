@@ -27,7 +27,7 @@ def given(changes: Mapping[str, object]) -> dict[str, object]:
 def with_simulator(study: Study, say: Callable[[str], None]) -> Study:
     """Replace the back end "auto" by an installed one, and report which."""
     asked = study.simulation.backend
-    backend = simulators.choose(asked)
+    backend = simulators.choose(asked, study.network)
     if asked == "auto":
         say(f"Simulating with {backend}.")
     return study.on(backend)

@@ -68,7 +68,7 @@ def _estimate_cost(
 ) -> tuple[Study, Cost | None]:
     """Choose the simulator and estimate the cost; failures are warnings, and the cost is then None."""
     try:
-        ready = study.on(simulators.choose(study.simulation.backend))
+        ready = study.on(simulators.choose(study.simulation.backend, study.network))
     except SimulatorError as error:
         output.warn([*study.warnings, str(error)])
         return study, None

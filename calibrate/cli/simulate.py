@@ -17,6 +17,7 @@ from calibrate.cli.options import OneNetwork, StudyFile
 from calibrate.cli.output import QuietOutput
 from calibrate.cli.tables.statistics import print_simulated
 from calibrate.cli.tables.trials import format_assignments
+from calibrate.observation.spike_files import check_spike_file, write_spikes
 from calibrate.study import Study
 from calibrate.study.rules.whole_steps import simulated_otherwise
 from calibrate.study.up_states import find_up_states
@@ -28,6 +29,9 @@ def simulate(
     figure: Annotated[
         Path | None, typer.Option(help="Save a raster plot: .png, .pdf or .svg.", metavar="FILE")
     ] = None,
+    spikes: Annotated[
+        Path | None, typer.Option(help="Save all spikes: .csv, .npz or .nwb.", metavar="FILE")
+    ] = None,
     file: StudyFile,
     output: QuietOutput,
 ) -> None:
@@ -37,22 +41,34 @@ def simulate(
         from calibrate.figures import raster, style  # matplotlib takes half a second
 
         style.check_path(figure)
+    if spikes is not None:
+        check_spike_file(spikes)
     study = with_simulator(study, output.say)
     _say_defaults(output, study, parameters)
     _say_rounded(output, study, parameters)
     with simulating():
         simulated = single_simulation.simulate(
-            study, parameters, spikes=figure is not None, graph=network.graph, index=index
+            study,
+            parameters,
+            spikes=figure is not None or spikes is not None,
+            graph=network.graph,
+            index=index,
         )
     if figure is not None:
         states = find_up_states(study, simulated.observation)
         style.save(raster.raster_figure(simulated.observation, up_states=states), figure)
+    if spikes is not None:
+        write_spikes(simulated.observation, spikes)
     if output.as_json:
         output.emit(_as_json(study, simulated))
     else:
         print_simulated(output.console, study, simulated)
     if figure is not None:
         output.say(f"Figure: {figure}")
+    if spikes is not None:
+        # The other formats say themselves how long it lasted.
+        length = f" (read it with duration_ms = {simulated.observation.duration_ms:g})"
+        output.say(f"Spikes: {spikes}{length if spikes.suffix.lower() == '.csv' else ''}")
 
 
 def _say_defaults(output: QuietOutput, study: Study, parameters: Mapping[str, Any]) -> None:

@@ -64,7 +64,9 @@ def map_figure(results: Results, x: str, y: str, statistics: Sequence[str]) -> F
     figure = new_figure(3.4 * columns + 0.4, 2.9 * rows)
     panels = np.atleast_1d(figure.subplots(rows, columns, sharex=True, sharey=True)).ravel()
     targets = {objective.name: objective.target for objective in results.study.objectives}
+    labels = {statistic.name: statistic.label for statistic in results.study.statistics}
     for axes, drawn in zip(panels, maps, strict=False):
+        axes.set_title(labels.get(drawn.name, drawn.name))
         _draw(figure, axes, drawn)
         aim = getattr(targets.get(drawn.name), "value", None)
         if aim is not None and np.nanmin(drawn.values) < aim < np.nanmax(drawn.values):
@@ -84,7 +86,6 @@ def _draw(figure: Figure, axes: Any, drawn: Map) -> None:
     values = np.minimum(drawn.values, HIGHEST_LOSS) if drawn.name == "loss" else drawn.values
     image = axes.pcolormesh(drawn.x, drawn.y, values, shading="nearest", rasterized=True)
     figure.colorbar(image, ax=axes, pad=0.02)
-    axes.set_title(f"{drawn.name} ({drawn.unit})" if drawn.unit else drawn.name)
     axes.set_facecolor("none")
     if not drawn.exact:
         few = len(drawn.points) <= MOST_POINTS

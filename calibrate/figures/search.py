@@ -163,6 +163,7 @@ def slices_figure(results: Results, statistics: Sequence[str] | None = None) -> 
     """
     trials = results.trials[results.trials["state"] == "complete"]
     objectives = {objective.name: objective for objective in results.study.objectives}
+    distances = {one.name for one in results.study.statistics if one.compares is not None}
     space = list(results.study.space)
     names = [f"{n}_reached" if n in space else n for n in (statistics or list(objectives)[:MOST_ROWS])]
     for name in names:
@@ -179,7 +180,7 @@ def slices_figure(results: Results, statistics: Sequence[str] | None = None) -> 
             if results.best is not None:
                 value = trials[name].get(results.best.number, math.nan)
                 axes.plot(results.best.params[parameter], value, "*", color=MISSED, markersize=9)
-        row[0].set_ylabel(name, fontsize=8)
+        row[0].set_ylabel(f"distance of\n{name}" if name in distances else name, fontsize=8)
     for axes, parameter in zip(panels[-1], space, strict=True):
         axes.set_xlabel(parameter)
     return figure

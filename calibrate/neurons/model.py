@@ -1,4 +1,4 @@
-"""Neuron models: parameters, receptors, a NEST and a GeNN implementation."""
+"""Neuron models: parameters, receptors, a NEST implementation, and one for GeNN if there is one."""
 
 from __future__ import annotations
 
@@ -202,8 +202,8 @@ class NeuronModel:
         C_m, E_L, V_th, V_reset, I_e, and tau_m or g_L, which every model has; and its other parameters.
     nest : NestNeuron
         The model in NEST.
-    genn : GennNeuron
-        The model in GeNN.
+    genn : GennNeuron or None
+        The model in GeNN; None if only NEST simulates it.
     receptors : tuple of str
         Kinds of synaptic input. "ex" takes weights >= 0 and "in" weights <= 0, as NEST sorts them.
     weight_unit : {"pA", "nS"}
@@ -231,7 +231,7 @@ class NeuronModel:
     doc: str
     parameters: tuple[NeuronParameter, ...]
     nest: NestNeuron
-    genn: GennNeuron
+    genn: GennNeuron | None = None
     receptors: tuple[str, ...] = ("ex", "in")
     weight_unit: str = "pA"
     refractory: str = "t_ref"
@@ -239,6 +239,18 @@ class NeuronModel:
     ordered: tuple[tuple[str, str], ...] = (("V_reset", "V_th"),)
     not_above: tuple[tuple[str, str], ...] = ()
     exact: bool = False
+
+    @property
+    def genn_code(self) -> GennNeuron:
+        """The model in GeNN. Raises ModelError if it has none."""
+        if self.genn is None:
+            raise ModelError(f"the neuron model {self.name} has no GeNN code: simulate it with NEST")
+        return self.genn
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether a neuron may fire more than once in a step; True too if only NEST knows."""
+        return self.genn is None or self.genn.repeated is not None
 
     def complete(self, given: Parameters) -> dict[str, Number]:
         """Fill in the defaults of the parameters that are not given.

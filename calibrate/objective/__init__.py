@@ -16,13 +16,14 @@ from calibrate.errors import ObjectiveError
 from calibrate.objective import jackknife
 from calibrate.objective.estimates import Estimate, Spread
 from calibrate.objective.losses import CAP, UNDEFINED, Constraint, Objective
-from calibrate.objective.statistics import Statistic, find_statistic, statistic
+from calibrate.objective.statistics import Comparison, Statistic, find_statistic, statistic
 from calibrate.objective.targets import Interval, Value
 from calibrate.observation import Needs
 
 __all__ = [
     "CAP",
     "UNDEFINED",
+    "Comparison",
     "Constraint",
     "Estimate",
     "Interval",

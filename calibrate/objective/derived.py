@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from calibrate.errors import ObjectiveError
 from calibrate.objective.estimates import Estimate
-from calibrate.objective.statistics import Statistic
+from calibrate.objective.statistics import Comparison, Statistic
 from calibrate.observation import Needs, Observation, parts
 
 Distance = Literal["wasserstein", "ks"]
@@ -124,4 +124,5 @@ def distance_to(
         scale="linear",
         sample="",
         screens=False,
+        compares=Comparison(statistic=statistic, reference=target),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from calibrate.errors import ObjectiveError
 from calibrate.objective.estimates import Estimate
 from calibrate.objective.statistics import Statistic
-from calibrate.objective.targets import Interval, Value
+from calibrate.objective.targets import Interval, Value, aim_in_words
 
 # Losses are squared deviations in tolerances up to CAP. Beyond CAP they grow ever more slowly and stay below
 # UNDEFINED, the lowest loss of a network whose statistic is undefined. A defined statistic therefore always
@@ -66,6 +66,12 @@ class Objective:
     def name(self) -> str:
         """Name of the statistic."""
         return self.statistic.name
+
+    @property
+    def aim(self) -> str:
+        """The target for a reader: 5 ± 0.5, 1 to 2, or distance ≤ 0.5."""
+        distance = self.statistic.compares is not None
+        return aim_in_words(self.target.aim, self.target.tolerance, distance=distance)
 
     def loss(self, estimate: Estimate) -> float:
         """Return the loss of an estimate, finite and >= 0, not weighted.

@@ -9,6 +9,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from calibrate import plugins
 from calibrate.errors import ObjectiveError, did_you_mean
 from calibrate.objective.estimates import Estimate
@@ -16,6 +19,22 @@ from calibrate.observation import Needs, Observation
 
 DEPENDENCES = frozenset({"clusters", "neurons"})
 Dependence = Collection[str] | Callable[..., Collection[str]] | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Comparison:
+    """What a distance compares.
+
+    Attributes
+    ----------
+    statistic : Statistic
+        The statistic whose distribution it is.
+    reference : ndarray of float, shape (n,)
+        The values that it is compared with, in the unit of that statistic.
+    """
+
+    statistic: Statistic
+    reference: NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +62,8 @@ class Statistic:
     depends_on : frozenset of {"clusters", "neurons"}, or None
         What its value depends on beyond what each neuron does: how the neurons are divided into clusters, and
         how many they are. None if it does not say.
+    compares : Comparison or None
+        The distributions that it compares if its value is their distance; else None.
 
     See Also
     --------
@@ -68,8 +89,15 @@ class Statistic:
     screens: bool = False
     sample: str = ""
     depends_on: frozenset[str] | None = None
+    compares: Comparison | None = field(default=None, repr=False, compare=False)
     _needs_rule: Needs | Callable[..., Needs] = field(repr=False)
     _depends_rule: Dependence = field(default=None, repr=False)
+
+    @property
+    def label(self) -> str:
+        """Its name with its unit, for tables and figures: rate_E (Hz), or distance of rate_E (Hz)."""
+        name = self.name if self.compares is None else f"distance of {self.name}"
+        return f"{name} ({self.unit})" if self.unit else name
 
     @property
     def summary(self) -> str:

@@ -17,6 +17,15 @@ def _at_most(distance: float, limit: float, *, of: float) -> bool:
     return distance <= limit + _ROUNDING * abs(of)
 
 
+def aim_in_words(aim: float | tuple[float, float], tolerance: float, *, distance: bool) -> str:
+    """A target for a reader: 5 ± 0.5, 1 to 2, or distance ≤ 0.5."""
+    if distance:
+        return f"distance ≤ {tolerance:g}"
+    if isinstance(aim, tuple):
+        return f"{aim[0]:g} to {aim[1]:g}"
+    return f"{aim:g} ± {tolerance:g}"
+
+
 @dataclass(frozen=True)
 class Value:
     """A target value with a tolerance, both in the unit of the statistic.

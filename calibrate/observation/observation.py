@@ -148,6 +148,18 @@ class Observation:
     presentations: tuple[Presentation, ...] = ()
     episodes: tuple[Episode, ...] | None = None
 
+    def __repr__(self) -> str:
+        layout = self.layout
+        sizes = [layout.neurons_of(name) for name in layout.populations]
+        neurons = ", ".join(
+            f"{rows.stop - rows.start} {name}" for name, rows in zip(layout.populations, sizes, strict=True)
+        )
+        kept = "" if self.spikes is not None else ", of which only counts are kept"
+        return (
+            f"<Observation of {neurons} neurons in {self.duration_ms:g} ms: "
+            f"{int(self.neuron_totals.sum())} spikes{kept}>"
+        )
+
     def __post_init__(self) -> None:
         if not self.duration_ms > 0:
             raise ObservationError(f"a measurement must be longer than 0 ms, not {self.duration_ms:g} ms")

@@ -102,6 +102,10 @@ class Recording:
             )
         return within
 
+    def __repr__(self) -> str:
+        units = ", ".join(f"{len(trains)} {name}" for name, trains in self.trains.items())
+        return f"<Recording of {units} units from {self.start_ms:g} to {self.stop_ms:g} ms>"
+
     @property
     def duration_ms(self) -> float:
         """Length of the analysed interval in ms."""

@@ -115,7 +115,7 @@ def _method(neuron: NeuronModel, backend: str, bibliography: Bibliography) -> st
         return ""
     if neuron.exact:
         return f"exactly{bibliography.cite('exact')}"
-    integration = (neuron.nest if backend == "nest" else neuron.genn).integration
+    integration = (neuron.nest if backend == "nest" else neuron.genn_code).integration
     return f"by {integration}" if integration else ""
 
 

@@ -32,6 +32,9 @@ class Report:
     study: str = ""
     made: str = field(default_factory=lambda: datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"))
 
+    def __repr__(self) -> str:
+        return f"<Report on study {self.title}: {', '.join(section.name for section in self.sections)}>"
+
     @property
     def pictures(self) -> list[Picture]:
         return [picture for section in self.sections for picture in section.pictures]

@@ -29,6 +29,7 @@ from calibrate.figures.style import svg
 from calibrate.objective.rounding import rounded
 from calibrate.observation import Observation
 from calibrate.plugins import version_of
+from calibrate.report.prose import enumerated
 from calibrate.results.maps import main_axes
 from calibrate.results.results import Results
 from calibrate.study.up_states import find_up_states
@@ -96,6 +97,9 @@ def targets(results: Results) -> Section:
             row.append(str(target.fresh) if target.fresh else "")
         met_there = target.met if target.fresh_met is None else target.fresh_met
         rows.append([*row, "yes" if met_there else "no", sources[target.name]])
+    distances = [target.name for target in best.targets if target.distance]
+    if distances:
+        text += f". Of {enumerated(distances)}, the value is a distance of distributions, 0 if they are equal"
     return Section(
         name="targets",
         title="Targets and reached values",
@@ -147,6 +151,8 @@ def activity(results: Results, simulate: bool, say: Callable[[str], None]) -> Se
         observations = _stored_observations(results, best) or [observation]
         figure = distributions_figure(results, {f"trial {best.number}": observations})
         caption = "Distributions over neurons and up-states, pooled over the graphs of the search."
+        if any(statistic.compares is not None for statistic in results.study.statistics):
+            caption += " Filled: those that objectives compare them with."
         pictures.append(Picture(name="distributions", figure=figure, caption=caption, alt=caption))
     except CalibrateError:
         pass  # too little activity for any distribution
@@ -205,12 +211,17 @@ def validation(results: Results, verdict: Verdict | None) -> Section:
             "Differences between the simulators with their confidence intervals; the band is the tolerance."
         )
         pictures = [Picture(name="validation", figure=verdict_figure(verdict), caption=caption, alt=caption)]
+    distances = {one.name for one in results.study.statistics if one.compares is not None}
     heads = ["statistic", "unit", *verdict.names]
     both = len(verdict.simulators) > 1
     heads += ["difference", "from", "to", "agree"] if both else []
     rows = []
     for row in verdict.statistics:
-        cells = [row.name, row.unit, _side(row.reference)]
+        cells = [
+            f"distance of {row.name}" if row.name in distances else row.name,
+            row.unit,
+            _side(row.reference),
+        ]
         if both:
             sign = "× " if row.scale == "log" else ""
             values = [

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,27 +28,13 @@ from calibrate.observation import Observation
 from calibrate.results.importance import importance_by_chance, importances
 from calibrate.results.looseness import Looseness, looseness
 from calibrate.results.proposals import Proposals, proposals_of
+from calibrate.results.spent import Spent
 from calibrate.simulators.backends import described
 from calibrate.store import Reader, find, find_stored, storage_url
 from calibrate.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-@dataclass(frozen=True, kw_only=True)
-class Spent:
-    """When a study ran, and how long its simulations took.
-
-    begun, last  end of its first and of its last simulation
-    simulations  number of simulations
-    simulated_s  time that processes took for them (batches count once)
-    """
-
-    begun: datetime | None
-    last: datetime | None
-    simulations: int
-    simulated_s: float
 
 
 class Results:
@@ -98,6 +82,11 @@ class Results:
             self._simulations = reader.simulations()
             self.verdicts = reader.verdicts()
         self.storage = self._reader.shown_url
+
+    def __repr__(self) -> str:
+        counts = {state: n for state, n in self.counts.items() if n or state == "complete"}
+        numbers = ", ".join(f"{n} {state.replace('_', ' ')}" for state, n in counts.items())
+        return f"study {self.study.name}: trials: {numbers}\n{self.best or 'no trial is the best yet'}"
 
     @cached_property
     def best(self) -> TrialSummary | None:

@@ -14,14 +14,15 @@ GPU_BATCH_SIZE = 40
 """Default batch size on a GPU, as in the published scan (Schmitt et al. 2023)."""
 
 
-def choose(backend: str) -> str:
-    """The back end that `backend` selects on this machine: "auto" is GeNN if it is installed, else NEST.
+def choose(backend: str, network: Network | None = None) -> str:
+    """The back end that `backend` selects on this machine, for `network` if one is given.
 
-    Raises SimulatorError if it is unknown or not installed.
+    "auto" is GeNN if it is installed and has the network's neuron models, else NEST. Raises SimulatorError if
+    the back end is unknown, not installed, or cannot simulate the network.
     """
     if backend == "auto":
         for name, entry in BACKENDS.items():
-            if entry.automatic and entry.is_installed:
+            if entry.automatic and entry.is_installed and not refusal(name, network):
                 return name
         raise SimulatorError("no simulator is installed: install NEST with `pip install nest-simulator`")
     if backend not in BACKENDS:
@@ -29,7 +30,14 @@ def choose(backend: str) -> str:
         raise SimulatorError(f"unknown backend '{backend}'{did_you_mean(backend, BACKENDS)}: {names}")
     if not BACKENDS[backend].is_installed:
         raise SimulatorError(BACKENDS[backend].remedy)
+    if why := refusal(backend, network):
+        raise SimulatorError(f"{why}: use --backend nest")
     return backend
+
+
+def refusal(backend: str, network: Network | None) -> str:
+    """Why `backend` cannot simulate `network`, whether it is installed or not; empty if it can."""
+    return "" if network is None else BACKENDS[backend].refusal(network)
 
 
 def create(backend: str, *, dt_ms: float, precision: Precision) -> Simulator:

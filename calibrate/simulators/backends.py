@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from calibrate.network import Network
+from calibrate.neurons import neuron_model
 from calibrate.simulators.base import Precision, Simulator
 
 
@@ -20,6 +22,7 @@ class Backend:
     package        Python package that must be installed; None: no package
     remedy         what to do if the package is missing
     automatic      whether "auto" can select it
+    refusal        why it cannot simulate a network; empty if it can
     batches        when one process can simulate several networks at once: always, never, or on a GPU
     process_bytes  memory of a process without its network
     synapse_bytes  memory of each synapse
@@ -32,6 +35,7 @@ class Backend:
     package: str | None = None
     remedy: str = ""
     automatic: bool = True
+    refusal: Callable[[Network], str] = lambda _: ""
     batches: Literal["always", "never", "on a GPU"] = "never"
     process_bytes: float = 150e6
     synapse_bytes: float = 0.0
@@ -60,6 +64,12 @@ def _genn(dt_ms: float, precision: Precision) -> Simulator:
     return GeNN(dt_ms=dt_ms, precision=precision)
 
 
+def _without_genn_code(network: Network) -> str:
+    """Name the populations whose neuron models only NEST has."""
+    only = [f"{p.name} ({p.neuron})" for p in network.populations if neuron_model(p.neuron).genn is None]
+    return f"GeNN has no code for the neurons of {', '.join(only)}" if only else ""
+
+
 def _nest(dt_ms: float, _: Precision) -> Simulator:
     from calibrate.simulators.nest.simulator import Nest
 
@@ -72,8 +82,8 @@ def _poisson(dt_ms: float, _: Precision) -> Simulator:
     return Poisson(dt_ms=dt_ms)
 
 
-# "auto" selects the first automatic one that is installed. Memory was measured with 25,000 neurons and
-# 192 million synapses: NEST 7.1 GB, GeNN 0.58 GB.
+# "auto" selects the first automatic one that is installed and can simulate the network. Memory was measured
+# with 25,000 neurons and 192 million synapses: NEST 7.1 GB, GeNN 0.58 GB.
 BACKENDS: Mapping[str, Backend] = {
     "genn": Backend(
         title="GeNN",
@@ -82,6 +92,7 @@ BACKENDS: Mapping[str, Backend] = {
         package="pygenn",
         remedy="PyGeNN is not installed: see the section Installation of GeNN's documentation, "
         "or use --backend nest",
+        refusal=_without_genn_code,
         batches="on a GPU",
         process_bytes=200e6,
         synapse_bytes=2.2,

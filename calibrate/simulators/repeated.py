@@ -33,7 +33,7 @@ def naming_the_remedy(
         for population in network.populations:
             model = neuron_model(population.neuron)
             shortest = float(np.min(parameters[population.name][model.refractory]))
-            if model.genn.repeated is not None and refractory_steps(shortest, dt_ms) == 0:
+            if model.may_repeat and refractory_steps(shortest, dt_ms) == 0:
                 raise SimulatorError(
                     f"{error} {population.name} has no refractory time: set its {model.refractory} to "
                     f"{dt_ms:g} ms or more"
@@ -50,7 +50,7 @@ def first_spikes(
     """
     first, again, failure = 0, np.zeros(0, dtype=np.int64), None
     for population in network.populations:
-        if neuron_model(population.neuron).genn.repeated is not None:
+        if neuron_model(population.neuron).may_repeat:
             own = np.flatnonzero((neuron >= first) & (neuron < first + population.size))
             _, once = np.unique(step[own] * population.size + neuron[own] - first, return_index=True)
             if once.size < own.size:

@@ -31,6 +31,7 @@ from calibrate.store.study_names import (
 )
 from calibrate.store.verdicts import verdicts_of
 from calibrate.study import Study, read_study
+from calibrate.study.begun import in_order_of
 from calibrate.study.file.text import read_outline
 from calibrate.study.reading import read_stored_study
 
@@ -74,7 +75,7 @@ def find_stored(
     for row, stored in known:
         study = _on_its_backend(read_stored_study(path, stored, changes=changes), row.content)
         if not changes_since(row, study):
-            return replace(study.in_order_of(row.content), name=row.name), url
+            return replace(in_order_of(study, row.content), name=row.name), url
     if rows and not known:
         raise StoreError(
             f"{path.parent / outline.missing[0]} is missing, and the older version of calibrate that ran the "

@@ -16,6 +16,7 @@ from calibrate.store import connections, database_errors, schema, urls
 from calibrate.store.integrity import check_study
 from calibrate.store.schema import STUDY
 from calibrate.study import Study, differences
+from calibrate.study.begun import began_with, in_order_of
 from calibrate.study.file.text import Outline
 from calibrate.study.from_files import FromFiles, Stored
 from calibrate.study.identity import order_of
@@ -76,15 +77,15 @@ def resolve_name(study: Study, url: str, *, new: bool = False) -> Named:
         return Named(as_stored(study, row), rows[number - 1].name if number else None, begun=True)
     if not new:
         raise StoreError(refusal(study, where, rows[-1].name, rows[-1]))
-    changed = replace(study.in_order_of(rows[-1].content), name=f"{study.name}-{study.digest[:8]}")
+    changed = replace(in_order_of(study, rows[-1].content), name=f"{study.name}-{study.digest[:8]}")
     return Named(changed, rows[-1].name, begun=False)
 
 
 def as_stored(study: Study, row: Row[Any]) -> Study:
     """`study` under its name and in its order in this row, with the targets that it began with."""
-    named = replace(study.in_order_of(row.content), name=row.name)
+    named = replace(in_order_of(study, row.content), name=row.name)
     stored = stored_in(row)
-    return named if stored is None else named.began_with(stored)
+    return named if stored is None else began_with(named, stored)
 
 
 def stored_in(row: Row[Any]) -> Stored | None:

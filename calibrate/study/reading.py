@@ -264,6 +264,7 @@ def _check(
     network = parameters.check_model_rules(problems, model, fixed, space, derived, file.simulation.dt_ms)
     if network is None:
         return None
+    checks.check_backend(problems, file, network)
     piece_ms = file.simulation.duration_ms
     recording = recorded_targets.recorded(problems, file.recording, folder, piece_ms, stored)
     objectives = targets.objectives(problems, file.objectives, network, recording, own)

@@ -28,9 +28,10 @@ from calibrate.study.file.sections import (
     StudyFile,
     ValidationSection,
 )
-from calibrate.study.from_files import FromFiles, Stored, changes_of_targets
+from calibrate.study.from_files import FromFiles, Stored
 from calibrate.study.graph_numbers import Graphs, Purpose
 from calibrate.study.identity import digests_of_files, of_recording, without_defaults
+from calibrate.study.in_words import in_words
 from calibrate.study.rules import parameters
 from calibrate.study.space import Domain, Space, grid_size
 
@@ -113,6 +114,9 @@ class Study:
     recording: Recording | None = field(default=None, repr=False)
     taken: FromFiles = field(default_factory=FromFiles, repr=False)
     digests: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def __repr__(self) -> str:
+        return in_words(self)
 
     @property
     def folder(self) -> Path:
@@ -312,59 +316,6 @@ class Study:
         """
         simulation = self.simulation.model_copy(update=changes)
         return replace(self, file=self.file.model_copy(update={"simulation": simulation}))
-
-    def in_order_of(self, content: Mapping[str, Any]) -> Study:
-        """Return the same study with free parameters and objectives in the order of another one.
-
-        Points of a grid or of a Sobol sequence, and the values of a Pareto study's trials, depend on it.
-
-        Parameters
-        ----------
-        content : dict of str to object
-            The `content` of the other study, which may have other parameters and objectives as well.
-
-        Returns
-        -------
-        Study
-            The study; what the other one does not have comes last.
-        """
-        before = list(content["parameters"])
-        names = [*(name for name in before if name in self.space), *self.space]
-        asked = list(content["objectives"])
-        by_name = {objective.name: k for k, objective in enumerate(self.objectives)}
-        order = list(
-            dict.fromkeys([*(by_name[name] for name in asked if name in by_name), *by_name.values()])
-        )
-        sections = [self.file.objectives[k] for k in order]
-        return replace(
-            self,
-            space={name: self.space[name] for name in names},
-            objectives=tuple(self.objectives[k] for k in order),
-            file=self.file.model_copy(update={"objectives": sections}),
-        )
-
-    def began_with(self, stored: Stored) -> Study:
-        """Return the same study with the targets that it took from its recording when it began.
-
-        Parameters
-        ----------
-        stored : Stored
-            What its database knows of its data files.
-
-        Returns
-        -------
-        Study
-            The study.
-        """
-        was = {name: one for name, one in stored.taken.targets.items() if name in self.taken.targets}
-        objectives = tuple(replace(one, target=was.get(one.name, one.target)) for one in self.objectives)
-        return replace(
-            self,
-            objectives=objectives,
-            taken=stored.taken,
-            digests=stored.digests,
-            warnings=(*self.warnings, *changes_of_targets(was, self.taken.targets)),
-        )
 
     @property
     def stored(self) -> Stored:

@@ -234,7 +234,7 @@ def _check_torch() -> Check:
     if _is_installed("torch"):
         return Check(name="PyTorch", state="ok", detail=f"{_find_version('torch')}, for the gp sampler")
     detail = "not installed; only needed for the gp sampler"
-    remedy = 'pip install "calibrate-snn[gp]"'
+    remedy = 'pip install "calibrate-snn[gp]" (gigabytes, unless the CPU build is installed first)'
     return Check(name="PyTorch", state="optional", detail=detail, remedy=remedy)
 
 

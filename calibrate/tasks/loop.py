@@ -109,7 +109,7 @@ def run_loop(
     loop, section = study.loop, study.file.loop
     if loop is None or section is None:
         raise StudyError(f"{study.path}: has no closed loop: add [loop] with an environment")
-    ready = study.on(simulators.choose(study.simulation.backend))
+    ready = study.on(simulators.choose(study.simulation.backend, study.network))
     complete = ready.parameters(parameters or {})
     network = ready.model.network(complete)
     values = ready.model.values(network, complete)

@@ -93,7 +93,9 @@ def run_study(
     view = progress if not isinstance(progress, bool) else display(quiet=not progress)
     with Interrupt.unless(interrupted, view.stopping) as stop, quieten_optuna(), view:
         url = storage_url(study, storage)
-        place = resolve_name(study.on(simulators.choose(study.simulation.backend)), url, new=new)
+        place = resolve_name(
+            study.on(simulators.choose(study.simulation.backend, study.network)), url, new=new
+        )
         ready = place.study
         if study.simulation.backend == "auto":
             view.say(f"Simulating with {ready.simulation.backend}.")

@@ -146,7 +146,7 @@ def selftest(
     >>> found.truth["I_th_E"], found.trials
     (1.0, 8)
     """
-    study = study.on(simulators.choose(study.simulation.backend))
+    study = study.on(simulators.choose(study.simulation.backend, study.network))
     if not study.space:
         raise StudyError(f"{study.path}: no parameter is free")
     planted, estimates = _find_network(study, dict(truth or {}), slots)

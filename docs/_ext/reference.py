@@ -6,10 +6,12 @@ statistics, models  what is installed, from entry points and docstrings
 neurons, plasticity  the neuron models and plasticity rules, with their parameters
 commands            every command of the command line with its options
 python              every name in `calibrate.__all__`
+python MODULE       the classes and functions that a module offers beyond these
 """
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
 import sys
@@ -226,9 +228,11 @@ def _option(parameter: Any) -> str:
 # Python
 
 
-def python() -> Iterator[str]:
+def python(module: str = "calibrate") -> Iterator[str]:
+    place = importlib.import_module(module)
+    elsewhere = set() if place is calibrate else set(calibrate.__all__)
     public = {
-        name: getattr(calibrate, name) for name in sorted(getattr(calibrate, "__all__", ()), key=str.lower)
+        name: getattr(place, name) for name in sorted(place.__all__, key=str.lower) if name not in elsewhere
     }
     parts: dict[str, list[str]] = {"Functions": [], "Classes": [], "Errors": [], "Values": []}
     for name, value in public.items():
@@ -243,6 +247,9 @@ def python() -> Iterator[str]:
             part = "Values"
             lines += _described("data", name, "", _doc(value))
         parts[part] += lines
+    if elsewhere:
+        yield from (*parts["Classes"], *parts["Functions"])
+        return
     for part, lines in parts.items():
         if lines:
             yield from (f"## {part}\n", *lines)

@@ -369,13 +369,13 @@ def test_all_simulators_that_are_here_are_measured_by_default(study, monkeypatch
         seen.append((ready.simulation.backend, neurons))
         return measured(neurons, 1.0, backend=ready.simulation.backend)
 
-    def only_nest(name: str) -> str:
+    def only_nest(name: str, _: Any) -> str:
         if name != "nest":
             raise simulators.SimulatorError(f"{name} is not installed")
         return name
 
     monkeypatch.setattr("calibrate.calibration.resources.scaling.measure", measure)
-    monkeypatch.setattr(simulators, "choose", lambda name: name)
+    monkeypatch.setattr(simulators, "choose", lambda name, _: name)
     scale(read_study(study), [600, 1200])
     assert seen == [("genn", 600), ("genn", 1200), ("nest", 600), ("nest", 1200)]
     seen.clear()

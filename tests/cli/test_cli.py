@@ -196,7 +196,7 @@ def test_a_wrong_command_costs_one_line(capfd, tmp_path, arguments, message):
 @pytest.mark.parametrize("error", [RuntimeError("out\nof luck"), KeyError("x")])
 @pytest.mark.usefixtures("study")
 def test_what_nobody_expected_is_one_line_and_debug_shows_where(capfd, monkeypatch, error):
-    def broken(_: str) -> str:
+    def broken(*_: object) -> str:
         raise error
 
     monkeypatch.setattr(simulators, "choose", broken)

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from calibrate import ObservationError, Results, StudyError, read_results, run_study
+from calibrate import ObservationError, Results, StudyError, make_report, read_results, run_study
 from calibrate.calibration.validation.agreement import Agreement, Side
 from calibrate.calibration.validation.verdict import Verdict
 from calibrate.figures import (
@@ -18,12 +18,13 @@ from calibrate.figures import (
     history_figure,
     importance_figure,
     looseness_figure,
+    map_figure,
     slices_figure,
     verdict_figure,
 )
 from calibrate.figures.style import INK, svg
 from calibrate.results.looseness import Looseness
-from tests.helpers.studies import small_study
+from tests.helpers.studies import RATE_I, small_study
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +104,35 @@ def test_distributions_are_of_neurons_with_the_target_of_their_mean(results):
     assert {"one", "other", "target (mean)"} <= legend
     with pytest.raises(ObservationError, match="no statistic has a distribution to draw"):
         distributions_figure(results, {})
+
+
+@pytest.fixture
+def compared(tmp_path: Path) -> Results:
+    """A study with an objective that is a distance, of the intervals of a sample of the neurons."""
+    given = {"statistic": "isi_E", "distribution": [100.0, 200.0, 300.0], "tolerance": 20, "neurons": 10}
+    study = small_study(tmp_path, {"objectives": [given, RATE_I]}, budget={"trials": 2})
+    run_study(study, slots=1, progress=False)
+    return read_results(study)
+
+
+def test_what_an_objective_compares_is_drawn_together_and_is_a_distance_elsewhere(compared):
+    shown = compared.simulate(compared.best.number).observation
+    figure = distributions_figure(compared, {"network": [shown]})
+    (axes,) = [axes for axes in figure.axes if axes.get_xlabel() == "isi_E (ms)"]
+    assert axes.get_legend_handles_labels()[1] == ["target distribution", "network"]
+    bars = axes.containers[0]
+    covered = {round(value) for value in (100, 200, 300) for bar in bars if bar.get_height() > 0
+               and bar.get_x() <= value < bar.get_x() + bar.get_width()}  # fmt: skip
+    assert covered == {100, 200, 300}
+    assert not axes.lines  # the target of the distance, 0, is no interval
+    assert slices_figure(compared).axes[0].get_ylabel() == "distance of\nisi_E"
+    maps = map_figure(compared, "I_E", "I_I", ["isi_E", "rate_I"])
+    assert [axes.get_title(loc="left") for axes in maps.axes[:2]] == ["distance of isi_E (ms)", "rate_I (Hz)"]
+    (distance, rate) = compared.best.targets
+    assert (distance.aim, rate.aim) == ("distance ≤ 20", "9 to 11")
+    section = make_report(compared, simulate=False).sections[0]
+    assert "Of isi_E, the value is a distance of distributions, 0 if they are equal." in section.text[0]
+    assert section.tables[0].rows[0][:3] == ["isi_E", "ms", "distance ≤ 20"]
 
 
 def test_too_few_trials_are_said(few):

@@ -89,9 +89,33 @@ def test_it_fits_a_telephone_in_light_and_dark(finished, dark):
         assert contrast(ink, paper) > 7
         label = shown.page.evaluate("getComputedStyle(document.querySelector('figure svg text')).fill")
         assert contrast(label, paper) > 7
-        for name in ("a", ".verdict", "figcaption"):
+        for name in ("a", ".verdict", "figcaption", ".hint:not([hidden])"):
             colour = shown.page.evaluate(f"getComputedStyle(document.querySelector('{name}')).color")
             assert contrast(colour, paper) > 4.5
+
+
+SCROLLING = """
+[...document.querySelectorAll("*")].filter(
+  box => getComputedStyle(box).overflowX === "auto" && box.scrollWidth > box.clientWidth + 1
+)
+"""
+SAYS_SO = "[...document.querySelectorAll('.hint')].filter(hint => hint.checkVisibility())"
+
+
+@needs_browser
+def test_what_scrolls_sideways_says_so_and_nothing_else_does(finished):
+    with opened(finished.as_uri(), width=400, height=800) as shown:
+        evaluate = shown.page.evaluate
+        assert evaluate(f"({SCROLLING}).length") == evaluate(f"({SAYS_SO}).length") > 3
+        hints = evaluate(f"({SCROLLING}).map(box => box.previousElementSibling.textContent)")
+        assert set(hints) == {"Wider than the window: scroll sideways ↔"}
+        shadow = "getComputedStyle(document.querySelector('#targets .scroll')).boxShadow"
+        before = evaluate(shadow)
+        shown.page.eval_on_selector("#targets .scroll", "box => { box.scrollLeft = 10000; }")
+        shown.page.wait_for_function(f"{shadow} !== '{before}'")  # the shadow is on the other side
+        shown.page.set_viewport_size({"width": 1200, "height": 800})
+        shown.page.wait_for_function(f"({SAYS_SO}).length === ({SCROLLING}).length")
+        assert evaluate(f"({SAYS_SO}).length") == 0
 
 
 def contrast(one: str, other: str) -> float:

@@ -217,7 +217,8 @@ def scale(
     """
     if min((*sizes, *batch_sizes, repeats)) < 1 or (duration_ms is not None and not duration_ms > 0):
         raise StudyError("sizes, batch sizes, repeats and the duration must be positive")
-    chosen = dict.fromkeys(simulators.choose(name) for name in backends) or _find_installed()
+    chosen = dict.fromkeys(simulators.choose(name, study.network) for name in backends)
+    chosen = chosen or _find_installed(study.network)
     for backend in chosen:
         if max(batch_sizes) > 1 and backend != "poisson" and not simulators.on_gpu(backend):
             raise StudyError(
@@ -254,14 +255,15 @@ def scale(
     )
 
 
-def _find_installed() -> list[str]:
+def _find_installed(network: Network) -> dict[str, None]:
     installed = []
     for name in ("genn", "nest"):
         try:
-            installed.append(simulators.choose(name))
+            installed.append(simulators.choose(name, network))
         except SimulatorError:
             continue
-    return installed or [simulators.choose("auto")]  # its error says what to install
+    # The error of "auto" says what to install.
+    return dict.fromkeys(installed or [simulators.choose("auto", network)])
 
 
 def _networks(

@@ -20,6 +20,7 @@ from calibrate.calibration.trials.averages import (
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.errors import StoreError
 from calibrate.objective import Estimate
+from calibrate.objective.targets import aim_in_words
 from calibrate.study import Study
 from calibrate.study.graph_numbers import Purpose
 
@@ -51,6 +52,8 @@ class TargetResult:
         Whether that mean meets the target, by the same rule.
     lower_bound : bool
         Whether `reached` is a lower bound: the true value may be higher.
+    distance : bool
+        Whether the value is the distance of two distributions, which is 0 if they are equal.
     """
 
     name: str
@@ -63,13 +66,12 @@ class TargetResult:
     fresh: Summary | None = None
     fresh_met: bool | None = None
     lower_bound: bool = False
+    distance: bool = False
 
     @property
     def aim(self) -> str:
-        """The target for a reader: 5 ± 0.5, or 1 to 2."""
-        if isinstance(self.target, tuple):
-            return f"{self.target[0]:g} to {self.target[1]:g}"
-        return f"{self.target:g} ± {self.tolerance:g}"
+        """The target for a reader: 5 ± 0.5, 1 to 2, or distance ≤ 0.5."""
+        return aim_in_words(self.target, self.tolerance, distance=self.distance)
 
     def __str__(self) -> str:
         value = format_statistic(self.reached, lower_bound=self.lower_bound)
@@ -160,6 +162,7 @@ def target_results(
                 fresh=average([graph[name] for graph in fresh]) if fresh else None,
                 fresh_met=objective.met(of_fresh[name]) if fresh else None,
                 lower_bound=estimate.lower_bound,
+                distance=objective.statistic.compares is not None,
             )
         )
     return results
@@ -206,7 +209,7 @@ def summary_json(best: TrialSummary) -> dict[str, Any]:
     """A trial summary as JSON."""
     printed = asdict(best)
     for target in printed["targets"]:
-        for key in ("unit", "note", "fresh", "fresh_met"):
+        for key in ("unit", "note", "fresh", "fresh_met", "distance"):
             del target[key]
     printed["fresh"] = None
     if best.fresh:

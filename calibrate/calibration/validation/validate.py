@@ -65,7 +65,7 @@ def choose_trials(
 
 
 def simulators_for(study: Study) -> tuple[str, ...]:
-    """The simulators for the validation of a study: NEST first, then a second one if it is installed.
+    """The simulators for the validation of a study: NEST first, then GeNN if it is installed and can.
 
     Raises SimulatorError if a required simulator is not installed.
     """
@@ -73,8 +73,9 @@ def simulators_for(study: Study) -> tuple[str, ...]:
     if backend == "poisson":
         return ("poisson",)  # a dry run: no other simulator has these neurons
     nest = simulators.choose("nest")
-    second = backend == "genn" or find_spec("pygenn") is not None
-    return (nest, simulators.choose("genn")) if second else (nest,)
+    here = find_spec("pygenn") is not None and not simulators.refusal("genn", study.network)
+    second = backend == "genn" or here
+    return (nest, simulators.choose("genn", study.network)) if second else (nest,)
 
 
 def validate_trials(

@@ -151,6 +151,9 @@ class Verdict:
         """The number of graphs for a reader."""
         return "one fresh graph" if self.replicates == 1 else f"{self.replicates} fresh graphs"
 
+    def __repr__(self) -> str:
+        return f"<Verdict on {self}>"
+
     def __str__(self) -> str:
         head = f"trial {self.trial}: {self.words} on {self.graphs}"
         return head + (f": {'; '.join(self.reasons)}" if self.reasons else "")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from rich.console import Console
 
-from calibrate.calibration.result import Reason, Result
+from calibrate.calibration.result import REASONS, Result
 from calibrate.calibration.trials.summary import TrialSummary
 from calibrate.cli.tables.trials import print_front, print_looseness, print_trial
 from calibrate.objective.rounding import counted
@@ -15,22 +13,13 @@ from calibrate.study import Study
 from calibrate.tasks.display import duration
 from calibrate.tasks.lines import print_line
 
-_REASONS: Mapping[Reason, str] = {
-    "trials": "the trial budget is used up",
-    "loss": "the target loss was reached",
-    "plateau": "the latest trials brought no improvement",
-    "wall_s": "the time budget is used up",
-    "grid": "the grid is complete",
-    "interrupted": "you interrupted it",
-}
-
 
 def print_result(console: Console, study: Study, result: Result) -> None:
     """Print the targets and the values reached, the best parameters, and the time spent."""
     trials = counted(result.complete + result.failed, "trial")
     trials += f", {result.failed} of them failed" if result.failed else ""
     trials += f", {result.infeasible} violate a constraint" if result.infeasible else ""
-    print_line(console, f"{study.name}: {trials}; stopped because {_REASONS[result.stopped]}")
+    print_line(console, f"{study.name}: {trials}; stopped because {REASONS[result.stopped]}")
     if result.last_failure is not None:
         print_line(console, f"Last failure: {result.last_failure}")
     if result.best is not None:

@@ -266,7 +266,7 @@ class PreparedGenn:
         """The failure of each member of which a neuron fired more than once in a step."""
         found: list[SimulationFailure | None] = [None] * len(self._members)
         for population in self._network.populations:
-            if (name := neuron_model(population.neuron).genn.repeated) is not None:
+            if (name := neuron_model(population.neuron).genn_code.repeated) is not None:
                 pulled = self._pull(self._model.neuron_populations[population.name].vars[name])
                 for number in np.flatnonzero(pulled.any(axis=1)):
                     found[number] = found[number] or repeated_spikes(population, self._build.dt_ms)

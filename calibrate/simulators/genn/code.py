@@ -74,7 +74,7 @@ class Build:
         parts: list[object] = [self.dt_ms, self.batch_size, self.precision, self.record_spikes]
         for population in self.network.populations:
             model = neuron_model(population.neuron)
-            code = model.genn
+            code = model.genn_code
             distributed = sorted(population.distributed)
             parts += [population.name, population.size, population.clusters, distributed]
             parts += [population.noise, population.noise_shape]
@@ -141,7 +141,9 @@ def constants(model: NeuronModel, population: Population, dt_ms: float) -> dict[
     values: dict[str, Number] = {p.name: p.default for p in model.parameters}
     for name in population.distributed:
         values[name] = np.full(2, values[name])
-    per_neuron = {name: np.ndim(value) > 0 for name, value in model.genn.constants(values, dt_ms).items()}
+    per_neuron = {
+        name: np.ndim(value) > 0 for name, value in model.genn_code.constants(values, dt_ms).items()
+    }
     per_neuron["I_e"] = True  # stimuli can reach single clusters
     return per_neuron
 
@@ -170,7 +172,7 @@ def assemble(pygenn: ModuleType, model: Any, build: Build) -> None:
 
 def _add_population(pygenn: ModuleType, model: Any, build: Build, population: Population) -> Any:
     neuron = neuron_model(population.neuron)
-    code, access = neuron.genn, pygenn.VarAccess
+    code, access = neuron.genn_code, pygenn.VarAccess
     variables: list[tuple[Any, ...]] = [(name, kind) for name, kind in code.state.items()]
     for name, per_neuron in constants(neuron, population, build.dt_ms).items():
         kind = "unsigned int" if name in code.integers else "scalar"

@@ -70,7 +70,7 @@ def footprint(
     hot, member, shared = 0.0, 0.0, 0.0
     for population in network.populations:
         model = neuron_model(population.neuron)
-        state = sum(scalar if kind == "scalar" else _COUNT_BYTES for kind in model.genn.state.values())
+        state = sum(scalar if kind == "scalar" else _COUNT_BYTES for kind in model.genn_code.state.values())
         own = sum(scalar for of_each in constants(model, population, dt_ms).values() if of_each)
         noise = 2 * scalar * len(model.receptors) if population.noise else 0
         if population.noise_shape > 1:

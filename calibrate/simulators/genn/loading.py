@@ -82,7 +82,7 @@ class Loading:
         """Let spikes in flight arrive while no neuron can fire, then clear the input that they leave."""
         for population in self._network.populations:
             group = self._model.neuron_populations[population.name]
-            write(group.vars[neuron_model(population.neuron).genn.threshold_constant], _UNREACHABLE)
+            write(group.vars[neuron_model(population.neuron).genn_code.threshold_constant], _UNREACHABLE)
         longest = max(
             (
                 s.axonal_delay_steps + s.max_dendritic_delay_timesteps
@@ -126,7 +126,7 @@ class Loading:
     ) -> None:
         group = self._model.neuron_populations[population.name]
         neuron = neuron_model(population.neuron)
-        code = neuron.genn
+        code = neuron.genn_code
         names = constants(neuron, population, self._build.dt_ms)
         columns: dict[str, list[Number]] = {name: [] for name in names}
         potential = []
@@ -198,7 +198,7 @@ def write(variable: Any, values: Any) -> None:
 
 def potential_offset(neuron: NeuronModel, parameters: dict[str, Number]) -> Number:
     """The membrane potential minus the code's `V` (mV)."""
-    name = neuron.genn.potential_offset
+    name = neuron.genn_code.potential_offset
     return 0.0 if name is None else parameters[name]
 
 

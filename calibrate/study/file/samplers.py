@@ -103,7 +103,9 @@ class Cmaes(SamplerSection):
 
 
 class Gp(SamplerSection):
-    """[sampler] name = "gp": Gaussian process, after space-filling points; for a few hundred trials."""
+    """[sampler] name = "gp": Gaussian process, after space-filling points; for a few hundred trials. It needs
+    PyTorch, whose usual build is gigabytes large; the page "Install" says how to take the one for CPUs.
+    """
 
     title: ClassVar[str] = "a Gaussian process and its expected improvement"
     cites: ClassVar[str] = "gp"

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from calibrate.errors import CalibrateError, did_you_mean, one_line
+from calibrate.network import Network
+from calibrate.simulators import refusal
 from calibrate.study.file.problems import Place, Problems, listed
 from calibrate.study.file.sections import StudyFile
 from calibrate.study.space import Choice, Space
@@ -33,7 +35,8 @@ def check_sampler(problems: Problems, file: StudyFile, space: Space) -> None:
     """The sampler must be installed, and able to search `space`."""
     place = ("sampler", "name")
     if file.sampler.name == "gp" and importlib.util.find_spec("torch") is None:
-        problems.add(place, "needs PyTorch", "gp", 'run pip install "calibrate-snn[gp]"')
+        size = "gigabytes, unless the CPU build of PyTorch is installed first"
+        problems.add(place, "needs PyTorch", "gp", f'run pip install "calibrate-snn[gp]" ({size})')
     if file.sampler.name == "cmaes":
         for name, domain in space.items():
             if isinstance(domain, Choice):
@@ -42,6 +45,14 @@ def check_sampler(problems: Problems, file: StudyFile, space: Space) -> None:
         if file.study.pareto:
             rule, remedy = "minimises one loss, but the study seeks a front", "use tpe, nsga2 or gp"
             problems.add(place, rule, "cmaes", remedy)
+
+
+def check_backend(problems: Problems, file: StudyFile, network: Network) -> None:
+    """The simulator that the study names must have the neuron models of its network."""
+    backend = file.simulation.backend
+    if backend != "auto" and (why := refusal(backend, network)):
+        remedy = 'use backend = "nest", or "auto"'
+        problems.add(("simulation", "backend"), f": {why}", None, remedy)
 
 
 def check_prior(problems: Problems, file: StudyFile, space: Space) -> None:

@@ -12,7 +12,7 @@ def warnings(network: Network, values: Values, dt_ms: float) -> Iterator[str]:
     """Yield one line for every population that has no refractory time and a model that then needs one."""
     for population in network.populations:
         model = neuron_model(population.neuron)
-        if model.genn.repeated is None:
+        if not model.may_repeat:
             continue
         default = model.complete({})[model.refractory]
         shortest = values.neurons[population.name].get(model.refractory, default)

@@ -1,0 +1,42 @@
+"""A study as it was when its database began it: the order of its lines, and the targets of its recording."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from calibrate.study.from_files import Stored, changes_of_targets
+from calibrate.study.study import Study
+
+
+def in_order_of(study: Study, content: Mapping[str, Any]) -> Study:
+    """Return the same study with free parameters and objectives in the order of another one's `content`.
+
+    Points of a grid or of a Sobol sequence, and the values of a Pareto study's trials, depend on it. What the
+    other study does not have comes last.
+    """
+    names = [*(name for name in content["parameters"] if name in study.space), *study.space]
+    by_name = {objective.name: k for k, objective in enumerate(study.objectives)}
+    asked = [by_name[name] for name in content["objectives"] if name in by_name]
+    order = list(dict.fromkeys([*asked, *by_name.values()]))
+    sections = [study.file.objectives[k] for k in order]
+    return replace(
+        study,
+        space={name: study.space[name] for name in names},
+        objectives=tuple(study.objectives[k] for k in order),
+        file=study.file.model_copy(update={"objectives": sections}),
+    )
+
+
+def began_with(study: Study, stored: Stored) -> Study:
+    """Return the same study with the targets that it took from its recording when it began."""
+    was = {name: one for name, one in stored.taken.targets.items() if name in study.taken.targets}
+    objectives = tuple(replace(one, target=was.get(one.name, one.target)) for one in study.objectives)
+    return replace(
+        study,
+        objectives=objectives,
+        taken=stored.taken,
+        digests=stored.digests,
+        warnings=(*study.warnings, *changes_of_targets(was, study.taken.targets)),
+    )
