@@ -43,7 +43,7 @@ def times(observation: Observation) -> list[list[float]]:
     return [np.round((step + 1) * observation.dt_ms, 6).tolist() for step in of_each]
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".npz"])
+@pytest.mark.parametrize("suffix", [".csv", ".npz", ".nwb"])
 def test_what_is_read_is_what_was_written(tmp_path, observation, suffix):
     path = tmp_path / f"spikes{suffix}"
     write_spikes(observation, path)
