@@ -265,8 +265,7 @@ def _check(
     if network is None:
         return None
     checks.check_backend(problems, file, network)
-    piece_ms = file.simulation.duration_ms
-    recording = recorded_targets.recorded(problems, file.recording, folder, piece_ms, stored)
+    recording = recorded_targets.recorded(problems, file, folder, stored)
     objectives = targets.objectives(problems, file.objectives, network, recording, own)
     constraints = targets.constraints(problems, file.constraints, network, folder, own)
     targets.check_names(problems, objectives, constraints)

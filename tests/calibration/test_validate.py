@@ -233,6 +233,7 @@ def test_a_study_of_older_tables_has_no_verdicts(tmp_path):
             connection.execute(f"drop table calibrate_{table}")
         for index in ("candidate", "trial"):
             connection.execute(f"drop index calibrate_simulation_by_{index}")
+        connection.execute("alter table calibrate_study drop column taken")
         connection.execute("update calibrate_schema set version = 2")
     with Reader(study, storage_url(study)) as reader:
         assert reader.verdicts() == []

@@ -19,7 +19,8 @@ from calibrate.objective.rounding import rounded
 from calibrate.observation import Observation
 from calibrate.observation.recording import Recording, read_recording
 from calibrate.study.file.problems import Problems
-from calibrate.study.file.targets import RECORDING, ObjectiveSection, RecordingSection
+from calibrate.study.file.sections import StudyFile
+from calibrate.study.file.targets import RECORDING, ObjectiveSection
 from calibrate.study.from_files import FromFiles, Stored
 from calibrate.study.rules.common import attempt
 from calibrate.study.rules.recorded_clusters import n_clusters
@@ -160,18 +161,12 @@ def why_no_tolerance(measured: Measured) -> str:
     return ""
 
 
-def recorded(
-    problems: Problems,
-    section: RecordingSection | None,
-    folder: Path,
-    piece_ms: float,
-    stored: Stored | None = None,
-) -> Recorded:
+def recorded(problems: Problems, file: StudyFile, folder: Path, stored: Stored | None = None) -> Recorded:
     """Return the data that objectives can compare with; add a problem if the recording cannot be read.
 
     If a database knows the recording, as `stored`, it may be missing.
     """
-    recording = None
+    recording, section, piece_ms = None, file.recording, file.simulation.duration_ms
     exists = section is not None and (folder / section.file).exists()
     if section is not None and (stored is None or exists):
         place = ("recording", "file")
