@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+# Threads gain nothing for small matrices: they wait for one another, and other tests need the cores.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
 import optuna
 import pytest
 

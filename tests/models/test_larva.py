@@ -141,7 +141,7 @@ TRAINED = {
 @pytest.mark.parametrize(("reinforcement", "sign"), [("reward", 1), ("punishment", -1)])
 def test_reinforcement_leaves_a_preference_of_its_valence(reinforcement, sign):
     given = {**TRAINED, "reinforcement": reinforcement}
-    for seen, weights in run("genn", given, duration_ms=26_000.0, seeds=range(3)):
+    for seen, weights in run("genn", given, duration_ms=26_000.0, seeds=range(2)):
         plus, minus = seen.group_counts("MBON", 1000.0)[:, 16:26].sum(axis=1)
         assert sign * (plus - minus) > 0.05 * (plus + minus)
         learnt, spared = (1, 0) if sign > 0 else (0, 1)
@@ -156,7 +156,7 @@ def test_stronger_reinforcement_is_learnt_more():
             [
                 80.0 - w.mean(axis=0)[1]
                 for _, w in run(
-                    "genn", {**TRAINED, "reinforcement_rate": rate}, duration_ms=13_000.0, seeds=range(3)
+                    "genn", {**TRAINED, "reinforcement_rate": rate}, duration_ms=13_000.0, seeds=range(2)
                 )
             ]
         )

@@ -170,7 +170,7 @@ def test_a_recording_states_the_spread_over_recordings(process: Process, names: 
     statistics = [find_statistic(f"{name}_E") for name in names]
     found = []
     for seed in range(40):
-        rows = measure_recording(recorded(process, seed), statistics, repeats=10, block_ms=2000)
+        rows = measure_recording(recorded(process, seed), statistics, repeats=6, block_ms=2000)
         found.append([(row.estimate.value, row.error) for row in rows])
     for statistic, (values, errors) in zip(statistics, np.transpose(found, (1, 2, 0)), strict=True):
         spread = values.std(ddof=1) / np.sqrt((errors**2).mean())
