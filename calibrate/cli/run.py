@@ -63,7 +63,7 @@ def _print_next_commands(output: QuietOutput, file: StudyFile, result: Result) -
         number = str(result.best.number)
         commands |= {
             "Plot the best network": ("simulate", "--trial", number, "--figure", f"trial{number}.png"),
-            "Validate in NEST": ("validate",),
+            "Validate it": ("validate",),
             "Write a report": ("report",),
         }
     commands["Browse all trials"] = ("dashboard",)

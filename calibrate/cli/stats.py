@@ -115,7 +115,7 @@ def stats(
     pieces = division(recording, piece_ms)
     if write is not None:
         source = f"{path.name}, {in_words(pieces)}"
-        _write(write, "\n".join(format_objectives(rows, source, recording, sampled=sampled)))
+        _write(write, "\n".join(format_objectives(rows, source, recording, pieces, sampled=sampled)))
     if output.as_json:
         output.emit(_as_json(path, recording, pieces, rows))
     else:

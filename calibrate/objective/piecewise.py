@@ -184,8 +184,10 @@ def blocks_of(
 def _whole_ms(statistics: Sequence[Statistic], block_ms: float) -> float:
     needs = [statistic.needs for statistic in statistics]
     widths_us = [round(1000 * width) for need in needs for width in (need.bin_ms, need.window_ms) if width]
-    whole_ms = math.lcm(*widths_us) / 1000 if widths_us else 1.0
-    return whole_ms if whole_ms <= 2 * block_ms else max(widths_us, default=1000) / 1000
+    if not widths_us:
+        return 100.0 if block_ms >= 1000 else 1.0
+    whole_ms = math.lcm(*widths_us) / 1000
+    return whole_ms if whole_ms <= 2 * block_ms else max(widths_us) / 1000
 
 
 def _cut(pieces: Sequence[Piece], block_ms: float) -> list[Block]:

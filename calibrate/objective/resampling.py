@@ -141,18 +141,40 @@ def measure_recording(
     """
     chosen = panel(recording.layout) if statistics is None else statistics
     pieces = division(recording, piece_ms)
+    found: dict[int, Measured] = {}
+    for numbers in _of_equal_widths(chosen):
+        together = [chosen[k] for k in numbers]
+        rows = _measured(recording, pieces, together, block_ms, np.random.default_rng(seed), repeats)
+        found |= dict(zip(numbers, rows, strict=True))
+    return [found[k] for k in range(len(chosen))]
+
+
+def _of_equal_widths(statistics: Sequence[Statistic]) -> list[list[int]]:
+    """Numbers of statistics with the same bins and windows.
+
+    These share their blocks of time, so that an error does not depend on what else is measured.
+    """
+    groups: dict[tuple[float | None, float | None], list[int]] = {}
+    for number, statistic in enumerate(statistics):
+        groups.setdefault((statistic.needs.bin_ms, statistic.needs.window_ms), []).append(number)
+    return list(groups.values())
+
+
+def _measured(
+    recording: Recording,
+    pieces: Sequence[Piece],
+    chosen: Sequence[Statistic],
+    block_ms: float | None,
+    random: np.random.Generator,
+    repeats: int,
+) -> list[Measured]:
+    """The rows of statistics with the same bins and windows."""
     blocks, length_ms = blocks_of(pieces, chosen, block_ms)
     if len(blocks) < FEWEST_BLOCKS:
         total_s = sum(piece.duration_ms for piece in pieces) / 1000
         few = f"{total_s:g} s has {len(blocks)} block{'s' * (len(blocks) != 1)} of {length_ms / 1000:g} s"
         if block_ms is not None:
             raise RecordingError(f"the recording of {few}, but standard errors need at least {FEWEST_BLOCKS}")
-        if len(chosen) > 1:  # some of them may have narrower windows
-            return [
-                row
-                for one in chosen
-                for row in measure_recording(recording, [one], repeats=repeats, piece_ms=piece_ms, seed=seed)
-            ]
     everyone = Sample(recording, pieces, chosen)
     if len(blocks) < FEWEST_BLOCKS:
         note = f"no standard error: a recording of {few}, and at least {FEWEST_BLOCKS} are needed"
@@ -163,7 +185,7 @@ def measure_recording(
     short = f"the standard error is from blocks of only {length_ms:g} ms" if length_ms < 1000 else ""
     note = short if block_ms is None else ""
     of_time, defined = _variances(everyone.values, *everyone.without(blocks))
-    lasting = _lasting(recording, pieces, chosen, block_ms, np.random.default_rng(seed), repeats)
+    lasting = _lasting(recording, pieces, chosen, block_ms, random, repeats)
     variance = np.where(defined >= 0.5, of_time + lasting, math.nan)
     rows = zip(chosen, everyone.estimates, np.sqrt(variance), defined, strict=True)
     return [

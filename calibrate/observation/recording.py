@@ -15,6 +15,7 @@ from calibrate.observation import Layout, Observation
 from calibrate.observation.layout import BIN_MS, WINDOW_MS
 from calibrate.observation.pieces import Observed, Piece, divide, normalised
 from calibrate.observation.recording_files import Chosen, Table, read_table, remarks
+from calibrate.observation.silence import beyond_the_end, long_silence
 from calibrate.observation.trains import RESOLUTION_MS, layout_of, observe_times
 
 # Ten thousand years: anything later cannot be a time.
@@ -325,16 +326,21 @@ def read_recording(
 
 
 def _recording(table: Table, population: str, start_ms: float | None, duration_ms: float | None) -> Recording:
-    start, stop = _interval(table, start_ms, duration_ms)
+    start, last, stop = _interval(table, start_ms, duration_ms)
     units, trains = table.units(population)
     clusters: dict[str, list[int]] = {}
     by_name: dict[str, list[NDArray[np.float64]]] = {}
     observed: dict[str, list[NDArray[np.float64]]] = {}
-    notes = (*table.notes, *remarks(units, trains))
+    every = np.array([[start, stop]])
+    if last is None:
+        doubts = long_silence(np.sort(np.concatenate(trains)), start, stop)
+    else:
+        doubts = beyond_the_end(last, stop)
+        every[0, 1] = max(start, min(last, stop))
+    notes = (*table.notes, *remarks(units, trains), *doubts)
     before = None
     for (name, cluster, label), times in zip(units, trains, strict=True):
         by_name.setdefault(name, []).append(times)
-        every = np.array([[start, stop]])
         observed.setdefault(name, []).append((table.observed or {}).get(label, every))
         sizes = clusters.setdefault(name, [])
         if before == (name, cluster):
@@ -352,8 +358,13 @@ def _recording(table: Table, population: str, start_ms: float | None, duration_m
     )
 
 
-def _interval(table: Table, start_ms: float | None, duration_ms: float | None) -> tuple[float, float]:
-    """Return the analysed interval: as given, else as the file says, else as its spikes suggest."""
+def _interval(
+    table: Table, start_ms: float | None, duration_ms: float | None
+) -> tuple[float, float | None, float]:
+    """Return the start of the analysed interval, the end of the recording if the file gives it, and the stop.
+
+    Both are as given, else as the file says, else as its spikes suggest.
+    """
     times = np.sort(table.time_ms[~np.isnan(table.time_ms)])
     if not np.isfinite(times).all():
         raise RecordingError("contains an infinite spike time")
@@ -368,6 +379,6 @@ def _interval(table: Table, start_ms: float | None, duration_ms: float | None) -
     last = table.stop_ms
     if last is None and windows:
         last = float(max(one.max() for one in windows))
-    if last is None:
-        last = float(times.max(initial=start))
-    return start, last if duration_ms is None else start + duration_ms
+    if duration_ms is not None:
+        return start, last, start + duration_ms
+    return start, last, float(times.max(initial=start)) if last is None else last

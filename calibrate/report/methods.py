@@ -79,8 +79,9 @@ def _proposed(study: Study, proposals: Proposals, bibliography: Bibliography) ->
 def _simulated(study: Study, bibliography: Bibliography) -> str:
     simulation, backend = study.simulation, study.simulation.backend
     precision = f" in {simulation.precision} precision" if backend == "genn" else ""
+    source = bibliography.cite(backend) if backend in ("genn", "nest") else ""
     return (
-        f"Networks were simulated {BACKENDS[backend].in_methods}{bibliography.cite(backend)}{precision} "
+        f"Networks were simulated {BACKENDS[backend].in_methods}{source}{precision} "
         f"with a time step of {simulation.dt_ms:g} ms, for {simulation.duration_ms / 1000:g} s after "
         f"{simulation.warmup_ms / 1000:g} s{_integrated(study.network, backend, bibliography)}."
     )

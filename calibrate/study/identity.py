@@ -96,8 +96,10 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         if before.get(place) == after.get(place):
             continue
         table, *keys = place
-        if table == "files" and place not in before:
+        if table == "files" and (place not in before or place not in after):
             # Another change says why, or an older version did not list the files that others import.
+            continue
+        if place == ("recording", "file") and _is_same_file(before, after):
             continue
         where = f"[{table}] {'.'.join(keys)}"
         if table == "files":
@@ -110,6 +112,12 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         else:
             changes.append(f"{where} was {json.dumps(before[place])}, is {json.dumps(after[place])}")
     return changes
+
+
+def _is_same_file(before: Mapping[tuple[str, ...], Any], after: Mapping[tuple[str, ...], Any]) -> bool:
+    """Whether the recording is the same one in another place."""
+    was, now = (flat.get(("files", str(flat.get(("recording", "file"))))) for flat in (before, after))
+    return was is not None and was == now
 
 
 @dataclass(frozen=True)

@@ -312,6 +312,9 @@ def _warnings(study: Study) -> Iterator[str]:
     yield from symmetry.warnings(study.model, study.parameters, study.space)
     values = study.model.values(study.network, study.parameters(parameters.middle(study.space)))
     yield from recorded_targets.warnings(study.recording, study.file.objectives, study.simulation.duration_ms)
+    yield from recorded_clusters.numbers_of_neurons(
+        study.recording, study.objectives, study.file.objectives, study.network, simulation.duration_ms
+    )
     yield from refractoriness.warnings(study.network, values, study.simulation.dt_ms)
     if study.recording is not None:
         yield from (f"[recording] {note}" for note in study.recording.notes)

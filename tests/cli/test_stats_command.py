@@ -61,7 +61,7 @@ def test_stats_says_in_which_pieces_it_measures(capsys):
 def test_a_recording_of_a_moment_has_values_and_says_why_it_has_no_errors(capsys):
     few = ["--statistic", "rate_E", "--statistic", "fano_E"]
     assert execute(["stats", "units.csv", *few, "--duration-ms", "4000"]) == 0
-    assert "all: the standard error is from blocks of only 800 ms" in capsys.readouterr().out
+    assert "rate_E: the standard error is from blocks of only 400 ms" in capsys.readouterr().out
     assert execute(["stats", "units.csv", *few, "--duration-ms", "1500", "--piece-ms", "3000"]) == 0
     out = capsys.readouterr().out
     assert "pieces: shorter than 3 s, since there is no more without a gap" in out

@@ -93,9 +93,9 @@ def test_pieces_in_which_a_statistic_is_undefined_are_left_out_and_counted():
 
 def test_short_recordings_have_values_and_errors_where_blocks_fit():
     recording = Recording(trains={"E": trains(10, duration_ms=4000)}, start_ms=0.0, stop_ms=4000.0)
-    for row in measure_recording(recording, [RATE, FANO], repeats=3):
+    for row, block in zip(measure_recording(recording, [RATE, FANO], repeats=3), (400, 800), strict=True):
         assert row.error > 0
-        assert row.note == "the standard error is from blocks of only 800 ms"
+        assert row.note == f"the standard error is from blocks of only {block} ms"  # in whole windows
     moment = Recording(trains={"E": trains(10, duration_ms=1500)}, start_ms=0.0, stop_ms=1500.0)
     rate, fano = measure_recording(moment, [RATE, FANO], repeats=3)
     assert rate.error > 0
@@ -138,3 +138,13 @@ def test_a_recording_that_is_shorter_than_a_simulation_is_said(tmp_path):
         StudyError, match="fano_E has no default tolerance, since its standard error is unknown"
     ):
         small_study(tmp_path, recording=section, objectives=[fano, RATE_I])
+
+
+def test_an_error_does_not_depend_on_what_else_is_measured():
+    recording = slow(30)
+    together = measure_recording(recording, [DWELL, RATE, FANO, CV2], piece_ms=3000, repeats=3)
+    for row in together:
+        (alone,) = measure_recording(recording, [row.statistic], piece_ms=3000, repeats=3)
+        assert (alone.estimate.value, alone.error) == pytest.approx(
+            (row.estimate.value, row.error), nan_ok=True
+        )

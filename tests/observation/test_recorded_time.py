@@ -166,3 +166,87 @@ def test_a_clock_that_did_not_start_with_the_recording_makes_no_silence(tmp_path
     (rate,) = measure_recording(recording, STATISTICS[:1], repeats=2)
     assert rate.estimate.value == pytest.approx(10.0, rel=0.01)
     assert read_recording(path, start_ms=first_ms - 1000).duration_ms == 21_000
+
+
+def test_a_long_silence_of_all_units_is_said_unless_the_file_says_what_was_observed(tmp_path):
+    spikes = regular([[(0, 20), (25, 40), (47, 60)]] * 4, 60).trains["E"]
+    rows = [f"{time:g},{unit}" for unit, train in enumerate(spikes) for time in train]
+    path = tmp_path / "pauses.csv"
+    path.write_text("\n".join(["time_ms,unit", *rows]))
+    (note,) = read_recording(path).notes
+    assert note.startswith("no unit fires from 19.95 to 25.05 s (and 1 times more), which counts as silence;")
+    assert read_recording(path, duration_ms=20_000).notes == ()
+    (note,) = read_recording(path, start_ms=50_000, duration_ms=30_000).notes
+    assert note.startswith("no unit fires from 59.95 to 80 s")
+
+
+def test_what_lies_beyond_the_end_of_a_recording_is_not_recorded(tmp_path):
+    spikes = regular([[(0, 40)]], 40).trains["E"][0]
+    path = tmp_path / "whole.npz"
+    np.savez(path, time_ms=spikes, unit=np.zeros(spikes.size, int), start_ms=0.0, stop_ms=40_000.0)
+    recording = read_recording(path, start_ms=35_000, duration_ms=10_000)
+    (note,) = recording.notes
+    assert note.startswith("the recording ends at 40 s, before the analysed interval does at 45 s")
+    (rate,) = measure_recording(recording, STATISTICS[:1])
+    assert rate.estimate.value == pytest.approx(3 / 0.5)
+    part = _recording(table, "E", 1100.0, 950.0)
+    assert [one.tolist() for one in part.observed["E"]] == [[[1100, 1200]], [[1100, 1200], [2000, 2050]]]
+
+
+@pytest.mark.parametrize("suffix", [".nwb", ".mat"])
+def test_files_that_say_how_long_each_unit_was_observed_give_its_rate(tmp_path, suffix):
+    stops_s = [30.0, 10.0]
+    times_s = [np.arange(0.05, stop, 0.1) for stop in stops_s]
+    path = tmp_path / f"units{suffix}"
+    if suffix == ".nwb":
+        write_nwb(path, {"spike_times": times_s, "obs_intervals": [[[0.0, stop]] for stop in stops_s]})
+    else:
+        segment = neo.Segment()
+        for times, stop in zip(times_s, stops_s, strict=True):
+            segment.spiketrains.append(neo.SpikeTrain(times, units="s", t_stop=stop))
+        block = neo.Block()
+        block.segments.append(segment)
+        neo.io.NeoMatlabIO(str(path)).write_block(block)
+    recording = read_recording(path)
+    for piece_ms in (None, 3000.0):
+        rate, fano, _ = measure_recording(recording, STATISTICS, piece_ms=piece_ms, repeats=2)
+        assert (rate.estimate.value, fano.estimate.value) == (pytest.approx(10.0), pytest.approx(0.0))
+
+
+@pytest.mark.parametrize(
+    ("first_ms", "start_ms"),
+    [(3_600_000, 3_600_000), (-500, -500), (100, 0), (0, 0), (70, 0)],
+)
+def test_a_clock_that_did_not_start_with_the_recording_makes_no_silence(tmp_path, first_ms, start_ms):
+    path = tmp_path / "units.csv"
+    times = first_ms + np.arange(0, 20_001, 100)
+    path.write_text("time_ms,unit\n" + "".join(f"{time},{unit}\n" for time in times for unit in range(3)))
+    recording = read_recording(path)
+    assert (recording.start_ms, recording.stop_ms) == (start_ms, first_ms + 20_000)
+    (rate,) = measure_recording(recording, STATISTICS[:1], repeats=2)
+    assert rate.estimate.value == pytest.approx(10.0, rel=0.01)
+    assert read_recording(path, start_ms=first_ms - 1000).duration_ms == 21_000
+
+
+def test_a_long_silence_of_all_units_is_said_unless_the_file_says_what_was_observed(tmp_path):
+    spikes = regular([[(0, 20), (25, 40), (47, 60)]] * 4, 60).trains["E"]
+    rows = [f"{time:g},{unit}" for unit, train in enumerate(spikes) for time in train]
+    path = tmp_path / "pauses.csv"
+    path.write_text("\n".join(["time_ms,unit", *rows]))
+    (note,) = read_recording(path).notes
+    assert note.startswith("no unit fires from 19.95 to 25.05 s (and 1 times more), which counts as silence;")
+    assert read_recording(path, duration_ms=20_000).notes == ()
+    (note,) = read_recording(path, start_ms=50_000, duration_ms=30_000).notes
+    assert note.startswith("no unit fires from 59.95 to 80 s")
+
+
+def test_what_lies_beyond_the_end_of_a_recording_is_not_recorded(tmp_path):
+    spikes = regular([[(0, 40)]], 40).trains["E"][0]
+    path = tmp_path / "whole.npz"
+    np.savez(path, time_ms=spikes, unit=np.zeros(spikes.size, int), start_ms=0.0, stop_ms=40_000.0)
+    recording = read_recording(path, start_ms=35_000, duration_ms=10_000)
+    assert recording.notes == (
+        "the recording ends at 40 s, before the analysed interval does at 45 s; the rest counts as not recorded",
+    )
+    (rate,) = measure_recording(recording, STATISTICS[:1], repeats=3)
+    assert rate.estimate.value == pytest.approx(10.0)

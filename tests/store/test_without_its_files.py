@@ -103,7 +103,7 @@ def test_new_trials_need_the_file_and_say_so_in_one_line(alone, command, capfd):
     assert execute([command, str(alone)]) == 2
     err = capfd.readouterr().err
     assert err.count("error: ") == 1
-    assert "the file does not exist; new trials need it, but what is stored can be shown without it" in err
+    assert "the file does not exist; new trials need it: put it back, or say where it is" in err
 
 
 def test_a_study_that_never_ran_has_nothing_to_show(tmp_path):
@@ -196,3 +196,13 @@ def test_a_distribution_of_very_many_values_stays_in_its_file(tmp_path):
     assert str(after.best) == str(before.best)
     with pytest.raises(ObjectiveError, match=r"isi_E needs isi\.csv, which is missing"):
         after.study.objectives[0].statistic(before.simulate(0, spikes=True).observation)
+
+
+def test_a_recording_may_lie_in_another_place(study):
+    (study.parent / "data").mkdir()
+    (study.parent / "units.csv").rename(study.parent / "data" / "units.csv")
+    study.write_text(study.read_text().replace("units.csv", "data/units.csv"))
+    assert execute(["show", str(study)]) == 0
+    assert execute(["run", str(study), "--trials", "3", "--slots", "1", "--quiet"]) == 0
+    (study.parent / "data" / "units.csv").write_text("time_ms,unit\n1,0\n90,0\n5000,0\n")
+    assert execute(["run", str(study), "--trials", "4", "--slots", "1", "--quiet"]) == 2

@@ -128,3 +128,17 @@ def test_a_sample_of_neurons_is_drawn_from_the_clusters_that_are_included(tmp_pa
     assert read_study(path).objectives[0].statistic(observation).value == 20  # all ten of cluster 1
     spikes = find_statistic("own.py:spikes", folder=tmp_path)
     assert of_clusters(subsampled(spikes, neurons=10), [0])(observation).value == 10
+
+
+def test_another_number_of_neurons_is_said_where_it_matters(tmp_path):
+    def said(statistic: str, **keys: Any) -> list[str]:
+        found = read_study(aimed(tmp_path, statistic, None, **keys)).warnings
+        return [warning for warning in found if "number of neurons" in warning]
+
+    whole = {"scope": "all"}
+    assert said("synchrony_E", options=whole) == [
+        "synchrony_E depends on the number of neurons: 8 are recorded, and 40 simulated ones are measured; "
+        "write neurons = 8"
+    ]
+    assert not said("synchrony_E", options=whole, neurons=8)
+    assert not said("rate_E")

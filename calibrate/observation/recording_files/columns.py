@@ -61,6 +61,8 @@ def read_csv(path: Path, chosen: Chosen) -> Table:
     columns = {name: frame[name].to_numpy() for name in names if name not in _NAMES}
     for name in [one for one in _FACTORS if one in names]:
         if columns[name].dtype.kind not in "fiu":
+            if frame.empty:
+                raise RecordingError("has a line of names, but no rows")
             wrong = frame[name][
                 pd.to_numeric(frame[name].astype(str), errors="coerce").isna() & frame[name].notna()
             ]

@@ -1,15 +1,15 @@
-"""Clusters of a recording against those of the network: like must be compared with like."""
+"""Clusters and numbers of units of a recording against those of the network: like is compared with like."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from calibrate.errors import CalibrateError
 from calibrate.network import Network
 from calibrate.objective import Objective, Statistic, find_statistic
-from calibrate.observation.recording import Recording
+from calibrate.observation.recording import Recording, division
 from calibrate.study.file.problems import Place, Problems
 from calibrate.study.file.targets import RECORDING, ObjectiveSection
 
@@ -50,6 +50,38 @@ def _add(
     if "scope" in objective.statistic.options:
         as_many = f'take the population as one group (options = {{ scope = "all" }}), or {as_many}'
     problems.add(place, rule, None, as_many)
+
+
+def numbers_of_neurons(
+    recording: Recording | None,
+    objectives: Sequence[Objective],
+    sections: Sequence[ObjectiveSection],
+    network: Network,
+    piece_ms: float,
+) -> Iterator[str]:
+    """Yield one line for each statistic that depends on the number of neurons, if that is not as recorded."""
+    if recording is None:
+        return
+    for objective, section in zip(objectives, sections, strict=True):
+        statistic = objective.statistic
+        population = str(statistic.options.get("population"))
+        compared = RECORDING in (section.target, section.distribution)
+        if not compared or "neurons" not in (statistic.depends_on or ()):
+            continue
+        groups = network.layout.groups[network.layout.groups_of(population)]
+        chosen = groups if section.clusters is None else [groups[k] for k in section.clusters]
+        simulated = section.neurons or sum(group.size for group in chosen)
+        held = [len(piece.units.get(population, ())) for piece in division(recording, piece_ms)]
+        if min(held) < max(held):
+            yield (
+                f"{objective.name} depends on the number of neurons, and pieces of the recording hold "
+                f"{min(held)} to {max(held)} units; choose units or times for which it is always the same"
+            )
+        elif simulated != max(held):
+            yield (
+                f"{objective.name} depends on the number of neurons: {max(held)} are recorded, and "
+                f"{simulated} simulated ones are measured; write neurons = {max(held)}"
+            )
 
 
 def n_clusters(recording: Recording, population: str) -> int:

@@ -170,7 +170,7 @@ def recorded(problems: Problems, file: StudyFile, folder: Path, stored: Stored |
     exists = section is not None and (folder / section.file).exists()
     if section is not None and (stored is None or exists):
         place = ("recording", "file")
-        remedy = "" if exists else "new trials need it, but what is stored can be shown without it"
+        remedy = "" if exists else "new trials need it: put it back, or say where it is"
         recording = attempt(
             problems,
             place,
