@@ -578,3 +578,9 @@ def test_folders_of_kilosort_become_recordings_as_their_message_says(tmp_path):
     shutil.rmtree(tmp_path / "none", ignore_errors=True)
     (tmp_path / "none").mkdir()
     assert "is a folder, but a recording is one file" in refusal(tmp_path / "none")
+
+
+def test_a_table_of_names_alone_is_refused(tmp_path):
+    (tmp_path / "none.csv").write_text("time_ms,unit\n")
+    with pytest.raises(RecordingError, match="has a line of names, but no rows"):
+        read_recording(tmp_path / "none.csv")
