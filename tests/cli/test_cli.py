@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -399,8 +400,18 @@ def started(tmp_path: Path) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    wait_until(lambda: len(list(tmp_path.glob("small.observations/*.npz"))) >= 2, "two observations")
+    wait_until(lambda: stored_trials(tmp_path / "small.db") >= 2, "two trials")
     return process
+
+
+def stored_trials(database: Path) -> int:
+    if not database.exists():
+        return 0
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        try:
+            return int(connection.execute("select count(trial) from calibrate_simulation").fetchone()[0])
+        except sqlite3.OperationalError:  # its tables are not there yet
+            return 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
