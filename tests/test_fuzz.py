@@ -279,19 +279,19 @@ def built(draw: st.DrawFn) -> bytes:
     return dumped(tables)
 
 
-@thorough(150)
+@thorough(100)
 @given(changed())
 def test_a_study_with_other_values_is_checked_or_refused_in_lines_of_its_own(folder, content):
     assert_checked(folder, content)
 
 
-@thorough(150)
+@thorough(100)
 @given(damaged())
 def test_a_damaged_study_file_is_refused_in_lines_of_its_own(folder, content):
     assert_checked(folder, content)
 
 
-@thorough(150)
+@thorough(100)
 @given(built())
 def test_a_study_made_of_all_that_there_is_is_checked_or_refused_in_lines_of_its_own(folder, content):
     assert_checked(folder, content)

@@ -143,7 +143,7 @@ heads = st.sampled_from(
 )
 
 
-@thorough(200)
+@thorough(100)
 @given(st.data())
 def test_a_damaged_file_of_an_observation_is_refused_in_one_line(folder, data):
     content = saved(folder)
@@ -158,7 +158,7 @@ def test_a_damaged_file_of_an_observation_is_refused_in_one_line(folder, data):
     assert_loads_or_is_refused(folder, damaged)
 
 
-@thorough(200)
+@thorough(100)
 @given(st.data())
 def test_an_observation_of_wrong_arrays_is_refused_in_one_line(folder, data):
     with np.load(io.BytesIO(saved(folder))) as found:
