@@ -15,6 +15,7 @@ from rich.text import Text
 from calibrate.calibration.trials.averages import format_statistic
 from calibrate.calibration.trials.summary import finite
 from calibrate.cli.output import QuietOutput
+from calibrate.cli.tables.listing import print_table
 from calibrate.cli.tables.trials import print_notes
 from calibrate.cli.written_targets import format_objectives
 from calibrate.errors import CalibrateError
@@ -179,7 +180,7 @@ def _print(
         error = rounded(row.error, 2) if math.isfinite(row.error) else ""
         value = format_statistic(finite(row.estimate.value), lower_bound=row.estimate.lower_bound)
         table.add_row(row.statistic.name, value, error, Text(row.statistic.unit))
-    console.print(table)
+    print_table(console, table)
     print_notes(console, {row.statistic.name: row.estimate.note for row in rows})
     for note in dict.fromkeys(row.note for row in rows if row.note):
         noted = [row.statistic.name for row in rows if row.note == note]

@@ -213,8 +213,9 @@ def statistic(
     depends_on : collection of {"clusters", "neurons"}, or callable, optional
         "clusters" if it matters how the neurons are divided into clusters, "neurons" if it matters how many
         they are, as for summed spikes; or a function of some of the options, named as its arguments, that
-        returns it. A comparison with recorded units takes care of both. If it is left out, both are assumed
-        to matter unless the recording shows otherwise.
+        returns it. A study refuses to compare with another number of recorded clusters, and warns of another
+        number of units. If it is left out, clusters are assumed to matter unless the recording shows
+        otherwise.
     spread : object
         Has no effect any more.
 

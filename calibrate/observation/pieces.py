@@ -52,10 +52,10 @@ def normalised(intervals: FloatArray, start_ms: float, stop_ms: float) -> FloatA
     if (array[:, 1] < array[:, 0]).any():
         raise RecordingError("an observed interval ends before it begins")
     clipped = np.clip(array, start_ms, stop_ms)
-    return _joined(clipped[clipped[:, 1] > clipped[:, 0]])
+    return joined(clipped[clipped[:, 1] > clipped[:, 0]])
 
 
-def _joined(intervals: FloatArray) -> FloatArray:
+def joined(intervals: FloatArray) -> FloatArray:
     """The union of intervals, in order."""
     if not len(intervals):
         return intervals
@@ -73,7 +73,7 @@ def divide(observed: Observed, length_ms: float | None) -> list[Piece]:
     """
     every = np.concatenate([intervals for units in observed.values() for intervals in units])
     times: list[tuple[float, float]] = []
-    for first, last in _joined(every):
+    for first, last in joined(every):
         inside = every[(every[:, 0] >= first) & (every[:, 1] <= last)]
         times += _of_length(inside, length_ms) if length_ms is not None else _natural(inside)
     starts, stops = np.array(times).reshape(-1, 2).T

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from optuna.trial import FrozenTrial
-from sqlalchemy import ColumnElement, Engine, Select, inspect, literal, select
+from sqlalchemy import Engine, Select, select
 
 from calibrate.calibration.search.optuna_trials import UUID
 from calibrate.calibration.trials.rescored import is_older, rescored
@@ -17,7 +17,7 @@ from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import StoreError
 from calibrate.observation import Observation
-from calibrate.store import archive, connections, database_errors, telling, urls
+from calibrate.store import archive, connections, database_errors, schema, telling, urls
 from calibrate.store.integrity import check_trials
 from calibrate.store.rows import simulation_of
 from calibrate.store.schema import SIMULATION, STUDY
@@ -125,11 +125,7 @@ class Reader:
     def _rows(self) -> Select[Any]:
         """All simulations of the study; columns that are missing in tables of an older version are null."""
         with self._engine.connect() as connection:
-            existing = {column["name"] for column in inspect(connection).get_columns(SIMULATION.name)}
-        columns: list[ColumnElement[Any]] = [
-            column if column.name in existing else literal(None).label(column.name)
-            for column in SIMULATION.columns
-        ]
+            columns = schema.present(connection, SIMULATION.columns)
         return (
             select(*columns)
             .join_from(SIMULATION, STUDY, SIMULATION.c.study == STUDY.c.id)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    ColumnElement,
     Connection,
     Engine,
     Float,
@@ -20,6 +22,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     inspect,
+    literal,
     select,
     text,
 )
@@ -139,6 +142,13 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _add_coordinators,
     _add_taken,
 )
+
+
+def present(connection: Connection, columns: Iterable[Column[Any]]) -> list[ColumnElement[Any]]:
+    """These columns of one table, to be selected; those that the table of an older version lacks are null."""
+    wanted = list(columns)
+    existing = {column["name"] for column in inspect(connection).get_columns(wanted[0].table.name)}
+    return [one if one.name in existing else literal(None).label(one.name) for one in wanted]
 
 
 def latest() -> int:

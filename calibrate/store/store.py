@@ -320,9 +320,8 @@ class Store:
             self._coordinator.join()
             with connections.writing(self._engine) as connection:
                 self._coordinator.lock(connection)
-                stored = adoption.read_indices(
-                    connection, self._id
-                )  # again: another run may have adopted the same ones
+                # Again: another run may have adopted the same ones.
+                stored = adoption.read_indices(connection, self._id)
                 columns = [values for values in columns if values["uuid"] not in stored]
                 used = {*stored.values(), *self._coordinator.list_claimed(connection)}
                 for values in adoption.renumber(self._study, origin, columns, used=used):

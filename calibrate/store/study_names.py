@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import URL, ColumnElement, Row, inspect, literal, select
+from sqlalchemy import URL, Row, select
 
 from calibrate.errors import StoreError
 from calibrate.store import connections, database_errors, schema, urls
@@ -121,12 +121,8 @@ def list_studies(url: URL) -> Sequence[Row[Any]]:
         with database_errors.translating_damage(url), engine.connect() as connection:
             if schema.version(connection) == 0:
                 return []
-            # These tables may be older than this code: what they lack is null.
-            existing = {column["name"] for column in inspect(connection).get_columns(STUDY.name)}
-            columns: list[ColumnElement[Any]] = [
-                column if column.name in existing else literal(None).label(column.name)
-                for column in (STUDY.c[name] for name in ("name", "content", "created", "taken"))
-            ]
+            wanted = (STUDY.c[name] for name in ("name", "content", "created", "taken"))
+            columns = schema.present(connection, wanted)
             rows = connection.execute(select(*columns).order_by(STUDY.c.id)).all()
             for row in rows:
                 check_study(row)

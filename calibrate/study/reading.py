@@ -308,6 +308,7 @@ def _warnings(study: Study) -> Iterator[str]:
     yield from whole_steps.warnings(
         study.model, study.parameters, study.space, simulation.dt_ms, simulation.backend
     )
+    yield from whole_steps.about_indegrees(study.network)
     yield from whole_steps.about_points(study.prior.points, study.space)
     yield from symmetry.warnings(study.model, study.parameters, study.space)
     values = study.model.values(study.network, study.parameters(parameters.middle(study.space)))

@@ -278,8 +278,8 @@ class Study:
         ModelError
             If the model refuses a parameter.
         """
-        given = {**self.fixed, **parameters.middle(self.space), **free}
-        return parameters.with_derived(self.model, given, self.derived)
+        given = {**parameters.middle(self.space), **free}
+        return parameters.completed(self.model, self.fixed, self.derived, given)
 
     def on(self, backend: str) -> Study:
         """Return the same study with another simulator.

@@ -10,8 +10,6 @@ from rich.console import Console
 from calibrate.calibration.resources.estimate import Cost
 from calibrate.calibration.resources.noise import Noise
 from calibrate.objective.rounding import counted, rounded
-from calibrate.observation.pieces import in_words
-from calibrate.observation.recording import division
 from calibrate.study import Study
 from calibrate.tasks.display import duration
 from calibrate.tasks.lines import print_line
@@ -81,9 +79,8 @@ def _describe_recording(study: Study) -> str:
     section, recording = study.file.recording, study.recording
     if section is None or recording is None:
         return ""
-    pieces = in_words(division(recording, study.simulation.duration_ms))
     span = f"from {recording.start_ms / 1000:.10g} to {recording.stop_ms / 1000:.10g} s"
-    return f"{section.file} {span}, in {pieces}"
+    return f"{section.file} {span}, in {study.taken.pieces}"
 
 
 def _short(seconds: float) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibrate.errors import RecordingError
+from calibrate.observation.pieces import joined
 from calibrate.observation.recording_files.choice import Chosen, choose_units
 from calibrate.observation.recording_files.labels import as_text, is_empty, read_labels
 from calibrate.observation.recording_files.table import Table
@@ -105,10 +106,7 @@ def _merge(unit: Unit) -> NDArray[np.float64]:
         raise RecordingError(
             f"unit {unit.label} was observed in an interval that does not end after its start"
         )
-    intervals = intervals[np.argsort(intervals[:, 0], kind="stable")]
-    latest = np.maximum.accumulate(intervals[:, 1])
-    first = np.flatnonzero(np.append(True, intervals[1:, 0] > latest[:-1]))
-    return np.column_stack([intervals[first, 0], latest[np.append(first[1:], len(intervals)) - 1]])
+    return joined(intervals)
 
 
 def _span(

@@ -88,6 +88,11 @@ class ObjectiveSection(StatisticSection):
         "`calibrate check` measures it",
     )
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether it compares with the recording."""
+        return RECORDING in (self.target, self.distribution)
+
 
 class RecordingSection(Section):
     """[recording]: a file of recorded spikes for objectives to compare with."""

@@ -11,7 +11,7 @@ from calibrate.network import Network
 from calibrate.objective import Objective, Statistic, find_statistic
 from calibrate.observation.recording import Recording, division
 from calibrate.study.file.problems import Place, Problems
-from calibrate.study.file.targets import RECORDING, ObjectiveSection
+from calibrate.study.file.targets import ObjectiveSection
 
 
 def check(
@@ -26,7 +26,7 @@ def check(
     """Reject comparisons with a recording that has another number of clusters, if these matter."""
     for number, (objective, section) in enumerate(zip(objectives, sections, strict=True)):
         population = str(objective.statistic.options.get("population"))
-        if recording is None or RECORDING not in (section.target, section.distribution):
+        if recording is None or not section.is_recorded:
             continue
         groups, recorded = network.layout.groups_of(population), n_clusters(recording, population)
         simulated = groups.stop - groups.start if section.clusters is None else len(section.clusters)
@@ -60,18 +60,20 @@ def numbers_of_neurons(
     piece_ms: float,
 ) -> Iterator[str]:
     """Yield one line for each statistic that depends on the number of neurons, if that is not as recorded."""
-    if recording is None:
+    summed = [
+        (objective, section)
+        for objective, section in zip(objectives, sections, strict=True)
+        if section.is_recorded and "neurons" in (objective.statistic.depends_on or ())
+    ]
+    if recording is None or not summed:
         return
-    for objective, section in zip(objectives, sections, strict=True):
-        statistic = objective.statistic
-        population = str(statistic.options.get("population"))
-        compared = RECORDING in (section.target, section.distribution)
-        if not compared or "neurons" not in (statistic.depends_on or ()):
-            continue
+    pieces = division(recording, piece_ms)
+    for objective, section in summed:
+        population = str(objective.statistic.options.get("population"))
         groups = network.layout.groups[network.layout.groups_of(population)]
         chosen = groups if section.clusters is None else [groups[k] for k in section.clusters]
         simulated = section.neurons or sum(group.size for group in chosen)
-        held = [len(piece.units.get(population, ())) for piece in division(recording, piece_ms)]
+        held = [len(piece.units.get(population, ())) for piece in pieces]
         if min(held) < max(held):
             yield (
                 f"{objective.name} depends on the number of neurons, and pieces of the recording hold "

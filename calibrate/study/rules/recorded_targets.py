@@ -207,7 +207,7 @@ def warnings(
     recording: Recording | None, objectives: Sequence[ObjectiveSection], duration_ms: float
 ) -> Iterator[str]:
     """Yield one line if a recording that objectives compare with is shorter than their simulations."""
-    compared = any(RECORDING in (one.target, one.distribution) for one in objectives)
+    compared = any(one.is_recorded for one in objectives)
     if recording is None or not compared or recording.longest_ms >= duration_ms:
         return
     yield (

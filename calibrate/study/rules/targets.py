@@ -78,10 +78,9 @@ def _objective(
             "add tolerance = ..., the largest deviation that meets the target",
         )
         return None
-    compares = RECORDING in (section.target, section.distribution)
-    if compares and recorded.unreadable:  # which is a problem of [recording] already
+    if section.is_recorded and recorded.unreadable:  # which is a problem of [recording] already
         return None
-    if compares and not recorded.has(population):
+    if section.is_recorded and not recorded.has(population):
         rule = f"uses population {population}, which the recording does not contain"
         problems.add(place, rule, None, f"it contains {listed(recorded.populations)}")
         return None

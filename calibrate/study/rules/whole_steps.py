@@ -9,6 +9,7 @@ from typing import Any
 
 from calibrate.network import FixedIndegree, Model, Network, UniformDelay, Values
 from calibrate.neurons import delay_steps, neuron_model, refractory_steps
+from calibrate.study.rules.parameters import middle
 from calibrate.study.space import Range, Space
 
 # Moves a whole number of steps off the steps.
@@ -31,15 +32,15 @@ def in_whole_steps(model: Model, complete: Complete, space: Space, dt_ms: float,
         if isinstance(domain, Range) and not domain.integer and model.parameter(name).unit == "ms"
     }
     times = {name: domain for name, domain in times.items() if domain.needs_rounding}
-    middle: dict[str, Any] = {name: domain.midpoint for name, domain in {**space, **times}.items()}
-    whole = _rounded_at(model, complete, middle, dt_ms, backend) if times else None
+    centre = middle({**space, **times})
+    whole = _rounded_at(model, complete, centre, dt_ms, backend) if times else None
     if whole is None:
         return space
     found = {}
     for name, domain in times.items():
-        value = middle[name] + _OFF * dt_ms
-        value = value if value <= domain.high else middle[name] - _OFF * dt_ms
-        between = _rounded_at(model, complete, {**middle, name: value}, dt_ms, backend)
+        value = centre[name] + _OFF * dt_ms
+        value = value if value <= domain.high else centre[name] - _OFF * dt_ms
+        between = _rounded_at(model, complete, {**centre, name: value}, dt_ms, backend)
         if between is not None and between.keys() - whole.keys():
             found[name] = domain
     return {**space, **found}
@@ -95,10 +96,10 @@ def simulated_otherwise(
     model: Model, complete: Complete, space: Space, dt_ms: float, backend: str
 ) -> Iterator[str]:
     """Yield a line for the times that are rounded in the middle of the ranges or at the end of one."""
-    middle = {name: domain.midpoint for name, domain in space.items()}
-    ends = [{**middle, name: end} for name, domain in space.items() for end in domain.ends]
+    centre = middle(space)
+    ends = [{**centre, name: end} for name, domain in space.items() for end in domain.ends]
     rounded: dict[str, tuple[float, float]] = {}
-    for point in (middle, *ends):
+    for point in (centre, *ends):
         rounded = {**(_rounded_at(model, complete, point, dt_ms, backend) or {}), **rounded}
     for written, simulated in dict.fromkeys(rounded.values()):
         names = [name for name, times in rounded.items() if times == (written, simulated)]
@@ -115,7 +116,6 @@ def warnings(model: Model, complete: Complete, space: Space, dt_ms: float, backe
             f"{line}, in whole steps of dt_ms = {dt_ms:g}: write what is simulated, or choose a dt_ms that "
             "divides it"
         )
-    yield from _about_indegrees(model.network(complete({name: d.midpoint for name, d in space.items()})))
 
 
 def _about(name: str, domain: Range, dt_ms: float) -> Iterator[str]:
@@ -144,7 +144,8 @@ def about_points(points: Sequence[Mapping[str, Any]], space: Space) -> Iterator[
                 yield f"[prior] point {number}: {name} = {value:g} is tried as {tried:g}"
 
 
-def _about_indegrees(network: Network) -> Iterator[str]:
+def about_indegrees(network: Network) -> Iterator[str]:
+    """Yield a line for the in-degrees that are rounded."""
     rounded = []
     for projection in network.projections:
         rule, n = projection.rule, network.population(projection.source).cluster_size
