@@ -21,9 +21,8 @@ def choose(backend: str, network: Network | None = None) -> str:
     the back end is unknown, not installed, or cannot simulate the network.
     """
     if backend == "auto":
-        for name, entry in BACKENDS.items():
-            if entry.automatic and entry.is_installed and not refusal(name, network):
-                return name
+        if name := _automatic(network):
+            return name
         raise SimulatorError("no simulator is installed: install NEST with `pip install nest-simulator`")
     if backend not in BACKENDS:
         names = ", ".join(("auto", *BACKENDS))
@@ -33,6 +32,12 @@ def choose(backend: str, network: Network | None = None) -> str:
     if why := refusal(backend, network):
         raise SimulatorError(f"{why}: use --backend nest")
     return backend
+
+
+def _automatic(network: Network | None) -> str | None:
+    """The first back end for "auto" that is installed and can simulate `network`; None if there is none."""
+    able = (name for name, entry in BACKENDS.items() if entry.automatic and entry.is_installed)
+    return next((name for name in able if not refusal(name, network)), None)
 
 
 def refusal(backend: str, network: Network | None) -> str:
@@ -99,7 +104,7 @@ def batch_size(backend: str, wanted: int | None = None) -> int:
 
 def check_network(backend: str, network: Network, dt_ms: float) -> None:
     """Raise SimulatorError if `backend`, or what "auto" stands for, cannot simulate this network."""
-    if backend == "genn" or (backend == "auto" and BACKENDS["genn"].is_installed):
+    if (_automatic(network) if backend == "auto" else backend) == "genn":
         check_delays(network, dt_ms)
 
 

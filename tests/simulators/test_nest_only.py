@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from calibrate import SimulatorError, StudyError, make_study, simulate, simulato
 from calibrate.calibration.resources.scaling import scale
 from calibrate.calibration.validation.validate import simulators_for
 from calibrate.errors import ModelError
+from calibrate.network import UniformDelay
 from calibrate.observation import Observation
 from calibrate.simulators import backends
 from calibrate.simulators.base import Member, RecordingPlan
@@ -44,6 +46,16 @@ def test_auto_is_nest_and_genn_is_refused_in_one_line():
         simulators.choose("genn", network)
     with pytest.raises(ModelError, match="iaf_psc_alpha has no GeNN code"):
         _ = IAF_PSC_ALPHA.genn_code
+
+
+@pytest.mark.usefixtures("both_installed")
+def test_limits_of_genn_do_not_matter_where_auto_is_nest():
+    (inhibition,) = alpha.network({}).projections
+    long = replace(inhibition, delay_ms=UniformDelay(1.0, 7000.0))
+    network = replace(alpha.network({}), projections=(long,))
+    simulators.check_network("auto", network, 0.1)
+    with pytest.raises(SimulatorError, match="GeNN supports up to 65,535"):
+        simulators.check_network("genn", network, 0.1)
 
 
 def test_a_study_that_names_genn_is_refused_before_anything_is_simulated():
