@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -46,6 +46,10 @@ def stats(
     population: Annotated[
         str, typer.Option(metavar="NAME", help="Population of the units, if the file names none.")
     ] = "E",
+    time_unit: Annotated[
+        Literal["s", "ms"] | None,
+        typer.Option(metavar="UNIT", help="Unit of the times (s or ms), if the file does not say it."),
+    ] = None,
     start_ms: Annotated[
         float | None,
         typer.Option(
@@ -108,6 +112,7 @@ def stats(
         start_ms=start_ms,
         duration_ms=duration_ms,
         units=dict(_choice(one) for one in units or ()),
+        time_unit=time_unit,
     )
     chosen = [find_statistic(name, folder=Path.cwd()) for name in statistic] if statistic else None
     if piece_ms is None and write is not None:
@@ -140,6 +145,7 @@ def _as_json(
 ) -> dict[str, Any]:
     return {
         "recording": str(path),
+        "understood": recording.understood,
         "units": recording.units,
         "start_ms": recording.start_ms,
         "duration_ms": recording.duration_ms,
@@ -167,6 +173,7 @@ def _print(
     start_s, stop_s = recording.start_ms / 1000, recording.stop_ms / 1000
     heading = f"{path}: {counted(recording.units, 'unit')}, {recording.duration_ms / 1000:g} s"
     print_line(console, f"{heading} (from {start_s:.10g} to {stop_s:.10g} s)")
+    print_line(console, f"Read as {recording.understood}")
     held = sum(piece.n_units * piece.duration_ms for piece in pieces) / recording.observed_ms
     if len(pieces) > 1 or held < 0.999:
         rest = f"; {100 * (1 - held):.2g} % of the observed time is in none" if held < 0.999 else ""

@@ -14,7 +14,7 @@ from calibrate.errors import ObservationError, RecordingError
 from calibrate.observation import Layout, Observation
 from calibrate.observation.layout import BIN_MS, WINDOW_MS
 from calibrate.observation.pieces import Observed, Piece, divide, normalised
-from calibrate.observation.recording_files import Chosen, Table, read_table, remarks
+from calibrate.observation.recording_files import Chosen, Table, TimeUnit, Wanted, read_table, remarks
 from calibrate.observation.silence import beyond_the_end, long_silence
 from calibrate.observation.trains import RESOLUTION_MS, layout_of, observe_times
 
@@ -41,6 +41,10 @@ class Recording:
     observed : dict of str to list of ndarray of float, shape (k, 2), ms
         The intervals in which each unit was observed, by population, within the analysed interval; by default
         all of it. Time outside of them is not silence: it counts for nothing.
+    periods : dict of str to ndarray of float, shape (k, 2), ms
+        Named times in the file, such as epochs or trials of a kind.
+    understood : str
+        What the file was taken for, and how its times were read.
     notes : tuple of str
         What to know about how the file was read, such as units that are not single neurons.
 
@@ -66,6 +70,8 @@ class Recording:
     stop_ms: float
     clusters: Mapping[str, Sequence[int]] = field(default_factory=dict)
     observed: Observed = field(default_factory=dict)
+    periods: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    understood: str = ""
     notes: Sequence[str] = ()
 
     def __post_init__(self) -> None:
@@ -254,6 +260,7 @@ def read_recording(
     start_ms: float | None = None,
     duration_ms: float | None = None,
     units: Chosen | None = None,
+    time_unit: TimeUnit | None = None,
 ) -> Recording:
     """Read a recording from a file. Nothing is unpickled.
 
@@ -272,6 +279,8 @@ def read_recording(
     units : dict of str to (str, int, float or bool, or a list of them), optional
         Only units with one of these values in each of these columns, such as ``{"quality": "good"}``; by
         default all units. Upper and lower case are the same.
+    time_unit : {"s", "ms"}, optional
+        Unit of the times, for files that do not say it.
 
     Returns
     -------
@@ -315,9 +324,9 @@ def read_recording(
     >>> recording.units, recording.duration_ms
     (40, 5000.0)
     """
-    path = Path(path)
+    path, wanted = Path(path), Wanted(units=units or {}, time_unit=time_unit)
     try:
-        return _recording(read_table(path, units), population, start_ms, duration_ms)
+        return _recording(read_table(path, wanted), population, start_ms, duration_ms)
     except RecordingError as error:
         raise RecordingError(f"{path}: {error}") from None
     except Exception as error:  # readers of damaged files raise anything
@@ -354,6 +363,8 @@ def _recording(table: Table, population: str, start_ms: float | None, duration_m
         start_ms=start,
         stop_ms=stop,
         observed=observed,
+        periods=table.periods,
+        understood=table.understood,
         notes=notes,
     )
 

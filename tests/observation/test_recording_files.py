@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from calibrate import RecordingError, Study, StudyError, read_recording
-from calibrate.observation.recording_files import read_table
+from calibrate.observation.recording_files import Wanted, read_table
 from calibrate.observation.recording_files.neo_files import READERS, read_neo
 from tests.helpers.recorded_files import write_nwb, write_plexon, write_units
 from tests.helpers.recordings import trains
@@ -385,7 +385,7 @@ def test_segments_of_neo_that_follow_one_another_are_a_recording_with_gaps(tmp_p
     monkeypatch.setattr(neo.io.ExampleIO, "read", read_first)
     monkeypatch.setitem(READERS, ".fake", ["ExampleIO"])
     (tmp_path / "a.fake").touch()
-    table = read_neo(tmp_path / "a.fake", {})
+    table = read_neo(tmp_path / "a.fake", Wanted())
     assert (table.start_ms, table.stop_ms) == (0.0, 25_000.0)
     assert {unit: one.tolist() for unit, one in table.observed.items()} == {
         unit: [[0.0, 10_000.0], [15_000.0, 25_000.0]] for unit in range(3)

@@ -2,6 +2,6 @@
 
 from calibrate.observation.recording_files.choice import Chosen
 from calibrate.observation.recording_files.formats import read_table
-from calibrate.observation.recording_files.table import Table, remarks
+from calibrate.observation.recording_files.table import Table, TimeUnit, Wanted, remarks
 
-__all__ = ["Chosen", "Table", "read_table", "remarks"]
+__all__ = ["Chosen", "Table", "TimeUnit", "Wanted", "read_table", "remarks"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from numpy.typing import NDArray
 
 from calibrate.errors import RecordingError
 from calibrate.observation.packing import check_size
-from calibrate.observation.recording_files.choice import Chosen, choose_units
+from calibrate.observation.recording_files.choice import choose_units
 from calibrate.observation.recording_files.labels import read_labels
-from calibrate.observation.recording_files.table import Table
+from calibrate.observation.recording_files.table import Table, Wanted
 
 _FACTORS = {"time_ms": 1.0, "time_s": 1000.0}
 _NAMES = ("unit", "population", "cluster")
@@ -25,7 +26,7 @@ _NO_UTF8 = "is not a text in UTF-8: save it as CSV (UTF-8)"
 Arrays = Mapping[str, NDArray[Any]]
 
 
-def read_csv(path: Path, chosen: Chosen) -> Table:
+def read_csv(path: Path, wanted: Wanted) -> Table:
     """Read a CSV file. Labels are text until all are known: nothing is guessed from their beginning."""
     import pandas as pd
 
@@ -70,7 +71,7 @@ def read_csv(path: Path, chosen: Chosen) -> Table:
     for name in [one for one in _NAMES if one in names]:
         code, words = pd.factorize(frame[name])  # far faster than to sort all cells
         columns[name] = read_labels(name, words.to_numpy(dtype=object))[code]
-    return _make_table({name: columns[name] for name in names}, chosen)
+    return _make_table({name: columns[name] for name in names}, wanted, "CSV")
 
 
 def _read_head(path: Path) -> list[str]:
@@ -101,7 +102,7 @@ def _read_head(path: Path) -> list[str]:
     return names
 
 
-def read_npz(path: Path, chosen: Chosen) -> Table:
+def read_npz(path: Path, wanted: Wanted) -> Table:
     """Read an NPZ file, without unpickling."""
     check_size(path)
     with np.load(path, allow_pickle=False) as arrays:
@@ -112,7 +113,7 @@ def read_npz(path: Path, chosen: Chosen) -> Table:
         found[name] = found[name].astype(float)
     for name in found.keys() & set(_NAMES):
         found[name] = read_labels(name, found[name])
-    return _make_table(found, chosen)
+    return _make_table(found, wanted, "NPZ")
 
 
 def _read_array(name: str, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
@@ -127,12 +128,14 @@ def _read_array(name: str, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
         ) from None
 
 
-def _make_table(columns: Arrays, chosen: Chosen) -> Table:
+def _make_table(columns: Arrays, wanted: Wanted, form: str) -> Table:
     present = [name for name in _FACTORS if name in columns]
     if len(present) > 1:
         raise RecordingError("has both time_ms and time_s: leave out one of them")
     if not present or "unit" not in columns:
         raise RecordingError(f"needs time_ms (or time_s) and unit, but contains {', '.join(columns)[:100]}")
+    unit = present[0].removeprefix("time_")
+    wanted.refuse_time_unit(unit)
     times = columns[present[0]] * _FACTORS[present[0]]
     if times.ndim != 1:
         raise RecordingError(f"needs one row per spike, but {present[0]} has {times.ndim} dimensions")
@@ -146,6 +149,7 @@ def _make_table(columns: Arrays, chosen: Chosen) -> Table:
         cluster=columns.get("cluster"),
         start_ms=_read_end(columns, "start_ms"),
         stop_ms=_read_end(columns, "stop_ms"),
+        understood=f"{form}, times in {unit}",
     )
     if table.unit.size >= 100 and np.unique(table.unit).size == table.unit.size:
         raise RecordingError(
@@ -154,7 +158,7 @@ def _make_table(columns: Arrays, chosen: Chosen) -> Table:
     more = {
         n: a for n, a in columns.items() if a.shape == times.shape and n not in (*_NAMES, *_FACTORS, *_ENDS)
     }
-    return _choose(table, more, chosen)
+    return _choose(table, more, wanted)
 
 
 def _read_end(columns: Arrays, name: str) -> float | None:
@@ -166,11 +170,11 @@ def _read_end(columns: Arrays, name: str) -> float | None:
     return float(value.item())
 
 
-def _choose(table: Table, more: Arrays, chosen: Chosen) -> Table:
+def _choose(table: Table, more: Arrays, wanted: Wanted) -> Table:
     """Keep the chosen units. A column tells units apart if it has one value for each."""
     if not (more and table.unit.size):
-        if chosen:
-            choose_units({}, chosen, 0)
+        if wanted.units:
+            choose_units({}, wanted.units, 0)
         return table
     unit = table.numbered()
     _, first = np.unique(unit, return_index=True)
@@ -179,16 +183,15 @@ def _choose(table: Table, more: Arrays, chosen: Chosen) -> Table:
         code = np.unique(values.astype(str), return_inverse=True)[1] if values.dtype.kind == "O" else values
         if (code == code[first][unit]).all():
             columns[name] = list(values[first])
-        elif name in chosen:
+        elif name in wanted.units:
             raise RecordingError(f"{name} differs between the spikes of a unit, so it cannot choose units")
-    kept, notes = choose_units(columns, chosen, first.size)
+    kept, notes = choose_units(columns, wanted.units, first.size)
     rows = kept[unit]
-    return Table(
+    return replace(
+        table,
         time_ms=table.time_ms[rows],
         unit=table.unit[rows],
         population=None if table.population is None else table.population[rows],
         cluster=None if table.cluster is None else table.cluster[rows],
-        start_ms=table.start_ms,
-        stop_ms=table.stop_ms,
         notes=notes,
     )

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from calibrate.errors import RecordingError
-from calibrate.observation.recording_files.choice import Chosen
 from calibrate.observation.recording_files.columns import read_csv, read_npz
 from calibrate.observation.recording_files.neo_files import READERS, read_neo
 from calibrate.observation.recording_files.nwb import read_nwb
-from calibrate.observation.recording_files.table import Table
+from calibrate.observation.recording_files.table import Table, Wanted
 from calibrate.observation.recording_files.unread import explain
 
-_READERS = {".csv": read_csv, ".npz": read_npz, ".nwb": read_nwb, **dict.fromkeys(READERS, read_neo)}
+Reader = Callable[[Path, Wanted], Table]
+
+_READERS: Mapping[str, Reader] = {
+    ".csv": read_csv,
+    ".npz": read_npz,
+    ".nwb": read_nwb,
+    **dict.fromkeys(READERS, read_neo),
+}
+# What tells the folders of a format from others, and their reader; the first that matches reads a folder.
+_FOLDERS: Sequence[tuple[Callable[[Path], bool], Reader]] = ()
 
 
-def read_table(path: Path, chosen: Chosen | None = None) -> Table:
-    """Return the spikes of the chosen units of a file, whose suffix names its format.
+def read_table(path: Path, wanted: Wanted | None = None) -> Table:
+    """Return the spikes of the wanted units of a file, whose suffix names its format, or of a folder.
 
     Raises RecordingError for what is not read, and for damaged files whatever their reader raises.
     """
     if not path.exists():
         raise RecordingError("the file does not exist")
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None or not path.is_file():
+    if path.is_dir():
+        reader = next((read for matches, read in _FOLDERS if matches(path)), None)
+    else:
+        reader = _READERS.get(path.suffix.lower()) if path.is_file() else None
+    if reader is None:
         raise RecordingError(explain(path))
-    return reader(path, chosen or {})
+    return reader(path, wanted or Wanted())

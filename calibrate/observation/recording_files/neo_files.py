@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 
 from calibrate.errors import RecordingError
-from calibrate.observation.recording_files.choice import Chosen
 from calibrate.observation.recording_files.sorted_units import Unit, make_table
-from calibrate.observation.recording_files.table import Table
+from calibrate.observation.recording_files.table import Table, Wanted
 from calibrate.observation.recording_files.unread import OWN_MATLAB, SAVE
 
 # The readers of files with spikes. neo itself takes the first reader that lists the suffix, which may be one
@@ -39,8 +38,9 @@ _CLASS = re.compile(r"#(\d+)\b")
 _NOISE = 255  # of Blackrock
 
 
-def read_neo(path: Path, chosen: Chosen) -> Table:
+def read_neo(path: Path, wanted: Wanted) -> Table:
     """Read the spike trains of a file with neo."""
+    wanted.refuse_time_unit("units of its own")
     try:
         import neo
     except ImportError:
@@ -59,7 +59,8 @@ def read_neo(path: Path, chosen: Chosen) -> Table:
     except Exception as error:  # each of its many readers raises its own
         what = " ".join(str(error).split()) or type(error).__name__
         raise RecordingError(f"neo cannot read it ({what}): if it is not damaged, {SAVE}") from error
-    return make_table([_unit(number, train, suffix) for number, train in enumerate(trains)], chosen)
+    units = [_unit(number, train, suffix) for number, train in enumerate(trains)]
+    return make_table(units, wanted, understood=f"{suffix}, read with neo")
 
 
 @contextmanager

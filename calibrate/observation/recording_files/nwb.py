@@ -15,16 +15,16 @@ import psutil
 from numpy.typing import NDArray
 
 from calibrate.errors import RecordingError
-from calibrate.observation.recording_files.choice import Chosen
 from calibrate.observation.recording_files.sorted_units import Unit, make_table
-from calibrate.observation.recording_files.table import Table
+from calibrate.observation.recording_files.table import Table, Wanted
 
 # NWB counts time in seconds.
 _MS = 1000.0
 
 
-def read_nwb(path: Path, chosen: Chosen) -> Table:
+def read_nwb(path: Path, wanted: Wanted) -> Table:
     """Read the units table of an NWB file."""
+    wanted.refuse_time_unit("s")
     try:
         import h5py
     except ImportError:
@@ -37,7 +37,7 @@ def read_nwb(path: Path, chosen: Chosen) -> Table:
         what = " ".join(str(error).split())
         raise RecordingError(f"is incomplete, damaged, or open in another program: {what}") from None
     with file:
-        return make_table(_read_units(_find_units(file)), chosen)
+        return make_table(_read_units(_find_units(file)), wanted, understood="NWB, times in s")
 
 
 def _find_units(file: Any) -> Any:

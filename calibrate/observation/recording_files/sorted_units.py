@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from calibrate.errors import RecordingError
 from calibrate.observation.pieces import joined
-from calibrate.observation.recording_files.choice import Chosen, choose_units
+from calibrate.observation.recording_files.choice import choose_units
 from calibrate.observation.recording_files.labels import as_text, is_empty, read_labels
-from calibrate.observation.recording_files.table import Table
+from calibrate.observation.recording_files.table import Table, Wanted
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,19 @@ class Unit:
     columns: Mapping[str, object] = field(default_factory=dict)
 
 
-def make_table(units: Sequence[Unit], chosen: Chosen) -> Table:
-    """Make the table of the chosen units."""
+def make_table(
+    units: Sequence[Unit],
+    wanted: Wanted,
+    *,
+    understood: str,
+    periods: Mapping[str, NDArray[np.float64]] | None = None,
+) -> Table:
+    """Make the table of the wanted units."""
     if not units:
         raise RecordingError("contains no units")
     names = list(dict.fromkeys(name for unit in units for name in unit.columns))
     columns = {name: [unit.columns.get(name, "") for unit in units] for name in names}
-    kept, notes = choose_units(columns, chosen, len(units))
+    kept, notes = choose_units(columns, wanted.units, len(units))
     units = [unit for unit, keep in zip(units, kept, strict=True) if keep]
     units, more = _check_times(units)
     trains = [unit.times_ms if unit.times_ms.size else np.array([np.nan]) for unit in units]
@@ -51,6 +57,8 @@ def make_table(units: Sequence[Unit], chosen: Chosen) -> Table:
         start_ms=start,
         stop_ms=stop,
         observed=observed,
+        periods=periods or {},
+        understood=understood,
         notes=[*notes, *more],
     )
 

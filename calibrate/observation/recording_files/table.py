@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calibrate.errors import RecordingError
+from calibrate.observation.recording_files.choice import Chosen
 
 # Shorter than the refractory time of a neuron: no neuron has a median interval like this.
 _NO_NEURON_MS = 1.0
@@ -18,14 +19,35 @@ _EVIDENCE = 100
 
 Units = Sequence[tuple[str, Any, Any]]
 
+TimeUnit = Literal["s", "ms"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What the user says about a file.
+
+    units      the units to read, by what the file says about them; empty: all
+    time_unit  the unit of its times, if the file does not say it; None: not known
+    """
+
+    units: Chosen = field(default_factory=dict)
+    time_unit: TimeUnit | None = None
+
+    def refuse_time_unit(self, known: str) -> None:
+        """Raise RecordingError if a unit of time is given for a file that has one: `known`, in words."""
+        if self.time_unit is not None:
+            raise RecordingError(f"gives its times in {known}: leave out time_unit")
+
 
 @dataclass
 class Table:
     """One row per spike: time (nan if the unit did not fire), unit, population, cluster.
 
-    observed  for each unit, by its label, the intervals in which it was observed, shape (n, 2), ms; None: all
-              units were observed all the time
-    notes     what the user should know about how the file was read
+    observed    for each unit, by its label, the intervals in which it was observed, shape (n, 2), ms; None:
+                all units were observed all the time
+    periods     named times in the file, such as epochs or trials of a kind: shape (n, 2), ms, by name
+    understood  what the file was taken for, and how its times were read, in a few words: "CSV, times in ms"
+    notes       what the user should know about how the file was read
     """
 
     time_ms: NDArray[np.float64]
@@ -35,6 +57,8 @@ class Table:
     start_ms: float | None = None
     stop_ms: float | None = None
     observed: Mapping[Any, NDArray[np.float64]] | None = None
+    periods: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    understood: str = ""
     notes: Sequence[str] = field(default_factory=tuple)
 
     def units(self, population: str) -> tuple[list[tuple[str, Any, Any]], list[NDArray[np.float64]]]:

@@ -117,6 +117,9 @@ class RecordingSection(Section):
         description="units to use: for columns of the file, the value or values that a unit may have there, "
         'such as { quality = "good" } (default: all units)',
     )
+    time_unit: Literal["s", "ms"] | None = Field(
+        default=None, description="unit of the times, for files that do not say it"
+    )
 
 
 class ConstraintSection(StatisticSection):

@@ -180,6 +180,7 @@ def recorded(problems: Problems, file: StudyFile, folder: Path, stored: Stored |
                 start_ms=section.start_ms,
                 duration_ms=section.duration_ms,
                 units=section.units,
+                time_unit=section.time_unit,
             ),
             remedy=remedy,
         )
