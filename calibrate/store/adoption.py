@@ -18,6 +18,7 @@ from calibrate.store.rows import statistics_json
 from calibrate.store.schema import SIMULATION
 from calibrate.store.study_names import list_studies
 from calibrate.study import Grid, Study, differences
+from calibrate.study.conditions import find_condition
 from calibrate.study.expressions import Expression
 from calibrate.study.file.sections import ReplicatesSection
 from calibrate.study.graph_numbers import Graphs
@@ -26,7 +27,7 @@ from calibrate.study.rules.parameters import with_derived
 
 # Two studies may differ in their search, but not in what they simulate: these tables must agree, apart from
 # the keys in `_MAY_DIFFER`.
-_SAME = ("model", "simulation", "stimuli", "loop", "files")
+_SAME = ("model", "simulation", "conditions", "stimuli", "loop", "files")
 _MAY_DIFFER = ("backend", "precision", "seed")
 
 
@@ -79,6 +80,16 @@ def origin_of(study: Study, name: str, studies: Sequence[Row[Any]], database: st
         }
         for content in (others[name].content, study.content)
     )
+    held_out = [condition for condition, keys in old["conditions"].items() if keys.get("held_out")]
+    if lacking := [condition.name for condition in study.searched if condition.name in held_out]:
+        raise StoreError(
+            f"the trials of study '{name}' were not simulated in {', '.join(lacking)}, which it holds out"
+        )
+    for content in (old, new):
+        content["conditions"] = {
+            condition: {key: value for key, value in keys.items() if key != "held_out"}
+            for condition, keys in content["conditions"].items()
+        }
     # Files that define statistics may differ, because statistics are recomputed.
     code = code_of_simulations(study.file, study.folder)
     for content in (old, new):
@@ -115,6 +126,7 @@ def collect_adoptable(
     last_stage = len(origin.content.get("stages", {})) + 1
     # Graphs that were fresh to the search of the origin are left out: they must stay fresh to this search.
     scored = [study.graphs.scored, _graphs(origin).scored]
+    searched = {condition.name for condition in study.searched}
     taken = set[str]()
     outside, without = set[str](), dict[str, str]()
     columns = []
@@ -122,6 +134,7 @@ def collect_adoptable(
         if (
             row.status != "complete"
             or row.stage != last_stage
+            or row.condition not in searched
             or any(row.realisation not in graphs for graphs in scored)
         ):
             continue
@@ -195,6 +208,6 @@ def _convert_free(
 def _statistics(study: Study, row: Row[Any], folder: Path) -> dict[str, Any]:
     if row.observation is None:
         raise StoreError("its observations were not stored")
-    judged = frozenset(statistic.name for statistic in study.judged)
+    condition = find_condition(study, row.condition)
     observation = archive.load(folder / row.observation, row.sha256)
-    return statistics_json(measure(observation, study.statistics, required=judged))
+    return statistics_json(measure(observation, condition.statistics, required=condition.judged))

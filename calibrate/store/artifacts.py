@@ -17,10 +17,11 @@ from calibrate.objective import Estimate
 from calibrate.observation import Observation
 from calibrate.store import connections, database_errors, urls
 from calibrate.study import Study
+from calibrate.study.conditions import Condition
 
-# Makes the files, by name, that are stored with a trial for people to look at, from the study, the trial's
-# observation and its statistics.
-Draw = Callable[[Study, Observation, Mapping[str, Estimate]], Mapping[str, bytes]]
+# Makes the files, by name, that are stored with a trial for people to look at, from the study, a condition,
+# the trial's observation in it and its statistics.
+Draw = Callable[[Study, Condition, Observation, Mapping[str, Estimate]], Mapping[str, bytes]]
 
 # Prefix of an artifact's id in system attributes, set by Optuna.
 PREFIX = "artifacts:"
