@@ -159,10 +159,12 @@ class TrialSummary:
 
 
 def target_results(
-    study: Study, estimates: Mapping[str, Estimate], fresh: Sequence[Mapping[str, Estimate]] = ()
+    objectives: Sequence[Objective],
+    estimates: Mapping[str, Estimate],
+    fresh: Sequence[Mapping[str, Estimate]] = (),
 ) -> list[TargetResult]:
-    """The target results of `study` for these estimates, and for those on `fresh` graphs."""
-    return [_result(objective, estimates, fresh) for objective in study.objectives]
+    """The target results of `objectives` for these estimates, and for those on `fresh` graphs."""
+    return [_result(objective, estimates, fresh) for objective in objectives]
 
 
 def _result(
@@ -184,11 +186,6 @@ def _result(
         lower_bound=estimate.lower_bound,
         distance=objective.statistic.compares is not None,
     )
-
-
-def _predictions(study: Study, fresh: Sequence[Mapping[str, Estimate]]) -> list[TargetResult]:
-    """The targets of conditions that are held out, and what they showed on `fresh` graphs."""
-    return [_result(objective, combine(fresh), fresh) for objective in study.predicted] if fresh else []
 
 
 def predicted_in_words(met: Sequence[bool], held_out: Sequence[str], graphs: int) -> str:
@@ -220,10 +217,10 @@ def summarize(study: Study, trial: FrozenTrial, simulations: Sequence[Simulation
         loss=loss_of(trial),
         graphs=int(trial.user_attrs.get("graphs", 1)),
         statistics={name: finite(estimate.value) for name, estimate in estimates.items()},
-        targets=target_results(study, estimates, fresh),
+        targets=target_results(study.objectives, estimates, fresh),
         fresh=shown,
         lower_bounds=lower_bounds(estimates),
-        predictions=_predictions(study, whole),
+        predictions=target_results(study.predicted, combine(whole), whole) if whole else [],
         held_out=tuple(condition.name for condition in study.held_out),
     )
 
