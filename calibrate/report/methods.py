@@ -117,8 +117,8 @@ def _conditions(study: Study) -> Iterator[str]:
         held_out = [condition.name for condition in study.held_out]
         s, were, them = ("s", "were", "them") if len(held_out) > 1 else ("", "was", "it")
         yield (
-            f"The condition{s} {enumerated(held_out)} {were} held out: the search did not use {them}, and the "
-            f"best network predicts {them}."
+            f"The condition{s} {enumerated(held_out)} {were} held out: the search did not use {them}, and "
+            f"the best network predicts {them}."
         )
 
 

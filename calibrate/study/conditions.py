@@ -22,12 +22,12 @@ class Change:
     value: Any = None
     factor: float | None = None
 
-    def of(self, before: Any) -> Any:
-        """The value in the condition. Raises ModelError if there is none."""
+    def of(self, name: str, before: Any) -> Any:
+        """The value of parameter `name` in the condition. Raises ModelError if there is none."""
         if self.factor is None:
             return self.value
         if isinstance(before, bool) or not isinstance(before, int | float):
-            raise ModelError(f"it is {before!r}, which cannot be scaled")
+            raise ModelError(f"{name} is {before!r}, which cannot be scaled")
         scaled = before * self.factor
         # 80 x 1.1 is 88.00000000000001 in binary.
         whole = isinstance(before, int) and abs(scaled - round(scaled)) <= 1e-9 * max(abs(scaled), 1.0)
@@ -77,9 +77,9 @@ class Condition:
         for name, change in self.changes.items():
             parameter = model.parameter(name)
             try:
-                found[name] = parameter.checked(change.of(parameters.get(name, parameter.default)))
+                found[name] = parameter.checked(change.of(name, parameters.get(name, parameter.default)))
             except ModelError as error:
-                raise ModelError(f"condition {self.name}: {name}: {error}") from None
+                raise ModelError(f"condition {self.name}: {error}") from None
         return found
 
     def reason(self, reason: str) -> str:
