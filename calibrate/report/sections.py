@@ -142,24 +142,12 @@ def validation(results: Results, verdict: Verdict | None) -> Section:
         if verdict.predicted:
             text.append(f"{verdict.predicted[0].upper()}{verdict.predicted[1:]}.")
     if exact is not None:
-        comparisons = "; ".join(
-            f"{f'{trains.condition}, ' if trains.condition else ''}"
-            f"{trains.spikes:,} spikes in {trains.duration_ms:g} ms, "
-            + (
-                "identical to the end"
-                if trains.first is None
-                else f"identical for {trains.identical_ms:g} ms"
-            )
-            for trains in exact.spikes
-        )
-        text.append(f"Spike trains in double precision: {comparisons}.")
+        text.append(_of_spikes(exact))
     if verdict is None:
         return Section(name="validation", title="Validation", text=text)
     pictures = []
     if any(row.margin is not None for row in verdict.statistics):
-        caption = (
-            "Differences between the simulators with their confidence intervals; the band is the tolerance."
-        )
+        caption = "Differences between the simulators and their confidence intervals; band: the tolerance."
         pictures = [Picture(name="validation", figure=verdict_figure(verdict), caption=caption, alt=caption)]
     distances = {one.name for one in results.study.statistics if one.compares is not None}
     heads = ["statistic", "unit", *verdict.names]
@@ -182,6 +170,16 @@ def validation(results: Results, verdict: Verdict | None) -> Section:
         rows.append(cells)
     table = Table(caption="Statistics on fresh graphs, mean ± SD", heads=heads, rows=rows)
     return Section(name="validation", title="Validation", text=text, tables=[table], pictures=pictures)
+
+
+def _of_spikes(exact: Verdict) -> str:
+    comparisons = "; ".join(
+        f"{f'{trains.condition}, ' if trains.condition else ''}"
+        f"{trains.spikes:,} spikes in {trains.duration_ms:g} ms, "
+        + ("identical to the end" if trains.first is None else f"identical for {trains.identical_ms:g} ms")
+        for trains in exact.spikes
+    )
+    return f"Spike trains in double precision: {comparisons}."
 
 
 def search(results: Results) -> Section:

@@ -6,12 +6,13 @@ import io
 import json
 import mimetypes
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from optuna.artifacts import ArtifactMeta, FileSystemArtifactStore
 
+from calibrate.calibration.trials.simulation import Simulation
 from calibrate.errors import StoreError
 from calibrate.objective import Estimate
 from calibrate.observation import Observation
@@ -34,6 +35,24 @@ OURS = "calibrate_"
 def folder_in(base: Path, study: str) -> Path:
     """The folder of the artifacts of `study`, inside the folder of its files."""
     return base / f"{study}.artifacts"
+
+
+def of_conditions(
+    study: Study, simulations: Sequence[Simulation], read: Callable[..., Observation], draw: Draw
+) -> dict[str, bytes]:
+    """Draw a candidate in the conditions of the search, each on its first graph; no files if it lacks one.
+
+    read  returns a stored observation
+    """
+    last, files = len(study.stages), dict[str, bytes]()
+    for condition in study.searched:
+        own = (one for one in simulations if one.condition == condition.name)
+        shown = next((one for one in own if one.stage == last and not one.failed), None)
+        if shown is None:
+            return {}
+        observation = read(shown.uuid, stage=last, realisation=shown.realisation, condition=condition.name)
+        files |= draw(study, condition, observation, shown.estimates)
+    return files
 
 
 def keep(folder: Path, files: Mapping[str, bytes]) -> dict[str, str]:

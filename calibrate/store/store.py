@@ -221,17 +221,10 @@ class Store:
         """Draw a candidate, for the artifacts of its trial. Call this before it is told: a trial is final."""
         if self._draw is None or not self._study.storage.observations:
             return
-        stage, files = len(self._study.stages), dict[str, bytes]()
-        whole = [one for one in self.simulations(uuid) if one.stage == stage and not one.failed]
-        for condition in self._study.searched:
-            first = next((one for one in whole if one.condition == condition.name), None)
-            if first is None:
-                return
-            observation = self.observation(
-                uuid, stage=stage, realisation=first.realisation, condition=condition.name
-            )
-            files |= self._draw(self._study, condition, observation, first.estimates)
-        self._artifacts[uuid] = artifacts.keep(artifacts.folder_in(self._folder, self._study.name), files)
+        simulations = self.simulations(uuid)
+        if files := artifacts.of_conditions(self._study, simulations, self.observation, self._draw):
+            folder = artifacts.folder_in(self._folder, self._study.name)
+            self._artifacts[uuid] = artifacts.keep(folder, files)
 
     @retry
     def mirror(self, trials: Sequence[FrozenTrial]) -> list[int]:

@@ -11,15 +11,13 @@ from typing import Any
 import tomli_w
 
 from calibrate.errors import StudyError
-from calibrate.network import Model, Network, Stimulus, find_model
+from calibrate.network import Model, find_model
 from calibrate.objective import Constraint, Objective
 from calibrate.observation import Needs
-from calibrate.study.conditions import Condition
 from calibrate.study.expressions import Expression
 from calibrate.study.file.problems import Problems
 from calibrate.study.file.samplers import AnySampler, Cmaes, Tpe
 from calibrate.study.file.sections import DerivedParameter, FreeParameter, StudyFile
-from calibrate.study.file.targets import StatisticSection
 from calibrate.study.file.text import StudyText, read_text, without_password_of
 from calibrate.study.file.toml_tables import read_tables
 from calibrate.study.from_files import Stored
@@ -261,14 +259,11 @@ def _check(
     fixed, space, derived = _check_parameters(problems, file, model)
     if "sampler" not in given.tables:
         file = file.model_copy(update={"sampler": default_sampler(space, pareto=file.study.pareto)})
-    checks.check_sampler(problems, file, space)
-    checks.check_budget(problems, file)
-    checks.check_prior(problems, file, space)
-    checks.check_pool(problems, file)
+    checks.check_search(problems, file, space)
     if len(fixed) + len(space) + len(derived) < len(file.parameters):
         return None
     drafted = conditions.drafted(problems, file, model) if conditions.check(problems, file) else ()
-    networks = _networks(problems, file, model, (fixed, space, derived), drafted)
+    networks = conditions.networks(problems, file, model, (fixed, space, derived), drafted)
     if networks is None:
         return None
     network = networks[""]
@@ -276,13 +271,11 @@ def _check(
     recording = recorded_targets.recorded(problems, file, folder, stored)
     objectives = targets.objectives(problems, file, networks, recording, own)
     constraints = targets.constraints(problems, file, networks, folder, own)
-    targets.check_names(problems, objectives, constraints)
     protocol = stimuli_of(problems, file, {one.name: networks[one.name] for one in drafted})
-    made = _with_statistics(problems, file, drafted, networks, (objectives, constraints), protocol)
+    made = conditions.complete(problems, file, drafted, networks, (objectives, constraints), protocol)
     statistics = conditions.statistics_of(made, (*objectives, *constraints))
     needs = Needs.merge(statistic.needs for statistic in statistics)
-    targets.check_times(problems, file, needs)
-    targets.check_stages(problems, file, constraints)
+    _check_across(problems, file, objectives, constraints, needs)
     check_loop(problems, file, network, folder, needs)
     judged = list(zip(objectives, file.objectives, strict=False))  # fewer if there are problems
     study = Study(
@@ -305,6 +298,19 @@ def _check(
         digests=stored.digests if stored else {},
     )
     return study if problems.found else _completed(study, recording)
+
+
+def _check_across(
+    problems: Problems,
+    file: StudyFile,
+    objectives: Sequence[Objective],
+    constraints: Sequence[Constraint],
+    needs: Needs,
+) -> None:
+    """The rules between objectives, constraints, stages and times."""
+    targets.check_names(problems, objectives, constraints)
+    targets.check_times(problems, file, needs)
+    targets.check_stages(problems, file, constraints)
 
 
 def _completed(study: Study, recording: recorded_targets.Recorded) -> Study:
@@ -333,53 +339,6 @@ def _warnings(study: Study) -> Iterator[str]:
     yield from refractoriness.warnings(study.network, values, study.simulation.dt_ms)
     if study.recording is not None:
         yield from (f"[recording] {note}" for note in study.recording.notes)
-
-
-def _networks(
-    problems: Problems,
-    file: StudyFile,
-    model: Model,
-    given: tuple[Mapping[str, Any], Space, Mapping[str, Expression]],
-    drafted: Sequence[Condition],
-) -> dict[str, Network] | None:
-    """The networks in the middle of the ranges, by condition, and as "" without changes; None if one is not.
-
-    given  the parameters that are fixed, free, and derived
-    """
-    dt_ms, found = file.simulation.dt_ms, dict[str, Network]()
-    of_conditions = {one.name: ("conditions", number) for number, one in enumerate(drafted)}
-    for condition in {one.name: one for one in (Condition(), *drafted)}.values():
-        if condition.name and not condition.changes:
-            found[condition.name] = found[""]
-            continue
-        place = (*of_conditions[condition.name], "parameters") if condition.name else ("parameters",)
-        network = parameters.check_model_rules(
-            problems, model, *given, dt_ms, condition=condition, place=place
-        )
-        if network is None:
-            return None
-        found[condition.name] = network
-    return found if drafted else None
-
-
-def _with_statistics(
-    problems: Problems,
-    file: StudyFile,
-    drafted: Sequence[Condition],
-    networks: Mapping[str, Network],
-    judged: tuple[Sequence[Objective], Sequence[Constraint]],
-    protocol: Mapping[str, tuple[Stimulus, ...]],
-) -> tuple[Condition, ...]:
-    """The conditions with all that they show; without it if there are problems already."""
-    objectives, constraints = judged
-    if len(objectives) < len(file.objectives) or len(constraints) < len(file.constraints):
-        pairs: list[tuple[StatisticSection, Objective | Constraint]] = []
-    else:
-        pairs = [*zip(file.objectives, objectives), *zip(file.constraints, constraints)]  # noqa: B905
-    made = checks.attempt(
-        problems, (), lambda: conditions.with_statistics(file, drafted, networks, pairs, protocol)
-    )
-    return tuple(drafted) if made is None else made
 
 
 def _check_parameters(

@@ -65,8 +65,6 @@ class Study:
         The network in the middle of the ranges.
     objectives : tuple of Objective
         Statistics with targets that the search scores.
-    predicted : tuple of Objective
-        Those of conditions that are held out, which the best network predicts.
     constraints : tuple of Constraint
         Bounds on statistics.
     statistics : tuple of Statistic
@@ -74,6 +72,8 @@ class Study:
         constraints, then the panel, of all conditions.
     conditions : tuple of Condition
         The experiments that a candidate is simulated in, at least one.
+    predicted : tuple of Objective
+        Statistics with targets of conditions that are held out, which the best network predicts.
     warnings : tuple of str
         What is allowed but probably not intended, one line each.
     own : dict of str to object

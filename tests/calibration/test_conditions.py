@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from calibrate import make_report, make_study, read_results, run_study, simulators, validate
+from calibrate import make_report, make_study, read_results, read_study, run_study, simulators, validate
 from calibrate.calibration.loop import run
 from calibrate.calibration.search.optuna_trials import INDEX, Proposal
 from calibrate.calibration.study_pool import setup_of
@@ -359,6 +359,20 @@ def test_predictions_are_shown_apart_from_fitted_targets(tmp_path, capfd):
     shown = read_results(study).simulate(best.number, condition="drug", spikes=False)
     assert shown.condition == "drug"
     assert "drug.inhibition" in shown.statistics
+
+
+def test_the_study_that_comes_along_runs_to_its_prediction(tmp_path):
+    path = Path(__file__).parents[2] / "studies" / "conditions.toml"
+    (tmp_path / path.name).write_text(path.read_text())
+    # The simulator of Poisson neurons takes no time, and knows the protocol, but no synapses.
+    dry = {"simulation.backend": "poisson", "budget.trials": 2, "replicates.confirm": 0}
+    study = read_study(tmp_path / path.name, changes=dry)
+    result = run_study(study, slots=1, progress=False)
+    assert result.best is not None
+    assert result.best.predicted.endswith(
+        "of 2 targets of held-out condition disinhibited met on 4 fresh graphs"
+    )
+    assert result.best.statistics["evoked.evoked_rate"] > 0
 
 
 # --- crashes, other studies -----------------------------------------------------------------------------

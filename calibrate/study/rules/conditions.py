@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from calibrate.errors import did_you_mean
 from calibrate.network import Model, Network, Stimulus
 from calibrate.objective import Constraint, Objective, Statistic
 from calibrate.objective.panel import panel
 from calibrate.study.conditions import Change, Condition, under_their_names
+from calibrate.study.expressions import Expression
 from calibrate.study.file.conditions import ChangeSection, ConditionSection
 from calibrate.study.file.problems import Place, Problems, listed
 from calibrate.study.file.sections import StudyFile
 from calibrate.study.file.targets import ObjectiveSection, StatisticSection
+from calibrate.study.rules import parameters
 from calibrate.study.rules.common import attempt
+from calibrate.study.space import Space
 
 
 def duration_in(file: StudyFile, name: str) -> float:
@@ -168,35 +173,70 @@ def _change(problems: Problems, name: str, given: ChangeSection, model: Model, p
     return None if value is None else Change(value=value)
 
 
+def networks(
+    problems: Problems,
+    file: StudyFile,
+    model: Model,
+    given: tuple[Mapping[str, Any], Space, Mapping[str, Expression]],
+    drafted: Sequence[Condition],
+) -> dict[str, Network] | None:
+    """Return the networks in the middle of the ranges, by condition, and as "" without changes.
+
+    None if one of them cannot be made.
+
+    given  the parameters that are fixed, free, and derived
+    """
+    dt_ms, found = file.simulation.dt_ms, dict[str, Network]()
+    of_conditions = {one.name: ("conditions", number) for number, one in enumerate(drafted)}
+    for condition in {one.name: one for one in (Condition(), *drafted)}.values():
+        if condition.name and not condition.changes:
+            found[condition.name] = found[""]
+            continue
+        place = (*of_conditions[condition.name], "parameters") if condition.name else ("parameters",)
+        network = parameters.check_model_rules(
+            problems, model, *given, dt_ms, condition=condition, place=place
+        )
+        if network is None:
+            return None
+        found[condition.name] = network
+    return found if drafted else None
+
+
 # --- what they show -------------------------------------------------------------------------------------
 
 
-def with_statistics(
+def complete(
+    problems: Problems,
     file: StudyFile,
-    conditions: Sequence[Condition],
+    drafted: Sequence[Condition],
     networks: Mapping[str, Network],
-    judged: Sequence[tuple[StatisticSection, Objective | Constraint]],
+    judged: tuple[Sequence[Objective], Sequence[Constraint]],
     protocol: Mapping[str, tuple[Stimulus, ...]],
 ) -> tuple[Condition, ...]:
     """Return the conditions with their protocols, and with the statistics of objectives, constraints, panel.
 
-    Raises CalibrateError if the panel cannot be made.
+    networks  by condition, in the middle of the ranges
+    judged    objectives and constraints in the order of the file; fewer if there are problems
     """
+    objectives, constraints = judged
+    sections = [section for _, section in judging(file)]
+    judges: list[Objective | Constraint] = [*objectives, *constraints]
+    pairs = list(zip(sections, judges, strict=True)) if len(sections) == len(judges) else []
     found = []
-    for condition in conditions:
+    for condition in drafted:
         asked: dict[str, Statistic] = {}
-        for section, judge in judged:
+        for section, judge in pairs:
             if condition.name in file.conditions_of(section):
                 name = judge.name.partition(".")[2] if condition.name else judge.name
                 # Of a difference, the statistic of each side is the same one.
                 asked[name] = replace(judge.statistic, name=name)
-        common = panel(networks[condition.name].layout) if file.simulation.panel else ()
-        statistics = (*asked.values(), *(one for one in common if one.name not in asked))
+        make_panel = partial(panel, networks[condition.name].layout)
+        common = (attempt(problems, (), make_panel) or ()) if file.simulation.panel else ()
         found.append(
             replace(
                 condition,
                 stimuli=protocol.get(condition.name, ()),
-                statistics=statistics,
+                statistics=(*asked.values(), *(one for one in common if one.name not in asked)),
                 judged=frozenset(asked),
             )
         )
