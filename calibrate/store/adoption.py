@@ -26,7 +26,8 @@ from calibrate.study.identity import code_of_simulations, order_of
 from calibrate.study.rules.parameters import with_derived
 
 # Two studies may differ in their search, but not in what they simulate: these tables must agree, apart from
-# the keys in `_MAY_DIFFER`.
+# the keys in `_MAY_DIFFER`. Conditions must agree in what is held out, too: trials that were fitted to one
+# cannot predict it.
 _SAME = ("model", "simulation", "conditions", "stimuli", "loop", "files")
 _MAY_DIFFER = ("backend", "precision", "seed")
 
@@ -80,16 +81,6 @@ def origin_of(study: Study, name: str, studies: Sequence[Row[Any]], database: st
         }
         for content in (others[name].content, study.content)
     )
-    held_out = [condition for condition, keys in old["conditions"].items() if keys.get("held_out")]
-    if lacking := [condition.name for condition in study.searched if condition.name in held_out]:
-        raise StoreError(
-            f"the trials of study '{name}' were not simulated in {', '.join(lacking)}, which it holds out"
-        )
-    for content in (old, new):
-        content["conditions"] = {
-            condition: {key: value for key, value in keys.items() if key != "held_out"}
-            for condition, keys in content["conditions"].items()
-        }
     # Files that define statistics may differ, because statistics are recomputed.
     code = code_of_simulations(study.file, study.folder)
     for content in (old, new):

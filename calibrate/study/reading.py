@@ -14,6 +14,7 @@ from calibrate.errors import StudyError
 from calibrate.network import Model, find_model
 from calibrate.objective import Constraint, Objective
 from calibrate.observation import Needs
+from calibrate.study.conditions import timing_in
 from calibrate.study.expressions import Expression
 from calibrate.study.file.problems import Problems
 from calibrate.study.file.samplers import AnySampler, Cmaes, Tpe
@@ -268,10 +269,10 @@ def _check(
         return None
     network = networks[""]
     checks.check_backend(problems, file, network)
+    protocol = stimuli_of(problems, file, {one.name: networks[one.name] for one in drafted})
     recording = recorded_targets.recorded(problems, file, folder, stored)
     objectives = targets.objectives(problems, file, networks, recording, own)
     constraints = targets.constraints(problems, file, networks, folder, own)
-    protocol = stimuli_of(problems, file, {one.name: networks[one.name] for one in drafted})
     made = conditions.complete(problems, file, drafted, networks, (objectives, constraints), protocol)
     statistics = conditions.statistics_of(made, (*objectives, *constraints))
     needs = Needs.merge(statistic.needs for statistic in statistics)
@@ -316,7 +317,7 @@ def _check_across(
 def _completed(study: Study, recording: recorded_targets.Recorded) -> Study:
     """The study without problems, with its warnings and what it has taken from its recording."""
     taken = recording.taken(study.targeted, study.file.objectives)
-    return replace(study, taken=taken, warnings=tuple(_warnings(study)))
+    return replace(study, taken=taken, warnings=tuple(dict.fromkeys(_warnings(study))))
 
 
 def _warnings(study: Study) -> Iterator[str]:
@@ -332,10 +333,15 @@ def _warnings(study: Study) -> Iterator[str]:
     yield from whole_steps.about_points(study.prior.points, study.space)
     yield from symmetry.warnings(study.model, study.parameters, study.space)
     values = study.model.values(study.network, study.parameters(parameters.middle(study.space)))
-    yield from recorded_targets.warnings(study.recording, study.file.objectives, study.simulation.duration_ms)
-    yield from recorded_clusters.numbers_of_neurons(
-        study.recording, study.targeted, study.file.objectives, study.network, simulation.duration_ms
-    )
+    for condition in study.conditions:
+        pairs = zip(study.targeted, study.file.objectives, strict=True)
+        own = [pair for pair in pairs if condition.name in study.file.conditions_of(pair[1])]
+        objectives, sections = [one for one, _ in own], [section for _, section in own]
+        duration_ms = timing_in(study, condition).duration_ms
+        yield from recorded_targets.warnings(study.recording, sections, duration_ms)
+        yield from recorded_clusters.numbers_of_neurons(
+            study.recording, objectives, sections, study.network, duration_ms
+        )
     yield from refractoriness.warnings(study.network, values, study.simulation.dt_ms)
     if study.recording is not None:
         yield from (f"[recording] {note}" for note in study.recording.notes)
