@@ -172,6 +172,27 @@ def test_a_stimulus_in_one_condition_changes_only_this_one(tmp_path):
     assert stimulated.neuron_totals.tolist() == evoked.neuron_totals.tolist()
 
 
+def test_conditions_in_one_batch_show_what_each_shows_alone(tmp_path):
+    stimulus = {"clusters": [0], "current_pA": 5.0, "duration_ms": 500.0, "onsets_ms": [1000.0]}
+    study = small_study(tmp_path, ALL, stimuli=[{**stimulus, "condition": "evoked"}])
+    free, names = {"I_E": 2.0, "I_I": 1.0}, ("spontaneous", "evoked", "drug")
+    jobs = [
+        Job(
+            uuid="u",
+            parameters=study.parameters_in(find_condition(study, name), free),
+            seed=7,
+            condition=name,
+        )
+        for name in names
+    ]
+    outcomes = Worker(setup_of(study, batch_size=3)).run(jobs, study.stages[-1])
+    assert [outcome.condition for outcome in outcomes] == list(names)
+    for name, outcome in zip(names, outcomes, strict=True):
+        alone = simulated(study, name)
+        assert outcome.observation.neuron_totals.tolist() == alone.neuron_totals.tolist()
+        assert outcome.observation.presentations == alone.presentations
+
+
 def test_conditions_of_one_length_share_a_batch():
     short, long = (Timing(warmup_ms=0.0, duration_ms=duration) for duration in (10.0, 20.0))
     asked = [
