@@ -154,7 +154,7 @@ def agreements(
     targets  of the trial
     look     how often, this time included, the trial was looked at: it sets the error rate of all tests
     """
-    objectives = {objective.name: objective for objective in study.targeted}
+    objectives = {objective.name: objective for objective in (*study.objectives, *study.predicted)}
     predicted = {objective.name for objective in study.predicted}
     rows = [
         replace(row, predicted=row.name in predicted)
@@ -238,9 +238,10 @@ def _describe_reference(
     if objective is None:
         return row
     met = bool(estimates) and objective.met(mean_over(estimates))
-    # A trial claims nothing of a condition that is held out.
     target = targets.get(objective.name)
-    return replace(row, aim=objective.aim, met=met, claimed=None if target is None else target.met)
+    if target is None:  # a trial claims nothing of a condition that is held out
+        return replace(row, aim=objective.aim, met=met)
+    return replace(row, aim=target.aim, met=met, claimed=target.met)
 
 
 @dataclass(frozen=True)
