@@ -297,6 +297,15 @@ def test_a_difference_is_that_of_the_means_of_pairs(tmp_path):
         assert shown["evoked-spontaneous.rate_E"] == pytest.approx(sum(of_pairs) / 2)
 
 
+def test_a_difference_is_linear_also_of_values_that_are_compared_by_ratios(tmp_path):
+    study = small_study(tmp_path, BOTH, objectives=[{**GAIN, "statistic": "dwell_time", "target": -5.0}])
+    (objective,) = study.objectives
+    assert objective.statistic.scale == "linear"
+    assert objective.loss(Estimate(-6.0)) == 1.0
+    in_one = next(one for one in study.conditions[0].statistics if one.name == "dwell_time")
+    assert (in_one.scale, bool(in_one.sample)) == ("log", True)
+
+
 def test_errors_of_a_difference_add_in_quadrature():
     found = difference(Estimate(8.0, support=40, error=3.0), Estimate(5.0, support=30, error=4.0), ("a", "b"))
     assert (found.value, found.error, found.support) == (3.0, 5.0, 30)

@@ -228,8 +228,7 @@ def complete(
         for section, judge in pairs:
             if condition.name in file.conditions_of(section):
                 name = judge.name.partition(".")[2] if condition.name else judge.name
-                # Of a difference, the statistic of each side is the same one.
-                asked[name] = replace(judge.statistic, name=name)
+                asked[name] = replace(judge.statistic.difference_of or judge.statistic, name=name)
         make_panel = partial(panel, networks[condition.name].layout)
         common = (attempt(problems, (), make_panel) or ()) if file.simulation.panel else ()
         found.append(

@@ -107,7 +107,7 @@ def _objective(
         simulated = _restricted(problems, section, sample, conditions, place)
     if section.difference is not None and simulated is not None:
         # A difference is compared as such, also if the values are compared by ratios.
-        simulated = replace(simulated, scale="linear", sample="", screens=False)
+        simulated = replace(simulated, scale="linear", sample="", screens=False, difference_of=simulated)
     return attempt(problems, place, _make, section, simulated, statistic, recorded)
 
 
