@@ -99,8 +99,10 @@ def search(
             Pool(setup_of(study, batch_size=batch_size), study.stages[-1], slots=processes) as pool,
         ):
             middle = {**study.parameters({}), **(dict(points[0]) if points else {})}
-            first = [Job(uuid=str(number), parameters=middle, seed=number) for number in range(pool.capacity)]
-            pool.run(first, timing=Timing(warmup_ms=0.0, duration_ms=50.0))
+            brief = Timing(warmup_ms=0.0, duration_ms=50.0)
+            pool.run(
+                [Job(uuid=str(k), parameters=middle, seed=k, timing=brief) for k in range(pool.capacity)]
+            )
             begun = time.perf_counter()
             result = run(study, pool=pool, store=store)
             wall_s = time.perf_counter() - begun

@@ -27,7 +27,7 @@ from calibrate.calibration.loop import run
 from calibrate.calibration.progress import Progress
 from calibrate.calibration.study_pool import setup_of
 from calibrate.errors import CalibrateError
-from calibrate.simulation.jobs import Job, Outcome, Timing
+from calibrate.simulation.jobs import Job, Outcome
 from calibrate.simulation.local_pool import Pool
 from calibrate.store import Store, storage_url
 from calibrate.study import Study, read_study
@@ -47,10 +47,9 @@ class Batches:
         self,
         candidates: Sequence[Job],
         *,
-        timing: Timing | None = None,
         progress: Callable[[Outcome], None] = lambda _: None,
     ) -> list[Outcome]:
-        return self._pool.run(candidates, timing=timing, progress=progress)
+        return self._pool.run(candidates, progress=progress)
 
 
 def study_for(

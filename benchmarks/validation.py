@@ -121,7 +121,7 @@ def main() -> None:
     graphs = parser.parse_args().graphs
     study = study_of(ERRORS["none"])
     base = simulated(study, graphs, index=0, what="correct")
-    targets = target_results(study, combine([found.estimates for found in base]))
+    targets = target_results(study.objectives, combine([found.estimates for found in base]))
     best = TrialSummary(
         number=0, params=TRUTH, parameters={}, loss=0.0, graphs=1, statistics={}, targets=targets
     )

@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial
 
 from calibrate.calibration.search.optuna_trials import Claim
 from calibrate.calibration.trials.simulation import Simulation
-from calibrate.simulation.jobs import Job, Outcome, Timing
+from calibrate.simulation.jobs import Job, Outcome
 
 
 class Simulates(Protocol):
@@ -17,13 +17,12 @@ class Simulates(Protocol):
 
     @property
     def capacity(self) -> int:
-        """Candidates that are simulated at once."""
+        """Jobs that are simulated at once."""
 
     def run(
         self,
         jobs: Sequence[Job],
         *,
-        timing: Timing | None = None,
         progress: Callable[[Outcome], None] = ...,
     ) -> list[Outcome]:
         """Outcomes in the order of `jobs`; `progress` is called with each as soon as it is known."""

@@ -26,6 +26,7 @@ from calibrate.calibration.trials.candidate import Candidate, create_candidates,
 from calibrate.errors import ModelError, SimulatorError, StudyError
 from calibrate.simulation.jobs import Job, Outcome, failures
 from calibrate.study import Study
+from calibrate.study.conditions import Condition
 from calibrate.study.graph_numbers import Purpose
 
 # Batches per process in one step, if asking for that many has no disadvantage: see `_Run`.
@@ -68,7 +69,7 @@ def tell(study: Study, *, store: Remembers) -> int:
     finished = [
         candidate
         for candidate in gather_candidates(untold)
-        if candidate.failure is not None or {s.realisation for s in candidate.simulations_of(last)} >= graphs
+        if candidate.failure is not None or candidate.graphs_of(study, last) >= graphs
     ]
     search.reopen([candidate.proposal for candidate in finished])
     search.tell([candidate.answer(study) for candidate in finished], mirror=store.mirror)
@@ -160,11 +161,16 @@ class _Run:
             return "wall_s"
         return "interrupted" if self._interrupted() else None
 
+    @property
+    def _at_once(self) -> int:
+        """Number of candidates of one step: each takes a place in the pool for every condition."""
+        return max(self._pool.capacity // len(self._study.searched), 1) * self._rounds
+
     # --- one batch ----------------------------------------------------------------------------------
 
     def _step(self) -> Reason | None:
         """Ask for, simulate, store and tell one batch; returns a reason to stop if no candidates are left."""
-        n = self._pool.capacity * self._rounds
+        n = self._at_once
         batch = self._queue.take_full(n)
         if batch is None:
             self._queue.add(create_candidates(self._asking.ask(self._queue.missing(n), batch=n)))
@@ -203,7 +209,7 @@ class _Run:
             # One that only failed may have given its candidates back.
             done = self._tally.done
             self._hear()
-            n = self._pool.capacity * self._rounds
+            n = self._at_once
             self._queue.add(create_candidates(self._asking.ask(self._queue.missing(n), batch=n)))
             if self._tally.done > done or self._queue:
                 return None
@@ -224,10 +230,12 @@ class _Run:
         out = []
         for candidate in candidates:
             stage = max(simulation.stage for simulation in candidate.simulations)
-            if stage < self._last and candidate.is_out(self._study):
+            # A run may have died between two conditions.
+            whole = bool(candidate.graphs_of(self._study, stage))
+            if stage < self._last and whole and candidate.is_out(self._study):
                 out.append(candidate)
             else:
-                self._queue.add([candidate], min(stage + 1, self._last))
+                self._queue.add([candidate], min(stage + whole, self._last))
         self._tell(out)
 
     def _restore(self, trials: Sequence[FrozenTrial]) -> None:
@@ -251,7 +259,8 @@ class _Run:
         if not graphs:
             return
         # A batch takes the same time however full it is, so it is filled with rivals.
-        at_once = max(1, self._pool.capacity // len(graphs), self._batch_size)
+        each = len(self._study.searched)
+        at_once = max(1, self._pool.capacity // (len(graphs) * each), self._batch_size // each)
         confirmation = Confirmation(self._study, batch, best_loss=None if best is None else best.loss)
         self._simulate(confirmation.resume(), self._last, Purpose.CONFIRMATION)
         while rivals := confirmation.rivals(at_once):
@@ -264,22 +273,32 @@ class _Run:
             return
         trial = next(trial for trial in self._search.trials if trial.number == best.number)
         (candidate,) = gather_candidates(self._store.simulations(str(trial.user_attrs[UUID])))
-        self._simulate([candidate], self._last, Purpose.FRESH)
+        # Also those that are held out: now nothing depends on them any more.
+        self._simulate([candidate], self._last, Purpose.FRESH, self._study.conditions)
         self._tally.best = self._tally.describe(trial)
         self._send_progress()
 
     # --- simulating ---------------------------------------------------------------------------------
 
-    def _simulate(self, batch: Sequence[Candidate], stage: int, purpose: Purpose) -> None:
+    def _simulate(
+        self,
+        batch: Sequence[Candidate],
+        stage: int,
+        purpose: Purpose,
+        conditions: Sequence[Condition] | None = None,
+    ) -> None:
         """Run the missing simulations of these candidates, and store them."""
         graphs = self._study.graphs.of_purpose(purpose)
         by_uuid = {candidate.uuid: candidate for candidate in batch}
         jobs: list[Job] = []
         for candidate in batch:
             try:
-                jobs += candidate.jobs(self._study, stage, graphs)
+                jobs += candidate.jobs(self._study, stage, graphs, conditions)
             except (ModelError, StudyError) as error:
-                refused = Job(uuid=candidate.uuid, parameters={}, seed=0, realisation=graphs[0])
+                condition = self._study.searched[0].name
+                refused = Job(
+                    uuid=candidate.uuid, parameters={}, seed=0, realisation=graphs[0], condition=condition
+                )
                 self._keep(candidate, failures([refused], str(error))[0], stage)
         if not jobs:
             return
@@ -292,7 +311,7 @@ class _Run:
 
         self._send_progress()
         with self._clock.counts_batch(self._pool.capacity) as outcomes:
-            outcomes += self._pool.run(jobs, timing=self._study.stages[stage - 1], progress=keep)
+            outcomes += self._pool.run(jobs, progress=keep)
         self._expected = self._returned = 0
 
     def _keep(self, candidate: Candidate, outcome: Outcome, stage: int) -> None:

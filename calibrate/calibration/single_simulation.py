@@ -20,6 +20,7 @@ from calibrate.simulation.capacity import slots_for
 from calibrate.simulation.jobs import Job
 from calibrate.simulators.backends import described
 from calibrate.study import Study
+from calibrate.study.conditions import find_condition, timing_in, under_their_names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,8 @@ class Simulated:
         Time of the simulation.
     build_s : float, s
         Time of building the network before it.
+    condition : str
+        Name of the condition; "" if the study has none.
     observation : Observation
         What the network showed.
     estimates : dict of str to Estimate
@@ -49,6 +52,7 @@ class Simulated:
     simulator: Mapping[str, str]
     wall_s: float
     build_s: float
+    condition: str = ""
     observation: Observation
     estimates: Mapping[str, Estimate]
 
@@ -69,6 +73,7 @@ def simulate(
     spikes: bool = True,
     graph: int = 0,
     index: int = 0,
+    condition: str | None = None,
 ) -> Simulated:
     """Simulate one network of a study, in its own process. Stores nothing.
 
@@ -84,6 +89,8 @@ def simulate(
         Number of the realisation of its connectivity.
     index : int
         Number of the candidate in its study, which keys the initial state and random input.
+    condition : str, optional
+        Name of the condition; by default the first one of the study.
 
     Returns
     -------
@@ -93,7 +100,7 @@ def simulate(
     Raises
     ------
     StudyError
-        If a derived parameter cannot be evaluated.
+        If there is no such condition, or a derived parameter cannot be evaluated.
     ModelError
         If the model refuses the parameters.
     SimulatorError
@@ -107,12 +114,20 @@ def simulate(
     (80, True)
     """
     study = study.on(simulators.choose(study.simulation.backend, study.network))
-    complete = study.parameters(parameters or {})
+    chosen = find_condition(study, condition)
+    complete = study.parameters_in(chosen, parameters or {})
     network = study.model.network(complete)
     study.model.values(network, complete)
     slots_for(study.simulation.backend, network)  # it may be larger than `study.network`
     seed = candidate_seed(study.simulation_seed, index, graph)
-    job = Job(uuid=str(uuid.uuid4()), parameters=complete, seed=seed, realisation=graph)
+    job = Job(
+        uuid=str(uuid.uuid4()),
+        parameters=complete,
+        seed=seed,
+        realisation=graph,
+        condition=chosen.name,
+        timing=timing_in(study, chosen),
+    )
     with pool_for(study.locally, slots=1, at_once=1, spikes=spikes) as pool:
         (outcome,) = pool.run([job])
         if isinstance(outcome.result, SimulationFailure):
@@ -123,6 +138,7 @@ def simulate(
         simulator=outcome.backend,
         wall_s=outcome.wall_s,
         build_s=outcome.build_s,
+        condition=chosen.name,
         observation=outcome.observation,
-        estimates=measure(outcome.observation, study.statistics),
+        estimates=measure(outcome.observation, under_their_names(chosen)),
     )

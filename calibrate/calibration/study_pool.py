@@ -26,6 +26,7 @@ from calibrate.simulators.genn.footprint import (
     footprint,
 )
 from calibrate.study import Study
+from calibrate.study.conditions import largest_network, timing_in
 
 
 def setup_of(study: Study, *, batch_size: int = 1, spikes: bool = False) -> Setup:
@@ -42,7 +43,7 @@ def setup_of(study: Study, *, batch_size: int = 1, spikes: bool = False) -> Setu
         recording=RecordingPlan(**needs.widths, spikes=needs.spikes or spikes),
         wiring_seed=study.simulation_seed,
         batch_size=batch_size,
-        stimuli=study.stimuli,
+        stimuli={condition.name: condition.stimuli for condition in study.conditions},
         loop=study.loop,
     )
 
@@ -50,12 +51,13 @@ def setup_of(study: Study, *, batch_size: int = 1, spikes: bool = False) -> Setu
 def footprint_of(study: Study) -> Footprint:
     """The memory of a batch of `study` on a GPU."""
     simulation = study.simulation
+    timings = [timing_in(study, condition) for condition in study.conditions]
     return footprint(
-        study.network,
+        largest_network(study),
         dt_ms=simulation.dt_ms,
         precision=simulation.precision,
         recording=setup_of(study).recording,
-        duration_ms=max(stage.duration_ms for stage in study.stages),
+        duration_ms=max(timing.duration_ms for timing in timings),
     )
 
 
@@ -147,7 +149,8 @@ def pool_for(
     setup = setup_of(study, batch_size=size, spikes=spikes)
     on_gpu = simulators.on_gpu(simulation.backend)
     if evaluated:
-        setup = replace(setup, statistics=study.statistics, evaluators=cores() if on_gpu else 0)
+        statistics = {condition.name: condition.statistics for condition in study.conditions}
+        setup = replace(setup, statistics=statistics, evaluators=cores() if on_gpu else 0)
     if section.on_cluster:
         if slots is not None:
             raise StudyError("the workers of a Dask cluster are its slots: leave out --slots (slots)")
@@ -163,6 +166,6 @@ def pool_for(
     return Pool(
         setup,
         study.stages[-1],
-        slots=slots or slots_for(simulation.backend, study.network),
+        slots=slots or slots_for(simulation.backend, largest_network(study)),
         timeout_s=simulation.timeout_s,
     )

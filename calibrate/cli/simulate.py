@@ -19,6 +19,7 @@ from calibrate.cli.tables.statistics import print_simulated
 from calibrate.cli.tables.trials import format_assignments
 from calibrate.observation.spike_files import check_spike_file, write_spikes
 from calibrate.study import Study
+from calibrate.study.conditions import Condition, find_condition
 from calibrate.study.rules.whole_steps import simulated_otherwise
 from calibrate.study.up_states import find_up_states
 
@@ -26,6 +27,10 @@ from calibrate.study.up_states import find_up_states
 def simulate(
     *,
     network: OneNetwork,
+    condition: Annotated[
+        str | None,
+        typer.Option(help="Condition of the study (default: the first).", metavar="NAME"),
+    ] = None,
     figure: Annotated[
         Path | None, typer.Option(help="Save a raster plot: .png, .pdf or .svg.", metavar="FILE")
     ] = None,
@@ -43,9 +48,13 @@ def simulate(
         style.check_path(figure)
     if spikes is not None:
         check_spike_file(spikes)
+    chosen = find_condition(study, condition)
     study = with_simulator(study, output.say)
     _say_defaults(output, study, parameters)
-    _say_rounded(output, study, parameters)
+    _say_rounded(output, study, parameters, chosen)
+    if chosen.name and condition is None:
+        others = ", ".join(one.name for one in study.conditions[1:]) or "none"
+        output.say(f"Condition: {chosen.name} (others with --condition: {others})")
     with simulating():
         simulated = single_simulation.simulate(
             study,
@@ -53,6 +62,7 @@ def simulate(
             spikes=figure is not None or spikes is not None,
             graph=network.graph,
             index=index,
+            condition=chosen.name,
         )
     if figure is not None:
         states = find_up_states(study, simulated.observation)
@@ -81,8 +91,10 @@ def _say_defaults(output: QuietOutput, study: Study, parameters: Mapping[str, An
         output.say(f"Defaults (middle of the range): {format_assignments(middle)}")
 
 
-def _say_rounded(output: QuietOutput, study: Study, parameters: Mapping[str, Any]) -> None:
-    simulation, complete = study.simulation, study.parameters(parameters)
+def _say_rounded(
+    output: QuietOutput, study: Study, parameters: Mapping[str, Any], condition: Condition
+) -> None:
+    simulation, complete = study.simulation, study.parameters_in(condition, parameters)
     lines = simulated_otherwise(study.model, lambda _: complete, {}, simulation.dt_ms, simulation.backend)
     for line in lines:
         output.say(line[0].upper() + line[1:])
@@ -98,4 +110,5 @@ def _as_json(study: Study, simulated: Simulated) -> dict[str, Any]:
         "build_s": simulated.build_s,
         "parameters": dict(simulated.parameters),
         "seed": study.seed,
+        **({"condition": simulated.condition} if simulated.condition else {}),
     }

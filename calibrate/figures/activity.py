@@ -11,14 +11,16 @@ from calibrate.objective import Estimate
 from calibrate.observation import Observation
 from calibrate.store.rows import statistics_json
 from calibrate.study import Study
+from calibrate.study.conditions import Condition
 from calibrate.study.up_states import find_up_states
 
 
 def activity_files(
-    study: Study, observation: Observation, estimates: Mapping[str, Estimate]
+    study: Study, condition: Condition, observation: Observation, estimates: Mapping[str, Estimate]
 ) -> dict[str, bytes]:
-    """Return a figure of a network's activity, and its statistics, by file name."""
+    """Return a figure of a network's activity in a condition, and its statistics, by file name."""
     draw = rates_figure if observation.spikes is None else raster_figure
     figure = draw(observation, up_states=find_up_states(study, observation))
     table = json.dumps(statistics_json(estimates), indent=1)
-    return {"activity.png": png(figure), "statistics.json": table.encode()}
+    end = f"-{condition.name}" if condition.name else ""
+    return {f"activity{end}.png": png(figure), f"statistics{end}.json": table.encode()}

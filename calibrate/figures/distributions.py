@@ -17,6 +17,7 @@ from calibrate.objective import Estimate, Statistic
 from calibrate.objective.panel import measure
 from calibrate.observation import Observation
 from calibrate.results.results import Results
+from calibrate.study.conditions import Condition, find_condition
 
 KINDS = ("rate", "cv", "dwell_time")
 MOST_A_ROW = 3
@@ -41,7 +42,12 @@ class _Panel:
 
 
 @styled
-def distributions_figure(results: Results, observations: Mapping[str, Sequence[Observation]]) -> Figure:
+def distributions_figure(
+    results: Results,
+    observations: Mapping[str, Sequence[Observation]],
+    *,
+    condition: str | None = None,
+) -> Figure:
     """Draw the distributions over neurons and episodes: rates, CVs and dwell times of each population.
 
     Those that an objective compares with a distribution are drawn too, whatever they are of, over that
@@ -54,6 +60,8 @@ def distributions_figure(results: Results, observations: Mapping[str, Sequence[O
     observations : dict of str to sequence of Observation
         Observations of one network on several graphs, by a name for the legend, such as that of a simulator;
         their values are pooled.
+    condition : str, optional
+        Name of their condition; by default the first one of the study.
 
     Returns
     -------
@@ -64,6 +72,8 @@ def distributions_figure(results: Results, observations: Mapping[str, Sequence[O
     ------
     ObservationError
         If no statistic has values for a distribution.
+    StudyError
+        If there is no such condition.
 
     Examples
     --------
@@ -74,7 +84,7 @@ def distributions_figure(results: Results, observations: Mapping[str, Sequence[O
     >>> shown = results.simulate(results.best.number).observation
     >>> distributions_figure(results, {"Poisson": [shown]}).savefig("distributions.png")
     """
-    drawn = _panels(results, observations)
+    drawn = _panels(results, observations, find_condition(results.study, condition))
     columns = min(len(drawn), MOST_A_ROW)
     rows = -(-len(drawn) // columns)
     figure = new_figure(2.6 * columns, 2.1 * rows + 0.3)
@@ -94,16 +104,18 @@ def distributions_figure(results: Results, observations: Mapping[str, Sequence[O
     return figure
 
 
-def _panels(results: Results, observations: Mapping[str, Sequence[Observation]]) -> list[_Panel]:
+def _panels(
+    results: Results, observations: Mapping[str, Sequence[Observation]], condition: Condition
+) -> list[_Panel]:
     """The statistics that have a distribution everywhere. Raises ObservationError if there are none."""
     study = results.study
-    targets = {objective.name: objective.target for objective in study.objectives}
+    targets = {objective.name: objective.target for objective in study.targeted}
     given = {
         objective.name: section.distribution
-        for objective, section in zip(study.objectives, study.file.objectives, strict=True)
+        for objective, section in zip(study.targeted, study.file.objectives, strict=True)
     }
     panels = []
-    for statistic in study.statistics:
+    for statistic in condition.statistics:
         compared = statistic.compares
         whose = statistic if compared is None else compared.statistic
         if compared is None and not (whose.sample and _is_usual(whose.name)):
@@ -114,7 +126,8 @@ def _panels(results: Results, observations: Mapping[str, Sequence[Observation]])
         }
         if not samples or any(values.size < 2 for values in samples.values()):
             continue
-        target, file = targets.get(statistic.name), given.get(statistic.name)
+        name = condition.named(statistic.name)
+        target, file = targets.get(name), given.get(name)
         panels.append(
             _Panel(
                 statistic=whose,

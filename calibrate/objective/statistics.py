@@ -64,6 +64,8 @@ class Statistic:
         how many they are. None if it does not say.
     compares : Comparison or None
         The distributions that it compares if its value is their distance; else None.
+    difference_of : Statistic or None
+        The statistic of a single condition if its value is the difference between two; else None.
 
     See Also
     --------
@@ -90,6 +92,7 @@ class Statistic:
     sample: str = ""
     depends_on: frozenset[str] | None = None
     compares: Comparison | None = field(default=None, repr=False, compare=False)
+    difference_of: Statistic | None = field(default=None, repr=False, compare=False)
     _needs_rule: Needs | Callable[..., Needs] = field(repr=False)
     _depends_rule: Dependence = field(default=None, repr=False)
 

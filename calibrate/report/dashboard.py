@@ -66,16 +66,19 @@ def hang(results: Results, gallery: Gallery, *, simulate: bool, say: Callable[[s
     """
     gallery.add(study_figures(results))
     best = results.best
-    if best is None or not simulate or gallery.has(best.number, RASTER):
-        return
-    say(f"Simulating trial {best.number} again for its raster.")
-    try:
-        observation = results.simulate(best.number).observation
-    except CalibrateError as error:
-        say(f"It has no raster: {error}")
-        return
-    figure = raster_figure(observation, up_states=find_up_states(results.study, observation))
-    gallery.add_to_trial(best.number, {RASTER: png(figure)})
+    for condition in results.study.conditions if best is not None and simulate else ():
+        name = f"raster-{condition.name}.png" if condition.name else RASTER
+        if best is None or gallery.has(best.number, name):
+            continue
+        where = f" in condition {condition.name}" if condition.name else ""
+        say(f"Simulating trial {best.number} again for its raster{where}.")
+        try:
+            observation = results.simulate(best.number, condition=condition.name).observation
+        except CalibrateError as error:
+            say(f"It has no raster: {error}")
+            return
+        figure = raster_figure(observation, up_states=find_up_states(results.study, observation))
+        gallery.add_to_trial(best.number, {name: png(figure)})
 
 
 def serve(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from calibrate.calibration.validation.verdict import Verdict
 from calibrate.network import Network
@@ -16,6 +17,7 @@ from calibrate.results.proposals import Proposals
 from calibrate.results.results import Results
 from calibrate.simulators.backends import BACKENDS
 from calibrate.study import Qmc, Study
+from calibrate.study.conditions import timing_in
 from calibrate.study.rules.whole_steps import simulated_otherwise
 
 
@@ -26,6 +28,7 @@ def methods(results: Results, verdict: Verdict | None) -> tuple[str, list[Refere
         _what(study, bibliography),
         *_proposed(study, results.proposals, bibliography),
         _simulated(study, bibliography),
+        *_conditions(study),
         *_rounded(study),
         *origins(study),
         *_loss(study, bibliography),
@@ -87,12 +90,47 @@ def _simulated(study: Study, bibliography: Bibliography) -> str:
     )
 
 
+def _conditions(study: Study) -> Iterator[str]:
+    """Say in which conditions a network was simulated, how they differ, and which were held out."""
+    if len(study.conditions) == 1:
+        return
+    names = enumerated([condition.name for condition in study.conditions])
+    yield (
+        f"Every network was simulated in {count(len(study.conditions), 'condition').lower()} ({names}), with "
+        "the same connectivity, initial state and random input in each."
+    )
+    for section, condition in zip(study.file.conditions, study.conditions, strict=True):
+        differs = [
+            f"{name} was {f'{change.scale:g} times as large' if change.scale is not None else change.set}"
+            for name, change in section.parameters.items()
+        ]
+        if condition.stimuli:
+            shown = count(len(condition.stimuli), "stimulus presentation").lower()
+            differs.append(f"there {'was' if len(condition.stimuli) == 1 else 'were'} {shown}")
+        timing = timing_in(study, condition)
+        if timing != study.stages[-1]:
+            seconds = f"{timing.duration_ms / 1000:g} s after {timing.warmup_ms / 1000:g} s"
+            differs.append(f"the simulation lasted {seconds}")
+        if differs:
+            yield f"In the condition {condition.name}, {enumerated(differs)}."
+    if study.held_out:
+        held_out = [condition.name for condition in study.held_out]
+        s, were, them = ("s", "were", "them") if len(held_out) > 1 else ("", "was", "it")
+        yield (
+            f"The condition{s} {enumerated(held_out)} {were} held out: the search did not use {them}, and "
+            f"the best network predicts {them}."
+        )
+
+
 def _rounded(study: Study) -> Iterator[str]:
     """Say which delays and refractory times were not simulated as the study file writes them."""
     simulation = study.simulation
-    lines = list(
-        simulated_otherwise(study.model, study.parameters, study.space, simulation.dt_ms, simulation.backend)
-    )
+    lines: dict[str, None] = {}
+    for condition in study.conditions:
+        complete = partial(study.parameters_in, condition)
+        lines |= dict.fromkeys(
+            simulated_otherwise(study.model, complete, study.space, simulation.dt_ms, simulation.backend)
+        )
     if lines:
         yield f"Times were rounded to whole steps: {'; '.join(lines)}."
 

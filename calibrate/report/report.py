@@ -14,6 +14,7 @@ from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import CalibrateError
 from calibrate.figures.style import save
 from calibrate.report import sections
+from calibrate.report.activity import activity
 from calibrate.report.bibliography import Reference
 from calibrate.report.methods import methods
 from calibrate.report.sections import Picture, Section
@@ -84,7 +85,7 @@ def make_report(
     paragraph, references = methods(results, verdict)
     all_sections = [
         sections.targets(results),
-        sections.activity(results, simulate, say),
+        activity(results, simulate, say),
         sections.validation(results, verdict),
         sections.search(results),
         sections.parameters(results),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,27 +12,21 @@ from matplotlib.figure import Figure
 from calibrate.calibration.trials.averages import format_statistic
 from calibrate.calibration.trials.summary import TrialSummary
 from calibrate.calibration.validation.verdict import Verdict
-from calibrate.errors import CalibrateError, StoreError
 from calibrate.figures import (
-    distributions_figure,
     front_figure,
     history_figure,
     importance_figure,
     looseness_figure,
     map_figure,
-    raster_figure,
-    rates_figure,
     slices_figure,
     verdict_figure,
 )
 from calibrate.figures.style import svg
 from calibrate.objective.rounding import rounded
-from calibrate.observation import Observation
 from calibrate.plugins import version_of
 from calibrate.report.prose import enumerated
 from calibrate.results.maps import main_axes
 from calibrate.results.results import Results
-from calibrate.study.up_states import find_up_states
 
 PACKAGES = ("calibrate-snn", "optuna", "numpy", "scipy", "nest-simulator", "pygenn")
 
@@ -100,12 +94,27 @@ def targets(results: Results) -> Section:
     distances = [target.name for target in best.targets if target.distance]
     if distances:
         text += f". Of {enumerated(distances)}, the value is a distance of distributions, 0 if they are equal"
+    tables = [Table(caption="Targets", heads=heads, rows=rows)]
+    paragraphs = [text + "."]
+    if best.predictions:
+        paragraphs.append(f"{best.predicted[0].upper()}{best.predicted[1:]}. No target of these was fitted.")
+        tables.append(_predictions(results, best))
     return Section(
         name="targets",
         title="Targets and reached values",
-        text=[text + "."],
-        tables=[Table(caption="Targets", heads=heads, rows=rows), _values(results, best)],
+        text=paragraphs,
+        tables=[*tables, _values(results, best)],
     )
+
+
+def _predictions(results: Results, best: TrialSummary) -> Table:
+    sources = {objective.name: objective.target.source for objective in results.study.predicted}
+    rows = [
+        [one.name, one.unit, one.aim, str(one.fresh), "yes" if one.met else "no", sources[one.name]]
+        for one in best.predictions
+    ]
+    heads = ["statistic", "unit", "target", "predicted", "met", "source"]
+    return Table(caption="Predictions of conditions that were held out", heads=heads, rows=rows)
 
 
 def _values(results: Results, best: TrialSummary) -> Table:
@@ -119,68 +128,6 @@ def _values(results: Results, best: TrialSummary) -> Table:
     )
 
 
-def activity(results: Results, simulate: bool, say: Callable[[str], None]) -> Section:
-    best = results.best
-    if best is None:
-        return Section(name="activity", title="Activity")
-    observation = _observation(results, best, simulate, say)
-    if observation is None:
-        return Section(name="activity", title="Activity", text=["Its observation was not stored."])
-    states = find_up_states(results.study, observation)
-    boxes = "; boxes are detected up-states" if states is not None and states.start.size else ""
-    if observation.spikes is not None:
-        figure, what = (
-            raster_figure(observation, up_states=states),
-            "All spikes, with neurons sorted by cluster, above the",
-        )
-    else:
-        figure, what = rates_figure(observation, up_states=states), "The"
-    rates = ", ".join(
-        f"{name} {observation.totals(name).mean() / observation.duration_ms * 1000:.3g} Hz"
-        for name in observation.layout.populations
-    )
-    pictures = [
-        Picture(
-            name="activity",
-            figure=figure,
-            caption=f"{what} rate of each cluster{boxes}.",
-            alt=f"Activity of the best network; mean rates: {rates}.",
-        )
-    ]
-    try:
-        observations = _stored_observations(results, best) or [observation]
-        figure = distributions_figure(results, {f"trial {best.number}": observations})
-        caption = "Distributions over neurons and up-states, pooled over the graphs of the search."
-        if any(statistic.compares is not None for statistic in results.study.statistics):
-            caption += " Filled: those that objectives compare them with."
-        pictures.append(Picture(name="distributions", figure=figure, caption=caption, alt=caption))
-    except CalibrateError:
-        pass  # too little activity for any distribution
-    return Section(name="activity", title="Activity of the best network", pictures=pictures)
-
-
-def _observation(
-    results: Results, best: TrialSummary, simulate: bool, say: Callable[[str], None]
-) -> Observation | None:
-    stored = _stored_observations(results, best)
-    if stored and (stored[0].spikes is not None or not simulate):
-        return stored[0]
-    if not simulate:
-        return None
-    say(f"Simulating trial {best.number} again for its raster.")
-    return results.simulate(best.number).observation
-
-
-def _stored_observations(results: Results, best: TrialSummary) -> list[Observation]:
-    observations = []
-    for graph in range(best.graphs):
-        try:
-            observations.append(results.observation(best.number, graph=graph))
-        except StoreError:
-            break
-    return observations
-
-
 def validation(results: Results, verdict: Verdict | None) -> Section:
     exact = next(
         (v for v in results.verdicts if v.exact and results.best and v.trial == results.best.number), None
@@ -192,24 +139,15 @@ def validation(results: Results, verdict: Verdict | None) -> Section:
             f"{verdict.replicates} fresh graph{'s' * (verdict.replicates != 1)} of "
             f"{verdict.duration_ms / 1000:g} s, in {' and '.join(verdict.simulators)}."
         )
+        if verdict.predicted:
+            text.append(f"{verdict.predicted[0].upper()}{verdict.predicted[1:]}.")
     if exact is not None:
-        comparisons = "; ".join(
-            f"{trains.spikes:,} spikes in {trains.duration_ms:g} ms, "
-            + (
-                "identical to the end"
-                if trains.first is None
-                else f"identical for {trains.identical_ms:g} ms"
-            )
-            for trains in exact.spikes
-        )
-        text.append(f"Spike trains in double precision: {comparisons}.")
+        text.append(_of_spikes(exact))
     if verdict is None:
         return Section(name="validation", title="Validation", text=text)
     pictures = []
     if any(row.margin is not None for row in verdict.statistics):
-        caption = (
-            "Differences between the simulators with their confidence intervals; the band is the tolerance."
-        )
+        caption = "Differences between the simulators and their confidence intervals; band: the tolerance."
         pictures = [Picture(name="validation", figure=verdict_figure(verdict), caption=caption, alt=caption)]
     distances = {one.name for one in results.study.statistics if one.compares is not None}
     heads = ["statistic", "unit", *verdict.names]
@@ -232,6 +170,16 @@ def validation(results: Results, verdict: Verdict | None) -> Section:
         rows.append(cells)
     table = Table(caption="Statistics on fresh graphs, mean ± SD", heads=heads, rows=rows)
     return Section(name="validation", title="Validation", text=text, tables=[table], pictures=pictures)
+
+
+def _of_spikes(exact: Verdict) -> str:
+    comparisons = "; ".join(
+        f"{f'{trains.condition}, ' if trains.condition else ''}"
+        f"{trains.spikes:,} spikes in {trains.duration_ms:g} ms, "
+        + ("identical to the end" if trains.first is None else f"identical for {trains.identical_ms:g} ms")
+        for trains in exact.spikes
+    )
+    return f"Spike trains in double precision: {comparisons}."
 
 
 def search(results: Results) -> Section:
@@ -362,7 +310,9 @@ def again(results: Results) -> Section:
     file = results.study.path.name
     commands = [f"calibrate run {file}", f"calibrate validate {file}", f"calibrate report {file}"]
     if results.best is not None:
-        commands.insert(1, f"calibrate simulate {file} --trial {results.best.number} --figure raster.png")
+        simulate = f"calibrate simulate {file} --trial {results.best.number}"
+        ends = [f" --condition {one.name}" if one.name else "" for one in results.study.conditions]
+        commands[1:1] = [f"{simulate}{end} --figure raster{k or ''}.png" for k, end in enumerate(ends)]
     packages = {package: version_of(package) for package in PACKAGES}
     rows = [
         ["Python", platform.python_version()],

@@ -16,7 +16,7 @@ DISTANCES = {"wasserstein": "Wasserstein", "ks": "Kolmogorov-Smirnov"}
 
 def origins(study: Study) -> Iterator[str]:
     """Sentences on the targets: from a recording, as numbers with their sources, as distributions."""
-    pairs = list(zip(study.objectives, study.file.objectives, strict=True))
+    pairs = list(zip(study.targeted, study.file.objectives, strict=True))
     recorded = [objective for objective, section in pairs if section.target == RECORDING]
     if recorded:
         yield f"{_targets_of(recorded)} computed from {_recording(study)}{_tolerances(pairs)}."

@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 from calibrate.calibration.search.optuna_trials import UUID, is_feasible, loss_of
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.trials.summary import TrialSummary
+from calibrate.study.conditions import qualified
 
 
 def frame_of_trials(
@@ -52,6 +53,7 @@ def frame_of_simulations(trials: Sequence[FrozenTrial], simulations: Sequence[Si
                 "trial": numbers.get(simulation.uuid),
                 "stage": simulation.stage,
                 "graph": simulation.realisation,
+                **({"condition": simulation.condition} if simulation.condition else {}),
                 "seed": simulation.seed,
                 "backend": simulation.backend.get("name"),
                 "duration_ms": simulation.duration_ms,
@@ -76,7 +78,7 @@ def frame_of_statistics(trials: Sequence[FrozenTrial], simulations: Sequence[Sim
             numbers.get(simulation.uuid),
             simulation.stage,
             simulation.realisation,
-            name,
+            qualified((simulation.condition,), name),
             estimate.value,
             estimate.error,
             estimate.support,

@@ -32,6 +32,7 @@ from calibrate.results.spent import Spent
 from calibrate.simulators.backends import described
 from calibrate.store import Reader, find, find_stored, storage_url
 from calibrate.study import Study
+from calibrate.study.conditions import find_condition
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -262,7 +263,9 @@ class Results:
             raise StudyError(f"trial {number} was adopted from study '{origin}'; simulate it there")
         return dict(trial.params), int(trial.user_attrs[INDEX])
 
-    def simulate(self, number: int, *, graph: int = 0, spikes: bool = True) -> Simulated:
+    def simulate(
+        self, number: int, *, graph: int = 0, spikes: bool = True, condition: str | None = None
+    ) -> Simulated:
         """Simulate a trial once more; on the same simulator and machine it gives the same spikes.
 
         Parameters
@@ -273,6 +276,8 @@ class Results:
             Number of the realisation of its connectivity; the first ones are those of the search.
         spikes : bool
             Whether to keep every spike, for rasters.
+        condition : str, optional
+            Name of the condition; by default the first one of the study.
 
         Returns
         -------
@@ -282,14 +287,14 @@ class Results:
         Raises
         ------
         StudyError
-            If there is no such trial, or it was simulated with the seed of another study.
+            If there is no such trial or condition, or it was simulated with the seed of another study.
         SimulatorError
             If the simulation fails.
         """
         parameters, index = self.candidate(number)
-        return simulate(self.study, parameters, spikes=spikes, graph=graph, index=index)
+        return simulate(self.study, parameters, spikes=spikes, graph=graph, index=index, condition=condition)
 
-    def observation(self, number: int, *, graph: int = 0) -> Observation:
+    def observation(self, number: int, *, graph: int = 0, condition: str | None = None) -> Observation:
         """Return what a trial showed on one graph in the full simulation.
 
         Parameters
@@ -298,6 +303,8 @@ class Results:
             Number of the trial.
         graph : int
             Number of the graph.
+        condition : str, optional
+            Name of the condition; by default the first one of the study.
 
         Returns
         -------
@@ -307,20 +314,23 @@ class Results:
         Raises
         ------
         StudyError
-            If there is no such trial.
+            If there is no such trial or condition.
         StoreError
             If it was not simulated on this graph, or its observation was not kept.
         """
         uuid = str(self._find_trial(number).user_attrs[UUID])
         simulations = of_search(self.study, self._by_uuid.get(uuid, []))
-        completed = [simulation for simulation in simulations if not simulation.failed]
+        where = find_condition(self.study, condition).name
+        completed = [one for one in simulations if not one.failed and one.condition == where]
         on_graph = [s for s in completed if s.realisation == graph]
         if not on_graph:
             graphs = ", ".join(map(str, sorted({s.realisation for s in completed}))) or "none"
             raise StoreError(f"trial {number} was not simulated on graph {graph}, but on: {graphs}")
         with self._reader as reader:
             last = max(on_graph, key=lambda simulation: simulation.stage)
-            return reader.observation(last.uuid, stage=last.stage, realisation=last.realisation)
+            return reader.observation(
+                last.uuid, stage=last.stage, realisation=last.realisation, condition=where
+            )
 
     @cached_property
     def _by_uuid(self) -> dict[str, list[Simulation]]:

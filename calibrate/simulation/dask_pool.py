@@ -22,9 +22,9 @@ from typing import Any, Self
 
 from calibrate.errors import CalibrateError, SimulatorError, one_line
 from calibrate.plugins import version_of
-from calibrate.simulation.jobs import Job, Outcome, Setup, Timing, failures
+from calibrate.simulation.jobs import Job, Key, Outcome, Setup, Timing, failures
 from calibrate.simulation.local_pool import Pool
-from calibrate.simulation.pool import BasePool, batched
+from calibrate.simulation.pool import BasePool, batched, timing_of
 from calibrate.simulation.slot import pack
 
 CONNECT_S = 30.0
@@ -53,7 +53,7 @@ class DaskPool(BasePool):
     If Dask gives up a batch because too many workers were lost with it, each of its jobs is tried once more
     by itself, and then reported as failed.
 
-    timing     of simulations, unless `run` is given another
+    timing     of jobs that have none of their own
     timeout_s  see `calibrate.simulation.local_pool.Pool`
     say        called with messages about what the pool is waiting for
 
@@ -120,12 +120,12 @@ class DaskPool(BasePool):
         finally:
             self._client.close()
 
-    def _simulate(self, jobs: Sequence[Job], timing: Timing) -> Generator[Outcome, None, None]:
+    def _simulate(self, jobs: Sequence[Job]) -> Generator[Outcome, None, None]:
         from distributed import as_completed
 
         batches = batched(jobs, batch_size=self.setup.batch_size, devices=self.slots)
-        pending: dict[Any, Sequence[Job]] = {self._submit(batch, timing): batch for batch in batches}
-        given_up: set[tuple[str, int]] = set()
+        pending: dict[Any, Sequence[Job]] = {self._submit(batch): batch for batch in batches}
+        given_up: set[Key] = set()
         completed = as_completed(list(pending), loop=self._client.loop)
         try:
             for future in completed:
@@ -134,7 +134,7 @@ class DaskPool(BasePool):
                 if outcomes is None:
                     given_up.update(job.key for job in batch)
                     for job in batch:
-                        again = self._submit([job], timing)
+                        again = self._submit([job])
                         pending[again] = [job]
                         completed.add(again)
                     continue
@@ -143,13 +143,12 @@ class DaskPool(BasePool):
             for future in pending:
                 future.cancel()
 
-    def _submit(self, batch: Sequence[Job], timing: Timing) -> Any:
+    def _submit(self, batch: Sequence[Job]) -> Any:
         return self._client.submit(
             _simulate_here,
             self._packed,
             self._key,
             list(batch),
-            timing,
             self._timeout_s,
             pure=False,
             resources=dict(self._cluster.resources) or None,
@@ -255,17 +254,16 @@ _pools: dict[str, Pool] = {}
 _lock = Lock()
 
 
-def _simulate_here(
-    setup: bytes, key: str, batch: Sequence[Job], timing: Timing, timeout_s: float | None
-) -> list[Outcome]:
+def _simulate_here(setup: bytes, key: str, batch: Sequence[Job], timeout_s: float | None) -> list[Outcome]:
     """Simulate a batch in this worker, in a separate process that stays for the next batch."""
     with _lock:  # a worker simulates one batch at a time, even if it has several threads
         if key not in _pools:
             for other in list(_pools):
                 _pools.pop(other).__exit__(None, None, None)
             # Pickled by the run that sent it; Dask's own messages are pickles, too.
+            timing = timing_of(batch)
             _pools[key] = Pool(pickle.loads(setup), timing, slots=1, timeout_s=timeout_s).__enter__()
-        return _pools[key].run(batch, timing=timing)
+        return _pools[key].run(batch)
 
 
 def _close(key: str) -> None:

@@ -11,7 +11,7 @@ import contextlib
 import multiprocessing
 import os
 import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -34,23 +34,31 @@ class Evaluated:
 
 
 class Evaluators:
-    """Computes `statistics` in this process, or for several observations in up to `processes` others."""
+    """Computes statistics in this process, or for several observations in up to `processes` others.
 
-    def __init__(self, statistics: Sequence[Statistic], *, processes: int = 0) -> None:
-        self._statistics, self._processes = tuple(statistics), processes
+    statistics  by condition of the study
+    """
+
+    def __init__(self, statistics: Mapping[str, Sequence[Statistic]], *, processes: int = 0) -> None:
+        self._statistics, self._processes = dict(statistics), processes
         self._executor: ProcessPoolExecutor | None = None
 
-    def evaluate(self, observations: Sequence[Observation]) -> list[Evaluated]:
-        """Pack each observation and compute its statistics; the order stays the same."""
+    def evaluate(self, observations: Sequence[Observation], conditions: Sequence[str]) -> list[Evaluated]:
+        """Pack each observation and compute the statistics of its condition; the order stays the same."""
         if self._processes and len(observations) > 1:
             # A statistic that kills its process breaks the executor. Computed here again, it kills the slot,
             # and the pool then looks for the job that is to blame.
             with contextlib.suppress(BrokenProcessPool):
-                return self._evaluate_in_parallel(observations)
+                return self._evaluate_in_parallel(observations, conditions)
             self._executor = None
-        return [_evaluate(self._statistics, observation) for observation in observations]
+        return [
+            _evaluate(self._statistics[condition], observation)
+            for observation, condition in zip(observations, conditions, strict=True)
+        ]
 
-    def _evaluate_in_parallel(self, observations: Sequence[Observation]) -> list[Evaluated]:
+    def _evaluate_in_parallel(
+        self, observations: Sequence[Observation], conditions: Sequence[str]
+    ) -> list[Evaluated]:
         if self._executor is None:
             self._executor = ProcessPoolExecutor(
                 self._processes,
@@ -59,8 +67,8 @@ class Evaluators:
                 initargs=(cloudpickle.dumps(self._statistics), os.getpid()),
             )
         futures = [
-            self._executor.submit(_evaluate_packed, pack(observation, compression=0))
-            for observation in observations
+            self._executor.submit(_evaluate_packed, pack(observation, compression=0), condition)
+            for observation, condition in zip(observations, conditions, strict=True)
         ]
         return [future.result() for future in futures]
 
@@ -71,7 +79,7 @@ def _evaluate(statistics: Sequence[Statistic], observation: Observation) -> Eval
 
 # --- in the additional processes ----------------------------------------------------------------------
 
-_statistics: tuple[Statistic, ...] = ()
+_statistics: Mapping[str, Sequence[Statistic]] = {}
 
 
 def _begin(statistics: bytes, parent: int) -> None:
@@ -80,5 +88,5 @@ def _begin(statistics: bytes, parent: int) -> None:
     _statistics = pickle.loads(statistics)
 
 
-def _evaluate_packed(observation: Packed) -> Evaluated:
-    return _evaluate(_statistics, observation.unpack())
+def _evaluate_packed(observation: Packed, condition: str) -> Evaluated:
+    return _evaluate(_statistics[condition], observation.unpack())

@@ -31,10 +31,10 @@ class Setup:
     recording    what is recorded
     wiring_seed  seed of the graphs
     batch_size   jobs that one slot simulates at once
-    stimuli      currents in addition to the model's, timed from the start of the measurement
+    stimuli      currents in addition to the model's, timed from the start of the measurement, by condition
     loop         the closed loop that every network is in; None: no loop
-    statistics   computed next to the simulation, with the observation then returned packed; None:
-                 observations are returned as they are
+    statistics   computed next to the simulation, by condition, with the observation then returned packed;
+                 None: observations are returned as they are
     evaluators   additional processes of a slot that share the statistics of a batch
     """
 
@@ -47,9 +47,9 @@ class Setup:
     recording: RecordingPlan = field(default_factory=RecordingPlan)
     wiring_seed: int = 0
     batch_size: int = 1
-    stimuli: tuple[Stimulus, ...] = ()
+    stimuli: Mapping[str, tuple[Stimulus, ...]] = field(default_factory=dict)
     loop: Loop | None = None
-    statistics: tuple[Statistic, ...] | None = None
+    statistics: Mapping[str, tuple[Statistic, ...]] | None = None
     evaluators: int = 0
 
 
@@ -60,19 +60,34 @@ class Timing:
     warmup_ms: float
     duration_ms: float
 
+    @property
+    def whole_ms(self) -> float:
+        """Duration of the whole simulation."""
+        return self.warmup_ms + self.duration_ms
+
+
+Key = tuple[str, int, str]
+"""What tells the jobs of one run of a pool apart: UUID, graph and condition."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A parameter set to simulate on graph number `realisation`; all its results carry its `uuid`."""
+    """A parameter set to simulate on graph number `realisation`; all its results carry its `uuid`.
+
+    condition  of the study, which says the stimuli and the statistics; "" if it has none
+    timing     None: that of the pool
+    """
 
     uuid: str
     parameters: Mapping[str, Any]
     seed: int
     realisation: int = 0
+    condition: str = ""
+    timing: Timing | None = None
 
     @property
-    def key(self) -> tuple[str, int]:
-        return self.uuid, self.realisation
+    def key(self) -> Key:
+        return self.uuid, self.realisation, self.condition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +96,7 @@ class Outcome:
 
     uuid         of the job
     realisation  of the job
+    condition    of the job
     result       the observation, or why there is none
     evaluation   its statistics, if the setup asks for them
     wall_s       time of the simulation, the same for all members of a batch
@@ -91,6 +107,7 @@ class Outcome:
 
     uuid: str
     realisation: int = 0
+    condition: str = ""
     result: Observation | Packed | SimulationFailure
     evaluation: Evaluation | None = None
     wall_s: float = 0.0
@@ -99,8 +116,8 @@ class Outcome:
     backend: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def key(self) -> tuple[str, int]:
-        return self.uuid, self.realisation
+    def key(self) -> Key:
+        return self.uuid, self.realisation, self.condition
 
     @property
     def observation(self) -> Observation:
@@ -113,6 +130,9 @@ class Outcome:
 def failures(batch: Sequence[Job], reason: str, *, wall_s: float = 0.0) -> list[Outcome]:
     """The outcomes of jobs that all failed for the same reason."""
     failure = SimulationFailure(reason)
-    return [
-        Outcome(uuid=job.uuid, realisation=job.realisation, result=failure, wall_s=wall_s) for job in batch
-    ]
+    return [outcome_of(job, result=failure, wall_s=wall_s) for job in batch]
+
+
+def outcome_of(job: Job, **known: Any) -> Outcome:
+    """The outcome of a job."""
+    return Outcome(uuid=job.uuid, realisation=job.realisation, condition=job.condition, **known)

@@ -7,6 +7,7 @@ to a log, never to the user's standard output.
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import tempfile
@@ -49,7 +50,7 @@ class Pool(BasePool):
     from outside, after a second try. Otherwise its batch is tried again in halves, until the job of which it
     dies is known, which is tried twice by itself.
 
-    timing     of simulations, unless `run` is given another
+    timing     of jobs that have none of their own
     slots      default: one per core; see `slots_for` for large networks
     timeout_s  a batch that takes longer is stopped and reported as failed; default: 20 times the slowest
                batch so far, scaled by simulated time, but at least 10 min (no limit before one has returned)
@@ -118,7 +119,7 @@ class Pool(BasePool):
         """Process ids of the slots."""
         return [slot.pid for slot in self._slots]
 
-    def _simulate(self, jobs: Sequence[Job], timing: Timing) -> Generator[Outcome, None, None]:
+    def _simulate(self, jobs: Sequence[Job]) -> Generator[Outcome, None, None]:
         deaths = Deaths()
         queue = deque(batched(jobs, batch_size=self.setup.batch_size, devices=self._devices))
         idle, busy = deque(self._slots), list[Slot]()
@@ -130,19 +131,20 @@ class Pool(BasePool):
                     arrived += failures(batch, reason)
                     continue
                 slot = idle.popleft()
-                slot.submit(batch, timing)
+                slot.submit(batch)
                 busy.append(slot)
             # Only now, so that no slot waits while the caller is busy with them.
             yield from arrived
             arrived.clear()
             if not busy:  # the remaining batches were given up
                 break
-            limit_s = self._limit_s(timing)
-            ready = wait([slot.connection for slot in busy], timeout=_until_late(busy, limit_s))
-            for slot in [slot for slot in busy if slot.connection in ready or _is_late(slot, limit_s)]:
+            left_s = [slot.left_s(self._limit_s(slot.timing)) for slot in busy]
+            ready = wait([slot.connection for slot in busy], timeout=_until_late(left_s))
+            late = [slot for slot in busy if slot.left_s(self._limit_s(slot.timing)) < 0]
+            for slot in [slot for slot in busy if slot.connection in ready or slot in late]:
                 outcomes: list[Outcome] | None
                 if slot.connection not in ready:
-                    outcomes = self._stop(slot, limit_s)
+                    outcomes = self._stop(slot)
                 else:
                     try:
                         outcomes = slot.receive()
@@ -153,7 +155,7 @@ class Pool(BasePool):
                         if outcomes is None:
                             continue
                         took = max(o.wall_s + o.build_s + o.scoring_s for o in outcomes)
-                        self._slowest = max(self._slowest, took / (timing.warmup_ms + timing.duration_ms))
+                        self._slowest = max(self._slowest, took / slot.timing.whole_ms)
                 busy.remove(slot)
                 idle.append(slot)
                 arrived += outcomes
@@ -165,10 +167,10 @@ class Pool(BasePool):
             return self._timeout_s
         if not self._slowest:
             return None
-        return max(PATIENCE * self._slowest * (timing.warmup_ms + timing.duration_ms), SHORTEST_PATIENCE_S)
+        return max(PATIENCE * self._slowest * timing.whole_ms, SHORTEST_PATIENCE_S)
 
-    def _stop(self, slot: Slot, limit_s: float | None) -> list[Outcome]:
-        took_s = slot.busy_s
+    def _stop(self, slot: Slot) -> list[Outcome]:
+        took_s, limit_s = slot.busy_s, self._limit_s(slot.timing)
         slot.replace()
         reason = f"the simulation took longer than {limit_s or 0:.6g} s and was stopped"
         return failures(slot.batch, reason, wall_s=took_s)
@@ -197,12 +199,7 @@ class Pool(BasePool):
         return f"{reason}{f': {cause}' if cause else ''} (its output is in {log})"
 
 
-def _is_late(slot: Slot, limit_s: float | None) -> bool:
-    return limit_s is not None and slot.busy_s > limit_s
-
-
-def _until_late(busy: Sequence[Slot], limit_s: float | None) -> float | None:
-    """Time until the first batch is late (s); None: no batch will be."""
-    if limit_s is None:
-        return None
-    return max(limit_s - max(slot.busy_s for slot in busy), 0.0) + 0.01
+def _until_late(left_s: Sequence[float]) -> float | None:
+    """Time until the first batch is late (s), from the time that each has left; None: no batch will be."""
+    first_s = min(left_s)
+    return None if math.isinf(first_s) else max(first_s, 0.0) + 0.01

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from calibrate.errors import SimulatorError
@@ -17,6 +17,7 @@ class Probe:
     """Simulates one network repeatedly, in separate processes. Use it as a context manager.
 
     parameters  complete parameters of the network
+    condition   of the study, whose stimuli it receives
     n           simulations in each run on one graph, each with its own seed
     slots       number of processes
     timeout_s   a batch that takes longer fails; default: as in `Pool`
@@ -27,19 +28,26 @@ class Probe:
         setup: Setup,
         parameters: Mapping[str, Any],
         *,
+        condition: str = "",
         n: int = 1,
         slots: int = 1,
         timeout_s: float | None = None,
     ) -> None:
         widths = [setup.recording.bin_ms, *([setup.loop.interval_ms] if setup.loop else [])]
         self._unit_ms = math.lcm(*(round(width / setup.dt_ms) for width in widths)) * setup.dt_ms
-        self._parameters = parameters
-        self._jobs = [self._job(seed=k) for k in range(n)]
+        self._parameters, self._condition, self._n = parameters, condition, n
         unused = Timing(warmup_ms=0.0, duration_ms=0.0)  # every run has its own timing
         self.pool = Pool(setup, unused, slots=slots, timeout_s=timeout_s)
 
-    def _job(self, *, seed: int, graph: int = 0) -> Job:
-        return Job(uuid=str(uuid.uuid4()), parameters=self._parameters, seed=seed, realisation=graph)
+    def _job(self, timing: Timing, *, seed: int, graph: int = 0) -> Job:
+        return Job(
+            uuid=str(uuid.uuid4()),
+            parameters=self._parameters,
+            seed=seed,
+            realisation=graph,
+            condition=self._condition,
+            timing=timing,
+        )
 
     def __enter__(self) -> Self:
         self.pool.__enter__()
@@ -55,15 +63,15 @@ class Probe:
     def run(self, duration_ms: float, *, warmup_ms: float = 0.0) -> list[Outcome]:
         """Simulate for a `whole` duration. Raises SimulatorError if a simulation fails."""
         timing = Timing(warmup_ms=warmup_ms, duration_ms=self.whole(duration_ms))
-        return self._checked(self.pool.run(self._jobs, timing=timing))
+        return self.run_jobs([self._job(timing, seed=k) for k in range(self._n)])
 
     def run_on(self, graphs: Mapping[int, int], timing: Timing) -> list[Outcome]:
         """Simulate each of the `graphs` with its seed. Raises SimulatorError if a simulation fails."""
-        jobs = [self._job(seed=seed, graph=graph) for graph, seed in graphs.items()]
-        return self._checked(self.pool.run(jobs, timing=timing))
+        return self.run_jobs([self._job(timing, seed=seed, graph=graph) for graph, seed in graphs.items()])
 
-    @staticmethod
-    def _checked(outcomes: list[Outcome]) -> list[Outcome]:
+    def run_jobs(self, jobs: Sequence[Job]) -> list[Outcome]:
+        """Simulate any jobs of the setup. Raises SimulatorError if a simulation fails."""
+        outcomes = self.pool.run(jobs)
         for outcome in outcomes:
             if isinstance(outcome.result, SimulationFailure):
                 raise SimulatorError(outcome.result.reason)

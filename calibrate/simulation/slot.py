@@ -20,7 +20,8 @@ import cloudpickle
 
 from calibrate import plugins
 from calibrate.errors import ModelError, one_line
-from calibrate.simulation.jobs import Job, Outcome, Setup, Timing
+from calibrate.simulation.jobs import Job, Key, Outcome, Setup, Timing
+from calibrate.simulation.pool import timing_of
 from calibrate.simulation.running_time import paused_s, running_s
 from calibrate.simulation.worker import FOR_THE_COORDINATOR
 from calibrate.simulators.device_turn import Phase
@@ -107,17 +108,18 @@ class Slot:
     def pid(self) -> int:
         return self._process.pid
 
-    def submit(self, batch: Sequence[Job], timing: Timing) -> None:
+    def submit(self, batch: Sequence[Job]) -> None:
         self.batch: Sequence[Job] = batch
+        self.timing: Timing = timing_of(batch)
         self.phase: Phase | None = None
         self._printed = self.log.stat().st_size
         self._began, self._paused_s = running_s(), paused_s()
         self._waits_since: float | None = None
         try:
-            self.connection.send((batch, timing))
+            self.connection.send((batch, self.timing))
         except OSError:  # it died while it was idle
             self.replace()
-            self.connection.send((batch, timing))
+            self.connection.send((batch, self.timing))
 
     def receive(self) -> list[Outcome] | None:
         """The outcomes of its batch; None if it reported a phase. Raises DiedError.
@@ -146,6 +148,10 @@ class Slot:
     def busy_s(self) -> float:
         """How long it has worked on its batch, without pauses and the time it waited for turns."""
         return (running_s() if self._waits_since is None else self._waits_since) - self._began
+
+    def left_s(self, limit_s: float | None) -> float:
+        """How much of the time limit of its batch is left; inf without a limit."""
+        return math.inf if limit_s is None else limit_s - self.busy_s
 
     def last_words(self) -> str:
         """The last error that its process has printed since it got its batch; empty if there is none."""
@@ -205,8 +211,8 @@ class Deaths:
 
     def __init__(self) -> None:
         # For each job, the tally of the batch that it was in at first.
-        self._tallies: dict[tuple[str, int], _Tally] = {}
-        self._alone: Counter[tuple[str, int]] = Counter()
+        self._tallies: dict[Key, _Tally] = {}
+        self._alone: Counter[Key] = Counter()
 
     def once_more(self, batch: Sequence[Job]) -> Sequence[Sequence[Job]]:
         """The whole batch, unless it was tried again before; then nothing."""

@@ -19,7 +19,7 @@ from calibrate.network import Network, RateStimulus, Stimulus, find_model, wirin
 from calibrate.neurons import register
 from calibrate.observation import Observation, Presentation, SimulationFailure
 from calibrate.simulation.evaluators import Evaluated, Evaluators
-from calibrate.simulation.jobs import Job, Outcome, Setup, Timing, failures
+from calibrate.simulation.jobs import Job, Outcome, Setup, Timing, failures, outcome_of
 from calibrate.simulation.lifetime import end_with
 from calibrate.simulators.base import Member, Prepared, Simulator, simulate
 from calibrate.simulators.closed_loop import simulate_in_loop
@@ -73,13 +73,13 @@ class Worker:
     def run(self, jobs: Sequence[Job], timing: Timing) -> list[Outcome]:
         """Simulate up to a batch of jobs on one graph; jobs that cannot run also have outcomes."""
         batches, refused = self._members(jobs, timing)
-        outcomes = {outcome.uuid: outcome for outcome in refused}
+        outcomes = {outcome.key: outcome for outcome in refused}
         for network, batch in batches.items():
             # With several networks, a death while one is built must not be blamed on the jobs of the others.
             tell = self._tell if len(batches) == 1 else self._tell_waiting
             simulated = self._simulate(network, batch, jobs[0].realisation, timing, tell)
-            outcomes |= {outcome.uuid: outcome for outcome in self._evaluate(simulated, batch)}
-        return [outcomes[job.uuid] for job in jobs]
+            outcomes |= {outcome.key: outcome for outcome in self._evaluate(simulated, batch)}
+        return [outcomes[job.key] for job in jobs]
 
     def _members(
         self, jobs: Sequence[Job], timing: Timing
@@ -91,7 +91,8 @@ class Worker:
             try:
                 network = self._model.network(job.parameters)
                 values = self._model.values(network, job.parameters)
-                values = replace(values, stimuli=(*values.stimuli, *shifted(self._setup.stimuli, timing)))
+                protocol = self._setup.stimuli.get(job.condition, ())
+                values = replace(values, stimuli=(*values.stimuli, *shifted(protocol, timing)))
                 for population in network.populations:  # an invalid draw here fails only its own job
                     wiring.neuron_parameters(
                         population, values, wiring_seed=self._setup.wiring_seed, realisation=job.realisation
@@ -153,10 +154,11 @@ class Worker:
         }
         evaluated: dict[int, Evaluated] = {}
         if self._evaluators is not None:
-            in_order = self._evaluators.evaluate(list(observations.values()))
+            conditions = [batch[k].job.condition for k in observations]
+            in_order = self._evaluators.evaluate(list(observations.values()), conditions)
             evaluated = dict(zip(observations, in_order, strict=True))
         outcome = partial(
-            Outcome,
+            outcome_of,
             wall_s=simulated.wall_s,
             build_s=simulated.build_s,
             scoring_s=time.perf_counter() - started,
@@ -164,8 +166,7 @@ class Worker:
         )
         return [
             outcome(
-                uuid=entry.job.uuid,
-                realisation=entry.job.realisation,
+                entry.job,
                 result=evaluated[k].observation if k in evaluated else simulated.results[k],
                 evaluation=evaluated[k].evaluation if k in evaluated else None,
             )

@@ -70,10 +70,15 @@ class PreparedPoisson:
         self._members, self._realisation = members, realisation
         self._randoms = [np.random.default_rng([member.seed, realisation]) for member in members]
         self._stimuli = [np.zeros(len(self._network.layout.groups)) for _ in members]
+        self._now = 0
+        self._drawn = [0] * len(members)  # until when the spikes of each are drawn
         self.measure()
 
     def measure(self) -> None:
+        if self._now:
+            self._draw_all()
         self._now = 0
+        self._drawn = [0] * len(self._members)
         self._counted = np.zeros((len(self._members), len(self._network.layout.groups)), dtype=np.int64)
         self._accumulators = [
             Accumulator(
@@ -87,30 +92,40 @@ class PreparedPoisson:
         ]
 
     def drive(self, member: int, currents_pA: FloatArray) -> None:
+        self._draw(member)
         self._stimuli[member] = np.asarray(currents_pA, dtype=float)
 
-    def drive_rates(self, member: int, rates_hz: FloatArray) -> None:
-        """Do nothing: only currents affect Poisson neurons."""
+    def drive_rates(self, member: int, rates_hz: FloatArray) -> None:  # noqa: ARG002
+        """Change nothing: only currents affect Poisson neurons."""
+        self._draw(member)
 
     def counted(self) -> IntArray:
+        self._draw_all()
         return self._counted.copy()
 
     def advance(self, duration_ms: float) -> None:
-        n_steps = steps(duration_ms, self._dt_ms, "an advance")
-        start, self._now = self._now, self._now + n_steps
-        for number, (member, random, stimuli, accumulator) in enumerate(
-            zip(self._members, self._randoms, self._stimuli, self._accumulators, strict=True)
-        ):
-            rates = self._rates(member.values, stimuli)
-            probability = np.clip(rates * self._dt_ms / 1000, 0, 1)
-            counts = random.binomial(n_steps, probability)
-            neuron = np.repeat(np.arange(rates.size), counts)
-            step = np.concatenate([random.choice(n_steps, count, replace=False) for count in counts])
-            accumulator.add(start + step.astype(np.int64), neuron, self._now)
-            self._counted[number] += self._network.layout.group_sums(counts)
+        self._now += steps(duration_ms, self._dt_ms, "an advance")
 
     def observe(self) -> list[Observation | SimulationFailure]:
+        self._draw_all()
         return [accumulator.finish() for accumulator in self._accumulators]
+
+    def _draw_all(self) -> None:
+        for member in range(len(self._members)):
+            self._draw(member)
+
+    def _draw(self, member: int) -> None:
+        """Draw the spikes of a member since its input changed: other members must not divide its time."""
+        start, self._drawn[member] = self._drawn[member], self._now
+        if not (n_steps := self._now - start):
+            return
+        random = self._randoms[member]
+        rates = self._rates(self._members[member].values, self._stimuli[member])
+        counts = random.binomial(n_steps, np.clip(rates * self._dt_ms / 1000, 0, 1))
+        neuron = np.repeat(np.arange(rates.size), counts)
+        step = np.concatenate([random.choice(n_steps, count, replace=False) for count in counts])
+        self._accumulators[member].add(start + step.astype(np.int64), neuron, self._now)
+        self._counted[member] += self._network.layout.group_sums(counts)
 
     def _rates(self, values: Values, stimuli: np.ndarray) -> np.ndarray:
         """Rate of every neuron in Hz, shape (n_neurons,)."""

@@ -18,6 +18,7 @@ from calibrate.store.rows import statistics_json
 from calibrate.store.schema import SIMULATION
 from calibrate.store.study_names import list_studies
 from calibrate.study import Grid, Study, differences
+from calibrate.study.conditions import find_condition
 from calibrate.study.expressions import Expression
 from calibrate.study.file.sections import ReplicatesSection
 from calibrate.study.graph_numbers import Graphs
@@ -25,8 +26,9 @@ from calibrate.study.identity import code_of_simulations, order_of
 from calibrate.study.rules.parameters import with_derived
 
 # Two studies may differ in their search, but not in what they simulate: these tables must agree, apart from
-# the keys in `_MAY_DIFFER`.
-_SAME = ("model", "simulation", "stimuli", "loop", "files")
+# the keys in `_MAY_DIFFER`. Conditions must agree in what is held out, too: trials that were fitted to one
+# cannot predict it.
+_SAME = ("model", "simulation", "conditions", "stimuli", "loop", "files")
 _MAY_DIFFER = ("backend", "precision", "seed")
 
 
@@ -115,6 +117,7 @@ def collect_adoptable(
     last_stage = len(origin.content.get("stages", {})) + 1
     # Graphs that were fresh to the search of the origin are left out: they must stay fresh to this search.
     scored = [study.graphs.scored, _graphs(origin).scored]
+    searched = {condition.name for condition in study.searched}
     taken = set[str]()
     outside, without = set[str](), dict[str, str]()
     columns = []
@@ -122,6 +125,7 @@ def collect_adoptable(
         if (
             row.status != "complete"
             or row.stage != last_stage
+            or row.condition not in searched
             or any(row.realisation not in graphs for graphs in scored)
         ):
             continue
@@ -195,6 +199,6 @@ def _convert_free(
 def _statistics(study: Study, row: Row[Any], folder: Path) -> dict[str, Any]:
     if row.observation is None:
         raise StoreError("its observations were not stored")
-    judged = frozenset(statistic.name for statistic in study.judged)
+    condition = find_condition(study, row.condition)
     observation = archive.load(folder / row.observation, row.sha256)
-    return statistics_json(measure(observation, study.statistics, required=judged))
+    return statistics_json(measure(observation, condition.statistics, required=condition.judged))

@@ -6,21 +6,23 @@ import io
 import json
 import mimetypes
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from optuna.artifacts import ArtifactMeta, FileSystemArtifactStore
 
+from calibrate.calibration.trials.simulation import Simulation
 from calibrate.errors import StoreError
 from calibrate.objective import Estimate
 from calibrate.observation import Observation
 from calibrate.store import connections, database_errors, urls
 from calibrate.study import Study
+from calibrate.study.conditions import Condition
 
-# Makes the files, by name, that are stored with a trial for people to look at, from the study, the trial's
-# observation and its statistics.
-Draw = Callable[[Study, Observation, Mapping[str, Estimate]], Mapping[str, bytes]]
+# Makes the files, by name, that are stored with a trial for people to look at, from the study, a condition,
+# the trial's observation in it and its statistics.
+Draw = Callable[[Study, Condition, Observation, Mapping[str, Estimate]], Mapping[str, bytes]]
 
 # Prefix of an artifact's id in system attributes, set by Optuna.
 PREFIX = "artifacts:"
@@ -33,6 +35,24 @@ OURS = "calibrate_"
 def folder_in(base: Path, study: str) -> Path:
     """The folder of the artifacts of `study`, inside the folder of its files."""
     return base / f"{study}.artifacts"
+
+
+def of_conditions(
+    study: Study, simulations: Sequence[Simulation], read: Callable[..., Observation], draw: Draw
+) -> dict[str, bytes]:
+    """Draw a candidate in the conditions of the search, each on its first graph; no files if it lacks one.
+
+    read  returns a stored observation
+    """
+    last, files = len(study.stages), dict[str, bytes]()
+    for condition in study.searched:
+        own = (one for one in simulations if one.condition == condition.name)
+        shown = next((one for one in own if one.stage == last and not one.failed), None)
+        if shown is None:
+            return {}
+        observation = read(shown.uuid, stage=last, realisation=shown.realisation, condition=condition.name)
+        files |= draw(study, condition, observation, shown.estimates)
+    return files
 
 
 def keep(folder: Path, files: Mapping[str, bytes]) -> dict[str, str]:

@@ -33,7 +33,8 @@ def check_simulation(row: Any) -> None:
     numbers = (row.duration_ms, row.wall_s)
     counts = (row.candidate, row.seed, row.stage, row.realisation)
     texts = isinstance(row.uuid, str) and isinstance(row.host, str) and row.status in ("complete", "failed")
-    maybe = all(isinstance(text, _TEXTS) for text in (row.reason, row.origin, row.observation, row.sha256))
+    optional = (row.reason, row.origin, row.observation, row.sha256, row.condition)
+    maybe = all(isinstance(text, _TEXTS) for text in optional)
     if not (texts and maybe and all(_is_number(n) for n in numbers) and all(_is_count(n) for n in counts)):
         raise ValueError(f"a simulation of candidate {row.uuid!r:.50} has missing or invalid entries")
     tables = (row.parameters, row.backend, row.statistics)

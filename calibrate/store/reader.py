@@ -182,7 +182,7 @@ class Reader:
         with database_errors.translating_damage(self._url), self._engine.connect() as connection:
             return verdicts_of(connection, self._study.name)
 
-    def observation(self, uuid: str, *, stage: int, realisation: int = 0) -> Observation:
+    def observation(self, uuid: str, *, stage: int, realisation: int = 0, condition: str = "") -> Observation:
         """The observation of a candidate's simulation. Raises StoreError if it was not stored."""
         with database_errors.translating_damage(self._url), self._engine.connect() as connection:
             query = self._rows.where(
@@ -190,7 +190,9 @@ class Reader:
                 SIMULATION.c.stage == stage,
                 SIMULATION.c.realisation == realisation,
             )
-            row = connection.execute(query).first()
+            # Not in the query: tables of older versions have no conditions.
+            rows = connection.execute(query).all()
+        row = next((one for one in rows if (one.condition or "") == condition), None)
         if row is None or row.observation is None:
             raise StoreError(f"no observation of candidate {uuid} is stored")
         return archive.load(self._folder / row.observation, row.sha256)

@@ -33,6 +33,7 @@ def columns_of(simulation: Simulation) -> dict[str, Any]:
         "reason": simulation.reason,
         "statistics": statistics_json(simulation.estimates),
         "origin": simulation.origin,
+        "condition": simulation.condition,
     }
 
 
@@ -72,6 +73,7 @@ def simulation_of(row: Row[Any]) -> Simulation:
         seed=row.seed,
         stage=row.stage,
         realisation=row.realisation,
+        condition=row.condition or "",  # tables of older versions have none
         backend=row.backend,
         duration_ms=row.duration_ms,
         wall_s=row.wall_s,

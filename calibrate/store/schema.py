@@ -74,7 +74,8 @@ SIMULATION = Table(
     Column("observation", Text),  # path relative to the folder of the database, or else of the study file
     Column("sha256", String(64)),
     Column("origin", String(255)),  # the study that it was adopted from
-    UniqueConstraint("study", "uuid", "stage", "realisation"),
+    Column("condition", String(50), nullable=False, server_default=""),  # "" in a study without conditions
+    UniqueConstraint("study", "uuid", "stage", "realisation", "condition"),
 )
 BY_CANDIDATE = Index("calibrate_simulation_by_candidate", SIMULATION.c.study, SIMULATION.c.candidate)
 BY_TRIAL = Index("calibrate_simulation_by_trial", SIMULATION.c.study, SIMULATION.c.trial)
@@ -134,6 +135,26 @@ def _add_taken(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE calibrate_study ADD COLUMN taken JSON"))
 
 
+def _add_conditions(connection: Connection) -> None:
+    """Add the column of the condition, also to the columns that tell simulations apart."""
+    name = SIMULATION.name
+    if connection.dialect.name != "sqlite":
+        for constraint in inspect(connection).get_unique_constraints(name):
+            connection.execute(text(f'ALTER TABLE {name} DROP CONSTRAINT "{constraint["name"]}"'))
+        connection.execute(text(f"ALTER TABLE {name} ADD COLUMN condition VARCHAR(50) DEFAULT '' NOT NULL"))
+        columns = "study, uuid, stage, realisation, condition"
+        connection.execute(text(f"ALTER TABLE {name} ADD UNIQUE ({columns})"))
+        return
+    # SQLite cannot drop a constraint: the table is made anew, as its documentation says.
+    columns = ", ".join(column["name"] for column in inspect(connection).get_columns(name))
+    for index in inspect(connection).get_indexes(name):
+        connection.execute(text(f'DROP INDEX "{index["name"]}"'))
+    connection.execute(text(f"ALTER TABLE {name} RENAME TO {name}_before"))
+    SIMULATION.create(connection)
+    connection.execute(text(f"INSERT INTO {name} ({columns}) SELECT {columns} FROM {name}_before"))
+    connection.execute(text(f"DROP TABLE {name}_before"))
+
+
 # Migration k (from 0) upgrades tables from version k + 1 to version k + 2. Existing entries never change:
 # databases of all versions are in use.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
@@ -141,6 +162,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _add_verdicts,
     _add_coordinators,
     _add_taken,
+    _add_conditions,
 )
 
 

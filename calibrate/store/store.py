@@ -198,12 +198,13 @@ class Store:
 
     @retry
     def record(self, simulation: Simulation) -> None:
-        """Store a simulation, unless one with the same UUID, stage and realisation is stored already."""
+        """Store a simulation, unless one with the same UUID, stage, graph and condition is stored already."""
         key = {
             "study": self._id,
             "uuid": simulation.uuid,
             "stage": simulation.stage,
             "realisation": simulation.realisation,
+            "condition": simulation.condition,
         }
         urls.check_identity(self._url, self._file)
         with database_errors.translating_errors(self._url):
@@ -220,13 +221,10 @@ class Store:
         """Draw a candidate, for the artifacts of its trial. Call this before it is told: a trial is final."""
         if self._draw is None or not self._study.storage.observations:
             return
-        stage = len(self._study.stages)
-        simulation = next((s for s in self.simulations(uuid) if s.stage == stage and not s.failed), None)
-        if simulation is None:
-            return
-        observation = self.observation(uuid, stage=stage, realisation=simulation.realisation)
-        files = self._draw(self._study, observation, simulation.estimates)
-        self._artifacts[uuid] = artifacts.keep(artifacts.folder_in(self._folder, self._study.name), files)
+        simulations = self.simulations(uuid)
+        if files := artifacts.of_conditions(self._study, simulations, self.observation, self._draw):
+            folder = artifacts.folder_in(self._folder, self._study.name)
+            self._artifacts[uuid] = artifacts.keep(folder, files)
 
     @retry
     def mirror(self, trials: Sequence[FrozenTrial]) -> list[int]:
@@ -276,14 +274,14 @@ class Store:
         """All simulations of a candidate, in order of completion, without observations."""
         return self._reader.simulations(uuid)
 
-    def observation(self, uuid: str, *, stage: int, realisation: int = 0) -> Observation:
+    def observation(self, uuid: str, *, stage: int, realisation: int = 0, condition: str = "") -> Observation:
         """The observation of a candidate's simulation. Raises StoreError if it was not stored."""
-        return self._reader.observation(uuid, stage=stage, realisation=realisation)
+        return self._reader.observation(uuid, stage=stage, realisation=realisation, condition=condition)
 
-    def discard(self, uuid: str, *, stage: int, but_ms: float) -> None:
-        """Delete a candidate's simulations of a stage that failed or whose duration is not `but_ms`."""
+    def discard(self, uuid: str, *, stage: int, condition: str, but_ms: float) -> None:
+        """Delete a candidate's simulations in a condition that failed or whose duration is not `but_ms`."""
         other = (SIMULATION.c.duration_ms != but_ms) | (SIMULATION.c.status == "failed")
-        key = {"study": self._id, "uuid": uuid, "stage": stage}
+        key = {"study": self._id, "uuid": uuid, "stage": stage, "condition": condition}
         with database_errors.translating_errors(self._url), connections.writing(self._engine) as connection:
             connection.execute(delete(SIMULATION).filter_by(**key).where(other))
 
@@ -331,7 +329,8 @@ class Store:
     def _keep_observation(self, simulation: Simulation) -> tuple[str | None, str | None]:
         if simulation.observation is None or not self._study.storage.observations:
             return None, None
-        path = self.observations / f"{simulation.uuid}-{simulation.stage}-{simulation.realisation}.npz"
+        which = (simulation.uuid, simulation.stage, simulation.realisation, simulation.condition)
+        path = self.observations / f"{'-'.join(str(part) for part in which if part != '')}.npz"
         return str(path.relative_to(self._folder)), archive.save(simulation.observation, path)
 
     def _compare(self) -> None:

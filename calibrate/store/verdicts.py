@@ -69,7 +69,7 @@ def _text(verdicts: Sequence[Verdict]) -> str:
     for verdict in verdicts:
         against = " and ".join(verdict.simulators)
         lines += ["", f"**Trial {verdict.trial}: {verdict.words}** ({against}, {verdict.finished[:10]})", ""]
-        lines += [f"- {reason}" for reason in verdict.reasons]
+        lines += [f"- {line}" for line in (*verdict.reasons, verdict.predicted) if line]
         lines += ["", *_table(verdict)]
     return "\n".join(lines)
 

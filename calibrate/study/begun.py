@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from calibrate.objective import Objective
 from calibrate.study.from_files import Stored, changes_of_targets
 from calibrate.study.study import Study
 
@@ -17,14 +18,16 @@ def in_order_of(study: Study, content: Mapping[str, Any]) -> Study:
     other study does not have comes last.
     """
     names = [*(name for name in content["parameters"] if name in study.space), *study.space]
-    by_name = {objective.name: k for k, objective in enumerate(study.objectives)}
+    targeted = study.targeted
+    by_name = {objective.name: k for k, objective in enumerate(targeted)}
     asked = [by_name[name] for name in content["objectives"] if name in by_name]
     order = list(dict.fromkeys([*asked, *by_name.values()]))
     sections = [study.file.objectives[k] for k in order]
     return replace(
         study,
         space={name: study.space[name] for name in names},
-        objectives=tuple(study.objectives[k] for k in order),
+        objectives=tuple(targeted[k] for k in order if targeted[k] in study.objectives),
+        predicted=tuple(targeted[k] for k in order if targeted[k] in study.predicted),
         file=study.file.model_copy(update={"objectives": sections}),
     )
 
@@ -32,10 +35,14 @@ def in_order_of(study: Study, content: Mapping[str, Any]) -> Study:
 def began_with(study: Study, stored: Stored) -> Study:
     """Return the same study with the targets that it took from its recording when it began."""
     was = {name: one for name, one in stored.taken.targets.items() if name in study.taken.targets}
-    objectives = tuple(replace(one, target=was.get(one.name, one.target)) for one in study.objectives)
+
+    def as_begun(objectives: Sequence[Objective]) -> tuple[Objective, ...]:
+        return tuple(replace(one, target=was.get(one.name, one.target)) for one in objectives)
+
     return replace(
         study,
-        objectives=objectives,
+        objectives=as_begun(study.objectives),
+        predicted=as_begun(study.predicted),
         taken=stored.taken,
         digests=stored.digests,
         warnings=(*study.warnings, *changes_of_targets(was, study.taken.targets)),

@@ -6,14 +6,71 @@ import ast
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from calibrate.plugins import imported_beside
+from calibrate.study.conditions import qualified
 from calibrate.study.file.sections import StudyFile
 from calibrate.study.file.targets import RECORDING, ObjectiveSection
 from calibrate.study.python_objects import digest
+from calibrate.study.space import Domain
+
+if TYPE_CHECKING:
+    from calibrate.study.study import Study
+
+
+def content_of(study: Study) -> dict[str, Any]:
+    """All that the results of a study depend on, as JSON has it."""
+    file = study.file
+    of_simulation = {"backend", "dt_ms", "warmup_ms", "duration_ms", "precision"}
+    if file.simulation.seed is not None:
+        of_simulation.add("seed")
+    objectives = {
+        objective.name: without_defaults(section)
+        for objective, section in zip(study.targeted, file.objectives, strict=True)
+    }
+    constraints = {
+        constraint.name: section.model_dump(mode="json", exclude={"name"}, exclude_none=True)
+        for constraint, section in zip(study.constraints, file.constraints, strict=True)
+    }
+    loop = file.loop.model_dump(mode="json", exclude={"deadline"}) if file.loop else {}
+    derived = {name: {"expression": expression.text} for name, expression in study.derived.items()}
+    ranges = {name: _as_written(domain) for name, domain in study.space.items()}
+    stimuli = {
+        qualified((condition.name,), str(k)): asdict(stimulus)
+        for condition in study.conditions
+        for k, stimulus in enumerate(condition.stimuli)
+    }
+    # Studies of older versions do not have these tables: they are present only if they are not empty.
+    if_any = {
+        "constraints": constraints,
+        "stages": {str(k): asdict(timing) for k, timing in enumerate(study.stages[:-1], start=1)},
+        "conditions": of_conditions(file),
+        "stimuli": stimuli,
+        "loop": loop,
+        "recording": of_recording(file),
+        "replicates": file.replicates.model_dump(mode="json", exclude={"fresh"}, exclude_defaults=True),
+        "study": {"pareto": True} if study.pareto else {},
+    }
+    content = {
+        **{table: keys for table, keys in if_any.items() if keys},
+        "study": {"seed": study.seed, **if_any["study"]},
+        "model": {"name": file.model.name},
+        "parameters": {**study.fixed, **derived, **ranges},
+        "simulation": file.simulation.model_dump(mode="json", include=of_simulation),
+        "objectives": objectives,
+        "sampler": file.sampler.model_dump(mode="json"),
+        "files": digests_of_files(file, study.folder, study.own, study.digests),
+    }
+    normal: dict[str, Any] = json.loads(json.dumps(content))
+    return normal
+
+
+def _as_written(domain: Domain) -> dict[str, Any]:
+    """The keys of a range or of choices in a study file."""
+    return {key: value for key, value in asdict(domain).items() if key != "multiple_of"}
 
 
 def digests_of_files(
@@ -68,6 +125,14 @@ def of_recording(file: StudyFile) -> dict[str, Any]:
     if any(one.distribution == RECORDING for one in file.objectives):
         content["piece_ms"] = file.simulation.duration_ms
     return content
+
+
+def of_conditions(file: StudyFile) -> dict[str, Any]:
+    """[[conditions]] by name."""
+    return {
+        section.name: section.model_dump(mode="json", exclude={"name"}, exclude_none=True)
+        for section in file.conditions
+    }
 
 
 def data_files(file: StudyFile) -> list[str]:

@@ -30,6 +30,8 @@ def _rows(study: Study) -> Iterator[tuple[str, str]]:
         yield name, f"{_values(domain)} {study.model.parameter(name).unit}".rstrip()
     for objective in study.objectives:
         yield objective.name, f"target {objective.aim} {objective.statistic.unit}".rstrip()
+    for objective in study.predicted:
+        yield objective.name, f"predicted, target {objective.aim} {objective.statistic.unit}".rstrip()
     for constraint in study.constraints:
         yield constraint.name, f"must be {_bounds(constraint)} {constraint.statistic.unit}".rstrip()
 

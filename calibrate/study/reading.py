@@ -11,10 +11,10 @@ from typing import Any
 import tomli_w
 
 from calibrate.errors import StudyError
-from calibrate.network import Model, Network, find_model
-from calibrate.objective import Constraint, Objective, Statistic
-from calibrate.objective.panel import panel
+from calibrate.network import Model, find_model
+from calibrate.objective import Constraint, Objective
 from calibrate.observation import Needs
+from calibrate.study.conditions import timing_in
 from calibrate.study.expressions import Expression
 from calibrate.study.file.problems import Problems
 from calibrate.study.file.samplers import AnySampler, Cmaes, Tpe
@@ -25,6 +25,7 @@ from calibrate.study.from_files import Stored
 from calibrate.study.python_objects import plain
 from calibrate.study.rules import common as checks
 from calibrate.study.rules import (
+    conditions,
     parameters,
     recorded_clusters,
     recorded_targets,
@@ -93,6 +94,7 @@ def make_study(
     constraints: Sequence[Mapping[str, Any]] = (),
     stages: Sequence[Mapping[str, Any]] = (),
     stimuli: Sequence[Mapping[str, Any]] = (),
+    conditions: Sequence[Mapping[str, Any]] = (),
     simulation: Mapping[str, Any] | None = None,
     replicates: Mapping[str, Any] | None = None,
     sampler: str | Mapping[str, Any] | None = None,
@@ -128,6 +130,8 @@ def make_study(
         Short simulations before the full one.
     stimuli : sequence of dict
         Currents that are switched on and off.
+    conditions : sequence of dict
+        Experiments that every candidate is simulated in.
     simulation : dict, optional
         Simulator, resolution and durations.
     replicates : dict, optional
@@ -187,6 +191,7 @@ def make_study(
         "objectives": objectives,
         "constraints": constraints or None,
         "stages": stages or None,
+        "conditions": conditions or None,
         "stimuli": stimuli or None,
         "replicates": replicates,
         "sampler": {"name": sampler} if isinstance(sampler, str) else sampler,
@@ -215,11 +220,11 @@ def _study(
     problems, lines = Problems(), given.lines
     study = _check(problems, given, own, stored)
     if study is not None and searched and not problems.found:
-        tolerances.check(problems, study.file, study.objectives)
+        tolerances.check(problems, study.file, study.targeted)
         recorded_clusters.check(
             problems,
             study.file.objectives,
-            study.objectives,
+            study.targeted,
             study.network,
             study.recording,
             study.folder,
@@ -255,26 +260,25 @@ def _check(
     fixed, space, derived = _check_parameters(problems, file, model)
     if "sampler" not in given.tables:
         file = file.model_copy(update={"sampler": default_sampler(space, pareto=file.study.pareto)})
-    checks.check_sampler(problems, file, space)
-    checks.check_budget(problems, file)
-    checks.check_prior(problems, file, space)
-    checks.check_pool(problems, file)
+    checks.check_search(problems, file, space)
     if len(fixed) + len(space) + len(derived) < len(file.parameters):
         return None
-    network = parameters.check_model_rules(problems, model, fixed, space, derived, file.simulation.dt_ms)
-    if network is None:
+    drafted = conditions.drafted(problems, file, model) if conditions.check(problems, file) else ()
+    networks = conditions.networks(problems, file, model, (fixed, space, derived), drafted)
+    if networks is None:
         return None
+    network = networks[""]
     checks.check_backend(problems, file, network)
+    protocol = stimuli_of(problems, file, {one.name: networks[one.name] for one in drafted})
     recording = recorded_targets.recorded(problems, file, folder, stored)
-    objectives = targets.objectives(problems, file.objectives, network, recording, own)
-    constraints = targets.constraints(problems, file.constraints, network, folder, own)
-    targets.check_names(problems, objectives, constraints)
-    statistics = _collect_statistics(problems, file, network, (*objectives, *constraints))
+    objectives = targets.objectives(problems, file, networks, recording, own)
+    constraints = targets.constraints(problems, file, networks, folder, own)
+    made = conditions.complete(problems, file, drafted, networks, (objectives, constraints), protocol)
+    statistics = conditions.statistics_of(made, (*objectives, *constraints))
     needs = Needs.merge(statistic.needs for statistic in statistics)
-    targets.check_times(problems, file, needs)
-    targets.check_stages(problems, file, constraints)
-    stimuli = stimuli_of(problems, file, network)
+    _check_across(problems, file, objectives, constraints, needs)
     check_loop(problems, file, network, folder, needs)
+    judged = list(zip(objectives, file.objectives, strict=False))  # fewer if there are problems
     study = Study(
         path=given.path,
         text=given.text,
@@ -285,10 +289,11 @@ def _check(
         derived=derived,
         space=space,
         network=network,
-        objectives=objectives,
+        objectives=tuple(one for one, section in judged if not file.holds_out(section)),
+        predicted=tuple(one for one, section in judged if file.holds_out(section)),
         constraints=constraints,
         statistics=statistics,
-        stimuli=stimuli,
+        conditions=made,
         own=own,
         recording=recording.recording,
         digests=stored.digests if stored else {},
@@ -296,38 +301,50 @@ def _check(
     return study if problems.found else _completed(study, recording)
 
 
+def _check_across(
+    problems: Problems,
+    file: StudyFile,
+    objectives: Sequence[Objective],
+    constraints: Sequence[Constraint],
+    needs: Needs,
+) -> None:
+    """The rules between objectives, constraints, stages and times."""
+    targets.check_names(problems, objectives, constraints)
+    targets.check_times(problems, file, needs)
+    targets.check_stages(problems, file, constraints)
+
+
 def _completed(study: Study, recording: recorded_targets.Recorded) -> Study:
     """The study without problems, with its warnings and what it has taken from its recording."""
-    taken = recording.taken(study.objectives, study.file.objectives)
-    return replace(study, taken=taken, warnings=tuple(_warnings(study)))
+    taken = recording.taken(study.targeted, study.file.objectives)
+    return replace(study, taken=taken, warnings=tuple(dict.fromkeys(_warnings(study))))
 
 
 def _warnings(study: Study) -> Iterator[str]:
     """What a valid study may not intend."""
     simulation = study.simulation
-    yield from whole_steps.warnings(
-        study.model, study.parameters, study.space, simulation.dt_ms, simulation.backend
-    )
+    yield from conditions.warnings(study.file)
+    for condition in study.conditions:
+        complete = partial(study.parameters_in, condition)
+        yield from whole_steps.warnings(
+            study.model, complete, study.space, simulation.dt_ms, simulation.backend
+        )
     yield from whole_steps.about_indegrees(study.network)
     yield from whole_steps.about_points(study.prior.points, study.space)
     yield from symmetry.warnings(study.model, study.parameters, study.space)
     values = study.model.values(study.network, study.parameters(parameters.middle(study.space)))
-    yield from recorded_targets.warnings(study.recording, study.file.objectives, study.simulation.duration_ms)
-    yield from recorded_clusters.numbers_of_neurons(
-        study.recording, study.objectives, study.file.objectives, study.network, simulation.duration_ms
-    )
+    for condition in study.conditions:
+        pairs = zip(study.targeted, study.file.objectives, strict=True)
+        own = [pair for pair in pairs if condition.name in study.file.conditions_of(pair[1])]
+        objectives, sections = [one for one, _ in own], [section for _, section in own]
+        duration_ms = timing_in(study, condition).duration_ms
+        yield from recorded_targets.warnings(study.recording, sections, duration_ms)
+        yield from recorded_clusters.numbers_of_neurons(
+            study.recording, objectives, sections, study.network, duration_ms
+        )
     yield from refractoriness.warnings(study.network, values, study.simulation.dt_ms)
     if study.recording is not None:
         yield from (f"[recording] {note}" for note in study.recording.notes)
-
-
-def _collect_statistics(
-    problems: Problems, file: StudyFile, network: Network, judged: Sequence[Objective | Constraint]
-) -> tuple[Statistic, ...]:
-    """The statistics of objectives and constraints, then the others of the panel if the study wants it."""
-    asked = {one.name: one.statistic for one in judged}
-    common = checks.attempt(problems, (), lambda: panel(network.layout) if file.simulation.panel else ())
-    return (*asked.values(), *(statistic for statistic in common or () if statistic.name not in asked))
 
 
 def _check_parameters(

@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from calibrate.network import Model, Network, Stimulus
+from calibrate.network import Model, Network
 from calibrate.objective import Constraint, Objective, Statistic
 from calibrate.observation import Needs
 from calibrate.observation.recording import Recording
 from calibrate.simulation.jobs import Timing
 from calibrate.simulators.closed_loop import Loop
+from calibrate.study.conditions import Condition
 from calibrate.study.expressions import Expression
 from calibrate.study.file.samplers import AnySampler, Grid
 from calibrate.study.file.sections import (
@@ -28,12 +29,13 @@ from calibrate.study.file.sections import (
     StudyFile,
     ValidationSection,
 )
+from calibrate.study.file.targets import ObjectiveSection
 from calibrate.study.from_files import FromFiles, Stored
 from calibrate.study.graph_numbers import Graphs, Purpose
-from calibrate.study.identity import digests_of_files, of_recording, without_defaults
+from calibrate.study.identity import content_of
 from calibrate.study.in_words import in_words
 from calibrate.study.rules import parameters
-from calibrate.study.space import Domain, Space, grid_size
+from calibrate.study.space import Space, grid_size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,16 +64,18 @@ class Study:
     network : Network
         The network in the middle of the ranges.
     objectives : tuple of Objective
-        Statistics with targets.
+        Statistics with targets that the search scores.
     constraints : tuple of Constraint
         Bounds on statistics.
     statistics : tuple of Statistic
-        The statistics that are computed for every simulation: those of objectives and constraints, then the
-        panel.
+        The statistics of a candidate under the names that they have in the study: those of objectives and
+        constraints, then the panel, of all conditions.
+    conditions : tuple of Condition
+        The experiments that a candidate is simulated in, at least one.
+    predicted : tuple of Objective
+        Statistics with targets of conditions that are held out, which the best network predicts.
     warnings : tuple of str
         What is allowed but probably not intended, one line each.
-    stimuli : tuple of Stimulus
-        Currents of the protocol; their times count from the start of the measurement.
     own : dict of str to object
         Models and statistics that were given as Python objects, by the names that the file has.
     recording : Recording or None
@@ -108,8 +112,9 @@ class Study:
     objectives: tuple[Objective, ...]
     constraints: tuple[Constraint, ...]
     statistics: tuple[Statistic, ...]
+    conditions: tuple[Condition, ...]
+    predicted: tuple[Objective, ...] = ()
     warnings: tuple[str, ...] = ()
-    stimuli: tuple[Stimulus, ...] = ()
     own: Mapping[str, object] = field(default_factory=dict)
     recording: Recording | None = field(default=None, repr=False)
     taken: FromFiles = field(default_factory=FromFiles, repr=False)
@@ -175,6 +180,29 @@ class Study:
             for stage in self.file.stages
         )
         return (*short, full)
+
+    @cached_property
+    def searched(self) -> tuple[Condition, ...]:
+        """The conditions that every candidate is simulated in."""
+        return tuple(condition for condition in self.conditions if not condition.held_out)
+
+    @cached_property
+    def held_out(self) -> tuple[Condition, ...]:
+        """The conditions that only the best network is simulated in."""
+        return tuple(condition for condition in self.conditions if condition.held_out)
+
+    @property
+    def sections(self) -> tuple[ObjectiveSection, ...]:
+        """The tables of `objectives`, in their order."""
+        return tuple(section for section in self.file.objectives if not self.file.holds_out(section))
+
+    @property
+    def targeted(self) -> tuple[Objective, ...]:
+        """All objectives, also those that are predicted, in the order of the file."""
+        searched, predicted = iter(self.objectives), iter(self.predicted)
+        return tuple(
+            next(predicted if self.file.holds_out(section) else searched) for section in self.file.objectives
+        )
 
     def validation_stage(self, backend: str, *, exact: bool = False) -> int:
         """Return the stage of a validation's simulations, which is beyond those of the search.
@@ -281,6 +309,30 @@ class Study:
         given = {**parameters.middle(self.space), **free}
         return parameters.completed(self.model, self.fixed, self.derived, given)
 
+    def parameters_in(self, condition: Condition, free: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters of a network of the study in one of its conditions.
+
+        Parameters
+        ----------
+        condition : Condition
+            The condition, whose changes are made last.
+        free : dict of str to object
+            Values of parameters, as in `parameters`.
+
+        Returns
+        -------
+        dict of str to object
+            Fixed, free and derived parameters, and those that the condition changes.
+
+        Raises
+        ------
+        StudyError
+            If a derived parameter cannot be evaluated.
+        ModelError
+            If the model refuses a parameter.
+        """
+        return condition.changed(self.model, self.parameters(free))
+
     def on(self, backend: str) -> Study:
         """Return the same study with another simulator.
 
@@ -325,50 +377,9 @@ class Study:
     @property
     def content(self) -> dict[str, Any]:
         """All that its results depend on, as JSON has it: not budget, storage, batch size or sources."""
-        file = self.file
-        of_simulation = {"backend", "dt_ms", "warmup_ms", "duration_ms", "precision"}
-        if file.simulation.seed is not None:
-            of_simulation.add("seed")
-        objectives = {
-            objective.name: without_defaults(section)
-            for objective, section in zip(self.objectives, file.objectives, strict=True)
-        }
-        constraints = {
-            constraint.name: section.model_dump(mode="json", exclude={"name"}, exclude_none=True)
-            for constraint, section in zip(self.constraints, file.constraints, strict=True)
-        }
-        loop = file.loop.model_dump(mode="json", exclude={"deadline"}) if file.loop else {}
-        derived = {name: {"expression": expression.text} for name, expression in self.derived.items()}
-        ranges = {name: _as_written(domain) for name, domain in self.space.items()}
-        # Studies of older versions do not have these tables: they are present only if they are not empty.
-        if_any = {
-            "constraints": constraints,
-            "stages": {str(k): asdict(timing) for k, timing in enumerate(self.stages[:-1], start=1)},
-            "stimuli": {str(k): asdict(stimulus) for k, stimulus in enumerate(self.stimuli)},
-            "loop": loop,
-            "recording": of_recording(file),
-            "replicates": file.replicates.model_dump(mode="json", exclude={"fresh"}, exclude_defaults=True),
-            "study": {"pareto": True} if self.pareto else {},
-        }
-        content = {
-            **{table: keys for table, keys in if_any.items() if keys},
-            "study": {"seed": self.seed, **if_any["study"]},
-            "model": {"name": file.model.name},
-            "parameters": {**self.fixed, **derived, **ranges},
-            "simulation": file.simulation.model_dump(mode="json", include=of_simulation),
-            "objectives": objectives,
-            "sampler": file.sampler.model_dump(mode="json"),
-            "files": digests_of_files(file, self.folder, self.own, self.digests),
-        }
-        normal: dict[str, Any] = json.loads(json.dumps(content))
-        return normal
+        return content_of(self)
 
     @property
     def digest(self) -> str:
         """SHA-256 of the content."""
         return hashlib.sha256(json.dumps(self.content, sort_keys=True).encode()).hexdigest()
-
-
-def _as_written(domain: Domain) -> dict[str, Any]:
-    """The keys of a range or of choices in a study file."""
-    return {key: value for key, value in asdict(domain).items() if key != "multiple_of"}

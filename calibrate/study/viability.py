@@ -10,12 +10,13 @@ import numpy as np
 
 from calibrate import simulators
 from calibrate.errors import reason_of
-from calibrate.network import check_stimuli
-from calibrate.objective import Estimate
+from calibrate.network import Network, check_stimuli
+from calibrate.objective import Constraint, Estimate, Objective
 from calibrate.objective.panel import evaluate
 from calibrate.observation import Layout, Observation, observe_spikes
 from calibrate.observation.layout import IntArray
 from calibrate.simulation.worker import presentations_of, shifted
+from calibrate.study.conditions import Condition, network_in, timing_in
 from calibrate.study.space import Space, grid_point, grid_size
 from calibrate.study.study import Study
 
@@ -94,15 +95,28 @@ def _spread(space: Space, *, grid: bool) -> Iterator[Mapping[str, Any]]:
 
 def _why_not(study: Study, point: Mapping[str, Any]) -> str | None:
     """Return why there is no network at this point, or none that the study can judge; None if there is."""
-    try:
-        given = study.parameters(point)
-        network = study.model.network(given)
-        simulators.check_network(study.simulation.backend, network, study.simulation.dt_ms)
-        check_stimuli(study.model.values(network, given), study.simulation.dt_ms)
-    except Exception as error:  # users' models can raise anything
-        return reason_of(error)
+    backend, dt_ms = study.simulation.backend, study.simulation.dt_ms
+    for condition in study.conditions:
+        try:
+            given = study.parameters_in(condition, point)
+            network = study.model.network(given)
+            simulators.check_network(backend, network, dt_ms)
+            check_stimuli(study.model.values(network, given), dt_ms)
+        except Exception as error:  # users' models can raise anything
+            return condition.reason(reason_of(error))
+        if (reason := _why_not_judged(study, condition, network)) is not None:
+            return reason
+    return None
+
+
+def _why_not_judged(study: Study, condition: Condition, network: Network) -> str | None:
+    """Return what the network of a condition lacks for the study's statistics; None if nothing."""
     populations = {population.name: population.clusters for population in network.populations}
-    for section, judge in zip((*study.file.objectives, *study.file.constraints), study.judged, strict=True):
+    sections = (*study.file.objectives, *study.file.constraints)
+    judges: tuple[Objective | Constraint, ...] = (*study.targeted, *study.constraints)
+    for section, judge in zip(sections, judges, strict=True):
+        if condition.name not in study.file.conditions_of(section):
+            continue
         population = judge.statistic.options.get("population")
         if population is not None and population not in populations:
             return f"{judge.name} needs population {population}"
@@ -116,9 +130,17 @@ def _why_not(study: Study, point: Mapping[str, Any]) -> str | None:
 
 def _try_statistics(study: Study) -> tuple[list[str], list[str]]:
     """Return a line for each statistic that is undefined for ever, and for each that raises."""
-    judging = {judge.name: judge.statistic for judge in study.judged if not judge.statistic.needs.episodes}
-    statistics = [replace(statistic, name=name) for name, statistic in judging.items()]
-    invented = _invent(study) if statistics else None
+    found = [_try_in(study, condition) for condition in study.conditions]
+    return [line for lines, _ in found for line in lines], [line for _, lines in found for line in lines]
+
+
+def _try_in(study: Study, condition: Condition) -> tuple[list[str], list[str]]:
+    statistics = [
+        replace(statistic, name=condition.named(statistic.name))
+        for statistic in condition.statistics
+        if statistic.name in condition.judged and not statistic.needs.episodes
+    ]
+    invented = _invent(study, condition) if statistics else None
     if invented is None:
         return [], []
     silent, firing = invented
@@ -130,7 +152,7 @@ def _try_statistics(study: Study) -> tuple[list[str], list[str]]:
     second = evaluate(firing, failing)
     undefined = [
         f"{name} is undefined whatever the network does: {estimate.note or 'so it says'}; change its "
-        "options, the protocol, or [simulation] duration_ms"
+        f"options, the protocol, or {'its' if condition.name else '[simulation]'} duration_ms"
         for name, estimate in second.estimates.items()
         if name not in second.raised and _is_hopeless(estimate)
     ]
@@ -142,27 +164,24 @@ def _is_hopeless(estimate: Estimate) -> bool:
     return not estimate.defined and estimate.shortfall >= 1
 
 
-def _invent(study: Study) -> tuple[Observation, Observation] | None:
-    """Invent two measurements of the study's length and protocol: silent, and with clusters up and down.
+def _invent(study: Study, condition: Condition) -> tuple[Observation, Observation] | None:
+    """Invent two measurements with the length and protocol of a condition: silent; clusters up and down.
 
     None if they would be too large.
     """
-    network, simulation, timing = study.network, study.simulation, study.stages[-1]
+    network, dt_ms, timing = network_in(study, condition), study.simulation.dt_ms, timing_in(study, condition)
     layout = Layout.of(
         (p.name, p.clusters * min(p.cluster_size, _LARGEST), p.clusters) for p in network.populations
     )
-    widths = study.needs.widths
+    widths, duration_ms = study.needs.widths, timing.duration_ms
     counts = len(layout.groups) / widths["bin_ms"] + layout.n_neurons / widths["window_ms"]
-    duration_ms = simulation.duration_ms
     if counts * duration_ms > _MOST_COUNTS:
         return None
-    stimuli = study.model.values(network, study.parameters({})).stimuli
-    presentations = presentations_of((*stimuli, *shifted(study.stimuli, timing)), timing)
+    stimuli = study.model.values(network, study.parameters_in(condition, {})).stimuli
+    presentations = presentations_of((*stimuli, *shifted(condition.stimuli, timing)), timing)
     found = []
-    for step, neuron in (_NO_SPIKES, _spikes(layout, duration_ms=duration_ms, dt_ms=simulation.dt_ms)):
-        observation = observe_spikes(
-            step, neuron, layout, dt_ms=simulation.dt_ms, duration_ms=duration_ms, **widths
-        )
+    for step, neuron in (_NO_SPIKES, _spikes(layout, duration_ms=duration_ms, dt_ms=dt_ms)):
+        observation = observe_spikes(step, neuron, layout, dt_ms=dt_ms, duration_ms=duration_ms, **widths)
         # A silent network is not far from firing.
         depolarisation = np.full(len(layout.groups), 0.5)
         found.append(replace(observation, presentations=presentations, depolarisation=depolarisation))

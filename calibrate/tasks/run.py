@@ -19,6 +19,7 @@ from calibrate.observation import Observation
 from calibrate.simulation.running_time import running_s
 from calibrate.store import Store, check_origins, find, on_latest_backend, resolve_name, storage_url
 from calibrate.study import Study
+from calibrate.study.conditions import Condition
 from calibrate.study.viability import viability_of
 from calibrate.tasks.display import Display, display
 from calibrate.tasks.interrupt import Interrupt
@@ -167,10 +168,12 @@ def _validate_at_end(
     )
 
 
-def _draw(study: Study, observation: Observation, estimates: Mapping[str, Estimate]) -> Mapping[str, bytes]:
+def _draw(
+    study: Study, condition: Condition, observation: Observation, estimates: Mapping[str, Estimate]
+) -> Mapping[str, bytes]:
     from calibrate.figures.activity import activity_files  # matplotlib takes half a second
 
-    return activity_files(study, observation, estimates)
+    return activity_files(study, condition, observation, estimates)
 
 
 def rescore(study: Study, *, storage: str | None = None, say: Callable[[str], None] = print) -> str:

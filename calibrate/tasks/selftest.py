@@ -14,6 +14,7 @@ from calibrate.calibration.search.optuna_trials import Proposal
 from calibrate.calibration.study_pool import pool_for
 from calibrate.calibration.trials.averages import search_estimates
 from calibrate.calibration.trials.candidate import Candidate
+from calibrate.calibration.trials.merged import merged
 from calibrate.calibration.trials.score import worst_violations
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.trials.summary import TargetResult, TrialSummary
@@ -26,6 +27,7 @@ from calibrate.store import storage_url
 from calibrate.study import Study
 from calibrate.study.file.sections import BudgetSection, PriorSection, ValidationSection
 from calibrate.study.file.targets import ObjectiveSection
+from calibrate.study.rules.conditions import statistics_of
 from calibrate.study.space import Range
 from calibrate.tasks.display import Display
 from calibrate.tasks.run import run_study
@@ -146,7 +148,7 @@ def selftest(
     >>> found.truth["I_th_E"], found.trials
     (1.0, 8)
     """
-    study = study.on(simulators.choose(study.simulation.backend, study.network))
+    study = _without_held_out(study.on(simulators.choose(study.simulation.backend, study.network)))
     if not study.space:
         raise StudyError(f"{study.path}: no parameter is free")
     planted, estimates = _find_network(study, dict(truth or {}), slots)
@@ -224,9 +226,10 @@ def _find_network(
                 jobs = candidate.jobs(study, last, study.graphs.validation(GRAPHS))
             except (ModelError, StudyError):
                 continue
-            outcomes = pool.run(jobs, timing=study.stages[-1])
+            outcomes = pool.run(jobs)
             simulations = [candidate.simulation(study, outcome, last) for outcome in outcomes]
-            seen = [replace(simulation, realisation=0) for simulation in simulations]  # as in the search
+            # As in the search.
+            seen = [replace(simulation, realisation=0) for simulation in merged(study, simulations)]
             if _is_usable(study, seen):
                 return planted, search_estimates(study, seen)
     raise StudyError(
@@ -246,6 +249,28 @@ def _is_usable(study: Study, simulations: Sequence[Simulation]) -> bool:
     return all(estimate.defined and not estimate.lower_bound for estimate in estimates)
 
 
+def _without_held_out(study: Study) -> Study:
+    """`study` without the conditions that are held out: what a search recovers does not depend on them."""
+    if not study.held_out:
+        return study
+    changes = {
+        "conditions": [section for section in study.file.conditions if not section.held_out],
+        "objectives": list(study.sections),
+        "stimuli": [
+            section
+            for section in study.file.stimuli
+            if section.condition not in [condition.name for condition in study.held_out]
+        ],
+    }
+    return replace(
+        study,
+        file=study.file.model_copy(update=changes),
+        conditions=study.searched,
+        predicted=(),
+        statistics=statistics_of(study.searched, study.judged),
+    )
+
+
 def _retarget(study: Study, estimates: Mapping[str, Estimate]) -> Study:
     """Replace the targets of `study` by the values of the known network, and its name by a new one."""
     objectives = tuple(
@@ -254,7 +279,7 @@ def _retarget(study: Study, estimates: Mapping[str, Estimate]) -> Study:
     )
     sections = [
         _replace_target(section, objective)
-        for section, objective in zip(study.file.objectives, objectives, strict=True)
+        for section, objective in zip(study.sections, objectives, strict=True)
     ]
     budget = study.budget
     if budget.trials is not None:  # run them all: more trials determine the looseness better

@@ -15,7 +15,7 @@ from calibrate.calibration.loop import run
 from calibrate.calibration.search.ask_ahead import Asking
 from calibrate.calibration.search.optuna_trials import Answer, Claim
 from calibrate.calibration.search.search import Search
-from calibrate.simulation.jobs import Job, Outcome, Timing
+from calibrate.simulation.jobs import Job, Outcome
 from calibrate.study import Cmaes, Nsga2, Random, Sampler, Study, Tpe
 from calibrate.study.space import Domain, Range
 from tests.helpers.in_memory import Bench, Shelf
@@ -99,11 +99,10 @@ class Slow(Bench):
         self,
         candidates: Sequence[Job],
         *,
-        timing: Timing | None = None,
         progress: Callable[[Outcome], None] = lambda _: None,
     ) -> list[Outcome]:
         self._look()
-        return super().run(candidates, timing=timing, progress=progress)
+        return super().run(candidates, progress=progress)
 
 
 def ahead(folder: Path, *, trials: int = 16, sampler: Mapping[str, Any] | None = None) -> Study:

@@ -16,9 +16,9 @@ from calibrate.objective import Estimate
 from calibrate.objective.panel import Evaluation
 from calibrate.observation import SimulationFailure
 from calibrate.simulation import probe
-from calibrate.simulation.jobs import Job, Outcome, Timing
+from calibrate.simulation.jobs import Job, Outcome, Timing, outcome_of
 from calibrate.simulators.base import RecordingPlan
-from tests.helpers.studies import small_study
+from tests.helpers.studies import RATE_E, small_study
 
 STAGE = {
     "constraints": [{"statistic": "rate_E", "max": 60.0}],
@@ -46,18 +46,18 @@ class Clock:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def run(self, candidates: Sequence[Job], *, timing: Timing) -> list[Outcome]:
-        return [self._run(job, timing) for job in candidates]
+    def run(self, candidates: Sequence[Job]) -> list[Outcome]:
+        return [self._run(job) for job in candidates]
 
-    def _run(self, job: Job, timing: Timing) -> Outcome:
-        wall_s = (timing.warmup_ms + timing.duration_ms) / 1000 + 0.15
+    def _run(self, job: Job) -> Outcome:
+        assert job.timing is not None
+        wall_s = job.timing.whole_ms / 1000 + 0.15
         wall_s += 3.0 if self.graph is None else 0.5 if self.graph != job.realisation else 0.0
         build_s = 5.0 if self.graph is None else 0.0
         self.graph = job.realisation
         evaluation = Evaluation(estimates={"rate_E": Estimate(1.0 + job.realisation), "rate_I": NO})
-        return Outcome(
-            uuid=job.uuid,
-            realisation=job.realisation,
+        return outcome_of(
+            job,
             result=None,  # type: ignore[arg-type]
             evaluation=evaluation,
             wall_s=wall_s,
@@ -71,6 +71,21 @@ def _clock(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(probe, "Pool", Clock)
     slots: Callable[..., int] = lambda *_: 2  # noqa: E731
     monkeypatch.setattr(cost, "slots_for", slots)
+
+
+@pytest.mark.usefixtures("_clock")
+def test_a_trial_costs_all_conditions_of_the_search_and_the_noise_is_measured_in_all(tmp_path):
+    conditions = [{"name": "a"}, {"name": "b", "duration_ms": 1000}, {"name": "c", "held_out": True}]
+    objectives = [
+        {**RATE_E, "condition": "a"},
+        {**RATE_E, "condition": "c"},
+        {"difference": ["b", "a"], "statistic": "rate_E", "target": 0.0, "tolerance": 1.0},
+    ]
+    study = small_study(tmp_path, conditions=conditions, objectives=objectives)
+    found = estimate(study, graphs=4)
+    assert found.trial_s == pytest.approx(2.25 + 1.25)
+    assert [one.name for one in found.noise] == ["a.rate_E", "c.rate_E", "b-a.rate_E"]
+    assert [one.sd for one in found.noise][2] == 0  # the same on every graph in both
 
 
 @pytest.mark.usefixtures("_clock")
@@ -122,7 +137,7 @@ def test_a_cost_without_times_simulates_nothing(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("_clock")
 def test_a_network_that_cannot_be_simulated_has_no_time_and_a_note_why(tmp_path, monkeypatch):
-    def fails(_: Clock, candidates: Sequence[Job], **_timing: Any) -> list[Outcome]:
+    def fails(_: Clock, candidates: Sequence[Job]) -> list[Outcome]:
         return [Outcome(uuid=c.uuid, result=SimulationFailure("it broke")) for c in candidates]
 
     monkeypatch.setattr(Clock, "run", fails)

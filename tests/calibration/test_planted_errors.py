@@ -27,7 +27,7 @@ def correct() -> list[Simulation]:
 
 def verdict(correct: list[Simulation], error: str) -> Verdict:
     study = study_of(ERRORS["none"])
-    targets = target_results(study, combine([found.estimates for found in correct]))
+    targets = target_results(study.objectives, combine([found.estimates for found in correct]))
     best = TrialSummary(
         number=0, params=TRUTH, parameters={}, loss=0.0, graphs=1, statistics={}, targets=targets
     )

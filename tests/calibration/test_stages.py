@@ -52,12 +52,12 @@ class Batches(Bench):
         self,
         candidates: Sequence[Job],
         *,
-        timing: Timing | None = None,
         progress: Callable[[Outcome], None] = lambda _: None,
     ) -> list[Outcome]:
+        (timing,) = {candidate.timing for candidate in candidates}
         assert timing is not None
         self.batches.append((timing, [candidate.uuid for candidate in candidates]))
-        return super().run(candidates, timing=timing, progress=progress)
+        return super().run(candidates, progress=progress)
 
     def of(self, duration_ms: float) -> list[list[str]]:
         return [uuids for timing, uuids in self.batches if timing.duration_ms == duration_ms]

@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial
 from calibrate.calibration.search.optuna_trials import Claim
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.observation import Layout, Observation, SimulationFailure, observe_spikes
-from calibrate.simulation.jobs import Job, Outcome, Timing
+from calibrate.simulation.jobs import Job, Outcome, Timing, outcome_of
 
 LAYOUT = Layout.of([("E", 40, 2), ("I", 10, 1)])
 
@@ -77,17 +77,12 @@ class Bench:
         self,
         candidates: Sequence[Job],
         *,
-        timing: Timing | None = None,
         progress: Callable[[Outcome], None] = lambda _: None,
     ) -> list[Outcome]:
-        assert timing is not None
         self.asked += candidates
-        self.timings += [timing] * len(candidates)
+        self.timings += [one.timing for one in candidates if one.timing is not None]
         time.sleep(self._wall_s)
-        outcomes = [
-            Outcome(uuid=c.uuid, realisation=c.realisation, result=self._simulate(c), wall_s=self._wall_s)
-            for c in candidates
-        ]
+        outcomes = [outcome_of(one, result=self._simulate(one), wall_s=self._wall_s) for one in candidates]
         for outcome in reversed(outcomes):
             progress(outcome)
         return outcomes

@@ -38,9 +38,9 @@ def an_observation(seed: int) -> Observation:
 @pytest.mark.parametrize("processes", [0, 2])
 def test_statistics_and_observations_are_the_same_wherever_they_are_computed(processes):
     shown = [an_observation(seed) for seed in range(4)]
-    evaluators = Evaluators(STATISTICS, processes=processes)
+    evaluators = Evaluators({"": STATISTICS}, processes=processes)
     for _ in range(2):  # the processes stay
-        for observation, evaluated in zip(shown, evaluators.evaluate(shown), strict=True):
+        for observation, evaluated in zip(shown, evaluators.evaluate(shown, [""] * 4), strict=True):
             here = evaluate(observation, STATISTICS)
             assert repr(evaluated.evaluation.estimates) == repr(here.estimates)
             again = evaluated.observation.unpack()
@@ -58,7 +58,7 @@ def test_a_packed_observation_is_much_smaller_than_its_arrays():
 
 def test_a_statistic_that_raises_is_undefined_with_a_note_and_fails_the_trial_where_it_is_judged(tmp_path):
     study = small_study(tmp_path, objectives=[RATE_E | {"statistic": "statistics.py:broken"}, RATE_I])
-    (evaluated,) = Evaluators(study.statistics).evaluate([an_observation(0)])
+    (evaluated,) = Evaluators({"": study.statistics}).evaluate([an_observation(0)], [""])
     assert evaluated.evaluation.raised == {
         "broken": "statistic broken raised ZeroDivisionError: division by zero"
     }
@@ -86,14 +86,14 @@ def test_processes_that_die_of_a_statistic_are_done_without(tmp_path):
     path.write_text(DEADLY.format(pid=os.getpid()))
     deadly = find_statistic(f"{path}:deadly")
     shown = [an_observation(seed) for seed in range(2)]
-    found = Evaluators([deadly], processes=2).evaluate(shown)
+    found = Evaluators({"": [deadly]}, processes=2).evaluate(shown, ["", ""])
     assert [evaluated.evaluation.estimates["deadly"].value for evaluated in found] == [0.0, 0.0]
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])
 def test_slots_return_statistics_of_the_study_and_packed_observations(tmp_path, batch_size):
     study = small_study(tmp_path)
-    setup = replace(setup_of(study, batch_size=batch_size), statistics=study.statistics, evaluators=2)
+    setup = replace(setup_of(study, batch_size=batch_size), statistics={"": study.statistics}, evaluators=2)
     asked = [
         Job(uuid=f"c{k}", parameters=study.parameters({"I_E": 1.0 + k, "I_I": 1.0}), seed=k) for k in range(4)
     ]
@@ -116,7 +116,7 @@ def test_slots_return_statistics_of_the_study_and_packed_observations(tmp_path, 
 
 def test_statistics_of_a_users_file_travel_to_the_slots(tmp_path):
     study = small_study(tmp_path, objectives=[RATE_E | {"statistic": "statistics.py:peak"}, RATE_I])
-    setup = replace(setup_of(study), statistics=study.statistics)
+    setup = replace(setup_of(study), statistics={"": study.statistics})
     one = Job(uuid="c", parameters=study.parameters({"I_E": 2.0, "I_I": 1.0}), seed=1)
     with Pool(setup, study.stages[-1], slots=1) as pool:
         (outcome,) = pool.run([one])
@@ -127,7 +127,7 @@ def test_statistics_of_a_users_file_travel_to_the_slots(tmp_path):
 
 def test_processes_that_share_the_statistics_end_with_the_slot(tmp_path: Path):
     study = small_study(tmp_path)
-    setup = replace(setup_of(study, batch_size=2), statistics=study.statistics, evaluators=2)
+    setup = replace(setup_of(study, batch_size=2), statistics={"": study.statistics}, evaluators=2)
     asked = [
         Job(uuid=f"c{k}", parameters=study.parameters({"I_E": 1.0, "I_I": 1.0}), seed=k) for k in range(2)
     ]

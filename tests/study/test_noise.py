@@ -69,7 +69,7 @@ def test_a_default_tolerance_is_never_below_the_error_of_a_trial(tmp_path):
     assert noisy.tolerance == pytest.approx(8 * alone.tolerance, rel=0.05)
     assert "2 standard errors of a trial, more than those of the recording, 0." in noisy.note
     assert "or of a trial where these are larger" in " ".join(origins(study))
-    (shown,) = target_results(study, {"rate_E": Estimate(6.0)})[:1]
+    (shown,) = target_results(study.objectives, {"rate_E": Estimate(6.0)})[:1]
     assert shown.note == noisy.note
 
 

@@ -18,6 +18,7 @@ from calibrate.simulators.genn import cache as genn_cache
 from calibrate.simulators.genn import cuda
 from calibrate.simulators.genn.footprint import Footprint
 from calibrate.study import Study
+from calibrate.study.conditions import timing_in
 
 # Keep doubling the batch size while throughput grows by at least this factor.
 GAIN = 1.1
@@ -94,8 +95,9 @@ def with_batch_size(
         """Whether a size that just pays saves the study more time than it takes to try."""
         if study.trials is None:
             return True
-        stage, took_s = study.stages[-1], max(measured.took_s for measured in known.measured.values())
-        probes = study.trials * study.replicates.graphs * (stage.warmup_ms + stage.duration_ms) / PROBE_MS
+        took_s = max(measured.took_s for measured in known.measured.values())
+        each_ms = sum(timing_in(study, condition).whole_ms for condition in study.searched)
+        probes = study.trials * study.replicates.graphs * each_ms / PROBE_MS
         return probes / networks_per_s * (1 - 1 / GAIN) > took_s
 
     size = find_fastest(throughput, first=first, most=most, worth=worth)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
 
 from calibrate import simulators
 from calibrate.calibration.resources.batch_size import choose_first_size
 from calibrate.calibration.resources.measurement import synapses
 from calibrate.calibration.resources.noise import Noise, noise_of
-from calibrate.calibration.search.search import candidate_seed
+from calibrate.calibration.search.optuna_trials import Proposal
 from calibrate.calibration.study_pool import footprint_of, room_on_gpus, setup_of
+from calibrate.calibration.trials.candidate import Candidate
+from calibrate.calibration.trials.merged import merged
 from calibrate.errors import SimulatorError
 from calibrate.simulation.capacity import slots_for
 from calibrate.simulation.jobs import Outcome, Timing
@@ -18,6 +23,7 @@ from calibrate.simulation.probe import Probe
 from calibrate.simulators.genn import cuda
 from calibrate.simulators.genn.footprint import PROCESS_BYTES
 from calibrate.study import Study
+from calibrate.study.conditions import largest_network, timing_in
 
 # Two durations are simulated, whose difference has no fixed costs: this one (ms), and one that takes about
 # this wall time. Neither is longer than a trial.
@@ -95,7 +101,7 @@ def estimate(
 
     Raises SimulatorError if not even one network fits into memory.
     """
-    simulation, network = study.simulation, study.network
+    simulation, network = study.simulation, largest_network(study)
     size, gpus = simulators.batch_size(simulation.backend, simulation.batch_size), 0
     if simulators.on_gpu(simulation.backend):
         size, slots = room_on_gpus(study, simulation.batch_size or choose_first_size(study))
@@ -113,23 +119,35 @@ def estimate(
     )
     if not timed:
         return cost
-    setup = replace(setup_of(study, batch_size=size), statistics=study.statistics)
-    parameters = study.parameters(study.prior.points[0] if study.prior.points else {})
+    statistics = {condition.name: condition.statistics for condition in study.conditions}
+    setup = replace(setup_of(study, batch_size=size), statistics=statistics)
     timeout_s = PATIENCE_S if graphs is None else simulation.timeout_s
-    with Probe(setup, parameters, n=slots * size, slots=slots, timeout_s=timeout_s) as probe:
+    first = study.searched[0]
+    with Probe(
+        setup,
+        study.parameters_in(first, _point(study)),
+        condition=first.name,
+        n=slots * size,
+        slots=slots,
+        timeout_s=timeout_s,
+    ) as probe:
         try:
             times = _measure_times(study, probe, turns=slots / (gpus or slots))
             cost = _with_times(study, cost, times)
         except SimulatorError as error:
             return replace(cost, note=f"the time is unknown: {error}")
-        each_s = times.of(study.stages[-1], new_graph=True)
+        each_s = sum(times.of(timing_in(study, one), new_graph=True) for one in study.conditions)
         return _with_noise(study, cost, probe, each_s=each_s, graphs=graphs, say=say)
+
+
+def _point(study: Study) -> Mapping[str, Any]:
+    """The free parameters of the network that is measured."""
+    return study.prior.points[0] if study.prior.points else {}
 
 
 def _measure_times(study: Study, probe: Probe, *, turns: float) -> Times:
     """Simulate graph 0 for two durations, and other graphs; processes that share a GPU take `turns` on it."""
-    full = study.stages[-1]
-    longest_ms = full.warmup_ms + full.duration_ms
+    longest_ms = timing_in(study, study.searched[0]).whole_ms
     short_ms = probe.whole(min(SHORT_MS, longest_ms / 4))
     first = probe.run(short_ms)
     settled = _slowest(probe.run(short_ms))
@@ -151,16 +169,19 @@ def _slowest(outcomes: Sequence[Outcome]) -> float:
 
 
 def _with_times(study: Study, cost: Cost, times: Times) -> Cost:
-    *screens, full = study.stages
-    replicates = study.replicates
-    in_turn = times.of(full, new_graph=True)
-    trial_s = sum(times.of(stage) for stage in screens)
-    trial_s += times.of(full) if replicates.graphs == 1 else replicates.graphs * in_turn
+    """Add the times of trials: a candidate takes as many places of a batch as there are conditions."""
+    replicates, searched, last = study.replicates, study.searched, len(study.stages)
+    in_turn = sum(times.of(timing_in(study, one), new_graph=True) for one in searched)
+    trial_s = sum(times.of(timing_in(study, one, stage)) for stage in range(1, last) for one in searched)
+    if replicates.graphs == 1:
+        trial_s += sum(times.of(timing_in(study, one)) for one in searched)
+    else:
+        trial_s += replicates.graphs * in_turn
     total_s = None
     if study.trials is not None:
         batches = -(-study.trials // (cost.slots * cost.batch_size))
-        fresh_s = -(-replicates.fresh // cost.slots) * in_turn
-        total_s = times.build + batches * trial_s + fresh_s
+        all_s = in_turn + sum(times.of(timing_in(study, one), new_graph=True) for one in study.held_out)
+        total_s = times.build + batches * trial_s + -(-replicates.fresh // cost.slots) * all_s
     return replace(cost, build_s=times.build, trial_s=trial_s, total_s=total_s)
 
 
@@ -182,15 +203,15 @@ def _with_noise(
         return replace(cost, noise_note=note)
     if takes_s > LONG_S:
         say(f"Measuring the noise of a trial on {n} graphs: about {takes_s:.0f} s.")
-    seeds = {graph: candidate_seed(study.simulation_seed, 0, graph) for graph in range(n)}
+    proposal = Proposal(index=0, parameters=_point(study), asked=datetime.now(UTC))
+    candidate, last = Candidate(str(uuid.uuid4()), proposal), len(study.stages)
     try:
-        outcomes = probe.run_on(seeds, study.stages[-1])
+        outcomes = probe.run_jobs(candidate.jobs(study, last, range(n), study.conditions))
     except SimulatorError as error:
         return replace(cost, noise_note=f"not measured: {error}")
-    noise = noise_of(
-        study.objectives, [outcome.evaluation.estimates for outcome in outcomes if outcome.evaluation]
-    )
+    shown = merged(study, [candidate.simulation(study, one, last) for one in outcomes], study.conditions)
+    noise = noise_of(study.targeted, [one.estimates for one in shown])
     measured = {one.name for one in noise}
-    undefined = [objective.name for objective in study.objectives if objective.name not in measured]
+    undefined = [objective.name for objective in study.targeted if objective.name not in measured]
     note = f"undefined on all but one of {n} graphs, or on all: {', '.join(undefined)}" if undefined else ""
     return replace(cost, noise=noise, noise_note=note)

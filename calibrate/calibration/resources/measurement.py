@@ -120,7 +120,7 @@ def measure(
 
     try:
         slots_for(backend, network)
-        setup = replace(setup_of(study, batch_size=batch_size), stimuli=())
+        setup = replace(setup_of(study, batch_size=batch_size), stimuli={})
         with Probe(setup, parameters, n=batch_size) as probe:
             settling_ms = probe.whole(SETTLING_MS)
             first = probe.run(settling_ms)[0]

@@ -77,7 +77,7 @@ def noise_warnings(study: Study, noise: Sequence[Noise]) -> list[str]:
     """Warn of tolerances clearly below the noise of a trial, unless the study gives a standard error."""
     measured, graphs = {one.name: one for one in noise}, study.replicates.graphs
     warnings = []
-    for objective, section in zip(study.objectives, study.file.objectives, strict=True):
+    for objective, section in zip(study.targeted, study.file.objectives, strict=True):
         one, reach = measured.get(objective.name), objective.target.reach
         if one is None or section.standard_error is not None or one.at_least / math.sqrt(graphs) <= reach:
             continue

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from calibrate.calibration.trials.merged import merged
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.objective import Estimate
 from calibrate.objective.losses import shortfall_of
@@ -99,13 +100,13 @@ def _note(defined: Sequence[Estimate], undefined: Sequence[Estimate]) -> str:
 
 
 def scored(study: Study, simulations: Sequence[Simulation], stage: int) -> list[Simulation]:
-    """The simulations of a stage on which a candidate is scored, by graph.
+    """The simulations of a stage on which a candidate is scored, by graph, merged from all conditions.
 
     In this order a mean is the same to the last digit, whichever simulation ended first.
     """
     graphs = study.graphs.scored
     chosen = [s for s in simulations if s.stage == stage and s.realisation in graphs]
-    return sorted(chosen, key=lambda simulation: simulation.realisation)
+    return sorted(merged(study, chosen), key=lambda simulation: simulation.realisation)
 
 
 def search_estimates(study: Study, simulations: Sequence[Simulation]) -> dict[str, Estimate]:

@@ -12,6 +12,7 @@ from typing import Any
 from calibrate.calibration.search.optuna_trials import ORIGIN, UUID, Answer, Proposal
 from calibrate.calibration.search.search import candidate_seed
 from calibrate.calibration.trials.averages import search_estimates
+from calibrate.calibration.trials.merged import merged
 from calibrate.calibration.trials.score import score, worst_violations
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.trials.summary import finite, lower_bounds
@@ -21,6 +22,7 @@ from calibrate.objective.panel import evaluate
 from calibrate.observation import SimulationFailure
 from calibrate.simulation.jobs import Job, Outcome
 from calibrate.study import Study
+from calibrate.study.conditions import Condition, find_condition, timing_in
 
 
 @dataclass
@@ -50,19 +52,36 @@ class Candidate:
         """Its simulations of a stage, by graph."""
         return sorted((s for s in self.simulations if s.stage == stage), key=lambda s: s.realisation)
 
-    def jobs(self, study: Study, stage: int, graphs: Iterable[int]) -> list[Job]:
-        """Its remaining jobs on these graphs in a stage. Raises StudyError or ModelError."""
-        done = {simulation.realisation for simulation in self.simulations_of(stage)}
-        parameters = study.parameters(self.proposal.parameters)
+    def graphs_of(self, study: Study, stage: int) -> set[int]:
+        """The graphs on which it was simulated in a stage, in every condition of the search."""
+        return {simulation.realisation for simulation in merged(study, self.simulations_of(stage))}
+
+    def jobs(
+        self,
+        study: Study,
+        stage: int,
+        graphs: Iterable[int],
+        conditions: Sequence[Condition] | None = None,
+    ) -> list[Job]:
+        """Its remaining jobs on these graphs in a stage, by default in the conditions of the search.
+
+        In all conditions, a graph comes with the same seed. Raises StudyError or ModelError.
+        """
+        done = {(simulation.realisation, simulation.condition) for simulation in self.simulations_of(stage)}
+        wanted = study.searched if conditions is None else conditions
+        parameters = {one.name: study.parameters_in(one, self.proposal.parameters) for one in wanted}
         return [
             Job(
                 uuid=self.uuid,
-                parameters=parameters,
+                parameters=parameters[condition.name],
                 seed=candidate_seed(study.simulation_seed, self.proposal.index, graph),
                 realisation=graph,
+                condition=condition.name,
+                timing=timing_in(study, condition, stage),
             )
             for graph in graphs
-            if graph not in done
+            for condition in wanted
+            if (graph, condition.name) not in done
         ]
 
     def is_out(self, study: Study) -> bool:
@@ -83,7 +102,7 @@ class Candidate:
         if bounds := [name for name in lower_bounds(estimates) if name in attributes]:
             attributes["lower_bounds"] = bounds
         stage = max(simulation.stage for simulation in self.simulations)
-        attributes |= {"stage": stage, "graphs": len(self.simulations_of(stage))}
+        attributes |= {"stage": stage, "graphs": len(self.graphs_of(study, stage))}
         return Answer(
             proposal=self.proposal,
             loss=result.loss,
@@ -99,17 +118,18 @@ class Candidate:
         """
         result, reason = outcome.result, None
         estimates: Mapping[str, Estimate] = {}
-        last = len(study.stages)
-        judged = study.judged if stage >= last else study.constraints
+        condition = find_condition(study, outcome.condition)
+        bounds = {condition.named(name): name for name in condition.judged}
+        screening = {bounds[one.name] for one in study.constraints if one.name in bounds}
         if isinstance(result, SimulationFailure):
-            reason = result.reason
+            reason = condition.reason(result.reason)
         else:
-            evaluation = outcome.evaluation or evaluate(outcome.observation, study.statistics)
+            evaluation = outcome.evaluation or evaluate(outcome.observation, condition.statistics)
             try:
-                evaluation.check(statistic.name for statistic in judged)
+                evaluation.check(condition.judged if stage >= len(study.stages) else screening)
                 estimates = evaluation.estimates
             except ObjectiveError as error:
-                reason = str(error)
+                reason = condition.reason(str(error))
         return Simulation(
             uuid=self.uuid,
             index=self.proposal.index,
@@ -117,8 +137,9 @@ class Candidate:
             seed=candidate_seed(study.simulation_seed, self.proposal.index, outcome.realisation),
             stage=stage,
             realisation=outcome.realisation,
+            condition=condition.name,
             backend=outcome.backend,
-            duration_ms=study.stages[min(stage, last) - 1].duration_ms,
+            duration_ms=timing_in(study, condition, stage).duration_ms,
             wall_s=outcome.wall_s,
             host=socket.gethostname(),
             finished=datetime.now(UTC),

@@ -22,6 +22,7 @@ class Simulation:
     seed         of the initial state and random input
     stage        number of the stage, from 1
     realisation  number of the graph
+    condition    of the study; "" if it has none, or if it is merged from all of them
     backend      the simulator's description: name, version, device, precision
     duration_ms  length of the measurement, without the warm-up
     wall_s       wall time of its batch, the same for all networks in the batch
@@ -39,6 +40,7 @@ class Simulation:
     seed: int
     stage: int = 1
     realisation: int = 0
+    condition: str = ""
     backend: Mapping[str, str]
     duration_ms: float
     wall_s: float

@@ -15,13 +15,16 @@ from calibrate.calibration.trials.averages import (
     average,
     combine,
     format_statistic,
+    mean_over,
     search_estimates,
 )
+from calibrate.calibration.trials.merged import merged
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.errors import StoreError
-from calibrate.objective import Estimate
+from calibrate.objective import Estimate, Objective
 from calibrate.objective.targets import aim_in_words
 from calibrate.study import Study
+from calibrate.study.conditions import Condition
 from calibrate.study.graph_numbers import Purpose
 
 
@@ -105,6 +108,10 @@ class TrialSummary:
         Mean and standard deviation of the statistics on graphs that the search never saw.
     lower_bounds : tuple of str
         Names of the statistics whose mean is a lower bound.
+    predictions : sequence of TargetResult
+        The targets of conditions that are held out, with the mean over fresh graphs as what was reached.
+    held_out : tuple of str
+        Names of these conditions.
     """
 
     number: int
@@ -116,6 +123,14 @@ class TrialSummary:
     targets: Sequence[TargetResult]
     fresh: Mapping[str, Summary] = field(default_factory=dict)
     lower_bounds: tuple[str, ...] = ()
+    predictions: Sequence[TargetResult] = ()
+    held_out: tuple[str, ...] = ()
+
+    @property
+    def predicted(self) -> str:
+        """The verdict on the predictions for a reader; "" if there are none."""
+        graphs = next((target.fresh.graphs for target in self.predictions if target.fresh), 0)
+        return predicted_in_words([target.met for target in self.predictions], self.held_out, graphs)
 
     @property
     def all_met(self) -> bool:
@@ -126,15 +141,17 @@ class TrialSummary:
         met = sum(target.met for target in self.targets)
         over = f" over {self.graphs} graphs" if self.graphs > 1 else ""
         lines = [f"trial {self.number}: loss {self.loss:.4g}{over}, {met} of {len(self.targets)} targets met"]
-        width = max((len(name) for name in [*self.params, *(t.name for t in self.targets)]), default=0)
-        for target in self.targets:
-            lines.append(f"  {target.name:<{width}} {target}")
+        named = [*self.params, *(target.name for target in (*self.targets, *self.predictions))]
+        width = max(map(len, named), default=0)
+        lines += [f"  {target.name:<{width}} {target}" for target in self.targets]
         for name, value in self.params.items():
             lines.append(
                 f"  {name:<{width}} = {value:.6g}"
                 if isinstance(value, float)
                 else f"  {name:<{width}} = {value}"
             )
+        if self.predictions:
+            lines += [self.predicted, *(f"  {one.name:<{width}} {one}" for one in self.predictions)]
         return "\n".join(lines)
 
     def _repr_pretty_(self, printer: Any, _: bool) -> None:
@@ -142,30 +159,42 @@ class TrialSummary:
 
 
 def target_results(
-    study: Study, estimates: Mapping[str, Estimate], fresh: Sequence[Mapping[str, Estimate]] = ()
+    objectives: Sequence[Objective],
+    estimates: Mapping[str, Estimate],
+    fresh: Sequence[Mapping[str, Estimate]] = (),
 ) -> list[TargetResult]:
-    """The target results of `study` for these estimates, and for those on `fresh` graphs."""
-    results = []
-    of_fresh = combine(fresh) if fresh else {}
-    for objective in study.objectives:
-        name, target = objective.name, objective.target
-        estimate = estimates.get(name, Estimate(math.nan, note="unknown"))
-        results.append(
-            TargetResult(
-                name=name,
-                target=target.aim,
-                tolerance=target.tolerance,
-                reached=finite(estimate.value),
-                met=objective.met(estimate),
-                unit=objective.statistic.unit,
-                note="; ".join(note for note in (estimate.note, target.note) if note),
-                fresh=average([graph[name] for graph in fresh]) if fresh else None,
-                fresh_met=objective.met(of_fresh[name]) if fresh else None,
-                lower_bound=estimate.lower_bound,
-                distance=objective.statistic.compares is not None,
-            )
-        )
-    return results
+    """The target results of `objectives` for these estimates, and for those on `fresh` graphs."""
+    return [_result(objective, estimates, fresh) for objective in objectives]
+
+
+def _result(
+    objective: Objective, estimates: Mapping[str, Estimate], fresh: Sequence[Mapping[str, Estimate]]
+) -> TargetResult:
+    name, target = objective.name, objective.target
+    estimate = estimates.get(name, Estimate(math.nan, note="unknown"))
+    of_fresh = [graph[name] for graph in fresh]
+    return TargetResult(
+        name=name,
+        target=target.aim,
+        tolerance=target.tolerance,
+        reached=finite(estimate.value),
+        met=objective.met(estimate),
+        unit=objective.statistic.unit,
+        note="; ".join(note for note in (estimate.note, target.note) if note),
+        fresh=average(of_fresh) if fresh else None,
+        fresh_met=objective.met(mean_over(of_fresh)) if fresh else None,
+        lower_bound=estimate.lower_bound,
+        distance=objective.statistic.compares is not None,
+    )
+
+
+def predicted_in_words(met: Sequence[bool], held_out: Sequence[str], graphs: int) -> str:
+    """The verdict on predictions, each met or not, for a reader; "" if there are none."""
+    if not met:
+        return ""
+    plural, fresh = "s" * (len(held_out) != 1), "one fresh graph" if graphs == 1 else f"{graphs} fresh graphs"
+    targets = f"target{'s' * (len(met) != 1)} of held-out condition{plural} {', '.join(held_out)}"
+    return f"predicted: {sum(met)} of {len(met)} {targets} met on {fresh}"
 
 
 def summarize(study: Study, trial: FrozenTrial, simulations: Sequence[Simulation]) -> TrialSummary:
@@ -177,11 +206,10 @@ def summarize(study: Study, trial: FrozenTrial, simulations: Sequence[Simulation
     if not simulations:
         raise StoreError(f"the database has no simulation of trial {trial.number}: its rows were removed")
     estimates = search_estimates(study, simulations)
-    fresh = [
-        simulation.estimates
-        for simulation in sorted(simulations, key=lambda simulation: simulation.realisation)
-        if study.purpose(simulation.stage, simulation.realisation) == Purpose.FRESH and not simulation.failed
-    ]
+    fresh = _fresh(study, simulations, study.searched)
+    whole = _fresh(study, simulations, study.conditions) if study.held_out else []
+    # Of conditions that are held out, there may be fewer graphs: one of these can fail there.
+    shown = {**_averages(whole), **_averages(fresh)}
     return TrialSummary(
         number=trial.number,
         params=dict(trial.params),
@@ -189,10 +217,26 @@ def summarize(study: Study, trial: FrozenTrial, simulations: Sequence[Simulation
         loss=loss_of(trial),
         graphs=int(trial.user_attrs.get("graphs", 1)),
         statistics={name: finite(estimate.value) for name, estimate in estimates.items()},
-        targets=target_results(study, estimates, fresh),
-        fresh={name: average([graph[name] for graph in fresh]) for name in fresh[0]} if fresh else {},
+        targets=target_results(study.objectives, estimates, fresh),
+        fresh=shown,
         lower_bounds=lower_bounds(estimates),
+        predictions=target_results(study.predicted, combine(whole), whole) if whole else [],
+        held_out=tuple(condition.name for condition in study.held_out),
     )
+
+
+def _averages(graphs: Sequence[Mapping[str, Estimate]]) -> dict[str, Summary]:
+    return {name: average([graph[name] for graph in graphs]) for name in graphs[0]} if graphs else {}
+
+
+def _fresh(
+    study: Study, simulations: Sequence[Simulation], conditions: Sequence[Condition]
+) -> list[Mapping[str, Estimate]]:
+    """What a candidate showed in these conditions on graphs that the search did not use, by graph."""
+    last = len(study.stages)
+    chosen = [s for s in simulations if study.purpose(s.stage, s.realisation) == Purpose.FRESH]
+    whole = [one for one in merged(study, chosen, conditions) if one.stage == last and not one.failed]
+    return [one.estimates for one in sorted(whole, key=lambda simulation: simulation.realisation)]
 
 
 def lower_bounds(estimates: Mapping[str, Estimate]) -> tuple[str, ...]:
@@ -208,9 +252,11 @@ def of_search(study: Study, simulations: Sequence[Simulation]) -> list[Simulatio
 def summary_json(best: TrialSummary) -> dict[str, Any]:
     """A trial summary as JSON."""
     printed = asdict(best)
-    for target in printed["targets"]:
+    for target in (*printed["targets"], *printed["predictions"]):
         for key in ("unit", "note", "fresh", "fresh_met", "distance"):
             del target[key]
+    if not best.held_out:
+        del printed["predictions"], printed["held_out"]
     printed["fresh"] = None
     if best.fresh:
         printed["fresh"] = {

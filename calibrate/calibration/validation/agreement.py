@@ -70,6 +70,7 @@ class Agreement:
     aim         the target
     met         whether the reference's mean meets the target, defined on every graph and no lower bound
     claimed     whether the trial met the target
+    predicted   whether it is of a condition that the search did not use
     """
 
     name: str
@@ -89,6 +90,7 @@ class Agreement:
     aim: str | None = None
     met: bool | None = None
     claimed: bool | None = None
+    predicted: bool = False
     note: str = ""
 
     @property
@@ -152,10 +154,14 @@ def agreements(
     targets  of the trial
     look     how often, this time included, the trial was looked at: it sets the error rate of all tests
     """
-    objectives = {objective.name: objective for objective in study.objectives}
+    objectives = {objective.name: objective for objective in (*study.objectives, *study.predicted)}
+    predicted = {objective.name for objective in study.predicted}
     rows = [
-        _describe_reference(statistic, objectives.get(statistic.name), targets, reference)
-        for statistic in study.statistics
+        replace(row, predicted=row.name in predicted)
+        for row in (
+            _describe_reference(statistic, objectives.get(statistic.name), targets, reference)
+            for statistic in study.statistics
+        )
     ]
     if other is None:
         return rows
@@ -231,8 +237,10 @@ def _describe_reference(
     row = Agreement(name=statistic.name, unit=statistic.unit, scale=statistic.scale, reference=side)
     if objective is None:
         return row
-    target = targets[objective.name]
     met = bool(estimates) and objective.met(mean_over(estimates))
+    target = targets.get(objective.name)
+    if target is None:  # a trial claims nothing of a condition that is held out
+        return replace(row, aim=objective.aim, met=met)
     return replace(row, aim=target.aim, met=met, claimed=target.met)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from calibrate.calibration.study_pool import pool_for
 from calibrate.calibration.trials.candidate import Candidate
+from calibrate.calibration.trials.merged import merged
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.validation.progress import Replicated
 from calibrate.errors import SimulatorError
@@ -18,6 +19,7 @@ from calibrate.simulation.jobs import Outcome
 from calibrate.simulation.running_time import running_s
 from calibrate.simulators.backends import BACKENDS, described
 from calibrate.study import Study
+from calibrate.study.conditions import timing_in
 
 # Maximum number of values of one network's distribution that stay in memory, at evenly spaced ranks.
 MOST_VALUES = 20_000
@@ -29,8 +31,8 @@ class KeepsSimulations(Protocol):
     def record(self, simulation: Simulation) -> None:
         """Store a simulation, as soon as its outcome is known."""
 
-    def discard(self, uuid: str, *, stage: int, but_ms: float) -> None:
-        """Delete a candidate's simulations of a stage that failed or whose duration is not `but_ms`."""
+    def discard(self, uuid: str, *, stage: int, condition: str, but_ms: float) -> None:
+        """Delete a candidate's simulations in a condition that failed or whose duration is not `but_ms`."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,11 @@ class Side:
         """The side of `backend`; `exact` simulates in double precision and measures from the start."""
         simulation = study.simulation
         duration_ms = study.validation.duration_ms or simulation.duration_ms
-        changes: dict[str, object] = {"backend": backend, "duration_ms": duration_ms}
+        changed = study.simulated(backend=backend, duration_ms=duration_ms)
         if exact:
-            whole_ms = simulation.warmup_ms + duration_ms
-            changes |= {"warmup_ms": 0.0, "duration_ms": whole_ms, "precision": "double"}
+            changed = _from_the_start(changed).simulated(precision="double")
         stage = study.validation_stage(backend, exact=exact)
-        return cls(backend, _with_intervals(study.simulated(**changes)), stage)
+        return cls(backend, _with_intervals(changed), stage)
 
     @property
     def title(self) -> str:
@@ -74,9 +75,9 @@ class Side:
             job
             for graph in graphs
             for candidate in candidates
-            for job in candidate.jobs(self.study, self.stage, [graph])
+            for job in candidate.jobs(self.study, self.stage, [graph], self.study.conditions)
         ]
-        total, began = len(candidates) * len(graphs), running_s()
+        total, began = len(candidates) * len(graphs) * len(self.study.conditions), running_s()
         stored, new = total - len(remaining), 0
 
         def report() -> None:
@@ -96,29 +97,36 @@ class Side:
             new += 1
             report()
 
-        with pool_for(self.study, slots=slots, at_once=len(candidates), spikes=True, evaluated=True) as pool:
+        at_once = len(candidates) * len(self.study.conditions)
+        with pool_for(self.study, slots=slots, at_once=at_once, spikes=True, evaluated=True) as pool:
             while remaining and not interrupted():
                 n = pool.capacity  # this changes with the workers of a cluster
-                pool.run(remaining[:n], timing=self.study.stages[-1], progress=keep)
+                pool.run(remaining[:n], progress=keep)
                 remaining = remaining[n:]
 
     def simulations_of(self, candidate: Candidate, graphs: Sequence[int]) -> list[Simulation]:
-        """A candidate's simulations on these graphs, in order. Raises SimulatorError if all failed."""
-        simulations = [s for s in candidate.simulations_of(self.stage) if s.realisation in graphs]
+        """A candidate's simulations on these graphs, by graph, merged from all conditions.
+
+        Raises SimulatorError if all failed.
+        """
+        own = [s for s in candidate.simulations_of(self.stage) if s.realisation in graphs]
+        simulations = merged(self.study, own, self.study.conditions)
         if all(simulation.failed for simulation in simulations):
             raise SimulatorError(f"no simulation in {self.title} completed: {simulations[0].reason}")
         return simulations
 
     def _discard_outdated(self, candidates: Sequence[Candidate], store: KeepsSimulations) -> None:
         """Delete simulations that failed or have a different duration."""
-        duration_ms = self.study.simulation.duration_ms
+        study = self.study
+        durations = {one.name: timing_in(study, one).duration_ms for one in study.conditions}
         for candidate in candidates:
-            store.discard(candidate.uuid, stage=self.stage, but_ms=duration_ms)
+            for name, duration_ms in durations.items():
+                store.discard(candidate.uuid, stage=self.stage, condition=name, but_ms=duration_ms)
             candidate.simulations[:] = [
-                simulation
-                for simulation in candidate.simulations
-                if simulation.stage != self.stage
-                or (simulation.duration_ms == duration_ms and not simulation.failed)
+                one
+                for one in candidate.simulations
+                if one.stage != self.stage
+                or (one.duration_ms == durations.get(one.condition) and not one.failed)
             ]
 
     def _keep(self, candidate: Candidate, outcome: Outcome, store: KeepsSimulations) -> None:
@@ -147,7 +155,19 @@ def describe_simulator(simulations: Sequence[Simulation]) -> str:
 
 def _with_intervals(study: Study) -> Study:
     """`study` with inter-spike intervals among its statistics, since all spikes are recorded."""
-    names = {statistic.name for statistic in study.statistics}
-    wanted = [f"isi_{population}" for population in study.network.layout.populations]
-    more = [find_statistic(name) for name in wanted if name not in names]
-    return replace(study, statistics=(*study.statistics, *more))
+    intervals = [find_statistic(f"isi_{population}") for population in study.network.layout.populations]
+    conditions, statistics = [], list(study.statistics)
+    for condition in study.conditions:
+        names = {statistic.name for statistic in condition.statistics}
+        more = [one for one in intervals if one.name not in names]
+        conditions.append(replace(condition, statistics=(*condition.statistics, *more)))
+        statistics += [replace(one, name=condition.named(one.name)) for one in more]
+    return replace(study, conditions=tuple(conditions), statistics=tuple(statistics))
+
+
+def _from_the_start(study: Study) -> Study:
+    """`study` measured from the start of each simulation, without a warm-up."""
+    conditions = [
+        replace(one, warmup_ms=0.0, duration_ms=timing_in(study, one).whole_ms) for one in study.conditions
+    ]
+    return replace(study, conditions=tuple(conditions))

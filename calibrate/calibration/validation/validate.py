@@ -24,6 +24,7 @@ from calibrate.objective import Estimate
 from calibrate.objective.panel import measure
 from calibrate.observation import Observation
 from calibrate.study import Study
+from calibrate.study.conditions import Condition
 
 
 class Keeps(KeepsSimulations, Protocol):
@@ -32,7 +33,7 @@ class Keeps(KeepsSimulations, Protocol):
     def simulations(self, uuid: str) -> list[Simulation]:
         """All simulations of a candidate, without observations."""
 
-    def observation(self, uuid: str, *, stage: int, realisation: int) -> Observation:
+    def observation(self, uuid: str, *, stage: int, realisation: int, condition: str) -> Observation:
         """The observation of a simulation. Raises StoreError if it was not stored."""
 
     def verdicts_on(self, trial: int) -> list[Verdict]:
@@ -173,8 +174,10 @@ class _Comparison:
         for a, b in zip(reference, other, strict=True):
             if reason := a.reason or b.reason:
                 raise SimulatorError(f"a simulation failed: {reason}")
-            spikes = (self._observation(a), self._observation(b))
-            compared.append(compare_spikes(*spikes, graph=a.realisation, names=names))
+            for condition in self.study.conditions:
+                spikes = (self._observation(a, condition), self._observation(b, condition))
+                found = compare_spikes(*spikes, graph=a.realisation, names=names)
+                compared.append(replace(found, condition=condition.name))
         return judge_spikes(
             summarize(self.study, trial, candidate.simulations),
             compared,
@@ -196,15 +199,21 @@ class _Comparison:
         """A simulation's estimates; samples of earlier runs are recomputed if the observation was stored."""
         if any(estimate.sample is not None for estimate in simulation.estimates.values()):
             return simulation.estimates
+        estimates = dict(simulation.estimates)
         try:
-            observation = self._observation(simulation)
+            for condition in study.conditions:
+                found = measure(self._observation(simulation, condition), condition.statistics)
+                estimates |= {condition.named(name): estimate for name, estimate in found.items()}
         except StoreError:
             return simulation.estimates
-        return thin_samples(replace(simulation, estimates=measure(observation, study.statistics)))
+        return thin_samples(replace(simulation, estimates=estimates))
 
-    def _observation(self, simulation: Simulation) -> Observation:
+    def _observation(self, simulation: Simulation, condition: Condition) -> Observation:
         return self.store.observation(
-            simulation.uuid, stage=simulation.stage, realisation=simulation.realisation
+            simulation.uuid,
+            stage=simulation.stage,
+            realisation=simulation.realisation,
+            condition=condition.name,
         )
 
 

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from calibrate.calibration.trials.averages import format_statistic, mean_over
 from calibrate.calibration.trials.simulation import Simulation
-from calibrate.calibration.trials.summary import TrialSummary
+from calibrate.calibration.trials.summary import TrialSummary, predicted_in_words
 from calibrate.calibration.validation.agreement import (
     FEWEST_PAIRS,
     Agreement,
@@ -32,6 +32,7 @@ class SpikesCompared:
     identical_ms  how long they are identical, from the start of the simulation
     spikes        number of spikes of the reference in `duration_ms`
     first         the first spike that only one of them has; None: they are identical
+    condition     of the study; "" if it has none
     """
 
     graph: int
@@ -39,6 +40,12 @@ class SpikesCompared:
     duration_ms: float
     spikes: int
     first: str | None
+    condition: str = ""
+
+    @property
+    def where(self) -> str:
+        """The graph and the condition for a reader."""
+        return f"graph {self.graph}" + (f" in {self.condition}" if self.condition else "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +87,9 @@ class Verdict:
         replicates or another duration.
     alpha : float
         Error rate of the tests, 5 % over all looks together.
+    held_out : tuple of str
+        Names of conditions that the search did not use. The verdict counts their statistics where the
+        simulators are compared, but not whether their targets are met: this is `predicted`.
 
     Examples
     --------
@@ -107,6 +117,7 @@ class Verdict:
     spikes: tuple[SpikesCompared, ...] = ()
     look: int = 1
     alpha: float = ALPHA  # of older versions, which did not count looks
+    held_out: tuple[str, ...] = ()
 
     @property
     def exact(self) -> bool:
@@ -144,7 +155,13 @@ class Verdict:
     @property
     def missed(self) -> list[str]:
         """Names of the statistics whose targets the reference misses, whether or not the trial met them."""
-        return [row.name for row in self.statistics if row.met is False]
+        return [row.name for row in self.statistics if row.met is False and not row.predicted]
+
+    @property
+    def predicted(self) -> str:
+        """How many targets of conditions that are held out the reference meets, for a reader; "" if none."""
+        met = [bool(row.met) for row in self.statistics if row.predicted]
+        return predicted_in_words(met, self.held_out, self.replicates)
 
     @property
     def graphs(self) -> str:
@@ -220,6 +237,7 @@ def judge(
         distributions=tuple(shifts(study, *samples)) if samples else (),
         look=look,
         alpha=alpha_of(look),
+        held_out=trial.held_out,
     )
 
 
@@ -232,12 +250,12 @@ def judge_spikes(
         trial=trial.number,
         verdict="not_confirmed" if apart else "confirmed",
         reasons=tuple(
-            f"graph {spikes.graph}: identical for {spikes.identical_ms:g} ms, then {spikes.first}"
+            f"{spikes.where}: identical for {spikes.identical_ms:g} ms, then {spikes.first}"
             for spikes in apart
         ),
         simulators=tuple(simulators),
-        replicates=len(compared),
-        duration_ms=compared[0].duration_ms,
+        replicates=len({spikes.graph for spikes in compared}),
+        duration_ms=max(spikes.duration_ms for spikes in compared),
         finished=finished,
         failures={},
         spikes=tuple(compared),
@@ -251,7 +269,8 @@ def _decide(
     if paired and pairs < FEWEST_PAIRS:
         return "undecided", [f"{pairs} pairs of simulations completed, but {FEWEST_PAIRS} are needed"]
     # With two simulators, targets that the trial itself missed do not count against it.
-    missed = [row.missed for row in rows if row.met is False and (row.claimed or not paired)]
+    fitted = [row for row in rows if not row.predicted]
+    missed = [row.missed for row in fitted if row.met is False and (row.claimed or not paired)]
     for constraint in study.constraints if reference else ():
         mean = mean_over([estimates[constraint.name] for estimates in reference])
         if constraint.violation(mean):

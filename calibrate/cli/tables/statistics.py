@@ -27,7 +27,7 @@ def print_simulated(console: Console, study: Study, simulated: Simulated) -> Non
 
 def print_statistics(console: Console, study: Study, estimates: Mapping[str, Estimate]) -> None:
     """Print the statistics of a simulation, the study's targets beside them."""
-    targets = {target.name: target for target in target_results(study, estimates)}
+    targets = {target.name: target for target in target_results(study.targeted, estimates)}
     units = {statistic.name: statistic.unit for statistic in study.statistics}
     table = Table()
     for column in ("statistic", "value", "unit", "target", "met"):

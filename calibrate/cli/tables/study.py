@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -11,6 +12,7 @@ from calibrate.calibration.resources.estimate import Cost
 from calibrate.calibration.resources.noise import Noise
 from calibrate.objective.rounding import counted, rounded
 from calibrate.study import Study
+from calibrate.study.conditions import timing_in
 from calibrate.tasks.display import duration
 from calibrate.tasks.lines import print_line
 
@@ -25,6 +27,7 @@ def check_json(study: Study, cost: Cost | None, *, warnings: Sequence[str]) -> d
         "free": list(study.space),
         "objectives": [objective.name for objective in study.objectives],
         "constraints": [constraint.name for constraint in study.constraints],
+        **_conditions_json(study),
         "sampler": study.sampler.name,
         "trials": study.trials,
         "backend": study.simulation.backend,
@@ -38,6 +41,16 @@ def check_json(study: Study, cost: Cost | None, *, warnings: Sequence[str]) -> d
     }
 
 
+def _conditions_json(study: Study) -> dict[str, Any]:
+    if not study.file.conditions:
+        return {}
+    conditions = [
+        {"name": one.name, "held_out": one.held_out, **asdict(timing_in(study, one))}
+        for one in study.conditions
+    ]
+    return {"conditions": conditions, "predicted": [objective.name for objective in study.predicted]}
+
+
 def _noise_json(noise: Noise) -> dict[str, float]:
     return {"mean": noise.mean, "sd": noise.sd, "graphs": noise.graphs, "undefined": noise.undefined}
 
@@ -49,6 +62,8 @@ def print_check(console: Console, study: Study, cost: Cost | None, *, database: 
         "model": study.file.model.name,
         "free": ", ".join(study.space) or "nothing",
         "objectives": ", ".join(objective.name for objective in study.objectives),
+        "predicted": ", ".join(objective.name for objective in study.predicted),
+        "conditions": "; ".join(_conditions(study)),
         "targets": "; ".join(_recorded(study)),
         "constraints": ", ".join(constraint.name for constraint in study.constraints),
         "recording": _describe_recording(study),
@@ -65,9 +80,23 @@ def print_check(console: Console, study: Study, cost: Cost | None, *, database: 
             print_line(console, f"  {name:<12}{value}", hang=12)
 
 
+def _conditions(study: Study) -> Iterator[str]:
+    """The conditions, with what differs in them."""
+    for section, condition in zip(study.file.conditions, study.conditions, strict=False):
+        timing = timing_in(study, condition)
+        parts = [f"{timing.duration_ms / 1000:g} s after {timing.warmup_ms / 1000:g} s"]
+        if condition.stimuli:
+            parts.append(counted(len(condition.stimuli), "presentation"))
+        for name, change in section.parameters.items():
+            parts.append(
+                f"{name} × {change.scale:g}" if change.scale is not None else f"{name} = {change.set}"
+            )
+        yield f"{condition.name}{' (held out)' if condition.held_out else ''}: {', '.join(parts)}"
+
+
 def _recorded(study: Study) -> Iterator[str]:
     """The targets that come from the recording, with where their default tolerances come from."""
-    for objective in study.objectives:
+    for objective in study.targeted:
         target = study.taken.targets.get(objective.name)
         if target is not None:
             note = f" ({target.note})" if target.note else ""

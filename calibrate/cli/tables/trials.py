@@ -35,7 +35,24 @@ def print_trial(console: Console, trial: TrialSummary, *, heading: str = "Best p
         table.add_row(*cells, target.unit, _format_whether_met(target))
     print_table(console, table)
     print_notes(console, {target.name: target.note for target in trial.targets})
+    if trial.predictions:
+        _print_predictions(console, trial)
     print_line(console, f"{heading}: {format_assignments(trial.params)}", hang=2)
+
+
+def _print_predictions(console: Console, trial: TrialSummary) -> None:
+    """Print the targets of conditions that are held out, apart from those that were fitted."""
+    print_line(console, f"{trial.predicted[0].upper()}{trial.predicted[1:]}", style="bold")
+    table = Table()
+    table.add_column("statistic, not fitted")
+    for name in ("target", "predicted"):
+        table.add_column(name, justify="right")
+    table.add_column("unit")
+    table.add_column("met")
+    for target in trial.predictions:
+        table.add_row(target.name, target.aim, str(target.fresh), target.unit, format_yes_or_no(target.met))
+    print_table(console, table)
+    print_notes(console, {target.name: target.note for target in trial.predictions})
 
 
 def _make_title(best: TrialSummary) -> str:

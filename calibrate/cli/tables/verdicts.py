@@ -36,10 +36,13 @@ def print_verdict(console: Console, verdict: Verdict, *, whole: bool = True) -> 
     if verdict.exact:
         _print_spikes(console, verdict)
         return
-    judged = [row for row in verdict.statistics if row.aim is not None]
+    judged = [row for row in verdict.statistics if row.aim is not None and not row.predicted]
+    predicted = [row for row in verdict.statistics if row.predicted]
     others = [row for row in verdict.statistics if row.aim is None]
     print_table(console, _tabulate_objectives(verdict, judged))
-    print_notes(console, {row.name: row.note for row in judged})
+    if predicted:
+        print_table(console, _tabulate_objectives(verdict, predicted, title="Predicted, not fitted"))
+    print_notes(console, {row.name: row.note for row in (*judged, *predicted)})
     if verdict.power is not None:
         share = "over 99 %" if verdict.power > 0.99 else f"at least {100 * verdict.power:.0f} %"
         condition = f"With this spread and {verdict.replicates} replicates"
@@ -65,6 +68,7 @@ def print_conclusion(console: Console, verdict: Verdict) -> None:
             (f"Trial {verdict.trial}: ", "bold"),
             (verdict.words, f"bold {style}"),
             f" on {verdict.graphs} of {verdict.duration_ms / 1000:g} s",
+            f"; {verdict.predicted}" if verdict.predicted else "",
         ),
         soft_wrap=not console.is_terminal,
     )
@@ -87,12 +91,12 @@ def _print_spikes(console: Console, verdict: Verdict) -> None:
     for graph in verdict.spikes:
         same = "identical to the end" if graph.first is None else f"identical for {graph.identical_ms:g} ms"
         spikes = f"{graph.spikes} spikes in {graph.duration_ms:g} ms"
-        print_line(console, f"  graph {graph.graph}: {spikes}, {same}")
+        print_line(console, f"  {graph.where}: {spikes}, {same}")
 
 
-def _tabulate_objectives(verdict: Verdict, rows: Sequence[Agreement]) -> Table:
+def _tabulate_objectives(verdict: Verdict, rows: Sequence[Agreement], *, title: str | None = None) -> Table:
     both = len(verdict.simulators) > 1
-    table = _make_table(verdict)
+    table = _make_table(verdict, title=title)
     if both:
         table.add_column("tolerance", justify="right")
         table.add_column("agree")

@@ -136,7 +136,6 @@ _RULES = {
     "string_type": "must be a string in quotes",
     "string_too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters",
-    "string_pattern_mismatch": "may contain only letters, digits and _ . + -",
     "bool_type": "must be true or false",
     "list_type": "must be a list [...]",
     "dict_type": "must be a table {{...}}",
@@ -168,6 +167,9 @@ def _problem(details: ErrorDetails, section: type[Section], place: Place) -> Pro
         both = len(section.model_fields[key].metadata) > 1
         least = "" if both else "at least " if kind == "too_short" else "at most "
         return Problem(place + keys, f"must be a list of {least}{wanted} values", value, remedy)
+    if kind == "string_pattern_mismatch":
+        others = "_ . + -" if "+" in context["pattern"].removesuffix("*$")[-5:] else "_"
+        return Problem(place + keys, f"may contain only letters, digits and {others}", value, remedy)
     rule = _RULES[kind].format(**context) if kind in _RULES else details["msg"]
     return Problem(place + keys, rule, value, remedy)
 

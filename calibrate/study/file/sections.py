@@ -10,6 +10,7 @@
     [recording]      file = "units.csv"                       # data for objectives to compare with
     [[constraints]]  statistic = "rate_E", min = 0.1, max = 60.0
     [[stages]]       duration_ms = 1000.0                     # a short simulation that constraints must pass
+    [[conditions]]   name = "evoked", parameters = { I_th_E = { scale = 1.2 } }
     [[stimuli]]      clusters = "each", current_pA = 0.5, duration_ms = 200.0, first_ms = 500.0, ...
     [loop]           environment = "delayed_response"         # in place of stimuli: a closed loop
     [replicates]     graphs = 1
@@ -42,11 +43,17 @@ from calibrate.study.file.base import (
     Section,
     Time,
 )
+from calibrate.study.file.conditions import ConditionName, ConditionSection
 from calibrate.study.file.samplers import (
     Sampler,
     Tpe,
 )
-from calibrate.study.file.targets import ConstraintSection, ObjectiveSection, RecordingSection
+from calibrate.study.file.targets import (
+    ConstraintSection,
+    ObjectiveSection,
+    RecordingSection,
+    StatisticSection,
+)
 
 
 class StudySection(Section):
@@ -160,6 +167,9 @@ class StimulusSection(Section):
     first_ms: Time | None = Field(default=None, description="instead of onsets_ms: the first onset (ms)")
     every_ms: Duration | None = Field(default=None, description="time between onsets (ms), with first_ms")
     repetitions: Count | None = Field(default=None, description="number of onsets, with first_ms")
+    condition: ConditionName | None = Field(
+        default=None, description="the only condition in which it is presented (default: all)"
+    )
 
 
 class LoopSection(Section):
@@ -331,6 +341,7 @@ class StudyFile(Section):
     objectives: list[ObjectiveSection] = Field(min_length=1)
     constraints: list[ConstraintSection] = Field(default_factory=list)
     stages: list[StageSection] = Field(default_factory=list)
+    conditions: list[ConditionSection] = Field(default_factory=list)
     stimuli: list[StimulusSection] = Field(default_factory=list)
     loop: LoopSection | None = None
     recording: RecordingSection | None = None
@@ -341,6 +352,19 @@ class StudyFile(Section):
     validation: ValidationSection = ValidationSection()
     pool: PoolSection = PoolSection()
     storage: StorageSection = StorageSection()
+
+    def conditions_of(self, section: StatisticSection) -> tuple[str, ...]:
+        """Names of the conditions that an objective or constraint is about; "" if the file has none."""
+        if isinstance(section, ObjectiveSection) and section.difference is not None:
+            return tuple(section.difference)
+        if section.condition is not None or not self.conditions:
+            return (section.condition or "",)
+        return (self.conditions[0].name,)
+
+    def holds_out(self, section: StatisticSection) -> bool:
+        """Whether an objective is about a condition that is held out."""
+        held_out = {condition.name for condition in self.conditions if condition.held_out}
+        return not held_out.isdisjoint(self.conditions_of(section))
 
 
 TABLES: Mapping[str, type[Section]] = {
@@ -362,5 +386,6 @@ LISTS: Mapping[str, type[Section]] = {
     "objectives": ObjectiveSection,
     "constraints": ConstraintSection,
     "stages": StageSection,
+    "conditions": ConditionSection,
     "stimuli": StimulusSection,
 }

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from calibrate.study.file.base import Duration, Name, Positive, Section, Several
+from calibrate.study.file.conditions import ConditionName
 
 Label = str | int | float | bool
 
@@ -33,10 +34,21 @@ class StatisticSection(Section):
         max_length=2,
         description="[from, to]: the part of the measurement to analyse, in ms from its start",
     )
+    condition: ConditionName | None = Field(
+        default=None, description="the condition in which it is measured; required if there are several"
+    )
 
 
 class ObjectiveSection(StatisticSection):
     """[[objectives]]: a statistic and the target that it should reach."""
+
+    difference: list[ConditionName] | None = Field(
+        default=None,
+        min_length=2,
+        max_length=2,
+        description="instead of condition: the value in the first condition minus that in the second, on the "
+        "same graph with the same seed",
+    )
 
     target: float | Literal["recording"] | None = Field(
         default=None,

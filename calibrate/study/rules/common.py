@@ -31,6 +31,14 @@ def attempt(
     return None
 
 
+def check_search(problems: Problems, file: StudyFile, space: Space) -> None:
+    """The tables that say how, where and how long to search."""
+    check_sampler(problems, file, space)
+    check_budget(problems, file)
+    check_prior(problems, file, space)
+    check_pool(problems, file)
+
+
 def check_sampler(problems: Problems, file: StudyFile, space: Space) -> None:
     """The sampler must be installed, and able to search `space`."""
     place = ("sampler", "name")

@@ -11,8 +11,9 @@ import numpy as np
 
 from calibrate.errors import CalibrateError, ModelError, StudyError, did_you_mean, one_line
 from calibrate.network import Model, Network, Parameter, check_stimuli
+from calibrate.study.conditions import Condition
 from calibrate.study.expressions import Expression, ordered
-from calibrate.study.file.problems import Problems, listed, name_in
+from calibrate.study.file.problems import Place, Problems, listed, name_in
 from calibrate.study.file.sections import DerivedParameter, FreeParameter
 from calibrate.study.rules.common import attempt
 from calibrate.study.space import Choice, Domain, Range, Space, grid_size
@@ -231,23 +232,29 @@ def check_model_rules(
     space: Space,
     formulas: Mapping[str, Expression],
     dt_ms: float,
+    *,
+    condition: Condition,
+    place: Place = ("parameters",),
 ) -> Network | None:
-    """Return the network in the middle of the ranges; add a problem if it or one at the ends is invalid."""
+    """Return the network in the middle of the ranges; add a problem if it or one at the ends is invalid.
+
+    condition  that the network is in, at `place` in the file
+    """
     network = None
     for point in itertools.chain([middle(space)], corners(space)):
         try:
-            given = with_derived(model, {**fixed, **point}, formulas)
+            given = condition.changed(model, with_derived(model, {**fixed, **point}, formulas))
             made = model.network(given)
             check_stimuli(model.values(made, given), dt_ms)
         except CalibrateError as error:
             rule = str(error)
             derived_one = rule.partition(" = ")[0]
             name = derived_one if derived_one in formulas else name_in(rule, [*space, *fixed, *formulas])
-            place = ("parameters", name) if name else ("parameters",)
+            where = ("parameters", name) if name and not condition.changes else place
             remedy = "change the values"
             if point:
                 remedy = f"at {_at(point)}; {'narrow the ranges' if network else remedy}"
-            problems.add(place, f"breaks a rule of {model.name}: {rule}", None, remedy)
+            problems.add(where, f"breaks a rule of {model.name}: {rule}", None, remedy)
             break
         except Exception as error:
             rule = f"its code raised {one_line(error)}"

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from calibrate.errors import did_you_mean
 from calibrate.network import Network, Stimulus
 from calibrate.observation import steps
 from calibrate.study.file.problems import Place, Problems, listed
 from calibrate.study.file.sections import StimulusSection, StudyFile
 from calibrate.study.rules.common import attempt
+from calibrate.study.rules.conditions import duration_in
 
 
-def stimuli(problems: Problems, file: StudyFile, network: Network) -> tuple[Stimulus, ...]:
-    """Return the currents in order of time; times are relative to the start of the measurement."""
-    currents: list[Stimulus] = []
-    for number, section in enumerate(file.stimuli):
-        currents += _expand(problems, section, file, network, ("stimuli", number))
-    return tuple(sorted(currents, key=lambda stimulus: stimulus.start_ms))
+def stimuli(
+    problems: Problems, file: StudyFile, networks: Mapping[str, Network]
+) -> dict[str, tuple[Stimulus, ...]]:
+    """Return the currents of every condition in order of time, relative to the start of the measurement.
+
+    networks  by condition, in the middle of the ranges
+    """
+    found = {}
+    for name, network in networks.items():
+        currents: list[Stimulus] = []
+        for number, section in enumerate(file.stimuli):
+            if section.condition in (None, name):
+                currents += _expand(problems, section, file, name, network, ("stimuli", number))
+        found[name] = tuple(sorted(currents, key=lambda stimulus: stimulus.start_ms))
+    return found
 
 
 def _expand(
-    problems: Problems, section: StimulusSection, file: StudyFile, network: Network, place: Place
+    problems: Problems,
+    section: StimulusSection,
+    file: StudyFile,
+    condition: str,
+    network: Network,
+    place: Place,
 ) -> list[Stimulus]:
     populations = network.layout.populations
     if section.population not in populations:
@@ -35,14 +52,15 @@ def _expand(
             problems.add((*place, "clusters"), rule, cluster, f"it has 0 to {n_clusters - 1}")
             return []
     onsets = _onsets(problems, section, place)
-    dt_ms, measured_ms = file.simulation.dt_ms, file.simulation.duration_ms
+    dt_ms, measured_ms = file.simulation.dt_ms, duration_in(file, condition)
     for time in (*onsets, section.duration_ms):
         if attempt(problems, place, steps, time, dt_ms, "a time of a stimulus") is None:
             return []
     for onset in onsets:
         if not onset >= 0 or onset + section.duration_ms > measured_ms:
-            rule = f"has a presentation outside the {measured_ms:g} ms of the measurement"
-            remedy = "change its times, or [simulation] duration_ms"
+            where = f" in condition {condition}" if condition else ""
+            rule = f"has a presentation outside the {measured_ms:g} ms of the measurement{where}"
+            remedy = f"change its times, or {'its' if condition else '[simulation]'} duration_ms"
             problems.add(place, rule, f"{onset:g} to {onset + section.duration_ms:g} ms", remedy)
             return []
     return [

@@ -14,10 +14,12 @@ from calibrate.network import Network
 from calibrate.objective import Constraint, Interval, Needs, Objective, Statistic, Value, find_statistic
 from calibrate.objective.derived import during, of_clusters, subsampled
 from calibrate.observation import steps
+from calibrate.study.conditions import qualified
 from calibrate.study.file.problems import Place, Problems, listed
 from calibrate.study.file.sections import StudyFile
-from calibrate.study.file.targets import RECORDING, ConstraintSection, ObjectiveSection, StatisticSection
+from calibrate.study.file.targets import RECORDING, ObjectiveSection, StatisticSection
 from calibrate.study.rules.common import attempt
+from calibrate.study.rules.conditions import duration_in, judging
 from calibrate.study.rules.recorded_targets import Recorded
 
 # Statistics that were passed to a study in Python, by reference.
@@ -26,15 +28,22 @@ Own = Mapping[str, object]
 
 def objectives(
     problems: Problems,
-    sections: Sequence[ObjectiveSection],
-    network: Network,
+    file: StudyFile,
+    networks: Mapping[str, Network],
     recorded: Recorded,
     own: Own,
 ) -> tuple[Objective, ...]:
-    """Make the objectives; add problems for unknown statistics and populations."""
+    """Make the objectives; add problems for unknown statistics and populations.
+
+    networks  by condition, in the middle of the ranges
+    """
     made: list[Objective] = []
-    for number, section in enumerate(sections):
-        objective = _objective(problems, section, network, recorded, own, ("objectives", number))
+    for number, section in enumerate(file.objectives):
+        conditions = file.conditions_of(section)
+        # A recording is measured in pieces as long as the simulations that are compared with it.
+        of_condition = replace(recorded, piece_ms=duration_in(file, conditions[0]))
+        place: Place = ("objectives", number)
+        objective = _objective(problems, section, conditions, networks, of_condition, own, place)
         if objective is None:
             continue
         if objective.name in [other.name for other in made]:
@@ -49,13 +58,14 @@ def objectives(
 def _objective(
     problems: Problems,
     section: ObjectiveSection,
-    network: Network,
+    conditions: Sequence[str],
+    networks: Mapping[str, Network],
     recorded: Recorded,
     own: Own,
     place: Place,
 ) -> Objective | None:
-    found = _found(problems, section, network, recorded.folder, own, place)
-    statistic = found and _restricted(problems, section, found, place)
+    found = _found(problems, section, [networks[name] for name in conditions], recorded.folder, own, place)
+    statistic = found and _restricted(problems, section, found, conditions, place)
     if found is None or statistic is None:
         return None
     population = statistic.options.get("population")
@@ -69,6 +79,10 @@ def _objective(
         rule = f"has {' and '.join(given)}" if given else "needs a target"
         remedy = "write target = VALUE, interval = [LOW, HIGH] or distribution = FILE"
         problems.add(place, rule, None, remedy)
+        return None
+    if section.difference is not None and (section.distribution is not None or section.is_recorded):
+        rule = "is a difference, which has a number or an interval as its target"
+        problems.add(place, rule, None, "write target = VALUE, or interval = [LOW, HIGH]")
         return None
     if section.tolerance is None and section.target != RECORDING:
         problems.add(
@@ -86,17 +100,21 @@ def _objective(
         return None
     simulated: Statistic | None = statistic
     if section.clusters and recorded.has_only(len(section.clusters), population):
-        statistic = _restricted(problems, section.model_copy(update={"clusters": None}), found, place)
+        whole = section.model_copy(update={"clusters": None})
+        statistic = _restricted(problems, whole, found, conditions, place)
     if section.neurons is not None:  # drawn from the clusters that are included
         sample = subsampled(found, neurons=section.neurons, samples=section.samples)
-        simulated = _restricted(problems, section, sample, place)
+        simulated = _restricted(problems, section, sample, conditions, place)
+    if section.difference is not None and simulated is not None:
+        # A difference is compared as such, also if the values are compared by ratios.
+        simulated = replace(simulated, scale="linear", sample="", screens=False, difference_of=simulated)
     return attempt(problems, place, _make, section, simulated, statistic, recorded)
 
 
 def _found(
     problems: Problems,
     section: StatisticSection,
-    network: Network,
+    networks: Sequence[Network],
     folder: Path,
     own: Own,
     place: Place,
@@ -109,21 +127,28 @@ def _found(
     )
     if statistic is None:
         return None
-    population, names = statistic.options.get("population"), network.layout.populations
-    if population is not None and population not in names:
-        rule = f"refers to an unknown population{did_you_mean(str(population), names)}"
-        problems.add((*place, "statistic"), rule, population, f"populations are {listed(names)}")
-    clusters = [g.cluster for g in network.layout.groups if g.population == population]
-    for cluster in section.clusters or ():
-        if clusters and cluster not in clusters:
-            rule = f"names a cluster that {population} does not have"
-            problems.add((*place, "clusters"), rule, cluster, f"it has 0 to {len(clusters) - 1}")
-            return None
+    population = statistic.options.get("population")
+    for network in networks:
+        names = network.layout.populations
+        if population is not None and population not in names:
+            rule = f"refers to an unknown population{did_you_mean(str(population), names)}"
+            problems.add((*place, "statistic"), rule, population, f"populations are {listed(names)}")
+            return statistic
+        clusters = [g.cluster for g in network.layout.groups if g.population == population]
+        for cluster in section.clusters or ():
+            if clusters and cluster not in clusters:
+                rule = f"names a cluster that {population} does not have"
+                problems.add((*place, "clusters"), rule, cluster, f"it has 0 to {len(clusters) - 1}")
+                return None
     return statistic
 
 
 def _restricted(
-    problems: Problems, section: StatisticSection, statistic: Statistic, place: Place
+    problems: Problems,
+    section: StatisticSection,
+    statistic: Statistic,
+    conditions: Sequence[str],
+    place: Place,
 ) -> Statistic | None:
     """Restrict a statistic to the clusters and times of a section; it takes its name if there is one."""
     found: Statistic | None = statistic
@@ -131,18 +156,19 @@ def _restricted(
         found = attempt(problems, (*place, "clusters"), of_clusters, statistic, section.clusters)
     if found is not None and section.during_ms is not None:
         found = during(found, *section.during_ms)
-    return found and replace(found, name=section.name or statistic.name)
+    return found and replace(found, name=qualified(conditions, section.name or statistic.name))
 
 
 def constraints(
-    problems: Problems, sections: Sequence[ConstraintSection], network: Network, folder: Path, own: Own
+    problems: Problems, file: StudyFile, networks: Mapping[str, Network], folder: Path, own: Own
 ) -> tuple[Constraint, ...]:
     """Make the constraints; add problems for unknown statistics and populations."""
     made: list[Constraint] = []
-    for number, section in enumerate(sections):
+    for number, section in enumerate(file.constraints):
         place: Place = ("constraints", number)
-        found = _found(problems, section, network, folder, own, place)
-        statistic = found and _restricted(problems, section, found, place)
+        conditions = file.conditions_of(section)
+        found = _found(problems, section, [networks[name] for name in conditions], folder, own, place)
+        statistic = found and _restricted(problems, section, found, conditions, place)
         if statistic is None:
             continue
         low = -math.inf if section.min is None else section.min
@@ -204,6 +230,10 @@ def check_times(problems: Problems, file: StudyFile, needs: Needs) -> None:
             remedy = "choose a dt_ms that divides 1 ms, or other widths"
             attempt(problems, ("simulation", "dt_ms"), steps, width, dt, "a bin", remedy=remedy)
     _check_length(problems, ("simulation",), simulation.warmup_ms, simulation.duration_ms, dt, needs)
+    for number, one in enumerate(file.conditions):
+        warmup_ms = simulation.warmup_ms if one.warmup_ms is None else one.warmup_ms
+        duration_ms = duration_in(file, one.name)
+        _check_length(problems, ("conditions", number), warmup_ms, duration_ms, dt, needs)
     _check_parts(problems, file, needs)
     longer = file.validation.duration_ms
     if longer is not None and longer < simulation.duration_ms:
@@ -219,16 +249,13 @@ def check_times(problems: Problems, file: StudyFile, needs: Needs) -> None:
 def _check_parts(problems: Problems, file: StudyFile, needs: Needs) -> None:
     """The parts of the measurement that objectives and constraints use must lie in it, in whole steps."""
     simulation = file.simulation
-    sections: list[tuple[Place, StatisticSection]] = [
-        *((("objectives", k), one) for k, one in enumerate(file.objectives)),
-        *((("constraints", k), one) for k, one in enumerate(file.constraints)),
-    ]
-    for place, section in sections:
+    for place, section in judging(file):
         if section.during_ms is None:
             continue
         start, stop = section.during_ms
-        if not 0 <= start < stop <= simulation.duration_ms:
-            rule = f"must lie between 0 and {simulation.duration_ms:g} ms, the earlier time first"
+        measured_ms = min(duration_in(file, name) for name in file.conditions_of(section))
+        if not 0 <= start < stop <= measured_ms:
+            rule = f"must lie between 0 and {measured_ms:g} ms, the earlier time first"
             problems.add((*place, "during_ms"), rule, section.during_ms, "change it, or duration_ms")
             continue
         attempt(problems, (*place, "during_ms"), steps, start, simulation.dt_ms, "a time")
@@ -256,9 +283,12 @@ def check_stages(problems: Problems, file: StudyFile, constraints: Sequence[Cons
         rule = "have no effect: no constraint can be judged by a short simulation"
         remedy = 'add [[constraints]] on rate, synchrony or locking, such as statistic = "rate_E", max = 60.0'
         problems.add(("stages",), rule, None, remedy)
-    lengths = [*(stage.duration_ms for stage in file.stages), file.simulation.duration_ms]
+    searched = [one for one in file.conditions if not one.held_out]
+    full_ms = [duration_in(file, one.name) for one in searched] or [file.simulation.duration_ms]
+    lengths = [*(stage.duration_ms for stage in file.stages), min(full_ms)]
     for number, (shorter, longer) in enumerate(itertools.pairwise(lengths)):
         if not shorter < longer:
-            after = "the next stage" if number + 2 < len(lengths) else "[simulation] duration_ms"
+            full = "every condition" if searched else "[simulation] duration_ms"
+            after = "the next stage" if number + 2 < len(lengths) else full
             rule = f"must be shorter than {after}, {longer:g} ms"
             problems.add(("stages", number, "duration_ms"), rule, shorter, "shorten it, or remove the stage")
