@@ -31,7 +31,8 @@ from calibrate.study import Study
 def setup_of(study: Study, *, batch_size: int = 1, spikes: bool = False) -> Setup:
     """How the networks of `study` are simulated; it must name a simulator, not "auto"."""
     simulation, needs = study.simulation, study.needs
-    is_own = study.file.model.name in study.own
+    # A simulation of one's own is known only together with what the file says of it.
+    is_own = study.file.model.name in study.own or study.model.simulation is not None
     return Setup(
         model=study.model if is_own else study.file.model.name,
         folder=study.folder.resolve(),

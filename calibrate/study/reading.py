@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from calibrate.study.from_files import Stored
 from calibrate.study.python_objects import plain
 from calibrate.study.rules import common as checks
 from calibrate.study.rules import (
+    own_simulation,
     parameters,
     recorded_clusters,
     recorded_targets,
@@ -87,7 +88,7 @@ def read_stored_study(
 def make_study(
     name: str,
     *,
-    model: str | Model,
+    model: str | Model | Callable[..., Any] | Mapping[str, Any],
     parameters: Mapping[str, Any],
     objectives: Sequence[Mapping[str, Any]],
     constraints: Sequence[Mapping[str, Any]] = (),
@@ -116,8 +117,9 @@ def make_study(
     ----------
     name : str
         Name of the study.
-    model : str or Model
-        Name of the network model, or the model itself.
+    model : str, Model, callable or dict
+        Name of the network model, or the model itself, or a function that simulates it: a simulation of your
+        own. Or the table [model], with one of these as its `name`.
     parameters : dict of str to object
         Parameters by name: a value, {"low": ..., "high": ...} or another table of [parameters].
     objectives : sequence of dict
@@ -181,7 +183,7 @@ def make_study(
     own: dict[str, object] = {}
     arguments = {
         "study": {"name": name, "seed": seed, **({"pareto": True} if pareto else {})},
-        "model": {"name": model},
+        "model": dict(model) if isinstance(model, Mapping) else {"name": model},
         "parameters": parameters,
         "simulation": simulation,
         "objectives": objectives,
@@ -249,7 +251,8 @@ def _check(
         return None
     folder = given.path.parent
     make_model = partial(find_model, file.model.name, folder=folder, own=own)
-    model = checks.attempt(problems, ("model", "name"), make_model)
+    found = checks.attempt(problems, ("model", "name"), make_model)
+    model, file = own_simulation.completed(problems, found, file)
     if model is None:
         return None
     fixed, space, derived = _check_parameters(problems, file, model)

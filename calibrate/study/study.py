@@ -353,7 +353,7 @@ class Study:
         content = {
             **{table: keys for table, keys in if_any.items() if keys},
             "study": {"seed": self.seed, **if_any["study"]},
-            "model": {"name": file.model.name},
+            "model": file.model.model_dump(mode="json", exclude_none=True),
             "parameters": {**self.fixed, **derived, **ranges},
             "simulation": file.simulation.model_dump(mode="json", include=of_simulation),
             "objectives": objectives,

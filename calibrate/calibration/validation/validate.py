@@ -70,8 +70,8 @@ def simulators_for(study: Study) -> tuple[str, ...]:
     Raises SimulatorError if a required simulator is not installed.
     """
     backend = study.simulation.backend
-    if backend == "poisson":
-        return ("poisson",)  # a dry run: no other simulator has these neurons
+    if backend in ("poisson", "own"):
+        return (backend,)  # a dry run, or a simulation of one's own: no other simulator has these neurons
     nest = simulators.choose("nest")
     here = find_spec("pygenn") is not None and not simulators.refusal("genn", study.network)
     second = backend == "genn" or here

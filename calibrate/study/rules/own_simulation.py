@@ -1,0 +1,115 @@
+"""The rules of simulations of one's own: what they return, what they take, and what the file adds to that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from calibrate.errors import did_you_mean
+from calibrate.network import Model, Parameter
+from calibrate.network.model_reference import with_simulation
+from calibrate.network.own_simulation import OwnSimulation, Size
+from calibrate.study.file.problems import Problems, listed
+from calibrate.study.file.sections import (
+    DerivedParameter,
+    FreeParameter,
+    PopulationSection,
+    StudyFile,
+)
+
+# Times are whole multiples of this (ms) if the function has no time step.
+FINEST_MS = 0.001
+
+
+def completed(problems: Problems, model: Model | None, file: StudyFile) -> tuple[Model | None, StudyFile]:
+    """The model with what the file adds to it, and the file with a step that suits a function without one.
+
+    A model that describes a network, and its file, stay what they are. None: the model cannot be used.
+    """
+    populations = file.model.populations
+    if model is None or model.simulation is None:
+        if model is not None and populations is not None:
+            rule, remedy = f"are what a function returns, but {model.name} is a model", "remove them"
+            problems.add(("model", "populations"), rule, None, remedy)
+        return model, file
+    simulation = model.simulation
+    if populations is not None:
+        simulation = simulation.with_populations({n: _size(value) for n, value in populations.items()})
+    if not simulation.populations:
+        rule = f": {simulation.name} does not say which populations it returns, and how large they are"
+        remedy = "write populations = { E = 400, I = 100 } here, with its own, or use @simulator in its file"
+        problems.add(("model",), rule, None, remedy)
+        return None, file
+    _check_keys(problems, simulation, file)
+    if "dt_ms" not in simulation.arguments.keywords:
+        section = file.simulation.model_copy(update={"dt_ms": FINEST_MS})
+        file = file.model_copy(update={"simulation": section})
+    return _with_parameters(problems, with_simulation(model, simulation), file), file
+
+
+def _size(given: int | str | PopulationSection) -> Size:
+    return given.model_dump() if isinstance(given, PopulationSection) else given
+
+
+def _check_keys(problems: Problems, simulation: OwnSimulation, file: StudyFile) -> None:
+    """What the file asks for must be something that the function takes."""
+    name, takes = simulation.name, simulation.arguments
+    warmups = [("simulation", file.simulation.warmup_ms)]
+    warmups += [("stages", stage.warmup_ms or 0.0) for stage in file.stages]
+    for table, warmup_ms in warmups:
+        if warmup_ms and not takes.has_warmup:
+            rule = f"has no effect: {name} takes neither warmup_ms nor stop_ms"
+            remedy = "write warmup_ms = 0, or add the argument"
+            problems.add((table, "warmup_ms"), rule, warmup_ms, remedy)
+    if file.stimuli and "stimuli" not in takes.keywords:
+        problems.add(("stimuli",), f"have no effect: {name} takes no stimuli", None, "add the argument")
+    if file.loop is not None:
+        rule = f"needs a model that describes its network: {name} only returns spikes"
+        problems.add(("loop",), rule, None, "remove it")
+    for key in ("dt_ms", "precision"):
+        if key in file.simulation.model_fields_set and key not in takes.keywords:
+            remedy = "remove it, or add the argument" if key == "dt_ms" else "remove it"
+            value = getattr(file.simulation, key)
+            problems.add(("simulation", key), f"has no effect: {name} takes no {key}", value, remedy)
+
+
+def _with_parameters(problems: Problems, model: Model, file: StudyFile) -> Model | None:
+    """The model with those parameters of the file whose type the function does not declare."""
+    assert model.simulation is not None
+    takes, declared = model.simulation.arguments, {parameter.name for parameter in model.parameters}
+    # A decorator that lists parameters of a dict lists all of them.
+    any_name = takes.others and not (takes.as_dict and declared)
+    names = [name for name in file.parameters if any_name or name in takes.parameters]
+    more = []
+    for name in (name for name in names if name not in declared):
+        kind, default = _kind(file.parameters[name]), None
+        if kind is None:
+            rule = "must be a number, a string, true or false, a list, or a table with low and high"
+            problems.add(("parameters", name), rule, file.parameters[name])
+            return None
+        about = f"parameter of {model.name}"
+        more.append(Parameter(name=name, default=default, unit="", doc=about, kind=kind))
+    for name in takes.required:
+        if name not in file.parameters and name not in declared:
+            rule = f"lacks {name}, for which {model.simulation.name} has no default"
+            hint = did_you_mean(name, [one for one in file.parameters if one not in takes.parameters])
+            problems.add(("parameters",), f"{rule}{hint}", None, f"its arguments are {listed(takes.parameters)}")
+            return None
+    return replace(model, parameters=(*model.parameters, *more))
+
+
+def _kind(given: Any) -> type[Any] | None:
+    """The type of a parameter, by the value or the range that the file has."""
+    if isinstance(given, DerivedParameter):
+        return float
+    if isinstance(given, FreeParameter):
+        if given.choices is None:
+            return int if given.type == "int" else float
+        kinds = {_kind(choice) for choice in given.choices}
+        return float if kinds == {int, float} else kinds.pop() if len(kinds) == 1 else None
+    if isinstance(given, Mapping):
+        return None
+    return next((kind for kind in (bool, int, float, str) if isinstance(given, kind)), None) or (
+        tuple if isinstance(given, list) else None
+    )
