@@ -138,7 +138,7 @@ def pool_for(
     at_once    number of networks that will be submitted at once, so that no larger batch is prepared
     spikes     whether to keep every spike
     evaluated  whether the pool also computes the study's statistics
-    say        receives a message while the pool waits for a cluster
+    say        receives a message while the pool waits for a cluster, or if a simulation of one's own prints
 
     Raises SimulatorError if not even one network fits into memory, StudyError for `slots` on a cluster.
     """
@@ -166,4 +166,5 @@ def pool_for(
         study.stages[-1],
         slots=slots or slots_for(simulation.backend, study.network),
         timeout_s=simulation.timeout_s,
+        say=say,
     )

@@ -12,18 +12,25 @@ from calibrate.network.parameter import Parameter
 
 KEYWORDS: Mapping[str, str] = {
     "seed": "seed of this simulation, from 1 to 2^31 - 1: another one in every simulation of a study",
-    "graph_seed": "seed of the connectivity, from 1 to 2^31 - 1: the same for all parameter sets on one graph",
+    "graph_seed": "seed of the connectivity, from 1 to 2^31 - 1: one for all parameter sets on a graph",
     "duration_ms": "length of the measurement (ms)",
     "warmup_ms": "time before the measurement (ms)",
     "stop_ms": "end of the simulation (ms): warmup_ms + duration_ms",
     "dt_ms": "time step of [simulation] (ms)",
-    "stimuli": "tuple of calibrate.Stimulus: the currents of [[stimuli]], timed from the start of the warm-up",
+    "stimuli": "tuple of calibrate.Stimulus: those of [[stimuli]], timed from the start of the warm-up",
 }
 """What a function is given if its signature names it."""
 
 # First arguments that take all parameters as one dict.
 _DICTS = ("parameters", "params")
-_KINDS = {"float": float, "int": int, "bool": bool, "str": str, "list": tuple, "tuple": tuple}
+_KINDS: Mapping[str, type[Any]] = {
+    "float": float,
+    "int": int,
+    "bool": bool,
+    "str": str,
+    "list": tuple,
+    "tuple": tuple,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +85,9 @@ class Arguments:
                 f"{name} takes no seed, by which simulations are repeated and a study is resumed: {example}"
             )
         if not self.keywords & {"duration_ms", "stop_ms"}:
-            raise PluginError(f"{name} takes neither duration_ms nor stop_ms, the time to simulate: {example}")
+            raise PluginError(
+                f"{name} takes neither duration_ms nor stop_ms, the time to simulate: {example}"
+            )
 
     @property
     def has_warmup(self) -> bool:
@@ -131,5 +140,5 @@ def _is_dict(argument: inspect.Parameter) -> bool:
 
 def _kind(annotation: Any, default: Any) -> type[Any] | None:
     named = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
-    kind = _KINDS.get(named.partition("[")[0], type(default))
-    return {list: tuple}.get(kind, kind) if kind in (float, int, bool, str, list, tuple) else None
+    kind: type[Any] = _KINDS.get(named.partition("[")[0], type(default))
+    return tuple if kind is list else kind if kind in _KINDS.values() else None

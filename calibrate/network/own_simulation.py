@@ -163,6 +163,12 @@ class OwnSimulation:
             state = {**state, "function": loaded}
         vars(self).update(state)
 
+    @property
+    def any_parameter(self) -> bool:
+        """Whether it takes parameters of any name: without a declaration that lists those of a dict."""
+        takes = self.arguments
+        return takes.others and not (takes.as_dict and declaration_of(self.function).parameters)
+
     def with_populations(self, populations: Mapping[str, Size]) -> OwnSimulation:
         """The same with these populations."""
         return replace(self, populations=populations)
@@ -177,7 +183,9 @@ class OwnSimulation:
         for name in self.arguments.required:
             if parameters.get(name) is None:
                 raise ModelError(f"{name} needs a value: {self.name} has no default for it")
-        populations = tuple(self._population(name, size, parameters) for name, size in self.populations.items())
+        populations = tuple(
+            self._population(name, size, parameters) for name, size in self.populations.items()
+        )
         return OwnNetwork(populations=populations, projections=(), simulation=self)
 
     def _population(self, name: str, given: Size, parameters: Parameters) -> Population:
@@ -186,10 +194,16 @@ class OwnSimulation:
             if key not in ("size", "clusters"):
                 hint = did_you_mean(key, ("size", "clusters"))
                 raise ModelError(f"population {name} has the key '{key}'{hint}: it takes size and clusters")
-        numbers = {key: _number(f"{key} of {name}", value, parameters) for key, value in keys.items()}
-        if "size" not in numbers:
-            raise ModelError(f"population {name} has no size: write {name} = {{ size = ..., clusters = ... }}")
-        return Population(name=name, neuron=UNKNOWN.name, **numbers)
+        if "size" not in keys:
+            raise ModelError(
+                f"population {name} has no size: write {name} = {{ size = ..., clusters = ... }}"
+            )
+        return Population(
+            name=name,
+            size=_number(f"size of {name}", keys["size"], parameters),
+            clusters=_number(f"number of clusters of {name}", keys.get("clusters", 1), parameters),
+            neuron=UNKNOWN.name,
+        )
 
     def values(self, network: Network, parameters: Parameters) -> OwnValues:
         """What a simulator gets to know of these parameters."""

@@ -147,6 +147,11 @@ class Slot:
         """How long it has worked on its batch, without pauses and the time it waited for turns."""
         return (running_s() if self._waits_since is None else self._waits_since) - self._began
 
+    @property
+    def has_printed(self) -> bool:
+        """Whether its process has printed anything since it got its batch."""
+        return self.log.stat().st_size > self._printed
+
     def last_words(self) -> str:
         """The last error that its process has printed since it got its batch; empty if there is none."""
         with self.log.open("rb") as log:

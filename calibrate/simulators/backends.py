@@ -67,8 +67,9 @@ def _genn(dt_ms: float, precision: Precision) -> Simulator:
 
 def _of_own(network: Network) -> str:
     """Name the function that simulates a network by itself."""
-    own = isinstance(network, OwnNetwork)
-    return f"{network.simulation.name} simulates its network itself, and does not describe it" if own else ""
+    if not isinstance(network, OwnNetwork):
+        return ""
+    return f"{network.simulation.name} simulates its network itself, and does not describe it"
 
 
 def _described_network(network: Network) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import tomli_w
 
 from calibrate.errors import StudyError
-from calibrate.network import Model, Network, find_model
+from calibrate.network import Model, Network
 from calibrate.objective import Constraint, Objective, Statistic
 from calibrate.objective.panel import panel
 from calibrate.observation import Needs
@@ -250,9 +250,7 @@ def _check(
     if file is None:
         return None
     folder = given.path.parent
-    make_model = partial(find_model, file.model.name, folder=folder, own=own)
-    found = checks.attempt(problems, ("model", "name"), make_model)
-    model, file = own_simulation.completed(problems, found, file)
+    model, file = own_simulation.named(problems, file, folder, own)
     if model is None:
         return None
     fixed, space, derived = _check_parameters(problems, file, model)

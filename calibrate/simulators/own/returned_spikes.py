@@ -91,8 +91,8 @@ def _of_population(value: Any, population: str, size: int) -> tuple[FloatArray, 
     if isinstance(value, np.ndarray) and value.dtype != object:
         shape = " x ".join(map(str, value.shape))
         raise SimulatorError(
-            f"returned one array of numbers for {population} ({shape}): it takes a list with the spike times of "
-            "each neuron, or a tuple (times, neurons)"
+            f"returned one array of numbers for {population} ({shape}): it takes a list with the spike "
+            "times of each neuron, or a tuple (times, neurons)"
         )
     if not isinstance(value, Sequence | np.ndarray) or isinstance(value, str):
         raise SimulatorError(f"returned {_kind(value)} for {population}: it takes a list, {EXAMPLE}")
@@ -106,8 +106,8 @@ def _of_events(value: tuple[Any, ...], population: str, size: int) -> tuple[Floa
     """Spikes as (times, neurons) or (times, ids, ids of all neurons in order)."""
     if len(value) not in (2, 3):
         raise SimulatorError(
-            f"returned a tuple of {len(value)} for {population}: a tuple is (times, neurons), or (times, ids, ids "
-            "of all neurons); the spike times of each neuron are a list"
+            f"returned a tuple of {len(value)} for {population}: a tuple is (times, neurons), or (times, "
+            "ids, ids of all neurons); the spike times of each neuron are a list"
         )
     times = _times(value[0], f"population {population}")
     neuron = _whole(value[1], population)
@@ -120,13 +120,15 @@ def _of_events(value: tuple[Any, ...], population: str, size: int) -> tuple[Floa
         order = np.argsort(ids)
         place = np.minimum(np.searchsorted(ids[order], neuron), size - 1)
         if neuron.size and (wrong := ids[order][place] != neuron).any():
-            raise SimulatorError(f"returned a spike of neuron {neuron[wrong][0]}, which is not one of {population}")
+            raise SimulatorError(
+                f"returned a spike of neuron {neuron[wrong][0]}, which is not one of {population}"
+            )
         return times, order[place]
     if neuron.size and (neuron.min() < 0 or neuron.max() >= size):
         wrong_one = int(neuron.max()) if neuron.max() >= size else int(neuron.min())
         raise SimulatorError(
-            f"returned a spike of neuron {wrong_one} of {population}: its {size} neurons count from 0; for other "
-            "ids, return (times, ids, ids of all neurons)"
+            f"returned a spike of neuron {wrong_one} of {population}: its {size} neurons count from 0; "
+            "for other ids, return (times, ids, ids of all neurons)"
         )
     return times, neuron
 
@@ -171,15 +173,15 @@ def _check_times(times_ms: FloatArray, neuron: IntArray, layout: Layout, *, stop
     if (last := times_ms.max()) > stop_ms + RESOLUTION_MS / 2:
         who = _who(neuron[np.argmax(times_ms)], layout)
         raise SimulatorError(
-            f"returned a spike of {who} at {last:.10g} ms, after the end at {stop_ms:g} ms: times are in ms from "
-            "the start of the warm-up"
+            f"returned a spike of {who} at {last:.10g} ms, after the end at {stop_ms:g} ms: times are "
+            "in ms from the start of the warm-up"
         )
     most = int(np.bincount(neuron).max())
     seconds = stop_ms / 1000
     if last <= seconds and most >= _FEW and most / (seconds / 1000) > _IMPOSSIBLE_HZ:
         raise SimulatorError(
-            f"returned times in seconds, it seems: all are below {seconds:g}, and a neuron has {most} spikes: "
-            "return ms"
+            f"returned times in seconds, it seems: all are below {seconds:g}, and a neuron has {most} "
+            "spikes: return ms"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,9 +46,7 @@ class Own:
 class PreparedOwn:
     """One simulation of one's own. The function is called in the end, when all times are known."""
 
-    def __init__(
-        self, network: OwnNetwork, recording: RecordingPlan, wiring_seed: int, dt_ms: float
-    ) -> None:
+    def __init__(self, network: OwnNetwork, recording: RecordingPlan, wiring_seed: int, dt_ms: float) -> None:
         self._network, self._recording = network, recording
         self._wiring_seed, self._dt_ms = wiring_seed, dt_ms
         self._members: Sequence[Member] = ()
@@ -122,6 +121,8 @@ def _call(simulation: OwnSimulation, values: OwnValues, available: dict[str, Any
         raise SimulatorError(f"{simulation.name} called sys.exit({error.code!r})") from error
     except Exception as error:
         raise SimulatorError(f"{simulation.name} raised {one_line(error)}{_place(error)}") from error
+    finally:
+        sys.stdout.flush()  # what it printed is in the log even if the process is killed later
 
 
 def _place(error: Exception) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from calibrate.errors import did_you_mean
-from calibrate.network import Model, Parameter
+from calibrate.network import Model, Parameter, find_model
 from calibrate.network.model_reference import with_simulation
 from calibrate.network.own_simulation import OwnSimulation, Size
 from calibrate.study.file.problems import Problems, listed
@@ -17,19 +19,27 @@ from calibrate.study.file.sections import (
     PopulationSection,
     StudyFile,
 )
+from calibrate.study.rules.common import attempt
 
 # Times are whole multiples of this (ms) if the function has no time step.
 FINEST_MS = 0.001
 
 
-def completed(problems: Problems, model: Model | None, file: StudyFile) -> tuple[Model | None, StudyFile]:
-    """The model with what the file adds to it, and the file with a step that suits a function without one.
+def named(
+    problems: Problems, file: StudyFile, folder: Path, own: Mapping[str, object]
+) -> tuple[Model | None, StudyFile]:
+    """The model that the file names, and the file; None: it cannot be used.
 
-    A model that describes a network, and its file, stay what they are. None: the model cannot be used.
+    A simulation of one's own is completed by what the file says of it, and the file by a step of time that
+    suits a function without one.
     """
+    find = partial(find_model, file.model.name, folder=folder, own=own)
+    model = attempt(problems, ("model", "name"), find)
     populations = file.model.populations
-    if model is None or model.simulation is None:
-        if model is not None and populations is not None:
+    if model is None:
+        return None, file
+    if model.simulation is None:
+        if populations is not None:
             rule, remedy = f"are what a function returns, but {model.name} is a model", "remove them"
             problems.add(("model", "populations"), rule, None, remedy)
         return model, file
@@ -78,8 +88,7 @@ def _with_parameters(problems: Problems, model: Model, file: StudyFile) -> Model
     """The model with those parameters of the file whose type the function does not declare."""
     assert model.simulation is not None
     takes, declared = model.simulation.arguments, {parameter.name for parameter in model.parameters}
-    # A decorator that lists parameters of a dict lists all of them.
-    any_name = takes.others and not (takes.as_dict and declared)
+    any_name = model.simulation.any_parameter
     names = [name for name in file.parameters if any_name or name in takes.parameters]
     more = []
     for name in (name for name in names if name not in declared):
@@ -94,7 +103,9 @@ def _with_parameters(problems: Problems, model: Model, file: StudyFile) -> Model
         if name not in file.parameters and name not in declared:
             rule = f"lacks {name}, for which {model.simulation.name} has no default"
             hint = did_you_mean(name, [one for one in file.parameters if one not in takes.parameters])
-            problems.add(("parameters",), f"{rule}{hint}", None, f"its arguments are {listed(takes.parameters)}")
+            problems.add(
+                ("parameters",), f"{rule}{hint}", None, f"its arguments are {listed(takes.parameters)}"
+            )
             return None
     return replace(model, parameters=(*model.parameters, *more))
 
