@@ -25,11 +25,15 @@ from calibrate.calibration.tally import Tally
 from calibrate.calibration.trials.candidate import Candidate, create_candidates, gather_candidates
 from calibrate.errors import ModelError, SimulatorError, StudyError
 from calibrate.simulation.jobs import Job, Outcome, failures
+from calibrate.simulation.running_time import running_s
 from calibrate.study import Study
 from calibrate.study.graph_numbers import Purpose
 
 # Batches per process in one step, if asking for that many has no disadvantage: see `_Run`.
 ROUNDS = 4
+
+# Figures of new best trials may take this long (s), and this share of the run.
+ILLUSTRATING_S, ILLUSTRATING_SHARE = 1.0, 0.02
 
 # Polling interval (s) while other runs simulate the remaining candidates.
 WAIT_S = 1.0
@@ -109,6 +113,7 @@ class _Run:
         self._failed = FailedTrials(store)
         self._doing: Purpose | None = Purpose.SEARCH
         self._expected = self._returned = 0
+        self._illustrated_s = 0.0
         # At the end of each step, devices are idle until the last batch is stored and told and the next one
         # begins. Longer steps make this rarer, at no cost for a sampler that does not learn from results.
         waits = batch_size > 1 and not study.sampler.learns
@@ -335,8 +340,15 @@ class _Run:
             if answer.loss is not None and max(answer.constraints.values(), default=0) <= 0
         }
         best = self._tally.best
-        if losses and (best is None or min(losses.values()) < best.loss):
+        if losses and (best is None or min(losses.values()) < best.loss) and self._can_illustrate:
+            began = running_s()
             self._store.illustrate(min(losses, key=losses.__getitem__))
+            self._illustrated_s += running_s() - began
+
+    @property
+    def _can_illustrate(self) -> bool:
+        """Whether figures have taken little of the run so far: in tiny networks they cost more than trials."""
+        return self._illustrated_s <= ILLUSTRATING_S + ILLUSTRATING_SHARE * self._clock.elapsed_s
 
     def _send_progress(self) -> None:
         tally = self._tally

@@ -142,6 +142,8 @@ def _whole(given: Any, population: str) -> IntArray:
 
 def _times(given: Any, what: str) -> FloatArray:
     """Spike times in ms."""
+    if type(given) is np.ndarray and given.ndim == 1 and given.dtype == float:
+        return given
     try:
         times = np.asarray(_in_ms(given), dtype=float)
     except (TypeError, ValueError):
@@ -154,9 +156,9 @@ def _times(given: Any, what: str) -> FloatArray:
 
 
 def _in_ms(given: Any) -> Any:
-    """Times without their unit: those of Brian2 are seconds, those of Neo say what they are."""
-    if type(given).__module__.startswith("brian2."):
-        return 1000.0 * np.asarray(given) if getattr(given, "has_same_dimensions", None) else given
+    """Times without their unit: those of Brian2 are seconds if they have one, those of Neo say what it is."""
+    if type(given).__module__.startswith("brian2.") and str(getattr(given, "dim", "")) == "s":
+        return 1000.0 * np.asarray(given)
     rescale = getattr(given, "rescale", None)
     return rescale("ms").magnitude if callable(rescale) else given
 
