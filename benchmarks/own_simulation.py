@@ -2,13 +2,13 @@
 
     python -m benchmarks own_simulation --ms 10 100 1000 --seconds 20 --repeats 3
 
-The same function, sampler and targets, and a SQLite database on disk for both: a study of calibrate with one and
-with several processes, against `optuna.study.optimize` in this process, whose objective calls the function and
-computes the two statistics with numpy. calibrate also computes its whole panel of statistics and stores them with
-the compressed counts of every trial. The function waits for a given time, without using a core, and returns
-the spikes of 500 Poisson neurons in 2 s; so that processes do not compete for cores, and other work on the
-machine disturbs both alike. The runs alternate; medians are reported. Start-up (processes, the first simulation in
-each) is reported by itself, since it does not grow with the number of trials.
+The same function, sampler and targets, and a SQLite database on disk for both: a study of calibrate with one
+and with several processes, against `optuna.study.optimize` in this process, whose objective calls the
+function and computes the two statistics with numpy. calibrate also computes its panel of statistics and
+stores them with the compressed counts of every trial. The function waits for a given time, without using a
+core, and returns the spikes of 500 Poisson neurons in 2 s: so processes do not compete for cores, and other
+work on the machine disturbs both alike. The runs alternate, and medians are reported. Start-up (processes,
+and the first simulation in each) is reported by itself, since it does not grow with the number of trials.
 """
 
 from __future__ import annotations
@@ -67,10 +67,15 @@ def plain(simulate: Callable[..., Any], *, wall_ms: float, trials: int, folder: 
     def objective(trial: optuna.Trial) -> float:
         parameters = {name: trial.suggest_float(name, *ends) for name, ends in RANGES.items()}
         spikes = simulate(
-            {**parameters, "wall_ms": wall_ms}, seed=trial.number + 1, duration_ms=DURATION_MS, warmup_ms=WARMUP_MS
+            {**parameters, "wall_ms": wall_ms},
+            seed=trial.number + 1,
+            duration_ms=DURATION_MS,
+            warmup_ms=WARMUP_MS,
         )
         rates = {
-            f"rate_{name}": sum((train > WARMUP_MS).sum() for train in trains) / len(trains) / (DURATION_MS / 1000)
+            f"rate_{name}": sum((train > WARMUP_MS).sum() for train in trains)
+            / len(trains)
+            / (DURATION_MS / 1000)
             for name, trains in spikes.items()
         }
         return float(np.mean([(rates[name] - target) ** 2 for name, target in TARGETS.items()]))
@@ -81,7 +86,11 @@ def plain(simulate: Callable[..., Any], *, wall_ms: float, trials: int, folder: 
     began, cpu = time.perf_counter(), time.process_time()
     study.optimize(objective, n_trials=trials)
     whole_s = time.perf_counter() - began
-    return {"trial_ms": 1000 * whole_s / trials, "start_s": 0.0, "cpu_ms": 1000 * (time.process_time() - cpu) / trials}
+    return {
+        "trial_ms": 1000 * whole_s / trials,
+        "start_s": 0.0,
+        "cpu_ms": 1000 * (time.process_time() - cpu) / trials,
+    }
 
 
 def ours(*, wall_ms: float, trials: int, processes: int, panel: bool, folder: Path) -> dict[str, float]:
@@ -147,7 +156,9 @@ def measure(wall_ms: float, *, trials: int, processes: int, repeats: int, panel:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--ms", type=float, nargs="+", default=[10.0, 100.0, 1000.0])
     parser.add_argument("--seconds", type=float, default=20.0, help="of plain Optuna in each run")
     parser.add_argument("--processes", type=int, default=2)
@@ -172,11 +183,12 @@ def main() -> None:
 def _line(found: dict[str, Any]) -> str:
     one, several, plain_ = found["one"], found["several"], found["plain"]
     return (
-        f"{found['wall_ms']:g} ms, {found['trials']} trials: plain Optuna {plain_['trial_ms']:.1f} ms per trial, "
-        f"calibrate {one['trial_ms']:.1f} ms ({found['one_vs_plain']:.2f} times), with {found['processes']} "
-        f"processes {several['trial_ms']:.1f} ms ({found['speedup_vs_plain']:.2f} times as fast as plain Optuna, "
-        f"{found['speedup']:.2f} times as fast as one); start {one['start_s']:.1f} s; CPU of the coordinating process "
-        f"{plain_['cpu_ms']:.1f}, {one['cpu_ms']:.1f} and {several['cpu_ms']:.1f} ms per trial"
+        f"{found['wall_ms']:g} ms, {found['trials']} trials: plain Optuna {plain_['trial_ms']:.1f} ms per "
+        f"trial, calibrate {one['trial_ms']:.1f} ms ({found['one_vs_plain']:.2f} times), with "
+        f"{found['processes']} processes {several['trial_ms']:.1f} ms ({found['speedup_vs_plain']:.2f} times "
+        f"as fast as plain Optuna, {found['speedup']:.2f} times as fast as one); start {one['start_s']:.1f} s; "
+        f"CPU of the coordinating process {plain_['cpu_ms']:.1f}, {one['cpu_ms']:.1f} and "
+        f"{several['cpu_ms']:.1f} ms per trial"
     )
 
 

@@ -347,7 +347,7 @@ class _Run:
 
     @property
     def _can_illustrate(self) -> bool:
-        """Whether figures have taken little of the run so far: in tiny networks they cost more than trials."""
+        """Whether figures have taken little of the run so far: they can cost more than small simulations."""
         return self._illustrated_s <= ILLUSTRATING_S + ILLUSTRATING_SHARE * self._clock.elapsed_s
 
     def _send_progress(self) -> None:

@@ -64,15 +64,6 @@ class StudySection(Section):
     )
 
 
-class PopulationSection(Section):
-    """A population in [model] populations: {size, clusters}."""
-
-    size: int | str = Field(description="number of neurons, or the name of the parameter that is this number")
-    clusters: int | str = Field(
-        default=1, description="number of clusters of equal size, or the name of a parameter"
-    )
-
-
 class ModelSection(Section):
     """[model]: the network, or a simulation of your own."""
 
@@ -81,11 +72,12 @@ class ModelSection(Section):
         description='an installed model, or your own model or simulation as "file.py:Name" or '
         '"package.module:Name"',
     )
-    populations: dict[str, int | str | PopulationSection] | None = Field(
+    populations: dict[str, Any] | None = Field(
         default=None,
         min_length=1,
         description="what a simulation of your own returns, if it does not declare that: the number of "
-        "neurons of each population, as in { E = 400, I = { size = 100, clusters = 4 } }",
+        "neurons of each population, as in { E = 400, I = { size = 100, clusters = 4 } }; the name of a "
+        "parameter can take the place of a number",
     )
 
 

@@ -11,12 +11,11 @@ from typing import Any
 from calibrate.errors import did_you_mean
 from calibrate.network import Model, Parameter, find_model
 from calibrate.network.model_reference import with_simulation
-from calibrate.network.own_simulation import OwnSimulation, Size
+from calibrate.network.own_simulation import OwnSimulation
 from calibrate.study.file.problems import Problems, listed
 from calibrate.study.file.sections import (
     DerivedParameter,
     FreeParameter,
-    PopulationSection,
     StudyFile,
 )
 from calibrate.study.rules.common import attempt
@@ -45,21 +44,21 @@ def named(
         return model, file
     simulation = model.simulation
     if populations is not None:
-        simulation = simulation.with_populations({n: _size(value) for n, value in populations.items()})
+        simulation = simulation.with_populations(populations)
     if not simulation.populations:
         rule = f": {simulation.name} does not say which populations it returns, and how large they are"
         remedy = "write populations = { E = 400, I = 100 } here, with its own, or use @simulator in its file"
         problems.add(("model",), rule, None, remedy)
+        return None, file
+    if file.loop is not None:
+        rule = f"needs a model that describes its network: {simulation.name} only returns spikes"
+        problems.add(("loop",), rule, None, "remove it")
         return None, file
     _check_keys(problems, simulation, file)
     if "dt_ms" not in simulation.arguments.keywords:
         section = file.simulation.model_copy(update={"dt_ms": FINEST_MS})
         file = file.model_copy(update={"simulation": section})
     return _with_parameters(problems, with_simulation(model, simulation), file), file
-
-
-def _size(given: int | str | PopulationSection) -> Size:
-    return given.model_dump() if isinstance(given, PopulationSection) else given
 
 
 def _check_keys(problems: Problems, simulation: OwnSimulation, file: StudyFile) -> None:
@@ -74,9 +73,6 @@ def _check_keys(problems: Problems, simulation: OwnSimulation, file: StudyFile) 
             problems.add((table, "warmup_ms"), rule, warmup_ms, remedy)
     if file.stimuli and "stimuli" not in takes.keywords:
         problems.add(("stimuli",), f"have no effect: {name} takes no stimuli", None, "add the argument")
-    if file.loop is not None:
-        rule = f"needs a model that describes its network: {name} only returns spikes"
-        problems.add(("loop",), rule, None, "remove it")
     for key in ("dt_ms", "precision"):
         if key in file.simulation.model_fields_set and key not in takes.keywords:
             remedy = "remove it, or add the argument" if key == "dt_ms" else "remove it"
