@@ -186,8 +186,8 @@ def _line(found: dict[str, Any]) -> str:
         f"{found['wall_ms']:g} ms, {found['trials']} trials: plain Optuna {plain_['trial_ms']:.1f} ms per "
         f"trial, calibrate {one['trial_ms']:.1f} ms ({found['one_vs_plain']:.2f} times), with "
         f"{found['processes']} processes {several['trial_ms']:.1f} ms ({found['speedup_vs_plain']:.2f} times "
-        f"as fast as plain Optuna, {found['speedup']:.2f} times as fast as one); start {one['start_s']:.1f} s; "
-        f"CPU of the coordinating process {plain_['cpu_ms']:.1f}, {one['cpu_ms']:.1f} and "
+        f"as fast as plain Optuna, {found['speedup']:.2f} times as fast as one); start {one['start_s']:.1f} "
+        f"s; CPU of the coordinating process {plain_['cpu_ms']:.1f}, {one['cpu_ms']:.1f} and "
         f"{several['cpu_ms']:.1f} ms per trial"
     )
 

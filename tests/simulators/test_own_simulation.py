@@ -296,7 +296,7 @@ def test_other_back_ends_are_refused_for_it_and_it_for_networks():
 
     for backend in ("genn", "nest", "poisson"):
         simulation = {"backend": backend, "warmup_ms": 0.0, "duration_ms": 400.0}
-        with pytest.raises(Exception, match='simulate simulates its network itself.*backend = "own"'):
+        with pytest.raises(Exception, match=r'simulate simulates its network itself.*backend = "own"'):
             study_of(simulate, simulation=simulation)
     study = study_of(simulate)
     assert choose("auto", study.network) == "own"
