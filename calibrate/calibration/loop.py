@@ -15,6 +15,7 @@ from calibrate.calibration.clock import Clock
 from calibrate.calibration.confirmation import Confirmation
 from calibrate.calibration.failed_trials import FailedTrials
 from calibrate.calibration.interfaces import Remembers, Simulates
+from calibrate.calibration.late_trials import LateTrials
 from calibrate.calibration.progress import Progress
 from calibrate.calibration.result import Reason, RunSummary
 from calibrate.calibration.search.ask_ahead import Asking
@@ -111,6 +112,7 @@ class _Run:
         self._queue = StageQueue(self._last)
         self._tally = Tally(study, self._search, store.simulations)
         self._failed = FailedTrials(store)
+        self._late = LateTrials(self._store_trials)
         self._doing: Purpose | None = Purpose.SEARCH
         self._expected = self._returned = 0
         self._illustrated_s = 0.0
@@ -155,7 +157,7 @@ class _Run:
         """The reason to stop now; None if there is none."""
         budget, tally, trials = self._study.budget, self._tally, self._study.trials
         # Candidates of an earlier run are told first, even if the budget has been reduced since.
-        if trials is not None and tally.done >= trials and not self._queue:
+        if trials is not None and tally.done + len(self._late) >= trials and not self._queue:
             return "trials"
         if tally.best is not None and budget.loss is not None and tally.best.loss <= budget.loss:
             return "loss"
@@ -175,6 +177,7 @@ class _Run:
             self._queue.add(create_candidates(self._asking.ask(self._queue.missing(n), batch=n)))
             batch = self._queue.take_earliest(n)
         if batch is None:
+            self._late.store()
             return self._wait()
         screening = batch.stage < self._last
         with self._asking.meanwhile(self._queue.missing(n), batch=n) as proposals:
@@ -291,12 +294,16 @@ class _Run:
         self._doing, self._expected, self._returned = purpose, len(jobs), 0
 
         def keep(outcome: Outcome) -> None:
+            late_ones_are_stored()
             self._keep(by_uuid[outcome.uuid], outcome, stage)
             self._returned += 1
             self._send_progress()
 
         self._send_progress()
-        with self._clock.counts_batch(self._pool.capacity) as outcomes:
+        with (
+            self._clock.counts_batch(self._pool.capacity) as outcomes,
+            self._late.meanwhile() as late_ones_are_stored,
+        ):
             outcomes += self._pool.run(jobs, timing=self._study.stages[stage - 1], progress=keep)
         self._expected = self._returned = 0
 
@@ -315,11 +322,30 @@ class _Run:
         if not finished:
             return
         answers = [candidate.answer(self._study) for candidate in finished]
+        new_best = self._find_new_best(answers)
+        self._tally.count(finished)
+        if self._can_be_late(answers):
+            with self._clock.counts("asking"):
+                trials = self._search.tell(answers)
+            self._tally.take([])  # they do not count yet, but one of them can be the best
+            with self._clock.counts("storing"):
+                self._late.hold(trials, new_best)
+            return
         with self._clock.counts("storing"):
-            self._illustrate(answers)
+            self._late.store()
+            self._illustrate(new_best)
         with self._clock.counts("asking"):
             self._search.tell(answers, mirror=self._mirror)
-        self._tally.count(finished)
+        self._tally.take(self._failed.take_stored())
+
+    def _can_be_late(self, answers: Sequence[Answer]) -> bool:
+        """Whether trials can be stored after the next ones are asked for, which needs no number of theirs."""
+        sure = all(answer.loss is not None for answer in answers)
+        return sure and self._study.budget.plateau is None and not self._study.file.pool.ask_ahead
+
+    def _store_trials(self, trials: Sequence[FrozenTrial], new_best: str | None) -> None:
+        self._illustrate(new_best)
+        self._failed.mirror(trials)
         self._tally.take(self._failed.take_stored())
 
     def _mirror(self, trials: Sequence[FrozenTrial]) -> Sequence[int]:
@@ -329,32 +355,37 @@ class _Run:
     def _settle(self) -> None:
         """Store the failed trials that were held back, or leave them to other runs."""
         with self._clock.counts("storing"):
+            self._late.store()
             self._failed.settle()
         self._tally.take(self._failed.take_stored())
 
-    def _illustrate(self, answers: Sequence[Answer]) -> None:
-        """Store figures of the new best candidate, if there is one, while its trial can still be changed."""
+    def _find_new_best(self, answers: Sequence[Answer]) -> str | None:
+        """The UUID of the new best candidate, if there is one."""
         losses = {
             str(answer.attributes[UUID]): answer.loss
             for answer in answers
             if answer.loss is not None and max(answer.constraints.values(), default=0) <= 0
         }
         best = self._tally.best
-        if losses and (best is None or min(losses.values()) < best.loss) and self._can_illustrate:
-            began = running_s()
-            self._store.illustrate(min(losses, key=losses.__getitem__))
-            self._illustrated_s += running_s() - began
+        is_new = losses and (best is None or min(losses.values()) < best.loss)
+        return min(losses, key=losses.__getitem__) if is_new else None
 
-    @property
-    def _can_illustrate(self) -> bool:
-        """Whether figures have taken little of the run so far: they can cost more than small simulations."""
-        return self._illustrated_s <= ILLUSTRATING_S + ILLUSTRATING_SHARE * self._clock.elapsed_s
+    def _illustrate(self, new_best: str | None) -> None:
+        """Store figures of the new best candidate, before its trial is stored and can no longer be changed.
+
+        Not if figures have taken much of the run so far: they can cost more than small simulations.
+        """
+        most_s = ILLUSTRATING_S + ILLUSTRATING_SHARE * self._clock.elapsed_s
+        if new_best is not None and self._illustrated_s <= most_s:
+            began = running_s()
+            self._store.illustrate(new_best)
+            self._illustrated_s += running_s() - began
 
     def _send_progress(self) -> None:
         tally = self._tally
         self._progress(
             Progress(
-                done=tally.done,
+                done=tally.done + len(self._late),
                 failed=self._search.count(TrialState.FAIL),
                 total=self._study.trials,
                 doing=self._doing,
