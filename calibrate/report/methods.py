@@ -183,9 +183,10 @@ def _replicates(study: Study, bibliography: Bibliography) -> Iterator[str]:
             "its loss is that of the means over them."
         )
     if replicates.confirm:
+        further = realisations.removesuffix("s") if replicates.confirm == 1 else realisations
         yield (
             f"A parameter set that would have become the best was simulated on {replicates.confirm} further "
-            f"{realisations} before it counted{bibliography.cite('replicates')}."
+            f"{further} before it counted{bibliography.cite('replicates')}."
         )
     if study.constraints:
         names = enumerated([constraint.name for constraint in study.constraints])
