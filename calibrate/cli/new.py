@@ -61,7 +61,7 @@ def new(
     _check_path(path)
     network, populations = _complete(find_model(model), free or ())
     objectives = [_parse_objective(text, path.parent) for text in objective or ()]
-    searches = _choose_searches(output.console, network, free or ())
+    searches = _with_types(network, _choose_searches(output.console, network, free or ()))
     written = Draft(
         path=path,
         reference=draft.beside(model, path.parent),
@@ -104,6 +104,15 @@ def _complete(model: Model, free: Sequence[str]) -> tuple[Model, Mapping[str, in
         return model, {}
     populations = {"E": 100}
     return with_simulation(model, own.with_populations(populations)), populations
+
+
+def _with_types(model: Model, searches: Mapping[str, SearchRange]) -> dict[str, SearchRange]:
+    """The ranges, with `type = "int"` where a default of 5 does not say whether 5.5 is possible."""
+    unsure = () if model.simulation is None else model.simulation.arguments.unsure
+    return {
+        name: {**search, "type": "int"} if name in unsure and "low" in search else search
+        for name, search in searches.items()
+    }
 
 
 def _check_path(path: Path) -> None:

@@ -41,6 +41,7 @@ class Arguments:
     as_dict     whether the first argument is the dict of all parameters
     parameters  names of arguments that are parameters
     required    those of them that have no default
+    unsure      those of them whose default is a whole number, without an annotation: any number, or a count?
     others      whether it takes parameters of any name
     """
 
@@ -48,6 +49,7 @@ class Arguments:
     as_dict: bool
     parameters: tuple[str, ...]
     required: tuple[str, ...]
+    unsure: tuple[str, ...]
     others: bool
 
     @classmethod
@@ -72,6 +74,7 @@ class Arguments:
             as_dict=as_dict,
             parameters=() if as_dict else tuple(one.name for one in own),
             required=() if as_dict else tuple(one.name for one in own if one.default is one.empty),
+            unsure=() if as_dict else tuple(one.name for one in own if _is_unsure(one)),
             others=as_dict or any(one.kind is one.VAR_KEYWORD for one in rest),
         )
         found.check(name)
@@ -108,8 +111,6 @@ def declared_in_signature(function: Callable[..., Any], names: tuple[str, ...]) 
         if kind is None:
             continue
         doc = f"argument of {function.__name__}"
-        if kind is int and argument.annotation is argument.empty:
-            doc += f"; a whole number, as its default {default} is (write {default}.0 for any number)"
         if isinstance(default, list):
             default = tuple(default)
         if kind is float and isinstance(default, int) and not isinstance(default, bool):
@@ -136,6 +137,10 @@ def _is_dict(argument: inspect.Parameter) -> bool:
         origin = get_origin(annotation) or annotation
         of_dicts = isinstance(origin, type) and issubclass(origin, Mapping)
     return of_dicts or argument.name in _DICTS
+
+
+def _is_unsure(argument: inspect.Parameter) -> bool:
+    return argument.annotation is argument.empty and type(argument.default) is int
 
 
 def _kind(annotation: Any, default: Any) -> type[Any] | None:

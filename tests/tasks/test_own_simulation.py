@@ -216,6 +216,18 @@ def test_what_is_wrong_with_the_study_file_is_one_line(written, before, after, l
         assert re.search(line, refusal(written)), refusal(written)
 
 
+@pytest.mark.parametrize(("kind", "values"), [("int", {1, 2, 3, 4, 5, 6, 7, 8}), ("float", None)])
+def test_a_whole_default_may_be_a_number_or_a_count_which_the_study_must_say(written, kind, values):
+    edited(written.with_name("my_network.py"), ("simulate(parameters, *,", "simulate(rate=5, *,"))
+    assert re.search(
+        'is a whole number, or any number.*default of .* is 5; write type = "int"', refusal(written)
+    )
+    edited(written, ("low = 1.0, high = 20.0", f'low = 1.0, high = 8.0, type = "{kind}"'))
+    space = read_study(written).space["rate"]
+    drawn = {space.at(u / 97) for u in range(97)}
+    assert drawn == values if values else len(drawn) > 50
+
+
 def test_populations_are_only_for_functions(written):
     edited(written, ('"my_network.py:simulate"', '"balanced"'))
     with pytest.raises(StudyError, match="populations are what a function returns, but balanced is a model"):

@@ -88,13 +88,13 @@ def _with_parameters(problems: Problems, model: Model, file: StudyFile) -> Model
     names = [name for name in file.parameters if any_name or name in takes.parameters]
     more = []
     for name in (name for name in names if name not in declared):
-        kind, default = _kind(file.parameters[name]), None
+        kind = _kind(file.parameters[name])
         if kind is None:
-            rule = "must be a number, a string, true or false, a list, or a table with low and high"
-            problems.add(("parameters", name), rule, file.parameters[name])
+            rule = "must be a number, a string, true or false, a list, a range, or choices of one kind"
+            problems.add(("parameters", name), rule)
             return None
         about = f"parameter of {model.name}"
-        more.append(Parameter(name=name, default=default, unit="", doc=about, kind=kind))
+        more.append(Parameter(name=name, default=None, unit="", doc=about, kind=kind))
     for name in takes.required:
         if name not in file.parameters and name not in declared:
             rule = f"lacks {name}, for which {model.simulation.name} has no default"
@@ -103,7 +103,25 @@ def _with_parameters(problems: Problems, model: Model, file: StudyFile) -> Model
                 ("parameters",), f"{rule}{hint}", None, f"its arguments are {listed(takes.parameters)}"
             )
             return None
-    return replace(model, parameters=(*model.parameters, *more))
+    sure = [_decided(problems, parameter, model.simulation, file) for parameter in model.parameters]
+    return replace(model, parameters=(*sure, *more))
+
+
+def _decided(
+    problems: Problems, parameter: Parameter, simulation: OwnSimulation, file: StudyFile
+) -> Parameter:
+    """A parameter whose type the file decides, if its default is 5 and could be 5.0 as well."""
+    given = file.parameters.get(parameter.name)
+    if given is None or parameter.name not in simulation.arguments.unsure:
+        return parameter
+    if isinstance(given, FreeParameter) and given.choices is None and given.type is None:
+        rule = f"is a whole number, or any number? The default of {simulation.name} is {parameter.default}"
+        remedy = 'write type = "int" or type = "float" in its table'
+        problems.add(("parameters", parameter.name), rule, None, remedy)
+    kind = _kind(given)
+    if kind is not float or not isinstance(parameter.default, int):
+        return parameter
+    return replace(parameter, kind=float, default=float(parameter.default))
 
 
 def _kind(given: Any) -> type[Any] | None:
