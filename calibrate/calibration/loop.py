@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from calibrate.calibration.clock import Clock
 from calibrate.calibration.confirmation import Confirmation
 from calibrate.calibration.failed_trials import FailedTrials
+from calibrate.calibration.illustration import Illustration, new_best
 from calibrate.calibration.interfaces import Remembers, Simulates
 from calibrate.calibration.late_trials import LateTrials
 from calibrate.calibration.progress import Progress
@@ -26,15 +27,11 @@ from calibrate.calibration.tally import Tally
 from calibrate.calibration.trials.candidate import Candidate, create_candidates, gather_candidates
 from calibrate.errors import ModelError, SimulatorError, StudyError
 from calibrate.simulation.jobs import Job, Outcome, failures
-from calibrate.simulation.running_time import running_s
 from calibrate.study import Study
 from calibrate.study.graph_numbers import Purpose
 
 # Batches per process in one step, if asking for that many has no disadvantage: see `_Run`.
 ROUNDS = 4
-
-# Figures of new best trials may take this long (s), and this share of the run.
-ILLUSTRATING_S, ILLUSTRATING_SHARE = 1.0, 0.02
 
 # Polling interval (s) while other runs simulate the remaining candidates.
 WAIT_S = 1.0
@@ -112,10 +109,10 @@ class _Run:
         self._queue = StageQueue(self._last)
         self._tally = Tally(study, self._search, store.simulations)
         self._failed = FailedTrials(store)
+        self._illustration = Illustration(store, self._clock)
         self._late = LateTrials(self._store_trials)
         self._doing: Purpose | None = Purpose.SEARCH
         self._expected = self._returned = 0
-        self._illustrated_s = 0.0
         # At the end of each step, devices are idle until the last batch is stored and told and the next one
         # begins. Longer steps make this rarer, at no cost for a sampler that does not learn from results.
         waits = batch_size > 1 and not study.sampler.learns
@@ -322,18 +319,18 @@ class _Run:
         if not finished:
             return
         answers = [candidate.answer(self._study) for candidate in finished]
-        new_best = self._find_new_best(answers)
+        best = new_best(answers, self._tally.best)
         self._tally.count(finished)
         if self._can_be_late(answers):
             with self._clock.counts("asking"):
                 trials = self._search.tell(answers)
             self._tally.take([])  # they do not count yet, but one of them can be the best
             with self._clock.counts("storing"):
-                self._late.hold(trials, new_best)
+                self._late.hold(trials, best)
             return
         with self._clock.counts("storing"):
             self._late.store()
-            self._illustrate(new_best)
+            self._illustration.draw(best)
         with self._clock.counts("asking"):
             self._search.tell(answers, mirror=self._mirror)
         self._tally.take(self._failed.take_stored())
@@ -343,8 +340,8 @@ class _Run:
         sure = all(answer.loss is not None for answer in answers)
         return sure and self._study.budget.plateau is None and not self._study.file.pool.ask_ahead
 
-    def _store_trials(self, trials: Sequence[FrozenTrial], new_best: str | None) -> None:
-        self._illustrate(new_best)
+    def _store_trials(self, trials: Sequence[FrozenTrial], best: str | None) -> None:
+        self._illustration.draw(best)
         self._failed.mirror(trials)
         self._tally.take(self._failed.take_stored())
 
@@ -358,28 +355,6 @@ class _Run:
             self._late.store()
             self._failed.settle()
         self._tally.take(self._failed.take_stored())
-
-    def _find_new_best(self, answers: Sequence[Answer]) -> str | None:
-        """The UUID of the new best candidate, if there is one."""
-        losses = {
-            str(answer.attributes[UUID]): answer.loss
-            for answer in answers
-            if answer.loss is not None and max(answer.constraints.values(), default=0) <= 0
-        }
-        best = self._tally.best
-        is_new = losses and (best is None or min(losses.values()) < best.loss)
-        return min(losses, key=losses.__getitem__) if is_new else None
-
-    def _illustrate(self, new_best: str | None) -> None:
-        """Store figures of the new best candidate, before its trial is stored and can no longer be changed.
-
-        Not if figures have taken much of the run so far: they can cost more than small simulations.
-        """
-        most_s = ILLUSTRATING_S + ILLUSTRATING_SHARE * self._clock.elapsed_s
-        if new_best is not None and self._illustrated_s <= most_s:
-            began = running_s()
-            self._store.illustrate(new_best)
-            self._illustrated_s += running_s() - began
 
     def _send_progress(self) -> None:
         tally = self._tally
