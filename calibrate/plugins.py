@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from pathlib import Path
@@ -126,7 +128,8 @@ def _load(path: Path) -> ModuleType:
     vars(module)["__builtins__"] = {**vars(builtins), "__import__": _importer(path.parent)}
     sys.modules[module_name] = module
     try:
-        spec.loader.exec_module(module)
+        with _printing_to_stderr():
+            spec.loader.exec_module(module)
     except PluginError:  # names the file that it imports
         del sys.modules[module_name]
         raise
@@ -134,6 +137,28 @@ def _load(path: Path) -> ModuleType:
         del sys.modules[module_name]
         raise PluginError(f"{path} cannot be imported: {one_line(error)}") from error
     return module
+
+
+@contextlib.contextmanager
+def _printing_to_stderr() -> Iterator[None]:
+    """Keep what a file prints when it is imported off standard output, which is for results.
+
+    Also what libraries print to file descriptor 1, such as simulators that say hello.
+    """
+    os.environ.setdefault("PYNEST_QUIET", "1")
+    sys.stdout.flush()
+    try:
+        before = os.dup(1)
+    except OSError:  # it is closed
+        yield
+        return
+    try:
+        os.dup2(2, 1)
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(before, 1)
+        os.close(before)
 
 
 def _importer(folder: Path) -> Callable[..., ModuleType]:

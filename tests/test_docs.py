@@ -138,6 +138,11 @@ def test_a_study_file_in_the_pages_is_valid(block, tmp_path):
     read_study(path)
 
 
+def test_a_nest_script_becomes_a_study_in_less_than_forty_lines():
+    files = {block.file: block.text for block in blocks(DOCS / "own-simulation.md", "python", "toml")}
+    assert len((files["my_network.py"] + files["my_study.toml"]).splitlines()) < 40
+
+
 @pytest.mark.parametrize("block", each("console"))
 def test_commands_in_the_pages_exist(block):
     commands: dict[str, Any] = typer.main.get_command(program()).commands  # type: ignore[attr-defined]

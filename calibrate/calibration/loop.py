@@ -14,7 +14,9 @@ from optuna.trial import FrozenTrial, TrialState
 from calibrate.calibration.clock import Clock
 from calibrate.calibration.confirmation import Confirmation
 from calibrate.calibration.failed_trials import FailedTrials
+from calibrate.calibration.illustration import Illustration, new_best
 from calibrate.calibration.interfaces import Remembers, Simulates
+from calibrate.calibration.late_trials import LateTrials
 from calibrate.calibration.progress import Progress
 from calibrate.calibration.result import Reason, RunSummary
 from calibrate.calibration.search.ask_ahead import Asking
@@ -108,6 +110,8 @@ class _Run:
         self._queue = StageQueue(self._last)
         self._tally = Tally(study, self._search, store.simulations)
         self._failed = FailedTrials(store)
+        self._illustration = Illustration(store, self._clock)
+        self._late = LateTrials(self._store_trials)
         self._doing: Purpose | None = Purpose.SEARCH
         self._expected = self._returned = 0
         # At the end of each step, devices are idle until the last batch is stored and told and the next one
@@ -151,7 +155,7 @@ class _Run:
         """The reason to stop now; None if there is none."""
         budget, tally, trials = self._study.budget, self._tally, self._study.trials
         # Candidates of an earlier run are told first, even if the budget has been reduced since.
-        if trials is not None and tally.done >= trials and not self._queue:
+        if trials is not None and tally.done + len(self._late) >= trials and not self._queue:
             return "trials"
         if tally.best is not None and budget.loss is not None and tally.best.loss <= budget.loss:
             return "loss"
@@ -176,6 +180,7 @@ class _Run:
             self._queue.add(create_candidates(self._asking.ask(self._queue.missing(n), batch=n)))
             batch = self._queue.take_earliest(n)
         if batch is None:
+            self._late.store()
             return self._wait()
         screening = batch.stage < self._last
         with self._asking.meanwhile(self._queue.missing(n), batch=n) as proposals:
@@ -305,12 +310,16 @@ class _Run:
         self._doing, self._expected, self._returned = purpose, len(jobs), 0
 
         def keep(outcome: Outcome) -> None:
+            late_ones_are_stored()
             self._keep(by_uuid[outcome.uuid], outcome, stage)
             self._returned += 1
             self._send_progress()
 
         self._send_progress()
-        with self._clock.counts_batch(self._pool.capacity) as outcomes:
+        with (
+            self._clock.counts_batch(self._pool.capacity) as outcomes,
+            self._late.meanwhile() as late_ones_are_stored,
+        ):
             outcomes += self._pool.run(jobs, progress=keep)
         self._expected = self._returned = 0
 
@@ -329,11 +338,30 @@ class _Run:
         if not finished:
             return
         answers = [candidate.answer(self._study) for candidate in finished]
+        best = new_best(answers, self._tally.best)
+        self._tally.count(finished)
+        if self._can_be_late(answers):
+            with self._clock.counts("asking"):
+                trials = self._search.tell(answers)
+            self._tally.take([])  # they do not count yet, but one of them can be the best
+            with self._clock.counts("storing"):
+                self._late.hold(trials, best)
+            return
         with self._clock.counts("storing"):
-            self._illustrate(answers)
+            self._late.store()
+            self._illustration.draw(best)
         with self._clock.counts("asking"):
             self._search.tell(answers, mirror=self._mirror)
-        self._tally.count(finished)
+        self._tally.take(self._failed.take_stored())
+
+    def _can_be_late(self, answers: Sequence[Answer]) -> bool:
+        """Whether trials can be stored after the next ones are asked for, which needs no number of theirs."""
+        sure = all(answer.loss is not None for answer in answers)
+        return sure and self._study.budget.plateau is None and not self._study.file.pool.ask_ahead
+
+    def _store_trials(self, trials: Sequence[FrozenTrial], best: str | None) -> None:
+        self._illustration.draw(best)
+        self._failed.mirror(trials)
         self._tally.take(self._failed.take_stored())
 
     def _mirror(self, trials: Sequence[FrozenTrial]) -> Sequence[int]:
@@ -343,25 +371,15 @@ class _Run:
     def _settle(self) -> None:
         """Store the failed trials that were held back, or leave them to other runs."""
         with self._clock.counts("storing"):
+            self._late.store()
             self._failed.settle()
         self._tally.take(self._failed.take_stored())
-
-    def _illustrate(self, answers: Sequence[Answer]) -> None:
-        """Store figures of the new best candidate, if there is one, while its trial can still be changed."""
-        losses = {
-            str(answer.attributes[UUID]): answer.loss
-            for answer in answers
-            if answer.loss is not None and max(answer.constraints.values(), default=0) <= 0
-        }
-        best = self._tally.best
-        if losses and (best is None or min(losses.values()) < best.loss):
-            self._store.illustrate(min(losses, key=losses.__getitem__))
 
     def _send_progress(self) -> None:
         tally = self._tally
         self._progress(
             Progress(
-                done=tally.done,
+                done=tally.done + len(self._late),
                 failed=self._search.count(TrialState.FAIL),
                 total=self._study.trials,
                 doing=self._doing,

@@ -32,7 +32,8 @@ from calibrate.study.conditions import largest_network, timing_in
 def setup_of(study: Study, *, batch_size: int = 1, spikes: bool = False) -> Setup:
     """How the networks of `study` are simulated; it must name a simulator, not "auto"."""
     simulation, needs = study.simulation, study.needs
-    is_own = study.file.model.name in study.own
+    # A simulation of one's own is known only together with what the file says of it.
+    is_own = study.file.model.name in study.own or study.model.simulation is not None
     return Setup(
         model=study.model if is_own else study.file.model.name,
         folder=study.folder.resolve(),
@@ -139,7 +140,7 @@ def pool_for(
     at_once    number of networks that will be submitted at once, so that no larger batch is prepared
     spikes     whether to keep every spike
     evaluated  whether the pool also computes the study's statistics
-    say        receives a message while the pool waits for a cluster
+    say        receives a message while the pool waits for a cluster, or if a simulation of one's own prints
 
     Raises SimulatorError if not even one network fits into memory, StudyError for `slots` on a cluster.
     """
@@ -168,4 +169,5 @@ def pool_for(
         study.stages[-1],
         slots=slots or slots_for(simulation.backend, largest_network(study)),
         timeout_s=simulation.timeout_s,
+        say=say,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from calibrate.cli.output import Output
 from calibrate.cli.tables.listing import print_listing
 from calibrate.errors import CalibrateError, StudyError
 from calibrate.network import Model, Parameter, find_model
+from calibrate.network.model_reference import with_simulation
 from calibrate.study import draft, search_ranges
 from calibrate.study.draft import Draft
 from calibrate.study.search_ranges import SearchRange
@@ -57,9 +59,9 @@ def new(
     """Write a study file for a model, with every setting explained."""
     path = file or Path(f"{name or model.rpartition(':')[2]}.toml")
     _check_path(path)
-    network = find_model(model)
+    network, populations = _complete(find_model(model), free or ())
     objectives = [_parse_objective(text, path.parent) for text in objective or ()]
-    searches = _choose_searches(output.console, network, free or ())
+    searches = _with_types(network, _choose_searches(output.console, network, free or ()))
     written = Draft(
         path=path,
         reference=draft.beside(model, path.parent),
@@ -67,6 +69,7 @@ def new(
         free=searches,
         objectives=objectives,
         name=name,
+        populations=populations,
     )
     output.warn(written.write().warnings)
     steps = [shlex.join(["calibrate", command, str(path)]) for command in ("check", "run")]
@@ -74,12 +77,42 @@ def new(
         output.emit({"file": str(path), "free": searches, "next": steps})
         return
     output.print(f"Wrote {path}: {_summarise(searches)}")
-    if written.placeholders:
+    if populations:
+        output.print("Replace its populations with what the function returns, and its targets, then:")
+    elif written.placeholders:
         output.print("Replace its targets with your own, then:")
     elif not objectives:
         output.print("Its targets are those of known parameters. Run it as it is, or replace them first:")
     for step in steps:
         output.print(f"  {step}", keep=step)
+
+
+def _complete(model: Model, free: Sequence[str]) -> tuple[Model, Mapping[str, int]]:
+    """A simulation of one's own with the parameters that --free names, and stand-ins for its populations."""
+    own = model.simulation
+    if own is None:
+        return model, {}
+    known = [parameter.name for parameter in model.parameters]
+    asked = [text.partition("=")[0].strip() for text in free if "=" in text]
+    more = [
+        Parameter(name=name, default=None, unit="", doc=f"parameter of {model.name}")
+        for name in dict.fromkeys(asked)
+        if name not in known and (own.any_parameter or name in own.arguments.parameters)
+    ]
+    model = replace(model, parameters=(*model.parameters, *more))
+    if own.populations:
+        return model, {}
+    populations = {"E": 100}
+    return with_simulation(model, own.with_populations(populations)), populations
+
+
+def _with_types(model: Model, searches: Mapping[str, SearchRange]) -> dict[str, SearchRange]:
+    """The ranges, with `type = "int"` where a default of 5 does not say whether 5.5 is possible."""
+    unsure = () if model.simulation is None else model.simulation.arguments.unsure
+    return {
+        name: {**search, "type": "int"} if name in unsure and "low" in search else search
+        for name, search in searches.items()
+    }
 
 
 def _check_path(path: Path) -> None:
@@ -122,7 +155,7 @@ def _choose_searches(console: Console, model: Model, free: Sequence[str]) -> dic
         return _ask(console, model)
     if usual := search_ranges.handful(model):
         return dict(_parse_search(model, name) for name in usual)
-    names = ", ".join(parameter.name for parameter in search_ranges.searchable(model))
+    names = ", ".join(parameter.name for parameter in search_ranges.searchable(model)) or "any that it takes"
     raise CalibrateError(f"choose the parameters to search with --free NAME[=LOW:HIGH]: {names}")
 
 

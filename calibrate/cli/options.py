@@ -31,7 +31,7 @@ class StudyFile:
 
     path: StudyPath
     backend: Annotated[
-        str | None, typer.Option(help="Simulator: auto, genn, nest or poisson.", metavar="NAME")
+        str | None, typer.Option(help="Simulator: auto, genn, nest, poisson or own.", metavar="NAME")
     ] = None
     storage: Annotated[
         str | None,

@@ -7,12 +7,16 @@ Three tiers, by the cost of changing them:
   values  `Values`: weights, currents, time constants, thresholds, which differ within a batch
 
 A `Model` makes the network and its values from parameters. `calibrate.models` contains the built-in models;
-users define theirs in the same way in a file (`file.py:Name`).
+users define theirs in the same way in a file (`file.py:Name`). A function that simulates a network by itself
+and returns its spikes can take the place of a model: see `simulator`.
 """
 
 from calibrate.network.connection_rules import Bernoulli, FixedIndegree, Rule, UniformDelay, UniformIndegree
 from calibrate.network.first_study import FirstStudy
-from calibrate.network.model import Model, Parameter, Parameters, find_model
+from calibrate.network.model import Model
+from calibrate.network.model_reference import find_model
+from calibrate.network.own_simulation import simulator
+from calibrate.network.parameter import Parameter, Parameters
 from calibrate.network.structure import (
     Network,
     Part,
@@ -60,4 +64,5 @@ __all__ = [
     "check_stimuli",
     "checked",
     "find_model",
+    "simulator",
 ]

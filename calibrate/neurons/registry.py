@@ -5,7 +5,16 @@ from __future__ import annotations
 import inspect
 
 from calibrate.errors import ModelError, did_you_mean
-from calibrate.neurons.model import NeuronModel
+from calibrate.neurons.model import NestNeuron, NeuronModel
+
+UNKNOWN = NeuronModel(
+    name="unknown",
+    doc="neurons of which only the spikes are known: those of a simulation of one's own",
+    parameters=(),
+    nest=NestNeuron(model=""),
+    receptors=(),
+    ordered=(),
+)
 
 _registry: dict[str, NeuronModel] = {}
 _origins: dict[str, str] = {}  # the file that registered each model
@@ -89,6 +98,8 @@ def neuron_model(name: str) -> NeuronModel:
     >>> neuron_model("iaf_cond_exp").weight_unit
     'nS'
     """
+    if name == UNKNOWN.name:
+        return UNKNOWN
     try:
         return _registry[name]
     except KeyError:

@@ -7,6 +7,7 @@ from functools import partial
 
 from calibrate.calibration.validation.verdict import Verdict
 from calibrate.network import Network
+from calibrate.network.own_simulation import OwnSimulation
 from calibrate.neurons import NeuronModel, neuron_model
 from calibrate.objective.losses import CAP, UNDEFINED
 from calibrate.plugins import version_of
@@ -43,10 +44,11 @@ def methods(results: Results, verdict: Verdict | None) -> tuple[str, list[Refere
 def _what(study: Study, bibliography: Bibliography) -> str:
     free, model = list(study.space), study.model
     source = bibliography.cite(*([model.cites] if isinstance(model.cites, str) else model.cites))
+    kind = "network model" if model.simulation is None else "simulation"
     summary = " ".join(model.doc.split()).rstrip(".")
     sizes = enumerated([f"{p.size:,} {p.name}" for p in study.network.populations])
     return (
-        f"{count(len(free), 'parameter')} ({enumerated(free)}) of the network model {model.name}{source} "
+        f"{count(len(free), 'parameter')} ({enumerated(free)}) of the {kind} {model.name}{source} "
         f"({f'{summary}; ' if summary else ''}{sizes} neurons in the middle of the ranges) "
         f"{'was' if len(free) == 1 else 'were'} calibrated with calibrate "
         f"{version_of('calibrate-snn') or '(not installed)'}, "
@@ -81,12 +83,28 @@ def _proposed(study: Study, proposals: Proposals, bibliography: Bibliography) ->
 
 def _simulated(study: Study, bibliography: Bibliography) -> str:
     simulation, backend = study.simulation, study.simulation.backend
+    if study.model.simulation is not None:
+        return _simulated_by_user(study, study.model.simulation)
     precision = f" in {simulation.precision} precision" if backend == "genn" else ""
     source = bibliography.cite(backend) if backend in ("genn", "nest") else ""
     return (
         f"Networks were simulated {BACKENDS[backend].in_methods}{source}{precision} "
         f"with a time step of {simulation.dt_ms:g} ms, for {simulation.duration_ms / 1000:g} s after "
         f"{simulation.warmup_ms / 1000:g} s{_integrated(study.network, backend, bibliography)}."
+    )
+
+
+def _simulated_by_user(study: Study, own: OwnSimulation) -> str:
+    """Say which code simulated the networks, and its digest, since calibrate did not."""
+    simulation = study.simulation
+    reference, files = study.file.model.name, study.content["files"]
+    digest = files.get(reference.rpartition(":")[0]) or files.get(reference)
+    code = f" (SHA-256 of its code {digest[:12]})" if digest else ""
+    step = f" with a time step of {simulation.dt_ms:g} ms" if "dt_ms" in own.arguments.keywords else ""
+    warmup = f" after {simulation.warmup_ms / 1000:g} s" if simulation.warmup_ms else ""
+    return (
+        f"Networks were simulated by the authors' own function {own.name}{code}{step}, for "
+        f"{simulation.duration_ms / 1000:g} s{warmup}."
     )
 
 
@@ -188,17 +206,25 @@ def _loss(study: Study, bibliography: Bibliography) -> Iterator[str]:
         yield f"The loss of a parameter set was the {kind} over {number}."
 
 
+def _realisations(study: Study) -> str:
+    """What differs between replicates: the graph, if there is one that has a seed of its own."""
+    own = study.model.simulation
+    return "realisations" if own is None or "graph_seed" in own.arguments.keywords else "random seeds"
+
+
 def _replicates(study: Study, bibliography: Bibliography) -> Iterator[str]:
-    replicates = study.replicates
+    replicates, realisations = study.replicates, _realisations(study)
+    of_what = " of the connectivity" if realisations == "realisations" else ""
     if replicates.graphs > 1:
         yield (
-            f"Every parameter set was simulated on {replicates.graphs} realisations of the connectivity, and "
+            f"Every parameter set was simulated on {replicates.graphs} {realisations}{of_what}, and "
             "its loss is that of the means over them."
         )
     if replicates.confirm:
+        further = realisations.removesuffix("s") if replicates.confirm == 1 else realisations
         yield (
             f"A parameter set that would have become the best was simulated on {replicates.confirm} further "
-            f"realisations before it counted{bibliography.cite('replicates')}."
+            f"{further} before it counted{bibliography.cite('replicates')}."
         )
     if study.constraints:
         names = enumerated([constraint.name for constraint in study.constraints])
@@ -207,7 +233,8 @@ def _replicates(study: Study, bibliography: Bibliography) -> Iterator[str]:
 
 def _outcome(results: Results) -> str:
     counts = results.counts
-    unseen = " with its mean and standard deviation on realisations that the search had not seen"
+    others = _realisations(results.study)
+    unseen = f" with its mean and standard deviation on {others} that the search had not seen"
     reported = "those on the Pareto front are" if results.study.pareto else "the best one is"
     return (
         f"Of {counts['complete'] + counts['failed']} parameter sets, {counts['failed'] or 'none'} failed; "

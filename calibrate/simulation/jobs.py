@@ -25,7 +25,7 @@ class Setup:
     model        a model, or its name: installed, "package.module:Name" or "file.py:Name"
     folder       where such a file is looked up
     neurons      neuron models to register, if `model` is not a name
-    backend      "genn", "nest" or "poisson"
+    backend      "genn", "nest", "poisson" or "own"
     precision    of GeNN's floating-point numbers
     dt_ms        time step
     recording    what is recorded
@@ -136,3 +136,9 @@ def failures(batch: Sequence[Job], reason: str, *, wall_s: float = 0.0) -> list[
 def outcome_of(job: Job, **known: Any) -> Outcome:
     """The outcome of a job."""
     return Outcome(uuid=job.uuid, realisation=job.realisation, condition=job.condition, **known)
+
+
+def own_name(setup: Setup) -> str:
+    """The name of the function if a simulation of one's own is set up; empty if it is a network."""
+    model = setup.model
+    return model.simulation.name if isinstance(model, Model) and model.simulation is not None else ""

@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +20,7 @@ from typing import Self
 
 from calibrate import simulators
 from calibrate.simulation.capacity import cores, pinning
-from calibrate.simulation.jobs import Job, Outcome, Setup, Timing, failures
+from calibrate.simulation.jobs import Job, Outcome, Setup, Timing, failures, own_name
 from calibrate.simulation.pool import BasePool, batched
 from calibrate.simulation.slot import Deaths, DiedError, Slot
 from calibrate.simulators.device_turn import Phase
@@ -54,14 +54,23 @@ class Pool(BasePool):
     slots      default: one per core; see `slots_for` for large networks
     timeout_s  a batch that takes longer is stopped and reported as failed; default: 20 times the slowest
                batch so far, scaled by simulated time, but at least 10 min (no limit before one has returned)
+    say        called with a message if a simulation of one's own prints
     """
 
     def __init__(
-        self, setup: Setup, timing: Timing, *, slots: int | None = None, timeout_s: float | None = None
+        self,
+        setup: Setup,
+        timing: Timing,
+        *,
+        slots: int | None = None,
+        timeout_s: float | None = None,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         super().__init__(setup, timing)
+        self._say = say
         self._n_slots = slots or cores()
         self._timeout_s = timeout_s
+        self._own, self._noticed = own_name(setup), False
         self._slowest = 0.0  # largest ratio of time to simulated time of the batches that returned
         self._slots: list[Slot] = []
         self._folder: Path | None = None
@@ -156,10 +165,17 @@ class Pool(BasePool):
                             continue
                         took = max(o.wall_s + o.build_s + o.scoring_s for o in outcomes)
                         self._slowest = max(self._slowest, took / slot.timing.whole_ms)
+                        self._notice_output(slot)
                 busy.remove(slot)
                 idle.append(slot)
                 arrived += outcomes
         yield from arrived
+
+    def _notice_output(self, slot: Slot) -> None:
+        """Say once that a simulation of one's own prints, which would otherwise be seen nowhere."""
+        if self._own and slot.has_printed and not self._noticed:
+            self._noticed = True
+            self._say(f"{self._own} prints while it simulates: see {slot.log}, as long as the run lasts")
 
     def _limit_s(self, timing: Timing) -> float | None:
         """The longest time that a batch can take; None: any."""
@@ -172,7 +188,7 @@ class Pool(BasePool):
     def _stop(self, slot: Slot) -> list[Outcome]:
         took_s, limit_s = slot.busy_s, self._limit_s(slot.timing)
         slot.replace()
-        reason = f"the simulation took longer than {limit_s or 0:.6g} s and was stopped"
+        reason = f"{self._own or 'the simulation'} took longer than {limit_s or 0:.6g} s and was stopped"
         return failures(slot.batch, reason, wall_s=took_s)
 
     def _handle_death(self, slot: Slot, deaths: Deaths) -> tuple[list[Outcome], Sequence[Sequence[Job]]]:
@@ -180,13 +196,14 @@ class Pool(BasePool):
         batch, phase, took_s = slot.batch, slot.phase, slot.busy_s
         cause, of_itself = slot.last_words(), slot.died_of_itself
         slot.replace()
+        who = f"the process of {self._own}" if self._own else "the simulator's process"
         if phase in DOING or _OF_CUDA.search(cause):
             # Halves would be built and loaded in the same way.
             again = [] if of_itself else deaths.once_more(batch)
-            reason = f"the simulator's process died while {DOING.get(phase, 'it simulated')}"
+            reason = f"{who} died while {DOING.get(phase, 'it simulated')}"
         else:
             again = deaths.in_parts(batch)
-            reason = "the simulator's process died more than once"
+            reason = f"{who} died more than once"
         if again:
             return [], again
         reason = self._explain(reason, cause, slot.log)

@@ -149,6 +149,11 @@ class Slot:
         """How long it has worked on its batch, without pauses and the time it waited for turns."""
         return (running_s() if self._waits_since is None else self._waits_since) - self._began
 
+    @property
+    def has_printed(self) -> bool:
+        """Whether its process has printed anything since it got its batch."""
+        return self.log.stat().st_size > self._printed
+
     def left_s(self, limit_s: float | None) -> float:
         """How much of the time limit of its batch is left; inf without a limit."""
         return math.inf if limit_s is None else limit_s - self.busy_s

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from calibrate.errors import SimulatorError, did_you_mean
 from calibrate.network import Network
+from calibrate.network.own_simulation import OwnNetwork
 from calibrate.simulators.backends import BACKENDS
 from calibrate.simulators.base import Precision, Simulator
 from calibrate.simulators.genn import cuda
@@ -17,8 +18,9 @@ GPU_BATCH_SIZE = 40
 def choose(backend: str, network: Network | None = None) -> str:
     """The back end that `backend` selects on this machine, for `network` if one is given.
 
-    "auto" is GeNN if it is installed and has the network's neuron models, else NEST. Raises SimulatorError if
-    the back end is unknown, not installed, or cannot simulate the network.
+    "auto" is GeNN if it is installed and has the network's neuron models, else NEST; of a simulation of one's
+    own, "own". Raises SimulatorError if the back end is unknown, not installed, or cannot simulate the
+    network.
     """
     if backend == "auto":
         if name := _automatic(network):
@@ -27,15 +29,24 @@ def choose(backend: str, network: Network | None = None) -> str:
     if backend not in BACKENDS:
         names = ", ".join(("auto", *BACKENDS))
         raise SimulatorError(f"unknown backend '{backend}'{did_you_mean(backend, BACKENDS)}: {names}")
+    if why := refusal(backend, network):
+        raise SimulatorError(f"{why}: use --backend {instead_of(backend, network)}")
     if not BACKENDS[backend].is_installed:
         raise SimulatorError(BACKENDS[backend].remedy)
-    if why := refusal(backend, network):
-        raise SimulatorError(f"{why}: use --backend nest")
     return backend
+
+
+def instead_of(backend: str, network: Network | None) -> str:
+    """The back end to use instead of one that refuses the network."""
+    if isinstance(network, OwnNetwork):
+        return "own"
+    return "auto" if backend == "own" else "nest"
 
 
 def _automatic(network: Network | None) -> str | None:
     """The first back end for "auto" that is installed and can simulate `network`; None if there is none."""
+    if isinstance(network, OwnNetwork):
+        return "own"
     able = (name for name, entry in BACKENDS.items() if entry.automatic and entry.is_installed)
     return next((name for name in able if not refusal(name, network)), None)
 
@@ -46,7 +57,7 @@ def refusal(backend: str, network: Network | None) -> str:
 
 
 def create(backend: str, *, dt_ms: float, precision: Precision) -> Simulator:
-    """Create the simulator `backend` ("genn", "nest" or "poisson") for this process."""
+    """Create the simulator `backend` ("genn", "nest", "poisson" or "own") for this process."""
     if backend not in BACKENDS:
         raise SimulatorError(f"unknown backend '{backend}': {', '.join(BACKENDS)}")
     return BACKENDS[backend].make(dt_ms, precision)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from calibrate.network import Network
+from calibrate.network.own_simulation import OwnNetwork
 from calibrate.neurons import neuron_model
 from calibrate.simulators.base import Precision, Simulator
 
@@ -64,8 +65,21 @@ def _genn(dt_ms: float, precision: Precision) -> Simulator:
     return GeNN(dt_ms=dt_ms, precision=precision)
 
 
+def _of_own(network: Network) -> str:
+    """Name the function that simulates a network by itself."""
+    if not isinstance(network, OwnNetwork):
+        return ""
+    return f"{network.simulation.name} simulates its network itself, and does not describe it"
+
+
+def _described_network(network: Network) -> str:
+    return "" if _of_own(network) else '"own" is for simulations of your own: this model describes a network'
+
+
 def _without_genn_code(network: Network) -> str:
     """Name the populations whose neuron models only NEST has."""
+    if own := _of_own(network):
+        return own
     only = [f"{p.name} ({p.neuron})" for p in network.populations if neuron_model(p.neuron).genn is None]
     return f"GeNN has no code for the neurons of {', '.join(only)}" if only else ""
 
@@ -74,6 +88,12 @@ def _nest(dt_ms: float, _: Precision) -> Simulator:
     from calibrate.simulators.nest.simulator import Nest
 
     return Nest(dt_ms=dt_ms)
+
+
+def _own(dt_ms: float, _: Precision) -> Simulator:
+    from calibrate.simulators.own.simulator import Own
+
+    return Own(dt_ms=dt_ms)
 
 
 def _poisson(dt_ms: float, _: Precision) -> Simulator:
@@ -104,6 +124,7 @@ BACKENDS: Mapping[str, Backend] = {
         make=_nest,
         package="nest",
         remedy="NEST is not installed: `pip install nest-simulator`",
+        refusal=_of_own,
         process_bytes=200e6,
         synapse_bytes=37.0,
     ),
@@ -112,6 +133,14 @@ BACKENDS: Mapping[str, Backend] = {
         in_methods="as independent Poisson neurons",
         make=_poisson,
         automatic=False,
+        refusal=_of_own,
         batches="always",
+    ),
+    "own": Backend(
+        title="own simulation",
+        in_methods="by the user's own simulation",
+        make=_own,
+        automatic=False,  # selected for every simulation of one's own, and for nothing else
+        refusal=_described_network,
     ),
 }

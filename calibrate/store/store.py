@@ -268,7 +268,8 @@ class Store:
                 f"another program deleted Optuna's study '{self._study.name}' during this run; run again: "
                 "its trials are made again from the stored simulations"
             ) from None
-        self._mirrored[uuid] = self._optuna.get_trial(trial_id).number
+        following = max(self._mirrored.values(), default=-1) + 1
+        self._mirrored[uuid] = connections.number_of(self._optuna, self._optuna_study, trial_id, following)
 
     def simulations(self, uuid: str) -> list[Simulation]:
         """All simulations of a candidate, in order of completion, without observations."""

@@ -7,7 +7,7 @@ import os
 import shlex
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ class Draft:
     free        the free parameters, as in the file
     objectives  the targets, as in the file, with or without tolerances
     name        name of the study, if it is not that of the file
+    populations of a simulation of one's own that does not declare them, to be replaced
     """
 
     path: Path
@@ -43,6 +44,7 @@ class Draft:
     free: Mapping[str, SearchRange]
     objectives: Sequence[Mapping[str, Any]] = ()
     name: str | None = None
+    populations: Mapping[str, int] = field(default_factory=dict)
 
     def write(self) -> Study:
         """Write the file and return its study; raise StudyError if it breaks a rule or the file exists."""
@@ -50,7 +52,7 @@ class Draft:
         tables = tomllib.loads(text)
         study = make_study(
             tables.pop("study").get("name", "study"),
-            model=tables.pop("model")["name"],
+            model=tables.pop("model"),
             folder=self.path.parent,
             **tables,
         )
@@ -95,7 +97,11 @@ class Draft:
         yield ""
         yield from table("[study]", TABLES["study"], {"name": self.name} if self.name else {})
         meaning = {"name": "an installed model, or your own: FILE.py:NAME"}
-        yield from table("[model]", TABLES["model"], {"name": self.reference}, meanings=meaning)
+        model: dict[str, Any] = {"name": self.reference}
+        if self.populations:
+            model["populations"] = self.populations
+            meaning["populations"] = "REPLACE this by what the function returns, with numbers of neurons"
+        yield from table("[model]", TABLES["model"], model, meanings=meaning)
 
     def _parameters(self) -> Iterator[str]:
         yield "[parameters]"
@@ -201,10 +207,12 @@ class Draft:
         """[simulation]: long enough for the protocol of the model, if it has one."""
         stimuli = self.model.values(self._network, self._start).stimuli
         end_ms = max((stimulus.stop_ms for stimulus in stimuli), default=0.0)
+        own = self.model.simulation
+        warmup_ms = WARMUP_MS if own is None or own.arguments.has_warmup else 0.0
         derived = {
             "backend": "auto",
-            "warmup_ms": WARMUP_MS,
-            "duration_ms": float(max(DURATION_MS, math.ceil(end_ms - WARMUP_MS))),
+            "warmup_ms": warmup_ms,
+            "duration_ms": float(max(DURATION_MS, math.ceil(end_ms - warmup_ms))),
         }
         return {**derived, **self.model.first_study.simulation}
 

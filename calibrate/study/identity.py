@@ -57,7 +57,7 @@ def content_of(study: Study) -> dict[str, Any]:
     content = {
         **{table: keys for table, keys in if_any.items() if keys},
         "study": {"seed": study.seed, **if_any["study"]},
-        "model": {"name": file.model.name},
+        "model": file.model.model_dump(mode="json", exclude_none=True),
         "parameters": {**study.fixed, **derived, **ranges},
         "simulation": file.simulation.model_dump(mode="json", include=of_simulation),
         "objectives": objectives,

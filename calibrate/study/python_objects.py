@@ -14,6 +14,8 @@ import numpy as np
 
 from calibrate.errors import StudyError
 from calibrate.network import Model
+from calibrate.network.model_reference import model_of
+from calibrate.network.own_simulation import OwnSimulation
 from calibrate.objective import Statistic
 from calibrate.plugins import PYTHON
 
@@ -21,8 +23,15 @@ from calibrate.plugins import PYTHON
 def plain(value: Any, own: dict[str, object]) -> Any:
     """Convert `value` to what TOML can express; models and statistics become names, and are added to `own`.
 
-    Raises StudyError if two of them have the same name.
+    A function is a model that is a simulation of one's own.
+
+    Raises StudyError if two of them have the same name, PluginError for a function that is no simulation.
     """
+    if inspect.isfunction(value):
+        known = own.get(f"{PYTHON}:{value.__name__}")
+        if isinstance(known, Model) and known.simulation and known.simulation.function is value:
+            return f"{PYTHON}:{value.__name__}"
+        value = model_of(OwnSimulation.of(value, value.__name__))
     if isinstance(value, Model | Statistic):
         name = f"{PYTHON}:{value.name}"
         if own.setdefault(name, value) is not value:
@@ -47,6 +56,10 @@ def digest(value: object) -> str:
 def _model(model: Model) -> Iterator[str]:
     yield repr(model.parameters)
     seen: set[int] = set()
+    if model.simulation is not None:
+        yield repr(dict(model.simulation.populations))
+        yield from _code(model.simulation.function, seen)
+        return
     for function in (model.make_network, model.make_values):
         yield from _code(function, seen)
 

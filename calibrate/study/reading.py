@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 import tomli_w
 
 from calibrate.errors import StudyError
-from calibrate.network import Model, find_model
+from calibrate.network import Model
 from calibrate.objective import Constraint, Objective
 from calibrate.observation import Needs
 from calibrate.study.conditions import timing_in
@@ -26,6 +26,7 @@ from calibrate.study.python_objects import plain
 from calibrate.study.rules import common as checks
 from calibrate.study.rules import (
     conditions,
+    own_simulation,
     parameters,
     recorded_clusters,
     recorded_targets,
@@ -88,7 +89,7 @@ def read_stored_study(
 def make_study(
     name: str,
     *,
-    model: str | Model,
+    model: str | Model | Callable[..., Any] | Mapping[str, Any],
     parameters: Mapping[str, Any],
     objectives: Sequence[Mapping[str, Any]],
     constraints: Sequence[Mapping[str, Any]] = (),
@@ -118,8 +119,9 @@ def make_study(
     ----------
     name : str
         Name of the study.
-    model : str or Model
-        Name of the network model, or the model itself.
+    model : str, Model, callable or dict
+        Name of the network model, or the model itself, or a function that simulates it: a simulation of your
+        own. Or the table [model], with one of these as its `name`.
     parameters : dict of str to object
         Parameters by name: a value, {"low": ..., "high": ...} or another table of [parameters].
     objectives : sequence of dict
@@ -185,7 +187,7 @@ def make_study(
     own: dict[str, object] = {}
     arguments = {
         "study": {"name": name, "seed": seed, **({"pareto": True} if pareto else {})},
-        "model": {"name": model},
+        "model": dict(model) if isinstance(model, Mapping) else {"name": model},
         "parameters": parameters,
         "simulation": simulation,
         "objectives": objectives,
@@ -253,8 +255,7 @@ def _check(
     if file is None:
         return None
     folder = given.path.parent
-    make_model = partial(find_model, file.model.name, folder=folder, own=own)
-    model = checks.attempt(problems, ("model", "name"), make_model)
+    model, file = own_simulation.named(problems, file, folder, own)
     if model is None:
         return None
     fixed, space, derived = _check_parameters(problems, file, model)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from calibrate import plugins
 from calibrate.errors import CalibrateError
 from calibrate.network import Model, Parameter, find_model
+from calibrate.network.own_simulation import Size
 from calibrate.objective import Statistic, find_statistic
 
 TIERS = {
@@ -55,7 +56,22 @@ def allowed(parameter: Parameter) -> str:
 def model_json(model: Model) -> dict[str, Any]:
     """A model and its parameters, as `calibrate models NAME --json` prints them."""
     parameters = [_describe_parameter(parameter) for parameter in model.parameters]
-    return {"name": model.name, "doc": model.doc, "parameters": parameters}
+    described: dict[str, Any] = {"name": model.name, "doc": model.doc, "parameters": parameters}
+    if model.simulation is not None:
+        described["simulation"] = {
+            "takes": sorted(model.simulation.arguments.keywords),
+            "any_parameter": model.simulation.any_parameter,
+            "populations": dict(model.simulation.populations),
+        }
+    return described
+
+
+def size(given: Size) -> str:
+    """Describe the size of a population that a simulation of one's own returns."""
+    if not isinstance(given, Mapping):
+        return f"{given} neurons" if isinstance(given, int) else f"as many neurons as {given} says"
+    clusters = f" in {given['clusters']} clusters" if given.get("clusters", 1) != 1 else ""
+    return f"{size(given.get('size', '?'))}{clusters}"
 
 
 def _describe_parameter(parameter: Parameter) -> dict[str, Any]:

@@ -139,7 +139,7 @@ def test_a_pareto_study_that_was_interrupted_goes_on_as_if_it_had_not_been(tmp_p
     study = pareto(tmp_path, CONSTRAINT, {"sampler": sampler})
     unbroken, shelf = Shelf(), Shelf()
     whole = run(study, pool=Bench(), store=unbroken)
-    run(study, pool=Bench(), store=shelf, interrupted=lambda: len(shelf.trials) >= 14)
+    run(study, pool=Bench(), store=shelf, interrupted=lambda: len(shelf.kept) >= 14)
     assert len(shelf.trials) == 16
     resumed = run(study, pool=Bench(), store=shelf)
     assert [(t.params, t.values) for t in shelf.trials] == [(t.params, t.values) for t in unbroken.trials]

@@ -29,7 +29,11 @@ BROKEN: dict[str, tuple[str, str, str]] = {
         "warmup_ms = 0.5",
         r":15: \[simulation\] warmup_ms: .*whole number",
     ),
-    "unknown backend": ('"poisson"', '"nets"', r":13: .*one of auto, genn, nest, poisson .*'nest'.*\"nets\""),
+    "unknown backend": (
+        '"poisson"',
+        '"nets"',
+        r":13: .*one of auto, genn, nest, poisson, own .*'nest'.*\"nets\"",
+    ),
     "unknown model": (
         '"tiny.py:tiny"',
         '"ei_clusterd"',

@@ -217,6 +217,11 @@ def scale(
     """
     if min((*sizes, *batch_sizes, repeats)) < 1 or (duration_ms is not None and not duration_ms > 0):
         raise StudyError("sizes, batch sizes, repeats and the duration must be positive")
+    if study.model.simulation is not None:
+        raise StudyError(
+            f"{study.path}: scale needs a model that describes its network: {study.model.simulation.name} "
+            "only returns spikes"
+        )
     chosen = dict.fromkeys(simulators.choose(name, study.network) for name in backends)
     chosen = chosen or _find_installed(study.network)
     for backend in chosen:

@@ -26,6 +26,9 @@ from calibrate.observation import Observation
 from calibrate.study import Study
 from calibrate.study.conditions import Condition
 
+ONLY_SEEDS = "the same simulation with fresh seeds, which no second simulator has checked"
+"""What a verdict on a simulation of one's own must say."""
+
 
 class Keeps(KeepsSimulations, Protocol):
     """What validation needs from a store."""
@@ -71,8 +74,8 @@ def simulators_for(study: Study) -> tuple[str, ...]:
     Raises SimulatorError if a required simulator is not installed.
     """
     backend = study.simulation.backend
-    if backend == "poisson":
-        return ("poisson",)  # a dry run: no other simulator has these neurons
+    if backend in ("poisson", "own"):
+        return (backend,)  # a dry run, or a simulation of one's own: no other simulator has these neurons
     nest = simulators.choose("nest")
     here = find_spec("pygenn") is not None and not simulators.refusal("genn", study.network)
     second = backend == "genn" or here
@@ -101,7 +104,7 @@ def validate_trials(
     sides = [Side.of(study, backend, exact=exact) for backend in simulators_for(study)]
     candidates = [gather_candidates(store.simulations(str(trial.user_attrs[UUID])))[0] for trial in trials]
     if exact:
-        _check_exact(sides)
+        _check_exact(study, sides)
     # For spike trains, one graph is enough: they are the same or not.
     graphs = study.graphs.validation(1 if exact else study.validation.replicates)
     for side in sides:
@@ -131,8 +134,13 @@ def number_of_look(earlier: Sequence[Verdict], *, replicates: int, duration_ms: 
     return looks.index(this) + 1 if this in looks else len(looks) + 1
 
 
-def _check_exact(sides: Sequence[Side]) -> None:
+def _check_exact(study: Study, sides: Sequence[Side]) -> None:
     """Raise SimulatorError if spike trains cannot be compared."""
+    if study.model.simulation is not None:
+        raise SimulatorError(
+            "exact mode compares NEST and GeNN, and needs a model that describes its network: "
+            f"{study.model.simulation.name} only returns spikes"
+        )
     if len(sides) < 2:
         only = sides[0].title
         raise SimulatorError(f"exact mode compares NEST and GeNN, but only {only} can simulate this study")
@@ -151,7 +159,7 @@ class _Comparison:
         """The verdict on a trial by its statistics."""
         by_side = [side.simulations_of(candidate, self.graphs) for side in self.sides]
         study = self.sides[0].study
-        return judge(
+        verdict = judge(
             study,
             summarize(self.study, trial, candidate.simulations),
             by_side[0],
@@ -165,6 +173,9 @@ class _Comparison:
                 duration_ms=by_side[0][0].duration_ms,
             ),
         )
+        if study.model.simulation is None:
+            return verdict
+        return replace(verdict, reasons=(*verdict.reasons, ONLY_SEEDS))
 
     def of_spikes(self, trial: FrozenTrial, candidate: Candidate) -> Verdict:
         """The verdict on a trial by its spike trains."""

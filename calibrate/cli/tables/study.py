@@ -119,7 +119,7 @@ def _short(seconds: float) -> str:
 def _describe_cost(cost: Cost) -> dict[str, str]:
     each = "one process" if cost.slots == 1 else f"each of {cost.slots} processes"
     lines = {
-        "network": f"{cost.neurons:,} neurons, {cost.synapses:,} synapses",
+        "network": f"{cost.neurons:,} neurons{f', {cost.synapses:,} synapses' if cost.synapses else ''}",
         "memory": f"{rounded(cost.memory_bytes / 2**30, 2)} GiB for {each}",
         "batch": f"{counted(cost.slots * cost.batch_size, 'network')} at a time",
     }

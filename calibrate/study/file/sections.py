@@ -72,10 +72,19 @@ class StudySection(Section):
 
 
 class ModelSection(Section):
-    """[model]: the network."""
+    """[model]: the network, or a simulation of your own."""
 
     name: str = Field(
-        min_length=1, description='an installed model, or your own as "file.py:Name" or "package.module:Name"'
+        min_length=1,
+        description='an installed model, or your own model or simulation as "file.py:Name" or '
+        '"package.module:Name"',
+    )
+    populations: dict[str, Any] | None = Field(
+        default=None,
+        min_length=1,
+        description="what a simulation of your own returns, if it does not declare that: the number of "
+        "neurons of each population, as in { E = 400, I = { size = 100, clusters = 4 } }; the name of a "
+        "parameter can take the place of a number",
     )
 
 
@@ -104,8 +113,9 @@ class DerivedParameter(Section):
 class SimulationSection(Section):
     """[simulation]: how every network is simulated."""
 
-    backend: Literal["auto", "genn", "nest", "poisson"] = Field(
-        default="auto", description="simulator; auto is GeNN if it is installed, else NEST"
+    backend: Literal["auto", "genn", "nest", "poisson", "own"] = Field(
+        default="auto",
+        description="simulator; auto is GeNN if it is installed, else NEST; own for a simulation of your own",
     )
     dt_ms: float = Field(default=0.1, gt=0, le=1000, description="time step (ms)")
     warmup_ms: float = Field(

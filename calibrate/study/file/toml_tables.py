@@ -42,7 +42,8 @@ def read_tables(problems: Problems, tables: Mapping[str, Any]) -> StudyFile | No
 def _section(problems: Problems, section: type[Section], table: object, place: Place) -> Section | None:
     if not isinstance(table, dict):
         if table is None:
-            problems.add(place, "is missing", None, f"add the table with {listed(section.model_fields)}")
+            required = [key for key, field in section.model_fields.items() if field.is_required()]
+            problems.add(place, "is missing", None, f"add the table with {listed(required)}")
         else:
             problems.add(place, "must be a table", table, f"write [{place[0]}] on its own line")
         return None

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from calibrate.errors import CalibrateError, did_you_mean, one_line
 from calibrate.network import Network
-from calibrate.simulators import refusal
+from calibrate.simulators import instead_of, refusal
 from calibrate.study.file.problems import Place, Problems, listed
 from calibrate.study.file.sections import StudyFile
 from calibrate.study.space import Choice, Space
@@ -59,7 +59,7 @@ def check_backend(problems: Problems, file: StudyFile, network: Network) -> None
     """The simulator that the study names must have the neuron models of its network."""
     backend = file.simulation.backend
     if backend != "auto" and (why := refusal(backend, network)):
-        remedy = 'use backend = "nest", or "auto"'
+        remedy = f'use backend = "{instead_of(backend, network)}", or "auto"'
         problems.add(("simulation", "backend"), f": {why}", None, remedy)
 
 

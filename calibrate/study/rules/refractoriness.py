@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from calibrate.network import Distributed, Network, Uniform, Values
+from calibrate.network.own_simulation import OwnNetwork
 from calibrate.neurons import neuron_model, refractory_steps
 
 
@@ -12,7 +13,7 @@ def warnings(network: Network, values: Values, dt_ms: float) -> Iterator[str]:
     """Yield one line for every population that has no refractory time and a model that then needs one."""
     for population in network.populations:
         model = neuron_model(population.neuron)
-        if not model.may_repeat:
+        if not model.may_repeat or isinstance(network, OwnNetwork):
             continue
         default = model.complete({})[model.refractory]
         shortest = values.neurons[population.name].get(model.refractory, default)

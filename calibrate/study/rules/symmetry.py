@@ -44,7 +44,7 @@ def warnings(
     matrix of its derivatives with respect to the free parameters.
     """
     ranges = {n: d for n, d in space.items() if isinstance(d, Range) and not d.integer and d.step is None}
-    if not ranges:
+    if not ranges or model.simulation is not None:
         return
     random = np.random.default_rng(0)
     # Not in the middle, where a range can be symmetric by accident.

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from calibrate.network import FixedIndegree, Model, Network, UniformDelay, Values
+from calibrate.network.own_simulation import OwnNetwork
 from calibrate.neurons import delay_steps, neuron_model, refractory_steps
 from calibrate.study.rules.parameters import middle
 from calibrate.study.space import Range, Space
@@ -69,7 +70,7 @@ def rounded_times(
         for what in ("start", "stop"):
             time = getattr(stimulus, f"{what}_ms")
             yield from _if_rounded(f"{what} of stimulus {number + 1}", time, round(time / dt_ms), dt_ms)
-    if backend == "poisson":  # it has neither synapses nor refractory times
+    if backend == "poisson" or isinstance(network, OwnNetwork):  # no synapses and no refractory times
         return
     for projection in network.projections:
         delay = projection.delay_ms
