@@ -8,17 +8,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibrate.errors import RecordingError
+from calibrate.observation.periods import Stimuli, presented, restricted
 from calibrate.observation.recording import Recording
-from calibrate.observation.recording_files import Chosen, Table, TimeUnit, Wanted, read_table, remarks
+from calibrate.observation.recording_files import (
+    Chosen,
+    Populations,
+    Table,
+    TimeUnit,
+    Wanted,
+    read_table,
+    remarks,
+)
 from calibrate.observation.silence import beyond_the_end, long_silence
 
 
 def read_recording(
     path: Path | str,
     *,
-    population: str = "E",
+    population: str | Populations = "E",
+    cluster: str | None = None,
     start_ms: float | None = None,
     duration_ms: float | None = None,
+    period: str | None = None,
+    stimuli: Stimuli | None = None,
     units: Chosen | None = None,
     time_unit: TimeUnit | None = None,
 ) -> Recording:
@@ -28,17 +40,28 @@ def read_recording(
     ----------
     path : Path or str
         The file; its suffix names the format, see Notes.
-    population : str
-        Name of the population of all units if the file gives none.
+    population : str or dict
+        Name of the population of all units if the file gives none. Or the column that tells populations
+        apart, and its values for each, such as ``{"column": "cell_type", "E": ["RS", "pyr"], "I": "FS"}``;
+        other units are left out. With the column alone, each value is the name of a population.
+    cluster : str, optional
+        Column whose values tell clusters apart; by default the one with the name `cluster`.
     start_ms : float, ms, optional
         The analysed interval begins after this. By default as the file says, else at 0; but at the first
         spike if that is before 0, or if the time before it is longer than any later silence of all units:
         then the clock did not start with the recording.
     duration_ms : float, ms, optional
         Length of the analysed interval; by default up to where the file says, else up to the last spike.
-    units : dict of str to (str, int, float or bool, or a list of them), optional
-        Only units with one of these values in each of these columns, such as ``{"quality": "good"}``; by
-        default all units. Upper and lower case are the same.
+    period : str, optional
+        Only the intervals of this name in the file, see `Recording.periods`. Other time counts as not
+        observed.
+    stimuli : str, or dict of str to list of int, optional
+        Name of the intervals in which a stimulus was presented to all clusters; or for each of several
+        stimuli the clusters that receive it, such as ``{"left": [0], "right": [1]}``.
+    units : dict of str to (str, int, float or bool, a list of them, or a dict), optional
+        Only units with one of these values in each of these columns, such as ``{"quality": "good"}``, or with
+        numbers between two, such as ``{"depth": {"min": 300, "max": 800}}``; by default all units. Upper and
+        lower case are the same.
     time_unit : {"s", "ms"}, optional
         Unit of the times, for files that do not say it.
 
@@ -51,8 +74,8 @@ def read_recording(
     ------
     RecordingError
         If there is no such file, if it cannot be read, if spikes are there twice, if the times seem to be in
-        another unit, if only some units have a population or a cluster, or if no unit is chosen; the message
-        is one line.
+        another unit, if only some units have a population or a cluster, if no unit is chosen, or if there are
+        no intervals of a name; the message is one line.
 
     Notes
     -----
@@ -84,9 +107,14 @@ def read_recording(
     >>> recording.units, recording.duration_ms
     (40, 5000.0)
     """
-    path, wanted = Path(path), Wanted(units=units or {}, time_unit=time_unit)
+    path = Path(path)
+    name, populations = (population, None) if isinstance(population, str) else ("", population)
+    wanted = Wanted(units=units or {}, populations=populations, cluster=cluster, time_unit=time_unit)
     try:
-        return _recording(read_table(path, wanted), population, start_ms, duration_ms)
+        recording = _recording(read_table(path, wanted), name, start_ms, duration_ms)
+        if stimuli is not None:
+            recording = presented(recording, stimuli)
+        return recording if period is None else restricted(recording, period)
     except RecordingError as error:
         raise RecordingError(f"{path}: {error}") from None
     except Exception as error:  # readers of damaged files raise anything

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import psutil
 from numpy.typing import NDArray
 
 from calibrate.errors import ObservationError, RecordingError
-from calibrate.observation import Layout, Observation
+from calibrate.observation import Layout, Observation, Presentation
 from calibrate.observation.layout import BIN_MS, WINDOW_MS
 from calibrate.observation.pieces import Observed, Piece, divide, normalised
 from calibrate.observation.trains import RESOLUTION_MS, layout_of, observe_times
@@ -40,6 +40,12 @@ class Recording:
         all of it. Time outside of them is not silence: it counts for nothing.
     periods : dict of str to ndarray of float, shape (k, 2), ms
         Named times in the file, such as epochs or trials of a kind.
+    presentations : tuple of Presentation
+        Stimuli that were presented, in order of time, which counts as in `trains`; see `read_recording`.
+    lead_ms : float, ms, or None
+        Pieces of a given length begin so long before a presentation, and nowhere else; None: anywhere.
+    trials_ms : ndarray of float, shape (n,), ms
+        Times, such as the beginnings of trials, that lie within no piece of a given length.
     understood : str
         What the file was taken for, and how its times were read.
     notes : tuple of str
@@ -68,6 +74,9 @@ class Recording:
     clusters: Mapping[str, Sequence[int]] = field(default_factory=dict)
     observed: Observed = field(default_factory=dict)
     periods: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    presentations: tuple[Presentation, ...] = ()
+    lead_ms: float | None = None
+    trials_ms: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     understood: str = ""
     notes: Sequence[str] = ()
 
@@ -212,7 +221,7 @@ class Recording:
             raise RecordingError(
                 f"lasts {self.duration_ms / 1000:g} s: its counts would need {size / 1e9:.3g} GB of memory"
             )
-        return observe_times(
+        observation = observe_times(
             [train for units in self.trains.values() for train in units],
             layout,
             start_ms=self.start_ms,
@@ -221,13 +230,28 @@ class Recording:
             bin_ms=bin_ms,
             window_ms=window_ms,
         )
+        return replace(observation, presentations=self._presented_within(duration_ms))
+
+    def _presented_within(self, duration_ms: float) -> tuple[Presentation, ...]:
+        """The stimuli that begin in a measurement of this length, with times from its start."""
+        first, last = self.start_ms, self.start_ms + duration_ms
+        return tuple(
+            replace(one, start_ms=one.start_ms - first, stop_ms=min(one.stop_ms, last) - first)
+            for one in self.presentations
+            if first <= one.start_ms < last
+        )
 
 
 def division(recording: Recording, length_ms: float | None) -> list[Piece]:
     """The times and the units of the pieces of a recording, as `Recording.pieces` describes them."""
     if length_ms is not None and not length_ms > 0:
         raise RecordingError(f"a piece must be longer than 0 ms, not {length_ms:g} ms")
-    of_length = divide(recording.observed, length_ms) if length_ms else []
+    if not length_ms:
+        return divide(recording.observed, None)
+    starts = None
+    if recording.lead_ms is not None:
+        starts = np.unique([one.start_ms - recording.lead_ms for one in recording.presentations])
+    of_length = divide(recording.observed, length_ms, starts, recording.trials_ms)
     return of_length or divide(recording.observed, None)
 
 
@@ -241,7 +265,15 @@ def part_of(recording: Recording, piece: Piece) -> Recording:
         trains[name] = [every[unit][a:b] for unit, (a, b) in zip(numbers, ends, strict=True)]
         cluster = clusters_of(recording, name)
         clusters[name] = np.bincount(cluster[numbers], minlength=cluster.max(initial=-1) + 1).tolist()
-    return Recording(trains=trains, clusters=clusters, start_ms=piece.start_ms, stop_ms=piece.stop_ms)
+    return Recording(
+        trains=trains,
+        clusters=clusters,
+        start_ms=piece.start_ms,
+        stop_ms=piece.stop_ms,
+        presentations=tuple(
+            one for one in recording.presentations if piece.start_ms <= one.start_ms < piece.stop_ms
+        ),
+    )
 
 
 def clusters_of(recording: Recording, population: str) -> NDArray[np.int64]:

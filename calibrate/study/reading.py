@@ -102,6 +102,7 @@ def make_study(
     storage: Mapping[str, Any] | None = None,
     pool: Mapping[str, Any] | None = None,
     recording: Mapping[str, Any] | None = None,
+    recordings: Sequence[Mapping[str, Any]] = (),
     loop: Mapping[str, Any] | None = None,
     seed: int = 0,
     pareto: bool = False,
@@ -146,6 +147,8 @@ def make_study(
         Processes of this computer, or a Dask cluster.
     recording : dict, optional
         A recording that targets are taken from.
+    recordings : sequence of dict
+        Several recordings, such as sessions, that are pooled.
     loop : dict, optional
         The environment of a closed loop.
     seed : int
@@ -196,6 +199,7 @@ def make_study(
         "storage": storage,
         "pool": pool,
         "recording": recording,
+        "recordings": recordings or None,
         "loop": loop,
     }
     tables = plain(arguments, own)
@@ -221,7 +225,7 @@ def _study(
             study.file.objectives,
             study.objectives,
             study.network,
-            study.recording,
+            study.recordings,
             study.folder,
             own,
         )
@@ -265,7 +269,10 @@ def _check(
     if network is None:
         return None
     checks.check_backend(problems, file, network)
-    recording = recorded_targets.recorded(problems, file, folder, stored)
+    stimuli = stimuli_of(problems, file, network)
+    recording = recorded_targets.recorded(problems, file, folder, stored).serving(
+        onset_ms=stimuli[0].start_ms if stimuli else None
+    )
     objectives = targets.objectives(problems, file.objectives, network, recording, own)
     constraints = targets.constraints(problems, file.constraints, network, folder, own)
     targets.check_names(problems, objectives, constraints)
@@ -273,7 +280,6 @@ def _check(
     needs = Needs.merge(statistic.needs for statistic in statistics)
     targets.check_times(problems, file, needs)
     targets.check_stages(problems, file, constraints)
-    stimuli = stimuli_of(problems, file, network)
     check_loop(problems, file, network, folder, needs)
     study = Study(
         path=given.path,
@@ -290,7 +296,7 @@ def _check(
         statistics=statistics,
         stimuli=stimuli,
         own=own,
-        recording=recording.recording,
+        recordings=recording.recordings,
         digests=stored.digests if stored else {},
     )
     return study if problems.found else _completed(study, recording)
@@ -312,13 +318,15 @@ def _warnings(study: Study) -> Iterator[str]:
     yield from whole_steps.about_points(study.prior.points, study.space)
     yield from symmetry.warnings(study.model, study.parameters, study.space)
     values = study.model.values(study.network, study.parameters(parameters.middle(study.space)))
-    yield from recorded_targets.warnings(study.recording, study.file.objectives, study.simulation.duration_ms)
+    sections, duration_ms = study.file.objectives, simulation.duration_ms
+    yield from recorded_targets.warnings(study.recordings, sections, duration_ms)
     yield from recorded_clusters.numbers_of_neurons(
-        study.recording, study.objectives, study.file.objectives, study.network, simulation.duration_ms
+        study.recordings, study.objectives, sections, study.network, duration_ms
     )
     yield from refractoriness.warnings(study.network, values, study.simulation.dt_ms)
-    if study.recording is not None:
-        yield from (f"[recording] {note}" for note in study.recording.notes)
+    for name, recording in study.recordings.items():
+        place = f"[recordings] {name}:" if name else "[recording]"
+        yield from (f"{place} {note}" for note in recording.notes)
 
 
 def _collect_statistics(

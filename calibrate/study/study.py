@@ -30,7 +30,7 @@ from calibrate.study.file.sections import (
 )
 from calibrate.study.from_files import FromFiles, Stored
 from calibrate.study.graph_numbers import Graphs, Purpose
-from calibrate.study.identity import digests_of_files, of_recording, without_defaults
+from calibrate.study.identity import digests_of_files, of_recording, of_recordings, without_defaults
 from calibrate.study.in_words import in_words
 from calibrate.study.rules import parameters
 from calibrate.study.space import Domain, Space, grid_size
@@ -74,8 +74,9 @@ class Study:
         Currents of the protocol; their times count from the start of the measurement.
     own : dict of str to object
         Models and statistics that were given as Python objects, by the names that the file has.
-    recording : Recording or None
-        The recording that targets are taken from; None also if it is missing.
+    recordings : dict of str to Recording
+        The recordings that targets are taken from, by name; that of [recording] has the name "". Empty if one
+        is missing.
     taken : FromFiles
         What was taken from data files.
     digests : dict of str to str
@@ -111,12 +112,17 @@ class Study:
     warnings: tuple[str, ...] = ()
     stimuli: tuple[Stimulus, ...] = ()
     own: Mapping[str, object] = field(default_factory=dict)
-    recording: Recording | None = field(default=None, repr=False)
+    recordings: Mapping[str, Recording] = field(default_factory=dict, repr=False)
     taken: FromFiles = field(default_factory=FromFiles, repr=False)
     digests: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         return in_words(self)
+
+    @property
+    def recording(self) -> Recording | None:
+        """The only recording; None if there is none, or there are several."""
+        return next(iter(self.recordings.values())) if len(self.recordings) == 1 else None
 
     @property
     def folder(self) -> Path:
@@ -347,6 +353,7 @@ class Study:
             "stimuli": {str(k): asdict(stimulus) for k, stimulus in enumerate(self.stimuli)},
             "loop": loop,
             "recording": of_recording(file),
+            "recordings": of_recordings(file),
             "replicates": file.replicates.model_dump(mode="json", exclude={"fresh"}, exclude_defaults=True),
             "study": {"pareto": True} if self.pareto else {},
         }

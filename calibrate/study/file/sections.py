@@ -8,6 +8,7 @@
     [simulation]     backend = "auto"
     [[objectives]]   statistic = "rate_E", target = 5.0, tolerance = 0.5
     [recording]      file = "units.csv"                       # data for objectives to compare with
+    [[recordings]]   name = "mouse1", file = "mouse1.nwb"     # or several
     [[constraints]]  statistic = "rate_E", min = 0.1, max = 60.0
     [[stages]]       duration_ms = 1000.0                     # a short simulation that constraints must pass
     [[stimuli]]      clusters = "each", current_pA = 0.5, duration_ms = 200.0, first_ms = 500.0, ...
@@ -46,7 +47,12 @@ from calibrate.study.file.samplers import (
     Sampler,
     Tpe,
 )
-from calibrate.study.file.targets import ConstraintSection, ObjectiveSection, RecordingSection
+from calibrate.study.file.targets import (
+    ConstraintSection,
+    ObjectiveSection,
+    RecordingSection,
+    RecordingsSection,
+)
 
 
 class StudySection(Section):
@@ -334,6 +340,7 @@ class StudyFile(Section):
     stimuli: list[StimulusSection] = Field(default_factory=list)
     loop: LoopSection | None = None
     recording: RecordingSection | None = None
+    recordings: list[RecordingsSection] = Field(default_factory=list)
     replicates: ReplicatesSection = ReplicatesSection()
     sampler: Sampler = Tpe()
     prior: PriorSection = PriorSection()
@@ -363,4 +370,5 @@ LISTS: Mapping[str, type[Section]] = {
     "constraints": ConstraintSection,
     "stages": StageSection,
     "stimuli": StimulusSection,
+    "recordings": RecordingsSection,
 }
