@@ -79,6 +79,10 @@ class Recorded:
         piece_ms = self.piece_ms if duration_ms is None else duration_ms
         return replace(self, sessions=sessions, piece_ms=piece_ms, condition=condition, distributions={})
 
+    def path_of(self, session: Session) -> Path:
+        """The file of a recording."""
+        return (self.folder / session.section.file).resolve()
+
     @property
     def complete(self) -> bool:
         """Whether there are recordings, and none is missing."""
@@ -179,17 +183,14 @@ def difference_of(
     stored = first.stored or second.stored
     if stored is not None and not (first.complete and second.complete):
         return _stored(stored.taken.targets, statistic.name)
-    rows = [one.pooled(statistic) for one in (first, second)]
-    files = [
-        {
-            str((one.folder / of.section.file).resolve()): of.name
-            for of in one.sessions
-            if of.name in row.sessions
-        }
-        for one, row in zip((first, second), rows, strict=True)
+    minuend, subtrahend = first.pooled(statistic), second.pooled(statistic)
+    of_file = {second.path_of(one): one.name for one in second.sessions if one.name in subtrahend.sessions}
+    pairs = [
+        (one.name, of_file[first.path_of(one)])
+        for one in first.sessions
+        if one.name in minuend.sessions and first.path_of(one) in of_file
     ]
-    pairs = [(name, files[1][file]) for file, name in files[0].items() if file in files[1]]
-    return value_of(difference(statistic, *rows, pairs), section)
+    return value_of(difference(statistic, minuend, subtrahend, pairs), section)
 
 
 def value_of(pooled: Pooled, section: ObjectiveSection) -> Value:
