@@ -236,7 +236,7 @@ def _minus(one: Estimate, other: Estimate) -> Estimate:
 
 
 def _undefined(statistic: Statistic, sessions: Mapping[str, Measured]) -> Estimate:
-    undefined = {name: one.estimate.note for name, one in sessions.items() if not one.estimate.defined}
+    undefined = {name: "" if one.estimate.defined else one.estimate.note for name, one in sessions.items()}
     first = next((one.estimate for one in sessions.values() if not one.estimate.defined), None)
     if first is None:
         population = statistic.options.get("population")
@@ -245,9 +245,10 @@ def _undefined(statistic: Statistic, sessions: Mapping[str, Measured]) -> Estima
 
 
 def _remark(notes: Mapping[str, str]) -> str:
-    """The first note, and which sessions have one."""
+    """The first note, and which sessions have one, unless all do."""
     noted = [name for name, note in notes.items() if note]
-    return f"{notes[noted[0]]} (in {', '.join(noted)})" if noted else ""
+    where = f" (in {', '.join(noted)})" if len(noted) < len(notes) else ""
+    return f"{notes[noted[0]]}{where}" if noted else ""
 
 
 def _note(defined: Mapping[str, Measured], sessions: Mapping[str, Measured], *, weighted: bool) -> str:
