@@ -17,9 +17,7 @@ def recorded(units: int = 4, **more: object) -> Recording:
     """Units that fire every 100 ms, and every 10 ms in trials."""
     background = np.arange(50.0, 20_000.0, 100.0)
     within = (background[:, None] > TRIALS[:, 0]) & (background[:, None] < TRIALS[:, 1])
-    outside = background[
-        ~((background[:, None] > TRIALS[:, 0]) & (background[:, None] < TRIALS[:, 1])).any(1)
-    ]
+    outside = background[~within.any(axis=1)]
     inside = (ONSETS[:, None] + np.arange(5.0, 500.0, 10.0)).ravel()
     train = np.sort(np.concatenate([outside, inside]))
     periods = {"trials": TRIALS, "evokes": TRIALS[:1], "first half": np.array([[0.0, 10_000.0]])}
@@ -118,14 +116,10 @@ def test_each_stimulus_has_its_clusters():
 
 def test_stimuli_are_decoded_from_a_recording():
     left, right = TRIALS[::2], TRIALS[1::2]
-    fast = {0: left, 1: right}
+    background, burst = np.arange(50.0, 20_000.0, 100.0), np.arange(3.0, 500.0, 7.0)
     trains = [
-        np.sort(
-            np.concatenate(
-                [np.arange(50.0, 20_000.0, 100.0), (fast[k][:, :1] + np.arange(3.0, 500.0, 7.0)).ravel()]
-            )
-        )
-        for k in (0, 0, 1, 1)
+        np.sort(np.concatenate([background, (mine[:, :1] + burst).ravel()]))
+        for mine in (left, left, right, right)
     ]
     recording = Recording(
         trains={"E": trains},
