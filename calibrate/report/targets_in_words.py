@@ -82,8 +82,8 @@ def _recording(study: Study) -> str:
         f"({count(facts.units, 'unit').lower()}, {facts.duration_ms / 1000:g} s; measured in {facts.pieces})"
         for name, facts in study.taken.recordings.items()
     ]
-    which = "the recording" if len(described) == 1 else f"the {len(described)} recordings"
-    return f"{which} {enumerated(described)}"
+    which = "recording" if len(described) == 1 else count(len(described), "recording").lower()
+    return f"the {which} {enumerated(described)}"
 
 
 def _distribution(study: Study, objective: Objective, section: ObjectiveSection) -> str:

@@ -87,8 +87,8 @@ def read_sessions(
         if stored is None or exists:
             remedy = "" if exists else "new trials need it: put it back, or say where it is"
             recording = attempt(problems, (*place, "file"), _read, section, folder, read, remedy=remedy)
-            complete &= recording is not None
             recording = recording and attempt(problems, place, _part, recording, section)
+            complete &= recording is not None
         sessions.append(Session(name, place, section, recording))
     return sessions, complete
 
