@@ -26,13 +26,20 @@ LEVEL = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Pooled(Measured):
-    """A statistic of several sessions.
-
-    Its `estimate` and `error` are those of the mean over sessions, `defined` is the share of sessions in
-    which it is defined. Of a single session, all are those of the session.
+    """A statistic of several sessions; of a single one, all is as the session has it.
 
     Attributes
     ----------
+    statistic : Statistic
+        The statistic.
+    estimate : Estimate
+        Its value: the mean over sessions. The sample is that of all sessions.
+    error : float
+        Standard error of the mean over sessions, which contains that they differ; nan if it is unknown.
+    defined : float
+        Share of the sessions in which it is defined.
+    note : str
+        Remark on sessions that are left out or count equally, or "".
     sessions : dict of str to Measured
         What each session with the population of the statistic has, by name.
     between : float
@@ -74,8 +81,14 @@ def measure_recordings(
         The recordings, by name.
     statistics : sequence of Statistic, optional
         Statistics; by default the panel of all populations.
-    repeats, piece_ms, block_ms, seed
-        As for `measure_recording`.
+    repeats : int
+        How often the units of each are divided into halves, see `measure_recording`.
+    piece_ms : float, ms, optional
+        Length of the pieces in which each is measured, such as that of the simulations to compare with.
+    block_ms : float, ms, optional
+        Length of a block of time, see `measure_recording`.
+    seed : int
+        Seed of the division into halves.
 
     Returns
     -------
@@ -87,11 +100,17 @@ def measure_recordings(
     RecordingError
         If there is no recording, or as `measure_recording` does.
 
+    See Also
+    --------
+    measure_recording : A single recording.
+
     Notes
     -----
     Every recording is measured by itself, so that units are only ever compared with units of their own
-    session. The mean over sessions and its error are those of random effects: see
-    `calibrate.objective.random_effects`. Durations are pooled as logarithms.
+    session. The mean over sessions and its error are those of random effects: a session has the weight
+    1 / (error^2 + between^2), with the variance between sessions of Paule and Mandel [1]_ [2]_, and the error
+    of Hartung and Knapp [3]_. Durations are pooled as logarithms. Where an error is unknown or 0, sessions
+    count equally.
 
     A session without units of the statistic's population is left out. So is one in which the statistic is
     undefined; if it is so in more than half of them, the pooled one is, too.
@@ -99,9 +118,11 @@ def measure_recordings(
     The sample holds the values of all sessions. A session counts as if it had one piece: a neuron has the
     same weight in it, however long it was recorded.
 
-    See Also
-    --------
-    measure_recording : A single recording.
+    References
+    ----------
+    .. [1] Paule and Mandel 1982; DerSimonian and Kacker 2007.
+    .. [2] Veroniki et al. 2016.
+    .. [3] IntHout, Ioannidis and Borm 2014.
 
     Examples
     --------

@@ -35,7 +35,6 @@ from calibrate.study.rules import (
     whole_steps,
 )
 from calibrate.study.rules.closed_loop import check_loop
-from calibrate.study.rules.stimuli import first_onset
 from calibrate.study.rules.stimuli import stimuli as stimuli_of
 from calibrate.study.space import Range, Space
 from calibrate.study.study import Study
@@ -271,10 +270,7 @@ def _check(
         return None
     checks.check_backend(problems, file, network)
     stimuli = stimuli_of(problems, file, network)
-    values = model.values(network, parameters.completed(model, fixed, derived, parameters.middle(space)))
-    recording = recorded_targets.recorded(problems, file, folder, stored).serving(
-        onset_ms=first_onset(stimuli, values.stimuli, file.simulation)
-    )
+    recording = recorded_targets.recorded(problems, file, folder, stored).serving(stimuli=stimuli)
     objectives = targets.objectives(problems, file.objectives, network, recording, own)
     constraints = targets.constraints(problems, file.constraints, network, folder, own)
     targets.check_names(problems, objectives, constraints)

@@ -28,7 +28,7 @@ _FEW = 5
 def print_sessions(console: Console, names: Sequence[str], rows: Sequence[Pooled]) -> None:
     """Print what each session has, as many beside one another as a narrow terminal holds."""
     cells = {name: [_cell(row.sessions.get(name)) for row in rows] for name in names}
-    first = max(len(row.statistic.name) for row in rows)
+    first = max(map(len, ["statistic", *(row.statistic.name for row in rows)]))
     for together in _fitting({name: max(map(len, [name, *column])) for name, column in cells.items()}, first):
         table = Table()
         table.add_column("statistic")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibrate.errors import ObjectiveError, RecordingError
+from calibrate.network import Stimulus
 from calibrate.objective import Objective, Statistic, Value
 from calibrate.objective.derived import distance_to
 from calibrate.objective.random_effects import ROUNDING
@@ -57,17 +58,18 @@ class Recorded:
         *,
         duration_ms: float | None = None,
         period: str | None = None,
-        onset_ms: float | None = None,
+        stimuli: Sequence[Stimulus] = (),
     ) -> Recorded:
         """Return the data of one condition, with the same objectives' methods.
 
         condition    its name: recordings of other conditions are left out; None: the only one
         duration_ms  length of its simulations; None: as before
         period       what recordings without a period of their own are restricted to
-        onset_ms     when its first stimulus begins, from the start of the measurement; None: there is none
+        stimuli      its [[stimuli]]: pieces begin as long before a presentation as simulations before the first
 
         Raises RecordingError, which names the recording, if one has no such period.
         """
+        onset_ms = min((one.start_ms for one in stimuli), default=None)
         sessions = []
         for one in self.sessions:
             if None not in (condition, one.condition) and one.condition != condition:

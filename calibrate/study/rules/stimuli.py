@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from calibrate.errors import did_you_mean
-from calibrate.network import Network, RateStimulus, Stimulus
+from calibrate.network import Network, Stimulus
 from calibrate.observation import steps
 from calibrate.study.file.problems import Place, Problems, listed
-from calibrate.study.file.sections import SimulationSection, StimulusSection, StudyFile
+from calibrate.study.file.sections import StimulusSection, StudyFile
 from calibrate.study.rules.common import attempt
 
 
@@ -18,17 +16,6 @@ def stimuli(problems: Problems, file: StudyFile, network: Network) -> tuple[Stim
     for number, section in enumerate(file.stimuli):
         currents += _expand(problems, section, file, network, ("stimuli", number))
     return tuple(sorted(currents, key=lambda stimulus: stimulus.start_ms))
-
-
-def first_onset(
-    of_study: Sequence[Stimulus], of_model: Sequence[Stimulus | RateStimulus], simulation: SimulationSection
-) -> float | None:
-    """Return when the first stimulus begins, from the start of the measurement; None if none does in it."""
-    onsets = [
-        *(one.start_ms for one in of_study),
-        *(one.start_ms - simulation.warmup_ms for one in of_model),
-    ]
-    return min((onset for onset in onsets if 0 <= onset < simulation.duration_ms), default=None)
 
 
 def _expand(
