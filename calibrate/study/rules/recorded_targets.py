@@ -65,7 +65,7 @@ class Recorded:
         condition    its name: recordings of other conditions are left out; None: the only one
         duration_ms  length of its simulations; None: as before
         period       what recordings without a period of their own are restricted to
-        stimuli      its [[stimuli]]: pieces begin as long before a presentation as simulations before the first
+        stimuli      its [[stimuli]]: pieces begin as long before a presentation as a simulation does
 
         Raises RecordingError, which names the recording, if one has no such period.
         """
