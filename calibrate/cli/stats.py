@@ -39,7 +39,7 @@ def stats(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RECORDING...",
+            metavar="RECORDING",
             help="Spike times: CSV, NPZ, NWB, or one of neo's formats, such as .plx, .nev and .nix; several "
             "are pooled.",
         ),

@@ -20,6 +20,11 @@ def origins(study: Study) -> Iterator[str]:
     recorded = [objective for objective, section in pairs if section.target == RECORDING]
     if recorded:
         yield f"{_targets_of(recorded)} computed from {_recording(study)}{_tolerances(study, pairs)}."
+    for objective, section in pairs:
+        if section.target == RECORDING and not section.source:
+            names = objective.target.source.partition(" ")[2].split(", ")
+            if len(names) < len(study.taken.recordings):
+                yield f"Of these, {objective.name} was measured in {enumerated(names)} only."
     by_source: dict[str, list[Objective]] = {}
     for objective, section in pairs:
         if section.target != RECORDING and section.distribution is None:
@@ -29,7 +34,7 @@ def origins(study: Study) -> Iterator[str]:
         yield f"{_targets_of(objectives)} {origin}."
     for objective, section in pairs:
         if section.distribution is not None:
-            yield _distribution(study, objective, section)
+            yield _distribution(study, objective, section, described=bool(recorded))
     for objective, section in pairs:
         if section.neurons is not None:
             yield (
@@ -86,12 +91,15 @@ def _recording(study: Study) -> str:
     return f"the {which} {enumerated(described)}"
 
 
-def _distribution(study: Study, objective: Objective, section: ObjectiveSection) -> str:
+def _distribution(study: Study, objective: Objective, section: ObjectiveSection, *, described: bool) -> str:
     given = section.distribution
     if isinstance(given, list):
         reference = count(len(given), "given value").lower()
+    elif given != RECORDING:
+        reference = f"the file {given}"
     else:
-        reference = _recording(study) if given == RECORDING else f"the file {given}"
+        several = len(study.taken.recordings) > 1
+        reference = "these recordings" if described and several else _recording(study)
     source = f" ({section.source.rstrip('.')})" if section.source else ""
     return (
         f"{objective.name} is the {DISTANCES[section.distance]} distance of its distribution in the network "

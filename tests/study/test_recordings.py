@@ -156,6 +156,7 @@ def test_sessions_may_lack_a_population(folder):
     inhibited = {"statistic": "rate_I", "target": "recording", "tolerance": 1.0}
     study = read_study(write_study(folder, recordings=sessions("slow", "both"), objectives=[RATE, inhibited]))
     assert [one.target.source for one in study.objectives] == ["recordings slow, both", "recording both"]
+    assert "Of these, rate_I was measured in both only." in list(origins(study))
 
 
 def test_clusters_and_numbers_of_every_session_are_compared_with_the_network(folder):

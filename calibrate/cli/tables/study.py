@@ -71,7 +71,8 @@ def _recorded(study: Study) -> Iterator[str]:
         target = study.taken.targets.get(objective.name)
         if target is not None:
             note = f" ({target.note})" if target.note else ""
-            yield f"{objective.name} {f'{target} {objective.statistic.unit}'.strip()}{note}"
+            origin = f" from {target.source}" if len(study.taken.recordings) > 1 else ""
+            yield f"{objective.name} {f'{target} {objective.statistic.unit}'.strip()}{origin}{note}"
 
 
 def _recordings(study: Study) -> Iterator[str]:
