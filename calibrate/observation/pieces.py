@@ -82,9 +82,12 @@ def divide(
     """
     breaks = np.zeros(0) if breaks_ms is None else breaks_ms
     every = np.concatenate([intervals for units in observed.values() for intervals in units])
+    every = every[np.argsort(every[:, 0], kind="stable")]
+    stretches = joined(every)
     times: list[tuple[float, float]] = []
-    for first, last in joined(every):
-        inside = every[(every[:, 0] >= first) & (every[:, 1] <= last)]
+    edges = np.append(np.searchsorted(every[:, 0], stretches[:, 0]), len(every))
+    for (first, last), (start, stop) in zip(stretches, pairwise(edges), strict=True):
+        inside = every[start:stop]
         if length_ms is None:
             times += _natural(inside)
             continue
