@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,15 +15,19 @@ from rich.text import Text
 from calibrate.calibration.trials.averages import format_statistic
 from calibrate.calibration.trials.summary import finite
 from calibrate.cli.output import QuietOutput
+from calibrate.cli.recording_options import RecordingOptions, names_of
 from calibrate.cli.tables.listing import print_table
+from calibrate.cli.tables.sessions import measured_json, pooled_json, print_pooled, print_sessions
 from calibrate.cli.tables.trials import print_notes
-from calibrate.cli.written_targets import format_objectives
+from calibrate.cli.written_targets import format_objectives, format_recordings
 from calibrate.errors import CalibrateError
 from calibrate.objective import find_statistic
-from calibrate.objective.resampling import REPEATS, Measured, measure_recording
+from calibrate.objective.resampling import REPEATS
 from calibrate.objective.rounding import counted, rounded
+from calibrate.objective.sessions import Pooled, differing, measure_recordings
+from calibrate.observation.periods import list_periods
 from calibrate.observation.pieces import Piece, in_words
-from calibrate.observation.recording import Recording, division, read_recording
+from calibrate.observation.recording import Recording, division
 from calibrate.study.file.sections import SimulationSection
 from calibrate.tasks.lines import print_line
 
@@ -32,52 +36,25 @@ DURATION_MS = float(SimulationSection.model_fields["duration_ms"].default)
 
 def stats(
     *,
-    path: Annotated[
-        Path,
+    paths: Annotated[
+        list[Path],
         typer.Argument(
             metavar="RECORDING",
-            help="Spike times: CSV, NPZ, NWB, or one of neo's formats, such as .plx, .nev and .nix.",
+            help="Spike times: CSV, NPZ, NWB, or one of neo's formats, such as .plx, .nev and .nix; several "
+            "are pooled.",
         ),
     ],
     statistic: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Compute this statistic (repeatable; default: all)."),
     ] = None,
-    population: Annotated[
-        str, typer.Option(metavar="NAME", help="Population of the units, if the file names none.")
-    ] = "E",
-    time_unit: Annotated[
-        Literal["s", "ms"] | None,
-        typer.Option(metavar="UNIT", help="Unit of the times (s or ms), if the file does not say it."),
-    ] = None,
-    start_ms: Annotated[
-        float | None,
-        typer.Option(
-            metavar="MS",
-            help="Start of the analysed interval (default: that of the file; if it names none, 0, or the "
-            "first spike if the clock started earlier or later).",
-        ),
-    ] = None,
-    duration_ms: Annotated[
-        float | None,
-        typer.Option(
-            metavar="MS", help="Length of the analysed interval (default: to the end of the recording)."
-        ),
-    ] = None,
+    source: RecordingOptions,
     piece_ms: Annotated[
         float | None,
         typer.Option(
             metavar="MS",
             help="Measure in pieces as long as the simulations to compare with (default: as long as there is "
             f"no gap; with --write {DURATION_MS:g}, the default duration_ms of a study).",
-        ),
-    ] = None,
-    units: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN=VALUE",
-            help="Use only units with this value in this column of the file, such as quality=good; several "
-            "values are separated by commas (repeatable).",
         ),
     ] = None,
     block_ms: Annotated[
@@ -103,46 +80,59 @@ def stats(
     ] = False,
     output: QuietOutput,
 ) -> None:
-    """Compute the statistics of recorded spike trains, with standard errors."""
+    """Compute the statistics of recorded spike trains, with standard errors; of several, also pooled."""
     if write is not None and write.exists():
         raise CalibrateError(f"{write} already exists: name another file")
-    recording = read_recording(
-        path,
-        population=population,
-        start_ms=start_ms,
-        duration_ms=duration_ms,
-        units=dict(_choice(one) for one in units or ()),
-        time_unit=time_unit,
-    )
+    files = names_of(paths)
+    recordings = {name: source.read(path) for name, path in files.items()}
     chosen = [find_statistic(name, folder=Path.cwd()) for name in statistic] if statistic else None
     if piece_ms is None and write is not None:
         piece_ms = DURATION_MS
-    rows = measure_recording(recording, chosen, repeats=repeats, piece_ms=piece_ms, block_ms=block_ms)
-    pieces = division(recording, piece_ms)
+    rows = measure_recordings(recordings, chosen, repeats=repeats, piece_ms=piece_ms, block_ms=block_ms)
+    pieces = {name: division(recording, piece_ms) for name, recording in recordings.items()}
+    several = len(files) > 1
     if write is not None:
-        source = f"{path.name}, {in_words(pieces)}"
-        _write(write, "\n".join(format_objectives(rows, source, recording, pieces, sampled=sampled)))
+        if several:
+            lines = format_recordings(rows, files, source.keys, recordings, pieces, write, sampled=sampled)
+        else:
+            ((name, path),) = files.items()
+            text = f"{path.name}, {in_words(pieces[name])}"
+            lines = format_objectives(rows, text, recordings[name], pieces[name], sampled=sampled)
+        _write(write, "\n".join(lines))
     if output.as_json:
-        output.emit(_as_json(path, recording, pieces, rows))
+        output.emit(_all_as_json(files, recordings, pieces, rows))
     else:
-        _print(output.console, path, recording, pieces, rows)
-        if piece_ms is not None and recording.longest_ms < piece_ms:
-            note = f"shorter than {piece_ms / 1000:g} s, since there is no more without a gap"
-            print_line(output.console, f"  pieces: {note}")
+        _print(output.console, files, recordings, pieces, rows, piece_ms)
     if write is not None:
-        output.say(f"Objectives: {write}")
+        output.say(f"{'Recordings and objectives' if several else 'Objectives'}: {write}")
 
 
-def _choice(text: str) -> tuple[str, list[str]]:
-    column, equals, values = text.partition("=")
-    if not (column.strip() and equals):
-        raise CalibrateError(f"--units {text}: write COLUMN=VALUE, such as quality=good")
-    return column.strip(), values.split(",")
-
-
-def _as_json(
-    path: Path, recording: Recording, pieces: Sequence[Piece], rows: Sequence[Measured]
+def _all_as_json(
+    files: Mapping[str, Path],
+    recordings: Mapping[str, Recording],
+    pieces: Mapping[str, Sequence[Piece]],
+    rows: Sequence[Pooled],
 ) -> dict[str, Any]:
+    """One recording with its statistics; or several by name, and what they have together."""
+    each = {
+        name: {
+            **_as_json(path, recordings[name], pieces[name]),
+            "statistics": {
+                row.statistic.name: measured_json(row.sessions[name]) for row in rows if name in row.sessions
+            },
+        }
+        for name, path in files.items()
+    }
+    if len(files) == 1:
+        return next(iter(each.values()))
+    return {
+        "recordings": each,
+        "statistics": {row.statistic.name: pooled_json(row) for row in rows},
+        "differing": [row.statistic.name for row in differing(rows)],
+    }
+
+
+def _as_json(path: Path, recording: Recording, pieces: Sequence[Piece]) -> dict[str, Any]:
     return {
         "recording": str(path),
         "understood": recording.understood,
@@ -153,33 +143,55 @@ def _as_json(
             {"start_ms": piece.start_ms, "duration_ms": piece.duration_ms, "units": piece.n_units}
             for piece in pieces
         ],
+        "periods": {name: len(one) for name, one in recording.periods.items()},
         "notes": list(recording.notes),
-        "statistics": {
-            row.statistic.name: {
-                "value": finite(row.estimate.value),
-                "error": finite(row.error),
-                "unit": row.statistic.unit,
-                "support": finite(row.estimate.support),
-                "note": "; ".join(filter(None, (row.estimate.note, row.note))),
-            }
-            for row in rows
-        },
     }
 
 
 def _print(
-    console: Console, path: Path, recording: Recording, pieces: Sequence[Piece], rows: Sequence[Measured]
+    console: Console,
+    files: Mapping[str, Path],
+    recordings: Mapping[str, Recording],
+    pieces: Mapping[str, Sequence[Piece]],
+    rows: Sequence[Pooled],
+    piece_ms: float | None,
 ) -> None:
+    several = len(files) > 1
+    for name, path in files.items():
+        recording = recordings[name]
+        _print_heading(console, path, recording, pieces[name])
+        if several and piece_ms is not None and recording.longest_ms < piece_ms:
+            print_line(console, f"note: {_too_short(piece_ms)}")
+    if several:
+        print_sessions(console, list(files), rows)
+        print_pooled(console, rows)
+        return
+    _print_statistics(console, rows)
+    (recording,) = recordings.values()
+    if piece_ms is not None and recording.longest_ms < piece_ms:
+        print_line(console, f"  {_too_short(piece_ms)}")
+
+
+def _too_short(piece_ms: float) -> str:
+    return f"pieces: shorter than {piece_ms / 1000:g} s, since there is no more without a gap"
+
+
+def _print_heading(console: Console, path: Path, recording: Recording, pieces: Sequence[Piece]) -> None:
     start_s, stop_s = recording.start_ms / 1000, recording.stop_ms / 1000
     heading = f"{path}: {counted(recording.units, 'unit')}, {recording.duration_ms / 1000:g} s"
     print_line(console, f"{heading} (from {start_s:.10g} to {stop_s:.10g} s)")
     print_line(console, f"Read as {recording.understood}")
+    if recording.periods:
+        print_line(console, f"Periods: {list_periods(recording)}")
     held = sum(piece.n_units * piece.duration_ms for piece in pieces) / recording.observed_ms
     if len(pieces) > 1 or held < 0.999:
         rest = f"; {100 * (1 - held):.2g} % of the observed time is in none" if held < 0.999 else ""
         print_line(console, f"Measured in {in_words(pieces)}{rest}")
     for note in recording.notes:
         print_line(console, f"note: {note}")
+
+
+def _print_statistics(console: Console, rows: Sequence[Pooled]) -> None:
     table = Table()
     for column in ("statistic", "value", "error", "unit"):
         table.add_column(column, justify="right" if column in ("value", "error") else "left")

@@ -156,8 +156,19 @@ def _removed(part: Recording, cut: Cut) -> Recording:
     trains: Mapping[str, list[FloatArray]] = {
         name: [joined(times) for times in units] for name, units in part.trains.items()
     }
+    presentations = [
+        replace(one, start_ms=one.start_ms - length_ms, stop_ms=one.stop_ms - length_ms)
+        if one.start_ms >= cut.stop_ms
+        else one
+        for one in part.presentations
+        if one.start_ms >= cut.stop_ms or one.stop_ms <= cut.start_ms
+    ]
     return Recording(
-        trains=trains, clusters=part.clusters, start_ms=part.start_ms, stop_ms=part.stop_ms - length_ms
+        trains=trains,
+        clusters=part.clusters,
+        start_ms=part.start_ms,
+        stop_ms=part.stop_ms - length_ms,
+        presentations=tuple(presentations),
     )
 
 

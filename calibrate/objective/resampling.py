@@ -54,6 +54,11 @@ class Measured:
     defined: float
     note: str = ""
 
+    @property
+    def prediction_error(self) -> float:
+        """Standard error with which it predicts the value of another recording."""
+        return self.error
+
 
 def measure_recording(
     recording: Recording,

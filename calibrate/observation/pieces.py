@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,17 +66,37 @@ def joined(intervals: FloatArray) -> FloatArray:
     return np.stack([ordered[begins, 0], latest[np.append(begins[1:], True)]], axis=1)
 
 
-def divide(observed: Observed, length_ms: float | None) -> list[Piece]:
+def divide(
+    observed: Observed,
+    length_ms: float | None,
+    starts_ms: FloatArray | None = None,
+    breaks_ms: FloatArray | None = None,
+) -> list[Piece]:
     """Divide a recording into pieces that hold as much of the observed time of its units as possible.
 
     With a length, every piece has it; there may be none. Without, a piece begins and ends where units or gaps
     do, as if each piece lasted a second less: a few units that come and go cut no long piece.
+
+    starts_ms  the only times at which pieces of a length may begin, ascending; None: at any
+    breaks_ms  times, ascending, that no piece of a length has in it
     """
+    breaks = np.zeros(0) if breaks_ms is None else breaks_ms
     every = np.concatenate([intervals for units in observed.values() for intervals in units])
+    every = every[np.argsort(every[:, 0], kind="stable")]
+    stretches = joined(every)
     times: list[tuple[float, float]] = []
-    for first, last in joined(every):
-        inside = every[(every[:, 0] >= first) & (every[:, 1] <= last)]
-        times += _of_length(inside, length_ms) if length_ms is not None else _natural(inside)
+    edges = np.append(np.searchsorted(every[:, 0], stretches[:, 0]), len(every))
+    for (first, last), (start, stop) in zip(stretches, pairwise(edges), strict=True):
+        inside = every[start:stop]
+        if length_ms is None:
+            times += _natural(inside)
+            continue
+        within = breaks[(breaks > first) & (breaks < last)]
+        if starts_ms is None:
+            begins = _begins(inside, length_ms, within)
+        else:
+            begins = starts_ms[(starts_ms > first - _ROUNDING_MS) & (starts_ms < last)]
+        times += _of_length(inside, length_ms, begins[_unbroken(begins, length_ms, within)])
     starts, stops = np.array(times).reshape(-1, 2).T
     shape = {name: (len(units), len(times)) for name, units in observed.items()}
     throughout = {
@@ -100,16 +121,30 @@ def _throughout(intervals: FloatArray, starts: FloatArray, stops: FloatArray) ->
     return holds
 
 
-def _of_length(intervals: FloatArray, length_ms: float) -> Iterator[tuple[float, float]]:
+def _begins(intervals: FloatArray, length_ms: float, breaks: FloatArray) -> FloatArray:
+    """Times at which pieces may begin: whole lengths after the start of an interval, or after a break."""
+    chains = []
+    for start, stop in np.unique(intervals, axis=0):
+        ends = [start, *breaks[(breaks > start) & (breaks < stop)], stop]
+        chains += [
+            begin + length_ms * np.arange(int((end - begin + _ROUNDING_MS) / length_ms))
+            for begin, end in pairwise(ends)
+        ]
+    return np.unique(np.concatenate(chains))
+
+
+def _unbroken(starts: FloatArray, length_ms: float, breaks: FloatArray) -> NDArray[np.bool_]:
+    """Whether no break lies between each start and the end of its piece."""
+    before = np.searchsorted(breaks, starts + _ROUNDING_MS, side="right")
+    unbroken: NDArray[np.bool_] = before == np.searchsorted(breaks, starts + length_ms - _ROUNDING_MS)
+    return unbroken
+
+
+def _of_length(intervals: FloatArray, length_ms: float, starts: FloatArray) -> Iterator[tuple[float, float]]:
     """The disjoint times of one length that together hold the most observed time (weighted scheduling).
 
-    Candidates begin whole lengths after the start of an interval that they lie in.
+    starts  where they may begin, ascending
     """
-    chains = [
-        start + length_ms * np.arange(int((stop - start + _ROUNDING_MS) / length_ms))
-        for start, stop in np.unique(intervals, axis=0)
-    ]
-    starts = np.unique(np.concatenate(chains))
     first = np.searchsorted(starts, intervals[:, 0] - _ROUNDING_MS)
     beyond = np.searchsorted(starts, intervals[:, 1] - length_ms + _ROUNDING_MS, side="right")
     fits = beyond > first

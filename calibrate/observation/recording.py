@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import psutil
 from numpy.typing import NDArray
 
 from calibrate.errors import ObservationError, RecordingError
-from calibrate.observation import Layout, Observation
+from calibrate.observation import Layout, Observation, Presentation
 from calibrate.observation.layout import BIN_MS, WINDOW_MS
 from calibrate.observation.pieces import Observed, Piece, divide, normalised
-from calibrate.observation.recording_files import Chosen, Table, TimeUnit, Wanted, read_table, remarks
-from calibrate.observation.silence import beyond_the_end, long_silence
 from calibrate.observation.trains import RESOLUTION_MS, layout_of, observe_times
 
 # Ten thousand years: anything later cannot be a time.
@@ -43,6 +40,12 @@ class Recording:
         all of it. Time outside of them is not silence: it counts for nothing.
     periods : dict of str to ndarray of float, shape (k, 2), ms
         Named times in the file, such as epochs or trials of a kind.
+    presentations : tuple of Presentation
+        Stimuli that were presented, in order of time, which counts as in `trains`; see `read_recording`.
+    lead_ms : float, ms, or None
+        Pieces of a given length begin so long before a presentation, and nowhere else; None: anywhere.
+    trials_ms : ndarray of float, shape (n,), ms
+        Times, such as the beginnings of trials, that lie within no piece of a given length.
     understood : str
         What the file was taken for, and how its times were read.
     notes : tuple of str
@@ -71,6 +74,9 @@ class Recording:
     clusters: Mapping[str, Sequence[int]] = field(default_factory=dict)
     observed: Observed = field(default_factory=dict)
     periods: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    presentations: tuple[Presentation, ...] = ()
+    lead_ms: float | None = None
+    trials_ms: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     understood: str = ""
     notes: Sequence[str] = ()
 
@@ -215,7 +221,7 @@ class Recording:
             raise RecordingError(
                 f"lasts {self.duration_ms / 1000:g} s: its counts would need {size / 1e9:.3g} GB of memory"
             )
-        return observe_times(
+        observation = observe_times(
             [train for units in self.trains.values() for train in units],
             layout,
             start_ms=self.start_ms,
@@ -224,13 +230,28 @@ class Recording:
             bin_ms=bin_ms,
             window_ms=window_ms,
         )
+        return replace(observation, presentations=self._presented_within(duration_ms))
+
+    def _presented_within(self, duration_ms: float) -> tuple[Presentation, ...]:
+        """The stimuli that begin in a measurement of this length, with times from its start."""
+        first, last = self.start_ms, self.start_ms + duration_ms
+        return tuple(
+            replace(one, start_ms=one.start_ms - first, stop_ms=min(one.stop_ms, last) - first)
+            for one in self.presentations
+            if first <= one.start_ms < last
+        )
 
 
 def division(recording: Recording, length_ms: float | None) -> list[Piece]:
     """The times and the units of the pieces of a recording, as `Recording.pieces` describes them."""
     if length_ms is not None and not length_ms > 0:
         raise RecordingError(f"a piece must be longer than 0 ms, not {length_ms:g} ms")
-    of_length = divide(recording.observed, length_ms) if length_ms else []
+    if not length_ms:
+        return divide(recording.observed, None)
+    starts = None
+    if recording.lead_ms is not None:
+        starts = np.unique([one.start_ms - recording.lead_ms for one in recording.presentations])
+    of_length = divide(recording.observed, length_ms, starts, recording.trials_ms)
     return of_length or divide(recording.observed, None)
 
 
@@ -244,152 +265,18 @@ def part_of(recording: Recording, piece: Piece) -> Recording:
         trains[name] = [every[unit][a:b] for unit, (a, b) in zip(numbers, ends, strict=True)]
         cluster = clusters_of(recording, name)
         clusters[name] = np.bincount(cluster[numbers], minlength=cluster.max(initial=-1) + 1).tolist()
-    return Recording(trains=trains, clusters=clusters, start_ms=piece.start_ms, stop_ms=piece.stop_ms)
+    return Recording(
+        trains=trains,
+        clusters=clusters,
+        start_ms=piece.start_ms,
+        stop_ms=piece.stop_ms,
+        presentations=tuple(
+            one for one in recording.presentations if piece.start_ms <= one.start_ms < piece.stop_ms
+        ),
+    )
 
 
 def clusters_of(recording: Recording, population: str) -> NDArray[np.int64]:
     """The number of the cluster of each unit of a population."""
     sizes = recording.clusters.get(population, [len(recording.trains[population])])
     return np.repeat(np.arange(len(sizes)), sizes)
-
-
-def read_recording(
-    path: Path | str,
-    *,
-    population: str = "E",
-    start_ms: float | None = None,
-    duration_ms: float | None = None,
-    units: Chosen | None = None,
-    time_unit: TimeUnit | None = None,
-) -> Recording:
-    """Read a recording from a file. Nothing is unpickled.
-
-    Parameters
-    ----------
-    path : Path or str
-        The file; its suffix names the format, see Notes.
-    population : str
-        Name of the population of all units if the file gives none.
-    start_ms : float, ms, optional
-        The analysed interval begins after this. By default as the file says, else at 0; but at the first
-        spike if that is before 0, or if the time before it is longer than any later silence of all units:
-        then the clock did not start with the recording.
-    duration_ms : float, ms, optional
-        Length of the analysed interval; by default up to where the file says, else up to the last spike.
-    units : dict of str to (str, int, float or bool, or a list of them), optional
-        Only units with one of these values in each of these columns, such as ``{"quality": "good"}``; by
-        default all units. Upper and lower case are the same.
-    time_unit : {"s", "ms"}, optional
-        Unit of the times, for files that do not say it.
-
-    Returns
-    -------
-    Recording
-        The recording.
-
-    Raises
-    ------
-    RecordingError
-        If there is no such file, if it cannot be read, if spikes are there twice, if the times seem to be in
-        another unit, if only some units have a population or a cluster, or if no unit is chosen; the message
-        is one line.
-
-    Notes
-    -----
-    A unit is its name together with its population and cluster: unit 0 of E and unit 0 of I are two units.
-    Two spikes of one unit at exactly the same time are refused in .csv and .npz files, since they are rows
-    that are there twice, or units that were given one name; elsewhere they count once. Spikes that are as
-    close as you like are not refused.
-
-    .csv
-        A row per spike, with the columns `time_ms` (or `time_s`) and `unit`, and optionally `population` and
-        `cluster` of the unit. A row without a time names a unit that did not fire. Other columns with one
-        value per unit are for choosing units.
-    .npz
-        Arrays of these names, one element per spike, and optionally `start_ms` and `stop_ms` as numbers.
-    .nwb
-        The table of units: `spike_times`, `obs_intervals` if they are there, and the other columns with one
-        value per unit, of which `population` and `cluster` are as above. Nothing else of the file is loaded.
-    .f32, .mat, .nev, .nex, .nix, .plx, .set, .smr, .smrx, .src
-        The spike trains that the package neo finds, which may carry "population" and "cluster" as
-        annotations. Of .nev, .plx and .set files, the column `quality` is "sorted", "unsorted" or "noise". A
-        .mat file is one that neo wrote.
-
-    Examples
-    --------
-    `recording.csv` has the columns `time_ms` and `unit`:
-
-    >>> from calibrate import read_recording
-    >>> recording = read_recording("recording.csv", duration_ms=5000.0)
-    >>> recording.units, recording.duration_ms
-    (40, 5000.0)
-    """
-    path, wanted = Path(path), Wanted(units=units or {}, time_unit=time_unit)
-    try:
-        return _recording(read_table(path, wanted), population, start_ms, duration_ms)
-    except RecordingError as error:
-        raise RecordingError(f"{path}: {error}") from None
-    except Exception as error:  # readers of damaged files raise anything
-        what = " ".join(str(error).split()) or type(error).__name__
-        raise RecordingError(f"{path}: cannot be read as a recording: {what}") from error
-
-
-def _recording(table: Table, population: str, start_ms: float | None, duration_ms: float | None) -> Recording:
-    start, last, stop = _interval(table, start_ms, duration_ms)
-    units, trains = table.units(population)
-    clusters: dict[str, list[int]] = {}
-    by_name: dict[str, list[NDArray[np.float64]]] = {}
-    observed: dict[str, list[NDArray[np.float64]]] = {}
-    every = np.array([[start, stop]])
-    if last is None:
-        doubts = long_silence(np.sort(np.concatenate(trains)), start, stop)
-    else:
-        doubts = beyond_the_end(last, stop)
-        every[0, 1] = max(start, min(last, stop))
-    notes = (*table.notes, *remarks(units, trains), *doubts)
-    before = None
-    for (name, cluster, label), times in zip(units, trains, strict=True):
-        by_name.setdefault(name, []).append(times)
-        observed.setdefault(name, []).append((table.observed or {}).get(label, every))
-        sizes = clusters.setdefault(name, [])
-        if before == (name, cluster):
-            sizes[-1] += 1
-        else:
-            sizes.append(1)
-        before = (name, cluster)
-    return Recording(
-        trains=by_name,
-        clusters=clusters,
-        start_ms=start,
-        stop_ms=stop,
-        observed=observed,
-        periods=table.periods,
-        understood=table.understood,
-        notes=notes,
-    )
-
-
-def _interval(
-    table: Table, start_ms: float | None, duration_ms: float | None
-) -> tuple[float, float | None, float]:
-    """Return the start of the analysed interval, the end of the recording if the file gives it, and the stop.
-
-    Both are as given, else as the file says, else as its spikes suggest.
-    """
-    times = np.sort(table.time_ms[~np.isnan(table.time_ms)])
-    if not np.isfinite(times).all():
-        raise RecordingError("contains an infinite spike time")
-    windows = [one for one in (table.observed or {}).values() if len(one)]
-    first = table.start_ms
-    if first is None and windows:
-        first = float(min(one.min() for one in windows))
-    if first is None:
-        late = times.size > 1 and (times[0] < 0 or times[0] > (1 + 1e-9) * np.diff(times).max())
-        first = float(times[0]) if late else 0.0
-    start = first if start_ms is None else start_ms
-    last = table.stop_ms
-    if last is None and windows:
-        last = float(max(one.max() for one in windows))
-    if duration_ms is not None:
-        return start, last, start + duration_ms
-    return start, last, float(times.max(initial=start)) if last is None else last

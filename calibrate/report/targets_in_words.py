@@ -19,7 +19,12 @@ def origins(study: Study) -> Iterator[str]:
     pairs = list(zip(study.targeted, study.file.objectives, strict=True))
     recorded = [objective for objective, section in pairs if section.target == RECORDING]
     if recorded:
-        yield f"{_targets_of(recorded)} computed from {_recording(study)}{_tolerances(pairs)}."
+        yield f"{_targets_of(recorded)} computed from {_recording(study)}{_tolerances(study, pairs)}."
+    for objective, section in pairs:
+        if section.target == RECORDING and not section.source:
+            names = objective.target.source.partition(" ")[2].split(", ")
+            if len(names) < len(study.taken.recordings):
+                yield f"Of these, {objective.name} was measured in {enumerated(names)} only."
     by_source: dict[str, list[Objective]] = {}
     for objective, section in pairs:
         if section.target != RECORDING and section.distribution is None:
@@ -29,7 +34,7 @@ def origins(study: Study) -> Iterator[str]:
         yield f"{_targets_of(objectives)} {origin}."
     for objective, section in pairs:
         if section.distribution is not None:
-            yield _distribution(study, objective, section)
+            yield _distribution(study, objective, section, described=bool(recorded))
     for objective, section in pairs:
         if section.neurons is not None:
             yield (
@@ -55,7 +60,7 @@ def _with_value(objective: Objective) -> str:
     return f"{objective.name} ({f'{value} {objective.statistic.unit}'.strip()})"
 
 
-def _tolerances(pairs: list[tuple[Objective, ObjectiveSection]]) -> str:
+def _tolerances(study: Study, pairs: list[tuple[Objective, ObjectiveSection]]) -> str:
     """Say which tolerances come from the recording, too."""
     recorded = [(objective.name, section) for objective, section in pairs if section.target == RECORDING]
     by_error = [name for name, section in recorded if section.tolerance is None]
@@ -66,24 +71,35 @@ def _tolerances(pairs: list[tuple[Objective, ObjectiveSection]]) -> str:
     notes = {objective.target.note for objective, section in pairs if objective.name in by_error}
     or_trial = ", or of a trial where these are larger" if any("trial" in note for note in notes) else ""
     errors = f"{ERRORS:g} standard errors (jackknife over time, and random halves of the units)"
+    if len(study.taken.recordings) > 1:
+        errors = (
+            f"{ERRORS:g} standard errors of one more recording (their random-effects mean, with the variance "
+            "between recordings of Paule and Mandel)"
+        )
     return f", and the tolerance{plural}{of} from {errors}{or_trial}"
 
 
 def _recording(study: Study) -> str:
-    section, taken = study.file.recording, study.taken
-    assert section is not None  # a target from it was accepted
-    units = count(taken.units, "unit").lower()
-    return (
-        f"the recording {section.file} ({units}, {taken.duration_ms / 1000:g} s; measured in {taken.pieces})"
-    )
+    files = {"": study.file.recording.file} if study.file.recording else {}
+    files |= {one.called: one.file for one in study.file.recordings}
+    described = [
+        f"{' from '.join(dict.fromkeys(filter(None, (name, files.get(name, '')))))} "
+        f"({count(facts.units, 'unit').lower()}, {facts.duration_ms / 1000:g} s; measured in {facts.pieces})"
+        for name, facts in study.taken.recordings.items()
+    ]
+    which = "recording" if len(described) == 1 else count(len(described), "recording").lower()
+    return f"the {which} {enumerated(described)}"
 
 
-def _distribution(study: Study, objective: Objective, section: ObjectiveSection) -> str:
+def _distribution(study: Study, objective: Objective, section: ObjectiveSection, *, described: bool) -> str:
     given = section.distribution
     if isinstance(given, list):
         reference = count(len(given), "given value").lower()
+    elif given != RECORDING:
+        reference = f"the file {given}"
     else:
-        reference = _recording(study) if given == RECORDING else f"the file {given}"
+        several = len(study.taken.recordings) > 1
+        reference = "these recordings" if described and several else _recording(study)
     source = f" ({section.source.rstrip('.')})" if section.source else ""
     return (
         f"{objective.name} is the {DISTANCES[section.distance]} distance of its distribution in the network "

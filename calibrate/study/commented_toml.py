@@ -37,16 +37,21 @@ def table(
 
 def line(key: str, value: object, meaning: str, *, shown_only: bool = False) -> str:
     """Write a key, with its meaning as a comment; `shown_only`: the key is a comment too."""
-    bare = key.replace("_", "").replace("-", "").isalnum() and key.isascii()
-    setting = f"{key if bare else json.dumps(key)} = {'...' if value is None else toml(value)}"
+    setting = f"{_key(key)} = {'...' if value is None else toml(value)}"
     return f"{'# ' * shown_only + setting:<{COLUMN - 2}}  # {' '.join(meaning.split())}"
 
 
 def toml(value: object) -> str:
     """Write a value."""
     if isinstance(value, Mapping):
-        items = ", ".join(f"{key} = {toml(item)}" for key, item in value.items())
+        items = ", ".join(f"{_key(str(key))} = {toml(item)}" for key, item in value.items())
         return f"{{ {items} }}" if items else "{}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(toml, value))}]"
     return json.dumps(value, ensure_ascii=False)  # numbers, strings and booleans look as in JSON
+
+
+def _key(name: str) -> str:
+    """Write a key, in quotes if it has special characters."""
+    bare = name.replace("_", "").replace("-", "").isalnum() and name.isascii()
+    return name if bare else json.dumps(name, ensure_ascii=False)

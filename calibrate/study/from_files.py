@@ -1,4 +1,4 @@
-"""What a study takes from data files: targets of its recording, and distributions to compare with.
+"""What a study takes from data files: targets of its recordings, and distributions to compare with.
 
 It is stored with the study. Its targets then stay as they were when it began, and its results can be read by
 someone who has not got the files.
@@ -7,7 +7,7 @@ someone who has not got the files.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,48 +23,55 @@ MOST_VALUES = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
+class RecordingFacts:
+    """What a study says of a recording without having it.
+
+    units        its number of units
+    duration_ms  length of its analysed interval
+    pieces       the pieces that it was measured in, such as "20 pieces of 3 s"
+    """
+
+    units: int
+    duration_ms: float
+    pieces: str
+
+    @classmethod
+    def of(cls, recording: Recording, piece_ms: float) -> RecordingFacts:
+        """What is to be said of a recording that is measured in pieces of this length."""
+        pieces = in_words(division(recording, piece_ms))
+        return cls(units=recording.units, duration_ms=recording.duration_ms, pieces=pieces)
+
+
+@dataclass(frozen=True, kw_only=True)
 class FromFiles:
     """What was taken from data files.
 
     Attributes
     ----------
     targets : dict of str to Value
-        Targets of the recording, by objective.
+        Targets of the recordings, by objective.
     distributions : dict of str to ndarray of float
         Values to compare with, ascending, by objective; those of more than 20,000 values are left out.
-    units : int
-        Number of units of the recording; 0 if there is none.
-    duration_ms : float, ms
-        Length of its analysed interval.
-    pieces : str
-        The pieces that it was measured in, such as "20 pieces of 3 s".
+    recordings : dict of str to RecordingFacts
+        The recordings by name; that of [recording] has the name "".
     """
 
     targets: Mapping[str, Value] = field(default_factory=dict)
     distributions: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    units: int = 0
-    duration_ms: float = 0.0
-    pieces: str = ""
+    recordings: Mapping[str, RecordingFacts] = field(default_factory=dict)
 
     @classmethod
     def of(
         cls,
-        recording: Recording | None,
+        recordings: Mapping[str, Recording],
         piece_ms: float,
         targets: Mapping[str, Value],
         distributions: Mapping[str, NDArray[np.float64]],
     ) -> FromFiles:
         """Collect what a study has taken."""
         few = {name: values for name, values in distributions.items() if values.size <= MOST_VALUES}
-        if recording is None:
-            return cls(targets=targets, distributions=few)
-        return cls(
-            targets=targets,
-            distributions=few,
-            units=recording.units,
-            duration_ms=recording.duration_ms,
-            pieces=in_words(division(recording, piece_ms)),
-        )
+        facts = {name: RecordingFacts.of(one, piece_ms) for name, one in recordings.items()}
+        return cls(targets=targets, distributions=few, recordings=facts)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as it is stored."""
@@ -74,11 +81,7 @@ class FromFiles:
                 for name, one in self.targets.items()
             },
             "distributions": {name: values.tolist() for name, values in self.distributions.items()},
-            "recording": {
-                "units": self.units,
-                "duration_ms": self.duration_ms,
-                "pieces": self.pieces,
-            },
+            "recordings": {name: asdict(one) for name, one in self.recordings.items()},
         }
 
     @classmethod
@@ -91,12 +94,24 @@ class FromFiles:
                     name: np.array([float(value) for value in values])
                     for name, values in stored["distributions"].items()
                 },
-                units=int(stored["recording"]["units"]),
-                duration_ms=float(stored["recording"]["duration_ms"]),
-                pieces=str(stored["recording"]["pieces"]),
+                recordings={name: _facts(one) for name, one in _recordings(stored).items()},
             )
         except (AttributeError, KeyError, ObjectiveError, TypeError, ValueError):
             raise ValueError("a study has invalid targets from its data files") from None
+
+
+def _recordings(stored: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """The facts of each recording. Older versions had one, or of a study without it one without units."""
+    if "recordings" in stored:
+        found: Mapping[str, Mapping[str, Any]] = stored["recordings"]
+        return found
+    return {"": stored["recording"]} if stored["recording"]["units"] else {}
+
+
+def _facts(stored: Mapping[str, Any]) -> RecordingFacts:
+    return RecordingFacts(
+        units=int(stored["units"]), duration_ms=float(stored["duration_ms"]), pieces=str(stored["pieces"])
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,6 +51,7 @@ def content_of(study: Study) -> dict[str, Any]:
         "stimuli": stimuli,
         "loop": loop,
         "recording": of_recording(file),
+        "recordings": of_recordings(file),
         "replicates": file.replicates.model_dump(mode="json", exclude={"fresh"}, exclude_defaults=True),
         "study": {"pareto": True} if study.pareto else {},
     }
@@ -121,6 +122,8 @@ def of_recording(file: StudyFile) -> dict[str, Any]:
 
     Older versions stored distances from the whole recording.
     """
+    if file.recordings:
+        return {}
     content = file.recording.model_dump(mode="json", exclude_none=True) if file.recording else {}
     if any(one.distribution == RECORDING for one in file.objectives):
         content["piece_ms"] = file.simulation.duration_ms
@@ -135,11 +138,19 @@ def of_conditions(file: StudyFile) -> dict[str, Any]:
     }
 
 
+def of_recordings(file: StudyFile) -> dict[str, Any]:
+    """[[recordings]] by name."""
+    return {
+        one.called: one.model_dump(mode="json", exclude={"name"}, exclude_none=True)
+        for one in file.recordings
+    }
+
+
 def data_files(file: StudyFile) -> list[str]:
     """Names of the files that a study takes targets from."""
     named = [one.distribution for one in file.objectives if isinstance(one.distribution, str)]
-    recording = [file.recording.file] if file.recording else []
-    return sorted({*recording, *(name for name in named if name != RECORDING)})
+    recordings = [*([file.recording] if file.recording else []), *file.recordings]
+    return sorted({*(one.file for one in recordings), *(name for name in named if name != RECORDING)})
 
 
 def _data_digest(path: Path, stored: str | None) -> str:
@@ -164,7 +175,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         if table == "files" and (place not in before or place not in after):
             # Another change says why, or an older version did not list the files that others import.
             continue
-        if place == ("recording", "file") and _is_same_file(before, after):
+        if table in ("recording", "recordings") and keys[-1] == "file" and _same_file(place, before, after):
             continue
         where = f"[{table}] {'.'.join(keys)}"
         if table == "files":
@@ -179,9 +190,11 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     return changes
 
 
-def _is_same_file(before: Mapping[tuple[str, ...], Any], after: Mapping[tuple[str, ...], Any]) -> bool:
-    """Whether the recording is the same one in another place."""
-    was, now = (flat.get(("files", str(flat.get(("recording", "file"))))) for flat in (before, after))
+def _same_file(
+    place: tuple[str, ...], before: Mapping[tuple[str, ...], Any], after: Mapping[tuple[str, ...], Any]
+) -> bool:
+    """Whether a recording is the same one in another place."""
+    was, now = (flat.get(("files", str(flat.get(place)))) for flat in (before, after))
     return was is not None and was == now
 
 

@@ -29,6 +29,7 @@ from calibrate.study.rules import (
     own_simulation,
     parameters,
     recorded_clusters,
+    recorded_conditions,
     recorded_targets,
     refractoriness,
     symmetry,
@@ -105,6 +106,7 @@ def make_study(
     storage: Mapping[str, Any] | None = None,
     pool: Mapping[str, Any] | None = None,
     recording: Mapping[str, Any] | None = None,
+    recordings: Sequence[Mapping[str, Any]] = (),
     loop: Mapping[str, Any] | None = None,
     seed: int = 0,
     pareto: bool = False,
@@ -152,6 +154,8 @@ def make_study(
         Processes of this computer, or a Dask cluster.
     recording : dict, optional
         A recording that targets are taken from.
+    recordings : sequence of dict
+        Several recordings, such as sessions, that are pooled.
     loop : dict, optional
         The environment of a closed loop.
     seed : int
@@ -203,6 +207,7 @@ def make_study(
         "storage": storage,
         "pool": pool,
         "recording": recording,
+        "recordings": recordings or None,
         "loop": loop,
     }
     tables = plain(arguments, own)
@@ -228,7 +233,7 @@ def _study(
             study.file.objectives,
             study.targeted,
             study.network,
-            study.recording,
+            study.recordings,
             study.folder,
             own,
         )
@@ -271,8 +276,10 @@ def _check(
     network = networks[""]
     checks.check_backend(problems, file, network)
     protocol = stimuli_of(problems, file, {one.name: networks[one.name] for one in drafted})
-    recording = recorded_targets.recorded(problems, file, folder, stored)
-    objectives = targets.objectives(problems, file, networks, recording, own)
+    names = [section.name for section in file.conditions]
+    everything = recorded_targets.recorded(problems, file, folder, stored, names)
+    recorded = recorded_conditions.by_condition(problems, file, everything, protocol)
+    objectives = targets.objectives(problems, file, networks, recorded, own)
     constraints = targets.constraints(problems, file, networks, folder, own)
     made = conditions.complete(problems, file, drafted, networks, (objectives, constraints), protocol)
     statistics = conditions.statistics_of(made, (*objectives, *constraints))
@@ -296,10 +303,10 @@ def _check(
         statistics=statistics,
         conditions=made,
         own=own,
-        recording=recording.recording,
+        recordings=(recorded.get("") or everything).recordings,
         digests=stored.digests if stored else {},
     )
-    return study if problems.found else _completed(study, recording)
+    return study if problems.found else _completed(study, recorded)
 
 
 def _check_across(
@@ -315,13 +322,13 @@ def _check_across(
     targets.check_stages(problems, file, constraints)
 
 
-def _completed(study: Study, recording: recorded_targets.Recorded) -> Study:
-    """The study without problems, with its warnings and what it has taken from its recording."""
-    taken = recording.taken(study.targeted, study.file.objectives)
-    return replace(study, taken=taken, warnings=tuple(dict.fromkeys(_warnings(study))))
+def _completed(study: Study, recorded: Mapping[str, recorded_targets.Recorded]) -> Study:
+    """The study without problems, with its warnings and what it has taken from its recordings."""
+    taken = recorded_conditions.taken(recorded, study.file, study.targeted)
+    return replace(study, taken=taken, warnings=tuple(dict.fromkeys(_warnings(study, recorded))))
 
 
-def _warnings(study: Study) -> Iterator[str]:
+def _warnings(study: Study, recorded: Mapping[str, recorded_targets.Recorded]) -> Iterator[str]:
     """What a valid study may not intend."""
     simulation = study.simulation
     yield from conditions.warnings(study.file)
@@ -338,14 +345,15 @@ def _warnings(study: Study) -> Iterator[str]:
         pairs = zip(study.targeted, study.file.objectives, strict=True)
         own = [pair for pair in pairs if condition.name in study.file.conditions_of(pair[1])]
         objectives, sections = [one for one, _ in own], [section for _, section in own]
-        duration_ms = timing_in(study, condition).duration_ms
-        yield from recorded_targets.warnings(study.recording, sections, duration_ms)
+        duration_ms, recordings = timing_in(study, condition).duration_ms, recorded[condition.name].recordings
+        yield from recorded_targets.warnings(recordings, sections, duration_ms)
         yield from recorded_clusters.numbers_of_neurons(
-            study.recording, objectives, sections, study.network, duration_ms
+            recordings, objectives, sections, study.network, duration_ms
         )
     yield from refractoriness.warnings(study.network, values, study.simulation.dt_ms)
-    if study.recording is not None:
-        yield from (f"[recording] {note}" for note in study.recording.notes)
+    for name, recording in study.recordings.items():
+        place = f"[recordings] {name}:" if name else "[recording]"
+        yield from (f"{place} {note}" for note in recording.notes)
 
 
 def _check_parameters(

@@ -78,8 +78,9 @@ class Study:
         What is allowed but probably not intended, one line each.
     own : dict of str to object
         Models and statistics that were given as Python objects, by the names that the file has.
-    recording : Recording or None
-        The recording that targets are taken from; None also if it is missing.
+    recordings : dict of str to Recording
+        The recordings that targets are taken from, by name; that of [recording] has the name "". Empty if one
+        is missing.
     taken : FromFiles
         What was taken from data files.
     digests : dict of str to str
@@ -116,12 +117,17 @@ class Study:
     predicted: tuple[Objective, ...] = ()
     warnings: tuple[str, ...] = ()
     own: Mapping[str, object] = field(default_factory=dict)
-    recording: Recording | None = field(default=None, repr=False)
+    recordings: Mapping[str, Recording] = field(default_factory=dict, repr=False)
     taken: FromFiles = field(default_factory=FromFiles, repr=False)
     digests: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         return in_words(self)
+
+    @property
+    def recording(self) -> Recording | None:
+        """The only recording; None if there is none, or there are several."""
+        return next(iter(self.recordings.values())) if len(self.recordings) == 1 else None
 
     @property
     def folder(self) -> Path:

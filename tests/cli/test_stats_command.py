@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from calibrate import find_statistic, measure_recording, read_recording, read_study
@@ -178,3 +180,118 @@ def test_what_it_writes_is_what_the_study_takes_by_default(tmp_path):
     assert target.value == pytest.approx(aims[0]["target"], rel=1e-4)
     assert target.tolerance == pytest.approx(aims[0]["tolerance"], rel=0.4)  # of fewer halves
     assert len(str(target.tolerance)) <= 5
+
+
+SEVERAL = ["units.csv", "other.csv", "third.csv"]
+QUICK = ["--repeats", "2", "--duration-ms", "6000"]
+
+
+@pytest.fixture
+def _three():
+    written(Path("other.csv"), trains(15, rate_hz=5.0, seed=2))
+    written(Path("third.csv"), trains(15, rate_hz=11.0, seed=3))
+
+
+@pytest.mark.usefixtures("_three")
+def test_several_recordings_are_printed_each_pooled_and_with_what_one_network_can_have(capsys):
+    wanted = ["--statistic", "rate_E", "--statistic", "cv2_E"]
+    assert execute(["stats", *SEVERAL, *wanted, *QUICK]) == 0
+    out = capsys.readouterr().out
+    assert max(len(line) for line in out.splitlines() if "│" in line) <= 80
+    header = next(line for line in out.splitlines() if "units ┃" in line)
+    assert header.index("units") < header.index("other") < header.index("third")
+    rate = next(line for line in out.splitlines() if "rate_E" in line)
+    assert rate.count("±") == 3
+    said = " ".join(out.split())
+    assert "No network has the values of all sessions: they differ by more than their errors" in said
+    assert "rate_E (Q = " in said
+    assert "p < 0.001" in said
+    assert "Of 3 sessions, the SD between them is only roughly known." in said
+
+
+@pytest.mark.usefixtures("_three")
+def test_json_of_several_recordings_has_each_and_the_mean(capsys):
+    assert execute(["stats", *SEVERAL, "--statistic", "rate_E", "--json", *QUICK]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found["recordings"]) == ["units", "other", "third"]
+    each = [one["statistics"]["rate_E"]["value"] for one in found["recordings"].values()]
+    rate = found["statistics"]["rate_E"]
+    assert min(each) < rate["value"] < max(each)
+    assert rate["between"] == pytest.approx(np.std(each, ddof=1), rel=0.1)
+    assert (rate["sessions"], found["differing"]) == (["units", "other", "third"], ["rate_E"])
+    assert rate["p"] < 0.001
+
+
+@pytest.mark.usefixtures("_three")
+def test_many_recordings_are_printed_in_tables_that_fit(capsys):
+    for k in range(5):
+        Path(f"a_session_of_mouse_{k}.csv").write_text(Path("units.csv").read_text())
+    names = [f"a_session_of_mouse_{k}.csv" for k in range(5)]
+    assert execute(["stats", *names, "--statistic", "rate_E", *QUICK]) == 0
+    out = capsys.readouterr().out
+    tables = [line for line in out.splitlines() if "│ rate_E" in line]
+    assert max(len(line) for line in out.splitlines() if "│" in line) <= 80
+    assert sum(line.count("±") for line in tables) == 5
+    assert len(tables) == 4  # three of sessions, one of means
+    assert "One network can serve all sessions" in out
+
+
+@pytest.mark.usefixtures("_three")
+def test_recordings_and_objectives_that_it_writes_are_those_of_a_study(tmp_path):
+    (tmp_path / "there").mkdir()
+    target = ["--write", "there/aims.toml", "--units", "unit_type=a", "--piece-ms", "2000"]
+    for name in SEVERAL:
+        rows = Path(name).read_text().splitlines()
+        Path(name).write_text("\n".join([rows[0] + ",unit_type", *(row + ",a" for row in rows[1:])]))
+    wanted = ["--statistic=rate_E", "--statistic=synchrony_E"]
+    assert execute(["stats", *SEVERAL, *wanted, *QUICK, *target]) == 0
+    text = (tmp_path / "there" / "aims.toml").read_text()
+    written = tomllib.loads(text)
+    assert [one["file"] for one in written["recordings"]] == [f"../{name}" for name in SEVERAL]
+    assert written["recordings"][0]["units"] == {"unit_type": ["a"]}
+    assert "# synchrony_E is left out: it depends on the number of units, and pieces hold 15 to 20." in text
+    study = write_study(tmp_path / "there")
+    head, _, rest = study.read_text().partition("[[objectives]]")
+    _, _, tail = rest.partition("[sampler]")
+    study.write_text(f"{head}{text}\n[sampler]{tail}")
+    target = read_study(study).objectives[0].target
+    said = re.search(r'target = "recording"  # (\S+) ± (\S+) Hz', text)
+    assert float(said[1]) == pytest.approx(target.value, rel=0.01)  # errors of other halves weight
+    assert float(said[2]) == pytest.approx(target.tolerance, rel=0.1)
+    assert target.source == "recordings units, other, third"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["units.csv", "units.csv"], "units.csv is named twice"),
+        (["units.csv", "none.csv"], "none.csv: the file does not exist"),
+        (["units.csv", "--period", "x"], "units.csv: has no period 'x'; it has no named periods"),
+        (["units.csv", "--units", "depth=.."], "write COLUMN=LEAST..MOST, such as depth=300..800"),
+        (["units.csv", "--units", "depth=1..2"], "says nothing called depth about its units"),
+        (["units.csv", "--population", "I=kind"], "write NAME=COLUMN:VALUE, such as I=cell_type:FS"),
+        (["units.csv", "--population", "E=a:x", "--population", "I=b:x"], "told apart by the same column"),
+        (["units.csv", "--stimuli", "a", "--stimuli", "b"], "write the clusters of each of several stimuli"),
+    ],
+)
+def test_what_options_of_recordings_cannot_say_is_one_line(capsys, arguments, message):
+    assert execute(["stats", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_options_choose_units_populations_and_clusters(tmp_path, capsys):
+    rows = [
+        f"{100 * k + unit},{unit},{100 * unit},{'EEII'[unit]}x,{unit % 2}"
+        for k in range(60)
+        for unit in range(4)
+    ]
+    (tmp_path / "units.csv").write_text("\n".join(["time_ms,unit,depth,kind,layer", *rows]))
+    kinds = ["--population", "E=kind:Ex", "--population", "I=kind:Ix", "--cluster", "layer"]
+    wanted = ["--statistic=rate_E", "--statistic=rate_I", "--repeats=2", "--json"]
+    assert execute(["stats", "units.csv", *wanted, *kinds, "--units", "depth=100..200"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["units"] == 2
+    assert [one["support"] for one in found["statistics"].values()] == [1, 1]

@@ -92,7 +92,8 @@ def test_every_command_that_reads_results_works_without_them(alone, command, cap
 
 def test_the_methods_name_the_recording_without_having_it(alone):
     taken = read_results(alone).study.taken
-    assert (taken.units, round(taken.duration_ms, -2)) == (10, 10_000)
+    facts = taken.recordings[""]
+    assert (facts.units, round(facts.duration_ms, -2)) == (10, 10_000)
     assert list(taken.distributions) == ["cv2_E", "lv_E"]
     assert list(taken.distributions["lv_E"]) == [0.8, 1.0, 1.3]
 
@@ -184,7 +185,7 @@ def test_damaged_targets_are_one_line(study):
 
 
 def test_a_distribution_of_very_many_values_stays_in_its_file(tmp_path):
-    many = FromFiles.of(None, 1000.0, {}, {"isi_E": np.arange(20_001.0), "cv_E": np.arange(3.0)})
+    many = FromFiles.of({}, 1000.0, {}, {"isi_E": np.arange(20_001.0), "cv_E": np.arange(3.0)})
     assert list(many.distributions) == ["cv_E"]
     (tmp_path / "isi.csv").write_text("\n".join(map(str, range(1, 20_002))))
     aim = {"statistic": "isi_E", "distribution": "isi.csv", "tolerance": 5.0}

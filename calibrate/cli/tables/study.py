@@ -66,7 +66,7 @@ def print_check(console: Console, study: Study, cost: Cost | None, *, database: 
         "conditions": "; ".join(_conditions(study)),
         "targets": "; ".join(_recorded(study)),
         "constraints": ", ".join(constraint.name for constraint in study.constraints),
-        "recording": _describe_recording(study),
+        "recordings" if study.file.recordings else "recording": "; ".join(_recordings(study)),
         "stages": ", then ".join(f"{stage.warmup_ms + stage.duration_ms:g} ms" for stage in study.stages),
         "sampler": study.sampler.name,
         "trials": "no limit" if study.trials is None else str(study.trials),
@@ -100,16 +100,16 @@ def _recorded(study: Study) -> Iterator[str]:
         target = study.taken.targets.get(objective.name)
         if target is not None:
             note = f" ({target.note})" if target.note else ""
-            yield f"{objective.name} {f'{target} {objective.statistic.unit}'.strip()}{note}"
+            origin = f" from {target.source}" if len(study.taken.recordings) > 1 else ""
+            yield f"{objective.name} {f'{target} {objective.statistic.unit}'.strip()}{origin}{note}"
 
 
-def _describe_recording(study: Study) -> str:
-    """Say from when to when a recording is compared with, and in which pieces; "" if there is none."""
-    section, recording = study.file.recording, study.recording
-    if section is None or recording is None:
-        return ""
-    span = f"from {recording.start_ms / 1000:.10g} to {recording.stop_ms / 1000:.10g} s"
-    return f"{section.file} {span}, in {study.taken.pieces}"
+def _recordings(study: Study) -> Iterator[str]:
+    """From when to when each recording is compared with, and in which pieces."""
+    file = study.file.recording.file if study.file.recording else ""
+    for name, recording in study.recordings.items():
+        span = f"from {recording.start_ms / 1000:.10g} to {recording.stop_ms / 1000:.10g} s"
+        yield f"{name or file} {span}, in {study.taken.recordings[name].pieces}"
 
 
 def _short(seconds: float) -> str:

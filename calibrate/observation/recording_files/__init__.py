@@ -2,6 +2,7 @@
 
 from calibrate.observation.recording_files.choice import Chosen
 from calibrate.observation.recording_files.formats import read_table
+from calibrate.observation.recording_files.groups import Populations
 from calibrate.observation.recording_files.table import Table, TimeUnit, Wanted, remarks
 
-__all__ = ["Chosen", "Table", "TimeUnit", "Wanted", "read_table", "remarks"]
+__all__ = ["Chosen", "Populations", "Table", "TimeUnit", "Wanted", "read_table", "remarks"]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from calibrate.errors import RecordingError
 from calibrate.observation.packing import check_size
 from calibrate.observation.recording_files.choice import choose_units
+from calibrate.observation.recording_files.groups import group_units
 from calibrate.observation.recording_files.labels import read_labels
 from calibrate.observation.recording_files.table import Table, Wanted
 
@@ -172,9 +173,8 @@ def _read_end(columns: Arrays, name: str) -> float | None:
 
 def _choose(table: Table, more: Arrays, wanted: Wanted) -> Table:
     """Keep the chosen units. A column tells units apart if it has one value for each."""
-    if not (more and table.unit.size):
-        if wanted.units:
-            choose_units({}, wanted.units, 0)
+    grouped = wanted.populations is not None or wanted.cluster is not None
+    if not table.unit.size or not (more or wanted.units or grouped):
         return table
     unit = table.numbered()
     _, first = np.unique(unit, return_index=True)
@@ -183,15 +183,22 @@ def _choose(table: Table, more: Arrays, wanted: Wanted) -> Table:
         code = np.unique(values.astype(str), return_inverse=True)[1] if values.dtype.kind == "O" else values
         if (code == code[first][unit]).all():
             columns[name] = list(values[first])
-        elif name in wanted.units:
+        elif name in {*wanted.units, wanted.cluster, (wanted.populations or {}).get("column")}:
             raise RecordingError(f"{name} differs between the spikes of a unit, so it cannot choose units")
     kept, notes = choose_units(columns, wanted.units, first.size)
-    rows = kept[unit]
+    own = {"population": table.population, "cluster": table.cluster}
+    columns |= {name: list(labels[first]) for name, labels in own.items() if labels is not None}
+    groups = group_units(columns, wanted.populations, wanted.cluster, kept)
+    own |= {name: labels[unit] for name, labels in groups.columns.items()}
+    rows = groups.kept[unit]
+    population, cluster = (None if labels is None else labels[rows] for labels in own.values())
+    # In other groups, a name could be that of two units.
+    label = unit if groups.columns and np.unique(table.unit).size < first.size else table.unit
     return replace(
         table,
         time_ms=table.time_ms[rows],
-        unit=table.unit[rows],
-        population=None if table.population is None else table.population[rows],
-        cluster=None if table.cluster is None else table.cluster[rows],
-        notes=notes,
+        unit=label[rows],
+        population=population,
+        cluster=cluster,
+        notes=[*notes, *groups.notes],
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from calibrate.errors import RecordingError
 from calibrate.observation.pieces import joined
 from calibrate.observation.recording_files.choice import choose_units
+from calibrate.observation.recording_files.groups import group_units
 from calibrate.observation.recording_files.labels import as_text, is_empty, read_labels
 from calibrate.observation.recording_files.table import Table, Wanted
 
@@ -44,7 +45,12 @@ def make_table(
     names = list(dict.fromkeys(name for unit in units for name in unit.columns))
     columns = {name: [unit.columns.get(name, "") for unit in units] for name in names}
     kept, notes = choose_units(columns, wanted.units, len(units))
-    units = [unit for unit, keep in zip(units, kept, strict=True) if keep]
+    groups = group_units(columns, wanted.populations, wanted.cluster, kept)
+    units = [
+        replace(unit, columns={**unit.columns, **{name: of[k] for name, of in groups.columns.items()}})
+        for k, unit in enumerate(units)
+        if groups.kept[k]
+    ]
     units, more = _check_times(units)
     trains = [unit.times_ms if unit.times_ms.size else np.array([np.nan]) for unit in units]
     sizes = [train.size for train in trains]
@@ -59,7 +65,7 @@ def make_table(
         observed=observed,
         periods=periods or {},
         understood=understood,
-        notes=[*notes, *more],
+        notes=[*notes, *groups.notes, *more],
     )
 
 

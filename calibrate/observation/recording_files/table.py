@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from calibrate.errors import RecordingError
 from calibrate.observation.recording_files.choice import Chosen
+from calibrate.observation.recording_files.groups import Populations
 
 # Shorter than the refractory time of a neuron: no neuron has a median interval like this.
 _NO_NEURON_MS = 1.0
@@ -26,11 +27,15 @@ TimeUnit = Literal["s", "ms"]
 class Wanted:
     """What the user says about a file.
 
-    units      the units to read, by what the file says about them; empty: all
-    time_unit  the unit of its times, if the file does not say it; None: not known
+    units        the units to read, by what the file says about them; empty: all
+    populations  the column that tells populations apart, and its values for each; None: as the file says
+    cluster      the column that tells clusters apart; None: as the file says
+    time_unit    the unit of its times, if the file does not say it; None: not known
     """
 
     units: Chosen = field(default_factory=dict)
+    populations: Populations | None = None
+    cluster: str | None = None
     time_unit: TimeUnit | None = None
 
     def refuse_time_unit(self, known: str) -> None:

@@ -15,7 +15,7 @@ from calibrate.errors import CalibrateError, did_you_mean
 from calibrate.masking import without_passwords
 from calibrate.study.file.base import Section
 from calibrate.study.file.sections import StimulusSection
-from calibrate.study.file.targets import ObjectiveSection
+from calibrate.study.file.targets import ObjectiveSection, RecordingSection, RecordingsSection
 
 Place = tuple[str | int, ...]
 
@@ -118,10 +118,19 @@ def problems_in(error: ValidationError, section: type[Section], place: Place) ->
 
 
 # Keys that accept values of more than one type.
-_EITHER = {
+_EITHER: dict[tuple[type[Section], str], str] = {
     (ObjectiveSection, "target"): 'a number or "recording"',
     (ObjectiveSection, "distribution"): 'the name of a file, a list of numbers, or "recording"',
     (StimulusSection, "clusters"): 'a list of cluster numbers, or "each"',
+    **{
+        (section, key): kinds
+        for section in (RecordingSection, RecordingsSection)
+        for key, kinds in (
+            ("population", "a name, or a table of a column and its values"),
+            ("stimuli", "a name of intervals, or a table of names with clusters"),
+            ("units", "a table of columns, each with values, or with min and max"),
+        )
+    },
 }
 
 _RULES = {

@@ -8,6 +8,7 @@
     [simulation]     backend = "auto"
     [[objectives]]   statistic = "rate_E", target = 5.0, tolerance = 0.5
     [recording]      file = "units.csv"                       # data for objectives to compare with
+    [[recordings]]   name = "mouse1", file = "mouse1.nwb"     # or several
     [[constraints]]  statistic = "rate_E", min = 0.1, max = 60.0
     [[stages]]       duration_ms = 1000.0                     # a short simulation that constraints must pass
     [[conditions]]   name = "evoked", parameters = { I_th_E = { scale = 1.2 } }
@@ -52,6 +53,7 @@ from calibrate.study.file.targets import (
     ConstraintSection,
     ObjectiveSection,
     RecordingSection,
+    RecordingsSection,
     StatisticSection,
 )
 
@@ -355,6 +357,7 @@ class StudyFile(Section):
     stimuli: list[StimulusSection] = Field(default_factory=list)
     loop: LoopSection | None = None
     recording: RecordingSection | None = None
+    recordings: list[RecordingsSection] = Field(default_factory=list)
     replicates: ReplicatesSection = ReplicatesSection()
     sampler: Sampler = Tpe()
     prior: PriorSection = PriorSection()
@@ -398,4 +401,5 @@ LISTS: Mapping[str, type[Section]] = {
     "stages": StageSection,
     "conditions": ConditionSection,
     "stimuli": StimulusSection,
+    "recordings": RecordingsSection,
 }

@@ -1,8 +1,9 @@
-"""The sections that define what a network should do: objectives, constraints, and a recording."""
+"""The sections that define what a network should do: objectives, constraints, and recordings."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from pathlib import PurePath
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -113,8 +114,15 @@ class RecordingSection(Section):
         min_length=1,
         description="CSV (columns time_ms, unit), NPZ, NWB, or one of neo's formats; in the study's folder",
     )
-    population: str = Field(
-        default="E", min_length=1, description="population of the units, if the file does not name it"
+    population: Annotated[str, Field(min_length=1)] | dict[str, Label | list[Label]] = Field(
+        default="E",
+        description="population of the units, if the file does not name it; or the column that tells "
+        'populations apart, and its values for each: { column = "cell_type", E = ["RS", "pyr"], I = "FS" }',
+    )
+    cluster: str | None = Field(
+        default=None,
+        min_length=1,
+        description="column of the file whose values tell clusters apart (default: its column cluster)",
     )
     start_ms: float | None = Field(
         default=None,
@@ -124,14 +132,41 @@ class RecordingSection(Section):
     duration_ms: Duration | None = Field(
         default=None, description="length of the analysed interval (ms; default: to its end)"
     )
-    units: dict[str, Label | list[Label]] | None = Field(
+    period: str | None = Field(
+        default=None,
+        min_length=1,
+        description="only the intervals of this name in the file, such as epochs or trials (default: all)",
+    )
+    stimuli: Annotated[str, Field(min_length=1)] | dict[str, list[int]] | None = Field(
+        default=None,
+        description="intervals of the file in which a stimulus was presented, by their name; or a name for "
+        "each stimulus with the clusters that receive it: { left = [0], right = [1] }",
+    )
+    units: dict[str, Label | list[Label] | dict[Literal["min", "max"], float]] | None = Field(
         default=None,
         description="units to use: for columns of the file, the value or values that a unit may have there, "
-        'such as { quality = "good" } (default: all units)',
+        'or the least and the most, such as { quality = "good", depth = { min = 300, max = 800 } } '
+        "(default: all units)",
     )
     time_unit: Literal["s", "ms"] | None = Field(
         default=None, description="unit of the times, for files that do not say it"
     )
+
+
+class RecordingsSection(RecordingSection):
+    """[[recordings]]: one of several recordings, such as sessions or animals, that are pooled."""
+
+    name: Name | None = Field(
+        default=None, description="name of the recording (default: that of its file, without the ending)"
+    )
+    condition: Name | None = Field(
+        default=None, description="the condition that it is data of (default: every condition)"
+    )
+
+    @property
+    def called(self) -> str:
+        """Its name."""
+        return self.name or PurePath(self.file).stem
 
 
 class ConstraintSection(StatisticSection):

@@ -19,28 +19,38 @@ def check(
     sections: Sequence[ObjectiveSection],
     objectives: Sequence[Objective],
     network: Network,
-    recording: Recording | None,
+    recordings: Mapping[str, Recording],
     folder: Path,
     own: Mapping[str, object],
 ) -> None:
     """Reject comparisons with a recording that has another number of clusters, if these matter."""
     for number, (objective, section) in enumerate(zip(objectives, sections, strict=True)):
+        if not section.is_recorded:
+            continue
         population = str(objective.statistic.options.get("population"))
-        if recording is None or not section.is_recorded:
-            continue
-        groups, recorded = network.layout.groups_of(population), n_clusters(recording, population)
+        groups = network.layout.groups_of(population)
         simulated = groups.stop - groups.start if section.clusters is None else len(section.clusters)
-        both = section.clusters is not None and max(section.clusters) < recorded  # have these clusters
-        if both or recorded == simulated:
-            continue
-        if depends_on_clusters(objective.statistic, section, recording, folder, own):
-            _add(problems, ("objectives", number), objective, population, recorded, simulated)
+        for name, recording in recordings.items():
+            recorded = n_clusters(recording, population)
+            both = section.clusters is not None and max(section.clusters) < recorded  # have these clusters
+            if both or recorded == simulated or (len(recordings) > 1 and population not in recording.trains):
+                continue
+            if depends_on_clusters(objective.statistic, section, recording, folder, own):
+                _add(problems, ("objectives", number), objective, name, population, recorded, simulated)
+                break
 
 
 def _add(
-    problems: Problems, place: Place, objective: Objective, population: str, recorded: int, simulated: int
+    problems: Problems,
+    place: Place,
+    objective: Objective,
+    name: str,
+    population: str,
+    recorded: int,
+    simulated: int,
 ) -> None:
-    has = f"the recording has {recorded} and the network {simulated}"
+    has = f"the recording {name} has".replace("  ", " ")
+    has = f"{has} {recorded} and the network {simulated}"
     rule = f"{objective.name} depends on the clusters of {population}, of which {has}"
     same = list(range(min(recorded, simulated)))
     few = str(same) if len(same) <= 8 else f"[...], with {len(same)} of them"
@@ -53,7 +63,7 @@ def _add(
 
 
 def numbers_of_neurons(
-    recording: Recording | None,
+    recordings: Mapping[str, Recording],
     objectives: Sequence[Objective],
     sections: Sequence[ObjectiveSection],
     network: Network,
@@ -65,18 +75,19 @@ def numbers_of_neurons(
         for objective, section in zip(objectives, sections, strict=True)
         if section.is_recorded and "neurons" in (objective.statistic.depends_on or ())
     ]
-    if recording is None or not summed:
+    if not recordings or not summed:
         return
-    pieces = division(recording, piece_ms)
+    pieces = [piece for recording in recordings.values() for piece in division(recording, piece_ms)]
+    whose = "the recordings" if len(recordings) > 1 else "the recording"
     for objective, section in summed:
         population = str(objective.statistic.options.get("population"))
         groups = network.layout.groups[network.layout.groups_of(population)]
         chosen = groups if section.clusters is None else [groups[k] for k in section.clusters]
         simulated = section.neurons or sum(group.size for group in chosen)
-        held = [len(piece.units.get(population, ())) for piece in pieces]
+        held = [len(piece.units[population]) for piece in pieces if population in piece.units] or [0]
         if min(held) < max(held):
             yield (
-                f"{objective.name} depends on the number of neurons, and pieces of the recording hold "
+                f"{objective.name} depends on the number of neurons, and pieces of {whose} hold "
                 f"{min(held)} to {max(held)} units; choose units or times for which it is always the same"
             )
         elif simulated != max(held):

@@ -12,71 +12,114 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibrate.errors import ObjectiveError, RecordingError
+from calibrate.network import Stimulus
 from calibrate.objective import Objective, Statistic, Value
 from calibrate.objective.derived import distance_to
-from calibrate.objective.resampling import Measured, estimate_recording, measure_recording
+from calibrate.objective.random_effects import ROUNDING
+from calibrate.objective.resampling import Measured
 from calibrate.objective.rounding import rounded
+from calibrate.objective.sessions import Pooled, difference, distribution, measure_recordings
 from calibrate.observation import Observation
-from calibrate.observation.recording import Recording, read_recording
+from calibrate.observation.recording import Recording
 from calibrate.study.file.problems import Problems
 from calibrate.study.file.sections import StudyFile
 from calibrate.study.file.targets import RECORDING, ObjectiveSection
 from calibrate.study.from_files import FromFiles, Stored
-from calibrate.study.rules.common import attempt
 from calibrate.study.rules.recorded_clusters import n_clusters
+from calibrate.study.rules.recorded_sessions import Session, named, read_sessions
 
 # Default tolerance of a target from a recording, in standard errors.
 ERRORS = 2.0
-# A standard error below this part of the value is that of rounding.
-ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class Recorded:
     """The data that objectives can compare with.
 
-    recording      that of [recording]; None if there is none, or if it has a problem
-    piece_ms       length of the simulations: the recording is measured in pieces as long
+    sessions       the recordings; none without [recording] and [[recordings]]
+    piece_ms       length of the simulations: recordings are measured in pieces as long
     stored         what a database knows of files that are missing; None if they must exist
-    unreadable     whether there is a [recording] with a problem, so that nothing can be said of it
+    unreadable     whether a recording has a problem, so that nothing can be said of it
+    condition      the condition that the recordings are data of; None: of all, or there is only one
     distributions  filled by `compared`: the values to compare with, ascending, by objective
     """
 
     folder: Path
-    recording: Recording | None
+    sessions: Sequence[Session]
     piece_ms: float
     stored: Stored | None = None
     unreadable: bool = False
+    condition: str | None = None
     distributions: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    def serving(
+        self,
+        condition: str | None = None,
+        *,
+        duration_ms: float | None = None,
+        period: str | None = None,
+        stimuli: Sequence[Stimulus] = (),
+    ) -> Recorded:
+        """Return the data of one condition, with the same objectives' methods.
+
+        condition    its name: recordings of other conditions are left out; None: the only one
+        duration_ms  length of its simulations; None: as before
+        period       what recordings without a period of their own are restricted to
+        stimuli      its [[stimuli]]: pieces begin as long before a presentation as a simulation does
+
+        Raises RecordingError, which names the recording, if one has no such period.
+        """
+        onset_ms = min((one.start_ms for one in stimuli), default=None)
+        sessions = []
+        for one in self.sessions:
+            if None not in (condition, one.condition) and one.condition != condition:
+                continue
+            try:
+                sessions.append(one.simulated(period, onset_ms))
+            except RecordingError as error:
+                raise RecordingError(f"{one.section.file}: {error}") from None
+        piece_ms = self.piece_ms if duration_ms is None else duration_ms
+        return replace(self, sessions=sessions, piece_ms=piece_ms, condition=condition, distributions={})
+
+    def path_of(self, session: Session) -> Path:
+        """The file of a recording."""
+        return (self.folder / session.section.file).resolve()
+
+    @property
+    def complete(self) -> bool:
+        """Whether there are recordings, and none is missing."""
+        return bool(self.sessions) and all(one.recording is not None for one in self.sessions)
+
+    @property
+    def recordings(self) -> dict[str, Recording]:
+        """The recordings by name; none if one is missing, since targets are of all of them."""
+        read = {one.name: one.recording for one in self.sessions if one.recording is not None}
+        return read if self.complete else {}
 
     @property
     def populations(self) -> tuple[str, ...]:
         """Names of the recorded populations; none without a recording."""
-        return tuple(self.recording.trains) if self.recording is not None else ()
+        return tuple(dict.fromkeys(name for one in self.recordings.values() for name in one.trains))
 
     def has(self, population: object) -> bool:
-        """Whether the recording can have a statistic of this population; None: of no population."""
-        return self.recording is None or population in (None, *self.populations)
+        """Whether a recording can have a statistic of this population; None: of no population."""
+        return not self.complete or population in (None, *self.populations)
 
     def has_only(self, clusters: int, population: object) -> bool:
-        """Whether the recording has this many clusters of a population: they stand for those of a network."""
-        return self.recording is not None and n_clusters(self.recording, str(population)) == clusters
+        """Whether recordings have this many clusters of a population: they stand for those of a network."""
+        having = [one for one in self.recordings.values() if population in one.trains]
+        return bool(having) and all(n_clusters(one, str(population)) == clusters for one in having)
+
+    def pooled(self, statistic: Statistic) -> Pooled:
+        """Return the statistic in the recordings, pooled. Raises ObjectiveError, RecordingError."""
+        (pooled,) = measure_recordings(self._require_recordings(), [statistic], piece_ms=self.piece_ms)
+        return pooled
 
     def target(self, statistic: Statistic, section: ObjectiveSection) -> Value:
-        """Return the value of the statistic in the recording. Raises ObjectiveError, RecordingError."""
-        if self.recording is None and self.stored is not None:
+        """Return the value of the statistic in the recordings. Raises ObjectiveError, RecordingError."""
+        if not self.complete and self.stored is not None:
             return _stored(self.stored.taken.targets, statistic.name)
-        (measured,) = measure_recording(self._require_recording(), [statistic], piece_ms=self.piece_ms)
-        if reason := why_no_value(measured):
-            raise ObjectiveError(f"{statistic.name} has no value in the recording: {reason}")
-        tolerance, note = section.tolerance, ""
-        if tolerance is None:
-            if reason := why_no_tolerance(measured):
-                raise ObjectiveError(
-                    f"{statistic.name} has no default tolerance, since {reason}; write tolerance = ..."
-                )
-            tolerance, note = default_tolerance(measured, section.standard_error)
-        return Value(measured.estimate.value, tolerance, section.source or RECORDING, note)
+        return value_of(self.pooled(statistic), section)
 
     def compared(self, simulated: Statistic, statistic: Statistic, section: ObjectiveSection) -> Statistic:
         """Return the distance of a simulated statistic from a distribution, of `statistic` if recorded.
@@ -96,22 +139,23 @@ class Recorded:
         return distance_to(simulated, reference, section.distance)
 
     def _has(self, given: str) -> bool:
-        return self.recording is not None if given == RECORDING else (self.folder / given).exists()
+        return self.complete if given == RECORDING else (self.folder / given).exists()
 
     def _distribution(self, statistic: Statistic, given: str | list[float] | None) -> NDArray[np.float64]:
         if not isinstance(given, str):
             return np.array(given, dtype=float)
         if given != RECORDING:
             return _numbers(self.folder / given)
-        sample = estimate_recording(self._require_recording(), statistic, self.piece_ms).sample
+        sample = distribution(self._require_recordings(), statistic, self.piece_ms)
         if sample is None or not sample.size:
             raise ObjectiveError(f"{statistic.name} has no distribution in the recording")
         return sample
 
-    def _require_recording(self) -> Recording:
-        if self.recording is None:
-            raise ObjectiveError('there is no [recording] to compare with; add one with file = "..."')
-        return self.recording
+    def _require_recordings(self) -> dict[str, Recording]:
+        if not self.recordings:
+            of = f" of condition {self.condition}" if self.condition else ""
+            raise ObjectiveError(f'there is no [recording]{of} to compare with; add one with file = "..."')
+        return self.recordings
 
     def taken(self, objectives: Sequence[Objective], sections: Sequence[ObjectiveSection]) -> FromFiles:
         """Return what these objectives of a study have taken from data files."""
@@ -120,11 +164,54 @@ class Recorded:
             for objective, section in zip(objectives, sections, strict=True)
             if section.target == RECORDING and isinstance(objective.target, Value)
         }
-        found = FromFiles.of(self.recording, self.piece_ms, targets, self.distributions)
-        if self.recording is None and self.stored is not None:
-            was = self.stored.taken
-            return replace(found, units=was.units, duration_ms=was.duration_ms, pieces=was.pieces)
-        return found
+        read = {one.name: one.recording for one in self.sessions if one.recording is not None}
+        found = FromFiles.of(read, self.piece_ms, targets, self.distributions)
+        was = self.stored.taken.recordings if self.stored is not None else {}
+        facts = {one.name: found.recordings.get(one.name) or was.get(one.name) for one in self.sessions}
+        return replace(found, recordings={name: one for name, one in facts.items() if one is not None})
+
+
+def difference_of(
+    first: Recorded, second: Recorded, statistic: Statistic, section: ObjectiveSection
+) -> Value:
+    """The target of a difference between two conditions: that of the first minus that of the second.
+
+    Recordings of one file are a pair: its difference is what is pooled. Others are left out if there is one.
+
+    first, second  the data of the conditions, from `Recorded.serving`
+
+    Raises ObjectiveError, RecordingError.
+    """
+    stored = first.stored or second.stored
+    if stored is not None and not (first.complete and second.complete):
+        return _stored(stored.taken.targets, statistic.name)
+    minuend, subtrahend = first.pooled(statistic), second.pooled(statistic)
+    of_file = {second.path_of(one): one.name for one in second.sessions if one.name in subtrahend.sessions}
+    pairs = [
+        (one.name, of_file[first.path_of(one)])
+        for one in first.sessions
+        if one.name in minuend.sessions and first.path_of(one) in of_file
+    ]
+    return value_of(difference(statistic, minuend, subtrahend, pairs), section)
+
+
+def value_of(pooled: Pooled, section: ObjectiveSection) -> Value:
+    """The target that an objective takes from recordings. Raises ObjectiveError if they have none."""
+    name = pooled.statistic.name
+    if reason := why_no_value(pooled):
+        raise ObjectiveError(f"{name} has no value in the recording: {reason}")
+    tolerance, note = section.tolerance, ""
+    if tolerance is None:
+        if reason := why_no_tolerance(pooled):
+            raise ObjectiveError(f"{name} has no default tolerance, since {reason}; write tolerance = ...")
+        tolerance, note = default_tolerance(pooled, section.standard_error)
+    return Value(pooled.estimate.value, tolerance, section.source or _source(pooled), note)
+
+
+def _source(pooled: Pooled) -> str:
+    """The names of the recordings that a target comes from."""
+    names = [name for name, one in pooled.sessions.items() if name and one.estimate.defined]
+    return f"{RECORDING}{'s' * (len(names) > 1)} {', '.join(names)}".rstrip()
 
 
 def default_tolerance(measured: Measured, standard_error: float | None) -> tuple[float, str]:
@@ -132,12 +219,23 @@ def default_tolerance(measured: Measured, standard_error: float | None) -> tuple
 
     A target cannot be met more closely than it is known, nor than a trial can measure it: the tolerance is
     two standard errors, of the recording or of a trial, whichever is larger. It is rounded to two digits.
+
+    A network stands for one animal. So of several sessions, the standard error is that with which their mean
+    predicts one more session, sqrt(error^2 + between^2) as in a prediction interval (Higgins, Thompson and
+    Spiegelhalter 2009): a network within the spread of the sessions is as good as another one of them.
     """
-    of_trial = standard_error or 0.0
-    tolerance = float(f"{ERRORS * max(measured.error, of_trial):.2g}")
-    if of_trial > measured.error:
-        smaller = f"more than those of the recording, {rounded(measured.error, 2)}"
+    of_trial, of_data = standard_error or 0.0, measured.prediction_error
+    tolerance = float(f"{ERRORS * max(of_data, of_trial):.2g}")
+    several = isinstance(measured, Pooled) and len(measured.sessions) > 1
+    if of_trial > of_data:
+        whose = "one more session" if several else "the recording"
+        smaller = f"more than those of {whose}, {rounded(of_data, 2)}"
         return tolerance, f"the tolerance is {ERRORS:g} standard errors of a trial, {smaller}"
+    if isinstance(measured, Pooled) and several:
+        n = sum(one.estimate.defined for one in measured.sessions.values())
+        parts = f"SD between the {n} sessions {rounded(measured.between, 2)}"
+        parts += f", standard error of their mean {rounded(measured.error, 2)}"
+        return tolerance, f"the tolerance is {ERRORS:g} standard errors of one more session: {parts}"
     return tolerance, f"the tolerance is {ERRORS:g} standard errors of the recording"
 
 
@@ -151,41 +249,30 @@ def why_no_value(measured: Measured) -> str:
 
 def why_no_tolerance(measured: Measured) -> str:
     """Return why a recorded value has no default tolerance; "" if it has one."""
-    value, error = abs(measured.estimate.value), measured.error
+    value, error = abs(measured.estimate.value), measured.prediction_error
     if math.isnan(error):
         return "its standard error is unknown"
     if error <= ROUNDING * value or not error:
-        return "it is the same in every part of the recording"
+        several = isinstance(measured, Pooled) and len(measured.sessions) > 1
+        return f"it is the same in every {'session' if several else 'part of the recording'}"
     if measured.statistic.scale == "log" and ERRORS * error >= value:
         return f"it is too uncertain to be compared by ratios: {rounded(value, 3)} ± {rounded(error, 2)}"
     return ""
 
 
-def recorded(problems: Problems, file: StudyFile, folder: Path, stored: Stored | None = None) -> Recorded:
-    """Return the data that objectives can compare with; add a problem if the recording cannot be read.
+def recorded(
+    problems: Problems,
+    file: StudyFile,
+    folder: Path,
+    stored: Stored | None = None,
+    conditions: Sequence[str] = (),
+) -> Recorded:
+    """Return the data that objectives can compare with; add a problem if a recording cannot be read.
 
-    If a database knows the recording, as `stored`, it may be missing.
+    If a database knows the recordings, as `stored`, they may be missing.
     """
-    recording, section, piece_ms = None, file.recording, file.simulation.duration_ms
-    exists = section is not None and (folder / section.file).exists()
-    if section is not None and (stored is None or exists):
-        place = ("recording", "file")
-        remedy = "" if exists else "new trials need it: put it back, or say where it is"
-        recording = attempt(
-            problems,
-            place,
-            lambda: read_recording(
-                folder / section.file,
-                population=section.population,
-                start_ms=section.start_ms,
-                duration_ms=section.duration_ms,
-                units=section.units,
-                time_unit=section.time_unit,
-            ),
-            remedy=remedy,
-        )
-        return Recorded(folder, recording, piece_ms, stored, unreadable=recording is None)
-    return Recorded(folder, recording, piece_ms, stored)
+    sessions, complete = read_sessions(problems, file, folder, stored, conditions)
+    return Recorded(folder, sessions, file.simulation.duration_ms, stored, unreadable=not complete)
 
 
 def _stored(taken: Mapping[str, Value], name: str) -> Value:
@@ -205,17 +292,19 @@ def _without_reference(statistic: Statistic, section: ObjectiveSection, given: o
 
 
 def warnings(
-    recording: Recording | None, objectives: Sequence[ObjectiveSection], duration_ms: float
+    recordings: Mapping[str, Recording], objectives: Sequence[ObjectiveSection], duration_ms: float
 ) -> Iterator[str]:
-    """Yield one line if a recording that objectives compare with is shorter than their simulations."""
-    compared = any(one.is_recorded for one in objectives)
-    if recording is None or not compared or recording.longest_ms >= duration_ms:
+    """Yield one line for each recording that is shorter than the simulations that it is compared with."""
+    if not any(one.is_recorded for one in objectives):
         return
-    yield (
-        f"the recording has at most {recording.longest_ms / 1000:g} s without a gap, but simulations last "
-        f"{duration_ms / 1000:g} s: statistics that depend on the length of the measurement, such as the "
-        "Fano factor, are compared as if it did not matter; shorten [simulation] duration_ms"
-    )
+    for name, recording in recordings.items():
+        if recording.longest_ms < duration_ms:
+            yield (
+                f"{named(name)} has at most {recording.longest_ms / 1000:g} s without a gap, but simulations "
+                f"last {duration_ms / 1000:g} s: statistics that depend on the length of the measurement, "
+                "such as the Fano factor, are compared as if it did not matter; shorten [simulation] "
+                "duration_ms"
+            )
 
 
 def _numbers(path: Path) -> NDArray[np.float64]:

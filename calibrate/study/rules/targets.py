@@ -20,7 +20,7 @@ from calibrate.study.file.sections import StudyFile
 from calibrate.study.file.targets import RECORDING, ObjectiveSection, StatisticSection
 from calibrate.study.rules.common import attempt
 from calibrate.study.rules.conditions import duration_in, judging
-from calibrate.study.rules.recorded_targets import Recorded
+from calibrate.study.rules.recorded_targets import Recorded, difference_of
 
 # Statistics that were passed to a study in Python, by reference.
 Own = Mapping[str, object]
@@ -30,20 +30,20 @@ def objectives(
     problems: Problems,
     file: StudyFile,
     networks: Mapping[str, Network],
-    recorded: Recorded,
+    recorded: Mapping[str, Recorded],
     own: Own,
 ) -> tuple[Objective, ...]:
     """Make the objectives; add problems for unknown statistics and populations.
 
     networks  by condition, in the middle of the ranges
+    recorded  the data of each condition
     """
     made: list[Objective] = []
     for number, section in enumerate(file.objectives):
         conditions = file.conditions_of(section)
-        # A recording is measured in pieces as long as the simulations that are compared with it.
-        of_condition = replace(recorded, piece_ms=duration_in(file, conditions[0]))
         place: Place = ("objectives", number)
-        objective = _objective(problems, section, conditions, networks, of_condition, own, place)
+        data = [recorded[name] for name in conditions]
+        objective = _objective(problems, section, conditions, networks, data, own, place)
         if objective is None:
             continue
         if objective.name in [other.name for other in made]:
@@ -60,11 +60,13 @@ def _objective(
     section: ObjectiveSection,
     conditions: Sequence[str],
     networks: Mapping[str, Network],
-    recorded: Recorded,
+    recorded: Sequence[Recorded],
     own: Own,
     place: Place,
 ) -> Objective | None:
-    found = _found(problems, section, [networks[name] for name in conditions], recorded.folder, own, place)
+    """Make an objective of one condition, or of the difference of two, from the data of each."""
+    folder = recorded[0].folder
+    found = _found(problems, section, [networks[name] for name in conditions], folder, own, place)
     statistic = found and _restricted(problems, section, found, conditions, place)
     if found is None or statistic is None:
         return None
@@ -80,7 +82,7 @@ def _objective(
         remedy = "write target = VALUE, interval = [LOW, HIGH] or distribution = FILE"
         problems.add(place, rule, None, remedy)
         return None
-    if section.difference is not None and (section.distribution is not None or section.is_recorded):
+    if section.difference is not None and section.distribution is not None:
         rule = "is a difference, which has a number or an interval as its target"
         problems.add(place, rule, None, "write target = VALUE, or interval = [LOW, HIGH]")
         return None
@@ -92,14 +94,17 @@ def _objective(
             "add tolerance = ..., the largest deviation that meets the target",
         )
         return None
-    if section.is_recorded and recorded.unreadable:  # which is a problem of [recording] already
+    if section.is_recorded and any(
+        one.unreadable for one in recorded
+    ):  # which is a problem of [recording] already
         return None
-    if section.is_recorded and not recorded.has(population):
+    lacking = [one for one in recorded if not one.has(population)]
+    if section.is_recorded and lacking:
         rule = f"uses population {population}, which the recording does not contain"
-        problems.add(place, rule, None, f"it contains {listed(recorded.populations)}")
+        problems.add(place, rule, None, f"it contains {listed(lacking[0].populations)}")
         return None
     simulated: Statistic | None = statistic
-    if section.clusters and recorded.has_only(len(section.clusters), population):
+    if section.clusters and all(one.has_only(len(section.clusters), population) for one in recorded):
         whole = section.model_copy(update={"clusters": None})
         statistic = _restricted(problems, whole, found, conditions, place)
     if section.neurons is not None:  # drawn from the clusters that are included
@@ -200,17 +205,21 @@ def check_names(
 
 
 def _make(
-    section: ObjectiveSection, simulated: Statistic, statistic: Statistic, recorded: Recorded
+    section: ObjectiveSection, simulated: Statistic, statistic: Statistic, recorded: Sequence[Recorded]
 ) -> Objective:
     """Make an objective of the `simulated` statistic, and of what the recording has as `statistic`."""
     target: Value | Interval
     if section.distribution is not None:
-        simulated = recorded.compared(simulated, statistic, section)
+        simulated = recorded[0].compared(simulated, statistic, section)
         target = Value(0.0, section.tolerance or 0.0, section.source)
     elif section.interval is not None:
         target = Interval(section.interval[0], section.interval[1], section.tolerance or 0.0, section.source)
     elif isinstance(section.target, str):
-        target = recorded.target(statistic, section)
+        of_one, *others = recorded
+        if others:
+            target = difference_of(of_one, others[0], statistic, section)
+        else:
+            target = of_one.target(statistic, section)
     else:
         target = Value(section.target or 0.0, section.tolerance or 0.0, section.source)
     return Objective(
