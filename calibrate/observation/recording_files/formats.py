@@ -6,22 +6,29 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from calibrate.errors import RecordingError
-from calibrate.observation.recording_files.columns import read_csv, read_npz
+from calibrate.observation.recording_files.arrays import read_json, read_npy, read_npz
+from calibrate.observation.recording_files.matlab import read_matlab
 from calibrate.observation.recording_files.neo_files import READERS, read_neo
+from calibrate.observation.recording_files.nest_files import holds_nest_files, read_nest
 from calibrate.observation.recording_files.nwb import read_nwb
 from calibrate.observation.recording_files.table import Table, Wanted
+from calibrate.observation.recording_files.text import read_text
 from calibrate.observation.recording_files.unread import explain
 
 Reader = Callable[[Path, Wanted], Table]
 
 _READERS: Mapping[str, Reader] = {
-    ".csv": read_csv,
+    **dict.fromkeys(READERS, read_neo),
+    **dict.fromkeys([".csv", ".tab", ".tsv", ".txt"], read_text),
+    **dict.fromkeys([".dat", ".gdf"], read_nest),
+    ".json": read_json,
+    ".mat": read_matlab,
+    ".npy": read_npy,
     ".npz": read_npz,
     ".nwb": read_nwb,
-    **dict.fromkeys(READERS, read_neo),
 }
 # What tells the folders of a format from others, and their reader; the first that matches reads a folder.
-_FOLDERS: Sequence[tuple[Callable[[Path], bool], Reader]] = ()
+_FOLDERS: Sequence[tuple[Callable[[Path], bool], Reader]] = ((holds_nest_files, read_nest),)
 
 
 def read_table(path: Path, wanted: Wanted | None = None) -> Table:

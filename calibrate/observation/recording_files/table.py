@@ -13,9 +13,12 @@ from calibrate.errors import RecordingError
 from calibrate.observation.recording_files.choice import Chosen
 
 # Shorter than the refractory time of a neuron: no neuron has a median interval like this.
-_NO_NEURON_MS = 1.0
+NO_NEURON_MS = 1.0
 # Fewer intervals than this are no evidence of a wrong unit of time.
-_EVIDENCE = 100
+EVIDENCE = 100
+
+# What the columns of a table of spikes can be.
+ROLES = ("time", "unit", "population", "cluster")
 
 Units = Sequence[tuple[str, Any, Any]]
 
@@ -28,15 +31,28 @@ class Wanted:
 
     units      the units to read, by what the file says about them; empty: all
     time_unit  the unit of its times, if the file does not say it; None: not known
+    columns    what the file calls the time and the unit of each spike, its population and its cluster, if
+               that is not clear
     """
 
     units: Chosen = field(default_factory=dict)
     time_unit: TimeUnit | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        wrong = [role for role in self.columns if role not in ROLES]
+        if wrong:
+            raise RecordingError(f"columns names {', '.join(ROLES)}, and not {wrong[0]}")
 
     def refuse_time_unit(self, known: str) -> None:
         """Raise RecordingError if a unit of time is given for a file that has one: `known`, in words."""
         if self.time_unit is not None:
             raise RecordingError(f"gives its times in {known}: leave out time_unit")
+
+    def refuse_columns(self) -> None:
+        """Raise RecordingError if columns are named for a file in which it is clear what is what."""
+        if self.columns:
+            raise RecordingError("says itself what its times and units are: leave out columns")
 
 
 @dataclass
@@ -73,6 +89,12 @@ class Table:
         trains = [_fired(one, times) for one, times in zip(units, pieces, strict=True)]
         _check_intervals(units, trains)
         return units, trains
+
+    def trains(self) -> list[NDArray[np.float64]]:
+        """The ascending times of each unit, whatever they are."""
+        order = np.lexsort((self.time_ms, unit := self.numbered()))
+        pieces = np.split(self.time_ms[order], np.cumsum(np.bincount(unit))[:-1])
+        return [times[~np.isnan(times)] for times in pieces]
 
     def numbered(self) -> NDArray[np.int64]:
         """For each row, the number of its unit among all units."""
@@ -121,13 +143,13 @@ def _check_intervals(units: Units, trains: Sequence[NDArray[np.float64]]) -> Non
             f"(first: {name_unit(units[first])} at {time:.15g} ms): remove rows that are there twice, give "
             "different units different names, and write times with all their digits"
         )
-    if pooled.size >= _EVIDENCE and np.median(pooled) < _NO_NEURON_MS:
+    if pooled.size >= EVIDENCE and np.median(pooled) < NO_NEURON_MS:
         span = max(times[-1] for times in trains if times.size) - min(t[0] for t in trains if t.size)
         rate = 1000 / np.mean(pooled)
         raise RecordingError(
             f"contains {spikes} spikes of {len(units)} units within {span:.3g} ms, {rate:.3g} Hz on average "
-            "while a unit fires, which no neuron does: if the times are seconds, name the column time_s; "
-            "otherwise each neuron needs a name of its own"
+            "while a unit fires, which no neuron does: if the times are seconds, name the column time_s (or "
+            'say time_unit = "s"); otherwise each neuron needs a name of its own'
         )
 
 
@@ -146,7 +168,7 @@ def remarks(units: Units, trains: Sequence[NDArray[np.float64]]) -> Iterator[str
             "network, not the unit"
         )
     intervals = [np.diff(times) for times in trains]
-    if sum(one.size for one in intervals) >= 10 * _EVIDENCE:
+    if sum(one.size for one in intervals) >= 10 * EVIDENCE:
         shortest = min(one.min() for one in intervals if one.size)
         if shortest >= 1000:
             yield (
