@@ -37,7 +37,7 @@ def stats(
         Path,
         typer.Argument(
             metavar="RECORDING",
-            help="Spike times: CSV, NPZ, NWB, or one of neo's formats, such as .plx, .nev and .nix.",
+            help="Spike times: text, NPZ, MATLAB, NWB, NEST's files, or one of neo's formats, such as .plx.",
         ),
     ],
     statistic: Annotated[
@@ -50,6 +50,18 @@ def stats(
     time_unit: Annotated[
         Literal["s", "ms"] | None,
         typer.Option(metavar="UNIT", help="Unit of the times (s or ms), if the file does not say it."),
+    ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ROLE=NAME",
+            help="What the file calls the time and the unit of each spike, if that is not clear, such as "
+            "time=ts,unit=clu; also population and cluster (repeatable).",
+        ),
+    ] = None,
+    n_units: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Number of units, if the file lists only those that fired."),
     ] = None,
     start_ms: Annotated[
         float | None,
@@ -114,6 +126,8 @@ def stats(
         duration_ms=duration_ms,
         units=dict(_choice(one) for one in units or ()),
         time_unit=time_unit,
+        columns=dict(_role(one) for text in columns or () for one in text.split(",")),
+        n_units=n_units,
     )
     chosen = [find_statistic(name, folder=Path.cwd()) for name in statistic] if statistic else None
     if piece_ms is None and write is not None:
@@ -139,6 +153,13 @@ def _choice(text: str) -> tuple[str, list[str]]:
     if not (column.strip() and equals):
         raise CalibrateError(f"--units {text}: write COLUMN=VALUE, such as quality=good")
     return column.strip(), values.split(",")
+
+
+def _role(text: str) -> tuple[str, str]:
+    role, equals, name = text.partition("=")
+    if not (role.strip() and equals and name.strip()):
+        raise CalibrateError(f"--columns {text}: write ROLE=NAME, such as time=ts,unit=clu")
+    return role.strip(), name.strip()
 
 
 def _as_json(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,15 @@ from numpy.typing import NDArray
 
 from calibrate.errors import RecordingError
 from calibrate.observation.recording import Recording
-from calibrate.observation.recording_files import Chosen, Table, TimeUnit, Wanted, read_table, remarks
+from calibrate.observation.recording_files import (
+    Chosen,
+    Table,
+    TimeUnit,
+    Wanted,
+    add_silent,
+    read_table,
+    remarks,
+)
 from calibrate.observation.silence import beyond_the_end, long_silence
 
 
@@ -21,6 +30,8 @@ def read_recording(
     duration_ms: float | None = None,
     units: Chosen | None = None,
     time_unit: TimeUnit | None = None,
+    columns: Mapping[str, str] | None = None,
+    n_units: int | None = None,
 ) -> Recording:
     """Read a recording from a file. Nothing is unpickled.
 
@@ -41,6 +52,11 @@ def read_recording(
         default all units. Upper and lower case are the same.
     time_unit : {"s", "ms"}, optional
         Unit of the times, for files that do not say it.
+    columns : dict of str to str, optional
+        What the file calls the `time` and the `unit` of each spike, its `population` and its `cluster`, if
+        that is not clear: names of columns, arrays or variables, such as ``{"time": "ts", "unit": "clu"}``.
+    n_units : int, optional
+        Number of units, for files that list only those that fired: the others are silent units.
 
     Returns
     -------
@@ -51,8 +67,9 @@ def read_recording(
     ------
     RecordingError
         If there is no such file, if it cannot be read, if spikes are there twice, if the times seem to be in
-        another unit, if only some units have a population or a cluster, or if no unit is chosen; the message
-        is one line.
+        another unit, if it is not clear in which unit they are or which of its numbers they are, if only some
+        units have a population or a cluster, if no unit is chosen, or if more than `n_units` fired; the
+        message is one line.
 
     Notes
     -----
@@ -61,19 +78,9 @@ def read_recording(
     that are there twice, or units that were given one name; elsewhere they count once. Spikes that are as
     close as you like are not refused.
 
-    .csv
-        A row per spike, with the columns `time_ms` (or `time_s`) and `unit`, and optionally `population` and
-        `cluster` of the unit. A row without a time names a unit that did not fire. Other columns with one
-        value per unit are for choosing units.
-    .npz
-        Arrays of these names, one element per spike, and optionally `start_ms` and `stop_ms` as numbers.
-    .nwb
-        The table of units: `spike_times`, `obs_intervals` if they are there, and the other columns with one
-        value per unit, of which `population` and `cluster` are as above. Nothing else of the file is loaded.
-    .f32, .mat, .nev, .nex, .nix, .plx, .set, .smr, .smrx, .src
-        The spike trains that the package neo finds, which may carry "population" and "cluster" as
-        annotations. Of .nev, .plx and .set files, the column `quality` is "sorted", "unsorted" or "noise". A
-        .mat file is one that neo wrote.
+    `docs/recordings.md` lists the files and folders that are read, what is read of each, and where the unit
+    of time and the length of the recording come from. `understood` of the recording says how the file was
+    read.
 
     Examples
     --------
@@ -84,9 +91,10 @@ def read_recording(
     >>> recording.units, recording.duration_ms
     (40, 5000.0)
     """
-    path, wanted = Path(path), Wanted(units=units or {}, time_unit=time_unit)
+    path = Path(path)
     try:
-        return _recording(read_table(path, wanted), population, start_ms, duration_ms)
+        wanted = Wanted(units=units or {}, time_unit=time_unit, columns=columns or {})
+        return _recording(read_table(path, wanted), population, start_ms, duration_ms, n_units)
     except RecordingError as error:
         raise RecordingError(f"{path}: {error}") from None
     except Exception as error:  # readers of damaged files raise anything
@@ -94,9 +102,11 @@ def read_recording(
         raise RecordingError(f"{path}: cannot be read as a recording: {what}") from error
 
 
-def _recording(table: Table, population: str, start_ms: float | None, duration_ms: float | None) -> Recording:
+def _recording(
+    table: Table, population: str, start_ms: float | None, duration_ms: float | None, n_units: int | None
+) -> Recording:
     start, last, stop = _interval(table, start_ms, duration_ms)
-    units, trains = table.units(population)
+    units, trains = add_silent(table, *table.units(population), n_units)
     clusters: dict[str, list[int]] = {}
     by_name: dict[str, list[NDArray[np.float64]]] = {}
     observed: dict[str, list[NDArray[np.float64]]] = {}

@@ -2,6 +2,6 @@
 
 from calibrate.observation.recording_files.choice import Chosen
 from calibrate.observation.recording_files.formats import read_table
-from calibrate.observation.recording_files.table import Table, TimeUnit, Wanted, remarks
+from calibrate.observation.recording_files.table import Table, TimeUnit, Wanted, add_silent, remarks
 
-__all__ = ["Chosen", "Table", "TimeUnit", "Wanted", "read_table", "remarks"]
+__all__ = ["Chosen", "Table", "TimeUnit", "Wanted", "add_silent", "read_table", "remarks"]

@@ -113,6 +113,26 @@ class Table:
         return np.stack(np.unravel_index(found, shape)), unit, names
 
 
+def add_silent(
+    table: Table, units: Sequence[tuple[str, Any, Any]], trains: Sequence[NDArray[np.float64]], n: int | None
+) -> tuple[list[tuple[str, Any, Any]], list[NDArray[np.float64]]]:
+    """The units of a table, and as many that did not fire as make `n` of them.
+
+    Raises RecordingError if it has more units, several populations or clusters, or gaps.
+    """
+    missing = (n or len(units)) - len(units)
+    if missing < 0:
+        raise RecordingError(f"has {len(units)} units, more than n_units = {n}")
+    groups = {one[:2] for one in units}
+    if n is not None and (len(groups) > 1 or table.observed is not None):
+        raise RecordingError(
+            "n_units is for files of one population without clusters, in which all units were observed all "
+            "the time: add the silent units to the file"
+        )
+    silent = [(*group, f"silent {k}") for group in groups for k in range(missing)]
+    return [*units, *silent], [*trains, *(np.zeros(0) for _ in silent)]
+
+
 def name_unit(unit: tuple[str, Any, Any]) -> str:
     """Name a unit in a message."""
     population, _, label = unit

@@ -99,7 +99,8 @@ class RecordingSection(Section):
 
     file: str = Field(
         min_length=1,
-        description="CSV (columns time_ms, unit), NPZ, NWB, or one of neo's formats; in the study's folder",
+        description="spike times: text, NPZ, MATLAB, NWB, NEST's files, or one of neo's formats; in the "
+        "study's folder",
     )
     population: str = Field(
         default="E", min_length=1, description="population of the units, if the file does not name it"
@@ -119,6 +120,14 @@ class RecordingSection(Section):
     )
     time_unit: Literal["s", "ms"] | None = Field(
         default=None, description="unit of the times, for files that do not say it"
+    )
+    columns: dict[str, str] | None = Field(
+        default=None,
+        description="what the file calls the time and the unit of each spike, if that is not clear, such as "
+        '{ time = "ts", unit = "clu" }; also population and cluster',
+    )
+    n_units: int | None = Field(
+        default=None, ge=1, description="number of units, for files that list only those that fired"
     )
 
 
