@@ -40,10 +40,15 @@ def has_trains(units: Sequence[Sequence[Train]]) -> bool:
 
 
 def _trains_of(values: NDArray[np.object_]) -> list[Train] | None:
-    """The trains in cells; None if they hold something else."""
+    """The trains in cells, of which some have several spikes; None if they hold something else."""
+    trains = _numbers_of(values)
+    return trains if trains is not None and any(train.size > 1 for train in trains) else None
+
+
+def _numbers_of(values: NDArray[np.object_]) -> list[Train] | None:
     found = [as_train(one) if isinstance(one, np.ndarray | float | int) else None for one in values.ravel()]
     trains = [train for train in found if train is not None]
-    return trains if len(trains) == len(found) and any(train.size > 1 for train in trains) else None
+    return trains if len(trains) == len(found) else None
 
 
 def of_cells(
@@ -107,9 +112,10 @@ def _of_values(values: Sequence[Any]) -> list[list[Train]] | None:
 
 def _trains_of_each(values: Sequence[Any] | NDArray[np.object_]) -> list[list[Train]] | None:
     """The trains in each of several cells of cells; None if some hold something else."""
-    inside = [_trains_of(one) for one in values if isinstance(one, np.ndarray) and one.dtype == object]
+    inside = [_numbers_of(one) for one in values if isinstance(one, np.ndarray) and one.dtype == object]
     found = [trains for trains in inside if trains is not None]
-    return found if found and len(found) == len(values) else None
+    several = any(train.size > 1 for trains in found for train in trains)
+    return found if several and len(found) == len(values) else None
 
 
 def of_structs(structs: Sequence[Mapping[str, Any]], name: str, path: str) -> Trains:

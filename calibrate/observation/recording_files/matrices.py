@@ -36,8 +36,9 @@ def as_trains(matrix: NDArray[Any]) -> tuple[list[Train], str] | None:
 
     They end with nan or 0 where other trains are longer.
     """
-    by_row = [as_train(_without_zeros(row)) for row in matrix]
-    by_column = [as_train(_without_zeros(column)) for column in matrix.T]
+    padded = bool((matrix[:, -1] == 0).any() or (matrix[-1] == 0).any())
+    by_row = [as_train(_without_zeros(row) if padded else row) for row in matrix]
+    by_column = [as_train(_without_zeros(column) if padded else column) for column in matrix.T]
     rows = _useful(by_row)
     columns = _useful(by_column)
     if rows and columns:
@@ -61,9 +62,8 @@ def holds_spikes(matrix: NDArray[Any]) -> bool:
 
 def _without_zeros(train: NDArray[Any]) -> NDArray[Any]:
     """The train without the zeros at its end."""
-    if train.dtype.kind not in "fiu" or not train.size or train[-1] != 0 or not (train > 0).any():
-        return train
-    return train[: np.flatnonzero(train)[-1] + 1]
+    fired = np.flatnonzero(train)
+    return train[: fired[-1] + 1] if fired.size else train[:0]
 
 
 def _useful(trains: Sequence[Train | None]) -> list[Train]:

@@ -81,6 +81,7 @@ def read_variables(source: Source) -> Table:
     time = source.wanted.columns.get("time")
     found = [*_find_named(time, source)] if time else [*_find_all(source)]
     best = [one for one in found if one.sure] or found
+    best = [one for one in best if not is_called(one.name.rpartition(".")[2], "rather times")] or best
     if not best:
         raise RecordingError(_nothing(source))
     what = best[0].what if len(best) == 1 else _populations(best, source)
@@ -145,7 +146,7 @@ def _find_all(source: Source) -> Iterator[_Found]:
         beside = {**source.values, **inner}
         pair = _pair(inner)
         if pair:
-            read = partial(_read_vectors, inner, f"{prefix}{pair[0]}", {}, source)
+            read = partial(_read_vectors, inner, f"{prefix}{pair[0]}", {"time": pair[0]}, source)
             yield _Found(f"{prefix}{pair[0]}", True, read)
         numbered = {name: train for name, train in _vectors(inner).items() if _NUMBERED.fullmatch(name)}
         trains = [as_train(train) for train in numbered.values()]

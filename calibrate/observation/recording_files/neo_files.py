@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,10 @@ def _keys(trains: Sequence[Any], by_place: bool) -> list[object]:
     for annotation in ("source_id", "unit_id", "id", "channel_id"):
         found = [train.annotations.get(annotation) for train in trains]
         if None not in found and len(set(map(str, found))) == len(found):
-            return [str(one) for one in found]
+            return [
+                (train.annotations.get("source_population"), str(one))
+                for train, one in zip(trains, found, strict=True)
+            ]
     names = [train.name for train in trains]
     return names if all(names) and len(set(names)) == len(names) else [None] * len(names)
 
@@ -162,8 +166,8 @@ def _epochs(epoch: Any) -> Iterator[tuple[str, float, float]]:
 def _make_table(segments: Sequence[_Segment], suffix: str, wanted: Wanted) -> Table:
     """The table of the units; segments that overlap in time, such as trials, follow one another."""
     windows = np.array([segment.window for segment in segments])
-    ordered = windows[np.argsort(windows[:, 0], kind="stable")]
-    trials = Trials(windows) if (ordered[1:, 0] < ordered[:-1, 1]).any() else None
+    keys = dict.fromkeys(key for segment in segments for key in segment.trains)
+    trials = Trials(windows) if any(_overlap(segments, key) for key in keys) else None
     shifts = trials.shifts if trials else np.zeros(len(segments))
     periods: dict[str, list[tuple[float, float]]] = {}
     for segment, (start, stop), shift in zip(segments, windows, shifts, strict=True):
@@ -171,7 +175,6 @@ def _make_table(segments: Sequence[_Segment], suffix: str, wanted: Wanted) -> Ta
             periods.setdefault(segment.name or "segments", []).append((start + shift, stop + shift))
         for name, begin, end in segment.epochs:
             periods.setdefault(name, []).append((begin + shift, end + shift))
-    keys = dict.fromkeys(key for segment in segments for key in segment.trains)
     units = [
         _unit(
             number,
@@ -191,6 +194,12 @@ def _make_table(segments: Sequence[_Segment], suffix: str, wanted: Wanted) -> Ta
         understood=f"{suffix}, read with neo{said}",
         periods={name: np.array(times) for name, times in periods.items()},
     )
+
+
+def _overlap(segments: Sequence[_Segment], key: object) -> bool:
+    """Whether segments with a unit overlap in time."""
+    windows = sorted(segment.window for segment in segments if key in segment.trains)
+    return any(start < stop for (_, stop), (start, _) in pairwise(windows))
 
 
 def _unit(number: int, trains: Sequence[tuple[Any, float]], suffix: str) -> Unit:

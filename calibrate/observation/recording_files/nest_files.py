@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -124,15 +125,17 @@ def _read_file(path: Path) -> Any:
 
     names = _columns(path) or []
     header = path.suffix.lower() == ".dat"
-    frame = pd.read_csv(
-        path,
-        sep=r"\s+",
-        comment="#",
-        names=names,
-        header=0 if header else None,
-        index_col=False,
-        float_precision="round_trip",
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # later versions of pandas read all digits by default, and say so
+        frame = pd.read_csv(
+            path,
+            sep=r"\s+",
+            comment="#",
+            names=names,
+            header=0 if header else None,
+            index_col=False,
+            float_precision="round_trip",
+        )
     if "time_step" in names:
         raise RecordingError(
             f"{path.name} gives times in steps of the simulation, and not how long a step is: record with "

@@ -187,8 +187,8 @@ def _find_names(layout: _Layout) -> Sequence[str] | None:
     if not all(map(layout.is_number, first)):
         with_label = len(first) > 1 and all(map(layout.is_number, first[1:]))
         return None if with_label and not layout.is_number(first[0]) else first
-    numbered = [[str(k + start) for k in range(len(first))] for start in (0, 1)]
-    if len(first) > 1 and first in numbered and len(layout.lines) > 1:
+    named = first[1:] if first[0] == "" else first  # pandas writes numbers of rows without a name
+    if len(named) > 1 and named in [[str(k + start) for k in range(len(named))] for start in (0, 1)]:
         return first  # as pandas names columns
     if layout.comments:
         names = _split(layout.comments[-1], layout.separator)
@@ -266,9 +266,9 @@ def _read_rows(path: Path, layout: _Layout, columns: Columns, wanted: Wanted) ->
 
 def _read_columns(path: Path, layout: _Layout, wanted: Wanted) -> Table:
     """A column of times for each unit."""
-    names = list(layout.names or [])
-    plain = [split_name(name) for name in names]
     frame = _frame(path, layout)
+    names = [name for name in layout.names or () if name]
+    plain = [split_name(name) for name in names]
     trains = [as_train(frame[name].to_numpy()) for name in names]
     found = [train for train in trains if train is not None]
     padded = any(train.size < len(frame) for train in found)
