@@ -56,7 +56,7 @@ def stats(
         typer.Option(
             metavar="ROLE=NAME",
             help="What the file calls the time and the unit of each spike, if that is not clear, such as "
-            "time=ts,unit=clu; also population and cluster (repeatable).",
+            "time=ts,unit=clu.",
         ),
     ] = None,
     n_units: Annotated[

@@ -53,8 +53,8 @@ def read_recording(
     time_unit : {"s", "ms"}, optional
         Unit of the times, for files that do not say it.
     columns : dict of str to str, optional
-        What the file calls the `time` and the `unit` of each spike, its `population` and its `cluster`, if
-        that is not clear: names of columns, arrays or variables, such as ``{"time": "ts", "unit": "clu"}``.
+        What the file calls the `time` and the `unit` of each spike, if that is not clear: names of columns,
+        arrays or variables, such as ``{"time": "ts", "unit": "clu"}``.
     n_units : int, optional
         Number of units, for files that list only those that fired: the others are silent units.
 
@@ -116,6 +116,7 @@ def _recording(
     else:
         doubts = beyond_the_end(last, stop)
         every[0, 1] = max(start, min(last, stop))
+    ends = "" if last is not None or duration_ms is not None else ", up to the last spike"
     notes = (*table.notes, *remarks(units, trains), *doubts)
     before = None
     for (name, cluster, label), times in zip(units, trains, strict=True):
@@ -134,7 +135,7 @@ def _recording(
         stop_ms=stop,
         observed=observed,
         periods=table.periods,
-        understood=table.understood,
+        understood=f"{table.understood}{ends}",
         notes=notes,
     )
 

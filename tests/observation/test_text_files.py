@@ -81,9 +81,7 @@ def test_what_is_not_clear_is_asked_for_and_can_be_said(tmp_path):
     assert "its columns are onset, who, where; if two of them are, say columns = { time" in refusal(path)
     assert same(read(path, columns={"time": "onset", "unit": "who"}), TRAINS[:3])
     assert "has no time column 'on'; it has onset, who, where" in refusal(path, columns={"time": "on"})
-    assert "columns names time, unit, population, cluster, and not units" in refusal(
-        path, columns={"units": "who"}
-    )
+    assert "columns names time and unit, and not units" in refusal(path, columns={"units": "who"})
     path.write_text(table("time,who,where\n", "{t:.6f},n{u},3"))
     text = refusal(path)
     assert "has a column of times, time, but which one names the unit is not clear: who, where" in text

@@ -69,7 +69,7 @@ def find_columns(names: Sequence[str], wanted: Wanted) -> Columns | None:
             f'say columns = {{ time = "{time}", unit = "{free[0]}" }} (--columns time={time},unit={free[0]})'
         )
     others = {
-        role: wanted.columns.get(role) or next((name for name in free if name.casefold() == role), None)
+        role: next((name for name in free if name.casefold() == role), None)
         for role in ("population", "cluster")
     }
     return Columns(time, unit, **others)

@@ -126,12 +126,7 @@ def _named(matrix: NDArray[Any], wanted: Wanted) -> Columns:
             )
     if "time" not in wanted.columns:
         raise RecordingError("needs the number of the column of times: columns = { time = ... }")
-    return Columns(
-        wanted.columns["time"],
-        wanted.columns.get("unit"),
-        wanted.columns.get("population"),
-        wanted.columns.get("cluster"),
-    )
+    return Columns(wanted.columns["time"], wanted.columns.get("unit"))
 
 
 def _pair(matrix: NDArray[Any]) -> Columns | None:

@@ -18,7 +18,7 @@ NO_NEURON_MS = 1.0
 EVIDENCE = 100
 
 # What the columns of a table of spikes can be.
-ROLES = ("time", "unit", "population", "cluster")
+ROLES = ("time", "unit")
 
 Units = Sequence[tuple[str, Any, Any]]
 
@@ -31,8 +31,7 @@ class Wanted:
 
     units      the units to read, by what the file says about them; empty: all
     time_unit  the unit of its times, if the file does not say it; None: not known
-    columns    what the file calls the time and the unit of each spike, its population and its cluster, if
-               that is not clear
+    columns    what the file calls the time and the unit of each spike, if that is not clear
     """
 
     units: Chosen = field(default_factory=dict)
@@ -42,7 +41,7 @@ class Wanted:
     def __post_init__(self) -> None:
         wrong = [role for role in self.columns if role not in ROLES]
         if wrong:
-            raise RecordingError(f"columns names {', '.join(ROLES)}, and not {wrong[0]}")
+            raise RecordingError(f"columns names {' and '.join(ROLES)}, and not {wrong[0]}")
 
     def refuse_time_unit(self, known: str) -> None:
         """Raise RecordingError if a unit of time is given for a file that has one: `known`, in words."""

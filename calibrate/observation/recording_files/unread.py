@@ -10,6 +10,7 @@ _UNPACK = "is compressed: unpack it first"
 _WITH_NEO = f"is one file of a folder: read the folder in Python, for example with neo, and {SAVE}"
 _WITH_OTHER = f"needs another program: read it in Python, for example with SpikeInterface, and {SAVE}"
 _SHEET = "is a workbook: save the sheet as CSV, with the columns time_ms and unit"
+_XML = f"is XML, which programs fill in their own ways: {SAVE}"
 _FRAME = "is a table of another kind: save it as CSV with pandas, with the columns time_ms and unit"
 _PL2 = f"needs a library of Plexon: save it as .plx with Plexon's programs, or {SAVE}"
 _NEV = "belongs to a .nev file, which holds the spikes if there are any: name that file"
@@ -33,6 +34,7 @@ _KINDS = {
     _UNPACK: "gz zip bz2 xz zst 7z tar tgz rar",
     _SHEET: "xlsx xls xlsm ods numbers",
     _SION: "sion",
+    _XML: "xml",
     _FRAME: "parquet feather arrow dta sas7bdat rds rdata",
     _SORT: "abf ap asc axgd axgx bdf bin brw cfs continuous dam edf edr eeg ibw lfp lsx meta ncs nrd pxp raw "
     "rec rhd rhs sev tif tiff trc vhdr wcp xdat",

@@ -124,7 +124,7 @@ class RecordingSection(Section):
     columns: dict[str, str] | None = Field(
         default=None,
         description="what the file calls the time and the unit of each spike, if that is not clear, such as "
-        '{ time = "ts", unit = "clu" }; also population and cluster',
+        '{ time = "ts", unit = "clu" }',
     )
     n_units: int | None = Field(
         default=None, ge=1, description="number of units, for files that list only those that fired"
