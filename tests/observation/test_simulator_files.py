@@ -1,4 +1,4 @@
-"""Spikes that simulators and other tools saved: NEST, Brian 2, GeNN, PyNN, SpikeInterface, pynapple, neo."""
+"""Spikes that simulators and other tools saved: NEST, Brian 2, GeNN, PyNN, pynapple, neo."""
 
 from __future__ import annotations
 
@@ -138,25 +138,6 @@ def test_an_array_per_unit_is_read(tmp_path):
     assert [len(train) for train in times(tmp_path / "a.npz")] == [*(len(train) for train in UNITS), 0]
     np.savez(tmp_path / "b.npz", a=np.array([None, 1], dtype=object), b=UNITS[0])
     assert "the array a holds Python objects" in refusal(tmp_path / "b.npz")
-
-
-def test_a_sorting_of_spikeinterface_is_read(tmp_path):
-    """The arrays that NpzSortingExtractor.write_sorting of SpikeInterface 0.105 writes."""
-    arrays = {
-        "unit_ids": np.array(["a", "b", "c"]),
-        "num_segment": [2],
-        "sampling_frequency": [30_000.0],
-        "spike_indexes_seg0": [3000, 30, 6000],
-        "spike_labels_seg0": np.array(["a", "b", "a"]),
-        "spike_indexes_seg1": [15],
-        "spike_labels_seg1": np.array(["a"]),
-    }
-    np.savez(tmp_path / "a.npz", **arrays)
-    found = read_recording(tmp_path / "a.npz")
-    assert [train.tolist() for train in found.trains["E"]] == [[100.0, 200.0, 1200.5], [1.0], []]
-    assert "times in samples at 30 kHz; 2 segments of different lengths" in found.understood
-    np.savez(tmp_path / "b.npz", **{name: one for name, one in arrays.items() if "seg1" not in name})
-    assert times(tmp_path / "b.npz") == [[100.0, 200.0], [1.0], []]
 
 
 def test_groups_of_pynapple_are_read_with_their_time_support(tmp_path):

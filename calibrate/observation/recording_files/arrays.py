@@ -13,14 +13,12 @@ from numpy.typing import NDArray
 from calibrate.errors import RecordingError
 from calibrate.observation.packing import check_size
 from calibrate.observation.recording_files.columns import Arrays, Columns, find_columns, make_table
-from calibrate.observation.recording_files.labels import read_labels
 from calibrate.observation.recording_files.matrices import read_matrix
 from calibrate.observation.recording_files.named_trains import Source, read_variables
 from calibrate.observation.recording_files.sorted_units import Unit
 from calibrate.observation.recording_files.sorted_units import make_table as make_table_of_units
 from calibrate.observation.recording_files.table import Table, Wanted
 from calibrate.observation.recording_files.time_units import MS, Stated
-from calibrate.observation.recording_files.trials import Trials
 from calibrate.observation.recording_files.variables import cells
 
 # Arrays of objects that pynapple and PyNN write beside their spikes; nothing is unpickled.
@@ -35,8 +33,6 @@ def read_npz(path: Path, wanted: Wanted) -> Table:
         beside = set(arrays.files) & set(_BESIDE)
     if {"time_ms", "time_s"} & found.keys() and not wanted.columns:
         return _read_own(found, wanted)
-    if "spike_indexes_seg0" in found and "sampling_frequency" in found:
-        return _read_spikeinterface(found, wanted)
     if "type" in found and "t" in found and str(found["type"].ravel()[0]) in ("Ts", "TsGroup"):
         return _read_pynapple(found, wanted)
     if beside and set(found) == {"data"}:
@@ -119,29 +115,3 @@ def _read_pynapple(arrays: Arrays, wanted: Wanted) -> Table:
     labels = arrays.get("keys", np.unique(index))
     units = [Unit(int(label), t[index == label], observed) for label in labels]
     return make_table_of_units(units, wanted, understood="NPZ of pynapple, times in s")
-
-
-def _read_spikeinterface(arrays: Arrays, wanted: Wanted) -> Table:
-    """A sorting of SpikeInterface. The clock of each segment begins at 0, and its end is not in the file."""
-    rate = float(arrays["sampling_frequency"].ravel()[0])
-    said = f"samples at {rate / 1000:g} kHz"
-    wanted.refuse_time_unit(said)
-    wanted.refuse_columns()
-    count = sum(name.startswith("spike_indexes_seg") for name in arrays)
-    times = [arrays[f"spike_indexes_seg{k}"] * MS["s"] / rate for k in range(count)]
-    labels = [arrays[f"spike_labels_seg{k}"] for k in range(count)]
-    segments = Trials(np.array([[0.0, max(float(one.max(initial=0)), 1.0)] for one in times]))
-    names = read_labels("unit_ids", arrays["unit_ids"])
-    units = []
-    for label, name in zip(arrays["unit_ids"], names.tolist(), strict=True):
-        trains = [one[which == label] for one, which in zip(times, labels, strict=True)]
-        if count == 1:
-            units.append(Unit(name, trains[0]))
-        else:
-            units.append(Unit(name, segments.concatenate(trains), segments.intervals))
-    understood = f"NPZ of SpikeInterface, times in {said}"
-    if count == 1:
-        return make_table_of_units(units, wanted, understood=understood)
-    understood += f"; {segments.in_words.replace('trials', 'segments')}, each up to its last spike"
-    periods = {f"segment {k}": segments.intervals[k : k + 1] for k in range(count)}
-    return make_table_of_units(units, wanted, understood=understood, periods=periods)

@@ -26,6 +26,7 @@ _NOT_SINGLE = frozenset(
         "multiunit",
         "multi-unit",
         "noise",
+        "not good",
         "unsorted",
         "unclassified",
         "artifact",
@@ -54,7 +55,9 @@ def choose_units(columns: Columns, chosen: Chosen, units: int) -> tuple[NDArray[
         raise RecordingError(f"has no unit with {_say(chosen)}")
     if chosen:
         return kept, []
-    return kept, [text for name in columns if (text := _remark(name, columns[name]))]
+    notes = {name: text for name in columns if (text := _remark(name, columns[name]))}
+    # One verdict is enough: sorters keep those that they came to it from.
+    return kept, [notes[name] for name in notes if name in _QUALITY or not _QUALITY & notes.keys()]
 
 
 def _matches(columns: Columns, name: str, wanted: Sequence[str]) -> NDArray[np.bool_]:

@@ -25,22 +25,26 @@ _OLD = ["sender", "time_ms"]
 _OLD_LINE = re.compile(rb"\d+\s+\d+(\.\d+)?\s*\n")
 
 
-def holds_nest_files(folder: Path) -> bool:
+def is_nest(folder: Path) -> bool:
     """Whether spikes that NEST recorded are in a folder."""
     return any(_is_spikes(path) for path in folder.iterdir())
 
 
+def files_of(path: Path) -> list[Path]:
+    """The files of all recorders in a folder, or of the recorder that wrote a file."""
+    folder = path if path.is_dir() else path.parent
+    return sorted(one for one in folder.iterdir() if _is_spikes(one) and (path.is_dir() or _same(one, path)))
+
+
 def read_nest(path: Path, wanted: Wanted) -> Table:
     """Read the files of the recorder that wrote one of them, or of all recorders in a folder."""
-    if path.is_dir():
-        files = sorted(one for one in path.iterdir() if _is_spikes(one))
-    elif (names := _columns(path)) is None:
-        return _read_other(path, wanted)
-    elif not set(names) <= _SPIKES:
-        more = ", ".join(sorted(set(names) - _SPIKES))
-        raise RecordingError(f"is a file of NEST that records {more}, not only spikes")
-    else:
-        files = sorted(one for one in path.parent.iterdir() if _is_spikes(one) and _same(one, path))
+    if path.is_file():
+        names = _columns(path)
+        if names is None:
+            return _read_other(path, wanted)
+        if more := sorted(set(names) - _SPIKES):
+            raise RecordingError(f"is a file of NEST that records {', '.join(more)}, not only spikes")
+    files = files_of(path)
     wanted.refuse_columns()
     wanted.refuse_time_unit("ms")
     recorders: dict[str, list[Path]] = {}

@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibrate.observation.recording_files.labels import as_text
-
-# Nothing is known about the time between trials; it counts for nothing however long it is.
-GAP_MS = 1000.0
+from calibrate.observation.recording_files.segments import GAP_MS
 
 
 @dataclass(frozen=True)
