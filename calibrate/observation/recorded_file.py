@@ -116,7 +116,8 @@ def _recording(
     else:
         doubts = beyond_the_end(last, stop)
         every[0, 1] = max(start, min(last, stop))
-    ends = "" if last is not None or duration_ms is not None else ", up to the last spike"
+    said = last is not None or duration_ms is not None or "up to" in table.understood
+    ends = "" if said else ", up to the last spike"
     notes = (*table.notes, *remarks(units, trains), *doubts)
     before = None
     for (name, cluster, label), times in zip(units, trains, strict=True):

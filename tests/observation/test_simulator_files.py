@@ -133,6 +133,18 @@ def test_arrays_of_times_and_ids_are_read(tmp_path):
     ]
 
 
+def test_pairs_of_arrays_are_populations(tmp_path):
+    both = {"E_t": T / 1000, "E_i": I, "I_t": T[I < 2] / 1000, "I_i": I[I < 2]}
+    np.savez(tmp_path / "a.npz", **both)
+    found = read_recording(tmp_path / "a.npz")
+    assert {name: len(units) for name, units in found.trains.items()} == {"E": 4, "I": 2}
+    assert found.trains["I"][1] == pytest.approx(UNITS[1])
+    assert "populations E, I, times in s" in found.understood
+    spikes = {"E": {"times": T.tolist(), "senders": I.tolist()}, "I": {"times": [5.5], "senders": [3]}}
+    (tmp_path / "a.json").write_text(json.dumps(spikes))
+    assert "times in ms" in read_recording(tmp_path / "a.json").understood
+
+
 def test_an_array_per_unit_is_read(tmp_path):
     np.savez(tmp_path / "a.npz", *UNITS, np.zeros(0))
     assert [len(train) for train in times(tmp_path / "a.npz")] == [*(len(train) for train in UNITS), 0]

@@ -23,12 +23,14 @@ class Trains:
     """The trains of units: of each, one, or one for each trial.
 
     form    where they are, in words
+    name    of the value with the times
     beside  the values beside them, such as a depth of each
     labels  the names of the units; None: what is beside them says, or they are numbered
     """
 
     units: Sequence[Sequence[Train]]
     form: str
+    name: str
     beside: Values
     labels: Sequence[str] | None = None
     trials: bool = False
@@ -57,14 +59,14 @@ def of_cells(
     """The trains in cells, of which each holds those of a unit, of a unit in a trial, or cells of these."""
     trains = _trains_of(values)
     if trains is not None and values.ndim == 1:
-        return Trains([[train] for train in trains], f"the cells {path}", beside)
+        return Trains([[train] for train in trains], f"the cells {path}", path, beside)
     if trains is not None:
         grid = cells(trains).reshape(values.shape)
         axis = axis if axis in AXES else _units_along(values.shape, path, beside)
         if axis == "cells":
-            return Trains([[train] for train in trains], f"the cells {path}", beside)
+            return Trains([[train] for train in trains], f"the cells {path}", path, beside)
         units = [list(row) for row in (grid if axis == "rows" else grid.T)]
-        return Trains(units, f"the cells {path} ({axis} are units)", beside, trials=True)
+        return Trains(units, f"the cells {path} ({axis} are units)", path, beside, trials=True)
     nested = _trains_of_each(values.ravel())
     return None if nested is None else _nested(nested, path, beside)
 
@@ -75,7 +77,7 @@ def _nested(outer: Sequence[Sequence[Train]], path: str, beside: Values) -> Trai
         if len({len(one) for one in outer}) > 1:
             raise RecordingError(f"has trials in {path} with different numbers of units")
         outer = [list(unit) for unit in zip(*outer, strict=True)]
-    return Trains(outer, f"the trials of units in {path}", beside, trials=True)
+    return Trains(outer, f"the trials of units in {path}", path, beside, trials=True)
 
 
 def _units_along(shape: tuple[int, ...], path: str, beside: Values) -> str:
@@ -127,5 +129,5 @@ def of_structs(structs: Sequence[Mapping[str, Any]], name: str, path: str) -> Tr
     beside = {other: cells([one.get(other, "") for one in structs]) for other in structs[0] if other != name}
     form = f"the structs {path}, times in {name}"
     if all(isinstance(one, np.ndarray) and one.dtype == object for one in values):
-        return replace(_nested(trains, path, beside), form=form)
-    return Trains(trains, form, beside)
+        return replace(_nested(trains, path, beside), form=form, name=name)
+    return Trains(trains, form, name, beside)

@@ -66,11 +66,18 @@ class Source:
 
 @dataclass(frozen=True)
 class _Found:
-    """What a value can be: spike trains, or what makes a table of it; and whether its name says so."""
+    """What a value can be.
+
+    name        the value
+    sure        whether its name says that it is spikes
+    what        spike trains, or what makes a table of them
+    population  the trains as those of a population, by its name
+    """
 
     name: str
     sure: bool
     what: Trains | Callable[[], Table] = field(repr=False)
+    population: tuple[str, Trains] | None = None
 
 
 def read_variables(source: Source) -> Table:
@@ -111,16 +118,16 @@ def _nothing(source: Source) -> str:
 
 
 def _populations(found: Sequence[_Found], source: Source) -> Trains | None:
-    """Several lists of trains as populations, if the file holds nothing else."""
-    trains = [one.what for one in found]
-    if len(found) < len(source.values) or not all(
-        isinstance(one, Trains) and not one.trials and one.labels is None for one in trains
+    """Several lists of trains as populations; cells only if the file holds nothing else."""
+    if not all(one.population for one in found) or (
+        any(isinstance(one.what, Trains) for one in found) and len(found) < len(source.values)
     ):
         return None
-    units = [unit for one in trains if isinstance(one, Trains) for unit in one.units]
-    names = [one.name for one in found for _ in (one.what.units if isinstance(one.what, Trains) else ())]
-    form = f"populations {', '.join(one.name for one in found)}"
-    return Trains(units, form, {"population": cells(names)})
+    each = [one.population for one in found if one.population]
+    units = [unit for _, trains in each for unit in trains.units]
+    names = [name for name, trains in each for _ in trains.units]
+    form = f"populations {', '.join(name for name, _ in each)}"
+    return Trains(units, form, each[0][1].name, {"population": cells(names)})
 
 
 def _find_named(path: str, source: Source) -> Iterator[_Found]:
@@ -144,20 +151,24 @@ def _find_named(path: str, source: Source) -> Iterator[_Found]:
 def _find_all(source: Source) -> Iterator[_Found]:
     for prefix, inner in spaces(source.values):
         beside = {**source.values, **inner}
-        pair = _pair(inner)
-        if pair:
-            read = partial(_read_vectors, inner, f"{prefix}{pair[0]}", {"time": pair[0]}, source)
-            yield _Found(f"{prefix}{pair[0]}", True, read)
+        used: list[str] = []
+        spikes = {prefix.rstrip("."): inner} if _pair(inner) else _groups(inner)
+        for name, values in spikes.items():
+            if pair := _pair(values):
+                path = f"{name}.{pair[0]}" if name else pair[0]
+                read = partial(_read_vectors, values, path, {"time": pair[0]}, source)
+                yield _Found(path, True, read, (name, _as_trains(values, pair)) if name else None)
+                used += [one for role in values for one in (role, f"{name}_{role}", f"{role}_{name}")]
         numbered = {name: train for name, train in _vectors(inner).items() if _NUMBERED.fullmatch(name)}
         trains = [as_train(train) for train in numbered.values()]
         found = [train for train in trains if train is not None]
         if len(found) == len(trains) and sum(train.size > 2 for train in found) > 1:
             form = f"a variable per unit ({prefix}{next(iter(numbered))}, ...)"
-            named = Trains([[train] for train in found], form, {}, labels=[*numbered])
+            named = Trains([[train] for train in found], form, "", {}, labels=[*numbered])
             yield _Found(f"{prefix}{next(iter(numbered))} ...", False, named)
         else:
             numbered = {}
-        rest = {name: value for name, value in inner.items() if name not in {*pair, *numbered}}
+        rest = {name: value for name, value in inner.items() if name not in {*used, *numbered}}
         yield from _find_in(rest, prefix, beside, source)
 
 
@@ -182,6 +193,27 @@ def _pair(values: Values) -> list[str]:
         if units:
             return [time, *units]
     return []
+
+
+def _groups(values: Values) -> dict[str, dict[str, Any]]:
+    """Vectors of populations, such as `E_t`, `E_i`, `I_t` and `I_i`, by population and by what they are."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, vector in _vectors(values).items():
+        head, _, tail = name.rpartition("_")
+        first, _, rest = name.partition("_")
+        for shared, role in ((head, tail), (rest, first)):
+            if shared and is_called(role, "times", "spikes", *_UNIT_NAMES):
+                found.setdefault(shared, {})[role] = vector
+    return found
+
+
+def _as_trains(values: Values, names: Sequence[str]) -> Trains:
+    """The trains in a vector of times and one of units."""
+    times, units = (_vectors(values)[name] for name in names[:2])
+    order = np.lexsort((times, units))
+    _, first = np.unique(units[order], return_index=True)
+    trains = np.split(times[order].astype(float), first[1:])
+    return Trains([[train] for train in trains], "", names[0], {})
 
 
 def _read_vectors(values: Values, path: str, named: Mapping[str, str], source: Source) -> Table:
@@ -222,7 +254,7 @@ def _find_in(
         elif isinstance(value, np.ndarray) and value.dtype == object:
             trains = of_cells(value, path, others, source.wanted.columns.get("unit"))
             if trains and (says or has_trains(trains.units)):
-                yield _Found(path, says, trains)
+                yield _Found(path, says, trains, None if trains.trials else (path, trains))
         elif (sparse.issparse(value) and says) or _is_raster(value, others):
             yield _Found(path, says, partial(_read_raster, value, path, others, source))
         elif (
@@ -296,8 +328,7 @@ def _with_end(table: Table, facts: Facts) -> Table:
 def _read_trains(found: Trains, source: Source) -> Table:
     facts = Facts({**source.values, **found.beside})
     trains = [train for unit in found.units for train in unit]
-    name = found.form.rpartition(" ")[2] if found.labels is None else ""
-    factor, why = find_unit(trains, source.wanted, facts.stated(name), facts.rate_hz, source.usual)
+    factor, why = find_unit(trains, source.wanted, facts.stated(found.name), facts.rate_hz, source.usual)
     columns = Facts(found.beside).per_unit(len(found.units))
     if "population" not in found.beside:
         columns |= {key: one for key, one in facts.per_unit(len(found.units)).items() if key not in columns}
