@@ -169,6 +169,9 @@ def test_a_vector_of_times_and_one_of_units_belong_together(tmp_path, write):
     path = write(tmp_path / "a.mat", columns)
     assert times(path, **S) == [pytest.approx([100, 300]), pytest.approx([200, 700])]
     assert "units named by cluster_id" in read_recording(path, **S).understood
+    twice = {name: np.concatenate([values, values[:1]]) for name, values in columns.items()}
+    found = read_recording(write(tmp_path / "c.mat", twice), **S)
+    assert found.notes[0] == "1 of 5 spikes have the unit and the time of another, and are left out"
     odd = write(tmp_path / "b.mat", {"x": columns["spike_times"], "y": columns["cluster_id"]})
     assert "nothing that is known to be spike times, but x, y" in refusal(odd, **S)
     assert len(times(odd, columns={"time": "x", "unit": "y"}, **S)) == 2
@@ -195,8 +198,9 @@ def test_a_raster_needs_the_width_of_its_bins(tmp_path):
         assert found.stop_ms == 40.0
         savemat(path, {"spikes": matrix})
         assert refusal(path)
-    savemat(tmp_path / "a.mat", {"spikes": sparse.csc_matrix(raster)})
-    assert "save the width of a bin beside it, such as dt_ms = 1" in refusal(tmp_path / "a.mat")
+    for matrix in (sparse.csc_matrix(raster), raster, 2 * raster):
+        savemat(tmp_path / "a.mat", {"spikes": matrix})
+        assert "save the width of a bin beside it, such as dt_ms = 1" in refusal(tmp_path / "a.mat")
 
 
 def test_variables_of_one_unit_each_are_units(tmp_path):

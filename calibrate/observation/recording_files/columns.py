@@ -132,6 +132,29 @@ def make_table(
     return _choose(table, {} if quiet.size else more, wanted)
 
 
+def without_repeats(table: Table) -> Table:
+    """The table with the spikes that have the unit and the time of another only once, and a note on them."""
+    unit = table.numbered()
+    order = np.lexsort((table.time_ms, unit))
+    same = (np.diff(table.time_ms[order]) == 0) & (np.diff(unit[order]) == 0)
+    kept = np.ones(unit.size, dtype=bool)
+    kept[order[1:][same]] = False
+    if kept.all():
+        return table
+    note = f"{(~kept).sum()} of {kept.size} spikes have the unit and the time of another, and are left out"
+    return replace(_rows(table, kept), notes=[*table.notes, note])
+
+
+def _rows(table: Table, rows: NDArray[np.bool_]) -> Table:
+    return replace(
+        table,
+        time_ms=table.time_ms[rows],
+        unit=table.unit[rows],
+        population=None if table.population is None else table.population[rows],
+        cluster=None if table.cluster is None else table.cluster[rows],
+    )
+
+
 def _say(columns: Columns) -> str:
     return f", units named by {columns.unit}" if columns.unit else ", all of one unit"
 
@@ -169,11 +192,4 @@ def _choose(table: Table, more: Arrays, wanted: Wanted) -> Table:
             raise RecordingError(f"{name} differs between the spikes of a unit, so it cannot choose units")
     kept, notes = choose_units(columns, wanted.units, first.size)
     rows = kept[unit]
-    return replace(
-        table,
-        time_ms=table.time_ms[rows],
-        unit=table.unit[rows],
-        population=None if table.population is None else table.population[rows],
-        cluster=None if table.cluster is None else table.cluster[rows],
-        notes=notes,
-    )
+    return replace(_rows(table, rows), notes=notes)

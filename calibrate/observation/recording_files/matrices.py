@@ -17,6 +17,9 @@ from calibrate.observation.recording_files.time_units import Stated, find_unit
 
 Train = NDArray[np.float64]
 
+# With more, it is not likely that two of them are times and units.
+_FEW_COLUMNS = 10
+
 
 def as_train(values: Any) -> Train | None:
     """The times in an array without its padding; None if they are not numbers in ascending order."""
@@ -106,11 +109,14 @@ def read_matrix(
         )
     found = as_trains(matrix)
     if found is None:
-        raise RecordingError(
-            f"holds {matrix.shape[0]} x {matrix.shape[1]} numbers, which are no spike times: those of a unit "
-            'ascend; if two of the columns are times and units, say columns = { time = "1", unit = "2" } '
-            "(--columns time=1,unit=2)"
-        )
+        shape = f"{matrix.shape[0]} x {matrix.shape[1]}"
+        text = f"holds {shape} numbers, which are no spike times: those of a unit ascend"
+        if 1 < matrix.shape[1] <= _FEW_COLUMNS:
+            text += (
+                '; if two of the columns are times and units, say columns = { time = "1", unit = "2" } '
+                "(--columns time=1,unit=2)"
+            )
+        raise RecordingError(text)
     trains, which = found
     said = f"{form}, a {which} per unit"
     return make_units(trains, wanted, said, stated=stated, rate_hz=rate_hz, usual=usual, first=first)

@@ -21,7 +21,7 @@ from calibrate.observation.recording_files.cells import (
     of_structs,
     time_fields,
 )
-from calibrate.observation.recording_files.columns import find_columns, make_table
+from calibrate.observation.recording_files.columns import find_columns, make_table, without_repeats
 from calibrate.observation.recording_files.labels import as_text, read_labels
 from calibrate.observation.recording_files.matrices import Train, as_train, holds_spikes, read_matrix
 from calibrate.observation.recording_files.names import is_called
@@ -42,6 +42,8 @@ from calibrate.observation.recording_files.variables import (
 )
 
 _UNIT_NAMES = ("units", "rather units", "clusters", "labels")
+# No bin of a raster holds more spikes.
+_COUNTS = 20
 _NUMBERED = re.compile(
     r"(arr|unit|neuron|cell|cluster|train|channel|ch|sig|spk|spikes|n|u)?[ _-]?\d+[a-z]?", re.IGNORECASE
 )
@@ -237,7 +239,7 @@ def _read_vectors(values: Values, path: str, named: Mapping[str, str], source: S
         rate_hz=facts.rate_hz,
         usual=source.usual,
     )
-    return _with_end(table, facts)
+    return _with_end(without_repeats(table), facts)
 
 
 def _find_in(
@@ -252,10 +254,11 @@ def _find_in(
                 _Found(f"{path}.{one}", True, of_structs(value, one, path)) for one in time_fields(value)
             )
         elif isinstance(value, np.ndarray) and value.dtype == object:
+            says = says or "spike" in name.casefold()
             trains = of_cells(value, path, others, source.wanted.columns.get("unit"))
             if trains and (says or has_trains(trains.units)):
                 yield _Found(path, says, trains, None if trains.trials else (path, trains))
-        elif (sparse.issparse(value) and says) or _is_raster(value, others):
+        elif _is_raster(value, others) or (says and _is_binned(value)):
             yield _Found(path, says, partial(_read_raster, value, path, others, source))
         elif (
             isinstance(value, np.ndarray)
@@ -285,6 +288,15 @@ def _is_raster(value: Any, beside: Values) -> bool:
     if not isinstance(numbers, np.ndarray) or numbers.dtype.kind not in "fiub" or value.ndim != 2:
         return False
     return Facts(beside).bin_width() is not None and value.size > 2 and bool(np.isin(numbers, (0, 1)).all())
+
+
+def _is_binned(value: Any) -> bool:
+    """Whether a matrix holds counts of spikes: small whole numbers, many of them 0."""
+    if sparse.issparse(value):
+        return True
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub" or min(value.shape, default=0) < 2:
+        return False
+    return bool(((value >= 0) & (value <= _COUNTS) & (value % 1 == 0)).all() and (value == 0).any())
 
 
 def _read_raster(value: Any, path: str, beside: Values, source: Source) -> Table:
