@@ -119,6 +119,8 @@ def _recording(
     said = last is not None or duration_ms is not None or "up to" in table.understood
     ends = "" if said else ", up to the last spike"
     notes = (*table.notes, *remarks(units, trains), *doubts)
+    if table.only_fired and n_units is None:
+        notes = (*notes, "units that did not fire are not in the file: if there were any, say n_units")
     before = None
     for (name, cluster, label), times in zip(units, trains, strict=True):
         by_name.setdefault(name, []).append(times)

@@ -74,7 +74,7 @@ def test_stats_asks_for_what_a_file_does_not_say_and_is_told(tmp_path, capsys):
     (tmp_path / "a.csv").write_text("onset,who\n0.5,1\n3.25,1\n10.0,2\n")
     wanted = ["stats", "a.csv", "--statistic", "rate_E", "--repeats", "2", "--json"]
     assert execute(wanted) != 0
-    assert "say columns = { time = ..., unit = ... }" in " ".join(capsys.readouterr().err.split())
+    assert 'such as columns = { time = "onset", unit = "who" }' in " ".join(capsys.readouterr().err.split())
     assert execute([*wanted, "--columns", "time=onset,unit=who"]) != 0
     assert "read as s: 0.15 Hz over 10 s; as ms: 150 Hz over 0.01 s" in " ".join(
         capsys.readouterr().err.split()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -508,42 +506,6 @@ def test_formats_that_need_a_package_name_it(tmp_path, monkeypatch, name, packag
     (tmp_path / name).touch()
     with pytest.raises(RecordingError, match=f"needs the package {package}: pip install"):
         read_recording(tmp_path / name)
-
-
-def follow(message: str, folder: Path, **names: Any) -> Path:
-    """Do in Python what a message says makes the file a recording, and return that."""
-    (code,) = re.findall(r"in Python, (.*) makes it a recording", message)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        exec(code, {"numpy": np, "pandas": pd, "h5py": h5py, **names})
-    (made,) = folder.glob("recording.*")
-    return made
-
-
-def refusal(path: Path) -> str:
-    with pytest.raises(RecordingError) as caught:
-        read_recording(path)
-    return str(caught.value)
-
-
-@pytest.mark.parametrize(("unit", "factor"), [("milliseconds", 1), ("s", 1000)])
-def test_sonata_files_become_recordings_as_their_message_says(tmp_path, unit, factor):
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        group = file.create_group("spikes/cortex")
-        group["timestamps"], group["node_ids"] = [5.0, 9.0, 7.0], np.array([0, 0, 1], dtype=np.uint64)
-        group["timestamps"].attrs["units"] = unit
-    found = read_recording(follow(refusal(tmp_path / "a.h5"), tmp_path))
-    assert [train.tolist() for train in found.trains["E"]] == [[5.0 * factor, 9.0 * factor], [7.0 * factor]]
-
-
-def test_folders_of_kilosort_become_recordings_as_their_message_says(tmp_path):
-    np.save(tmp_path / "spike_times.npy", np.array([[300], [600], [900]], dtype=np.uint64))
-    np.save(tmp_path / "spike_clusters.npy", np.array([4, 4, 7], dtype=np.int32))
-    found = read_recording(follow(refusal(tmp_path), tmp_path, RATE=30_000.0))
-    assert [train.tolist() for train in found.trains["E"]] == [[10.0, 20.0], [30.0]]
-    shutil.rmtree(tmp_path / "none", ignore_errors=True)
-    (tmp_path / "none").mkdir()
-    assert "is a folder, but a recording is one file" in refusal(tmp_path / "none")
 
 
 def test_a_table_of_names_alone_is_refused(tmp_path):

@@ -65,15 +65,14 @@ def test_all_files_of_a_recorder_of_nest_are_read(recorded):
     assert len(files) == 2
     found = [read_recording(file) for file in files]
     assert found[0].understood.startswith("spikes of NEST, 2 files of recorder exc-")
-    assert (
-        "neurons that did not fire are not in the file; if there are any, say n_units" in found[0].understood
-    )
+    assert found[0].notes[-1] == "units that did not fire are not in the file: if there were any, say n_units"
     for recording in found:
         wanted = list(kept["exc"].values())
         assert len(wanted) == 3  # of four neurons
         for one, other in zip(recording.trains["E"], wanted, strict=True):
             assert one == pytest.approx(other)
-    assert read_recording(files[0], n_units=4).units == 4
+    every = read_recording(files[0], n_units=4)
+    assert (every.units, len(every.notes)) == (4, len(found[0].notes) - 1)
 
 
 def test_recorders_of_nest_in_a_folder_are_populations(recorded, tmp_path):

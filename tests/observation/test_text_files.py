@@ -78,7 +78,10 @@ def test_tables_of_any_names_are_read(tmp_path, name, content, understood):
 def test_what_is_not_clear_is_asked_for_and_can_be_said(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text(table("onset,who,where\n", "{t:.6f},n{u},3"))
-    assert "its columns are onset, who, where; if two of them are, say columns = { time" in refusal(path)
+    assert (
+        'its columns are onset, who, where; say which are, such as columns = { time = "onset", unit ='
+        in refusal(path)
+    )
     assert same(read(path, columns={"time": "onset", "unit": "who"}), TRAINS[:3])
     assert "has no time column 'on'; it has onset, who, where" in refusal(path, columns={"time": "on"})
     assert "columns names time and unit, and not units" in refusal(path, columns={"units": "who"})

@@ -96,12 +96,13 @@ def _read_brian(arrays: Arrays, wanted: Wanted) -> Table:
     """What a SpikeMonitor of Brian 2 holds; get_states() adds the spike counts of all neurons."""
     every = arrays.get("count")
     silent = range(every.size) if every is not None else ()
-    brian = Stated("s", "as in Brian 2")
-    stated = None if every is None else brian
+    usual = Stated("s", "as in Brian 2")
+    stated = None if every is None else usual
     found = {name: arrays[name] for name in ("i", "t")}
-    return make_table(
-        found, Columns("t", "i"), wanted, "NPZ of Brian 2", usual=brian, silent=silent, stated=stated
-    )
+    form = "NPZ of Brian 2"
+    table = make_table(found, Columns("t", "i"), wanted, form, stated=stated, usual=usual, silent=silent)
+    table.only_fired = every is None
+    return table
 
 
 def _read_pynapple(arrays: Arrays, wanted: Wanted) -> Table:

@@ -254,8 +254,9 @@ def _find_in(
                 _Found(f"{path}.{one}", True, of_structs(value, one, path)) for one in time_fields(value)
             )
         elif isinstance(value, np.ndarray) and value.dtype == object:
-            says = says or "spike" in name.casefold()
-            trains = of_cells(value, path, others, source.wanted.columns.get("unit"))
+            axis = source.wanted.columns.get("unit")
+            says = says or "spike" in name.casefold() or axis in AXES
+            trains = of_cells(value, path, others, axis)
             if trains and (says or has_trains(trains.units)):
                 yield _Found(path, says, trains, None if trains.trials else (path, trains))
         elif _is_raster(value, others) or (says and _is_binned(value)):

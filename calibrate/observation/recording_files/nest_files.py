@@ -110,8 +110,9 @@ def _read_recorders(recorders: Mapping[str, Sequence[Path]], wanted: Wanted) -> 
     count = sum(map(len, recorders.values()))
     what = f"recorder {next(iter(recorders))}" if len(recorders) == 1 else f"{len(recorders)} recorders"
     said = f"spikes of NEST, {count} file{'s' * (count > 1)} of {what}, times in ms"
-    silent = "neurons that did not fire are not in the file; if there are any, say n_units"
-    return make_table(units, wanted, understood=f"{said}; {silent}")
+    table = make_table(units, wanted, understood=said)
+    table.only_fired = True
+    return table
 
 
 def _read_trains(files: Sequence[Path]) -> dict[int, NDArray[np.float64]]:

@@ -61,6 +61,7 @@ class Table:
     observed    for each unit, by its label, the intervals in which it was observed, shape (n, 2), ms; None:
                 all units were observed all the time
     periods     named times in the file, such as epochs or trials of a kind: shape (n, 2), ms, by name
+    only_fired  whether the file cannot list units that did not fire
     understood  what the file was taken for, and how its times were read, in a few words: "CSV, times in ms"
     notes       what the user should know about how the file was read
     """
@@ -73,6 +74,7 @@ class Table:
     stop_ms: float | None = None
     observed: Mapping[Any, NDArray[np.float64]] | None = None
     periods: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    only_fired: bool = False
     understood: str = ""
     notes: Sequence[str] = field(default_factory=tuple)
 

@@ -274,8 +274,9 @@ def _read_columns(path: Path, layout: _Layout, wanted: Wanted) -> Table:
     padded = any(train.size < len(frame) for train in found)
     if len(found) < len(names) or not (padded or all(_NAMED_UNIT.fullmatch(name) for name in names)):
         raise RecordingError(
-            f"needs times and units, but its columns are {', '.join(names)[:100]}; if two of them are, say "
-            "columns = { time = ..., unit = ... } (--columns time=...,unit=...)"
+            f"needs times and units, but its columns are {', '.join(names)[:100]}; say which are, such as "
+            f'columns = {{ time = "{names[0]}", unit = "{names[-1]}" }} '
+            f"(--columns time={names[0]},unit={names[-1]})"
         )
     units = {unit for _, unit in plain if unit}
     stated = Stated(units.pop(), "as the columns say") if len(units) == 1 else layout.stated
