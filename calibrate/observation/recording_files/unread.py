@@ -67,8 +67,8 @@ def _explain_folder(path: Path) -> str:
     if (path / ".zgroup").is_file() or (path / "zarr.json").is_file():
         return _ZARR.format(name=path.name)
     return (
-        "is a folder, but not of Phy, Kilosort, ALF, SpikeInterface, Klusta, NeuroScope, MountainSort or NEST: "
-        f"read it in Python, for example with neo, and {SAVE}"
+        "is a folder, but not of Phy, Kilosort, ALF, SpikeInterface, Klusta, NeuroScope, MountainSort or "
+        f"NEST: read it in Python, for example with neo, and {SAVE}"
     )
 
 
