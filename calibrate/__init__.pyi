@@ -60,8 +60,8 @@ from .objective.resampling import bootstrap as bootstrap
 from .objective.resampling import measure_recording as measure_recording
 from .observation import Layout as Layout
 from .observation import Observation as Observation
+from .observation.recorded_file import read_recording as read_recording
 from .observation.recording import Recording as Recording
-from .observation.recording import read_recording as read_recording
 from .observation.spike_files import write_spikes as write_spikes
 from .observation.trains import observe_trains as observe_trains
 from .report import make_report as make_report

@@ -24,7 +24,7 @@ from calibrate.cli.commands import execute
 from calibrate.errors import CalibrateError, RecordingError, StoreError
 from calibrate.objective import Estimate, Statistic
 from calibrate.observation import Layout, Observation, Presentation, observe_spikes
-from calibrate.observation.recording import read_recording
+from calibrate.observation.recorded_file import read_recording
 from calibrate.store import archive
 from calibrate.tasks.catalogue import statistics
 from tests.helpers.fuzzing import assert_answers_in_its_own_words, call, thorough

@@ -23,7 +23,8 @@ from calibrate.objective import find_statistic
 from calibrate.objective.resampling import REPEATS, Measured, measure_recording
 from calibrate.objective.rounding import counted, rounded
 from calibrate.observation.pieces import Piece, in_words
-from calibrate.observation.recording import Recording, division, read_recording
+from calibrate.observation.recorded_file import read_recording
+from calibrate.observation.recording import Recording, division
 from calibrate.study.file.sections import SimulationSection
 from calibrate.tasks.lines import print_line
 

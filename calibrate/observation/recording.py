@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import psutil
@@ -14,8 +13,6 @@ from calibrate.errors import ObservationError, RecordingError
 from calibrate.observation import Layout, Observation
 from calibrate.observation.layout import BIN_MS, WINDOW_MS
 from calibrate.observation.pieces import Observed, Piece, divide, normalised
-from calibrate.observation.recording_files import Chosen, Table, TimeUnit, Wanted, read_table, remarks
-from calibrate.observation.silence import beyond_the_end, long_silence
 from calibrate.observation.trains import RESOLUTION_MS, layout_of, observe_times
 
 # Ten thousand years: anything later cannot be a time.
@@ -251,145 +248,3 @@ def clusters_of(recording: Recording, population: str) -> NDArray[np.int64]:
     """The number of the cluster of each unit of a population."""
     sizes = recording.clusters.get(population, [len(recording.trains[population])])
     return np.repeat(np.arange(len(sizes)), sizes)
-
-
-def read_recording(
-    path: Path | str,
-    *,
-    population: str = "E",
-    start_ms: float | None = None,
-    duration_ms: float | None = None,
-    units: Chosen | None = None,
-    time_unit: TimeUnit | None = None,
-) -> Recording:
-    """Read a recording from a file. Nothing is unpickled.
-
-    Parameters
-    ----------
-    path : Path or str
-        The file; its suffix names the format, see Notes.
-    population : str
-        Name of the population of all units if the file gives none.
-    start_ms : float, ms, optional
-        The analysed interval begins after this. By default as the file says, else at 0; but at the first
-        spike if that is before 0, or if the time before it is longer than any later silence of all units:
-        then the clock did not start with the recording.
-    duration_ms : float, ms, optional
-        Length of the analysed interval; by default up to where the file says, else up to the last spike.
-    units : dict of str to (str, int, float or bool, or a list of them), optional
-        Only units with one of these values in each of these columns, such as ``{"quality": "good"}``; by
-        default all units. Upper and lower case are the same.
-    time_unit : {"s", "ms"}, optional
-        Unit of the times, for files that do not say it.
-
-    Returns
-    -------
-    Recording
-        The recording.
-
-    Raises
-    ------
-    RecordingError
-        If there is no such file, if it cannot be read, if spikes are there twice, if the times seem to be in
-        another unit, if only some units have a population or a cluster, or if no unit is chosen; the message
-        is one line.
-
-    Notes
-    -----
-    A unit is its name together with its population and cluster: unit 0 of E and unit 0 of I are two units.
-    Two spikes of one unit at exactly the same time are refused in .csv and .npz files, since they are rows
-    that are there twice, or units that were given one name; elsewhere they count once. Spikes that are as
-    close as you like are not refused.
-
-    .csv
-        A row per spike, with the columns `time_ms` (or `time_s`) and `unit`, and optionally `population` and
-        `cluster` of the unit. A row without a time names a unit that did not fire. Other columns with one
-        value per unit are for choosing units.
-    .npz
-        Arrays of these names, one element per spike, and optionally `start_ms` and `stop_ms` as numbers.
-    .nwb
-        The table of units: `spike_times`, `obs_intervals` if they are there, and the other columns with one
-        value per unit, of which `population` and `cluster` are as above. Nothing else of the file is loaded.
-    .f32, .mat, .nev, .nex, .nix, .plx, .set, .smr, .smrx, .src
-        The spike trains that the package neo finds, which may carry "population" and "cluster" as
-        annotations. Of .nev, .plx and .set files, the column `quality` is "sorted", "unsorted" or "noise". A
-        .mat file is one that neo wrote.
-
-    Examples
-    --------
-    `recording.csv` has the columns `time_ms` and `unit`:
-
-    >>> from calibrate import read_recording
-    >>> recording = read_recording("recording.csv", duration_ms=5000.0)
-    >>> recording.units, recording.duration_ms
-    (40, 5000.0)
-    """
-    path, wanted = Path(path), Wanted(units=units or {}, time_unit=time_unit)
-    try:
-        return _recording(read_table(path, wanted), population, start_ms, duration_ms)
-    except RecordingError as error:
-        raise RecordingError(f"{path}: {error}") from None
-    except Exception as error:  # readers of damaged files raise anything
-        what = " ".join(str(error).split()) or type(error).__name__
-        raise RecordingError(f"{path}: cannot be read as a recording: {what}") from error
-
-
-def _recording(table: Table, population: str, start_ms: float | None, duration_ms: float | None) -> Recording:
-    start, last, stop = _interval(table, start_ms, duration_ms)
-    units, trains = table.units(population)
-    clusters: dict[str, list[int]] = {}
-    by_name: dict[str, list[NDArray[np.float64]]] = {}
-    observed: dict[str, list[NDArray[np.float64]]] = {}
-    every = np.array([[start, stop]])
-    if last is None:
-        doubts = long_silence(np.sort(np.concatenate(trains)), start, stop)
-    else:
-        doubts = beyond_the_end(last, stop)
-        every[0, 1] = max(start, min(last, stop))
-    notes = (*table.notes, *remarks(units, trains), *doubts)
-    before = None
-    for (name, cluster, label), times in zip(units, trains, strict=True):
-        by_name.setdefault(name, []).append(times)
-        observed.setdefault(name, []).append((table.observed or {}).get(label, every))
-        sizes = clusters.setdefault(name, [])
-        if before == (name, cluster):
-            sizes[-1] += 1
-        else:
-            sizes.append(1)
-        before = (name, cluster)
-    return Recording(
-        trains=by_name,
-        clusters=clusters,
-        start_ms=start,
-        stop_ms=stop,
-        observed=observed,
-        periods=table.periods,
-        understood=table.understood,
-        notes=notes,
-    )
-
-
-def _interval(
-    table: Table, start_ms: float | None, duration_ms: float | None
-) -> tuple[float, float | None, float]:
-    """Return the start of the analysed interval, the end of the recording if the file gives it, and the stop.
-
-    Both are as given, else as the file says, else as its spikes suggest.
-    """
-    times = np.sort(table.time_ms[~np.isnan(table.time_ms)])
-    if not np.isfinite(times).all():
-        raise RecordingError("contains an infinite spike time")
-    windows = [one for one in (table.observed or {}).values() if len(one)]
-    first = table.start_ms
-    if first is None and windows:
-        first = float(min(one.min() for one in windows))
-    if first is None:
-        late = times.size > 1 and (times[0] < 0 or times[0] > (1 + 1e-9) * np.diff(times).max())
-        first = float(times[0]) if late else 0.0
-    start = first if start_ms is None else start_ms
-    last = table.stop_ms
-    if last is None and windows:
-        last = float(max(one.max() for one in windows))
-    if duration_ms is not None:
-        return start, last, start + duration_ms
-    return start, last, float(times.max(initial=start)) if last is None else last

@@ -17,7 +17,8 @@ from calibrate.objective.derived import distance_to
 from calibrate.objective.resampling import Measured, estimate_recording, measure_recording
 from calibrate.objective.rounding import rounded
 from calibrate.observation import Observation
-from calibrate.observation.recording import Recording, read_recording
+from calibrate.observation.recorded_file import read_recording
+from calibrate.observation.recording import Recording
 from calibrate.study.file.problems import Problems
 from calibrate.study.file.sections import StudyFile
 from calibrate.study.file.targets import RECORDING, ObjectiveSection
