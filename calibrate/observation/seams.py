@@ -17,13 +17,20 @@ _OF_PAIRS = frozenset({"cv2", "lv", "lvr"})
 
 
 def moments_without(
-    step: IntArray, unit: IntArray, units: int, spans: Sequence[tuple[int, int]], dt_ms: float
+    step: IntArray,
+    unit: IntArray,
+    units: int,
+    spans: Sequence[tuple[int, int]],
+    dt_ms: float,
+    *,
+    intervals: bool = True,
 ) -> tuple[IntArray, IntervalMoments]:
     """Sums of each unit over all the time, and without each span; shape (units, 1 + spans).
 
     step   of each spike, ascending within a unit
     unit   of each spike, ascending
     spans  from one step to another, one after another through all the time
+    intervals  whether the sums over intervals are needed; if not, they are nan
 
     The first result is the number of spikes, the second that of intervals and the sums over them. Without
     spans, there is one column more, of no meaning.
@@ -34,13 +41,16 @@ def moments_without(
     in_spans = np.bincount(unit * shape[1] + span, minlength=units * shape[1]).reshape(shape)
     every = in_spans.sum(axis=1)
     totals = np.column_stack([every, every[:, None] - in_spans])
+    number = np.maximum(totals - 1, 0)
+    if not intervals:
+        return totals, IntervalMoments(number, *[np.full(number.shape, np.nan)] * 5)
     sums = {
         name: _sums(term, unit, span, 2 if name in _OF_PAIRS else 1, shape)
         for name, term in _terms(step, unit, dt_ms).items()
     }
     for name, term in _across(step, every, in_spans, spans or [(0, 0)], dt_ms).items():
         sums[name][:, 1:] += term
-    return totals, IntervalMoments(np.maximum(totals - 1, 0), **sums)
+    return totals, IntervalMoments(number, **sums)
 
 
 def _terms(step: IntArray, unit: IntArray, dt_ms: float) -> dict[str, FloatArray]:

@@ -40,7 +40,7 @@ class Tally:
     windows  spikes of each unit in each window, shape (units, windows)
     spans    times that can be left out, from one step to another
     totals   spikes of each unit in all the time, and without each span, shape (units, 1 + spans)
-    moments  sums over intervals, of the same shape
+    moments  sums over intervals, of the same shape; nan if none is needed
     """
 
     layout: Layout
@@ -100,12 +100,9 @@ class Tally:
     def _group_bins(self) -> CountArray:
         assert self.bin is not None
         ends = np.append(0, np.cumsum(self.totals[:, 0]))
-        counts = [
-            np.bincount(self.bins[ends[g.start] : ends[g.stop]], minlength=self.n_steps // self.bin)
-            for g in self.layout.groups
-        ]
-        kind = np.result_type(*(narrow(one[:0] if one.size == 0 else one[[one.argmax()]]) for one in counts))
-        return np.stack([one.astype(kind) for one in counts])
+        n_bins = self.n_steps // self.bin
+        rows = [_histogram(self.bins[ends[g.start] : ends[g.stop]], n_bins) for g in self.layout.groups]
+        return np.stack([row.astype(np.result_type(*rows), copy=False) for row in rows])
 
 
 def tally(
@@ -143,7 +140,9 @@ def tally(
             bins.append((step // bin_steps).astype(np.int32))
         if window_steps:
             windows.append(_in_windows(step, unit, len(together), n_steps, window_steps))
-        total, moment = moments_without(step, unit, len(together), spans, RESOLUTION_MS)
+        total, moment = moments_without(
+            step, unit, len(together), spans, RESOLUTION_MS, intervals=needs.isi
+        )
         totals.append(total)
         moments.append(moment)
     return Tally(
@@ -157,6 +156,19 @@ def tally(
         totals=np.concatenate(totals),
         moments=IntervalMoments.joined(moments),
     )
+
+
+def _histogram(bins: NDArray[np.int32], n_bins: int) -> CountArray:
+    """How many spikes lie in each bin: as numpy's bincount, without a copy of the bins in 64 bits."""
+    from scipy.sparse import csc_array
+
+    ends = np.array([0, bins.size], np.int32)  # of the type of the bins, which are copied otherwise
+    for kind in (np.uint8, np.uint16, np.uint32):
+        column = csc_array((np.ones(bins.size, kind), bins, ends), shape=(n_bins, 1))
+        counts: CountArray = column @ np.ones(1, kind)
+        if int(counts.sum(dtype=np.int64)) == bins.size:  # no bin has overflown
+            break
+    return counts
 
 
 def _without(counts: CountArray, first: int, last: int) -> CountArray:
