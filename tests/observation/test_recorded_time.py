@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from calibrate import Recording, RecordingError, find_statistic, measure_recording, read_recording
-from calibrate.observation.recording import _recording, division, part_of
+from calibrate.observation.recorded_file import _recording
+from calibrate.observation.recording import division, part_of
 from calibrate.observation.recording_files import Table
 from tests.helpers.recorded_files import write_nwb
 
