@@ -243,8 +243,8 @@ def test_units_of_all_verdicts_are_counted_and_can_be_chosen(tmp_path, name):
     assert read_recording(path, units={"KSLabel": ["good", "mua"]}).units == 5
     with pytest.raises(RecordingError, match="no unit has KSLabel = best: 4 good, 1 mua, 1 noise"):
         read_recording(path, units={"KSLabel": "best"})
-    with pytest.raises(RecordingError, match=r"says nothing called quality about .* it has KSLabel, depth"):
-        read_recording(path, units={"quality": "good"})
+    with pytest.raises(RecordingError, match=r"says nothing called verdict about .* it has KSLabel, depth"):
+        read_recording(path, units={"verdict": "good"})
 
 
 def test_a_study_chooses_units(tmp_path):
