@@ -110,7 +110,7 @@ def read_npz(path: Path, wanted: Wanted) -> Table:
     for name in _FACTORS.keys() & found.keys():
         if found[name].dtype.kind not in "fiu":
             raise RecordingError(f"{name} contains {found[name].dtype}, but times are real numbers")
-        found[name] = found[name].astype(float)
+        found[name] = found[name].astype(float, copy=False)
     for name in found.keys() & set(_NAMES):
         found[name] = read_labels(name, found[name])
     return _make_table(found, wanted, "NPZ")
@@ -136,7 +136,8 @@ def _make_table(columns: Arrays, wanted: Wanted, form: str) -> Table:
         raise RecordingError(f"needs time_ms (or time_s) and unit, but contains {', '.join(columns)[:100]}")
     unit = present[0].removeprefix("time_")
     wanted.refuse_time_unit(unit)
-    times = columns[present[0]] * _FACTORS[present[0]]
+    times = columns[present[0]]
+    times = times * _FACTORS[present[0]] if unit == "s" else times
     if times.ndim != 1:
         raise RecordingError(f"needs one row per spike, but {present[0]} has {times.ndim} dimensions")
     for name in _NAMES:

@@ -92,7 +92,9 @@ class Table:
             strict=True,
         )
         shape = tuple(max(one.size, 1) for one in names)
-        together = np.ravel_multi_index(np.broadcast_arrays(*codes), shape)
+        together = codes[2]
+        for code, number in ((codes[1], shape[2]), (codes[0], shape[1] * shape[2])):
+            together = together + code.astype(np.int64) * number if code.size > 1 else together
         found, unit = _coded(together, 0)
         return np.stack(np.unravel_index(found, shape)), unit, names
 
@@ -101,8 +103,20 @@ def _coded(values: NDArray[Any] | None, default: object) -> tuple[NDArray[Any], 
     """The different values, ascending, and which of them each is; the default if there are none."""
     if values is None:
         return np.array([default]), np.zeros(1, np.int64)
-    names = np.unique(values)
-    return names, np.searchsorted(names, values)  # faster than the inverse that np.unique makes
+    if values.dtype.kind not in "iu" or not values.size:
+        names, code = np.unique(values, return_inverse=True)
+        return names, code
+    low, high = int(values.min()), int(values.max())
+    if high - low > 4 * values.size:
+        names = np.unique(values)
+        return names, np.searchsorted(names, values)
+    # As numbers of units are, they lie close together: no need to sort millions of them.
+    place = values - low if low else values
+    there = np.zeros(high - low + 1, bool)
+    there[place] = True
+    if there.all():
+        return np.arange(low, high + 1), place
+    return np.flatnonzero(there) + low, (np.cumsum(there) - 1)[place]
 
 
 def _grouped(times: NDArray[np.float64], unit: NDArray[np.int64]) -> list[NDArray[np.float64]]:
