@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibrate.objective import jackknife
-from calibrate.observation import Observation
-from calibrate.observation.counts import rebin
+from calibrate.observation import Observation, rebin
 
 # So many counts are computed with at once.
 _AT_ONCE = 1 << 18

@@ -76,7 +76,7 @@ def correlation(
     for rows, counts in counts_in_rows(observation, population, window_ms):
         of_clusters = (cluster[rows] == np.arange(sizes.size)[:, None]) / sd[rows]
         summed += of_clusters @ counts.astype(np.float64) - (of_clusters @ mean[rows])[:, None]
-    within = (np.einsum("ck,ck->", summed, summed) / n_windows - varying.sum())
+    within = np.einsum("ck,ck->", summed, summed) / n_windows - varying.sum()
     every = (np.einsum("ck->k", summed) ** 2).mean() - varying.sum()
     value = {"within": within, "between": every - within, "all": every}[scope] / (2 * n_pairs)
 

@@ -1,4 +1,4 @@
-"""Excerpts: the observations of a piece of a recording, of any of its units, and without a stretch of time."""
+"""Excerpts: observations of a piece of a recording, of any of its units, and without a stretch of time."""
 
 from __future__ import annotations
 
@@ -67,7 +67,9 @@ class _Counts:
             for first, (name, numbers) in zip(sizes, self.piece.units.items(), strict=False)
         ]
         chosen = np.concatenate(rows)
-        return replace(self, piece=piece, tally=self.tally.of_units(chosen, self.tally.layout.of_neurons(chosen)))
+        return replace(
+            self, piece=piece, tally=self.tally.of_units(chosen, self.tally.layout.of_neurons(chosen))
+        )
 
     def observe(self, without: int | None = None) -> Observation:
         return self.tally.observation(without)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from calibrate.objective import jackknife
 from calibrate.objective.estimates import Estimate
-from calibrate.objective.excerpts import Cuts, Excerpt, excerpt
+from calibrate.objective.excerpts import Excerpt, excerpt
 from calibrate.objective.panel import measure
 from calibrate.objective.statistics import Statistic
 from calibrate.observation import Needs, Observation
@@ -42,30 +42,19 @@ class Sample:
     The value of a statistic is the mean over the pieces, in which a piece has the weight of the time that it
     holds of all units of the statistic's population. Standard errors of single pieces are not computed.
 
-    blocks  what `without` can leave out
+    pieces    the pieces, of these units
+    excerpts  of each piece, what it is observed from; None if there is nothing
+    blocks    what `without_blocks` leaves out in turn
     """
 
     def __init__(
         self,
-        recording: Recording,
-        pieces: Sequence[Piece],
         statistics: Sequence[Statistic],
-        blocks: Sequence[Block] = (),
-    ) -> None:
-        needs = Needs.merge(statistic.needs for statistic in statistics)
-        cuts = _cuts_of_pieces(pieces, blocks)
-        found = [excerpt(recording, piece, needs, cut) for piece, cut in zip(pieces, cuts, strict=True)]
-        self._set(statistics, blocks, cuts, pieces, found)
-
-    def _set(
-        self,
-        statistics: Sequence[Statistic],
-        blocks: Sequence[Block],
-        cuts: Sequence[Cuts],
         pieces: Sequence[Piece],
         excerpts: Sequence[Excerpt | None],
+        blocks: Sequence[Block] = (),
     ) -> None:
-        self._statistics, self._blocks, self._cuts = statistics, blocks, cuts
+        self._statistics, self._blocks, self._cuts = statistics, blocks, _cuts_of_pieces(pieces, blocks)
         self._pieces, self._excerpts = pieces, excerpts
         self._of_pieces = [
             self._undefined("shorter than a bin" if piece.n_units else "no unit")
@@ -79,15 +68,12 @@ class Sample:
 
     def of_units(self, units: Mapping[str, NDArray[np.int64]]) -> Sample:
         """The sample of some of the units, in the same pieces."""
-        sample = object.__new__(Sample)
-        sample._set(
+        return Sample(
             self._statistics,
-            self._blocks,
-            self._cuts,
             [piece.of_units(units) for piece in self._pieces],
             [each and each.of_units(units) for each in self._excerpts],
+            self._blocks,
         )
-        return sample
 
     def _undefined(self, note: str) -> list[Estimate]:
         return [Estimate(math.nan, note=note)] * len(self._statistics)
@@ -131,6 +117,19 @@ class Sample:
             with np.errstate(invalid="ignore"):
                 shares.append(1 - (weight * defined).sum(axis=0) / total)
         return np.array(values), np.array(shares)
+
+
+def sample_of(
+    recording: Recording,
+    pieces: Sequence[Piece],
+    statistics: Sequence[Statistic],
+    blocks: Sequence[Block] = (),
+) -> Sample:
+    """The sample of all units of the pieces of a recording."""
+    needs = Needs.merge(statistic.needs for statistic in statistics)
+    cuts = _cuts_of_pieces(pieces, blocks)
+    excerpts = [excerpt(recording, piece, needs, cut) for piece, cut in zip(pieces, cuts, strict=True)]
+    return Sample(statistics, pieces, excerpts, blocks)
 
 
 def _cuts_of_pieces(pieces: Sequence[Piece], blocks: Sequence[Block]) -> list[list[tuple[float, float]]]:

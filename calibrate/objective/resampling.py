@@ -13,7 +13,7 @@ from calibrate.errors import RecordingError
 from calibrate.objective import jackknife
 from calibrate.objective.estimates import Estimate
 from calibrate.objective.panel import panel
-from calibrate.objective.piecewise import FEWEST_BLOCKS, MOST_BLOCKS, Sample, blocks_of
+from calibrate.objective.piecewise import FEWEST_BLOCKS, MOST_BLOCKS, Sample, blocks_of, sample_of
 from calibrate.objective.statistics import Statistic
 from calibrate.observation.pieces import Piece
 from calibrate.observation.recording import Recording, clusters_of, division
@@ -176,7 +176,7 @@ def _measured(
         few = f"{total_s:g} s has {len(blocks)} block{'s' * (len(blocks) != 1)} of {length_ms / 1000:g} s"
         if block_ms is not None:
             raise RecordingError(f"the recording of {few}, but standard errors need at least {FEWEST_BLOCKS}")
-    everyone = Sample(recording, pieces, chosen, blocks)
+    everyone = sample_of(recording, pieces, chosen, blocks)
     if len(blocks) < FEWEST_BLOCKS:
         note = f"no standard error: a recording of {few}, and at least {FEWEST_BLOCKS} are needed"
         return [
@@ -203,7 +203,7 @@ def _measured(
 
 def estimate_recording(recording: Recording, statistic: Statistic, piece_ms: float | None = None) -> Estimate:
     """Compute a statistic of a recording as `measure_recording` does, without its standard error."""
-    return Sample(recording, division(recording, piece_ms), [statistic]).estimates[0]
+    return sample_of(recording, division(recording, piece_ms), [statistic]).estimates[0]
 
 
 def _variances(whole: FloatArray, without: FloatArray, shares: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -235,7 +235,7 @@ def _lasting(
     if len(pieces) > MOST_PIECES:
         pieces = [pieces[k] for k in np.linspace(0, len(pieces) - 1, MOST_PIECES).round().astype(int)]
         blocks, _ = blocks_of(pieces, statistics, block_ms)
-        everyone = Sample(recording, pieces, statistics, blocks)
+        everyone = sample_of(recording, pieces, statistics, blocks)
     repeats = min(repeats, max(repeats * MOST_BLOCKS // len(pieces), FEWEST_REPEATS))
 
     def halves() -> list[Sample]:

@@ -11,6 +11,7 @@ from calibrate.errors import RecordingError
 from calibrate.observation.recording import Recording
 from calibrate.observation.recording_files import Chosen, Table, TimeUnit, Wanted, read_table, remarks
 from calibrate.observation.silence import beyond_the_end, long_silence
+from calibrate.observation.understanding import in_one_line
 
 
 def read_recording(
@@ -125,7 +126,7 @@ def _recording(table: Table, population: str, start_ms: float | None, duration_m
         stop_ms=stop,
         observed=observed,
         periods=table.periods,
-        understood=table.understood,
+        understood=in_one_line(table, len(units), stop - start, as_asked=duration_ms is not None),
         notes=notes,
     )
 

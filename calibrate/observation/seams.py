@@ -102,7 +102,7 @@ def _across(
     before = after - in_spans - 1  # the last one before it
 
     def at(number: IntArray) -> IntArray:
-        return step[np.clip(offset + number, 0, step.size - 1)]
+        return np.asarray(step[np.clip(offset + number, 0, step.size - 1)])
 
     removed = np.array([stop - start for start, stop in spans])
     joined = (before >= 0) & (after < every[:, None])

@@ -1,4 +1,4 @@
-"""Tallies: the spikes of a piece of a recording, counted once for any of its units, without any block of time.
+"""Tallies: the spikes of a piece of a recording, counted once for any units and without any block of time.
 
 To tell how precise its statistics are, a recording is observed hundreds of times: with some of its units, or
 without a block of time. None of this needs its spikes again. Counts of units are rows, counts in bins and
@@ -76,10 +76,12 @@ class Tally:
             column, (start, stop) = 1 + without, self.spans[without]
         n_steps = self.n_steps - min(stop, self.n_steps) + start
         totals = self.totals[:, column]
-        bin_steps, group_bins = n_steps, self.layout.group_sums(totals)[:, None]
+        bin_steps = n_steps
+        group_bins: CountArray = self.layout.group_sums(totals)[:, None]
         if self.bin is not None:
             bin_steps, group_bins = self.bin, _without(self._group_bins, start // self.bin, stop // self.bin)
-        window_steps, windows = n_steps, totals[:, None]
+        window_steps = n_steps
+        windows: CountArray = totals[:, None]
         if self.window is not None:
             first, last = start // self.window, stop // self.window
             window_steps, windows = self.window, _without(self.windows, first, last)
@@ -140,9 +142,7 @@ def tally(
             bins.append((step // bin_steps).astype(np.int32))
         if window_steps:
             windows.append(_in_windows(step, unit, len(together), n_steps, window_steps))
-        total, moment = moments_without(
-            step, unit, len(together), spans, RESOLUTION_MS, intervals=needs.isi
-        )
+        total, moment = moments_without(step, unit, len(together), spans, RESOLUTION_MS, intervals=needs.isi)
         totals.append(total)
         moments.append(moment)
     return Tally(

@@ -173,12 +173,18 @@ def test_without_observed_intervals_the_traces_say_when_units_were_recorded(tmp_
     with_electrodes(file)
     region = file.create_electrode_table_region([0, 1], "all")
     traces = pynwb.ecephys.ElectricalSeries(
-        name="raw", data=np.zeros((500, 2)), electrodes=region, starting_time=2.0, rate=50.0, description="traces"
+        name="raw",
+        data=np.zeros((500, 2)),
+        electrodes=region,
+        starting_time=2.0,
+        rate=50.0,
+        description="traces",
     )
     file.add_acquisition(traces)
     file.add_unit(spike_times=[3.0, 7.0])
     recording = read_recording(write(tmp_path / "a.nwb", file))
     assert (recording.start_ms, recording.stop_ms) == (2000.0, 12_000.0)
+    assert recording.understood.endswith(": 1 unit, 10 s from the raw traces")
 
 
 def test_one_of_several_tables_of_units_is_chosen_by_its_place(tmp_path):
@@ -193,7 +199,7 @@ def test_one_of_several_tables_of_units_is_chosen_by_its_place(tmp_path):
         read_recording(path)
     recording = read_recording(path, units={"table": "processing/ecephys/kilosort"})
     assert [train.tolist() for train in recording.trains["E"]] == [[1000.0]]
-    assert "(processing/ecephys/kilosort), times in s" in recording.understood
+    assert "(processing/ecephys/kilosort), times in s: 1 unit" in recording.understood
 
 
 def test_the_table_of_the_schema_is_read_if_there_are_others(tmp_path):
@@ -226,7 +232,9 @@ def test_units_of_nwb_1_are_read(tmp_path):
     recording = read_recording(tmp_path / "a.nwb")
     assert [train.tolist() for train in recording.trains["E"]] == [[500.0, 1500.0], []]
     assert recording.periods["trial_1"].tolist() == [[250.0, 1000.0]]
-    assert recording.understood == "NWB 1.0.6 (processing/shank_0/UnitTimes), times in s"
+    assert recording.understood == (
+        "NWB 1.0.6 (processing/shank_0/UnitTimes), times in s: 2 units, 1.5 s up to the last spike"
+    )
 
 
 def test_the_version_of_the_schema_is_said(tmp_path):

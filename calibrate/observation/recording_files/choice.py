@@ -54,8 +54,9 @@ def choose_units(columns: Columns, chosen: Chosen, units: int) -> tuple[NDArray[
         raise RecordingError(f"has no unit with {_say(chosen)}")
     if chosen:
         return kept, []
-    different = {tuple(map(as_text, columns[name])): name for name in reversed(columns)}  # some have two names
-    return kept, [text for name in columns if name in different.values() if (text := _remark(name, columns[name]))]
+    first: dict[tuple[str, ...], str] = {}  # of columns that say the same
+    names = [name for name in columns if first.setdefault(tuple(map(as_text, columns[name])), name) == name]
+    return kept, [text for name in names if (text := _remark(name, columns[name]))]
 
 
 def _matches(columns: Columns, name: str, wanted: Sequence[str]) -> NDArray[np.bool_]:

@@ -151,6 +151,7 @@ def _make_table(columns: Arrays, wanted: Wanted, form: str) -> Table:
         start_ms=_read_end(columns, "start_ms"),
         stop_ms=_read_end(columns, "stop_ms"),
         understood=f"{form}, times in {unit}",
+        time_from="stop_ms" if "stop_ms" in columns else "",
     )
     if table.unit.size >= 100 and np.unique(table.unit).size == table.unit.size:
         raise RecordingError(
@@ -194,5 +195,6 @@ def _choose(table: Table, more: Arrays, wanted: Wanted) -> Table:
         unit=table.unit[rows],
         population=None if table.population is None else table.population[rows],
         cluster=None if table.cluster is None else table.cluster[rows],
+        left_out={", ".join(wanted.units): int((~kept).sum())} if not kept.all() else {},
         notes=notes,
     )

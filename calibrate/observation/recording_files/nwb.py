@@ -8,7 +8,7 @@ seconds from the file's `timestamps_reference_time`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,8 +48,15 @@ def read_nwb(path: Path, wanted: Wanted) -> Table:
     with file:
         group, wanted, elsewhere = _find_units(file, wanted)
         units = _read_units(group) if "spike_times" in group or "id" in group else _read_old_units(group)
-        units, notes = _valid(units, invalid_times(file), _traced(file))
-        table = make_table(units, wanted, understood=_understood(file, group), periods=periods_of(file))
+        units, time_from = _observed(units, _traced(file))
+        units, notes = _valid(units, invalid_times(file))
+        table = make_table(
+            units,
+            wanted,
+            understood=_understood(file, group),
+            time_from=time_from,
+            periods=periods_of(file),
+        )
     return replace(table, notes=[*elsewhere, *notes, *table.notes])
 
 
@@ -187,26 +194,40 @@ def _traced(file: Any) -> FloatArray | None:
     return np.array([[starts.min(), stops.max()]])
 
 
-def _valid(
-    units: Sequence[Unit], invalid: FloatArray, traced: FloatArray | None
-) -> tuple[list[Unit], list[str]]:
-    """The units, observed while their electrodes were recorded, if nothing else is known, and times are valid.
+def _observed(units: Sequence[Unit], traced: FloatArray | None) -> tuple[list[Unit], str]:
+    """The units, observed while their electrodes were recorded if nothing else is known; and how it is known.
 
     Traces that end before the last spike, such as an example of them, say nothing.
     """
-    spikes = [end for unit in units if unit.times_ms.size for end in (unit.times_ms.min(), unit.times_ms.max())]
-    first, last = min(spikes, default=0.0), max(spikes, default=0.0)
-    whole = traced if traced is not None and traced[0, 0] <= first and last <= traced[0, 1] else None
-    if whole is None and len(invalid):
-        whole = np.array([[min(first, 0.0), max(last, float(invalid[-1, 1]))]])
-    found = [
-        unit if unit.observed is not None and len(unit.observed) else replace(unit, observed=whole)
-        for unit in units
-    ]
+    known = [unit.observed is not None and len(unit.observed) > 0 for unit in units]
+    if any(known):
+        return list(units), "obs_intervals"
+    first, last = _ends_of_spikes(units)
+    if traced is None or not (traced[0, 0] <= first and last <= traced[0, 1]):
+        return list(units), ""
+    return [replace(unit, observed=traced) for unit in units], "the raw traces"
+
+
+def _valid(units: Sequence[Unit], invalid: FloatArray) -> tuple[list[Unit], list[str]]:
+    """The units without the times that are not valid."""
     if not len(invalid):
-        return found, []
-    found = [replace(unit, observed=without(np.asarray(unit.observed), invalid)) for unit in found]
-    if not all(len(np.asarray(unit.observed)) for unit in found):
-        raise RecordingError("declares all the time of some units as invalid_times: nothing is left of them")
+        return list(units), []
+    first, last = _ends_of_spikes(units)
+    whole = np.array([[min(first, 0.0), max(last, float(invalid[-1, 1]))]])
+    found = []
+    for unit in units:
+        every = whole if unit.observed is None or not len(unit.observed) else unit.observed
+        left = without(every, invalid)
+        found.append(replace(unit, observed=left))
+        if not len(left):
+            raise RecordingError(f"declares all the time of unit {unit.label} as invalid_times")
     total_s = float(np.diff(invalid).sum()) / _MS
     return found, [f"invalid_times: {total_s:.6g} s count as not recorded, in all units"]
+
+
+def _ends_of_spikes(units: Sequence[Unit]) -> tuple[float, float]:
+    """The first and the last spike of all units; 0 if there are none."""
+    times = [
+        end for unit in units if unit.times_ms.size for end in (unit.times_ms.min(), unit.times_ms.max())
+    ]
+    return float(min(times, default=0.0)), float(max(times, default=0.0))

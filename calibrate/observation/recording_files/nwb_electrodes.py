@@ -19,14 +19,14 @@ Columns = dict[str, Sequence[object]]
 _ELECTRODES = "general/extracellular_ephys/electrodes"
 # What files call these properties of a unit, the most specific name first; the words are compared in lower
 # case. NWB defines none of them.
-NAMES: Mapping[str, Sequence[str]] = {
-    "area": ("area", "brain_area", "brain_region", "region", "structure", "structure_acronym")
-    + ("ecephys_structure_acronym", "anatomical_location", "allen_location", "beryl_location", "location"),
-    "depth": ("depth", "depth_um", "unit_depth", "distance_from_probe_tip_um"),
-    "probe": ("probe", "probe_name", "probe_id"),
-    "type": ("type", "cell_type", "celltype", "putative_cell_type", "neuron_type"),
-    "quality": ("quality", "unit_quality", "kslabel", "ks_label", "kilosort_label", "kilosort2_label")
-    + ("bc_unittype", "decoder_label", "default_qc"),
+_NAMES = {
+    "area": "area brain_area brain_region region structure structure_acronym ecephys_structure_acronym "
+    "anatomical_location allen_location beryl_location location",
+    "depth": "depth depth_um unit_depth distance_from_probe_tip_um",
+    "probe": "probe probe_name probe_id",
+    "type": "type cell_type celltype putative_cell_type neuron_type",
+    "quality": "quality unit_quality kslabel ks_label kilosort_label kilosort2_label bc_unittype "
+    "decoder_label default_qc",
 }
 _OF_ELECTRODES = {
     "area": ("location",),
@@ -40,8 +40,8 @@ def named_alike(columns: Mapping[str, Sequence[object]]) -> Columns:
     """The columns of units that say an area, a depth, a probe, a type or a quality under another name."""
     by_name = {name.casefold(): name for name in columns}
     found: Columns = {}
-    for name, words in NAMES.items():
-        word = next((word for word in words if word in by_name), None)
+    for name, words in _NAMES.items():
+        word = next((word for word in words.split() if word in by_name), None)
         if word is not None and by_name[word] != name:
             found[name] = columns[by_name[word]]
     return found

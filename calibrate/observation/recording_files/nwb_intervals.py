@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ def without(intervals: FloatArray, removed: FloatArray) -> FloatArray:
     gaps = np.column_stack([np.append(-np.inf, removed[:, 1]), np.append(removed[:, 0], np.inf)])
     starts = np.maximum(intervals[:, None, 0], gaps[None, :, 0])
     stops = np.minimum(intervals[:, None, 1], gaps[None, :, 1])
-    return np.stack([starts, stops], axis=-1)[stops > starts]
+    return np.asarray(np.stack([starts, stops], axis=-1)[stops > starts])
 
 
 def _times(table: Any) -> tuple[FloatArray, NDArray[np.bool_]]:
@@ -96,4 +97,4 @@ def _columns(table: Any, rows: int) -> Iterator[tuple[str, list[list[str]]]]:
             yield name, [[one] for one in values]
         elif index.shape == (rows,):
             ends = [0, *index[:].astype(int)]
-            yield name, [values[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+            yield name, [values[a:b] for a, b in pairwise(ends)]

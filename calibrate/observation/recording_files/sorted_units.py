@@ -36,6 +36,7 @@ def make_table(
     wanted: Wanted,
     *,
     understood: str,
+    time_from: str = "",
     periods: Mapping[str, NDArray[np.float64]] | None = None,
 ) -> Table:
     """Make the table of the wanted units."""
@@ -44,6 +45,7 @@ def make_table(
     names = list(dict.fromkeys(name for unit in units for name in unit.columns))
     columns = {name: [unit.columns.get(name, "") for unit in units] for name in names}
     kept, notes = choose_units(columns, wanted.units, len(units))
+    left_out = {", ".join(wanted.units): int((~kept).sum())} if not kept.all() else {}
     units = [unit for unit, keep in zip(units, kept, strict=True) if keep]
     units, more = _check_times(units)
     start, stop, observed = _span(units)
@@ -58,6 +60,8 @@ def make_table(
         observed=observed,
         periods=periods or {},
         understood=understood,
+        time_from=time_from if start is not None else "",
+        left_out=left_out,
         notes=[*notes, *more],
     )
 

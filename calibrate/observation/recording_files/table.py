@@ -49,6 +49,8 @@ class Table:
                 all units were observed all the time
     periods     named times in the file, such as epochs or trials of a kind: shape (n, 2), ms, by name
     understood  what the file was taken for, and how its times were read, in a few words: "CSV, times in ms"
+    time_from   what in the file says when it was recorded, such as "obs_intervals"; "" if nothing does
+    left_out    how many units were not read, by reason, such as the columns by which units were chosen
     notes       what the user should know about how the file was read
     """
 
@@ -62,6 +64,8 @@ class Table:
     observed: Mapping[Any, NDArray[np.float64]] | None = None
     periods: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     understood: str = ""
+    time_from: str = ""
+    left_out: Mapping[str, int] = field(default_factory=dict)
     notes: Sequence[str] = field(default_factory=tuple)
 
     def units(self, population: str) -> tuple[list[tuple[str, Any, Any]], list[NDArray[np.float64]]]:
