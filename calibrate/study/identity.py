@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from calibrate.observation.recording_files import parts_of
 from calibrate.plugins import imported_beside
 from calibrate.study.file.sections import StudyFile
 from calibrate.study.file.targets import RECORDING, ObjectiveSection
@@ -80,7 +81,18 @@ def data_files(file: StudyFile) -> list[str]:
 def _data_digest(path: Path, stored: str | None) -> str:
     if stored is not None and not path.exists():
         return stored
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    parts = parts_of(path)
+    if not parts:
+        return _sha256(path)
+    # Of what is read of a folder: not where it is, nor its traces, which can be much larger.
+    return hashlib.sha256(
+        json.dumps({name: _sha256(part) for name, part in parts.items()}).encode()
+    ).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _code_digest(path: Path) -> str:

@@ -1,7 +1,8 @@
 """Files of recorded spikes as tables: one module per family of formats, and what to do about all others."""
 
 from calibrate.observation.recording_files.choice import Chosen
+from calibrate.observation.recording_files.folders import parts_of
 from calibrate.observation.recording_files.formats import read_table
 from calibrate.observation.recording_files.table import Table, TimeUnit, Wanted, remarks
 
-__all__ = ["Chosen", "Table", "TimeUnit", "Wanted", "read_table", "remarks"]
+__all__ = ["Chosen", "Table", "TimeUnit", "Wanted", "parts_of", "read_table", "remarks"]

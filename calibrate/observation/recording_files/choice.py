@@ -26,6 +26,7 @@ _NOT_SINGLE = frozenset(
         "multiunit",
         "multi-unit",
         "noise",
+        "not good",
         "unsorted",
         "unclassified",
         "artifact",
@@ -56,7 +57,9 @@ def choose_units(columns: Columns, chosen: Chosen, units: int) -> tuple[NDArray[
         return kept, []
     first: dict[tuple[str, ...], str] = {}  # of columns that say the same
     names = [name for name in columns if first.setdefault(tuple(map(as_text, columns[name])), name) == name]
-    return kept, [text for name in names if (text := _remark(name, columns[name]))]
+    notes = {name: text for name in names if (text := _remark(name, columns[name]))}
+    # One verdict is enough: sorters keep those that they came to it from.
+    return kept, [notes[name] for name in notes if name in _QUALITY or not _QUALITY & notes.keys()]
 
 
 def _matches(columns: Columns, name: str, wanted: Sequence[str]) -> NDArray[np.bool_]:

@@ -1,0 +1,89 @@
+"""Folders that are one recording: which format each is of, and the files in it that are read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from calibrate.errors import RecordingError
+from calibrate.observation.recording_files import (
+    alf,
+    kwik,
+    mountainsort,
+    neuroscope,
+    phy,
+    spikeinterface_files,
+)
+from calibrate.observation.recording_files.table import Table, Wanted
+
+# Sorters put their output this deep below the folder that a user gave them.
+_DEPTH = 3
+_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class FolderFormat:
+    """A format of folders.
+
+    matches  whether a folder is of this format
+    read     the reader of such a folder
+    files    the files that it reads of a folder
+    """
+
+    matches: Callable[[Path], bool]
+    read: Callable[[Path, Wanted], Table]
+    files: Callable[[Path], Iterable[Path]]
+
+
+_FORMATS = (
+    FolderFormat(phy.is_phy, phy.read_phy, phy.files_of),
+    FolderFormat(alf.is_alf, alf.read_alf, alf.files_of),
+    FolderFormat(
+        spikeinterface_files.is_sorting, spikeinterface_files.read_sorting, spikeinterface_files.files_of
+    ),
+    FolderFormat(kwik.is_kwik, kwik.read_kwik, kwik.files_of),
+    FolderFormat(neuroscope.is_neuroscope, neuroscope.read_neuroscope, neuroscope.files_of),
+    FolderFormat(mountainsort.is_mountainsort, mountainsort.read_mountainsort, mountainsort.files_of),
+)
+
+
+def find_folder(path: Path) -> tuple[Path, FolderFormat] | None:
+    """Return the folder of a recording and its format; None if the path has to do with none.
+
+    It is the path itself, the only one below it, or the one that a file is a part of.
+
+    Raises RecordingError if there are several below it.
+    """
+    if path.is_file():
+        found = _format_of(path.parent)
+        return (path.parent, found) if found and path in found.files(path.parent) else None
+    if found := _format_of(path):
+        return path, found
+    below = [(one, form) for one in _folders_below(path, _DEPTH) if (form := _format_of(one))]
+    if len(below) > 1:
+        names = ", ".join(one.relative_to(path).as_posix() for one, _ in below[:_SHOWN])
+        more = ", ..." if len(below) > _SHOWN else ""
+        raise RecordingError(f"contains {len(below)} folders with spikes ({names}{more}): name one of them")
+    return below[0] if below else None
+
+
+def _format_of(path: Path) -> FolderFormat | None:
+    return next((one for one in _FORMATS if one.matches(path)), None)
+
+
+def _folders_below(path: Path, depth: int) -> list[Path]:
+    inside = sorted(one for one in path.iterdir() if one.is_dir() and not one.name.startswith("."))
+    inside = [one for one in inside if one.suffix != ".zarr"]
+    return [*inside, *(one for folder in inside if depth > 1 for one in _folders_below(folder, depth - 1))]
+
+
+def parts_of(path: Path) -> dict[str, Path]:
+    """The files that are read of a recording that is a folder, by their names in it; none for any other."""
+    found = find_folder(path) if path.exists() else None
+    if found is None:
+        return {}
+    folder, form = found
+    names = {os.path.relpath(one, folder): one for one in form.files(folder) if one.is_file()}
+    return dict(sorted(names.items()))

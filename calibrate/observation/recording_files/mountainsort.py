@@ -1,0 +1,83 @@
+"""Firings of MountainSort: an .mda file with a column for each spike, and a params.json with the sampling rate.
+
+The rows of the array are the channel of the peak, the sample, and the number of the unit. The format is that
+of MountainLab: a head of 32-bit integers (code of the type, its bytes, number of dimensions, and each of
+them), then the numbers in Fortran's order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibrate.errors import RecordingError
+from calibrate.observation.recording_files.sorted_units import Unit, make_table
+from calibrate.observation.recording_files.sorting import SpikesByUnit, check_rate, say_rate, to_ms
+from calibrate.observation.recording_files.table import Table, Wanted
+
+# The types by their codes in the head.
+_TYPES = {-2: "u1", -3: "f4", -4: "i2", -5: "i4", -6: "u2", -7: "f8", -8: "u4"}
+_PARAMS = "params.json"
+
+
+def is_mountainsort(path: Path) -> bool:
+    """Whether a folder holds one file of firings."""
+    return len(list(path.glob("firings*.mda"))) == 1
+
+
+def files_of(path: Path) -> Iterator[Path]:
+    """The files that are read of such a folder."""
+    return (one for part in ("firings*.mda", _PARAMS) for one in path.glob(part))
+
+
+def read_mountainsort(path: Path, wanted: Wanted) -> Table:
+    """Read a file of firings, or the only one in a folder."""
+    wanted.refuse_time_unit("samples")
+    path = next(path.glob("firings*.mda")) if path.is_dir() else path
+    rate = _rate(path.with_name(_PARAMS))
+    firings = _read_array(path)
+    if firings.ndim != 2 or len(firings) < 3:
+        raise RecordingError(f"{path.name} holds no firings, which are rows of channels, samples and units")
+    if not firings.shape[1]:
+        raise RecordingError("contains no spikes")
+    found = SpikesByUnit.of(firings[2].astype(np.int64))
+    trains = found.split(firings[1])
+    channels = found.split(firings[0])
+    units = [
+        Unit(
+            label=int(label),
+            times_ms=to_ms(train, rate),
+            columns={"channel": int(channel[0]), "n_spikes": train.size},
+        )
+        for label, train, channel in zip(found.labels.tolist(), trains, channels, strict=True)
+    ]
+    understood = f"firings of MountainSort, {say_rate(rate)} ({_PARAMS}), up to the last spike"
+    return replace(make_table(units, wanted, understood=understood), start_ms=0.0)
+
+
+def _rate(path: Path) -> float:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return check_rate(content["samplerate"], f"samplerate in {path.name}")
+    except (OSError, ValueError, KeyError, TypeError):
+        raise RecordingError(
+            f'does not say its sampling rate: write it in {path.name} beside it, as {{"samplerate": 30000}}'
+        ) from None
+
+
+def _read_array(path: Path) -> NDArray[Any]:
+    with path.open("rb") as file:
+        code, _, dimensions = np.fromfile(file, "<i4", 3).tolist()
+        if code not in _TYPES or not 1 <= abs(dimensions) <= 6:
+            raise RecordingError(f"{path.name} is not a file of numbers in the format of MountainLab")
+        shape = np.fromfile(file, "<i8" if dimensions < 0 else "<i4", abs(dimensions)).tolist()
+        values = np.fromfile(file, f"<{_TYPES[code]}")
+    if values.size != np.prod(shape):
+        raise RecordingError(f"{path.name} is incomplete: it holds {values.size} of {np.prod(shape)} numbers")
+    return values.reshape(shape, order="F")

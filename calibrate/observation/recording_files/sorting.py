@@ -1,0 +1,138 @@
+"""Spikes as spike sorters save them: a sample and the number of a unit for each, in order of time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibrate.errors import RecordingError
+from calibrate.observation.recording_files.labels import as_text
+from calibrate.observation.recording_files.sorted_units import Unit
+from calibrate.observation.recording_files.table import Wanted
+
+# What says whether a unit is a neuron; and what spike sorters call what is none.
+QUALITY = "quality"
+_NO_NEURON = frozenset({"noise", "artifact", "artefact"})
+
+
+@dataclass(frozen=True)
+class SpikesByUnit:
+    """The spikes of a file, by unit.
+
+    labels  the numbers of the units that have spikes, ascending
+    code    for each spike, the place of its unit among them
+    order   the spikes of the first unit, those of the second, and so on
+    ends    where those of each unit end there
+    """
+
+    labels: NDArray[np.int64]
+    code: NDArray[np.unsignedinteger]
+    order: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, numbers: NDArray[Any]) -> SpikesByUnit:
+        """Sort once by the number of the unit, whose order of time is kept."""
+        labels, code = _distinct(numbers)
+        # Numpy sorts integers of 16 bits by their digits, much faster than longer ones.
+        code = code.astype(np.uint16 if labels.size < 2**16 else np.uint32)
+        ends = np.cumsum(np.bincount(code, minlength=labels.size))
+        return cls(labels, code, np.argsort(code, kind="stable"), ends)
+
+    def split(self, values: NDArray[Any]) -> list[NDArray[Any]]:
+        """What is given for each spike, by unit."""
+        starts = [0, *self.ends[:-1]]
+        return [
+            np.asarray(values[self.order[a:b]])
+            for a, b in zip(starts, self.ends, strict=False)  # no unit: no end
+        ]
+
+    def mean(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """The mean over the spikes of each unit."""
+        sums = np.bincount(self.code, weights=values, minlength=self.labels.size)
+        return np.asarray(sums / self.counts)
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """The number of spikes of each unit."""
+        return np.diff(self.ends, prepend=0)
+
+
+def _distinct(numbers: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """The numbers that occur, and for each spike the place of its own among them."""
+    if not numbers.size:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    least, most = int(numbers.min()), int(numbers.max())
+    if most - least > numbers.size + 2**20:
+        labels, code = np.unique(numbers, return_inverse=True)
+        return labels.astype(np.int64), code
+    shifted = numbers if least == 0 else numbers.astype(np.int64) - least
+    present = np.flatnonzero(np.bincount(shifted))
+    place = np.zeros(most - least + 1, np.uint32)
+    place[present] = np.arange(present.size)
+    return present + least, place[shifted]
+
+
+def load_array(path: Path, *, whole: bool = False) -> NDArray[Any]:
+    """Load one number for each spike, shape (n,), from an .npy file.
+
+    whole  whether they must be whole numbers
+    """
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise RecordingError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from None
+    if array.dtype.kind not in "fiu" or array.size != max(array.shape, default=0):
+        raise RecordingError(f"{path.name} does not hold one number for each spike")
+    array = array.reshape(-1)
+    if whole and array.dtype.kind == "f":
+        if not (array == np.round(array)).all():
+            raise RecordingError(f"{path.name} contains fractions, but should hold whole numbers")
+        return array.astype(np.int64)
+    return array
+
+
+def check_lengths(arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Raise RecordingError if files of one number for each spike are not of one sorting."""
+    if len({array.size for array in arrays.values()}) > 1:
+        sizes = ", ".join(f"{name} {array.size}" for name, array in arrays.items())
+        raise RecordingError(
+            f"its files do not hold the same number of spikes, so they differ in age: {sizes}"
+        )
+
+
+def to_ms(samples: NDArray[Any], rate_hz: float) -> NDArray[np.float64]:
+    """Times in ms of samples."""
+    times: NDArray[np.float64] = samples * 1000.0 / rate_hz
+    return times
+
+
+def say_rate(rate_hz: float) -> str:
+    """Say how times are counted."""
+    return f"times in samples at {rate_hz / 1000:.10g} kHz"
+
+
+def check_rate(rate: object, where: str) -> float:
+    """Return a sampling rate in Hz. Raises RecordingError if it is none."""
+    if isinstance(rate, bool) or not isinstance(rate, int | float | np.number) or not 0 < rate < 1e9:
+        raise RecordingError(f"{where} is {str(rate)[:30]}, which is not a sampling rate in Hz")
+    return float(rate)
+
+
+def neurons(units: Sequence[Unit], wanted: Wanted) -> tuple[list[Unit], str]:
+    """Return the units that are not called noise, and what to say about the others.
+
+    Units whose quality is chosen are all returned: then noise is, or is not, what the user wants.
+    """
+    if QUALITY in wanted.units:
+        return list(units), ""
+    kept = [one for one in units if as_text(one.columns.get(QUALITY, "")).casefold() not in _NO_NEURON]
+    left = len(units) - len(kept)
+    if left and not kept:
+        raise RecordingError(f"contains no neuron: all {left} units are called noise")
+    return kept, f"; {left} of {len(units)} units are left out as noise" if left else ""
