@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -558,26 +557,6 @@ def test_spike_files_of_nest_become_recordings_as_their_message_says(tmp_path):
     old.write_text("".join(f"{sender}\t{time:.3f}\t\n" for sender, time in rows))
     again = read_recording(follow(refusal(old), old.parent))
     assert [train.tolist() for train in again.trains["E"]] == [train.tolist() for train in found.trains["E"]]
-
-
-@pytest.mark.parametrize(("unit", "factor"), [("milliseconds", 1), ("s", 1000)])
-def test_sonata_files_become_recordings_as_their_message_says(tmp_path, unit, factor):
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        group = file.create_group("spikes/cortex")
-        group["timestamps"], group["node_ids"] = [5.0, 9.0, 7.0], np.array([0, 0, 1], dtype=np.uint64)
-        group["timestamps"].attrs["units"] = unit
-    found = read_recording(follow(refusal(tmp_path / "a.h5"), tmp_path))
-    assert [train.tolist() for train in found.trains["E"]] == [[5.0 * factor, 9.0 * factor], [7.0 * factor]]
-
-
-def test_folders_of_kilosort_become_recordings_as_their_message_says(tmp_path):
-    np.save(tmp_path / "spike_times.npy", np.array([[300], [600], [900]], dtype=np.uint64))
-    np.save(tmp_path / "spike_clusters.npy", np.array([4, 4, 7], dtype=np.int32))
-    found = read_recording(follow(refusal(tmp_path), tmp_path, RATE=30_000.0))
-    assert [train.tolist() for train in found.trains["E"]] == [[10.0, 20.0], [30.0]]
-    shutil.rmtree(tmp_path / "none", ignore_errors=True)
-    (tmp_path / "none").mkdir()
-    assert "is a folder, but a recording is one file" in refusal(tmp_path / "none")
 
 
 def test_a_table_of_names_alone_is_refused(tmp_path):

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibrate.errors import RecordingError
+from calibrate.observation.recording_files.cluster_tables import cluster_table_files, read_cluster_tables
 from calibrate.observation.recording_files.labels import as_text
 from calibrate.observation.recording_files.sorted_units import Unit, make_table
 from calibrate.observation.recording_files.sorting import (
@@ -111,6 +112,8 @@ def _columns(path: Path, least: int) -> tuple[dict[str, list[object]], list[str]
                 notes.append(
                     f"{one.name}, which says how good units are, needs a package: pip install pyarrow"
                 )
+    for name, values in read_cluster_tables(path).items():  # where phylib leaves what Kilosort says
+        found.setdefault(name, [values.get(cluster, "") for cluster in range(least)])
     columns = {_NAMES.get(name, name): values for name, values in found.items()}
     columns = {**_places(path, columns.get("channel")), **columns}
     quality = _quality(found)
@@ -144,13 +147,15 @@ def _metrics(path: Path, least: int) -> dict[str, list[object]]:
 
 def _quality(found: Mapping[str, list[object]]) -> list[object]:
     """The verdicts on units: by hand in Phy, else good if they pass all criteria, else those of Kilosort."""
+    if "group" in found:
+        return found["group"]
     if "_phy_annotation" in found:
         return [_PHY.get(int(as_text(one)), "unsorted") for one in found["_phy_annotation"]]
     if (
         "label" in found
     ):  # the fraction of the criteria of the International Brain Laboratory that a unit passes
         return ["good" if one == 1 else "not good" for one in found["label"]]
-    return list(found.get("ks2_label", []))
+    return found.get("ks2_label", found.get("KSLabel", []))
 
 
 def _places(path: Path, channel: list[object] | None) -> dict[str, list[object]]:
@@ -176,6 +181,7 @@ def files_of(path: Path) -> Iterator[Path]:
         yield from (one for what, one in _files(path, "spikes") if what == attribute)
     for name in ("clusters", "channels"):
         yield from (one for _, one in _files(path, name))
+    yield from cluster_table_files(path)
     yield from (one for _, one in _interval_files(path))
 
 

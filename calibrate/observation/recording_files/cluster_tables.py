@@ -14,11 +14,15 @@ def read_cluster_tables(folder: Path) -> dict[str, dict[int, object]]:
     cluster_info is Phy's summary of the other tables, which are therefore read after it.
     """
     found: dict[str, dict[int, object]] = {}
-    files = [one for suffix in ("csv", "tsv") for one in sorted(folder.glob(f"cluster_*.{suffix}"))]
-    for path in sorted(files, key=lambda one: one.stem != "cluster_info"):
+    for path in sorted(cluster_table_files(folder), key=lambda one: one.stem != "cluster_info"):
         for name, values in _read_table(path).items():
             found.setdefault(name, {}).update(values)
     return found
+
+
+def cluster_table_files(folder: Path) -> list[Path]:
+    """The files of the tables."""
+    return [one for suffix in ("csv", "tsv") for one in sorted(folder.glob(f"cluster_*.{suffix}"))]
 
 
 def _read_table(path: Path) -> dict[str, dict[int, object]]:

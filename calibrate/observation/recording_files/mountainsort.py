@@ -1,4 +1,4 @@
-"""Firings of MountainSort: an .mda file with a column for each spike, and a params.json with the sampling rate.
+"""Firings of MountainSort: an .mda file with a column for each spike, and the sampling rate in params.json.
 
 The rows of the array are the channel of the peak, the sample, and the number of the unit. The format is that
 of MountainLab: a head of 32-bit integers (code of the type, its bytes, number of dimensions, and each of
@@ -24,6 +24,11 @@ from calibrate.observation.recording_files.table import Table, Wanted
 # The types by their codes in the head.
 _TYPES = {-2: "u1", -3: "f4", -4: "i2", -5: "i4", -6: "u2", -7: "f8", -8: "u4"}
 _PARAMS = "params.json"
+_NO_FIRINGS = (
+    "{name} holds traces or something else, not firings, which are rows of channels, samples and units"
+)
+# Sorters add few rows of their own.
+_MOST_ROWS = 8
 
 
 def is_mountainsort(path: Path) -> bool:
@@ -41,9 +46,7 @@ def read_mountainsort(path: Path, wanted: Wanted) -> Table:
     wanted.refuse_time_unit("samples")
     path = next(path.glob("firings*.mda")) if path.is_dir() else path
     rate = _rate(path.with_name(_PARAMS))
-    firings = _read_array(path)
-    if firings.ndim != 2 or len(firings) < 3:
-        raise RecordingError(f"{path.name} holds no firings, which are rows of channels, samples and units")
+    firings = _read_firings(path)
     if not firings.shape[1]:
         raise RecordingError("contains no spikes")
     found = SpikesByUnit.of(firings[2].astype(np.int64))
@@ -71,13 +74,18 @@ def _rate(path: Path) -> float:
         ) from None
 
 
-def _read_array(path: Path) -> NDArray[Any]:
+def _read_firings(path: Path) -> NDArray[Any]:
     with path.open("rb") as file:
         code, _, dimensions = np.fromfile(file, "<i4", 3).tolist()
         if code not in _TYPES or not 1 <= abs(dimensions) <= 6:
             raise RecordingError(f"{path.name} is not a file of numbers in the format of MountainLab")
         shape = np.fromfile(file, "<i8" if dimensions < 0 else "<i4", abs(dimensions)).tolist()
+        if len(shape) != 2 or not 3 <= shape[0] <= _MOST_ROWS:
+            raise RecordingError(_NO_FIRINGS.format(name=path.name))
         values = np.fromfile(file, f"<{_TYPES[code]}")
     if values.size != np.prod(shape):
         raise RecordingError(f"{path.name} is incomplete: it holds {values.size} of {np.prod(shape)} numbers")
-    return values.reshape(shape, order="F")
+    firings = values.reshape(shape, order="F")
+    if (firings[1:3] < 0).any() or (firings[2] != np.round(firings[2])).any():
+        raise RecordingError(_NO_FIRINGS.format(name=path.name))
+    return firings

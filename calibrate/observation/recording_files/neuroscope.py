@@ -1,4 +1,4 @@
-"""Spikes of Klusters, NeuroScope and KlustaKwik: texts NAME.res.N and NAME.clu.N for each shank N, and NAME.xml.
+"""Spikes of Klusters, NeuroScope and KlustaKwik: texts NAME.res.N and NAME.clu.N of shank N, and NAME.xml.
 
 A line of a .res file is the sample of a spike. The first line of a .clu file counts its clusters; the others
 are the cluster of each spike. Cluster 0 is noise, and cluster 1 what could not be sorted.

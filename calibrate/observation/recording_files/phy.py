@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from calibrate.errors import RecordingError
-from calibrate.observation.recording_files.cluster_tables import read_cluster_tables
+from calibrate.observation.recording_files.cluster_tables import cluster_table_files, read_cluster_tables
 from calibrate.observation.recording_files.sorted_units import Unit, make_table
 from calibrate.observation.recording_files.sorting import (
     QUALITY,
@@ -41,8 +41,6 @@ _PARTS = (
     "whitening_mat_inv.npy",
     "channel_positions.npy",
     "channel_shanks.npy",
-    "cluster_*.tsv",
-    "cluster_*.csv",
 )
 # What Phy calls the columns, and what they are called here.
 _NAMES = {"group": QUALITY, "ch": "channel", "sh": "shank", "amp": "amplitude"}
@@ -57,7 +55,8 @@ def is_phy(path: Path) -> bool:
 
 def files_of(path: Path) -> Iterator[Path]:
     """The files that are read of a folder."""
-    return (one for part in _PARTS for one in path.glob(part))
+    yield from (path / part for part in _PARTS)
+    yield from cluster_table_files(path)
 
 
 def read_phy(path: Path, wanted: Wanted) -> Table:
@@ -67,32 +66,42 @@ def read_phy(path: Path, wanted: Wanted) -> Table:
     if "sample_rate" not in params:
         raise RecordingError(f"params.py has no sample_rate that is a number: {_RATE}")
     rate = check_rate(params["sample_rate"], "sample_rate in params.py")
-    name = next(
-        (one for one in ("spike_clusters.npy", "spike_templates.npy") if (path / one).is_file()), None
-    )
-    if name is None:
-        raise RecordingError("has spike_times.npy, but neither spike_clusters.npy nor spike_templates.npy")
-    samples, numbers = load_array(path / "spike_times.npy", whole=True), load_array(path / name, whole=True)
-    check_lengths({"spike_times.npy": samples, name: numbers})
-    if not samples.size:
-        raise RecordingError("contains no spikes")
-    spikes = SpikesByUnit.of(numbers)
-    length, end, notes = _length(params, path, int(samples.max()))
-    observed = None if length is None else np.array([[0.0, length * 1000.0 / rate]])
-    columns = _columns(path, spikes)
-    units = [
-        Unit(
-            label=int(label),
-            times_ms=to_ms(times, rate),
-            observed=observed,
-            columns={name: values[label] for name, values in columns.items() if label in values},
-        )
-        for label, times in zip(spikes.labels.tolist(), spikes.split(samples), strict=True)
-    ]
+    units, last = _read_units(path, rate)
+    length, end, notes = _length(params, path, last)
+    if length is not None:
+        observed = np.array([[0.0, length * 1000.0 / rate]])
+        units = [replace(unit, observed=observed) for unit in units]
     units, left_out = neurons(units, wanted)
     understood = f"a folder of Phy or Kilosort, {say_rate(rate)} (params.py), up to {end}{left_out}"
     table = make_table(units, wanted, understood=understood)
     return replace(table, start_ms=0.0, notes=[*table.notes, *notes])
+
+
+def _read_units(path: Path, rate: float) -> tuple[list[Unit], int]:
+    """The units, and the last sample with a spike.
+
+    Hours hold many spikes, so few arrays of them exist at a time.
+    """
+    names = [one for one in ("spike_clusters.npy", "spike_templates.npy") if (path / one).is_file()]
+    if not names:
+        raise RecordingError("has spike_times.npy, but neither spike_clusters.npy nor spike_templates.npy")
+    samples = load_array(path / "spike_times.npy", whole=True)
+    numbers = load_array(path / names[0], whole=True)
+    check_lengths({"spike_times.npy": samples, names[0]: numbers})
+    if not samples.size:
+        raise RecordingError("contains no spikes")
+    spikes = SpikesByUnit.of(numbers)
+    del numbers
+    columns = _columns(path, spikes)
+    units = [
+        Unit(
+            label=int(label),
+            times_ms=to_ms(of_unit, rate),
+            columns={name: values[label] for name, values in columns.items() if label in values},
+        )
+        for label, of_unit in zip(spikes.labels.tolist(), spikes.split(samples), strict=True)
+    ]
+    return units, int(samples.max())
 
 
 def _read_params(path: Path) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from calibrate.observation.recording_files.table import Wanted
 
 # What says whether a unit is a neuron; and what spike sorters call what is none.
 QUALITY = "quality"
+# Spikes that are counted at once.
+_AT_ONCE = 2**22
 _NO_NEURON = frozenset({"noise", "artifact", "artefact"})
 
 
@@ -41,26 +43,35 @@ class SpikesByUnit:
         labels, code = _distinct(numbers)
         # Numpy sorts integers of 16 bits by their digits, much faster than longer ones.
         code = code.astype(np.uint16 if labels.size < 2**16 else np.uint32)
-        ends = np.cumsum(np.bincount(code, minlength=labels.size))
+        ends = np.cumsum(_sums(code, labels.size)).astype(np.int64)
         return cls(labels, code, np.argsort(code, kind="stable"), ends)
 
-    def split(self, values: NDArray[Any]) -> list[NDArray[Any]]:
+    def split(self, values: NDArray[Any]) -> Iterator[NDArray[Any]]:
         """What is given for each spike, by unit."""
         starts = [0, *self.ends[:-1]]
-        return [
-            np.asarray(values[self.order[a:b]])
-            for a, b in zip(starts, self.ends, strict=False)  # no unit: no end
-        ]
+        for start, end in zip(starts, self.ends, strict=False):  # without units, there is no end
+            yield np.asarray(values[self.order[start:end]])
 
     def mean(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """The mean over the spikes of each unit."""
-        sums = np.bincount(self.code, weights=values, minlength=self.labels.size)
-        return np.asarray(sums / self.counts)
+        return _sums(self.code, self.labels.size, values) / self.counts
 
     @property
     def counts(self) -> NDArray[np.int64]:
         """The number of spikes of each unit."""
         return np.diff(self.ends, prepend=0)
+
+
+def _sums(
+    code: NDArray[np.unsignedinteger], units: int, values: NDArray[Any] | None = None
+) -> NDArray[np.float64]:
+    """The sum of values over the spikes of each unit, by default the number of spikes."""
+    sums = np.zeros(units)
+    for start in range(0, code.size, _AT_ONCE):  # numpy makes all that it counts 64 bits wide
+        part = slice(start, start + _AT_ONCE)
+        weights = None if values is None else values[part]
+        sums += np.bincount(code[part], weights=weights, minlength=units)
+    return sums
 
 
 def _distinct(numbers: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
@@ -79,7 +90,7 @@ def _distinct(numbers: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
 
 
 def load_array(path: Path, *, whole: bool = False) -> NDArray[Any]:
-    """Load one number for each spike, shape (n,), from an .npy file.
+    """Map one number for each spike, shape (n,), from an .npy file to memory.
 
     whole  whether they must be whole numbers
     """
@@ -93,8 +104,8 @@ def load_array(path: Path, *, whole: bool = False) -> NDArray[Any]:
     if whole and array.dtype.kind == "f":
         if not (array == np.round(array)).all():
             raise RecordingError(f"{path.name} contains fractions, but should hold whole numbers")
-        return array.astype(np.int64)
-    return array
+        array = array.astype(np.int64)
+    return np.asarray(array)
 
 
 def check_lengths(arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -135,4 +146,4 @@ def neurons(units: Sequence[Unit], wanted: Wanted) -> tuple[list[Unit], str]:
     left = len(units) - len(kept)
     if left and not kept:
         raise RecordingError(f"contains no neuron: all {left} units are called noise")
-    return kept, f"; {left} of {len(units)} units are left out as noise" if left else ""
+    return kept, f"; left out as noise: {left} of {len(units)} units" if left else ""
