@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from calibrate.errors import RecordingError
 from calibrate.observation.recording_files.cluster_tables import cluster_table_files, read_cluster_tables
 from calibrate.observation.recording_files.labels import as_text
-from calibrate.observation.recording_files.sorted_units import Unit, make_table
+from calibrate.observation.recording_files.sorted_units import Unit
 from calibrate.observation.recording_files.sorting import (
     QUALITY,
     SpikesByUnit,
     check_lengths,
     load_array,
-    neurons,
+    make_table_of_neurons,
 )
 from calibrate.observation.recording_files.table import Table, Wanted
 
@@ -73,9 +73,9 @@ def read_alf(path: Path, wanted: Wanted) -> Table:
         )
         for label, of_unit in zip(spikes.labels.tolist(), spikes.split(times), strict=True)
     ]
-    units, left_out = neurons(units, wanted)
-    understood = f"ALF, times in s, up to the last spike{left_out}"
-    table = make_table(units, wanted, understood=understood, periods=dict(_periods(path)))
+    table = make_table_of_neurons(
+        units, wanted, understood="ALF, times in s", periods=dict(_periods(path)), start_ms=None
+    )
     return replace(table, notes=[*table.notes, *notes])
 
 

@@ -96,7 +96,7 @@ class Table:
             strict=True,
         )
         shape = tuple(max(one.size, 1) for one in names)
-        together = codes[2]
+        together = codes[2].astype(np.int64, copy=False)
         for code, number in ((codes[1], shape[2]), (codes[0], shape[1] * shape[2])):
             together = together + code.astype(np.int64) * number if code.size > 1 else together
         found, unit = _coded(together, 0)
