@@ -37,7 +37,7 @@ def stats(
         Path,
         typer.Argument(
             metavar="RECORDING",
-            help="Spike times: CSV, NPZ, NWB, or one of neo's formats, such as .plx, .nev and .nix.",
+            help="Spike times: CSV, NPZ, NWB, the folder of a spike sorter, or one of neo's formats.",
         ),
     ],
     statistic: Annotated[

@@ -28,7 +28,7 @@ def read_recording(
     Parameters
     ----------
     path : Path or str
-        The file; its suffix names the format, see Notes.
+        The file or folder; its suffix or its content names the format, see Notes.
     population : str
         Name of the population of all units if the file gives none.
     start_ms : float, ms, optional
@@ -75,6 +75,11 @@ def read_recording(
         The spike trains that the package neo finds, which may carry "population" and "cluster" as
         annotations. Of .nev, .plx and .set files, the column `quality` is "sorted", "unsorted" or "noise". A
         .mat file is one that neo wrote.
+    .h5, .kwik, .mda
+        Spikes in SONATA, clusters of Klusta, and firings of MountainSort with `params.json` beside them.
+    folder
+        What Phy, Kilosort, phylib (ALF), SpikeInterface, Klusta, NeuroScope or MountainSort wrote there, or
+        in a folder below. Units whose `quality` is "noise" are left out, unless units are chosen by it.
 
     Examples
     --------

@@ -56,12 +56,14 @@ def test_templates_stand_for_clusters_that_were_never_curated(phy):
 
 def test_what_was_curated_counts_more_than_what_kilosort_says(phy):
     write_table(phy, "KSLabel", {0: "good", 3: "good", 7: "mua"})
+    assert times(read_recording(phy, units={"quality": "good"})) == [MS[0], MS[3]]
     write_table(phy, "group", {3: "mua", 7: "good"})
-    assert times(read_recording(phy, units={"quality": "good"})) == [MS[0], MS[7]]
+    assert times(read_recording(phy, units={"quality": "good"})) == [MS[7]]
+    assert times(read_recording(phy, units={"quality": "unsorted"})) == [MS[0]]
     assert times(read_recording(phy, units={"KSLabel": "good"})) == [MS[0], MS[3]]
     recording = read_recording(phy)
     (note,) = recording.notes
-    assert note.startswith("units are used whatever their quality: 2 good, 1 mua; choose some")
+    assert note.startswith("units are used whatever their quality: 1 unsorted, 1 mua, 1 good; choose some")
 
 
 def test_noise_is_no_neuron_unless_it_is_asked_for(phy):
@@ -224,6 +226,18 @@ def test_alf_gives_seconds_verdicts_areas_and_trials(tmp_path):
         assert times(read_recording(probe, units=chosen)) == [MS[one] for one in expected]
     np.save(probe / "channels.acronym.npy", np.array(["root", "VISp", "CA1"]))
     assert times(read_recording(probe, units={"area": "VISp"})) == [MS[3], MS[7]]
+
+
+def test_probes_of_one_session_are_read_together(tmp_path):
+    write_alf(tmp_path / "alf" / "probe00", {0: [100, 9000]})
+    write_alf(tmp_path / "alf" / "probe01" / "pykilosort", {0: [50], 4: [2000]})
+    recording = read_recording(tmp_path)
+    assert times(recording) == [[10.0, 900.0], [5.0], [200.0]]
+    assert recording.understood.startswith("ALF (2 probes), times in s: 3 units")
+    assert times(read_recording(tmp_path / "alf", units={"probe": "probe01"})) == [[5.0], [200.0]]
+    write_alf(tmp_path / "alf" / "probe01", {0: [50]})
+    with pytest.raises(RecordingError, match=r"several sortings of probe01 \(probe01, probe01/pykilosort\)"):
+        read_recording(tmp_path / "alf")
 
 
 def test_segments_follow_one_another_with_a_gap_that_nobody_observed(tmp_path):

@@ -181,8 +181,9 @@ def _columns(folder: Path, spikes: SpikesByUnit) -> dict[str, dict[int, object]]
     """What the folder says about each unit with spikes, by column and number of the unit."""
     tables = read_cluster_tables(folder)
     labels = spikes.labels.tolist()
-    group, sorter = tables.get("group", {}), tables.get("KSLabel", {})
-    tables["group"] = {one: group.get(one) or sorter.get(one) or "unsorted" for one in labels}
+    # Once somebody curated, what she did not decide is unsorted: her verdicts and Kilosort's are not mixed.
+    verdicts = tables.get("group") or tables.get("KSLabel", {})
+    tables["group"] = {one: verdicts.get(one, "unsorted") for one in labels}
     tables["n_spikes"] = dict(zip(labels, spikes.counts.tolist(), strict=True))
     columns = {_NAMES.get(name, name): values for name, values in tables.items()}
     if "amplitude" not in columns and (folder / "amplitudes.npy").is_file():

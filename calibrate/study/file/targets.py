@@ -99,7 +99,8 @@ class RecordingSection(Section):
 
     file: str = Field(
         min_length=1,
-        description="CSV (columns time_ms, unit), NPZ, NWB, or one of neo's formats; in the study's folder",
+        description="CSV (columns time_ms, unit), NPZ, NWB, the folder of a spike sorter, or one of neo's "
+        "formats; in the study's folder",
     )
     population: str = Field(
         default="E", min_length=1, description="population of the units, if the file does not name it"
