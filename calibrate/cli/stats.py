@@ -37,7 +37,8 @@ def stats(
         Path,
         typer.Argument(
             metavar="RECORDING",
-            help="Spike times: text, NPZ, MATLAB, NWB, NEST's files, or one of neo's formats, such as .plx.",
+            help="Spike times: text, NPZ, MATLAB, NWB, files of NEST, the folder of a spike sorter, or one "
+            "of neo's formats.",
         ),
     ],
     statistic: Annotated[

@@ -13,7 +13,7 @@ from calibrate.errors import RecordingError
 from calibrate.objective import jackknife
 from calibrate.objective.estimates import Estimate
 from calibrate.objective.panel import panel
-from calibrate.objective.piecewise import FEWEST_BLOCKS, MOST_BLOCKS, Sample, blocks_of
+from calibrate.objective.piecewise import FEWEST_BLOCKS, MOST_BLOCKS, Sample, blocks_of, sample_of
 from calibrate.objective.statistics import Statistic
 from calibrate.observation.pieces import Piece
 from calibrate.observation.recording import Recording, clusters_of, division
@@ -150,13 +150,14 @@ def measure_recording(
 
 
 def _of_equal_widths(statistics: Sequence[Statistic]) -> list[list[int]]:
-    """Numbers of statistics with the same bins and windows.
+    """Numbers of statistics with the same bins and windows, those that need every spike apart.
 
     These share their blocks of time, so that an error does not depend on what else is measured.
     """
-    groups: dict[tuple[float | None, float | None], list[int]] = {}
+    groups: dict[tuple[float | None, float | None, bool], list[int]] = {}
     for number, statistic in enumerate(statistics):
-        groups.setdefault((statistic.needs.bin_ms, statistic.needs.window_ms), []).append(number)
+        needs = statistic.needs
+        groups.setdefault((needs.bin_ms, needs.window_ms, needs.spikes), []).append(number)
     return list(groups.values())
 
 
@@ -175,7 +176,7 @@ def _measured(
         few = f"{total_s:g} s has {len(blocks)} block{'s' * (len(blocks) != 1)} of {length_ms / 1000:g} s"
         if block_ms is not None:
             raise RecordingError(f"the recording of {few}, but standard errors need at least {FEWEST_BLOCKS}")
-    everyone = Sample(recording, pieces, chosen)
+    everyone = sample_of(recording, pieces, chosen, blocks)
     if len(blocks) < FEWEST_BLOCKS:
         note = f"no standard error: a recording of {few}, and at least {FEWEST_BLOCKS} are needed"
         return [
@@ -184,8 +185,8 @@ def _measured(
         ]
     short = f"the standard error is from blocks of only {length_ms:g} ms" if length_ms < 1000 else ""
     note = short if block_ms is None else ""
-    of_time, defined = _variances(everyone.values, *everyone.without(blocks))
-    lasting = _lasting(recording, pieces, chosen, block_ms, random, repeats)
+    of_time, defined = _variances(everyone.values, *everyone.without_blocks())
+    lasting = _lasting(recording, everyone, pieces, chosen, block_ms, random, repeats)
     variance = np.where(defined >= 0.5, of_time + lasting, math.nan)
     rows = zip(chosen, everyone.estimates, np.sqrt(variance), defined, strict=True)
     return [
@@ -202,7 +203,7 @@ def _measured(
 
 def estimate_recording(recording: Recording, statistic: Statistic, piece_ms: float | None = None) -> Estimate:
     """Compute a statistic of a recording as `measure_recording` does, without its standard error."""
-    return Sample(recording, division(recording, piece_ms), [statistic]).estimates[0]
+    return sample_of(recording, division(recording, piece_ms), [statistic]).estimates[0]
 
 
 def _variances(whole: FloatArray, without: FloatArray, shares: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -223,6 +224,7 @@ def _variances(whole: FloatArray, without: FloatArray, shares: FloatArray) -> tu
 
 def _lasting(
     recording: Recording,
+    everyone: Sample,
     pieces: Sequence[Piece],
     statistics: Sequence[Statistic],
     block_ms: float | None,
@@ -230,19 +232,18 @@ def _lasting(
     repeats: int,
 ) -> FloatArray:
     """The variance of each statistic that lasting differences between units make."""
-    few = [pieces[k] for k in np.unique(np.linspace(0, len(pieces) - 1, MOST_PIECES).round().astype(int))]
-    repeats = min(repeats, max(repeats * MOST_BLOCKS // len(few), FEWEST_REPEATS))
-    blocks, _ = blocks_of(few, statistics, block_ms)
+    if len(pieces) > MOST_PIECES:
+        pieces = [pieces[k] for k in np.linspace(0, len(pieces) - 1, MOST_PIECES).round().astype(int)]
+        blocks, _ = blocks_of(pieces, statistics, block_ms)
+        everyone = sample_of(recording, pieces, statistics, blocks)
+    repeats = min(repeats, max(repeats * MOST_BLOCKS // len(pieces), FEWEST_REPEATS))
 
     def halves() -> list[Sample]:
-        return [
-            Sample(recording, [piece.of_units(half) for piece in few], statistics)
-            for half in _halves(recording, random)
-        ]
+        return [everyone.of_units(half) for half in _halves(recording, random)]
 
     one, other = halves()
     between = [one.values - other.values]
-    (without_one, shares), (without_other, _) = one.without(blocks), other.without(blocks)
+    (without_one, shares), (without_other, _) = one.without_blocks(), other.without_blocks()
     both, defined = _variances(between[0], without_one - without_other, shares)
     for _ in range(repeats - 1):
         one, other = halves()

@@ -20,6 +20,7 @@ from calibrate.observation.recording_files import (
     remarks,
 )
 from calibrate.observation.silence import beyond_the_end, long_silence
+from calibrate.observation.understanding import in_one_line
 
 
 def read_recording(
@@ -38,7 +39,7 @@ def read_recording(
     Parameters
     ----------
     path : Path or str
-        The file; its suffix names the format, see Notes.
+        The file or folder; its suffix or its content names the format, see Notes.
     population : str
         Name of the population of all units if the file gives none.
     start_ms : float, ms, optional
@@ -103,21 +104,24 @@ def read_recording(
 
 
 def _recording(
-    table: Table, population: str, start_ms: float | None, duration_ms: float | None, n_units: int | None
+    table: Table,
+    population: str,
+    start_ms: float | None,
+    duration_ms: float | None,
+    n_units: int | None = None,
 ) -> Recording:
-    start, last, stop = _interval(table, start_ms, duration_ms)
+    pooled = _pooled(table)
+    start, last, stop = _interval(table, pooled, start_ms, duration_ms)
     units, trains = add_silent(table, *table.units(population), n_units)
     clusters: dict[str, list[int]] = {}
     by_name: dict[str, list[NDArray[np.float64]]] = {}
     observed: dict[str, list[NDArray[np.float64]]] = {}
     every = np.array([[start, stop]])
     if last is None:
-        doubts = long_silence(np.sort(np.concatenate(trains)), start, stop)
+        doubts = long_silence(pooled, start, stop)
     else:
         doubts = beyond_the_end(last, stop)
         every[0, 1] = max(start, min(last, stop))
-    said = last is not None or duration_ms is not None or "up to" in table.understood
-    ends = "" if said else ", up to the last spike"
     notes = (*table.notes, *remarks(units, trains), *doubts)
     if table.only_fired and n_units is None:
         notes = (*notes, "units that did not fire are not in the file: if there were any, say n_units")
@@ -138,21 +142,29 @@ def _recording(
         stop_ms=stop,
         observed=observed,
         periods=table.periods,
-        understood=f"{table.understood}{ends}",
+        understood=in_one_line(table, len(units), stop - start, as_asked=duration_ms is not None),
         notes=notes,
     )
 
 
+def _pooled(table: Table) -> NDArray[np.float64]:
+    """The spikes of all units, ascending; none if the file says when it was recorded."""
+    if np.isinf(table.time_ms).any():
+        raise RecordingError("contains an infinite spike time")
+    if table.observed or (table.start_ms is not None and table.stop_ms is not None):
+        return np.zeros(0)
+    times = table.time_ms[~np.isnan(table.time_ms)]
+    times.sort()
+    return times
+
+
 def _interval(
-    table: Table, start_ms: float | None, duration_ms: float | None
+    table: Table, times: NDArray[np.float64], start_ms: float | None, duration_ms: float | None
 ) -> tuple[float, float | None, float]:
     """Return the start of the analysed interval, the end of the recording if the file gives it, and the stop.
 
-    Both are as given, else as the file says, else as its spikes suggest.
+    Both are as given, else as the file says, else as its spikes suggest: `times`, those of all units.
     """
-    times = np.sort(table.time_ms[~np.isnan(table.time_ms)])
-    if not np.isfinite(times).all():
-        raise RecordingError("contains an infinite spike time")
     windows = [one for one in (table.observed or {}).values() if len(one)]
     first = table.start_ms
     if first is None and windows:

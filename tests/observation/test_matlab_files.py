@@ -61,7 +61,10 @@ def test_cells_are_units_and_what_is_beside_them_describes_them(tmp_path, write)
     found = read_recording(path)
     assert [train.tolist() for train in found.trains["E"]] == MS
     assert found.stop_ms == 4000.0
-    assert "cells spike_times, times in s (as spike_times_unit says), up to duration" in found.understood
+    assert (
+        "cells spike_times, times in s (as spike_times_unit says): 3 units, 4 s from duration"
+        in found.understood
+    )
     assert times(path, units={"quality": "good"}) == [MS[0], MS[2]]
     assert times(path, units={"depth": 200}, duration_ms=4000.0) == [[]]
 

@@ -126,11 +126,11 @@ def test_a_file_that_says_when_units_were_observed_is_measured_so():
         unit=np.array(["a", "a", "b"]),
         observed={"a": np.array([[1000.0, 1200.0]]), "b": np.array([[1000.0, 1200.0], [2000.0, 2100.0]])},
     )
-    recording = _recording(table, "E", None, None, None)
+    recording = _recording(table, "E", None, None)
     assert (recording.start_ms, recording.stop_ms, recording.observed_ms) == (1000, 2100, 500)
     (rate,) = measure_recording(recording, STATISTICS[:1])
     assert rate.estimate.value == pytest.approx(3 / 0.5)
-    part = _recording(table, "E", 1100.0, 950.0, None)
+    part = _recording(table, "E", 1100.0, 950.0)
     assert [one.tolist() for one in part.observed["E"]] == [[[1100, 1200]], [[1100, 1200], [2000, 2050]]]
 
 

@@ -45,7 +45,7 @@ def test_the_clusters_with_spikes_are_the_units_of_a_phy_folder(phy):
     assert recording.start_ms == 0
     assert recording.stop_ms == 999.0
     assert recording.understood == (
-        "a folder of Phy or Kilosort, times in samples at 10 kHz (params.py), up to the last spike"
+        "a folder of Phy or Kilosort, times in samples at 10 kHz: 3 units, 0.999 s up to the last spike"
     )
 
 
@@ -56,19 +56,21 @@ def test_templates_stand_for_clusters_that_were_never_curated(phy):
 
 def test_what_was_curated_counts_more_than_what_kilosort_says(phy):
     write_table(phy, "KSLabel", {0: "good", 3: "good", 7: "mua"})
+    assert times(read_recording(phy, units={"quality": "good"})) == [MS[0], MS[3]]
     write_table(phy, "group", {3: "mua", 7: "good"})
-    assert times(read_recording(phy, units={"quality": "good"})) == [MS[0], MS[7]]
+    assert times(read_recording(phy, units={"quality": "good"})) == [MS[7]]
+    assert times(read_recording(phy, units={"quality": "unsorted"})) == [MS[0]]
     assert times(read_recording(phy, units={"KSLabel": "good"})) == [MS[0], MS[3]]
     recording = read_recording(phy)
     (note,) = recording.notes
-    assert note.startswith("units are used whatever their quality: 2 good, 1 mua; choose some")
+    assert note.startswith("units are used whatever their quality: 1 unsorted, 1 mua, 1 good; choose some")
 
 
 def test_noise_is_no_neuron_unless_it_is_asked_for(phy):
     write_table(phy, "group", {0: "good", 3: "noise"})
     recording = read_recording(phy)
     assert times(recording) == [MS[0], MS[7]]
-    assert recording.understood.endswith("; left out as noise: 1 of 3 units")
+    assert recording.understood.endswith(": 2 of 3 units (1 left out: noise), 0.999 s up to the last spike")
     assert times(read_recording(phy, units={"quality": ["noise", "unsorted"]})) == [MS[3], MS[7]]
     write_table(phy, "group", dict.fromkeys(SPIKES, "noise"))
     with pytest.raises(RecordingError, match="contains no neuron: all 3 units are called noise"):
@@ -142,11 +144,11 @@ def test_a_path_of_windows_spoils_only_its_own_line(tmp_path):
 @pytest.mark.parametrize(
     ("dat_path", "stop_ms", "end"),
     [
-        ("['a.dat', 'b.bin']", 1500.0, "up to the end of a.dat and b.bin"),
-        ("'a.dat'", 1200.0, "up to the end of a.dat"),
-        ("'c.cbin'", 1300.0, "up to the end of c.cbin"),
-        ("'missing.dat'", 999.0, "up to the last spike"),
-        ("None", 999.0, "up to the last spike"),
+        ("['a.dat', 'b.bin']", 1500.0, "1.5 s from a.dat and b.bin"),
+        ("'a.dat'", 1200.0, "1.2 s from a.dat"),
+        ("'c.cbin'", 1300.0, "1.3 s from c.cbin"),
+        ("'missing.dat'", 999.0, "0.999 s up to the last spike"),
+        ("None", 999.0, "0.999 s up to the last spike"),
     ],
 )
 def test_the_traces_say_how_long_the_recording_is(tmp_path, dat_path, stop_ms, end):
@@ -212,7 +214,7 @@ def test_alf_gives_seconds_verdicts_areas_and_trials(tmp_path):
     np.save(probe.parent / "_ibl_trials.intervals.npy", np.array([[0.1, 0.3], [0.5, np.nan], [0.6, 0.8]]))
     recording = read_recording(tmp_path)
     assert times(recording) == list(MS.values())
-    assert recording.understood == "ALF, times in s, up to the last spike"
+    assert recording.understood == "ALF, times in s: 3 units, 0.999 s up to the last spike"
     assert recording.periods["trials"].tolist() == [[100.0, 300.0], [600.0, 800.0]]
     assert recording.notes[0].startswith("units are used whatever their quality: 2 good, 1 not good;")
     for chosen, expected in (
@@ -226,6 +228,18 @@ def test_alf_gives_seconds_verdicts_areas_and_trials(tmp_path):
     assert times(read_recording(probe, units={"area": "VISp"})) == [MS[3], MS[7]]
 
 
+def test_probes_of_one_session_are_read_together(tmp_path):
+    write_alf(tmp_path / "alf" / "probe00", {0: [100, 9000]})
+    write_alf(tmp_path / "alf" / "probe01" / "pykilosort", {0: [50], 4: [2000]})
+    recording = read_recording(tmp_path)
+    assert times(recording) == [[10.0, 900.0], [5.0], [200.0]]
+    assert recording.understood.startswith("ALF (2 probes), times in s: 3 units")
+    assert times(read_recording(tmp_path / "alf", units={"probe": "probe01"})) == [[5.0], [200.0]]
+    write_alf(tmp_path / "alf" / "probe01", {0: [50]})
+    with pytest.raises(RecordingError, match=r"several sortings of probe01 \(probe01, probe01/pykilosort\)"):
+        read_recording(tmp_path / "alf")
+
+
 def test_segments_follow_one_another_with_a_gap_that_nobody_observed(tmp_path):
     segments = [{0: [100, 5000], 1: [2000]}, {0: [300], 1: [400, 8000]}]
     recording = read_recording(write_sorting(tmp_path / "two", segments, ["a", "b"]))
@@ -236,7 +250,8 @@ def test_segments_follow_one_another_with_a_gap_that_nobody_observed(tmp_path):
     for observed in recording.observed["E"]:
         np.testing.assert_allclose(observed, [[0, 500.1], [second, second + 800.1]])
     np.testing.assert_allclose(recording.periods["segment_1"], [[second, second + 800.1]])
-    assert "2 segments one after another with 1 s between them" in recording.understood
+    assert "2 segments one after another with gaps of 1 s between them: 2 units" in recording.understood
+    assert recording.understood.endswith("from the last spike of each segment")
     assert [piece.stop_ms for piece in recording.pieces()] == pytest.approx([500.1, second + 800.1])
 
 
@@ -274,7 +289,10 @@ def test_kwik_counts_samples_from_the_start_of_each_recording(tmp_path):
     recording = read_recording(path)
     assert times(recording) == [[10.0, 500.0, 2010.0], [70.0], [2001.0]]
     assert recording.observed["E"][0].tolist() == [[0, 1000], [2000, 2900]]
-    assert recording.understood.endswith("left out as noise: 1 of 4 units")
+    assert recording.understood.startswith(
+        "Kwik, times in samples at 10 kHz, 2 segments one after another with gaps of 1 s between them: "
+        "3 of 4 units (1 left out: noise), 2.9 s"
+    )
     assert times(read_recording(tmp_path, units={"quality": "good"})) == [[10.0, 500.0, 2010.0]]
 
 
@@ -284,8 +302,8 @@ def test_the_shanks_of_neuroscope_are_one_recording(tmp_path):
     recording = read_recording(tmp_path / "day1")
     assert times(recording) == [[10.0], [30.0, 90.0], [7.0, 8.0]]
     assert recording.understood == (
-        "files of NeuroScope (2 shanks), times in samples at 10 kHz (day1.xml), up to the last spike; "
-        "left out as noise: 1 of 4 units"
+        "files of NeuroScope (2 shanks), times in samples at 10 kHz: 3 of 4 units (1 left out: noise), "
+        "0.09 s up to the last spike"
     )
     (tmp_path / "day1" / "day1.dat").write_bytes(bytes(2 * 4 * 1000))
     assert read_recording(tmp_path / "day1" / "day1.res.1").stop_ms == 100.0
@@ -323,7 +341,7 @@ def test_sonata_names_the_unit_of_its_times_and_the_populations(tmp_path):
             one["timestamps"].attrs["units"] = unit
             one["node_ids"] = np.array([0, 1, 0], dtype=np.uint64)
     recording = read_recording(tmp_path / "spikes.h5")
-    assert recording.understood == "SONATA, times in ms and s, up to the last spike"
+    assert recording.understood == "SONATA, times in ms and s: 4 units, 0.009 s up to the last spike"
     for name in ("cortex", "thalamus"):
         np.testing.assert_allclose(recording.trains[name][0], [1.0, 9.0])
         np.testing.assert_allclose(recording.trains[name][1], [4.0])
@@ -350,4 +368,4 @@ def test_a_study_knows_a_folder_by_what_is_read_of_it(phy, tmp_path):
 def test_stats_says_how_a_folder_was_understood(phy, capsys):
     assert execute(["stats", str(phy), "--statistic", "rate"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    assert "Read as a folder of Phy or Kilosort, times in samples at 10 kHz (params.py)" in printed
+    assert "Read as a folder of Phy or Kilosort, times in samples at 10 kHz: 3 units" in printed

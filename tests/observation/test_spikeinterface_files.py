@@ -59,7 +59,7 @@ def test_a_saved_sorting_is_read_as_spikeinterface_reads_it(tmp_path, sorting, f
     second_ms = (first + 1) * 1000 / RATE + 1000
     for train, times in zip(recording.trains["E"], expected(sorting, [0, second_ms]), strict=True):
         np.testing.assert_allclose(train, times)
-    assert "times in samples at 20 kHz, up to the last spike, 2 segments" in recording.understood
+    assert "times in samples at 20 kHz, 2 segments one after another" in recording.understood
     if form != "npz":  # which keeps no properties
         assert read_recording(tmp_path / "saved", units={"quality": "good"}).units == 2
 

@@ -7,6 +7,7 @@ Names may have a namespace in front, and further parts, such as a UUID, before t
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -19,13 +20,13 @@ from numpy.typing import NDArray
 from calibrate.errors import RecordingError
 from calibrate.observation.recording_files.cluster_tables import cluster_table_files, read_cluster_tables
 from calibrate.observation.recording_files.labels import as_text
-from calibrate.observation.recording_files.sorted_units import Unit, make_table
+from calibrate.observation.recording_files.sorted_units import Unit
 from calibrate.observation.recording_files.sorting import (
     QUALITY,
     SpikesByUnit,
     check_lengths,
     load_array,
-    neurons,
+    make_table_of_neurons,
 )
 from calibrate.observation.recording_files.table import Table, Wanted
 
@@ -49,34 +50,66 @@ _MS = 1000.0
 
 
 def is_alf(path: Path) -> bool:
-    """Whether spikes in ALF are in a folder."""
-    return _find(path, "spikes", "times") is not None
+    """Whether spikes in ALF are in a folder, or in those of its probes."""
+    return bool(_probes(path))
 
 
 def read_alf(path: Path, wanted: Wanted) -> Table:
-    """Read the folder of one probe."""
+    """Read the folder of one probe, or of several, which share one clock."""
     wanted.refuse_time_unit("s")
+    probes = _probes(path)
+    units, notes = [], []
+    for name, folders in probes.items():
+        if len(folders) > 1:
+            names = ", ".join(os.path.relpath(one, path) for one in folders)
+            raise RecordingError(f"contains several sortings of {name} ({names}): name one of them")
+        of_probe, of_it = _read_units(folders[0], name)
+        units += of_probe
+        notes += of_it
+    several = f" ({len(probes)} probes)" if len(probes) > 1 else ""
+    table = make_table_of_neurons(
+        units, wanted, understood=f"ALF{several}, times in s", periods=dict(_periods(path)), start_ms=None
+    )
+    return replace(table, notes=[*table.notes, *notes])
+
+
+def _probes(path: Path) -> dict[str, list[Path]]:
+    """The folders with spikes of each probe, by its name; without a name for those in the folder itself."""
+    if _find(path, "spikes", "times"):
+        return {"": [path]}
+    found = {}
+    for one in sorted(path.glob("probe*")):
+        if not one.is_dir():
+            continue
+        inside = [one, *(below for below in sorted(one.iterdir()) if below.is_dir())]
+        if folders := [folder for folder in inside if _find(folder, "spikes", "times")]:
+            found[one.name] = folders
+    return found
+
+
+def _read_units(path: Path, probe: str) -> tuple[list[Unit], list[str]]:
     times_file, units_file = _find(path, "spikes", "times"), _find(path, "spikes", "clusters")
     if times_file is None or units_file is None:
         raise RecordingError("has spikes.times, but no spikes.clusters, so nothing says which unit fired")
     times, numbers = load_array(times_file), load_array(units_file, whole=True)
     check_lengths({times_file.name: times, units_file.name: numbers})
     if not times.size:
-        raise RecordingError("contains no spikes")
+        raise RecordingError(f"contains no spikes{f' of {probe}' if probe else ''}")
     spikes = SpikesByUnit.of(numbers)
     columns, notes = _columns(path, int(spikes.labels[-1]) + 1)
     units = [
         Unit(
-            label=int(label),
+            label=f"{probe}.{label}" if probe else label,
             times_ms=of_unit * _MS,
-            columns={"n_spikes": of_unit.size, **{name: values[label] for name, values in columns.items()}},
+            columns={
+                **{name: values[label] for name, values in columns.items()},
+                **({"probe": probe} if probe else {}),
+                "n_spikes": of_unit.size,
+            },
         )
         for label, of_unit in zip(spikes.labels.tolist(), spikes.split(times), strict=True)
     ]
-    units, left_out = neurons(units, wanted)
-    understood = f"ALF, times in s, up to the last spike{left_out}"
-    table = make_table(units, wanted, understood=understood, periods=dict(_periods(path)))
-    return replace(table, notes=[*table.notes, *notes])
+    return units, notes
 
 
 def _files(path: Path, name: str) -> Iterator[tuple[str, Path]]:
@@ -177,11 +210,11 @@ def _places(path: Path, channel: list[object] | None) -> dict[str, list[object]]
 
 def files_of(path: Path) -> Iterator[Path]:
     """The files that are read of a folder, or next to it."""
-    for attribute in ("times", "clusters"):
-        yield from (one for what, one in _files(path, "spikes") if what == attribute)
-    for name in ("clusters", "channels"):
-        yield from (one for _, one in _files(path, name))
-    yield from cluster_table_files(path)
+    for folder in (one for folders in _probes(path).values() for one in folders):
+        yield from (one for what, one in _files(folder, "spikes") if what in ("times", "clusters"))
+        for name in ("clusters", "channels"):
+            yield from (one for _, one in _files(folder, name))
+        yield from cluster_table_files(folder)
     yield from (one for _, one in _interval_files(path))
 
 

@@ -55,7 +55,9 @@ def choose_units(columns: Columns, chosen: Chosen, units: int) -> tuple[NDArray[
         raise RecordingError(f"has no unit with {_say(chosen)}")
     if chosen:
         return kept, []
-    notes = {name: text for name in columns if (text := _remark(name, columns[name]))}
+    first: dict[tuple[str, ...], str] = {}  # of columns that say the same
+    names = [name for name in columns if first.setdefault(tuple(map(as_text, columns[name])), name) == name]
+    notes = {name: text for name in names if (text := _remark(name, columns[name]))}
     # One verdict is enough: sorters keep those that they came to it from.
     return kept, [notes[name] for name in notes if name in _QUALITY or not _QUALITY & notes.keys()]
 

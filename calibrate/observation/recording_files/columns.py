@@ -120,6 +120,7 @@ def make_table(
         cluster=found.get("cluster"),
         start_ms=_read_end(arrays, "start_ms"),
         stop_ms=_read_end(arrays, "stop_ms"),
+        time_from="stop_ms" if "stop_ms" in arrays else "",
     )
     _refuse_exchanged(table)
     if stated is None and (named := split_name(columns.time)[1]):
@@ -192,4 +193,5 @@ def _choose(table: Table, more: Arrays, wanted: Wanted) -> Table:
             raise RecordingError(f"{name} differs between the spikes of a unit, so it cannot choose units")
     kept, notes = choose_units(columns, wanted.units, first.size)
     rows = kept[unit]
-    return replace(_rows(table, rows), notes=notes)
+    left_out = {", ".join(wanted.units): int((~kept).sum())} if not kept.all() else {}
+    return replace(_rows(table, rows), left_out=left_out, notes=notes)

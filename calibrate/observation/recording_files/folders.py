@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def find_folder(path: Path) -> tuple[Path, FolderFormat] | None:
         return (path.parent, found) if found and found.whole and path in found.files(path.parent) else None
     if found := _format_of(path):
         return path, found
-    below = [(one, form) for one in _folders_below(path, _DEPTH) if (form := _format_of(one))]
+    below = list(_folders_below(path, _DEPTH))
     if len(below) > 1:
         names = ", ".join(one.relative_to(path).as_posix() for one, _ in below[:_SHOWN])
         more = ", ..." if len(below) > _SHOWN else ""
@@ -77,10 +77,14 @@ def _format_of(path: Path) -> FolderFormat | None:
     return next((one for one in _FORMATS if one.matches(path)), None)
 
 
-def _folders_below(path: Path, depth: int) -> list[Path]:
-    inside = sorted(one for one in path.iterdir() if one.is_dir() and not one.name.startswith("."))
-    inside = [one for one in inside if one.suffix != ".zarr"]
-    return [*inside, *(one for folder in inside if depth > 1 for one in _folders_below(folder, depth - 1))]
+def _folders_below(path: Path, depth: int) -> Iterator[tuple[Path, FolderFormat]]:
+    for one in sorted(path.iterdir()):
+        if not one.is_dir() or one.name.startswith(".") or one.suffix == ".zarr":
+            continue
+        if found := _format_of(one):
+            yield one, found
+        elif depth > 1:
+            yield from _folders_below(one, depth - 1)
 
 
 def parts_of(path: Path) -> dict[str, Path]:

@@ -7,7 +7,6 @@ spikes are left over from merging.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,13 @@ from numpy.typing import NDArray
 from calibrate.errors import RecordingError
 from calibrate.observation.recording_files.labels import as_text
 from calibrate.observation.recording_files.segments import Segments
-from calibrate.observation.recording_files.sorted_units import Unit, make_table
+from calibrate.observation.recording_files.sorted_units import Unit
 from calibrate.observation.recording_files.sorting import (
     QUALITY,
     SpikesByUnit,
     check_lengths,
     check_rate,
-    neurons,
+    make_table_of_neurons,
     say_rate,
     to_ms,
 )
@@ -62,10 +61,10 @@ def read_kwik(path: Path, wanted: Wanted) -> Table:
             for name, group in groups
             for unit in _units(group, name if len(groups) > 1 else None, spikes[name], rate, segments, names)
         ]
-    units, left_out = neurons(units, wanted)
-    understood = f"Kwik, {say_rate(rate)}, {segments.say()}{left_out}"
-    table = make_table(units, wanted, understood=understood, periods=segments.periods)
-    return replace(table, start_ms=0.0)
+    understood = f"Kwik, {say_rate(rate)}{segments.say()}"
+    return make_table_of_neurons(
+        units, wanted, understood=understood, time_from=segments.time_from, periods=segments.periods
+    )
 
 
 def _numbered(file: Any, name: str) -> list[tuple[int, Any]]:
@@ -118,7 +117,7 @@ def _segments(
         length = int(after) - int(start) if after is not None and start is not None else 0
         lengths.append(max(length, last))
     said = [f"recording_{number}" for number in names]
-    return Segments.of([one * 1000.0 / rate for one in lengths], said, "the last spike", known=False), names
+    return Segments.of([one * 1000.0 / rate for one in lengths], said), names
 
 
 def _units(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibrate.errors import RecordingError
-from calibrate.observation.recording_files.sorted_units import Unit, make_table
-from calibrate.observation.recording_files.sorting import SpikesByUnit, check_rate, say_rate, to_ms
+from calibrate.observation.recording_files.sorted_units import Unit
+from calibrate.observation.recording_files.sorting import (
+    SpikesByUnit,
+    check_rate,
+    make_table_of_neurons,
+    say_rate,
+    to_ms,
+)
 from calibrate.observation.recording_files.table import Table, Wanted
 
 # The types by their codes in the head.
@@ -60,8 +65,7 @@ def read_mountainsort(path: Path, wanted: Wanted) -> Table:
         )
         for label, train, channel in zip(found.labels.tolist(), trains, channels, strict=True)
     ]
-    understood = f"firings of MountainSort, {say_rate(rate)} ({_PARAMS}), up to the last spike"
-    return replace(make_table(units, wanted, understood=understood), start_ms=0.0)
+    return make_table_of_neurons(units, wanted, understood=f"firings of MountainSort, {say_rate(rate)}")
 
 
 def _rate(path: Path) -> float:

@@ -324,6 +324,7 @@ def _read_raster(value: Any, path: str, beside: Values, source: Source) -> Table
     said = f"{source.form}, the raster {path} in bins of {width:g} {unit} ({name})"
     table = make_table_of_units(units, replace(source.wanted, columns={}), understood=said)
     table.start_ms, table.stop_ms = 0.0, matrix.shape[1] * width * MS[unit]
+    table.time_from = "its bins"
     return table
 
 
@@ -332,9 +333,8 @@ def _with_end(table: Table, facts: Facts) -> Table:
     last = float(np.nanmax(table.time_ms, initial=0.0))
     found = facts.stop_ms(last)
     if table.stop_ms is None and found is not None and last > 0:
-        name, table.stop_ms = found
+        table.time_from, table.stop_ms = found
         table.start_ms = min(0.0, float(np.nanmin(table.time_ms)))
-        table.understood += f", up to {name}"
     return table
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibrate.errors import RecordingError
-from calibrate.observation.recording_files.sorted_units import Unit, make_table
+from calibrate.observation.recording_files.sorted_units import Unit
 from calibrate.observation.recording_files.sorting import (
     QUALITY,
     SpikesByUnit,
     check_lengths,
     check_rate,
-    neurons,
+    make_table_of_neurons,
     say_rate,
     to_ms,
 )
@@ -61,14 +60,13 @@ def read_neuroscope(path: Path, wanted: Wanted) -> Table:
     last = max(int(samples.max(initial=0)) for samples, _ in spikes.values())
     traces = path / f"{names[0]}.dat"
     length = _length(traces, text)
-    end, observed = "the last spike", None
+    time_from, observed = "", None
     if length is not None and length > last:
-        end, observed = f"the end of {traces.name}", np.array([[0.0, length * 1000.0 / rate]])
+        time_from, observed = traces.name, np.array([[0.0, length * 1000.0 / rate]])
     units = [unit for shank, pair in spikes.items() for unit in _units(shank, *pair, rate, observed)]
-    units, left_out = neurons(units, wanted)
     said = f"{len(pairs)} shanks" if len(pairs) > 1 else "one shank"
-    understood = f"files of NeuroScope ({said}), {say_rate(rate)} ({xml.name}), up to {end}{left_out}"
-    return replace(make_table(units, wanted, understood=understood), start_ms=0.0)
+    understood = f"files of NeuroScope ({said}), {say_rate(rate)}"
+    return make_table_of_neurons(units, wanted, understood=understood, time_from=time_from)
 
 
 def _pairs(path: Path) -> dict[str, tuple[Path, Path]]:

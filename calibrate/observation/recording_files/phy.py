@@ -16,14 +16,14 @@ import numpy as np
 
 from calibrate.errors import RecordingError
 from calibrate.observation.recording_files.cluster_tables import cluster_table_files, read_cluster_tables
-from calibrate.observation.recording_files.sorted_units import Unit, make_table
+from calibrate.observation.recording_files.sorted_units import Unit
 from calibrate.observation.recording_files.sorting import (
     QUALITY,
     SpikesByUnit,
     check_lengths,
     check_rate,
     load_array,
-    neurons,
+    make_table_of_neurons,
     say_rate,
     to_ms,
 )
@@ -67,14 +67,13 @@ def read_phy(path: Path, wanted: Wanted) -> Table:
         raise RecordingError(f"params.py has no sample_rate that is a number: {_RATE}")
     rate = check_rate(params["sample_rate"], "sample_rate in params.py")
     units, last = _read_units(path, rate)
-    length, end, notes = _length(params, path, last)
+    length, traces, notes = _length(params, path, last)
     if length is not None:
         observed = np.array([[0.0, length * 1000.0 / rate]])
         units = [replace(unit, observed=observed) for unit in units]
-    units, left_out = neurons(units, wanted)
-    understood = f"a folder of Phy or Kilosort, {say_rate(rate)} (params.py), up to {end}{left_out}"
-    table = make_table(units, wanted, understood=understood)
-    return replace(table, start_ms=0.0, notes=[*table.notes, *notes])
+    understood = f"a folder of Phy or Kilosort, {say_rate(rate)}"
+    table = make_table_of_neurons(units, wanted, understood=understood, time_from=traces)
+    return replace(table, notes=[*table.notes, *notes])
 
 
 def _read_units(path: Path, rate: float) -> tuple[list[Unit], int]:
@@ -131,11 +130,11 @@ def _parse_line(line: str) -> list[ast.stmt]:
 
 
 def _length(params: Mapping[str, object], folder: Path, last: int) -> tuple[int | None, str, list[str]]:
-    """The samples of the recording, what they are counted to, and what to say if its file does not say it."""
+    """The samples of the recording, the name of its file, and what to say if that is not believed."""
     named = params.get("dat_path")
     names = [named] if isinstance(named, str) else named if isinstance(named, list | tuple) else []
     paths = [folder / str(name) for name in names]
-    unknown: tuple[int | None, str, list[str]] = (None, "the last spike", [])
+    unknown: tuple[int | None, str, list[str]] = (None, "", [])
     if not paths or not all(path.is_file() for path in paths):
         return unknown
     lengths = [_samples_in(path, params) for path in paths]
@@ -148,7 +147,7 @@ def _length(params: Mapping[str, object], folder: Path, last: int) -> tuple[int 
     length = sum(one for one in lengths if one is not None)
     if length <= last:
         return (*unknown[:2], [f"{said} ends before the last spike, so its length is not used"])
-    return length, f"the end of {said}", []
+    return length, said, []
 
 
 def _samples_in(path: Path, params: Mapping[str, object]) -> int | None:
@@ -182,8 +181,9 @@ def _columns(folder: Path, spikes: SpikesByUnit) -> dict[str, dict[int, object]]
     """What the folder says about each unit with spikes, by column and number of the unit."""
     tables = read_cluster_tables(folder)
     labels = spikes.labels.tolist()
-    group, sorter = tables.get("group", {}), tables.get("KSLabel", {})
-    tables["group"] = {one: group.get(one) or sorter.get(one) or "unsorted" for one in labels}
+    # Once somebody curated, what she did not decide is unsorted: her verdicts and Kilosort's are not mixed.
+    verdicts = tables.get("group") or tables.get("KSLabel", {})
+    tables["group"] = {one: verdicts.get(one, "unsorted") for one in labels}
     tables["n_spikes"] = dict(zip(labels, spikes.counts.tolist(), strict=True))
     columns = {_NAMES.get(name, name): values for name, values in tables.items()}
     if "amplitude" not in columns and (folder / "amplitudes.npy").is_file():

@@ -18,21 +18,21 @@ class Segments:
 
     intervals  shape (n, 2), ms
     names      of the segments
-    end        up to where the last one was recorded, in words
-    known      whether the file says how long each is; else they end with their last spikes
+    time_from  what says how long they are; "" if nothing does, and there is one
     """
 
     intervals: NDArray[np.float64]
     names: Sequence[str]
-    end: str
-    known: bool
+    time_from: str
 
     @classmethod
-    def of(cls, lengths_ms: Sequence[float], names: Sequence[str], end: str, *, known: bool) -> Segments:
-        """Lay out segments of these lengths."""
+    def of(cls, lengths_ms: Sequence[float], names: Sequence[str], time_from: str | None = None) -> Segments:
+        """Lay out segments of these lengths, which are those up to the last spikes if nothing says them."""
+        if time_from is None:
+            time_from = "the last spike of each segment" if len(names) > 1 else ""
         lengths = np.asarray(lengths_ms, dtype=float)
         starts = np.cumsum([0.0, *(lengths[:-1] + GAP_MS)])
-        return cls(np.column_stack([starts, starts + lengths]), names, end, known)
+        return cls(np.column_stack([starts, starts + lengths]), names, time_from)
 
     @property
     def several(self) -> bool:
@@ -43,7 +43,7 @@ class Segments:
     def observed(self) -> NDArray[np.float64] | None:
         """The intervals in which units were observed; None if nothing says when the recording ended."""
         kept = self.intervals[np.diff(self.intervals)[:, 0] > 0]
-        return kept if self.known or self.several else None
+        return kept if self.time_from else None
 
     @property
     def periods(self) -> dict[str, NDArray[np.float64]]:
@@ -51,7 +51,6 @@ class Segments:
         return {name: one[None] for name, one in zip(self.names, self.intervals, strict=True) if self.several}
 
     def say(self) -> str:
-        """Say up to where the recording goes, and how its segments follow one another."""
-        gap = f"{GAP_MS / 1000:g} s between them"
-        several = f", {len(self.names)} segments one after another with {gap}" if self.several else ""
-        return f"up to {self.end}{several}"
+        """Say how several segments follow one another."""
+        gap = f"with gaps of {GAP_MS / 1000:g} s between them"
+        return f", {len(self.names)} segments one after another {gap}" if self.several else ""

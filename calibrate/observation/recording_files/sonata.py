@@ -48,7 +48,7 @@ def read_sonata(path: Path, wanted: Wanted) -> Table:
         time_ms=np.concatenate(times),
         unit=np.concatenate(ids),
         population=np.concatenate(names) if len(found) > 1 else None,
-        understood=f"SONATA, times in {unit}, up to the last spike",
+        understood=f"SONATA, times in {unit}",
         notes=["neurons that never fire are not in the file, so none counts as silent"],
     )
 

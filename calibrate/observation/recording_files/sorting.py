@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from calibrate.errors import RecordingError
 from calibrate.observation.recording_files.labels import as_text
-from calibrate.observation.recording_files.sorted_units import Unit
-from calibrate.observation.recording_files.table import Wanted
+from calibrate.observation.recording_files.sorted_units import Unit, make_table
+from calibrate.observation.recording_files.table import Table, Wanted
 
 # What says whether a unit is a neuron; and what spike sorters call what is none.
 QUALITY = "quality"
@@ -135,15 +135,28 @@ def check_rate(rate: object, where: str) -> float:
     return float(rate)
 
 
-def neurons(units: Sequence[Unit], wanted: Wanted) -> tuple[list[Unit], str]:
-    """Return the units that are not called noise, and what to say about the others.
+def make_table_of_neurons(
+    units: Sequence[Unit],
+    wanted: Wanted,
+    *,
+    understood: str,
+    time_from: str = "",
+    periods: Mapping[str, NDArray[np.float64]] | None = None,
+    start_ms: float | None = 0.0,
+) -> Table:
+    """Make the table of the wanted units. Noise is no unit, unless units are chosen by their quality.
 
-    Units whose quality is chosen are all returned: then noise is, or is not, what the user wants.
+    start_ms  when the recording began; None if nothing says it
     """
-    if QUALITY in wanted.units:
-        return list(units), ""
-    kept = [one for one in units if as_text(one.columns.get(QUALITY, "")).casefold() not in _NO_NEURON]
-    left = len(units) - len(kept)
-    if left and not kept:
-        raise RecordingError(f"contains no neuron: all {left} units are called noise")
-    return kept, f"; left out as noise: {left} of {len(units)} units" if left else ""
+    kept = [unit for unit in units if QUALITY in wanted.units or not _is_noise(unit)]
+    if units and not kept:
+        raise RecordingError(f"contains no neuron: all {len(units)} units are called noise")
+    table = make_table(kept, wanted, understood=understood, time_from=time_from, periods=periods)
+    noise = {"noise": len(units) - len(kept)} if len(kept) < len(units) else {}
+    if table.start_ms is None:
+        table = replace(table, start_ms=start_ms)
+    return replace(table, left_out={**noise, **table.left_out})
+
+
+def _is_noise(unit: Unit) -> bool:
+    return as_text(unit.columns.get(QUALITY, "")).casefold() in _NO_NEURON

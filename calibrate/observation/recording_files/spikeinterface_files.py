@@ -19,8 +19,14 @@ from numpy.typing import NDArray
 from calibrate.errors import RecordingError
 from calibrate.observation.packing import check_size
 from calibrate.observation.recording_files.segments import Segments
-from calibrate.observation.recording_files.sorted_units import Unit, make_table
-from calibrate.observation.recording_files.sorting import SpikesByUnit, check_rate, neurons, say_rate, to_ms
+from calibrate.observation.recording_files.sorted_units import Unit
+from calibrate.observation.recording_files.sorting import (
+    SpikesByUnit,
+    check_rate,
+    make_table_of_neurons,
+    say_rate,
+    to_ms,
+)
 from calibrate.observation.recording_files.table import Table, Wanted
 
 _INFO, _SPIKES, _NPZ = "numpysorting_info.json", "spikes.npy", "sorting_cached.npz"
@@ -88,8 +94,7 @@ def _make_table(
     segments = Segments.of(
         [samples * 1000.0 / rate for samples in lengths or last],
         [f"segment_{k}" for k in range(len(last))],
-        "the last spike" if lengths is None else "the end of the recording",
-        known=lengths is not None,
+        time_from=None if lengths is None else "recording_attributes.json",
     )
     trains: list[list[NDArray[np.float64]]] = [[] for _ in names]
     for (samples, places), start in zip(spikes, segments.intervals[:, 0], strict=True):
@@ -105,19 +110,23 @@ def _make_table(
         )
         for k, (label, pieces) in enumerate(zip(names, trains, strict=True))
     ]
-    units, left_out = neurons(units, wanted)
-    understood = f"{understood}, {segments.say()}{left_out}"
-    table = make_table(units, wanted, understood=understood, periods=segments.periods)
-    notes = [*table.notes, *_silent(units)]
-    return replace(table, start_ms=0.0, notes=notes)
+    table = make_table_of_neurons(
+        units,
+        wanted,
+        understood=f"{understood}{segments.say()}",
+        time_from=segments.time_from,
+        periods=segments.periods,
+    )
+    return replace(table, notes=[*table.notes, *_silent(table)])
 
 
-def _silent(units: Sequence[Unit]) -> list[str]:
-    silent = sum(not unit.times_ms.size for unit in units)
+def _silent(table: Table) -> list[str]:
+    sizes = np.array([]) if table.sizes is None else table.sizes
+    silent = int((sizes == 0).sum())
     if not silent:
         return []
     return [
-        f"{silent} of {len(units)} units have no spikes and count as silent neurons; if they are none, save "
+        f"{silent} of {sizes.size} units have no spikes and count as silent neurons; if they are none, save "
         "sorting.remove_empty_units()"
     ]
 

@@ -99,8 +99,8 @@ class RecordingSection(Section):
 
     file: str = Field(
         min_length=1,
-        description="spike times: text, NPZ, MATLAB, NWB, NEST's files, or one of neo's formats; in the "
-        "study's folder",
+        description="spike times: text, NPZ, MATLAB, NWB, files of NEST, the folder of a spike sorter, or "
+        "one of neo's formats; in the study's folder",
     )
     population: str = Field(
         default="E", min_length=1, description="population of the units, if the file does not name it"
