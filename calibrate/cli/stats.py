@@ -61,8 +61,12 @@ def stats(
         ),
     ] = None,
     n_units: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Number of units, if the file lists only those that fired."),
+        str | None,
+        typer.Option(
+            metavar="N",
+            help="Number of units, if the file lists only those that fired; of several populations, such as "
+            "E=400,I=100.",
+        ),
     ] = None,
     start_ms: Annotated[
         float | None,
@@ -128,7 +132,7 @@ def stats(
         units=dict(_choice(one) for one in units or ()),
         time_unit=time_unit,
         columns=dict(_role(one) for text in columns or () for one in text.split(",")),
-        n_units=n_units,
+        n_units=_number_of_units(n_units),
     )
     chosen = [find_statistic(name, folder=Path.cwd()) for name in statistic] if statistic else None
     if piece_ms is None and write is not None:
@@ -154,6 +158,15 @@ def _choice(text: str) -> tuple[str, list[str]]:
     if not (column.strip() and equals):
         raise CalibrateError(f"--units {text}: write COLUMN=VALUE, such as quality=good")
     return column.strip(), values.split(",")
+
+
+def _number_of_units(text: str | None) -> int | dict[str, int] | None:
+    if text is None:
+        return None
+    pairs = [one.partition("=") for one in text.split(",")]
+    if not all(number.strip().isdecimal() for _, _, number in pairs) and not text.isdecimal():
+        raise CalibrateError(f"--n-units {text}: write a number, or NAME=N for each population: E=400,I=100")
+    return int(text) if text.isdecimal() else {name.strip(): int(number) for name, _, number in pairs}
 
 
 def _role(text: str) -> tuple[str, str]:

@@ -32,7 +32,7 @@ def read_recording(
     units: Chosen | None = None,
     time_unit: TimeUnit | None = None,
     columns: Mapping[str, str] | None = None,
-    n_units: int | None = None,
+    n_units: int | Mapping[str, int] | None = None,
 ) -> Recording:
     """Read a recording from a file. Nothing is unpickled.
 
@@ -56,8 +56,9 @@ def read_recording(
     columns : dict of str to str, optional
         What the file calls the `time` and the `unit` of each spike, if that is not clear: names of columns,
         arrays or variables, such as ``{"time": "ts", "unit": "clu"}``.
-    n_units : int, optional
-        Number of units, for files that list only those that fired: the others are silent units.
+    n_units : int, or dict of str to int, optional
+        Number of units, or of those of each population, for files that list only units that fired: the
+        others are silent.
 
     Returns
     -------
@@ -108,7 +109,7 @@ def _recording(
     population: str,
     start_ms: float | None,
     duration_ms: float | None,
-    n_units: int | None = None,
+    n_units: int | Mapping[str, int] | None = None,
 ) -> Recording:
     pooled = _pooled(table)
     start, last, stop = _interval(table, pooled, start_ms, duration_ms)

@@ -258,3 +258,13 @@ def test_files_of_octave_say_how_to_save_them(tmp_path):
     assert "is a file of Octave in a format of its own: save it there with save -v7" in refusal(
         tmp_path / "a.mat"
     )
+
+
+def test_traces_that_do_not_fit_into_the_memory_are_named(tmp_path):
+    import h5py
+
+    path = write_v73(tmp_path / "a.mat", {"spikes": TRAINS})
+    with h5py.File(path, "a") as file:
+        made = file.create_dataset("raw", shape=(10**9, 1000), dtype="f8", chunks=(1000, 1000))
+        made.attrs["MATLAB_class"] = np.bytes_("double")
+    assert "has a variable raw that would need 8e+03 GB of memory" in refusal(path)

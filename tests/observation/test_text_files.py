@@ -156,9 +156,17 @@ def test_silent_units_can_be_counted(tmp_path):
     path.write_text("time_ms,unit\n5,1\n9,4\n")
     found = read_recording(path, n_units=5)
     assert [train.tolist() for train in found.trains["E"]] == [[5.0], [9.0], [], [], []]
-    assert "has 2 units, more than n_units = 1" in refusal(path, n_units=1)
+    assert "has 2 units of E, more than n_units = 1" in refusal(path, n_units=1)
     path.write_text("time_ms,unit,population\n5,1,E\n9,4,I\n")
-    assert "n_units is for files of one population" in refusal(path, n_units=5)
+    assert "say how many units each has, n_units = { E = ..., I = ... }" in refusal(path, n_units=5)
+    found = read_recording(path, n_units={"E": 3, "I": 2})
+    assert {name: [train.size for train in units] for name, units in found.trains.items()} == {
+        "E": [1, 0, 0],
+        "I": [1, 0],
+    }
+    assert "has no population J for n_units; it has E, I" in refusal(path, n_units={"J": 3})
+    path.write_text("time_ms,unit,cluster\n5,1,0\n9,4,1\n")
+    assert "n_units is for files without clusters" in refusal(path, n_units=5)
 
 
 def test_a_study_says_what_the_columns_are(tmp_path):

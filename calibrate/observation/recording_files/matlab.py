@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from calibrate.errors import RecordingError
@@ -108,6 +109,11 @@ def _from_hdf5(item: Any, file: Any) -> Any:
     if item.dtype == h5py.ref_dtype:
         values = item[:].T
         return _as_cells(values, [_from_hdf5(file[one], file) for one in values.ravel()])
+    if 8 * item.size > psutil.virtual_memory().available:
+        raise RecordingError(
+            f"has a variable {item.name.strip('/')} that would need {8 * item.size / 1e9:.3g} GB of memory: "
+            "save the spike times in a file of their own"
+        )
     values = np.asarray(item[()]).T
     if kind != "char" or values.ndim > 2:
         return values

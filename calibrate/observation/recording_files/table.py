@@ -153,23 +153,42 @@ def _grouped(times: NDArray[np.float64], unit: NDArray[np.int64]) -> list[NDArra
 
 
 def add_silent(
-    table: Table, units: Sequence[tuple[str, Any, Any]], trains: Sequence[NDArray[np.float64]], n: int | None
-) -> tuple[list[tuple[str, Any, Any]], list[NDArray[np.float64]]]:
-    """The units of a table, and as many that did not fire as make `n` of them.
+    table: Table,
+    units: Units,
+    trains: Sequence[NDArray[np.float64]],
+    n: int | Mapping[str, int] | None,
+) -> tuple[Units, Sequence[NDArray[np.float64]]]:
+    """The units of a table, and as many that did not fire as make `n` of them, or of each population.
 
-    Raises RecordingError if it has more units, several populations or clusters, or gaps.
+    Raises RecordingError if it has more units, or clusters, or gaps.
     """
-    missing = (n or len(units)) - len(units)
-    if missing < 0:
-        raise RecordingError(f"has {len(units)} units, more than n_units = {n}")
-    groups = {one[:2] for one in units}
-    if n is not None and (len(groups) > 1 or table.observed is not None):
+    if n is None:
+        return units, trains
+    names = list(dict.fromkeys(name for name, _, _ in units))
+    if not isinstance(n, Mapping):
+        if len(names) > 1:
+            each = ", ".join(f"{name} = ..." for name in names)
+            raise RecordingError(
+                f"has several populations: say how many units each has, n_units = {{ {each} }}"
+            )
+        n = dict.fromkeys(names, n)
+    if unknown := [name for name in n if name not in names]:
+        raise RecordingError(f"has no population {unknown[0]} for n_units; it has {', '.join(names)}")
+    if len({one[:2] for one in units}) > len(names) or table.observed:
         raise RecordingError(
-            "n_units is for files of one population without clusters, in which all units were observed all "
-            "the time: add the silent units to the file"
+            "n_units is for files without clusters, in which all units were observed all the time: add the "
+            "silent units to the file"
         )
-    silent = [(*group, f"silent {k}") for group in groups for k in range(missing)]
-    return [*units, *silent], [*trains, *(np.zeros(0) for _ in silent)]
+    every: list[tuple[tuple[str, Any, Any], NDArray[np.float64]]] = []
+    for name in names:
+        found = [(unit, train) for unit, train in zip(units, trains, strict=True) if unit[0] == name]
+        missing = n.get(name, len(found)) - len(found)
+        if missing < 0:
+            raise RecordingError(f"has {len(found)} units of {name}, more than n_units = {n[name]}")
+        cluster = found[0][0][1]
+        silent = [((name, cluster, f"silent {k}"), np.zeros(0)) for k in range(missing)]
+        every += [*found, *silent]
+    return [unit for unit, _ in every], [train for _, train in every]
 
 
 def name_unit(unit: tuple[str, Any, Any]) -> str:

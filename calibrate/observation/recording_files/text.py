@@ -17,7 +17,7 @@ from calibrate.errors import RecordingError
 from calibrate.observation.recording_files.columns import Columns, find_columns, make_table
 from calibrate.observation.recording_files.labels import read_labels
 from calibrate.observation.recording_files.matrices import Train, as_train, make_units, read_matrix
-from calibrate.observation.recording_files.names import read_unit, split_name
+from calibrate.observation.recording_files.names import is_called, read_unit, split_name
 from calibrate.observation.recording_files.table import Table, Wanted
 from calibrate.observation.recording_files.time_units import Stated
 
@@ -273,10 +273,11 @@ def _read_columns(path: Path, layout: _Layout, wanted: Wanted) -> Table:
     found = [train for train in trains if train is not None]
     padded = any(train.size < len(frame) for train in found)
     if len(found) < len(names) or not (padded or all(_NAMED_UNIT.fullmatch(name) for name in names)):
+        named = sorted(names, key=lambda name: is_called(name, "units", "rather units"))
+        time, unit = named[0], named[-1]
         raise RecordingError(
             f"needs times and units, but its columns are {', '.join(names)[:100]}; say which are, such as "
-            f'columns = {{ time = "{names[0]}", unit = "{names[-1]}" }} '
-            f"(--columns time={names[0]},unit={names[-1]})"
+            f'columns = {{ time = "{time}", unit = "{unit}" }} (--columns time={time},unit={unit})'
         )
     units = {unit for _, unit in plain if unit}
     stated = Stated(units.pop(), "as the columns say") if len(units) == 1 else layout.stated

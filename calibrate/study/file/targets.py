@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from calibrate.study.file.base import Duration, Name, Positive, Section, Several
+from calibrate.study.file.base import Count, Duration, Name, Positive, Section, Several
 
 Label = str | int | float | bool
 
@@ -126,8 +126,10 @@ class RecordingSection(Section):
         description="what the file calls the time and the unit of each spike, if that is not clear, such as "
         '{ time = "ts", unit = "clu" }',
     )
-    n_units: int | None = Field(
-        default=None, ge=1, description="number of units, for files that list only those that fired"
+    n_units: Count | dict[str, Count] | None = Field(
+        default=None,
+        description="number of units, for files that list only those that fired; of several populations, of "
+        "each, such as { E = 400, I = 100 }",
     )
 
 
