@@ -97,7 +97,10 @@ def load_array(path: Path, *, whole: bool = False) -> NDArray[Any]:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
-        raise RecordingError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from None
+        what = " ".join(str(error).split())
+        if "pickle" in what or "Python objects" in what:
+            what = "it is damaged, or holds Python objects, which are not read"
+        raise RecordingError(f"{path.name} cannot be read: {what}") from None
     if array.dtype.kind not in "fiu" or array.size != max(array.shape, default=0):
         raise RecordingError(f"{path.name} does not hold one number for each spike")
     array = array.reshape(-1)
