@@ -27,6 +27,7 @@ from calibrate.observation.recording_files.sorting import (
     check_lengths,
     load_array,
     make_table_of_neurons,
+    open_array,
 )
 from calibrate.observation.recording_files.table import Table, Wanted
 
@@ -201,7 +202,7 @@ def _places(path: Path, channel: list[object] | None) -> dict[str, list[object]]
         )
         if name is None or one.suffix != ".npy":
             continue
-        values = np.load(one, allow_pickle=False)
+        values = open_array(one)
         values = values[:, 1] if name == "depth" else values.reshape(-1)
         if rows.size and rows.min() >= 0 and rows.max() < len(values):
             places.setdefault(name, values[rows].tolist())  # acronyms come before numbers of areas
