@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from calibrate.observation import Needs, Observation
 from calibrate.observation.pieces import Piece
-from calibrate.observation.recording import Recording, part_of
+from calibrate.observation.recording import Recording, part_of, parts_of
 from calibrate.observation.tallies import Tally, tally
 from calibrate.observation.trains import RESOLUTION_MS
 
@@ -31,11 +31,24 @@ class Excerpt(Protocol):
         """The observation of the piece, or without the cut of this number: what is left is joined."""
 
 
-def excerpt(recording: Recording, piece: Piece, needs: Needs, cuts: Cuts) -> Excerpt | None:
-    """The excerpt of a piece with what statistics need; None if it has no unit, or is shorter than a bin."""
-    if not piece.n_units or piece.duration_ms < needs.widths["bin_ms"]:
-        return None
-    part = part_of(recording, piece)
+def excerpts_of(
+    recording: Recording, pieces: Sequence[Piece], wanted: Sequence[tuple[Needs, Sequence[Cuts]]]
+) -> list[list[Excerpt | None]]:
+    """The excerpts of pieces, for each of several needs and the cuts of each piece that go with them.
+
+    The recording is divided once for all of them. None if a piece has no unit, or is shorter than a bin.
+    """
+    found: list[list[Excerpt | None]] = [[None] * len(pieces) for _ in wanted]
+    with_units = [number for number, piece in enumerate(pieces) if piece.n_units]
+    parts = parts_of(recording, [pieces[number] for number in with_units])
+    for number, part in zip(with_units, parts, strict=True):
+        for (needs, cuts), excerpts in zip(wanted, found, strict=True):
+            if part.duration_ms >= needs.widths["bin_ms"]:
+                excerpts[number] = _excerpt(recording, pieces[number], part, needs, cuts[number])
+    return found
+
+
+def _excerpt(recording: Recording, piece: Piece, part: Recording, needs: Needs, cuts: Cuts) -> Excerpt:
     counted = None
     if not needs.spikes:
         counted = tally(
@@ -46,14 +59,13 @@ def excerpt(recording: Recording, piece: Piece, needs: Needs, cuts: Cuts) -> Exc
             needs=needs,
             spans_ms=cuts,
         )
-    return _Spikes(recording, piece, part, needs, cuts) if counted is None else _Counts(part, piece, counted)
+    return _Spikes(recording, piece, part, needs, cuts) if counted is None else _Counts(piece, counted)
 
 
 @dataclass(frozen=True)
 class _Counts:
     """Counted once: statistics that need no single spikes."""
 
-    part: Recording
     piece: Piece
     tally: Tally
 

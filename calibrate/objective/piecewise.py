@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from calibrate.objective import jackknife
 from calibrate.objective.estimates import Estimate
-from calibrate.objective.excerpts import Excerpt, excerpt
+from calibrate.objective.excerpts import Excerpt, excerpts_of
 from calibrate.objective.panel import measure
 from calibrate.objective.statistics import Statistic
 from calibrate.observation import Needs, Observation
@@ -119,17 +119,19 @@ class Sample:
         return np.array(values), np.array(shares)
 
 
-def sample_of(
+def samples_of(
     recording: Recording,
     pieces: Sequence[Piece],
-    statistics: Sequence[Statistic],
-    blocks: Sequence[Block] = (),
-) -> Sample:
-    """The sample of all units of the pieces of a recording."""
-    needs = Needs.merge(statistic.needs for statistic in statistics)
-    cuts = _cuts_of_pieces(pieces, blocks)
-    excerpts = [excerpt(recording, piece, needs, cut) for piece, cut in zip(pieces, cuts, strict=True)]
-    return Sample(statistics, pieces, excerpts, blocks)
+    wanted: Sequence[tuple[Sequence[Statistic], Sequence[Block]]],
+) -> Iterator[Sample]:
+    """The samples of all units of pieces, for each group of statistics and the blocks to leave out."""
+    needs = [
+        (Needs.merge(one.needs for one in statistics), _cuts_of_pieces(pieces, blocks))
+        for statistics, blocks in wanted
+    ]
+    excerpts = excerpts_of(recording, pieces, needs)
+    for (statistics, blocks), of_pieces in zip(wanted, excerpts, strict=True):
+        yield Sample(statistics, pieces, of_pieces, blocks)
 
 
 def _cuts_of_pieces(pieces: Sequence[Piece], blocks: Sequence[Block]) -> list[list[tuple[float, float]]]:

@@ -16,41 +16,44 @@ BoolArray = NDArray[np.bool_]
 _OF_PAIRS = frozenset({"cv2", "lv", "lvr"})
 
 
-def moments_without(
-    step: IntArray,
-    unit: IntArray,
-    units: int,
-    spans: Sequence[tuple[int, int]],
-    dt_ms: float,
-    *,
-    intervals: bool = True,
-) -> tuple[IntArray, IntervalMoments]:
-    """Sums of each unit over all the time, and without each span; shape (units, 1 + spans).
+def totals_without(
+    step: IntArray, unit: IntArray, units: int, spans: Sequence[tuple[int, int]]
+) -> tuple[IntArray, IntArray]:
+    """Spikes of each unit in all the time, and without each span, shape (units, 1 + spans); and their spans.
 
     step   of each spike, ascending within a unit
     unit   of each spike, ascending
     spans  from one step to another, one after another through all the time
-    intervals  whether the sums over intervals are needed; if not, they are nan
-
-    The first result is the number of spikes, the second that of intervals and the sums over them. Without
-    spans, there is one column more, of no meaning.
     """
-    shape = (units, max(len(spans), 1))
+    n = max(len(spans), 1)
     ends = [stop for _, stop in spans[:-1]]
     span = np.searchsorted(ends, step, side="right") if ends else np.zeros_like(step)
-    in_spans = np.bincount(unit * shape[1] + span, minlength=units * shape[1]).reshape(shape)
-    every = in_spans.sum(axis=1)
-    totals = np.column_stack([every, every[:, None] - in_spans])
-    number = np.maximum(totals - 1, 0)
-    if not intervals:
-        return totals, IntervalMoments(number, *[np.full(number.shape, np.nan)] * 5)
+    in_spans = np.bincount(unit * n + span, minlength=units * n).reshape(units, n)
+    every = in_spans.sum(axis=1, keepdims=True)
+    return np.concatenate([every, every - in_spans], axis=1)[:, : 1 + len(spans)], span
+
+
+def moments_without(
+    step: IntArray,
+    unit: IntArray,
+    span: IntArray,
+    totals: IntArray,
+    spans: Sequence[tuple[int, int]],
+    dt_ms: float,
+) -> IntervalMoments:
+    """Sums over the intervals of each unit in all the time, and without each span, of the shape of `totals`.
+
+    span, totals  what `totals_without` returns
+    """
+    shape = len(totals), max(len(spans), 1)
     sums = {
-        name: _sums(term, unit, span, 2 if name in _OF_PAIRS else 1, shape)
+        name: _sums(term, unit, span, 2 if name in _OF_PAIRS else 1, shape)[:, : 1 + len(spans)]
         for name, term in _terms(step, unit, dt_ms).items()
     }
-    for name, term in _across(step, every, in_spans, spans or [(0, 0)], dt_ms).items():
-        sums[name][:, 1:] += term
-    return totals, IntervalMoments(number, **sums)
+    if spans:
+        for name, term in _across(step, totals, spans, dt_ms).items():
+            sums[name][:, 1:] += term
+    return IntervalMoments(np.maximum(totals - 1, 0), **{name: one.copy() for name, one in sums.items()})
 
 
 def _terms(step: IntArray, unit: IntArray, dt_ms: float) -> dict[str, FloatArray]:
@@ -92,12 +95,14 @@ def _sums(term: FloatArray, unit: IntArray, span: IntArray, reach: int, shape: t
 
 
 def _across(
-    step: IntArray, every: IntArray, in_spans: IntArray, spans: Sequence[tuple[int, int]], dt_ms: float
+    step: IntArray, totals: IntArray, spans: Sequence[tuple[int, int]], dt_ms: float
 ) -> dict[str, FloatArray]:
     """What the interval across each seam adds to the sums, shape (units, spans)."""
     if not step.size:
         return {}
-    offset = (np.cumsum(every) - every)[:, None]
+    every = totals[:, :1]
+    in_spans = every - totals[:, 1:]
+    offset = np.cumsum(every, axis=0) - every
     after = np.cumsum(in_spans, axis=1)  # the first spike after the span, in its unit
     before = after - in_spans - 1  # the last one before it
 
@@ -105,8 +110,8 @@ def _across(
         return np.asarray(step[np.clip(offset + number, 0, step.size - 1)])
 
     removed = np.array([stop - start for start, stop in spans])
-    joined = (before >= 0) & (after < every[:, None])
+    joined = (before >= 0) & (after < every)
     interval = np.where(joined, at(after) - removed - at(before), 0)
     left = _added(interval, at(before) - at(before - 1), joined & (before >= 1), dt_ms)
-    right = _added(at(after + 1) - at(after), interval, joined & (after + 1 < every[:, None]), dt_ms)
+    right = _added(at(after + 1) - at(after), interval, joined & (after + 1 < every), dt_ms)
     return {name: term + (right[name] if name in _OF_PAIRS else 0.0) for name, term in left.items()}

@@ -21,11 +21,13 @@ from calibrate.observation.counts import CountArray, narrow
 from calibrate.observation.intervals import IntervalMoments
 from calibrate.observation.layout import BIN_MS, FloatArray, IntArray, Layout, Needs
 from calibrate.observation.observation import Observation
-from calibrate.observation.seams import moments_without
+from calibrate.observation.seams import moments_without, totals_without
 from calibrate.observation.trains import RESOLUTION_MS
 
 # So many spikes are counted at once: few enough for the caches, enough for numpy.
 _AT_ONCE = 1 << 18
+# Counts of this many bytes need not be asked about.
+_LARGE = 1e8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +42,7 @@ class Tally:
     windows  spikes of each unit in each window, shape (units, windows)
     spans    times that can be left out, from one step to another
     totals   spikes of each unit in all the time, and without each span, shape (units, 1 + spans)
-    moments  sums over intervals, of the same shape; nan if none is needed
+    moments  sums over intervals, of the same shape; None if none is needed
     """
 
     layout: Layout
@@ -51,7 +53,7 @@ class Tally:
     windows: CountArray
     spans: Sequence[tuple[int, int]]
     totals: IntArray
-    moments: IntervalMoments
+    moments: IntervalMoments | None
 
     def of_units(self, rows: IntArray, layout: Layout) -> Tally:
         """The tally of the units in some rows, with the layout that they have."""
@@ -66,7 +68,7 @@ class Tally:
             bins=bins,
             windows=self.windows[rows],
             totals=self.totals[rows],
-            moments=self.moments[rows],
+            moments=self.moments and self.moments[rows],
         )
 
     def observation(self, without: int | None = None) -> Observation:
@@ -94,7 +96,7 @@ class Tally:
             window_ms=window_steps * RESOLUTION_MS,
             neuron_windows=windows,
             neuron_totals=totals,
-            intervals=self.moments[:, column],
+            intervals=_not_summed(totals) if self.moments is None else self.moments[:, column],
             depolarisation=np.full(len(self.layout.groups), np.nan),
         )
 
@@ -142,9 +144,10 @@ def tally(
             bins.append((step // bin_steps).astype(np.int32))
         if window_steps:
             windows.append(_in_windows(step, unit, len(together), n_steps, window_steps))
-        total, moment = moments_without(step, unit, len(together), spans, RESOLUTION_MS, intervals=needs.isi)
+        total, span = totals_without(step, unit, len(together), spans)
         totals.append(total)
-        moments.append(moment)
+        if needs.isi:
+            moments.append(moments_without(step, unit, span, total, spans, RESOLUTION_MS))
     return Tally(
         layout=layout,
         n_steps=n_steps,
@@ -154,8 +157,13 @@ def tally(
         windows=np.concatenate(windows) if windows else np.zeros((layout.n_neurons, 0), np.int64),
         spans=spans,
         totals=np.concatenate(totals),
-        moments=IntervalMoments.joined(moments),
+        moments=IntervalMoments.joined(moments) if moments else None,
     )
+
+
+def _not_summed(totals: IntArray) -> IntervalMoments:
+    """The moments of intervals that nothing needs: only their number."""
+    return IntervalMoments(np.maximum(totals - 1, 0), *[np.full(totals.shape, np.nan)] * 5)
 
 
 def _histogram(bins: NDArray[np.int32], n_bins: int) -> CountArray:
@@ -181,6 +189,9 @@ def _without(counts: CountArray, first: int, last: int) -> CountArray:
 def _together(trains: Sequence[FloatArray]) -> Iterator[Sequence[FloatArray]]:
     """Trains that are counted together, one after another."""
     first, spikes = 0, 0
+    if sum(map(len, trains)) <= _AT_ONCE:
+        yield trains
+        return
     for number, train in enumerate(trains):
         if spikes and spikes + train.size > _AT_ONCE:
             yield trains[first:number]
@@ -209,6 +220,6 @@ def _check_memory(layout: Layout, n_steps: int, bin_steps: int | None, window_st
     n_bins = n_steps / bin_steps if bin_steps else 1
     n_windows = n_steps / window_steps if window_steps else 1
     size = 16 * len(layout.groups) * n_bins + 2 * layout.n_neurons * n_windows
-    if size > psutil.virtual_memory().available:
+    if size > _LARGE and size > psutil.virtual_memory().available:
         duration_s = n_steps * RESOLUTION_MS / 1000
         raise RecordingError(f"lasts {duration_s:g} s: its counts would need {size / 1e9:.3g} GB of memory")

@@ -34,7 +34,7 @@ def digests_of_files(
     return {
         **{name: _code_digest(folder / name) for name in _files(references, folder)},
         **{name: digest(value) for name, value in own.items()},
-        **{name: _data_digest(folder / name, stored.get(name)) for name in data_files(file)},
+        **{name: data_digest(folder / name, stored.get(name)) for name in data_files(file)},
     }
 
 
@@ -78,7 +78,8 @@ def data_files(file: StudyFile) -> list[str]:
     return sorted({*recording, *(name for name in named if name != RECORDING)})
 
 
-def _data_digest(path: Path, stored: str | None) -> str:
+def data_digest(path: Path, stored: str | None = None) -> str:
+    """The SHA-256 of a data file; if it is missing, what is stored of it."""
     if stored is not None and not path.exists():
         return stored
     parts = parts_of(path)

@@ -185,6 +185,7 @@ def test_traces_that_cannot_be_those_of_the_spikes_are_not_believed(tmp_path, si
         ("spike_clusters.npy", np.zeros(4, np.int32), "do not hold the same number of spikes"),
         ("spike_times.npy", np.linspace(0, 1, 9), "spike_times.npy contains fractions"),
         ("spike_times.npy", np.array([["a"]]), "spike_times.npy does not hold one number for each spike"),
+        ("spike_times.npy", np.array([{}]), "spike_times.npy cannot be read: it is damaged, or holds Python"),
     ],
 )
 def test_arrays_that_are_not_of_one_sorting_are_refused(phy, name, content, message):
@@ -308,6 +309,12 @@ def test_the_shanks_of_neuroscope_are_one_recording(tmp_path):
     (tmp_path / "day1" / "day1.dat").write_bytes(bytes(2 * 4 * 1000))
     assert read_recording(tmp_path / "day1" / "day1.res.1").stop_ms == 100.0
     assert times(read_recording(tmp_path / "day1", units={"quality": "sorted", "shank": 2})) == [[7.0, 8.0]]
+    for end in ("res.3", "clu.3"):  # nobody spiked there
+        (tmp_path / "day1" / f"day1.{end}").touch()
+    assert read_recording(tmp_path / "day1").units == 3
+    (tmp_path / "day1" / "day1.clu.2").write_text("1\n2\nnoise\n")
+    with pytest.raises(RecordingError, match=r"day1.clu.2 does not contain one whole number per line"):
+        read_recording(tmp_path / "day1")
     (tmp_path / "day1" / "day1.xml").unlink()
     with pytest.raises(RecordingError, match=r"has no day1.xml, which says its sampling rate"):
         read_recording(tmp_path / "day1")

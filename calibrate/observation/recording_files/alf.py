@@ -27,6 +27,7 @@ from calibrate.observation.recording_files.sorting import (
     check_lengths,
     load_array,
     make_table_of_neurons,
+    open_array,
 )
 from calibrate.observation.recording_files.table import Table, Wanted
 
@@ -181,14 +182,14 @@ def _metrics(path: Path, least: int) -> dict[str, list[object]]:
 def _quality(found: Mapping[str, list[object]]) -> list[object]:
     """The verdicts on units: by hand in Phy, else good if they pass all criteria, else those of Kilosort."""
     if "group" in found:
-        return found["group"]
+        return [one or "unsorted" for one in found["group"]]
     if "_phy_annotation" in found:
         return [_PHY.get(int(as_text(one)), "unsorted") for one in found["_phy_annotation"]]
     if (
         "label" in found
     ):  # the fraction of the criteria of the International Brain Laboratory that a unit passes
         return ["good" if one == 1 else "not good" for one in found["label"]]
-    return found.get("ks2_label", found.get("KSLabel", []))
+    return [one or "unsorted" for one in found.get("ks2_label", found.get("KSLabel", []))]
 
 
 def _places(path: Path, channel: list[object] | None) -> dict[str, list[object]]:
@@ -201,7 +202,7 @@ def _places(path: Path, channel: list[object] | None) -> dict[str, list[object]]
         )
         if name is None or one.suffix != ".npy":
             continue
-        values = np.load(one, allow_pickle=False)
+        values = open_array(one)
         values = values[:, 1] if name == "depth" else values.reshape(-1)
         if rows.size and rows.min() >= 0 and rows.max() < len(values):
             places.setdefault(name, values[rows].tolist())  # acronyms come before numbers of areas

@@ -108,10 +108,14 @@ def _read(spikes: Path, clusters: Path) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _lines(path: Path) -> NDArray[np.int64]:
+    import pandas as pd
+
+    if not path.stat().st_size:  # a shank without spikes
+        return np.zeros(0, np.int64)
     try:
-        return np.array(path.read_bytes().split(), dtype=np.float64).astype(np.int64)
-    except ValueError:
-        raise RecordingError(f"{path.name} contains something else than one number per line") from None
+        return np.asarray(pd.read_csv(path, header=None, names=["number"], dtype=np.int64)["number"])
+    except (ValueError, TypeError):
+        raise RecordingError(f"{path.name} does not contain one whole number per line") from None
 
 
 def _units(

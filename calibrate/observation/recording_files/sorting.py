@@ -89,15 +89,24 @@ def _distinct(numbers: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
     return present + least, place[shifted]
 
 
+def open_array(path: Path) -> NDArray[Any]:
+    """Map an .npy file to memory. Raises RecordingError if it is damaged."""
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        what = " ".join(str(error).split())
+        if "pickle" in what or "Python objects" in what:
+            what = "it is damaged, or holds Python objects, which are not read"
+        raise RecordingError(f"{path.name} cannot be read: {what}") from None
+    return array
+
+
 def load_array(path: Path, *, whole: bool = False) -> NDArray[Any]:
     """Map one number for each spike, shape (n,), from an .npy file to memory.
 
     whole  whether they must be whole numbers
     """
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise RecordingError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from None
+    array = open_array(path)
     if array.dtype.kind not in "fiu" or array.size != max(array.shape, default=0):
         raise RecordingError(f"{path.name} does not hold one number for each spike")
     array = array.reshape(-1)

@@ -24,6 +24,7 @@ from calibrate.observation.recording_files.sorting import (
     SpikesByUnit,
     check_rate,
     make_table_of_neurons,
+    open_array,
     say_rate,
     to_ms,
 )
@@ -132,10 +133,13 @@ def _silent(table: Table) -> list[str]:
 
 
 def _read_folder(home: Path) -> tuple[float, list[int | str], list[tuple[NDArray[Any], NDArray[Any]]]]:
-    info = json.loads((home / _INFO).read_text(encoding="utf-8"))
-    rate = check_rate(info["sampling_frequency"], f"sampling_frequency in {_INFO}")
-    names, count = list(info["unit_ids"]), int(info["num_segments"])
-    spikes = np.load(home / _SPIKES, mmap_mode="r", allow_pickle=False)
+    try:
+        info = json.loads((home / _INFO).read_text(encoding="utf-8"))
+        names, count, rate_hz = list(info["unit_ids"]), int(info["num_segments"]), info["sampling_frequency"]
+    except (ValueError, KeyError, TypeError):
+        raise RecordingError(f"has a {_INFO} that is not one of SpikeInterface, or damaged") from None
+    rate = check_rate(rate_hz, f"sampling_frequency in {_INFO}")
+    spikes = open_array(home / _SPIKES)
     if not {"sample_index", "unit_index"} <= set(spikes.dtype.names or ()):
         raise RecordingError(f"has a {_SPIKES} that is not one of SpikeInterface")
     places = spikes["unit_index"]
@@ -203,7 +207,7 @@ def _extensions(path: Path, names: Sequence[int | str]) -> dict[str, list[object
         found |= {str(name): frame[name].tolist() for name in frame.columns}
     locations = path / "extensions" / "unit_locations" / "unit_locations.npy"
     if locations.is_file():
-        positions = np.load(locations, allow_pickle=False)
+        positions = open_array(locations)
         if positions.ndim == 2 and len(positions) == len(names):
             found["depth"] = positions[:, 1].tolist()
     return found

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calibrate.observation.recording_files.sorting import SpikesByUnit, load_array
+from calibrate.observation.recording_files.sorting import SpikesByUnit, load_array, open_array
 
 _NEEDED = ("templates.npy", "channel_positions.npy", "spike_templates.npy")
 
@@ -21,8 +21,8 @@ def positions_of(folder: Path, spikes: SpikesByUnit) -> dict[str, dict[int, obje
     """Return depth, channel and shank of each unit, as far as the folder says where they are."""
     if not all((folder / name).is_file() for name in _NEEDED):
         return {}
-    templates = np.load(folder / "templates.npy", mmap_mode="r", allow_pickle=False)
-    positions = np.atleast_2d(np.load(folder / "channel_positions.npy", allow_pickle=False))
+    templates = open_array(folder / "templates.npy")
+    positions = np.atleast_2d(open_array(folder / "channel_positions.npy"))
     numbers = load_array(folder / "spike_templates.npy", whole=True)
     if templates.ndim != 3 or numbers.size != spikes.code.size:
         return {}
@@ -52,17 +52,17 @@ def _peak(template: NDArray[Any], unwhiten: NDArray[Any] | None) -> int:
 
 def _matrix(folder: Path, channels: int) -> NDArray[Any] | None:
     path = folder / "whitening_mat_inv.npy"
-    matrix = np.load(path, allow_pickle=False) if path.is_file() else None
+    matrix = open_array(path) if path.is_file() else None
     return matrix if matrix is not None and matrix.shape == (channels, channels) else None
 
 
 def _sparse_channels(folder: Path, templates: NDArray[Any]) -> NDArray[Any] | None:
     """The channels of each template, if these are not all; templates_ind.npy of Kilosort says nothing."""
     path = folder / "template_ind.npy"
-    found = np.load(path, allow_pickle=False) if path.is_file() else None
+    found = open_array(path) if path.is_file() else None
     return found if found is not None and found.shape == templates.shape[::2] else None
 
 
 def _per_channel(path: Path, channels: int) -> NDArray[Any] | None:
-    found = np.load(path, allow_pickle=False).ravel() if path.is_file() else None
+    found = open_array(path).ravel() if path.is_file() else None
     return found if found is not None and found.size == channels else None

@@ -25,7 +25,7 @@ _PICKLE = (
 _SION = f'is a file of SIONlib: let NEST record with record_to = "ascii", or {SAVE}'
 _ZARR = (
     "is a Zarr store: in Python, export it as NWB in HDF5, for example with hdmf-zarr; or, if SpikeInterface "
-    'wrote it, spikeinterface.load("{name}").save(folder="sorting") writes a folder that is read'
+    'wrote it, spikeinterface.load("{name}"){sorting}.save(folder="sorting") writes a folder that is read'
 )
 
 _KINDS = {
@@ -65,7 +65,7 @@ def explain(path: Path) -> str:
 
 def _explain_folder(path: Path) -> str:
     if (path / ".zgroup").is_file() or (path / "zarr.json").is_file():
-        return _ZARR.format(name=path.name)
+        return _ZARR.format(name=path.name, sorting=".sorting" if (path / "sorting").is_dir() else "")
     return (
         "is a folder, but not of Phy, Kilosort, ALF, SpikeInterface, Klusta, NeuroScope, MountainSort or "
         f"NEST: read it in Python, for example with neo, and {SAVE}"

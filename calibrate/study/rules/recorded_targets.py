@@ -169,7 +169,7 @@ def recorded(problems: Problems, file: StudyFile, folder: Path, stored: Stored |
     """
     recording, section, piece_ms = None, file.recording, file.simulation.duration_ms
     exists = section is not None and (folder / section.file).exists()
-    if section is not None and (stored is None or exists):
+    if section is not None and (stored is None or (exists and not stored.unchanged)):
         place = ("recording", "file")
         remedy = "" if exists else "new trials need it: put it back, or say where it is"
         recording = attempt(
