@@ -178,6 +178,7 @@ def test_a_vector_of_times_and_one_of_units_belong_together(tmp_path, write):
     odd = write(tmp_path / "b.mat", {"x": columns["spike_times"], "y": columns["cluster_id"]})
     assert "nothing that is known to be spike times, but x, y" in refusal(odd, **S)
     assert len(times(odd, columns={"time": "x", "unit": "y"}, **S)) == 2
+    assert "needs the times of y too" in refusal(odd, columns={"unit": "y"}, **S)
 
 
 @WRITERS
@@ -235,11 +236,19 @@ def test_several_lists_of_trains_are_asked_about_unless_they_are_all_of_the_file
         {"rates": cells([np.random.default_rng(0).uniform(0, 30, 50)])},
         {"spikes": np.random.default_rng(0).uniform(0, 30, (20, 100))},
         {"text": "nothing"},
+        {"W": np.eye(20), "dt_ms": 0.1},  # which neurons are connected
+        {"windows": np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])},
     ],
 )
 def test_other_numbers_are_refused(tmp_path, variables):
     savemat(tmp_path / "a.mat", variables)
     assert refusal(tmp_path / "a.mat", **S)
+
+
+def test_other_matrices_do_not_hide_the_spikes(tmp_path):
+    sites = np.array([[0.0, 20.0], [0.0, 40.0], [32.0, 20.0], [32.0, 40.0]])
+    savemat(tmp_path / "a.mat", {"sites": sites, "map": sites[:, ::-1], "spikes": cells(TRAINS)})
+    assert times(tmp_path / "a.mat", **S) == MS
 
 
 def test_objects_that_only_matlab_reads_are_named(tmp_path):

@@ -151,6 +151,21 @@ def test_other_texts_are_refused(tmp_path, name, content):
     assert refusal(tmp_path / name, time_unit="s")
 
 
+def test_whole_numbers_of_which_either_could_be_the_times_are_asked_about(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("1 1\n1 2\n2 1\n2 2\n3 3\n")
+    assert "of which either could be the times: say columns" in refusal(path, time_unit="ms")
+    assert len(read(path, time_unit="ms", columns={"time": "1", "unit": "2"})) == 3
+    assert "leave out columns" in refusal(_lines(tmp_path), columns={"time": "1"})
+    assert same(read(_lines(tmp_path)))
+
+
+def _lines(folder: Path) -> Path:
+    """A line per unit, longer than what the csv module takes for a cell."""
+    (folder / "b.txt").write_text("\n".join(" ".join(f"{t:.900f}" for t in train) for train in TRAINS) + "\n")
+    return folder / "b.txt"
+
+
 def test_silent_units_can_be_counted(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("time_ms,unit\n5,1\n9,4\n")

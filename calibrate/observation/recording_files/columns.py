@@ -135,6 +135,8 @@ def make_table(
 
 def without_repeats(table: Table) -> Table:
     """The table with the spikes that have the unit and the time of another only once, and a note on them."""
+    if table.sizes is not None:
+        return table
     unit = table.numbered()
     order = np.lexsort((table.time_ms, unit))
     same = (np.diff(table.time_ms[order]) == 0) & (np.diff(unit[order]) == 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ Train = NDArray[np.float64]
 
 # With more, it is not likely that two of them are times and units.
 _FEW_COLUMNS = 10
+# So many times as many units as times would be most units with one spike.
+_FEWER = 5
 
 
 def as_train(values: Any) -> Train | None:
@@ -34,24 +36,18 @@ def as_train(values: Any) -> Train | None:
     return train
 
 
-def as_trains(matrix: NDArray[Any]) -> tuple[list[Train], str] | None:
-    """The trains in the rows or in the columns of a matrix, and which; None if there are none.
+def as_trains(matrix: NDArray[Any]) -> dict[str, list[Train]]:
+    """The trains in the rows or in the columns of a matrix, where they are some: by "row" or "column".
 
     They end with nan or 0 where other trains are longer.
     """
     padded = bool((matrix[:, -1] == 0).any() or (matrix[-1] == 0).any())
-    by_row = [as_train(_without_zeros(row) if padded else row) for row in matrix]
-    by_column = [as_train(_without_zeros(column) if padded else column) for column in matrix.T]
-    rows = _useful(by_row)
-    columns = _useful(by_column)
-    if rows and columns:
-        raise RecordingError(
-            f"is a table of {matrix.shape[0]} x {matrix.shape[1]} numbers that ascend in rows and columns: "
-            "save its spikes as CSV with the columns time_ms and unit"
-        )
-    if rows:
-        return rows, "row"
-    return (columns, "column") if columns else None
+    each = {"row": matrix, "column": matrix.T}
+    found = {
+        which: [as_train(_without_zeros(one) if padded else one) for one in trains]
+        for which, trains in each.items()
+    }
+    return {which: useful for which, trains in found.items() if (useful := _useful(trains))}
 
 
 def holds_spikes(matrix: NDArray[Any]) -> bool:
@@ -59,8 +55,8 @@ def holds_spikes(matrix: NDArray[Any]) -> bool:
     if matrix.ndim != 2 or min(matrix.shape) < 2 or matrix.dtype.kind != "f":
         return False
     if np.isnan(matrix).any():
-        return as_trains(matrix) is not None
-    return 2 in matrix.shape and _pair(matrix if matrix.shape[1] == 2 else matrix.T) is not None
+        return len(as_trains(matrix)) == 1
+    return 2 in matrix.shape and len(_pairs(matrix if matrix.shape[1] == 2 else matrix.T)) == 1
 
 
 def _without_zeros(train: NDArray[Any]) -> NDArray[Any]:
@@ -107,9 +103,13 @@ def read_matrix(
         return make_units(
             [train], wanted, f"{form}, one unit", stated=stated, rate_hz=rate_hz, usual=usual, first=first
         )
-    found = as_trains(matrix)
-    if found is None:
-        shape = f"{matrix.shape[0]} x {matrix.shape[1]}"
+    found, shape = as_trains(matrix), f"{matrix.shape[0]} x {matrix.shape[1]}"
+    if len(found) > 1:
+        raise RecordingError(
+            f"holds {shape} numbers that ascend in rows and columns: save its spikes as CSV with the columns "
+            "time_ms and unit"
+        )
+    if not found:
         text = f"holds {shape} numbers, which are no spike times: those of a unit ascend"
         if 1 < matrix.shape[1] <= _FEW_COLUMNS:
             text += (
@@ -117,7 +117,7 @@ def read_matrix(
                 "(--columns time=1,unit=2)"
             )
         raise RecordingError(text)
-    trains, which = found
+    which, trains = found.popitem()
     said = f"{form}, a {which} per unit"
     return make_units(trains, wanted, said, stated=stated, rate_hz=rate_hz, usual=usual, first=first)
 
@@ -137,22 +137,32 @@ def _named(matrix: NDArray[Any], wanted: Wanted) -> Columns:
 
 def _pair(matrix: NDArray[Any]) -> Columns | None:
     """Which of two columns are times and which are units, if their numbers allow one answer only."""
-    fits = [(time, 1 - time) for time in (0, 1) if _are_times(matrix[:, time], matrix[:, 1 - time])]
+    fits = _pairs(matrix)
     if len(fits) > 1:
         raise RecordingError(
             "has two columns of whole numbers, of which either could be the times: say "
             'columns = { time = "1", unit = "2" } or the other way round (--columns time=1,unit=2)'
         )
-    return Columns(str(fits[0][0] + 1), str(fits[0][1] + 1)) if fits else None
+    return fits[0] if fits else None
+
+
+def _pairs(matrix: NDArray[Any]) -> list[Columns]:
+    """The ways to read two columns as times and units; times have far more different values."""
+    different = [np.unique(column).size for column in matrix.T]
+    return [
+        Columns(str(time + 1), str(unit + 1))
+        for time, unit in ((0, 1), (1, 0))
+        if _are_times(matrix[:, time], matrix[:, unit]) and different[unit] < _FEWER * different[time]
+    ]
 
 
 def _are_times(times: NDArray[Any], units: NDArray[Any]) -> bool:
-    """Whether numbers ascend within each unit, units are whole numbers, and some have several spikes."""
+    """Whether units are whole numbers, of which some are there several times, and times ascend in each."""
     if np.isnan(units.astype(float)).any() or (units % 1).any() or np.unique(units).size == units.size:
         return False
-    sorted_ = np.argsort(units, kind="stable")
-    steps, same = np.diff(times[sorted_].astype(float)), np.diff(units[sorted_]) == 0
-    return bool((steps[same] > 0).all())
+    order = np.argsort(units, kind="stable")
+    steps, same = np.diff(times[order].astype(float)), np.diff(units[order]) == 0
+    return bool((steps[same] >= 0).all())
 
 
 def make_units(
@@ -161,7 +171,6 @@ def make_units(
     form: str,
     *,
     labels: Sequence[int | str] | None = None,
-    columns: Mapping[str, Sequence[object]] | None = None,
     stated: Stated | None = None,
     rate_hz: float | None = None,
     usual: Stated | None = None,
@@ -175,7 +184,6 @@ def make_units(
         Unit(
             label=number + first if labels is None else labels[number],
             times_ms=train * factor,
-            columns={name: values[number] for name, values in (columns or {}).items()},
         )
         for number, train in enumerate(trains)
     ]

@@ -42,6 +42,7 @@ from calibrate.observation.recording_files.variables import (
 )
 
 _UNIT_NAMES = ("units", "rather units", "clusters", "labels")
+_RASTER = re.compile(r"raster|spike|spk", re.IGNORECASE)
 # No bin of a raster holds more spikes.
 _COUNTS = 20
 _NUMBERED = re.compile(
@@ -87,7 +88,9 @@ def read_variables(source: Source) -> Table:
 
     Raises RecordingError if there are none, or if several values could be meant.
     """
-    time = source.wanted.columns.get("time")
+    time, unit = (source.wanted.columns.get(role) for role in ("time", "unit"))
+    if unit is not None and unit not in AXES and time is None:
+        raise RecordingError(f'needs the times of {unit} too: columns = {{ time = "...", unit = "{unit}" }}')
     found = [*_find_named(time, source)] if time else [*_find_all(source)]
     best = [one for one in found if one.sure] or found
     best = [one for one in best if not is_called(one.name.rpartition(".")[2], "rather times")] or best
@@ -259,8 +262,8 @@ def _find_in(
             trains = of_cells(value, path, others, axis)
             if trains and (says or has_trains(trains.units)):
                 yield _Found(path, says, trains, None if trains.trials else (path, trains))
-        elif _is_raster(value, others) or (says and _is_binned(value)):
-            yield _Found(path, says, partial(_read_raster, value, path, others, source))
+        elif (says or _RASTER.search(name)) and (_is_raster(value, others) or _is_binned(value)):
+            yield _Found(path, True, partial(_read_raster, value, path, others, source))
         elif (
             isinstance(value, np.ndarray)
             and value.dtype.kind in "fiub"
@@ -280,7 +283,7 @@ def _read_matrix(value: NDArray[Any], path: str, beside: Values, source: Source)
         usual=source.usual,
         first=source.first,
     )
-    return _with_end(table, facts)
+    return _with_end(without_repeats(table), facts)
 
 
 def _is_raster(value: Any, beside: Values) -> bool:

@@ -174,6 +174,8 @@ def _separator(lines: Sequence[str]) -> tuple[str, str]:
 def _split(line: str, separator: str) -> list[str]:
     if separator == " ":
         return line.split()
+    if '"' not in line:
+        return [cell.strip() for cell in line.split(separator)]
     rows = csv.reader([line], delimiter=separator, skipinitialspace=True)
     return [cell.strip() for cell in next(rows, [])]
 
@@ -286,6 +288,7 @@ def _read_columns(path: Path, layout: _Layout, wanted: Wanted) -> Table:
 
 def _read_lines(path: Path, layout: _Layout, wanted: Wanted) -> Table:
     """A line of times for each unit; an empty line is one that did not fire."""
+    wanted.refuse_columns()
     labels, trains = [], []
     for number, line in enumerate(islice(_lines(path), layout.before, None), start=1):
         label = _LABELLED.match(line)
