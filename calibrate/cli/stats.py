@@ -52,6 +52,14 @@ def stats(
         Literal["s", "ms"] | None,
         typer.Option(metavar="UNIT", help="Unit of the times (s or ms), if the file does not say it."),
     ] = None,
+    sampling_rate_hz: Annotated[
+        float | None,
+        typer.Option(
+            metavar="HZ",
+            help="How many samples (or steps of a simulation) a second has, if the file counts time in them "
+            "and does not say it.",
+        ),
+    ] = None,
     columns: Annotated[
         list[str] | None,
         typer.Option(
@@ -131,6 +139,7 @@ def stats(
         duration_ms=duration_ms,
         units=dict(_choice(one) for one in units or ()),
         time_unit=time_unit,
+        sampling_rate_hz=sampling_rate_hz,
         columns=dict(_role(one) for text in columns or () for one in text.split(",")),
         n_units=_number_of_units(n_units),
     )

@@ -31,6 +31,7 @@ def read_recording(
     duration_ms: float | None = None,
     units: Chosen | None = None,
     time_unit: TimeUnit | None = None,
+    sampling_rate_hz: float | None = None,
     columns: Mapping[str, str] | None = None,
     n_units: int | Mapping[str, int] | None = None,
 ) -> Recording:
@@ -53,6 +54,9 @@ def read_recording(
         default all units. Upper and lower case are the same.
     time_unit : {"s", "ms"}, optional
         Unit of the times, for files that do not say it.
+    sampling_rate_hz : float, Hz, optional
+        How many samples, or steps of a simulation, a second has, for files that count time in them and do not
+        say it.
     columns : dict of str to str, optional
         What the file calls the `time` and the `unit` of each spike, if that is not clear: names of columns,
         arrays or variables, such as ``{"time": "ts", "unit": "clu"}``.
@@ -95,7 +99,12 @@ def read_recording(
     """
     path = Path(path)
     try:
-        wanted = Wanted(units=units or {}, time_unit=time_unit, columns=columns or {})
+        wanted = Wanted(
+            units=units or {},
+            time_unit=time_unit,
+            sampling_rate_hz=sampling_rate_hz,
+            columns=columns or {},
+        )
         return _recording(read_table(path, wanted), population, start_ms, duration_ms, n_units)
     except RecordingError as error:
         raise RecordingError(f"{path}: {error}") from None

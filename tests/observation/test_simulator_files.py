@@ -35,8 +35,11 @@ def recorded(tmp_path_factory) -> tuple[Path, dict[str, dict[int, np.ndarray]]]:
     nest.ResetKernel()
     nest.set(data_path=str(folder), overwrite_files=True, local_num_threads=2)
     kept = {}
-    for label, current in (("exc", [400.0, 500.0, 0.0, 600.0]), ("inh", [700.0, 800.0])):
-        neurons = nest.Create("iaf_psc_delta", len(current), params={"I_e": current})
+    for label, model, current in (
+        ("exc", "iaf_psc_delta", [400.0, 500.0, 0.0, 600.0]),
+        ("inh", "iaf_psc_delta_ps", [700.0, 800.0]),
+    ):
+        neurons = nest.Create(model, len(current), params={"I_e": current})
         meter = nest.Create("multimeter", params={"record_to": "ascii", "record_from": ["V_m"]})
         recorders = [
             nest.Create("spike_recorder", params={"record_to": to, "label": label})
@@ -92,9 +95,19 @@ def test_recorders_of_nest_in_a_folder_are_populations(recorded, tmp_path):
 def test_what_nest_files_do_not_say_is_explained(recorded):
     folder, _ = recorded
     assert "records V_m, not only spikes" in refusal(next(folder.glob("multimeter-*")))
-    assert "gives times in steps of the simulation, and not how long a step is" in refusal(
-        next(folder.glob("steps-*"))
+    assert "gives its times in ms: leave out sampling_rate_hz" in refusal(
+        next(folder.glob("exc-*")), sampling_rate_hz=10_000
     )
+
+
+def test_times_in_steps_need_their_length(recorded):
+    folder, kept = recorded
+    path = next(folder.glob("steps-*"))
+    assert "gives times in steps of the simulation, and not how long a step is: say" in refusal(path)
+    found = read_recording(path, sampling_rate_hz=10_000)
+    for one, other in zip(found.trains["E"], kept["inh"].values(), strict=True):
+        assert one == pytest.approx(other, abs=2e-3)  # written with three decimals
+        assert len(one) > 5
 
 
 def test_files_of_nest_2_have_no_names_of_columns(tmp_path):

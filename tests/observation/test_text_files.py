@@ -105,6 +105,16 @@ def test_seconds_or_milliseconds_are_asked_for_with_both_readings(tmp_path):
     assert "gives its times in ms: leave out time_unit" in refusal(path, time_unit="s")
     path.write_text("".join(f"{30_000 * time:.0f} {unit}\n" for time, unit in ROWS))
     assert "all whole numbers, are milliseconds or samples: read as ms: 0.2" in refusal(path)
+    found = read_recording(path, sampling_rate_hz=30_000)
+    assert same(found.trains["E"], TRAINS[:3])
+    assert "times in samples at 30 kHz (as you say)" in found.understood
+    assert "leave out one of the two" in refusal(path, sampling_rate_hz=30_000, time_unit="s")
+    assert "must be above 0" in refusal(path, sampling_rate_hz=0)
+    path.write_text("time_ms,unit\n0.5,1\n3.25,1\n")
+    assert "gives its times in ms: leave out sampling_rate_hz" in refusal(path, sampling_rate_hz=30_000)
+    path.write_text("spike_samples,unit\n15,1\n30,1\n")
+    assert "gives its times in samples, but no sampling rate: say the rate" in refusal(path)
+    assert [train.tolist() for train in read(path, sampling_rate_hz=30_000)] == [[0.5, 1.0]]
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def find_columns(names: Sequence[str], wanted: Wanted) -> Columns | None:
     if {"time_ms", "time_s"} <= set(names) and "time" not in wanted.columns:
         raise RecordingError("has both time_ms and time_s: leave out one of them")
     free = [name for name in names if name not in wanted.columns.values()]
-    time = wanted.columns.get("time") or _only("time", [name for name in free if is_called(name, "times")])
+    time = wanted.columns.get("time") or _only("time", [name for name in free if _is_time(name)])
     if time is None:
         return None
     free = [name for name in free if name != time]
@@ -73,6 +73,11 @@ def find_columns(names: Sequence[str], wanted: Wanted) -> Columns | None:
         for role in ("population", "cluster")
     }
     return Columns(time, unit, **others)
+
+
+def _is_time(name: str) -> bool:
+    """Whether a column is called as times are, such as `t`, or `spikes` with a unit of time."""
+    return is_called(name, "times") or (is_called(name, "spikes") and split_name(name)[1] is not None)
 
 
 def _only(role: str, names: Sequence[str]) -> str | None:
@@ -125,7 +130,8 @@ def make_table(
     _refuse_exchanged(table)
     if stated is None and (named := split_name(columns.time)[1]):
         stated = Stated(named, f"as {columns.time} says")
-    evidence = [] if stated or wanted.time_unit else table.trains()
+    told = stated or wanted.time_unit or wanted.sampling_rate_hz
+    evidence = [] if told else table.trains()
     factor, why = find_unit(evidence, wanted, stated, rate_hz, usual)
     exact = columns.time in ("time_ms", "time_s") and columns.unit == "unit"
     table.understood = f"{form}, {why.partition(' (')[0] if exact else why}{'' if exact else _say(columns)}"

@@ -19,7 +19,7 @@ _CAMEL = re.compile(r"^(.*[a-z])(Ms|Msec|Sec|Secs|Seconds|Samples)$")
 # All without case, spaces, points and the unit of time.
 _NAMES = {
     "times": "time times t ts spiketime spiketimes spikets spiket tspike timestamp timestamps "
-    "spiketimestamps st spt spikesample spikesamples spikeindex spikeindexes",
+    "spiketimestamps st spt sample samples spikesample spikesamples spikeindex spikeindexes",
     "rather times": "ts timestamp timestamps",
     "spikes": "spikes spike spk spks spiketrain spiketrains trains train tspikes",
     "units": "unit units unitid unitids neuron neurons neuronid neuronids neuronindex cell cells cellid "

@@ -46,7 +46,8 @@ def read_nest(path: Path, wanted: Wanted) -> Table:
             raise RecordingError(f"is a file of NEST that records {', '.join(more)}, not only spikes")
     files = files_of(path)
     wanted.refuse_columns()
-    wanted.refuse_time_unit("ms")
+    if not any("time_step" in (_columns(file) or ()) for file in files):
+        wanted.refuse_time_unit("ms")
     recorders: dict[str, list[Path]] = {}
     for file in files:
         recorders.setdefault(_recorder(file), []).append(file)
@@ -96,7 +97,7 @@ def _read_recorders(recorders: Mapping[str, Sequence[Path]], wanted: Wanted) -> 
     populations = labels if len(set(labels)) == len(labels) else list(recorders)
     units: list[Unit] = []
     for population, files in zip(populations, recorders.values(), strict=True):
-        trains = _read_trains(files)
+        trains = _read_trains(files, wanted.sampling_rate_hz)
         both = {unit.label for unit in units} & trains.keys()
         if both:
             raise RecordingError(
@@ -115,9 +116,9 @@ def _read_recorders(recorders: Mapping[str, Sequence[Path]], wanted: Wanted) -> 
     return table
 
 
-def _read_trains(files: Sequence[Path]) -> dict[int, NDArray[np.float64]]:
+def _read_trains(files: Sequence[Path], rate_hz: float | None) -> dict[int, NDArray[np.float64]]:
     """The spikes of each neuron in the files of a recorder."""
-    frames = [_read_file(file) for file in files]
+    frames = [_read_file(file, rate_hz) for file in files]
     sender = np.concatenate([frame["sender"].to_numpy() for frame in frames])
     times = np.concatenate([frame["time_ms"].to_numpy(dtype=float) for frame in frames])
     order = np.lexsort((times, sender))
@@ -125,7 +126,7 @@ def _read_trains(files: Sequence[Path]) -> dict[int, NDArray[np.float64]]:
     return dict(zip(neurons.tolist(), np.split(times[order], first[1:]), strict=True))
 
 
-def _read_file(path: Path) -> Any:
+def _read_file(path: Path, rate_hz: float | None) -> Any:
     import pandas as pd
 
     names = _columns(path) or []
@@ -142,8 +143,11 @@ def _read_file(path: Path) -> Any:
             float_precision="round_trip",
         )
     if "time_step" in names:
-        raise RecordingError(
-            f"{path.name} gives times in steps of the simulation, and not how long a step is: record with "
-            "time_in_steps = False, or multiply time_step by the resolution and save time_ms and unit as CSV"
-        )
+        if rate_hz is None:
+            raise RecordingError(
+                f"{path.name} gives times in steps of the simulation, and not how long a step is: say how "
+                "many a second has, such as sampling_rate_hz = 10000 (--sampling-rate-hz 10000) for 0.1 ms"
+            )
+        # NEST subtracts the offset of a spike from the end of its step.
+        frame["time_ms"] = frame["time_step"] * 1000.0 / rate_hz - frame["time_offset"]
     return frame

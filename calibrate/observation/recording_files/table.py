@@ -29,16 +29,22 @@ TimeUnit = Literal["s", "ms"]
 class Wanted:
     """What the user says about a file.
 
-    units      the units to read, by what the file says about them; empty: all
-    time_unit  the unit of its times, if the file does not say it; None: not known
-    columns    what the file calls the time and the unit of each spike, if that is not clear
+    units             the units to read, by what the file says about them; empty: all
+    time_unit         the unit of its times, if the file does not say it; None: not known
+    sampling_rate_hz  how many a second its times count, if they are samples and the file does not say it
+    columns           what the file calls the time and the unit of each spike, if that is not clear
     """
 
     units: Chosen = field(default_factory=dict)
     time_unit: TimeUnit | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    sampling_rate_hz: float | None = None
 
     def __post_init__(self) -> None:
+        if self.sampling_rate_hz is not None and not 0 < self.sampling_rate_hz < np.inf:
+            raise RecordingError(f"sampling_rate_hz must be above 0, not {self.sampling_rate_hz:g}")
+        if self.sampling_rate_hz is not None and self.time_unit is not None:
+            raise RecordingError("times are samples or have a time_unit: leave out one of the two")
         wrong = [role for role in self.columns if role not in ROLES]
         if wrong:
             raise RecordingError(f"columns names {' and '.join(ROLES)}, and not {wrong[0]}")
@@ -47,6 +53,8 @@ class Wanted:
         """Raise RecordingError if a unit of time is given for a file that has one: `known`, in words."""
         if self.time_unit is not None:
             raise RecordingError(f"gives its times in {known}: leave out time_unit")
+        if self.sampling_rate_hz is not None:
+            raise RecordingError(f"gives its times in {known}: leave out sampling_rate_hz")
 
     def refuse_columns(self) -> None:
         """Raise RecordingError if columns are named for a file in which it is clear what is what."""

@@ -12,6 +12,7 @@ from calibrate.errors import RecordingError
 from calibrate.observation.recording_files.table import EVIDENCE, NO_NEURON_MS, Wanted
 
 MS = {"s": 1000.0, "ms": 1.0, "us": 1e-3}
+_SAY_RATE = "say the rate, such as sampling_rate_hz = 30000 (--sampling-rate-hz 30000)"
 # Fewer times than this can lie on a coarse grid by chance.
 _ON_GRID = 20
 # No recording in seconds has a resolution as coarse as this.
@@ -46,12 +47,15 @@ def find_unit(
 
     Raises RecordingError if it must be asked for.
     """
-    if stated is not None:
+    if stated is not None and stated.unit != "samples":
         wanted.refuse_time_unit(stated.unit)
-        if stated.unit != "samples":
-            return MS[stated.unit], f"times in {stated.unit} ({stated.where})"
+        return MS[stated.unit], f"times in {stated.unit} ({stated.where})"
+    if wanted.sampling_rate_hz is not None:
+        return 1000.0 / wanted.sampling_rate_hz, f"{_samples(wanted.sampling_rate_hz)} (as you say)"
+    if stated is not None:
         if rate_hz is None:
-            raise RecordingError("gives its times in samples, but no sampling rate: divide them by it")
+            raise RecordingError(f"gives its times in samples, but no sampling rate: {_SAY_RATE}")
+        wanted.refuse_time_unit("samples")
         return 1000.0 / rate_hz, _samples(rate_hz)
     if wanted.time_unit is not None:
         return MS[wanted.time_unit], f"times in {wanted.time_unit} (as you say)"
@@ -85,7 +89,7 @@ def _by_evidence(
     if whole:
         raise RecordingError(
             f"does not say whether its times, all whole numbers, are milliseconds or samples: read {as_ms}; "
-            'if that is right, say time_unit = "ms" (--time-unit ms); divide samples by the sampling rate'
+            f'if that is right, say time_unit = "ms" (--time-unit ms); of samples, {_SAY_RATE}'
         )
     raise RecordingError(
         "does not say whether its times are seconds or milliseconds: read "

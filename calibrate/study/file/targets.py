@@ -121,6 +121,11 @@ class RecordingSection(Section):
     time_unit: Literal["s", "ms"] | None = Field(
         default=None, description="unit of the times, for files that do not say it"
     )
+    sampling_rate_hz: Positive | None = Field(
+        default=None,
+        description="how many samples, or steps of a simulation, a second has, for files that count time in "
+        "them and do not say it",
+    )
     columns: dict[str, str] | None = Field(
         default=None,
         description="what the file calls the time and the unit of each spike, if that is not clear, such as "

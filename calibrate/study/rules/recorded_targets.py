@@ -182,6 +182,7 @@ def recorded(problems: Problems, file: StudyFile, folder: Path, stored: Stored |
                 duration_ms=section.duration_ms,
                 units=section.units,
                 time_unit=section.time_unit,
+                sampling_rate_hz=section.sampling_rate_hz,
                 columns=section.columns,
                 n_units=section.n_units,
             ),
