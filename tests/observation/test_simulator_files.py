@@ -12,6 +12,7 @@ import pytest
 import quantities as pq
 
 from calibrate import RecordingError, read_recording
+from calibrate.observation.recording_files import parts_of
 from tests.helpers.recordings import trains
 
 
@@ -76,6 +77,13 @@ def test_all_files_of_a_recorder_of_nest_are_read(recorded):
             assert one == pytest.approx(other)
     every = read_recording(files[0], n_units=4)
     assert (every.units, len(every.notes)) == (4, len(found[0].notes) - 1)
+
+
+def test_a_study_is_identified_by_all_files_of_a_recorder(recorded):
+    folder, _ = recorded
+    files = sorted(folder.glob("exc-*.dat"))
+    assert parts_of(files[1]) == {file.name: file for file in files}
+    assert {name.partition("-")[0] for name in parts_of(folder)} == {"exc", "inh", "steps"}
 
 
 def test_recorders_of_nest_in_a_folder_are_populations(recorded, tmp_path):
