@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from calibrate import Recording, RecordingError, read_recording, read_study
+from calibrate import Recording, RecordingError, StudyError, read_recording, read_study
 from calibrate.cli.commands import execute
 from calibrate.study.identity import differences
 from tests.helpers.sorted_folders import (
@@ -370,6 +370,23 @@ def test_a_study_knows_a_folder_by_what_is_read_of_it(phy, tmp_path):
     write_table(tmp_path / "moved", "group", {0: "noise"})
     shutil.move(tmp_path / "moved", phy)
     assert differences(before, content("sorted/")) == ["the file sorted/ was changed"]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([], "sorted: is a folder, but not of Phy, Kilosort, ALF"),
+        (["a", "b"], "sorted: contains 2 folders with spikes"),
+    ],
+)
+def test_a_study_says_what_became_of_its_folder(tmp_path, names, message):
+    (tmp_path / "sorted").mkdir()
+    for name in names:
+        write_phy(tmp_path / "sorted" / name, SPIKES)
+    aims = [{"statistic": "rate_E", "target": "recording"}]
+    path = write_study(tmp_path, recording={"file": "sorted"}, objectives=aims)
+    with pytest.raises(StudyError, match=message):
+        read_study(path)
 
 
 def test_stats_says_how_a_folder_was_understood(phy, capsys):
