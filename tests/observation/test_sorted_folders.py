@@ -204,11 +204,14 @@ def test_a_folder_is_found_by_its_parent_and_by_a_file_in_it(phy):
         read_recording(phy.parent)
 
 
-def test_alf_gives_seconds_verdicts_areas_and_trials(tmp_path):
+# ONE-api 3.6.1 (one.alf.spec.to_alf) turns names with underscores into camel case, in which capitals become
+# small: its save_object_npy writes the first name, that of the datasets of the IBL, as the second one.
+@pytest.mark.parametrize("areas", ["brainLocationIds_ccf_2017", "brainlocationidsCcf2017"])
+def test_alf_gives_seconds_verdicts_areas_and_trials(tmp_path, areas):
     probe = write_alf(tmp_path / "alf" / "probe00", SPIKES, ".d2a1b0c4-5a49-4b8e-9a5d-0e6f2f6b7c11")
     np.save(probe / "clusters.channels.npy", np.array([2, 0, 0, 1, 0, 0, 0, 1]))
     np.save(probe / "channels.localCoordinates.npy", np.array([[0, 20], [0, 40], [0, 60]]))
-    np.save(probe / "channels.brainLocationIds_ccf_2017.npy", np.array([997, 8, 567]))
+    np.save(probe / f"channels.{areas}.npy", np.array([997, 8, 567]))
     (probe / "clusters.metrics.csv").write_text(
         "cluster_id,label,ks2_label\n0,1.0,good\n3,0.5,good\n7,1,mua\n"
     )
