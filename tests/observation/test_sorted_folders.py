@@ -232,6 +232,15 @@ def test_alf_gives_seconds_verdicts_areas_and_trials(tmp_path, areas):
     assert times(read_recording(probe, units={"area": "VISp"})) == [MS[3], MS[7]]
 
 
+def test_files_of_spikes_beside_a_table_do_not_matter_to_it(tmp_path):
+    write_alf(tmp_path, SPIKES, ".one")
+    write_alf(tmp_path, SPIKES, ".two")
+    (tmp_path / "a.csv").write_text("time_ms,unit\n5,1\n9,1\n")
+    assert times(read_recording(tmp_path / "a.csv")) == [[5.0, 9.0]]
+    with pytest.raises(RecordingError, match=r"has spikes.times.one.npy and spikes.times.two.npy: keep one"):
+        read_recording(tmp_path)
+
+
 def test_probes_of_one_session_are_read_together(tmp_path):
     write_alf(tmp_path / "alf" / "probe00", {0: [100, 9000]})
     write_alf(tmp_path / "alf" / "probe01" / "pykilosort", {0: [50], 4: [2000]})
