@@ -70,7 +70,8 @@ def read_recording(
         Arrays of these names, one element per spike, and optionally `start_ms` and `stop_ms` as numbers.
     .nwb
         The table of units: `spike_times`, `obs_intervals` if they are there, and the other columns with one
-        value per unit, of which `population` and `cluster` are as above. Nothing else of the file is loaded.
+        value per unit, of which `population` and `cluster` are as above. Areas, depths and probes come from
+        the electrodes, periods from trials, epochs and other intervals. No traces are loaded.
     .f32, .mat, .nev, .nex, .nix, .plx, .set, .smr, .smrx, .src
         The spike trains that the package neo finds, which may carry "population" and "cluster" as
         annotations. Of .nev, .plx and .set files, the column `quality` is "sorted", "unsorted" or "noise". A
