@@ -7,6 +7,7 @@ Every contender runs in a process of its own, on one core; seconds are those of 
 resident size.
 
 read         read_recording
+values       the statistics of `calibrate stats` alone, one by one, without standard errors
 measure      measure_recording of a file of NWB: all statistics of `calibrate stats`, with standard errors
 pieces       the same in pieces of 2 s, as for targets of a study
 elephant     with --elephant: pynwb reads the units; elephant and numpy compute the same statistics but
@@ -18,7 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -100,6 +100,16 @@ def measure(path: Path, piece_ms: float | None = None) -> dict[str, float]:
     return {row.statistic.name.removesuffix("_E"): row.estimate.value for row in rows}
 
 
+def values(path: Path) -> dict[str, float]:
+    from calibrate import read_recording
+    from calibrate.objective.panel import panel
+    from calibrate.objective.resampling import estimate_recording
+
+    recording = read_recording(path)
+    wanted = panel(recording.layout)
+    return {one.name.removesuffix("_E"): estimate_recording(recording, one).value for one in wanted}
+
+
 def pieces(path: Path) -> dict[str, float]:
     return measure(path, 2000.0)
 
@@ -136,7 +146,7 @@ def elephant(path: Path) -> dict[str, float]:
     return {name: float(value) for name, value in found.items()}
 
 
-CONTENDERS = {"read": read, "measure": measure, "pieces": pieces, "elephant": elephant}
+CONTENDERS = {"read": read, "values": values, "measure": measure, "pieces": pieces, "elephant": elephant}
 
 
 def run(contender: str, path: Path) -> dict[str, Any]:
@@ -154,7 +164,9 @@ def _one(contender: str, path: Path) -> None:
     began = time.process_time()
     values = CONTENDERS[contender](path)
     cpu_s = time.process_time() - began
-    memory_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    # Not ru_maxrss, which begins with that of the process that started this one.
+    highest = next(line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line)
+    memory_gb = int(highest.split()[1]) * 1024 / 1e9
     print(json.dumps({"values": values, "cpu_s": cpu_s, "memory_gb": memory_gb}))
 
 
@@ -162,7 +174,7 @@ def compare(folder: Path, formats: list[str], *, beside_elephant: bool) -> dict[
     """The results of all contenders on the files of a folder; SystemExit if values differ."""
     nwb = folder / "units.nwb"
     found = {f"read {name}": run("read", folder / f"units.{name}") for name in formats}
-    found |= {name: run(name, nwb) for name in ("measure", "pieces")}
+    found |= {name: run(name, nwb) for name in ("values", "measure", "pieces")}
     if beside_elephant:
         found["elephant"] = run("elephant", nwb)
         for name in STATISTICS:

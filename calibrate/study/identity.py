@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from calibrate.errors import RecordingError
 from calibrate.observation.recording_files import parts_of
 from calibrate.plugins import imported_beside
 from calibrate.study.file.sections import StudyFile
@@ -79,16 +80,21 @@ def data_files(file: StudyFile) -> list[str]:
 
 
 def data_digest(path: Path, stored: str | None = None) -> str:
-    """The SHA-256 of a data file; if it is missing, what is stored of it."""
-    if stored is not None and not path.exists():
-        return stored
-    parts = parts_of(path)
-    if not parts:
+    """The SHA-256 of a data file, or of what is read of a folder.
+
+    If it is missing, what is stored of it; "" for what whoever reads it will refuse.
+    """
+    if not path.exists():
+        return stored or ""
+    try:
+        parts = parts_of(path)
+    except RecordingError:
+        return ""
+    if path.is_file() and not parts:
         return _sha256(path)
-    # Of what is read of a folder: not where it is, nor its traces, which can be much larger.
-    return hashlib.sha256(
-        json.dumps({name: _sha256(part) for name, part in parts.items()}).encode()
-    ).hexdigest()
+    # Not where the folder is, nor its traces, which can be much larger.
+    content = {name: _sha256(part) for name, part in parts.items()}
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

@@ -221,6 +221,16 @@ def test_units_without_numbers_are_numbered(tmp_path):
     assert read_recording(tmp_path / "a.nwb").units == 2
 
 
+def test_references_of_trial_versions_are_refused_in_one_line(tmp_path):
+    with h5py.File(tmp_path / "a.nwb", "w") as file:
+        write_units(file.create_group("units"), {"spike_times": [[1.0, 2.0], [3.0]]})
+        del file["units/spike_times_index"]
+        regions = file["units"].create_dataset("spike_times_index", (2,), dtype=h5py.regionref_dtype)
+        regions[0] = file["units/spike_times"].regionref[:2]
+    with pytest.raises(RecordingError, match="is of a trial version of NWB 2, whose spike_times_index"):
+        read_recording(tmp_path / "a.nwb")
+
+
 def test_units_of_nwb_1_are_read(tmp_path):
     """The layout of NWB 1.0.6: a group for each unit, and one for each epoch."""
     with h5py.File(tmp_path / "a.nwb", "w") as file:

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from calibrate import Recording, RecordingError, read_recording, read_study
+from calibrate import Recording, RecordingError, StudyError, read_recording, read_study
 from calibrate.cli.commands import execute
 from calibrate.study.identity import differences
 from tests.helpers.sorted_folders import (
@@ -204,11 +204,14 @@ def test_a_folder_is_found_by_its_parent_and_by_a_file_in_it(phy):
         read_recording(phy.parent)
 
 
-def test_alf_gives_seconds_verdicts_areas_and_trials(tmp_path):
+# ONE-api 3.6.1 (one.alf.spec.to_alf) turns names with underscores into camel case, in which capitals become
+# small: its save_object_npy writes the first name, that of the datasets of the IBL, as the second one.
+@pytest.mark.parametrize("areas", ["brainLocationIds_ccf_2017", "brainlocationidsCcf2017"])
+def test_alf_gives_seconds_verdicts_areas_and_trials(tmp_path, areas):
     probe = write_alf(tmp_path / "alf" / "probe00", SPIKES, ".d2a1b0c4-5a49-4b8e-9a5d-0e6f2f6b7c11")
     np.save(probe / "clusters.channels.npy", np.array([2, 0, 0, 1, 0, 0, 0, 1]))
     np.save(probe / "channels.localCoordinates.npy", np.array([[0, 20], [0, 40], [0, 60]]))
-    np.save(probe / "channels.brainLocationIds_ccf_2017.npy", np.array([997, 8, 567]))
+    np.save(probe / f"channels.{areas}.npy", np.array([997, 8, 567]))
     (probe / "clusters.metrics.csv").write_text(
         "cluster_id,label,ks2_label\n0,1.0,good\n3,0.5,good\n7,1,mua\n"
     )
@@ -227,6 +230,15 @@ def test_alf_gives_seconds_verdicts_areas_and_trials(tmp_path):
         assert times(read_recording(probe, units=chosen)) == [MS[one] for one in expected]
     np.save(probe / "channels.acronym.npy", np.array(["root", "VISp", "CA1"]))
     assert times(read_recording(probe, units={"area": "VISp"})) == [MS[3], MS[7]]
+
+
+def test_files_of_spikes_beside_a_table_do_not_matter_to_it(tmp_path):
+    write_alf(tmp_path, SPIKES, ".one")
+    write_alf(tmp_path, SPIKES, ".two")
+    (tmp_path / "a.csv").write_text("time_ms,unit\n5,1\n9,1\n")
+    assert times(read_recording(tmp_path / "a.csv")) == [[5.0, 9.0]]
+    with pytest.raises(RecordingError, match=r"has spikes.times.one.npy and spikes.times.two.npy: keep one"):
+        read_recording(tmp_path)
 
 
 def test_probes_of_one_session_are_read_together(tmp_path):
@@ -370,6 +382,23 @@ def test_a_study_knows_a_folder_by_what_is_read_of_it(phy, tmp_path):
     write_table(tmp_path / "moved", "group", {0: "noise"})
     shutil.move(tmp_path / "moved", phy)
     assert differences(before, content("sorted/")) == ["the file sorted/ was changed"]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([], "sorted: is a folder, but not of Phy, Kilosort, ALF"),
+        (["a", "b"], "sorted: contains 2 folders with spikes"),
+    ],
+)
+def test_a_study_says_what_became_of_its_folder(tmp_path, names, message):
+    (tmp_path / "sorted").mkdir()
+    for name in names:
+        write_phy(tmp_path / "sorted" / name, SPIKES)
+    aims = [{"statistic": "rate_E", "target": "recording"}]
+    path = write_study(tmp_path, recording={"file": "sorted"}, objectives=aims)
+    with pytest.raises(StudyError, match=message):
+        read_study(path)
 
 
 def test_stats_says_how_a_folder_was_understood(phy, capsys):

@@ -76,14 +76,14 @@ def read_alf(path: Path, wanted: Wanted) -> Table:
 
 def _probes(path: Path) -> dict[str, list[Path]]:
     """The folders with spikes of each probe, by its name; without a name for those in the folder itself."""
-    if _find(path, "spikes", "times"):
+    if _has_spikes(path):
         return {"": [path]}
     found = {}
     for one in sorted(path.glob("probe*")):
         if not one.is_dir():
             continue
         inside = [one, *(below for below in sorted(one.iterdir()) if below.is_dir())]
-        if folders := [folder for folder in inside if _find(folder, "spikes", "times")]:
+        if folders := [folder for folder in inside if _has_spikes(folder)]:
             found[one.name] = folders
     return found
 
@@ -119,6 +119,10 @@ def _files(path: Path, name: str) -> Iterator[tuple[str, Path]]:
         found = _NAME.fullmatch(one.name)
         if found and found["object"] == name and one.is_file():
             yield found["attribute"], one
+
+
+def _has_spikes(path: Path) -> bool:
+    return any(what == "times" and one.suffix == ".npy" for what, one in _files(path, "spikes"))
 
 
 def _find(path: Path, name: str, attribute: str) -> Path | None:

@@ -61,7 +61,7 @@ def find_folder(path: Path) -> tuple[Path, FolderFormat] | None:
     Raises RecordingError if there are several below it.
     """
     if path.is_file():
-        found = _format_of(path.parent)
+        found = _format_of(path.parent) if os.access(path.parent, os.R_OK) else None
         return (path.parent, found) if found and found.whole and path in found.files(path.parent) else None
     if found := _format_of(path):
         return path, found
@@ -80,6 +80,8 @@ def _format_of(path: Path) -> FolderFormat | None:
 def _folders_below(path: Path, depth: int) -> Iterator[tuple[Path, FolderFormat]]:
     for one in sorted(path.iterdir()):
         if not one.is_dir() or one.name.startswith(".") or one.suffix == ".zarr":
+            continue
+        if not os.access(one, os.R_OK | os.X_OK):
             continue
         if found := _format_of(one):
             yield one, found

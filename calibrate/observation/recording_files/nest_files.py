@@ -31,7 +31,9 @@ def is_nest(folder: Path) -> bool:
 
 
 def files_of(path: Path) -> list[Path]:
-    """The files of all recorders in a folder, or of the recorder that wrote a file."""
+    """The files of all recorders in a folder, or of the recorder that wrote a file; none if NEST did not."""
+    if path.is_file() and not _is_spikes(path):
+        return []
     folder = path if path.is_dir() else path.parent
     return sorted(one for one in folder.iterdir() if _is_spikes(one) and (path.is_dir() or _same(one, path)))
 

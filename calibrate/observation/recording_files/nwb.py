@@ -144,6 +144,8 @@ def _read_ragged(table: Any, name: str, n: int, factor: float) -> list[FloatArra
         raise RecordingError(f"has {name} that are not numbers")
     if 8 * data.size > psutil.virtual_memory().available:
         raise RecordingError(f"has {name} that would need {8 * data.size / 1e9:.3g} GB of memory")
+    if table[f"{name}_index"].dtype.kind not in "iu":
+        raise RecordingError(f"is of a trial version of NWB 2, whose {name}_index is not read: save it anew")
     ends = table[f"{name}_index"][:].astype(np.int64)  # stored in as few bits as hold it
     if ends.shape != (n,) or (np.diff(ends, prepend=0) < 0).any() or ends[-1] != len(data):
         raise RecordingError(
