@@ -39,6 +39,30 @@ class RecordingOptions:
         Literal["s", "ms"] | None,
         typer.Option(metavar="UNIT", help="Unit of the times (s or ms), if the file does not say it."),
     ] = None
+    sampling_rate_hz: Annotated[
+        float | None,
+        typer.Option(
+            metavar="HZ",
+            help="How many samples (or steps of a simulation) a second has, if the file counts time in them "
+            "and does not say it.",
+        ),
+    ] = None
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ROLE=NAME",
+            help="What the file calls the time and the unit of each spike, if that is not clear, such as "
+            "time=ts,unit=clu.",
+        ),
+    ] = None
+    n_units: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N",
+            help="Number of units, if the file lists only those that fired; of several populations, such as "
+            "E=400,I=100.",
+        ),
+    ] = None
     start_ms: Annotated[
         float | None,
         typer.Option(
@@ -93,6 +117,9 @@ class RecordingOptions:
             "stimuli": _stimuli(self.stimuli or ()),
             "units": _units(self.units or ()),
             "time_unit": self.time_unit,
+            "sampling_rate_hz": self.sampling_rate_hz,
+            "columns": _columns(self.columns or ()),
+            "n_units": _number_of_units(self.n_units),
         }
         return {key: value for key, value in given.items() if value is not None}
 
@@ -115,6 +142,26 @@ def _choice(text: str) -> tuple[str, list[str] | dict[str, float]]:
     if not limits:
         raise CalibrateError(f"--units {text}: write COLUMN=LEAST..MOST, such as depth=300..800")
     return column.strip(), limits
+
+
+def _columns(texts: Sequence[str]) -> dict[str, str] | None:
+    return dict(_role(one) for text in texts for one in text.split(",")) or None
+
+
+def _role(text: str) -> tuple[str, str]:
+    role, equals, name = text.partition("=")
+    if not (role.strip() and equals and name.strip()):
+        raise CalibrateError(f"--columns {text}: write ROLE=NAME, such as time=ts,unit=clu")
+    return role.strip(), name.strip()
+
+
+def _number_of_units(text: str | None) -> int | dict[str, int] | None:
+    if text is None:
+        return None
+    pairs = [one.partition("=") for one in text.split(",")]
+    if not all(number.strip().isdecimal() for _, _, number in pairs) and not text.isdecimal():
+        raise CalibrateError(f"--n-units {text}: write a number, or NAME=N for each population: E=400,I=100")
+    return int(text) if text.isdecimal() else {name.strip(): int(number) for name, _, number in pairs}
 
 
 def _populations(texts: Sequence[str]) -> str | Populations | None:

@@ -40,8 +40,8 @@ def stats(
         list[Path],
         typer.Argument(
             metavar="RECORDING",
-            help="Spike times: CSV, NPZ, NWB, or one of neo's formats, such as .plx, .nev and .nix; several "
-            "are pooled.",
+            help="Spike times: text, NPZ, MATLAB, NWB, files of NEST, the folder of a spike sorter, or one "
+            "of neo's formats; several are pooled.",
         ),
     ],
     statistic: Annotated[

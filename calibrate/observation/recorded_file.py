@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,12 @@ from calibrate.observation.recording_files import (
     Table,
     TimeUnit,
     Wanted,
+    add_silent,
     read_table,
     remarks,
 )
 from calibrate.observation.silence import beyond_the_end, long_silence
+from calibrate.observation.understanding import in_one_line
 
 
 def read_recording(
@@ -33,13 +36,16 @@ def read_recording(
     stimuli: Stimuli | None = None,
     units: Chosen | None = None,
     time_unit: TimeUnit | None = None,
+    sampling_rate_hz: float | None = None,
+    columns: Mapping[str, str] | None = None,
+    n_units: int | Mapping[str, int] | None = None,
 ) -> Recording:
     """Read a recording from a file. Nothing is unpickled.
 
     Parameters
     ----------
     path : Path or str
-        The file; its suffix names the format, see Notes.
+        The file or folder; its suffix or its content names the format, see Notes.
     population : str or dict
         Name of the population of all units if the file gives none. Or the column that tells populations
         apart, and its values for each, such as ``{"column": "cell_type", "E": ["RS", "pyr"], "I": "FS"}``;
@@ -64,6 +70,15 @@ def read_recording(
         lower case are the same.
     time_unit : {"s", "ms"}, optional
         Unit of the times, for files that do not say it.
+    sampling_rate_hz : float, Hz, optional
+        How many samples, or steps of a simulation, a second has, for files that count time in them and do not
+        say it.
+    columns : dict of str to str, optional
+        What the file calls the `time` and the `unit` of each spike, if that is not clear: names of columns,
+        arrays or variables, such as ``{"time": "ts", "unit": "clu"}``.
+    n_units : int, or dict of str to int, optional
+        Number of units, or of those of each population, for files that list only units that fired: the
+        others are silent.
 
     Returns
     -------
@@ -74,8 +89,9 @@ def read_recording(
     ------
     RecordingError
         If there is no such file, if it cannot be read, if spikes are there twice, if the times seem to be in
-        another unit, if only some units have a population or a cluster, if no unit is chosen, or if there are
-        no intervals of a name; the message is one line.
+        another unit, if it is not clear in which unit they are or which of its numbers they are, if only some
+        units have a population or a cluster, if no unit is chosen, if more than `n_units` fired, or if there
+        are no intervals of a name; the message is one line.
 
     Notes
     -----
@@ -84,19 +100,9 @@ def read_recording(
     that are there twice, or units that were given one name; elsewhere they count once. Spikes that are as
     close as you like are not refused.
 
-    .csv
-        A row per spike, with the columns `time_ms` (or `time_s`) and `unit`, and optionally `population` and
-        `cluster` of the unit. A row without a time names a unit that did not fire. Other columns with one
-        value per unit are for choosing units.
-    .npz
-        Arrays of these names, one element per spike, and optionally `start_ms` and `stop_ms` as numbers.
-    .nwb
-        The table of units: `spike_times`, `obs_intervals` if they are there, and the other columns with one
-        value per unit, of which `population` and `cluster` are as above. Nothing else of the file is loaded.
-    .f32, .mat, .nev, .nex, .nix, .plx, .set, .smr, .smrx, .src
-        The spike trains that the package neo finds, which may carry "population" and "cluster" as
-        annotations. Of .nev, .plx and .set files, the column `quality` is "sorted", "unsorted" or "noise". A
-        .mat file is one that neo wrote.
+    `docs/recordings.md` lists the files and folders that are read, what is read of each, and where the unit
+    of time and the length of the recording come from. `understood` of the recording says how the file was
+    read.
 
     Examples
     --------
@@ -109,9 +115,16 @@ def read_recording(
     """
     path = Path(path)
     name, populations = (population, None) if isinstance(population, str) else ("", population)
-    wanted = Wanted(units=units or {}, populations=populations, cluster=cluster, time_unit=time_unit)
     try:
-        recording = _recording(read_table(path, wanted), name, start_ms, duration_ms)
+        wanted = Wanted(
+            units=units or {},
+            populations=populations,
+            cluster=cluster,
+            time_unit=time_unit,
+            sampling_rate_hz=sampling_rate_hz,
+            columns=columns or {},
+        )
+        recording = _recording(read_table(path, wanted), name, start_ms, duration_ms, n_units)
         if stimuli is not None:
             recording = presented(recording, stimuli)
         return recording if period is None else restricted(recording, period)
@@ -122,19 +135,28 @@ def read_recording(
         raise RecordingError(f"{path}: cannot be read as a recording: {what}") from error
 
 
-def _recording(table: Table, population: str, start_ms: float | None, duration_ms: float | None) -> Recording:
-    start, last, stop = _interval(table, start_ms, duration_ms)
-    units, trains = table.units(population)
+def _recording(
+    table: Table,
+    population: str,
+    start_ms: float | None,
+    duration_ms: float | None,
+    n_units: int | Mapping[str, int] | None,
+) -> Recording:
+    pooled = _pooled(table)
+    start, last, stop = _interval(table, pooled, start_ms, duration_ms)
+    units, trains = add_silent(table, *table.units(population), n_units)
     clusters: dict[str, list[int]] = {}
     by_name: dict[str, list[NDArray[np.float64]]] = {}
     observed: dict[str, list[NDArray[np.float64]]] = {}
     every = np.array([[start, stop]])
     if last is None:
-        doubts = long_silence(np.sort(np.concatenate(trains)), start, stop)
+        doubts = long_silence(pooled, start, stop)
     else:
         doubts = beyond_the_end(last, stop)
         every[0, 1] = max(start, min(last, stop))
     notes = (*table.notes, *remarks(units, trains), *doubts)
+    if table.only_fired and n_units is None:
+        notes = (*notes, "units that did not fire are not in the file: if there were any, say n_units")
     before = None
     for (name, cluster, label), times in zip(units, trains, strict=True):
         by_name.setdefault(name, []).append(times)
@@ -152,21 +174,29 @@ def _recording(table: Table, population: str, start_ms: float | None, duration_m
         stop_ms=stop,
         observed=observed,
         periods=table.periods,
-        understood=table.understood,
+        understood=in_one_line(table, len(units), stop - start, as_asked=duration_ms is not None),
         notes=notes,
     )
 
 
+def _pooled(table: Table) -> NDArray[np.float64]:
+    """The spikes of all units, ascending; none if the file says when it was recorded."""
+    if np.isinf(table.time_ms).any():
+        raise RecordingError("contains an infinite spike time")
+    if table.observed or (table.start_ms is not None and table.stop_ms is not None):
+        return np.zeros(0)
+    times = table.time_ms[~np.isnan(table.time_ms)]
+    times.sort()
+    return times
+
+
 def _interval(
-    table: Table, start_ms: float | None, duration_ms: float | None
+    table: Table, times: NDArray[np.float64], start_ms: float | None, duration_ms: float | None
 ) -> tuple[float, float | None, float]:
     """Return the start of the analysed interval, the end of the recording if the file gives it, and the stop.
 
-    Both are as given, else as the file says, else as its spikes suggest.
+    Both are as given, else as the file says, else as its spikes suggest: `times`, those of all units.
     """
-    times = np.sort(table.time_ms[~np.isnan(table.time_ms)])
-    if not np.isfinite(times).all():
-        raise RecordingError("contains an infinite spike time")
     windows = [one for one in (table.observed or {}).values() if len(one)]
     first = table.start_ms
     if first is None and windows:

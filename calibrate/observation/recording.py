@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -257,23 +257,34 @@ def division(recording: Recording, length_ms: float | None) -> list[Piece]:
 
 def part_of(recording: Recording, piece: Piece) -> Recording:
     """The recording of a piece alone."""
-    limits = np.array([piece.start_ms, piece.stop_ms]) + RESOLUTION_MS / 2
-    trains, clusters = {}, {}
-    for name, numbers in piece.units.items():
-        every = recording.trains[name]
-        ends = [np.searchsorted(every[unit], limits, side="right") for unit in numbers]
-        trains[name] = [every[unit][a:b] for unit, (a, b) in zip(numbers, ends, strict=True)]
-        cluster = clusters_of(recording, name)
-        clusters[name] = np.bincount(cluster[numbers], minlength=cluster.max(initial=-1) + 1).tolist()
-    return Recording(
-        trains=trains,
-        clusters=clusters,
-        start_ms=piece.start_ms,
-        stop_ms=piece.stop_ms,
-        presentations=tuple(
-            one for one in recording.presentations if piece.start_ms <= one.start_ms < piece.stop_ms
-        ),
-    )
+    return next(parts_of(recording, [piece]))
+
+
+def parts_of(recording: Recording, pieces: Sequence[Piece]) -> Iterator[Recording]:
+    """The recordings of pieces with units, one after another."""
+    limits = np.array([(piece.start_ms, piece.stop_ms) for piece in pieces]).ravel() + RESOLUTION_MS / 2
+    ends = {
+        name: np.array([np.searchsorted(train, limits, side="right") for train in trains]).reshape(-1, 2)
+        for name, trains in recording.trains.items()
+    }
+    cluster = {name: clusters_of(recording, name) for name in recording.trains}
+    for k, piece in enumerate(pieces):
+        trains, clusters = {}, {}
+        for name, numbers in piece.units.items():
+            every = recording.trains[name]
+            places = ends[name][numbers * len(pieces) + k].tolist()
+            trains[name] = [every[unit][a:b] for unit, (a, b) in zip(numbers.tolist(), places, strict=True)]
+            of_units = cluster[name]
+            clusters[name] = np.bincount(of_units[numbers], minlength=of_units.max(initial=-1) + 1).tolist()
+        yield Recording(
+            trains=trains,
+            clusters=clusters,
+            start_ms=piece.start_ms,
+            stop_ms=piece.stop_ms,
+            presentations=tuple(
+                one for one in recording.presentations if piece.start_ms <= one.start_ms < piece.stop_ms
+            ),
+        )
 
 
 def clusters_of(recording: Recording, population: str) -> NDArray[np.int64]:

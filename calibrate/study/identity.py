@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calibrate.errors import RecordingError
+from calibrate.observation.recording_files import parts_of
 from calibrate.plugins import imported_beside
 from calibrate.study.conditions import qualified
 from calibrate.study.file.sections import StudyFile
@@ -91,7 +93,7 @@ def digests_of_files(
     return {
         **{name: _code_digest(folder / name) for name in _files(references, folder)},
         **{name: digest(value) for name, value in own.items()},
-        **{name: _data_digest(folder / name, stored.get(name)) for name in data_files(file)},
+        **{name: data_digest(folder / name, stored.get(name)) for name in data_files(file)},
     }
 
 
@@ -153,10 +155,27 @@ def data_files(file: StudyFile) -> list[str]:
     return sorted({*(one.file for one in recordings), *(name for name in named if name != RECORDING)})
 
 
-def _data_digest(path: Path, stored: str | None) -> str:
-    if stored is not None and not path.exists():
-        return stored
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def data_digest(path: Path, stored: str | None = None) -> str:
+    """The SHA-256 of a data file, or of what is read of a folder.
+
+    If it is missing, what is stored of it; "" for what whoever reads it will refuse.
+    """
+    if not path.exists():
+        return stored or ""
+    try:
+        parts = parts_of(path)
+    except RecordingError:
+        return ""
+    if path.is_file() and not parts:
+        return _sha256(path)
+    # Not where the folder is, nor its traces, which can be much larger.
+    content = {name: _sha256(part) for name, part in parts.items()}
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _code_digest(path: Path) -> str:

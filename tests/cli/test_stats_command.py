@@ -52,7 +52,7 @@ def test_stats_says_in_which_pieces_it_measures(capsys):
     pieces = ["--statistic", "rate_E", "--piece-ms", "3000", *FEW]
     assert execute(["stats", "units.csv", *pieces]) == 0
     out = capsys.readouterr().out
-    assert "20 units, 20 s (from 0 to 20 s)\nRead as CSV, times in ms\n" in out
+    assert "20 units, 20 s (from 0 to 20 s)\nRead as CSV, times in ms: 20 units, 20 s as asked\n" in out
     assert "\nMeasured in 6 pieces of 3 s with 20 units; 10 % of the" in out
     assert execute(["stats", "units.csv", "--json", *pieces]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -70,6 +70,23 @@ def test_a_recording_of_a_moment_has_values_and_says_why_it_has_no_errors(capsys
     assert "pieces: shorter than 3 s, since there is no more without a gap" in out
     assert "fano_E: no standard error: a recording of 1.5 s has 3 blocks of 0.4 s, and at least 5 are" in out
     assert "rate_E: the standard error is from blocks of only 150 ms" in out
+
+
+def test_stats_asks_for_what_a_file_does_not_say_and_is_told(tmp_path, capsys):
+    (tmp_path / "a.csv").write_text("onset,who\n0.5,1\n3.25,1\n10.0,2\n")
+    wanted = ["stats", "a.csv", "--statistic", "rate_E", "--repeats", "2", "--json"]
+    assert execute(wanted) != 0
+    assert 'such as columns = { time = "onset", unit = "who" }' in " ".join(capsys.readouterr().err.split())
+    assert execute([*wanted, "--columns", "time=onset,unit=who"]) != 0
+    assert "read as s: 0.15 Hz over 10 s; as ms: 150 Hz over 0.01 s" in " ".join(
+        capsys.readouterr().err.split()
+    )
+    said = ["--columns", "time=onset,unit=who", "--time-unit", "s", "--n-units", "3"]
+    assert execute([*wanted, *said]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["units"], found["statistics"]["rate_E"]["value"]) == (3, pytest.approx(0.1))
+    assert execute([*wanted, "--columns", "time"]) != 0
+    assert "--columns time: write ROLE=NAME, such as time=ts,unit=clu" in capsys.readouterr().err
 
 
 def test_stats_says_what_units_there_are_and_uses_those_that_are_chosen(tmp_path, capsys):

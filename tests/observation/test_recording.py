@@ -141,7 +141,7 @@ def test_a_part_of_a_recording_may_be_looked_at(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.csv", "time,unit\n1,2\n", "needs time_ms .or time_s. and unit, but contains time, unit"),
+        ("a.csv", "onset,unit\n1,2\n", "needs times and units, but its columns are onset, unit"),
         ("a.csv", "", "is empty: it needs the columns time_ms"),
         (
             "a.csv",

@@ -28,6 +28,7 @@ _NOT_SINGLE = frozenset(
         "multiunit",
         "multi-unit",
         "noise",
+        "not good",
         "unsorted",
         "unclassified",
         "artifact",
@@ -58,7 +59,11 @@ def choose_units(columns: Columns, chosen: Chosen, units: int) -> tuple[NDArray[
         raise RecordingError(f"has no unit with {_say(chosen)}")
     if chosen:
         return kept, []
-    return kept, [text for name in columns if (text := _remark(name, columns[name]))]
+    first: dict[tuple[str, ...], str] = {}  # of columns that say the same
+    names = [name for name in columns if first.setdefault(tuple(map(as_text, columns[name])), name) == name]
+    notes = {name: text for name in names if (text := _remark(name, columns[name]))}
+    # One verdict is enough: sorters keep those that they came to it from.
+    return kept, [notes[name] for name in notes if name in _QUALITY or not _QUALITY & notes.keys()]
 
 
 def words_of(wanted: Value | Sequence[Value]) -> list[str]:

@@ -1,165 +1,179 @@
-"""Recordings with one row per spike: CSV tables, and the arrays of an NPZ file."""
+"""Tables with one row per spike: which column is the time, which the unit, and what the others say."""
 
 from __future__ import annotations
 
-import csv
-import warnings
-from collections.abc import Mapping
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calibrate.errors import RecordingError
-from calibrate.observation.packing import check_size
 from calibrate.observation.recording_files.choice import choose_units
 from calibrate.observation.recording_files.groups import group_units
 from calibrate.observation.recording_files.labels import read_labels
+from calibrate.observation.recording_files.names import is_called, split_name
 from calibrate.observation.recording_files.table import Table, Wanted
+from calibrate.observation.recording_files.time_units import Stated, find_unit
 
-_FACTORS = {"time_ms": 1.0, "time_s": 1000.0}
-_NAMES = ("unit", "population", "cluster")
 _ENDS = ("start_ms", "stop_ms")
-_NO_UTF8 = "is not a text in UTF-8: save it as CSV (UTF-8)"
 
 Arrays = Mapping[str, NDArray[Any]]
 
 
-def read_csv(path: Path, wanted: Wanted) -> Table:
-    """Read a CSV file. Labels are text until all are known: nothing is guessed from their beginning."""
-    import pandas as pd
+@dataclass(frozen=True)
+class Columns:
+    """The names of the columns of a table by what they are; unit is None if all spikes are of one unit."""
 
-    names = _read_head(path)
-    for name in _ENDS:
-        if name in names:
-            raise RecordingError(
-                f"has a column {name}, which only an NPZ file can give: take it out, and say with start_ms "
-                "and duration_ms what to analyse"
-            )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # later versions of pandas read all digits by default, and say so
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = pd.read_csv(
-                path,
-                names=names,
-                header=0,
-                index_col=False,
-                skipinitialspace=True,
-                encoding="utf-8-sig",
-                dtype=dict.fromkeys(_NAMES, str),
-                float_precision="round_trip",
-                low_memory=False,
-                keep_default_na=False,
-                na_values={name: ["", "nan", "NaN", "NA", "<NA>", "None", "null"] for name in _FACTORS},
-            )
-    except UnicodeDecodeError:
-        raise RecordingError(_NO_UTF8) from None
-    except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
-        what = " ".join(str(error).removeprefix("Error tokenizing data. C error: ").split())
-        raise RecordingError(f"cannot be read as a table of times and labels: {what}") from None
-    columns = {name: frame[name].to_numpy() for name in names if name not in _NAMES}
-    for name in [one for one in _FACTORS if one in names]:
-        if columns[name].dtype.kind not in "fiu":
-            if frame.empty:
-                raise RecordingError("has a line of names, but no rows")
-            wrong = frame[name][
-                pd.to_numeric(frame[name].astype(str), errors="coerce").isna() & frame[name].notna()
-            ]
-            raise RecordingError(f"{name} contains '{str(wrong.iloc[0])[:30]}', which is not a number")
-    for name in [one for one in _NAMES if one in names]:
-        code, words = pd.factorize(frame[name])  # far faster than to sort all cells
-        columns[name] = read_labels(name, words.to_numpy(dtype=object))[code]
-    return _make_table({name: columns[name] for name in names}, wanted, "CSV")
+    time: str
+    unit: str | None
+    population: str | None = None
+    cluster: str | None = None
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The columns of labels, by what they are."""
+        named = {"unit": self.unit, "population": self.population, "cluster": self.cluster}
+        return {role: name for role, name in named.items() if name is not None}
+
+    @property
+    def names(self) -> set[str]:
+        """All of them."""
+        return {self.time, *self.labels.values()}
 
 
-def _read_head(path: Path) -> list[str]:
-    """Return the names of the columns; raises RecordingError if they are not those of all cells."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = csv.reader(file, skipinitialspace=True)
-            names = [name.strip() for name in next((line for line in lines if line), [])]
-            row = next((line for line in lines if line), names)
-    except UnicodeDecodeError:
-        raise RecordingError(_NO_UTF8) from None
-    except csv.Error as error:
-        raise RecordingError(f"is not a CSV table: {error}") from None
-    if not any(names):
-        raise RecordingError("is empty: it needs the columns time_ms (or time_s) and unit")
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise RecordingError(f"has several columns with the name '{twice[0]}'")
-    if len(names) == 1 and (separator := next((one for one in ";\t" if one in names[0]), None)):
-        what = "semicolons" if separator == ";" else "tabs"
-        raise RecordingError(
-            f"separates its columns by {what}: write commas between them, and decimal points"
-        )
-    if len(row) > len(names):
-        raise RecordingError(
-            f"names {len(names)} columns in its first line, but has {len(row)} in the second"
-        )
-    return names
+def find_columns(names: Sequence[str], wanted: Wanted) -> Columns | None:
+    """Return which column is what, by their names; None if none is a time.
 
-
-def read_npz(path: Path, wanted: Wanted) -> Table:
-    """Read an NPZ file, without unpickling."""
-    check_size(path)
-    with np.load(path, allow_pickle=False) as arrays:
-        found = {name: _read_array(name, arrays) for name in arrays.files}
-    for name in _FACTORS.keys() & found.keys():
-        if found[name].dtype.kind not in "fiu":
-            raise RecordingError(f"{name} contains {found[name].dtype}, but times are real numbers")
-        found[name] = found[name].astype(float)
-    for name in found.keys() & set(_NAMES):
-        found[name] = read_labels(name, found[name])
-    return _make_table(found, wanted, "NPZ")
-
-
-def _read_array(name: str, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
-    try:
-        return arrays[name]
-    except ValueError as error:
-        if "pickle" not in str(error):
-            raise
-        raise RecordingError(
-            f"the array {name} holds Python objects, which are not read: save it as numbers or text, such as "
-            f"{name}.astype(str)"
-        ) from None
-
-
-def _make_table(columns: Arrays, wanted: Wanted, form: str) -> Table:
-    present = [name for name in _FACTORS if name in columns]
-    if len(present) > 1:
+    Raises RecordingError if several could be the time or the unit.
+    """
+    for role, name in wanted.columns.items():
+        if name not in names:
+            raise RecordingError(f"has no {role} column '{name}'; it has {', '.join(names)[:100]}")
+    if {"time_ms", "time_s"} <= set(names) and "time" not in wanted.columns:
         raise RecordingError("has both time_ms and time_s: leave out one of them")
-    if not present or "unit" not in columns:
-        raise RecordingError(f"needs time_ms (or time_s) and unit, but contains {', '.join(columns)[:100]}")
-    unit = present[0].removeprefix("time_")
-    wanted.refuse_time_unit(unit)
-    times = columns[present[0]] * _FACTORS[present[0]]
+    free = [name for name in names if name not in wanted.columns.values()]
+    time = wanted.columns.get("time") or _only("time", [name for name in free if _is_time(name)])
+    if time is None:
+        return None
+    free = [name for name in free if name != time]
+    unit = wanted.columns.get("unit")
+    unit = unit or next((name for name in free if name.casefold() == "unit"), None)
+    for what in ("units", "rather units", "clusters"):
+        unit = unit or _only("unit", [name for name in free if is_called(name, what)])
+    free = [name for name in free if name != unit]
+    if unit is None and free:
+        raise RecordingError(
+            f"has a column of times, {time}, but which one names the unit is not clear: "
+            f"{', '.join(free)[:100]}; "
+            f'say columns = {{ time = "{time}", unit = "{free[0]}" }} (--columns time={time},unit={free[0]})'
+        )
+    others = {
+        role: next((name for name in free if name.casefold() == role), None)
+        for role in ("population", "cluster")
+    }
+    return Columns(time, unit, **others)
+
+
+def _is_time(name: str) -> bool:
+    """Whether a column is called as times are, such as `t`, or `spikes` with a unit of time."""
+    return is_called(name, "times") or (is_called(name, "spikes") and split_name(name)[1] is not None)
+
+
+def _only(role: str, names: Sequence[str]) -> str | None:
+    if len(names) > 1:
+        raise RecordingError(
+            f"has several columns that could be the {role}: {', '.join(names)[:100]}; "
+            f'say columns = {{ {role} = "{names[0]}" }} (--columns {role}={names[0]})'
+        )
+    return names[0] if names else None
+
+
+def make_table(
+    arrays: Arrays,
+    columns: Columns,
+    wanted: Wanted,
+    form: str,
+    *,
+    stated: Stated | None = None,
+    rate_hz: float | None = None,
+    usual: Stated | None = None,
+    silent: Iterable[Any] = (),
+) -> Table:
+    """Make the table of spikes from named arrays with an element for each.
+
+    form    what the file is, in words
+    silent  labels of units; those without a spike did not fire
+    """
+    found = {role: read_labels(name, arrays[name]) for role, name in columns.labels.items()}
+    times = arrays[columns.time]
+    if times.dtype.kind not in "fiu":
+        raise RecordingError(f"{columns.time} contains {times.dtype}, but times are real numbers")
     if times.ndim != 1:
-        raise RecordingError(f"needs one row per spike, but {present[0]} has {times.ndim} dimensions")
-    for name in _NAMES:
-        if name in columns and columns[name].shape != times.shape:
-            raise RecordingError(f"needs one {name} for every spike time")
+        raise RecordingError(f"needs one row per spike, but {columns.time} has {times.ndim} dimensions")
+    for role, values in found.items():
+        if values.shape != times.shape:
+            raise RecordingError(f"needs one {role} for every spike time")
+    times = times.astype(float)
+    unit = found.get("unit", np.zeros(times.size, np.int64))
+    more = {n: a for n, a in arrays.items() if a.shape == times.shape and n not in (*columns.names, *_ENDS)}
+    quiet = np.setdiff1d(np.asarray(list(silent)), unit) if columns.labels.keys() == {"unit"} else unit[:0]
     table = Table(
-        time_ms=times,
-        unit=columns["unit"],
-        population=columns.get("population"),
-        cluster=columns.get("cluster"),
-        start_ms=_read_end(columns, "start_ms"),
-        stop_ms=_read_end(columns, "stop_ms"),
-        understood=f"{form}, times in {unit}",
+        time_ms=np.concatenate([times, np.full(quiet.size, np.nan)]),
+        unit=np.concatenate([unit, quiet]) if quiet.size else unit,
+        population=found.get("population"),
+        cluster=found.get("cluster"),
+        start_ms=_read_end(arrays, "start_ms"),
+        stop_ms=_read_end(arrays, "stop_ms"),
+        time_from="stop_ms" if "stop_ms" in arrays else "",
     )
+    _refuse_exchanged(table)
+    if stated is None and (named := split_name(columns.time)[1]):
+        stated = Stated(named, f"as {columns.time} says")
+    told = stated or wanted.time_unit or wanted.sampling_rate_hz
+    evidence = [] if told else table.trains()
+    factor, why = find_unit(evidence, wanted, stated, rate_hz, usual)
+    exact = columns.time in ("time_ms", "time_s") and columns.unit == "unit"
+    table.understood = f"{form}, {why.partition(' (')[0] if exact else why}{'' if exact else _say(columns)}"
+    table.time_ms = table.time_ms * factor
+    return _choose(table, {} if quiet.size else more, wanted)
+
+
+def without_repeats(table: Table) -> Table:
+    """The table with the spikes that have the unit and the time of another only once, and a note on them."""
+    if table.sizes is not None:
+        return table
+    unit = table.numbered()
+    order = np.lexsort((table.time_ms, unit))
+    same = (np.diff(table.time_ms[order]) == 0) & (np.diff(unit[order]) == 0)
+    kept = np.ones(unit.size, dtype=bool)
+    kept[order[1:][same]] = False
+    if kept.all():
+        return table
+    note = f"{(~kept).sum()} of {kept.size} spikes have the unit and the time of another, and are left out"
+    return replace(_rows(table, kept), notes=[*table.notes, note])
+
+
+def _rows(table: Table, rows: NDArray[np.bool_]) -> Table:
+    return replace(
+        table,
+        time_ms=table.time_ms[rows],
+        unit=table.unit[rows],
+        population=None if table.population is None else table.population[rows],
+        cluster=None if table.cluster is None else table.cluster[rows],
+    )
+
+
+def _say(columns: Columns) -> str:
+    return f", units named by {columns.unit}" if columns.unit else ", all of one unit"
+
+
+def _refuse_exchanged(table: Table) -> None:
     if table.unit.size >= 100 and np.unique(table.unit).size == table.unit.size:
         raise RecordingError(
             "gives each spike a unit of its own: are the columns of time and unit exchanged?"
         )
-    more = {
-        n: a for n, a in columns.items() if a.shape == times.shape and n not in (*_NAMES, *_FACTORS, *_ENDS)
-    }
-    return _choose(table, more, wanted)
 
 
 def _read_end(columns: Arrays, name: str) -> float | None:
@@ -190,15 +204,8 @@ def _choose(table: Table, more: Arrays, wanted: Wanted) -> Table:
     columns |= {name: list(labels[first]) for name, labels in own.items() if labels is not None}
     groups = group_units(columns, wanted.populations, wanted.cluster, kept)
     own |= {name: labels[unit] for name, labels in groups.columns.items()}
-    rows = groups.kept[unit]
-    population, cluster = (None if labels is None else labels[rows] for labels in own.values())
     # In other groups, a name could be that of two units.
     label = unit if groups.columns and np.unique(table.unit).size < first.size else table.unit
-    return replace(
-        table,
-        time_ms=table.time_ms[rows],
-        unit=label[rows],
-        population=population,
-        cluster=cluster,
-        notes=[*notes, *groups.notes],
-    )
+    left_out = {", ".join(wanted.units): int((~kept).sum())} if not kept.all() else {}
+    table = replace(table, unit=label, population=own["population"], cluster=own["cluster"])
+    return replace(_rows(table, groups.kept[unit]), left_out=left_out, notes=[*notes, *groups.notes])

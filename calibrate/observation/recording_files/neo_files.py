@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +17,8 @@ import numpy as np
 from calibrate.errors import RecordingError
 from calibrate.observation.recording_files.sorted_units import Unit, make_table
 from calibrate.observation.recording_files.table import Table, Wanted
-from calibrate.observation.recording_files.unread import OWN_MATLAB, SAVE
+from calibrate.observation.recording_files.trials import Trials
+from calibrate.observation.recording_files.unread import SAVE
 
 # The readers of files with spikes. neo itself takes the first reader that lists the suffix, which may be one
 # for another format, or one that makes up data.
@@ -41,16 +43,16 @@ _NOISE = 255  # of Blackrock
 def read_neo(path: Path, wanted: Wanted) -> Table:
     """Read the spike trains of a file with neo."""
     wanted.refuse_time_unit("units of its own")
+    wanted.refuse_columns()
     try:
         import neo
     except ImportError:
         raise RecordingError("needs the package neo: pip install 'calibrate-snn[recordings]'") from None
     suffix = path.suffix.lower()
-    if suffix == ".mat":
-        _check_matlab(path)
     try:
         with _silence():
-            trains = _read_trains(_open(neo, path, READERS[suffix]))
+            segments = _read_segments(_open(neo, path, READERS[suffix]))
+            return _make_table(segments, suffix, wanted)
     except RecordingError:
         raise
     except ImportError as error:
@@ -59,8 +61,6 @@ def read_neo(path: Path, wanted: Wanted) -> Table:
     except Exception as error:  # each of its many readers raises its own
         what = " ".join(str(error).split()) or type(error).__name__
         raise RecordingError(f"neo cannot read it ({what}): if it is not damaged, {SAVE}") from error
-    units = [_unit(number, train, suffix) for number, train in enumerate(trains)]
-    return make_table(units, wanted, understood=f"{suffix}, read with neo")
 
 
 @contextmanager
@@ -85,19 +85,27 @@ def _open(neo: Any, path: Path, readers: list[str]) -> Any:
     return getattr(neo.io, last)(str(path))
 
 
-def _check_matlab(path: Path) -> None:
-    from scipy.io import whosmat
+@dataclass(frozen=True)
+class _Segment:
+    """A stretch of time with the spike trains in it, by unit, and its named times (ms)."""
 
-    try:
-        names = {name for name, *_ in whosmat(path)}
-    except NotImplementedError:  # HDF5, which neo does not write
-        names = set()
-    if "block" not in names:
-        raise RecordingError(OWN_MATLAB)
+    name: str
+    trains: Mapping[object, Any]
+    epochs: Sequence[tuple[str, float, float]]
+
+    @property
+    def window(self) -> tuple[float, float]:
+        """When it begins and ends, in ms."""
+        starts = [_ms(train.t_start) for train in self.trains.values()]
+        return min(starts), max(_ms(train.t_stop) for train in self.trains.values())
 
 
-def _read_trains(reader: Any) -> list[list[Any]]:
-    """The spike trains of each unit, one for each stretch of time."""
+def _ms(time: Any) -> float:
+    return float(time.rescale("ms").item())
+
+
+def _read_segments(reader: Any) -> list[_Segment]:
+    """The segments of all blocks."""
     from neo.io.basefromrawio import BaseFromRaw
 
     raw = isinstance(reader, BaseFromRaw)
@@ -105,35 +113,112 @@ def _read_trains(reader: Any) -> list[list[Any]]:
     segments = [segment for block in blocks for segment in block.segments if len(segment.spiketrains)]
     if not segments:
         raise RecordingError("contains no spike trains")
-    if len(segments) > 1 and not (raw and len(blocks) == 1):
-        raise RecordingError(f"contains {len(segments)} segments with spike trains; save only one of them")
-    # Readers of raw files list the same units, in the same order, in every segment.
-    found = list(zip(*(segment.spiketrains for segment in segments), strict=True))
-    ends = sorted(
-        (float(train.t_start.rescale("ms")), float(train.t_stop.rescale("ms"))) for train in found[0]
-    )
-    if any(start < stop for (_, stop), (start, _) in pairwise(ends)):
-        raise RecordingError(
-            f"contains {len(segments)} segments that overlap in time, such as trials; save only one of them"
+    # Readers of raw files list the same units, in the same order, in every segment of a block.
+    by_place = raw and len(blocks) == 1
+    keys = [_keys(segment.spiketrains, by_place) for segment in segments]
+    if any(None in one for one in keys):
+        if len({len(one) for one in keys}) > 1:
+            counts = ", ".join(str(len(one)) for one in keys[:10])
+            raise RecordingError(
+                f"contains {len(segments)} segments with different numbers of spike trains ({counts}) that "
+                "have no names by which to tell which are of one unit; save only one of them"
+            )
+        keys = [list(range(len(one))) for one in keys]
+    return [
+        _Segment(
+            segment.name or "",
+            {
+                key: train.load() if raw else train
+                for key, train in zip(names, segment.spiketrains, strict=True)
+            },
+            [epoch for one in segment.epochs for epoch in _epochs(one.load() if raw else one)],
         )
-    return [[train.load() if raw else train for train in trains] for trains in found]
+        for names, segment in zip(keys, segments, strict=True)
+    ]
 
 
-def _unit(number: int, trains: list[Any], suffix: str) -> Unit:
+def _keys(trains: Sequence[Any], by_place: bool) -> list[object]:
+    """What tells the units of a segment apart in all segments; None if nothing does."""
+    if by_place:
+        return list(range(len(trains)))
+    for annotation in ("source_id", "unit_id", "id", "channel_id"):
+        found = [train.annotations.get(annotation) for train in trains]
+        if None not in found and len(set(map(str, found))) == len(found):
+            return [
+                (train.annotations.get("source_population"), str(one))
+                for train, one in zip(trains, found, strict=True)
+            ]
+    names = [train.name for train in trains]
+    return names if all(names) and len(set(names)) == len(names) else [None] * len(names)
+
+
+def _epochs(epoch: Any) -> Iterator[tuple[str, float, float]]:
+    """The named times of an epoch of neo, each with its start and stop in ms."""
+    starts = epoch.times.rescale("ms").magnitude.ravel()
+    lengths = np.ravel(epoch.durations.rescale("ms").magnitude) if epoch.durations is not None else ()
+    labels = [str(one) for one in np.ravel(epoch.labels)] if epoch.labels is not None else []
+    for number, (start, length) in enumerate(zip(starts, lengths, strict=False)):
+        label = labels[number] if number < len(labels) else ""
+        if length > 0:
+            yield label or epoch.name or "epochs", float(start), float(start + length)
+
+
+def _make_table(segments: Sequence[_Segment], suffix: str, wanted: Wanted) -> Table:
+    """The table of the units; segments that overlap in time, such as trials, follow one another."""
+    windows = np.array([segment.window for segment in segments])
+    keys = dict.fromkeys(key for segment in segments for key in segment.trains)
+    trials = Trials(windows) if any(_overlap(segments, key) for key in keys) else None
+    shifts = trials.shifts if trials else np.zeros(len(segments))
+    periods: dict[str, list[tuple[float, float]]] = {}
+    for segment, (start, stop), shift in zip(segments, windows, shifts, strict=True):
+        if len(segments) > 1:
+            periods.setdefault(segment.name or "segments", []).append((start + shift, stop + shift))
+        for name, begin, end in segment.epochs:
+            periods.setdefault(name, []).append((begin + shift, end + shift))
+    units = [
+        _unit(
+            number,
+            [
+                (one.trains[key], shift)
+                for one, shift in zip(segments, shifts, strict=True)
+                if key in one.trains
+            ],
+            suffix,
+        )
+        for number, key in enumerate(keys)
+    ]
+    said = f"; {trials.in_words.replace('trials', 'segments')}" if trials else ""
+    return make_table(
+        units,
+        wanted,
+        understood=f"{suffix}, read with neo{said}",
+        periods={name: np.array(times) for name, times in periods.items()},
+    )
+
+
+def _overlap(segments: Sequence[_Segment], key: object) -> bool:
+    """Whether segments with a unit overlap in time."""
+    windows = sorted(segment.window for segment in segments if key in segment.trains)
+    return any(start < stop for (_, stop), (start, _) in pairwise(windows))
+
+
+def _unit(number: int, trains: Sequence[tuple[Any, float]], suffix: str) -> Unit:
     """One unit, by its place in the file: names and numbers there need not be different."""
-    ends = [(train.t_start.rescale("ms").item(), train.t_stop.rescale("ms").item()) for train in trains]
+    ends = [(_ms(train.t_start) + shift, _ms(train.t_stop) + shift) for train, shift in trains]
+    first = trains[0][0]
     columns = {
         name: value
-        for name, value in trains[0].annotations.items()
+        for name, value in first.annotations.items()
         if isinstance(value, str | bytes | bool | int | float | np.generic)
     }
-    if suffix in _CLASSES and (found := _CLASS.search(f"{columns.get('id', '')!s} {trains[0].name}")):
+    if suffix in _CLASSES and (found := _CLASS.search(f"{columns.get('id', '')!s} {first.name}")):
         columns["quality"] = _quality(int(found[1]), suffix)
     if suffix == ".set":
         columns["quality"] = "unsorted"  # a tetrode, with all its spikes
+    times = [train.rescale("ms").magnitude.astype(float) + shift for train, shift in trains]
     return Unit(
         label=number,
-        times_ms=np.concatenate([train.rescale("ms").magnitude.astype(float) for train in trains]),
+        times_ms=np.concatenate(times),
         observed=np.array([(start, stop) for start, stop in ends if stop > start]).reshape(-1, 2),
         columns=columns,
     )

@@ -14,9 +14,12 @@ from calibrate.observation.recording_files.choice import Chosen
 from calibrate.observation.recording_files.groups import Populations
 
 # Shorter than the refractory time of a neuron: no neuron has a median interval like this.
-_NO_NEURON_MS = 1.0
+NO_NEURON_MS = 1.0
 # Fewer intervals than this are no evidence of a wrong unit of time.
-_EVIDENCE = 100
+EVIDENCE = 100
+
+# What the columns of a table of spikes can be.
+ROLES = ("time", "unit")
 
 Units = Sequence[tuple[str, Any, Any]]
 
@@ -27,31 +30,56 @@ TimeUnit = Literal["s", "ms"]
 class Wanted:
     """What the user says about a file.
 
-    units        the units to read, by what the file says about them; empty: all
-    populations  the column that tells populations apart, and its values for each; None: as the file says
-    cluster      the column that tells clusters apart; None: as the file says
-    time_unit    the unit of its times, if the file does not say it; None: not known
+    units             the units to read, by what the file says about them; empty: all
+    populations       the column that tells populations apart, and its values for each; None: as the file says
+    cluster           the column that tells clusters apart; None: as the file says
+    time_unit         the unit of its times, if the file does not say it; None: not known
+    sampling_rate_hz  how many a second its times count, if they are samples and the file does not say it
+    columns           what the file calls the time and the unit of each spike, if that is not clear
     """
 
     units: Chosen = field(default_factory=dict)
     populations: Populations | None = None
     cluster: str | None = None
     time_unit: TimeUnit | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    sampling_rate_hz: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.sampling_rate_hz is not None and not 0 < self.sampling_rate_hz < np.inf:
+            raise RecordingError(f"sampling_rate_hz must be above 0, not {self.sampling_rate_hz:g}")
+        if self.sampling_rate_hz is not None and self.time_unit is not None:
+            raise RecordingError("times are samples or have a time_unit: leave out one of the two")
+        wrong = [role for role in self.columns if role not in ROLES]
+        if wrong:
+            raise RecordingError(f"columns names {' and '.join(ROLES)}, and not {wrong[0]}")
 
     def refuse_time_unit(self, known: str) -> None:
         """Raise RecordingError if a unit of time is given for a file that has one: `known`, in words."""
         if self.time_unit is not None:
             raise RecordingError(f"gives its times in {known}: leave out time_unit")
+        if self.sampling_rate_hz is not None:
+            raise RecordingError(f"gives its times in {known}: leave out sampling_rate_hz")
+
+    def refuse_columns(self) -> None:
+        """Raise RecordingError if columns are named for a file in which it is clear what is what."""
+        if self.columns:
+            raise RecordingError("says itself what its times and units are: leave out columns")
 
 
 @dataclass
 class Table:
     """One row per spike: time (nan if the unit did not fire), unit, population, cluster.
 
+    sizes       if the spikes come unit by unit, in order of time: how many each unit has. Then `unit`,
+                `population` and `cluster` have one element for each unit, and not for each spike
     observed    for each unit, by its label, the intervals in which it was observed, shape (n, 2), ms; None:
                 all units were observed all the time
     periods     named times in the file, such as epochs or trials of a kind: shape (n, 2), ms, by name
+    only_fired  whether the file cannot list units that did not fire
     understood  what the file was taken for, and how its times were read, in a few words: "CSV, times in ms"
+    time_from   what in the file says when it was recorded, such as "obs_intervals"; "" if nothing does
+    left_out    how many units were not read, by reason, such as the columns by which units were chosen
     notes       what the user should know about how the file was read
     """
 
@@ -59,11 +87,15 @@ class Table:
     unit: NDArray[Any]
     population: NDArray[Any] | None = None
     cluster: NDArray[Any] | None = None
+    sizes: NDArray[np.int64] | None = None
     start_ms: float | None = None
     stop_ms: float | None = None
     observed: Mapping[Any, NDArray[np.float64]] | None = None
     periods: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    only_fired: bool = False
     understood: str = ""
+    time_from: str = ""
+    left_out: Mapping[str, int] = field(default_factory=dict)
     notes: Sequence[str] = field(default_factory=tuple)
 
     def units(self, population: str) -> tuple[list[tuple[str, Any, Any]], list[NDArray[np.float64]]]:
@@ -72,28 +104,104 @@ class Table:
         Raises RecordingError for times that no neuron has.
         """
         rows, unit, names = self._identify(population)
-        order = np.lexsort((self.time_ms, unit))
-        pieces = np.split(self.time_ms[order], np.cumsum(np.bincount(unit))[:-1])
+        if self.sizes is None:
+            pieces = _grouped(self.time_ms, unit)
+        else:
+            every = np.split(self.time_ms, np.cumsum(self.sizes)[:-1])
+            pieces = [every[number] for number in np.argsort(unit)]
         units = [(str(names[0][p]), names[1][c], names[2][u]) for p, c, u in rows.T]
         trains = [_fired(one, times) for one, times in zip(units, pieces, strict=True)]
         _check_intervals(units, trains)
         return units, trains
+
+    def trains(self) -> list[NDArray[np.float64]]:
+        """The ascending times of each unit, whatever they are; for tables with a row per spike."""
+        return [times[~np.isnan(times)] for times in _grouped(self.time_ms, self.numbered())]
 
     def numbered(self) -> NDArray[np.int64]:
         """For each row, the number of its unit among all units."""
         return self._identify("")[1]
 
     def _identify(self, population: str) -> tuple[NDArray[Any], NDArray[np.int64], tuple[NDArray[Any], ...]]:
-        size = self.unit.size
-        columns = [
-            np.full(size, population) if self.population is None else self.population.astype(str),
-            np.zeros(size, np.int64) if self.cluster is None else self.cluster,
-            self.unit,
-        ]
-        names, codes = zip(*(np.unique(column, return_inverse=True) for column in columns), strict=True)
+        names, codes = zip(
+            _coded(self.population if self.population is None else self.population.astype(str), population),
+            _coded(self.cluster, 0),
+            _coded(self.unit, 0),
+            strict=True,
+        )
         shape = tuple(max(one.size, 1) for one in names)
-        found, unit = np.unique(np.ravel_multi_index(codes, shape), return_inverse=True)
+        together = codes[2].astype(np.int64, copy=False)
+        for code, number in ((codes[1], shape[2]), (codes[0], shape[1] * shape[2])):
+            together = together + code.astype(np.int64) * number if code.size > 1 else together
+        found, unit = _coded(together, 0)
         return np.stack(np.unravel_index(found, shape)), unit, names
+
+
+def _coded(values: NDArray[Any] | None, default: object) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The different values, ascending, and which of them each is; the default if there are none."""
+    if values is None:
+        return np.array([default]), np.zeros(1, np.int64)
+    if values.dtype.kind not in "iu" or not values.size:
+        names, code = np.unique(values, return_inverse=True)
+        return names, code
+    low, high = int(values.min()), int(values.max())
+    if high - low > 4 * values.size:
+        names = np.unique(values)
+        return names, np.searchsorted(names, values)
+    # As numbers of units are, they lie close together: no need to sort millions of them.
+    place = values - low if low else values
+    there = np.zeros(high - low + 1, bool)
+    there[place] = True
+    if there.all():
+        return np.arange(low, high + 1), place
+    return np.flatnonzero(there) + low, (np.cumsum(there) - 1)[place]
+
+
+def _grouped(times: NDArray[np.float64], unit: NDArray[np.int64]) -> list[NDArray[np.float64]]:
+    """The ascending times of each unit."""
+    number = np.bincount(unit)
+    few = unit.astype(np.min_scalar_type(number.size))  # 16 bits are sorted in linear time
+    pieces = np.split(times[np.argsort(few, kind="stable")], np.cumsum(number)[:-1])
+    return [piece if (np.diff(piece) >= 0).all() else np.sort(piece) for piece in pieces]
+
+
+def add_silent(
+    table: Table,
+    units: Units,
+    trains: Sequence[NDArray[np.float64]],
+    n: int | Mapping[str, int] | None,
+) -> tuple[Units, Sequence[NDArray[np.float64]]]:
+    """The units of a table, and as many that did not fire as make `n` of them, or of each population.
+
+    Raises RecordingError if it has more units, or clusters, or gaps.
+    """
+    if n is None:
+        return units, trains
+    names = list(dict.fromkeys(name for name, _, _ in units))
+    if not isinstance(n, Mapping):
+        if len(names) > 1:
+            each = ", ".join(f"{name} = ..." for name in names)
+            raise RecordingError(
+                f"has several populations: say how many units each has, n_units = {{ {each} }}"
+            )
+        n = dict.fromkeys(names, n)
+    if unknown := [name for name in n if name not in names]:
+        raise RecordingError(f"has no population {unknown[0]} for n_units; it has {', '.join(names)}")
+    if len({one[:2] for one in units}) > len(names) or table.observed:
+        raise RecordingError(
+            "n_units is for files without clusters, in which all units were observed all the time: add the "
+            "silent units to the file"
+        )
+    every: list[tuple[tuple[str, Any, Any], NDArray[np.float64]]] = []
+    for name in names:
+        found = [(unit, train) for unit, train in zip(units, trains, strict=True) if unit[0] == name]
+        missing = n.get(name, len(found)) - len(found)
+        if missing < 0:
+            raise RecordingError(f"has {len(found)} units of {name}, more than n_units = {n[name]}")
+        cluster = found[0][0][1]
+        silent = [((name, cluster, f"silent {k}"), np.zeros(0)) for k in range(missing)]
+        every += [*found, *silent]
+    return [unit for unit, _ in every], [train for _, train in every]
 
 
 def name_unit(unit: tuple[str, Any, Any]) -> str:
@@ -114,25 +222,28 @@ def _fired(unit: tuple[str, Any, Any], times: NDArray[np.float64]) -> NDArray[np
 
 
 def _check_intervals(units: Units, trains: Sequence[NDArray[np.float64]]) -> None:
-    intervals = [np.diff(times) for times in trains]
-    alike = [int((one == 0).sum()) for one in intervals]
-    pooled = np.concatenate([one for one in intervals if one.size] or [np.zeros(0)])
     spikes = sum(times.size for times in trains)
+    number, alike, short = 0, [], 0
+    for times in trains:
+        intervals = np.diff(times)
+        number += intervals.size
+        alike.append(int((intervals == 0).sum()))
+        short += int((intervals < NO_NEURON_MS).sum())
     if sum(alike):
         first = next(k for k, count in enumerate(alike) if count)
-        time = trains[first][np.flatnonzero(intervals[first] == 0)[0]]
+        time = trains[first][np.flatnonzero(np.diff(trains[first]) == 0)[0]]
         raise RecordingError(
             f"{sum(alike)} of {spikes} spikes have the unit and the time of another "
             f"(first: {name_unit(units[first])} at {time:.15g} ms): remove rows that are there twice, give "
             "different units different names, and write times with all their digits"
         )
-    if pooled.size >= _EVIDENCE and np.median(pooled) < _NO_NEURON_MS:
+    if number >= EVIDENCE and 2 * short > number:
         span = max(times[-1] for times in trains if times.size) - min(t[0] for t in trains if t.size)
-        rate = 1000 / np.mean(pooled)
+        rate = 1000 * number / sum(float(times[-1] - times[0]) for times in trains if times.size)
         raise RecordingError(
             f"contains {spikes} spikes of {len(units)} units within {span:.3g} ms, {rate:.3g} Hz on average "
-            "while a unit fires, which no neuron does: if the times are seconds, name the column time_s; "
-            "otherwise each neuron needs a name of its own"
+            "while a unit fires, which no neuron does: if the times are seconds, name the column time_s (or "
+            'say time_unit = "s"); otherwise each neuron needs a name of its own'
         )
 
 
@@ -150,9 +261,8 @@ def remarks(units: Units, trains: Sequence[NDArray[np.float64]]) -> Iterator[str
             "each unit is a cluster of its own: the column cluster names the group that neurons form in the "
             "network, not the unit"
         )
-    intervals = [np.diff(times) for times in trains]
-    if sum(one.size for one in intervals) >= 10 * _EVIDENCE:
-        shortest = min(one.min() for one in intervals if one.size)
+    if sum(max(times.size - 1, 0) for times in trains) >= 10 * EVIDENCE:
+        shortest = min(np.diff(times).min() for times in trains if times.size > 1)
         if shortest >= 1000:
             yield (
                 f"no unit fires twice within {shortest / 1000:.3g} s: if the times are milliseconds, the "

@@ -10,48 +10,39 @@ _UNPACK = "is compressed: unpack it first"
 _WITH_NEO = f"is one file of a folder: read the folder in Python, for example with neo, and {SAVE}"
 _WITH_OTHER = f"needs another program: read it in Python, for example with SpikeInterface, and {SAVE}"
 _SHEET = "is a workbook: save the sheet as CSV, with the columns time_ms and unit"
-_TEXT = f"is a text file, which programs fill in their own ways: {SAVE}, separated by commas"
+_XML = f"is XML, which programs fill in their own ways: {SAVE}"
 _FRAME = "is a table of another kind: save it as CSV with pandas, with the columns time_ms and unit"
-_ARRAY = "holds one array: numpy.savez keeps time_ms and unit together in an NPZ file"
+_SHANK = (
+    "is one of the files of a shank: put NAME.res, NAME.clu and NAME.xml together in a folder, and name that"
+)
+_KLUSTA = "belongs to a .kwik file, which holds the spikes: name that file"
 _PL2 = f"needs a library of Plexon: save it as .plx with Plexon's programs, or {SAVE}"
 _NEV = "belongs to a .nev file, which holds the spikes if there are any: name that file"
-_PICKLE = "can run any code when it is read, so it is not: save its spikes as NWB, NPZ or CSV"
-OWN_MATLAB = (
-    "is a MATLAB file that neo did not write: in MATLAB, writetable(table(time_ms, unit), 'recording.csv') "
-    "writes columns of the same length as CSV"
+_PICKLE = (
+    "can run any code when it is read, so it is not: save its spikes as NWB, NPZ or CSV (PyNN: "
+    "write_data('spikes.nix'); Brian 2: numpy.savez('spikes.npz', i=monitor.i, t=monitor.t))"
 )
-_NEST = (
-    'is a spike file of NEST: in Python, pandas.read_csv("{name}", sep="\\t", comment="#").rename(columns='
-    '{{"sender": "unit"}}).to_csv("recording.csv", index=False) makes it a recording'
-)
-_GDF = (
-    'seems to be a spike file of NEST 2: in Python, pandas.read_csv("{name}", sep=r"\\s+", header=None, '
-    'names=["unit", "time_ms"]).to_csv("recording.csv", index=False) makes it a recording'
-)
-_SONATA = (
-    'is a SONATA file: in Python, h = h5py.File("{name}")["spikes/{population}"]; numpy.savez('
-    '"recording.npz", {time}=h["timestamps"], unit=h["node_ids"]) makes it a recording'
-)
-_PHY = (
-    'is a folder of Kilosort or phy: in Python, numpy.savez("recording.npz", time_s=numpy.load('
-    '"spike_times.npy").ravel() / RATE, unit=numpy.load("spike_clusters.npy").ravel()) makes it a recording; '
-    "RATE is sample_rate in params.py"
+_SION = f'is a file of SIONlib: let NEST record with record_to = "ascii", or {SAVE}'
+_ZARR = (
+    "is a Zarr store: in Python, export it as NWB in HDF5, for example with hdmf-zarr; or, if SpikeInterface "
+    'wrote it, spikeinterface.load("{name}"){sorting}.save(folder="sorting") writes a folder that is read'
 )
 
 _KINDS = {
     _PICKLE: "pkl pickle",
     _UNPACK: "gz zip bz2 xz zst 7z tar tgz rar",
     _SHEET: "xlsx xls xlsm ods numbers",
-    _TEXT: "txt tsv tab json xml",
-    _ARRAY: "npy",
+    _SION: "sion",
+    _XML: "xml",
     _FRAME: "parquet feather arrow dta sas7bdat rds rdata",
     _SORT: "abf ap asc axgd axgx bdf bin brw cfs continuous dam edf edr eeg ibw lfp lsx meta ncs nrd pxp raw "
     "rec rhd rhs sev tif tiff trc vhdr wcp xdat",
     _NEV: "ccf ns1 ns2 ns3 ns4 ns5 ns6 sif",
-    _WITH_NEO: "clu events fet medd mpx nse nst ntt nvt oebin openephys rdat res ridx spikes spk tbk tdx "
-    "tev tin tnt tsq",
+    _SHANK: "clu fet res spk",
+    _WITH_NEO: "events medd mpx nse nst ntt nvt oebin openephys rdat ridx spikes tbk tdx tev tin tnt tsq",
     _PL2: "pl2",
-    _WITH_OTHER: "kwik mcd mda nex5 t",
+    _KLUSTA: "kwx kwd",
+    _WITH_OTHER: "mcd nex5 t",
 }
 _BY_SUFFIX = {suffix: text for text, suffixes in _KINDS.items() for suffix in suffixes.split()}
 
@@ -63,8 +54,6 @@ def explain(path: Path) -> str:
         return _explain_folder(path)
     if not path.is_file():
         return "is not a file"
-    if suffix in ("dat", "gdf"):
-        return _explain_text(path, suffix)
     if suffix in ("h5", "hdf5", "hdf"):
         return _explain_hdf5(path)
     known = _BY_SUFFIX.get(suffix)
@@ -75,22 +64,12 @@ def explain(path: Path) -> str:
 
 
 def _explain_folder(path: Path) -> str:
-    if (path / "spike_times.npy").is_file():
-        return _PHY
     if (path / ".zgroup").is_file() or (path / "zarr.json").is_file():
-        return "is a Zarr store: export it as an NWB file in HDF5, for example with hdmf-zarr"
-    return f"is a folder, but a recording is one file: read it in Python, for example with neo, and {SAVE}"
-
-
-def _explain_text(path: Path, suffix: str) -> str:
-    with path.open("rb") as file:
-        start = file.read(200)
-    if start.startswith(b"# NEST") and b"sender" in start:
-        return _NEST.format(name=path.name)
-    words = start.split(b"\n", 1)[0].split()
-    if suffix == "gdf" and len(words) == 2 and all(word.replace(b".", b"").isdigit() for word in words):
-        return _GDF.format(name=path.name)
-    return f"is a .{suffix} file, which many programs write for different things: {SAVE}"
+        return _ZARR.format(name=path.name, sorting=".sorting" if (path / "sorting").is_dir() else "")
+    return (
+        "is a folder, but not of Phy, Kilosort, ALF, SpikeInterface, Klusta, NeuroScope, MountainSort or "
+        f"NEST: read it in Python, for example with neo, and {SAVE}"
+    )
 
 
 def _explain_hdf5(path: Path) -> str:
@@ -102,12 +81,6 @@ def _explain_hdf5(path: Path) -> str:
                 return "is an NWB file: rename it so that its name ends in .nwb"
             if file.attrs.get("format") in ("nix", b"nix"):
                 return "is a NIX file: rename it so that its name ends in .nix"
-            if "spikes" in file and isinstance(file["spikes"], h5py.Group):
-                for name, group in file["spikes"].items():
-                    if isinstance(group, h5py.Group) and {"timestamps", "node_ids"} <= set(group):
-                        seconds = group["timestamps"].attrs.get("units") in ("s", b"s", "seconds", b"seconds")
-                        time = "time_s" if seconds else "time_ms"
-                        return _SONATA.format(name=path.name, population=name, time=time)
     except (ImportError, OSError):
         pass
     return f"is HDF5, which programs fill in their own ways: {SAVE}"

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from calibrate.study.file.base import Duration, Name, Positive, Section, Several
+from calibrate.study.file.base import Count, Duration, Name, Positive, Section, Several
 from calibrate.study.file.conditions import ConditionName
 
 Label = str | int | float | bool
@@ -112,7 +112,8 @@ class RecordingSection(Section):
 
     file: str = Field(
         min_length=1,
-        description="CSV (columns time_ms, unit), NPZ, NWB, or one of neo's formats; in the study's folder",
+        description="spike times: text, NPZ, MATLAB, NWB, files of NEST, the folder of a spike sorter, or "
+        "one of neo's formats; in the study's folder",
     )
     population: Annotated[str, Field(min_length=1)] | dict[str, Label | list[Label]] = Field(
         default="E",
@@ -150,6 +151,21 @@ class RecordingSection(Section):
     )
     time_unit: Literal["s", "ms"] | None = Field(
         default=None, description="unit of the times, for files that do not say it"
+    )
+    sampling_rate_hz: Positive | None = Field(
+        default=None,
+        description="how many samples, or steps of a simulation, a second has, for files that count time in "
+        "them and do not say it",
+    )
+    columns: dict[str, str] | None = Field(
+        default=None,
+        description="what the file calls the time and the unit of each spike, if that is not clear, such as "
+        '{ time = "ts", unit = "clu" }',
+    )
+    n_units: Count | dict[str, Count] | None = Field(
+        default=None,
+        description="number of units, for files that list only those that fired; of several populations, of "
+        "each, such as { E = 400, I = 100 }",
     )
 
 

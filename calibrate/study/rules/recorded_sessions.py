@@ -84,7 +84,7 @@ def read_sessions(
             problems.add((*place, "condition"), rule, condition, known)
         recording = None
         exists = (folder / section.file).exists()
-        if stored is None or exists:
+        if stored is None or (exists and not stored.unchanged):
             remedy = "" if exists else "new trials need it: put it back, or say where it is"
             recording = attempt(problems, (*place, "file"), _read, section, folder, read, remedy=remedy)
             recording = recording and attempt(problems, place, _part, recording, section)
@@ -100,11 +100,16 @@ def _sections(file: StudyFile) -> Iterator[tuple[str, Place, RecordingSection]]:
         yield section.called, ("recordings", number), section
 
 
+# Keys that say how a whole recording is read.
+_WHOLE = {
+    *("population", "cluster", "start_ms", "duration_ms", "units"),
+    *("time_unit", "sampling_rate_hz", "columns", "n_units"),
+}
+
+
 def _read(section: RecordingSection, folder: Path, read: dict[str, Recording]) -> Recording:
     """The whole recording; one that several sections use is read once."""
-    settings = section.model_dump(
-        include={"population", "cluster", "start_ms", "duration_ms", "units", "time_unit"}
-    )
+    settings = section.model_dump(include=_WHOLE)
     key = f"{(folder / section.file).resolve()} {settings}"
     if key not in read:
         read[key] = read_recording(folder / section.file, **settings)
