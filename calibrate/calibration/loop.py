@@ -14,9 +14,8 @@ from optuna.trial import FrozenTrial, TrialState
 from calibrate.calibration.clock import Clock
 from calibrate.calibration.confirmation import Confirmation
 from calibrate.calibration.failed_trials import FailedTrials
-from calibrate.calibration.illustration import Illustration, new_best
 from calibrate.calibration.interfaces import Remembers, Simulates
-from calibrate.calibration.late_trials import LateTrials
+from calibrate.calibration.late_trials import LateTrials, new_best
 from calibrate.calibration.progress import Progress
 from calibrate.calibration.result import Reason, RunSummary
 from calibrate.calibration.search.ask_ahead import Asking
@@ -110,7 +109,6 @@ class _Run:
         self._queue = StageQueue(self._last)
         self._tally = Tally(study, self._search, store.simulations)
         self._failed = FailedTrials(store)
-        self._illustration = Illustration(store, self._clock)
         self._late = LateTrials(self._store_trials)
         self._doing: Purpose | None = Purpose.SEARCH
         self._expected = self._returned = 0
@@ -349,7 +347,7 @@ class _Run:
             return
         with self._clock.counts("storing"):
             self._late.store()
-            self._illustration.draw(best)
+            self._illustrate(best)
         with self._clock.counts("asking"):
             self._search.tell(answers, mirror=self._mirror)
         self._tally.take(self._failed.take_stored())
@@ -359,8 +357,13 @@ class _Run:
         sure = all(answer.loss is not None for answer in answers)
         return sure and self._study.budget.plateau is None and not self._study.file.pool.ask_ahead
 
+    def _illustrate(self, best: str | None) -> None:
+        """Store figures of a new best candidate before its trial, which cannot be changed any more."""
+        if best is not None:
+            self._store.illustrate(best)
+
     def _store_trials(self, trials: Sequence[FrozenTrial], best: str | None) -> None:
-        self._illustration.draw(best)
+        self._illustrate(best)
         self._failed.mirror(trials)
         self._tally.take(self._failed.take_stored())
 
