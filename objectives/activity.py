@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 from calibrate.objective import jackknife
-from calibrate.observation import Observation
+from calibrate.observation import Observation, rebin
+
+# So many counts are computed with at once.
+_AT_ONCE = 1 << 18
 
 
 def shortfall(observation: Observation, population: str, progress: float) -> float:
@@ -37,6 +42,32 @@ def spikes_towards(totals: NDArray[np.int64], needed: float) -> float:
     """
     shares = np.minimum(totals / needed, 1.0)
     return float(shares.max() + shares.mean()) / 2
+
+
+def counts_in_rows(
+    observation: Observation, population: str, window_ms: float
+) -> Iterator[tuple[slice, NDArray[np.int64]]]:
+    """Yield the counts of a few neurons after another in windows, and which neurons they are.
+
+    The windows of all neurons in hours of recording do not fit into the caches, and hardly into memory.
+    """
+    rows = observation.neuron_windows[observation.layout.neurons_of(population)]
+    at_once = max(_AT_ONCE // max(rows.shape[1], 1), 1)
+    for first in range(0, len(rows), at_once):
+        some = slice(first, min(first + at_once, len(rows)))
+        yield some, rebin(rows[some], observation.window_ms, window_ms, "windows")
+
+
+def moments_of_counts(
+    observation: Observation, population: str, window_ms: float
+) -> tuple[int, NDArray[np.int64], NDArray[np.int64]]:
+    """Return the number of windows, and of each neuron the sums of its counts and of their squares."""
+    n_windows, total, squares = 0, [], []
+    for _, counts in counts_in_rows(observation, population, window_ms):
+        n_windows = counts.shape[1]
+        total.append(counts.sum(axis=1))
+        squares.append(np.einsum("ij,ij->i", counts, counts))
+    return n_windows, np.concatenate(total), np.concatenate(squares)
 
 
 def rates_over_time(observation: Observation, population: str) -> NDArray[np.float64]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calibrate.objective import Estimate, Needs, ObjectiveError, jackknife, statistic
 from calibrate.observation import Observation
-from objectives.activity import shortfall, spikes_towards
+from objectives.activity import counts_in_rows, moments_of_counts, shortfall, spikes_towards
 
 SCOPES = ("within", "between", "all")
 
@@ -51,8 +52,7 @@ def correlation(
     neurons at all.
     Source: Cohen and Kohn 2011.
     """
-    counts = observation.neuron_counts(population, window_ms)
-    n_windows = counts.shape[1]
+    n_windows, total, squares = moments_of_counts(observation, population, window_ms)
     sizes = observation.group_sizes(population)
     if n_windows < 2:
         return Estimate(math.nan, support=0, shortfall=1.0, note=f"fewer than 2 windows of {window_ms:g} ms")
@@ -60,9 +60,9 @@ def correlation(
         return Estimate(
             math.nan, support=0, shortfall=1.0, note=f"there is no pair of neurons {_where(scope)}"
         )
-    varying = np.ptp(counts, axis=1) > 0
-    cluster = np.repeat(np.arange(sizes.size), sizes)[varying]
-    included = np.bincount(cluster, minlength=sizes.size)
+    varying = n_windows * squares > total**2
+    cluster = np.repeat(np.arange(sizes.size), sizes)
+    included = np.bincount(cluster[varying], minlength=sizes.size)
     n_pairs = _n_pairs(included, scope)
     if not n_pairs:
         progress = spikes_towards(observation.totals(population), 1) / 2
@@ -70,19 +70,33 @@ def correlation(
         note = f"there is no pair of neurons {_where(scope)} whose counts vary"
         return Estimate(math.nan, support=0, shortfall=missing, note=note)
 
-    in_windows, n_partners = _with_partners(counts.astype(np.float64), varying, sizes, scope)
-    paired = n_partners > 0
+    mean = total / n_windows
+    sd = np.where(varying, np.sqrt(np.maximum(squares / n_windows - mean**2, 0.0)), math.inf)
+    summed = np.zeros((sizes.size, n_windows))  # z over the neurons of each cluster
+    for rows, counts in counts_in_rows(observation, population, window_ms):
+        of_clusters = (cluster[rows] == np.arange(sizes.size)[:, None]) / sd[rows]
+        summed += of_clusters @ counts.astype(np.float64) - (of_clusters @ mean[rows])[:, None]
+    within = np.einsum("ck,ck->", summed, summed) / n_windows - varying.sum()
+    every = (np.einsum("ck->k", summed) ** 2).mean() - varying.sum()
+    value = {"within": within, "between": every - within, "all": every}[scope] / (2 * n_pairs)
+
+    @cache
+    def in_windows() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        every = observation.neuron_counts(population, window_ms).astype(np.float64)
+        return _with_partners(every, varying, sizes, scope)
 
     def values(kept: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Return a value of each neuron whose mean is r: a neuron's chance enters both sides of its pairs."""
-        summed = in_windows @ kept / kept.sum()
+        products, n_partners = in_windows()
+        paired = n_partners > 0
+        summed = products @ kept / kept.sum()
         r = summed[paired].sum() / n_partners[paired].sum()
         of_neurons = r + 2 * (summed - r * n_partners) / n_partners[paired].mean()
         return np.where(paired, of_neurons, math.nan)
 
     share = varying.mean()
     return Estimate(
-        float(np.nanmean(values(np.ones(n_windows, dtype=bool)))),
+        float(value),
         support=int(varying.sum()),
         error=jackknife.over_neurons(values, n_windows, sizes),
         note=f"the counts of only {share:.0%} of the neurons vary" if share < 0.5 else "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,14 +74,21 @@ def synchrony(
         return Estimate(
             math.nan, support=0, shortfall=missing, note="the activity of all clusters is constant"
         )
-    n, counts, of_neurons = sizes[changing], counts[changing].astype(np.float64), of_neurons[changing]
-    squares, whole = counts**2, counts.mean(axis=1)
+    n, of_neurons = sizes[changing], of_neurons[changing]
+    whole = counts.sum(axis=1)[changing], np.einsum("ij,ij->i", counts, counts)[changing]
+
+    @cache
+    def in_bins() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        of_changing = counts[changing].astype(np.float64)
+        return of_changing, of_changing**2
 
     def chi_squared(kept: NDArray[np.bool_]) -> NDArray[np.float64]:
-        mean = counts @ kept / kept.sum()
-        of_mean = (squares @ kept / kept.sum() - mean**2) / n**2
+        total, squares = whole if kept.all() else [one @ kept for one in in_bins()]
+        mean = total / kept.sum()
+        of_mean = (squares / kept.sum() - mean**2) / n**2
         # The neurons' variance in part of the time: in proportion to the cluster's rate in it.
-        return np.asarray(np.minimum(of_mean / (of_neurons * np.maximum(mean / whole, 1e-12)), 1.0))
+        share = np.maximum(mean / (whole[0] / n_bins), 1e-12)
+        return np.asarray(np.minimum(of_mean / (of_neurons * share), 1.0))
 
     error = jackknife.over_time(lambda kept: float(chi_squared(kept).mean()), n_bins)
     return Estimate.mean_of(chi_squared(np.ones(n_bins, dtype=bool)), error=error)
@@ -109,7 +117,8 @@ def locking(
     is above .15, the note gives it: values near it are not informative. Support: spikes. Undefined without
     spikes: the shortfall is from 1/2 to 1, depending on the distance of the silent network from threshold.
     """
-    counts = observation.group_counts(population, bin_ms).sum(axis=0)
+    of_groups = observation.group_counts(population, bin_ms)
+    counts = of_groups.sum(axis=0) if len(of_groups) > 1 else of_groups[0]
     n_spikes = int(counts.sum())
     if not n_spikes:
         missing = shortfall(observation, population, 0.0)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calibrate.objective import Estimate, Needs, ObjectiveError, jackknife, statistic
 from calibrate.observation import Observation
-from objectives.activity import rates_over_time, shortfall, spikes_towards
+from objectives.activity import moments_of_counts, rates_over_time, shortfall, spikes_towards
 
 
 def _check_intervals(min_intervals: int) -> Needs:
@@ -204,19 +205,21 @@ def fano(
     depending on their distance from threshold. Undefined with shortfall 1 if there are fewer than 2 windows,
     since no activity could change that. Source: Nawrot et al. 2008.
     """
-    counts = observation.neuron_counts(population, window_ms)
-    n_windows = counts.shape[1]
+    n_windows, *whole = moments_of_counts(observation, population, window_ms)
     if n_windows < 2:
         return Estimate(math.nan, support=0, shortfall=1.0, note=f"fewer than 2 windows of {window_ms:g} ms")
-    counts = counts.astype(np.float64)
-    squares = counts**2
+    included = whole[0] / n_windows >= min_count  # in all parts of the measurement, for the error
 
-    included = counts.mean(axis=1) >= min_count  # in all parts of the measurement, for the error
+    @cache
+    def in_windows() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        counts = observation.neuron_counts(population, window_ms).astype(np.float64)
+        return counts, counts**2
 
     def values(kept: NDArray[np.bool_]) -> NDArray[np.float64]:
         n = int(kept.sum())
-        mean = counts @ kept / n
-        variance = (squares @ kept - n * mean**2) / (n - 1)
+        total, squares = whole if kept.all() else [one @ kept for one in in_windows()]
+        mean = total / n
+        variance = (squares - n * mean**2) / (n - 1)
         enough = included & (mean > 0)
         factors: NDArray[np.float64] = np.full(mean.size, math.nan)
         np.divide(variance, mean, out=factors, where=enough)

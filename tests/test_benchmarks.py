@@ -12,7 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import bandwidth, brian, host, kernels, own, plain_nest, published_genn, throughput
+from benchmarks import (
+    bandwidth,
+    brian,
+    host,
+    kernels,
+    own,
+    plain_nest,
+    published_genn,
+    recordings,
+    throughput,
+)
 from benchmarks.__main__ import SUITE, summary
 from benchmarks.facts import Facts
 from benchmarks.plain_nest import Settings, Simulate
@@ -235,3 +245,12 @@ def test_the_suite_names_all_benchmarks():
 def test_own_study_has_the_plain_scripts_search_space(tmp_path):
     study = own.study_of(TINY, backend="nest", trials=3, points=POINTS, seed=0, folder=tmp_path)
     assert set(study.space) == set(plain_nest.RANGES)
+
+
+@pytest.mark.slow
+def test_elephant_finds_what_is_measured_in_a_recording(tmp_path):
+    recordings.write(tmp_path, 0.02, 8, 8.0, ["nwb", "npz"])
+    ours, theirs = recordings.measure(tmp_path / "units.nwb"), recordings.elephant(tmp_path / "units.nwb")
+    for name in recordings.STATISTICS:
+        assert ours[name] == pytest.approx(theirs[name], rel=1e-3, abs=1e-5), name
+    assert recordings.read(tmp_path / "units.npz") == {"units": 8}

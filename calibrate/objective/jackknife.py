@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +14,33 @@ BLOCKS = 10
 
 FloatArray = NDArray[np.float64]
 Kept = NDArray[np.bool_]
+
+_wanted: ContextVar[bool] = ContextVar("_wanted", default=True)
+
+
+@contextmanager
+def left_out() -> Iterator[None]:
+    """Compute no standard errors: within it, they are nan.
+
+    This saves most of the time of a statistic where only its value matters.
+
+    Yields
+    ------
+    None
+        Nothing.
+
+    Examples
+    --------
+    >>> from calibrate.objective import jackknife
+    >>> with jackknife.left_out():
+    ...     jackknife.over_time(lambda kept: float(kept.sum()), 100)
+    nan
+    """
+    before = _wanted.set(False)
+    try:
+        yield
+    finally:
+        _wanted.reset(before)
 
 
 def over_time(value: Callable[[Kept], float], bins: int) -> float:
@@ -54,7 +83,7 @@ def over_time(value: Callable[[Kept], float], bins: int) -> float:
     >>> round(jackknife.over_time(lambda kept: counts[kept].mean(), counts.size), 2)  # 2 / sqrt(1000)
     0.06
     """
-    if bins < BLOCKS:
+    if bins < BLOCKS or not _wanted.get():
         return math.nan
     kept = blocks_kept(bins)
     without = np.array([float(value(row)) for row in kept])
@@ -107,6 +136,8 @@ def over_neurons(values: Callable[[Kept], FloatArray], bins: int, clusters: Arra
     >>> round(jackknife.over_neurons(lambda kept: counts[:, kept].mean(axis=1), 100) / rates.std(), 2)
     0.15
     """
+    if not _wanted.get():
+        return math.nan
     whole = np.asarray(values(_all(bins)), dtype=np.float64)
     n = int(np.isfinite(whole).sum())
     if bins < BLOCKS:

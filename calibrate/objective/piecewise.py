@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from calibrate.objective import jackknife
 from calibrate.objective.estimates import Estimate
+from calibrate.objective.excerpts import Excerpt, excerpts_of
 from calibrate.objective.panel import measure
 from calibrate.objective.statistics import Statistic
-from calibrate.observation import Needs
+from calibrate.observation import Needs, Observation
 from calibrate.observation.pieces import Piece
-from calibrate.observation.recording import Recording, part_of
-from calibrate.observation.trains import RESOLUTION_MS
+from calibrate.observation.recording import Recording
 
 FloatArray = NDArray[np.float64]
 
@@ -39,25 +40,47 @@ class Sample:
     """Statistics of some units in some pieces of a recording.
 
     The value of a statistic is the mean over the pieces, in which a piece has the weight of the time that it
-    holds of all units of the statistic's population.
+    holds of all units of the statistic's population. Standard errors of single pieces are not computed.
+
+    pieces    the pieces, of these units
+    excerpts  of each piece, what it is observed from; None if there is nothing
+    blocks    what `without_blocks` leaves out in turn
     """
 
     def __init__(
-        self, recording: Recording, pieces: Sequence[Piece], statistics: Sequence[Statistic]
+        self,
+        statistics: Sequence[Statistic],
+        pieces: Sequence[Piece],
+        excerpts: Sequence[Excerpt | None],
+        blocks: Sequence[Block] = (),
     ) -> None:
-        self._pieces, self._statistics = pieces, statistics
-        self._widths = Needs.merge(statistic.needs for statistic in statistics).widths
-        self._parts = [part_of(recording, piece) if piece.n_units else None for piece in pieces]
-        self._of_pieces = [self._measure(part) for part in self._parts]
+        self._statistics, self._blocks, self._cuts = statistics, blocks, _cuts_of_pieces(pieces, blocks)
+        self._pieces, self._excerpts = pieces, excerpts
+        self._of_pieces = [
+            self._undefined("shorter than a bin" if piece.n_units else "no unit")
+            if each is None
+            else self._measure(each.observe())
+            for piece, each in zip(pieces, excerpts, strict=True)
+        ]
         self._weight = np.array([[_weight(piece, one) for one in statistics] for piece in pieces])
         # Without any other piece, a lower bound says nothing of how much the value varies.
         self._value = np.array([_values(row, bounds=len(pieces) > 1) for row in self._of_pieces])
 
-    def _measure(self, part: Recording | None) -> list[Estimate]:
-        if part is None or part.duration_ms < self._widths.get("bin_ms", 0.0):
-            note = "no unit" if part is None else "shorter than a bin"
-            return [Estimate(math.nan, note=note)] * len(self._statistics)
-        estimates = measure(part.observe(**self._widths), self._statistics)
+    def of_units(self, units: Mapping[str, NDArray[np.int64]]) -> Sample:
+        """The sample of some of the units, in the same pieces."""
+        return Sample(
+            self._statistics,
+            [piece.of_units(units) for piece in self._pieces],
+            [each and each.of_units(units) for each in self._excerpts],
+            self._blocks,
+        )
+
+    def _undefined(self, note: str) -> list[Estimate]:
+        return [Estimate(math.nan, note=note)] * len(self._statistics)
+
+    def _measure(self, observation: Observation) -> list[Estimate]:
+        with jackknife.left_out():
+            estimates = measure(observation, self._statistics)
         return [estimates[statistic.name] for statistic in self._statistics]
 
     @property
@@ -71,7 +94,7 @@ class Sample:
         """The value of each statistic, shape (statistics,)."""
         return _weighted(self._value, self._weight)
 
-    def without(self, blocks: Sequence[Block]) -> tuple[FloatArray, FloatArray]:
+    def without_blocks(self) -> tuple[FloatArray, FloatArray]:
         """The values without each block, and the share of the data that it is, shape (blocks, statistics).
 
         A value is nan if a piece that had one has none without the block.
@@ -79,21 +102,46 @@ class Sample:
         defined = np.isfinite(self._value)
         total = (self._weight * defined).sum(axis=0)
         values, shares = [], []
-        for block in blocks:
+        for block in self._blocks:
             value, weight = self._value.copy(), self._weight.copy()
             for cut in block:
-                piece = self._pieces[cut.piece]
+                piece, each = self._pieces[cut.piece], self._excerpts[cut.piece]
                 left = 1 - (cut.stop_ms - cut.start_ms) / piece.duration_ms
                 weight[cut.piece] *= left
-                part = self._parts[cut.piece]
-                if left > 0 and part is not None:
-                    value[cut.piece] = _values(self._measure(_removed(part, cut)), bounds=False)
+                if left > 0 and each is not None:
+                    number = self._cuts[cut.piece].index((cut.start_ms, cut.stop_ms))
+                    value[cut.piece] = _values(self._measure(each.observe(number)), bounds=False)
             mean = _weighted(value, weight)
             lost = (defined & ~np.isfinite(value) & (weight > 0)).any(axis=0)
             values.append(np.where(lost, math.nan, mean))
             with np.errstate(invalid="ignore"):
                 shares.append(1 - (weight * defined).sum(axis=0) / total)
         return np.array(values), np.array(shares)
+
+
+def samples_of(
+    recording: Recording,
+    pieces: Sequence[Piece],
+    wanted: Sequence[tuple[Sequence[Statistic], Sequence[Block]]],
+) -> Iterator[Sample]:
+    """The samples of all units of pieces, for each group of statistics and the blocks to leave out."""
+    needs = [
+        (Needs.merge(one.needs for one in statistics), _cuts_of_pieces(pieces, blocks))
+        for statistics, blocks in wanted
+    ]
+    excerpts = excerpts_of(recording, pieces, needs)
+    for (statistics, blocks), of_pieces in zip(wanted, excerpts, strict=True):
+        yield Sample(statistics, pieces, of_pieces, blocks)
+
+
+def _cuts_of_pieces(pieces: Sequence[Piece], blocks: Sequence[Block]) -> list[list[tuple[float, float]]]:
+    """The cuts of each piece, in order of time; none of a piece that is only left out as a whole."""
+    cuts: list[list[tuple[float, float]]] = [[] for _ in pieces]
+    for block in blocks:
+        for cut in block:
+            if cut.stop_ms - cut.start_ms < pieces[cut.piece].duration_ms:
+                cuts[cut.piece].append((cut.start_ms, cut.stop_ms))
+    return cuts
 
 
 def _weight(piece: Piece, statistic: Statistic) -> float:
@@ -142,34 +190,6 @@ def _remark(estimates: Sequence[Estimate], noted: Sequence[Estimate]) -> str:
     """The first note, and in how many pieces there is one."""
     note = next((estimate.note for estimate in noted if estimate.note), "")
     return f"{note} (in {len(noted)} of {len(estimates)} pieces)" if note else ""
-
-
-def _removed(part: Recording, cut: Cut) -> Recording:
-    """Return a piece without part of its time; what is left is joined."""
-    limits = np.array([cut.start_ms, cut.stop_ms]) + RESOLUTION_MS / 2
-    length_ms = cut.stop_ms - cut.start_ms
-
-    def joined(times: FloatArray) -> FloatArray:
-        start, stop = np.searchsorted(times, limits, side="right")
-        return np.concatenate([times[:start], times[stop:] - length_ms])
-
-    trains: Mapping[str, list[FloatArray]] = {
-        name: [joined(times) for times in units] for name, units in part.trains.items()
-    }
-    presentations = [
-        replace(one, start_ms=one.start_ms - length_ms, stop_ms=one.stop_ms - length_ms)
-        if one.start_ms >= cut.stop_ms
-        else one
-        for one in part.presentations
-        if one.start_ms >= cut.stop_ms or one.stop_ms <= cut.start_ms
-    ]
-    return Recording(
-        trains=trains,
-        clusters=part.clusters,
-        start_ms=part.start_ms,
-        stop_ms=part.stop_ms - length_ms,
-        presentations=tuple(presentations),
-    )
 
 
 def blocks_of(

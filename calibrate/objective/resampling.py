@@ -13,7 +13,7 @@ from calibrate.errors import RecordingError
 from calibrate.objective import jackknife
 from calibrate.objective.estimates import Estimate
 from calibrate.objective.panel import panel
-from calibrate.objective.piecewise import FEWEST_BLOCKS, MOST_BLOCKS, Sample, blocks_of
+from calibrate.objective.piecewise import FEWEST_BLOCKS, MOST_BLOCKS, Block, Sample, blocks_of, samples_of
 from calibrate.objective.statistics import Statistic
 from calibrate.observation.pieces import Piece
 from calibrate.observation.recording import Recording, clusters_of, division
@@ -146,68 +146,69 @@ def measure_recording(
     """
     chosen = panel(recording.layout) if statistics is None else statistics
     pieces = division(recording, piece_ms)
+    groups = _of_equal_widths(chosen)
+    divided = [_blocks(pieces, [chosen[k] for k in numbers], block_ms) for numbers in groups]
+    wanted = [
+        ([chosen[k] for k in numbers], blocks) for numbers, (blocks, _) in zip(groups, divided, strict=True)
+    ]
     found: dict[int, Measured] = {}
-    for numbers in _of_equal_widths(chosen):
-        together = [chosen[k] for k in numbers]
-        rows = _measured(recording, pieces, together, block_ms, np.random.default_rng(seed), repeats)
-        found |= dict(zip(numbers, rows, strict=True))
+    samples = samples_of(recording, pieces, wanted)
+    for numbers, (together, blocks), (_, note), everyone in zip(
+        groups, wanted, divided, samples, strict=True
+    ):
+        if len(blocks) < FEWEST_BLOCKS:
+            rows = [(estimate, math.nan, math.nan) for estimate in everyone.estimates]
+        else:
+            random = np.random.default_rng(seed)
+            lasting = _lasting(recording, everyone, pieces, together, block_ms, random, repeats)
+            rows = _rows(everyone, lasting)
+        for number, (estimate, error, defined) in zip(numbers, rows, strict=True):
+            found[number] = Measured(
+                statistic=chosen[number], estimate=estimate, error=error, defined=defined, note=note
+            )
     return [found[k] for k in range(len(chosen))]
 
 
 def _of_equal_widths(statistics: Sequence[Statistic]) -> list[list[int]]:
-    """Numbers of statistics with the same bins and windows.
+    """Numbers of statistics with the same bins and windows, those that need every spike apart.
 
     These share their blocks of time, so that an error does not depend on what else is measured.
     """
-    groups: dict[tuple[float | None, float | None], list[int]] = {}
+    groups: dict[tuple[float | None, float | None, bool], list[int]] = {}
     for number, statistic in enumerate(statistics):
-        groups.setdefault((statistic.needs.bin_ms, statistic.needs.window_ms), []).append(number)
+        needs = statistic.needs
+        groups.setdefault((needs.bin_ms, needs.window_ms, needs.spikes), []).append(number)
     return list(groups.values())
 
 
-def _measured(
-    recording: Recording,
-    pieces: Sequence[Piece],
-    chosen: Sequence[Statistic],
-    block_ms: float | None,
-    random: np.random.Generator,
-    repeats: int,
-) -> list[Measured]:
-    """The rows of statistics with the same bins and windows."""
-    blocks, length_ms = blocks_of(pieces, chosen, block_ms)
-    if len(blocks) < FEWEST_BLOCKS:
-        total_s = sum(piece.duration_ms for piece in pieces) / 1000
-        few = f"{total_s:g} s has {len(blocks)} block{'s' * (len(blocks) != 1)} of {length_ms / 1000:g} s"
-        if block_ms is not None:
-            raise RecordingError(f"the recording of {few}, but standard errors need at least {FEWEST_BLOCKS}")
-    everyone = Sample(recording, pieces, chosen)
-    if len(blocks) < FEWEST_BLOCKS:
-        note = f"no standard error: a recording of {few}, and at least {FEWEST_BLOCKS} are needed"
-        return [
-            Measured(statistic=one, estimate=estimate, error=math.nan, defined=math.nan, note=note)
-            for one, estimate in zip(chosen, everyone.estimates, strict=True)
-        ]
-    short = f"the standard error is from blocks of only {length_ms:g} ms" if length_ms < 1000 else ""
-    note = short if block_ms is None else ""
-    of_time, defined = _variances(everyone.values, *everyone.without(blocks))
-    lasting = _lasting(recording, pieces, chosen, block_ms, random, repeats)
-    variance = np.where(defined >= 0.5, of_time + lasting, math.nan)
-    rows = zip(chosen, everyone.estimates, np.sqrt(variance), defined, strict=True)
+def _blocks(
+    pieces: Sequence[Piece], statistics: Sequence[Statistic], block_ms: float | None
+) -> tuple[list[Block], str]:
+    """The blocks of time for statistics with the same bins and windows, and a note on them."""
+    blocks, length_ms = blocks_of(pieces, statistics, block_ms)
+    if len(blocks) >= FEWEST_BLOCKS:
+        short = f"the standard error is from blocks of only {length_ms:g} ms" if length_ms < 1000 else ""
+        return blocks, short if block_ms is None else ""
+    total_s = sum(piece.duration_ms for piece in pieces) / 1000
+    few = f"{total_s:g} s has {len(blocks)} block{'s' * (len(blocks) != 1)} of {length_ms / 1000:g} s"
+    if block_ms is not None:
+        raise RecordingError(f"the recording of {few}, but standard errors need at least {FEWEST_BLOCKS}")
+    return blocks, f"no standard error: a recording of {few}, and at least {FEWEST_BLOCKS} are needed"
+
+
+def _rows(everyone: Sample, lasting: FloatArray) -> list[tuple[Estimate, float, float]]:
+    """The estimate, standard error and share of the blocks of each statistic."""
+    of_time, defined = _variances(everyone.values, *everyone.without_blocks())
+    errors = np.sqrt(np.where(defined >= 0.5, of_time + lasting, math.nan))
     return [
-        Measured(
-            statistic=one,
-            estimate=estimate,
-            error=float(error) if estimate.defined else math.nan,
-            defined=float(share),
-            note=note,
-        )
-        for one, estimate, error, share in rows
+        (estimate, float(error) if estimate.defined else math.nan, float(share))
+        for estimate, error, share in zip(everyone.estimates, errors, defined, strict=True)
     ]
 
 
 def estimate_recording(recording: Recording, statistic: Statistic, piece_ms: float | None = None) -> Estimate:
     """Compute a statistic of a recording as `measure_recording` does, without its standard error."""
-    return Sample(recording, division(recording, piece_ms), [statistic]).estimates[0]
+    return next(samples_of(recording, division(recording, piece_ms), [([statistic], [])])).estimates[0]
 
 
 def _variances(whole: FloatArray, without: FloatArray, shares: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -228,6 +229,7 @@ def _variances(whole: FloatArray, without: FloatArray, shares: FloatArray) -> tu
 
 def _lasting(
     recording: Recording,
+    everyone: Sample,
     pieces: Sequence[Piece],
     statistics: Sequence[Statistic],
     block_ms: float | None,
@@ -235,19 +237,18 @@ def _lasting(
     repeats: int,
 ) -> FloatArray:
     """The variance of each statistic that lasting differences between units make."""
-    few = [pieces[k] for k in np.unique(np.linspace(0, len(pieces) - 1, MOST_PIECES).round().astype(int))]
-    repeats = min(repeats, max(repeats * MOST_BLOCKS // len(few), FEWEST_REPEATS))
-    blocks, _ = blocks_of(few, statistics, block_ms)
+    if len(pieces) > MOST_PIECES:
+        pieces = [pieces[k] for k in np.linspace(0, len(pieces) - 1, MOST_PIECES).round().astype(int)]
+        blocks, _ = blocks_of(pieces, statistics, block_ms)
+        everyone = next(samples_of(recording, pieces, [(statistics, blocks)]))
+    repeats = min(repeats, max(repeats * MOST_BLOCKS // len(pieces), FEWEST_REPEATS))
 
     def halves() -> list[Sample]:
-        return [
-            Sample(recording, [piece.of_units(half) for piece in few], statistics)
-            for half in _halves(recording, random)
-        ]
+        return [everyone.of_units(half) for half in _halves(recording, random)]
 
     one, other = halves()
     between = [one.values - other.values]
-    (without_one, shares), (without_other, _) = one.without(blocks), other.without(blocks)
+    (without_one, shares), (without_other, _) = one.without_blocks(), other.without_blocks()
     both, defined = _variances(between[0], without_one - without_other, shares)
     for _ in range(repeats - 1):
         one, other = halves()

@@ -9,7 +9,7 @@ measurement) happened at (s + 1) dt, the end of its step, as NEST stamps it.
 """
 
 from calibrate.observation.accumulator import Accumulator, observe_spikes
-from calibrate.observation.counts import CountArray, narrow
+from calibrate.observation.counts import CountArray, narrow, rebin
 from calibrate.observation.intervals import IntervalMoments
 from calibrate.observation.layout import FloatArray, Group, IntArray, Layout, Needs, steps
 from calibrate.observation.observation import (
@@ -43,6 +43,7 @@ __all__ = [
     "observe_spikes",
     "of_clusters",
     "of_neurons",
+    "rebin",
     "steps",
     "up_states",
 ]

@@ -42,9 +42,35 @@ def narrow(counts: CountArray) -> CountArray:
 
 
 def rebin(counts: CountArray, stored_ms: float, wanted_ms: float, what: str) -> IntArray:
-    """Sum counts in bins of `stored_ms`, along the last of two axes, to int64 counts in bins of `wanted_ms`.
+    """Sum counts in narrow bins to counts in wide ones.
 
-    An incomplete last bin is left out. Raises ObservationError unless `stored_ms` divides `wanted_ms`.
+    Parameters
+    ----------
+    counts : ndarray of int, shape (rows, bins)
+        Counts in bins of `stored_ms`.
+    stored_ms : float, ms
+        Width of the bins.
+    wanted_ms : float, ms
+        Width of the wide bins.
+    what : str
+        What the bins are called in the error message: "bins" or "windows".
+
+    Returns
+    -------
+    ndarray of int64, shape (rows, wide bins)
+        The sums; an incomplete last bin is left out.
+
+    Raises
+    ------
+    ObservationError
+        Unless `stored_ms` divides `wanted_ms`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calibrate.observation import rebin
+    >>> rebin(np.array([[1, 0, 2, 2, 1]]), 5.0, 10.0, "bins")
+    array([[1, 4]])
     """
     factor = round(wanted_ms / stored_ms)
     if factor < 1 or not math.isclose(factor * stored_ms, wanted_ms, rel_tol=1e-9):

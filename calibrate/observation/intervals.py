@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -73,7 +74,24 @@ class IntervalMoments:
         sums = [getattr(self, f.name).astype(np.float64) for f in fields(self) if f.name != "n"]
         return IntervalMoments(self.n.astype(np.int64), *sums)
 
-    def __getitem__(self, rows: slice | IntArray) -> IntervalMoments:
+    @staticmethod
+    def joined(parts: Sequence[IntervalMoments]) -> IntervalMoments:
+        """Join the moments of neurons that follow one another.
+
+        Parameters
+        ----------
+        parts : sequence of IntervalMoments
+            The moments, of some neurons each.
+
+        Returns
+        -------
+        IntervalMoments
+            Those of all of them.
+        """
+        names = [f.name for f in fields(IntervalMoments)]
+        return IntervalMoments(*(np.concatenate([getattr(one, name) for one in parts]) for name in names))
+
+    def __getitem__(self, rows: slice | IntArray | tuple[slice, int]) -> IntervalMoments:
         return IntervalMoments(*(getattr(self, f.name)[rows] for f in fields(self)))
 
 

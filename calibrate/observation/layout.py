@@ -151,6 +151,28 @@ class Layout:
                 start += size // clusters
         return cls(tuple(groups))
 
+    def of_neurons(self, neurons: IntArray) -> Layout:
+        """Return the layout of some of the neurons alone.
+
+        Parameters
+        ----------
+        neurons : ndarray of int, shape (n,)
+            Their numbers, ascending.
+
+        Returns
+        -------
+        Layout
+            Their clusters; one without any of them is left out.
+        """
+        ends = np.searchsorted(neurons, [(group.start, group.stop) for group in self.groups])
+        return Layout(
+            tuple(
+                Group(group.population, group.cluster, int(start), int(stop))
+                for group, (start, stop) in zip(self.groups, ends, strict=True)
+                if stop > start
+            )
+        )
+
     @property
     def n_neurons(self) -> int:
         """Number of neurons."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from calibrate.errors import ObservationError
 from calibrate.observation.accumulator import observe_spikes
-from calibrate.observation.layout import Group, IntArray, Layout, steps
+from calibrate.observation.layout import IntArray, Layout, steps
 from calibrate.observation.observation import Observation, Spikes
 
 
@@ -49,17 +49,11 @@ def of_neurons(observation: Observation, neurons: IntArray) -> Observation:
     number = np.full(observation.layout.n_neurons, -1, dtype=np.int64)
     number[neurons] = np.arange(len(neurons))
     sizes = observation.layout.group_sums((number >= 0).astype(np.int64))
-    stops = np.cumsum(sizes)
-    groups = [
-        Group(group.population, group.cluster, int(stop - size), int(stop))
-        for group, size, stop in zip(observation.layout.groups, sizes, stops, strict=True)
-        if size
-    ]
     chosen = number[observation.spikes.neuron] >= 0
     sampled = observe_spikes(
         observation.spikes.step[chosen],
         number[observation.spikes.neuron[chosen]],
-        Layout(tuple(groups)),
+        observation.layout.of_neurons(neurons),
         dt_ms=observation.dt_ms,
         duration_ms=observation.duration_ms,
         bin_ms=observation.bin_ms,

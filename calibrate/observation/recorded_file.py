@@ -20,6 +20,7 @@ from calibrate.observation.recording_files import (
     remarks,
 )
 from calibrate.observation.silence import beyond_the_end, long_silence
+from calibrate.observation.understanding import in_one_line
 
 
 def read_recording(
@@ -92,7 +93,8 @@ def read_recording(
         Arrays of these names, one element per spike, and optionally `start_ms` and `stop_ms` as numbers.
     .nwb
         The table of units: `spike_times`, `obs_intervals` if they are there, and the other columns with one
-        value per unit, of which `population` and `cluster` are as above. Nothing else of the file is loaded.
+        value per unit, of which `population` and `cluster` are as above. Areas, depths and probes come from
+        the electrodes, periods from trials, epochs and other intervals. No traces are loaded.
     .f32, .mat, .nev, .nex, .nix, .plx, .set, .smr, .smrx, .src
         The spike trains that the package neo finds, which may carry "population" and "cluster" as
         annotations. Of .nev, .plx and .set files, the column `quality` is "sorted", "unsorted" or "noise". A
@@ -123,14 +125,15 @@ def read_recording(
 
 
 def _recording(table: Table, population: str, start_ms: float | None, duration_ms: float | None) -> Recording:
-    start, last, stop = _interval(table, start_ms, duration_ms)
+    pooled = _pooled(table)
+    start, last, stop = _interval(table, pooled, start_ms, duration_ms)
     units, trains = table.units(population)
     clusters: dict[str, list[int]] = {}
     by_name: dict[str, list[NDArray[np.float64]]] = {}
     observed: dict[str, list[NDArray[np.float64]]] = {}
     every = np.array([[start, stop]])
     if last is None:
-        doubts = long_silence(np.sort(np.concatenate(trains)), start, stop)
+        doubts = long_silence(pooled, start, stop)
     else:
         doubts = beyond_the_end(last, stop)
         every[0, 1] = max(start, min(last, stop))
@@ -152,21 +155,29 @@ def _recording(table: Table, population: str, start_ms: float | None, duration_m
         stop_ms=stop,
         observed=observed,
         periods=table.periods,
-        understood=table.understood,
+        understood=in_one_line(table, len(units), stop - start, as_asked=duration_ms is not None),
         notes=notes,
     )
 
 
+def _pooled(table: Table) -> NDArray[np.float64]:
+    """The spikes of all units, ascending; none if the file says when it was recorded."""
+    if np.isinf(table.time_ms).any():
+        raise RecordingError("contains an infinite spike time")
+    if table.observed or (table.start_ms is not None and table.stop_ms is not None):
+        return np.zeros(0)
+    times = table.time_ms[~np.isnan(table.time_ms)]
+    times.sort()
+    return times
+
+
 def _interval(
-    table: Table, start_ms: float | None, duration_ms: float | None
+    table: Table, times: NDArray[np.float64], start_ms: float | None, duration_ms: float | None
 ) -> tuple[float, float | None, float]:
     """Return the start of the analysed interval, the end of the recording if the file gives it, and the stop.
 
-    Both are as given, else as the file says, else as its spikes suggest.
+    Both are as given, else as the file says, else as its spikes suggest: `times`, those of all units.
     """
-    times = np.sort(table.time_ms[~np.isnan(table.time_ms)])
-    if not np.isfinite(times).all():
-        raise RecordingError("contains an infinite spike time")
     windows = [one for one in (table.observed or {}).values() if len(one)]
     first = table.start_ms
     if first is None and windows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -230,16 +230,34 @@ class Recording:
             bin_ms=bin_ms,
             window_ms=window_ms,
         )
-        return replace(observation, presentations=self._presented_within(duration_ms))
+        shown = presented_within(self.presentations, self.start_ms, duration_ms)
+        return replace(observation, presentations=shown)
 
-    def _presented_within(self, duration_ms: float) -> tuple[Presentation, ...]:
-        """The stimuli that begin in a measurement of this length, with times from its start."""
-        first, last = self.start_ms, self.start_ms + duration_ms
-        return tuple(
-            replace(one, start_ms=one.start_ms - first, stop_ms=min(one.stop_ms, last) - first)
-            for one in self.presentations
-            if first <= one.start_ms < last
-        )
+
+def presented_within(
+    presentations: Sequence[Presentation], start_ms: float, duration_ms: float
+) -> tuple[Presentation, ...]:
+    """The stimuli that begin in a measurement, with times from its start."""
+    stop_ms = start_ms + duration_ms
+    return tuple(
+        replace(one, start_ms=one.start_ms - start_ms, stop_ms=min(one.stop_ms, stop_ms) - start_ms)
+        for one in presentations
+        if start_ms <= one.start_ms < stop_ms
+    )
+
+
+def presented_without(
+    presentations: Sequence[Presentation], start_ms: float, stop_ms: float
+) -> tuple[Presentation, ...]:
+    """The stimuli outside of a time that is left out, when the rest is joined."""
+    length_ms = stop_ms - start_ms
+    return tuple(
+        replace(one, start_ms=one.start_ms - length_ms, stop_ms=one.stop_ms - length_ms)
+        if one.start_ms >= stop_ms
+        else one
+        for one in presentations
+        if one.start_ms >= stop_ms or one.stop_ms <= start_ms
+    )
 
 
 def division(recording: Recording, length_ms: float | None) -> list[Piece]:
@@ -257,23 +275,34 @@ def division(recording: Recording, length_ms: float | None) -> list[Piece]:
 
 def part_of(recording: Recording, piece: Piece) -> Recording:
     """The recording of a piece alone."""
-    limits = np.array([piece.start_ms, piece.stop_ms]) + RESOLUTION_MS / 2
-    trains, clusters = {}, {}
-    for name, numbers in piece.units.items():
-        every = recording.trains[name]
-        ends = [np.searchsorted(every[unit], limits, side="right") for unit in numbers]
-        trains[name] = [every[unit][a:b] for unit, (a, b) in zip(numbers, ends, strict=True)]
-        cluster = clusters_of(recording, name)
-        clusters[name] = np.bincount(cluster[numbers], minlength=cluster.max(initial=-1) + 1).tolist()
-    return Recording(
-        trains=trains,
-        clusters=clusters,
-        start_ms=piece.start_ms,
-        stop_ms=piece.stop_ms,
-        presentations=tuple(
-            one for one in recording.presentations if piece.start_ms <= one.start_ms < piece.stop_ms
-        ),
-    )
+    return next(parts_of(recording, [piece]))
+
+
+def parts_of(recording: Recording, pieces: Sequence[Piece]) -> Iterator[Recording]:
+    """The recordings of pieces with units, one after another."""
+    limits = np.array([(piece.start_ms, piece.stop_ms) for piece in pieces]).ravel() + RESOLUTION_MS / 2
+    ends = {
+        name: np.array([np.searchsorted(train, limits, side="right") for train in trains]).reshape(-1, 2)
+        for name, trains in recording.trains.items()
+    }
+    cluster = {name: clusters_of(recording, name) for name in recording.trains}
+    for k, piece in enumerate(pieces):
+        trains, clusters = {}, {}
+        for name, numbers in piece.units.items():
+            every = recording.trains[name]
+            places = ends[name][numbers * len(pieces) + k].tolist()
+            trains[name] = [every[unit][a:b] for unit, (a, b) in zip(numbers.tolist(), places, strict=True)]
+            of_units = cluster[name]
+            clusters[name] = np.bincount(of_units[numbers], minlength=of_units.max(initial=-1) + 1).tolist()
+        yield Recording(
+            trains=trains,
+            clusters=clusters,
+            start_ms=piece.start_ms,
+            stop_ms=piece.stop_ms,
+            presentations=tuple(
+                one for one in recording.presentations if piece.start_ms <= one.start_ms < piece.stop_ms
+            ),
+        )
 
 
 def clusters_of(recording: Recording, population: str) -> NDArray[np.int64]:

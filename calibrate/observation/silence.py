@@ -17,20 +17,24 @@ def long_silence(times: NDArray[np.float64], start_ms: float, stop_ms: float) ->
 
     times  the spikes of all units, ascending, ms
     """
-    inside = times[(times > start_ms) & (times <= stop_ms)]
+    first, last = np.searchsorted(times, [start_ms, stop_ms], side="right")
+    inside = times[first:last]
     if inside.size < 2:
         return
-    edges = np.array([start_ms, *inside, stop_ms])
-    gaps = np.diff(edges)
     longest = max(_SHORTEST_MS, _EXPECTED * (stop_ms - start_ms) / inside.size)
-    long = np.flatnonzero(gaps >= longest)
-    if long.size:
-        first, last = edges[long[0]] / 1000, edges[long[0] + 1] / 1000
-        more = f" (and {long.size - 1} times more)" if long.size > 1 else ""
+    long = np.flatnonzero(np.diff(inside) >= longest)
+    silences = [(inside[k], inside[k + 1]) for k in long]
+    if inside[0] - start_ms >= longest:
+        silences.insert(0, (start_ms, inside[0]))
+    if stop_ms - inside[-1] >= longest:
+        silences.append((inside[-1], stop_ms))
+    if silences:
+        begin, end = silences[0]
+        more = f" (and {len(silences) - 1} times more)" if len(silences) > 1 else ""
         yield (
-            f"no unit fires from {first:.4g} to {last:.4g} s{more}, which counts as silence; if nothing was "
-            "recorded then, analyse other times, or say when units were observed: obs_intervals in NWB, or "
-            "Recording(observed=...)"
+            f"no unit fires from {begin / 1000:.4g} to {end / 1000:.4g} s{more}, which counts as silence; if "
+            "nothing was recorded then, analyse other times, or say when units were observed: obs_intervals "
+            "in NWB, or Recording(observed=...)"
         )
 
 

@@ -15,7 +15,7 @@ from calibrate.calibration.search.optuna_trials import UUID
 from calibrate.calibration.trials.rescored import is_older, rescored
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.validation.verdict import Verdict
-from calibrate.errors import StoreError
+from calibrate.errors import StoreError, StudyError
 from calibrate.observation import Observation
 from calibrate.store import archive, connections, database_errors, schema, telling, urls
 from calibrate.store.integrity import check_trials
@@ -32,7 +32,10 @@ from calibrate.store.study_names import (
 from calibrate.store.verdicts import verdicts_of
 from calibrate.study import Study, read_study
 from calibrate.study.begun import in_order_of
-from calibrate.study.file.text import read_outline
+from calibrate.study.file.targets import RECORDING
+from calibrate.study.file.text import Outline, read_outline
+from calibrate.study.from_files import Stored
+from calibrate.study.identity import data_digest
 from calibrate.study.reading import read_stored_study
 
 
@@ -65,25 +68,55 @@ def find_stored(
     Data files may be missing if the database knows what was taken from them. Raises StudyError, StoreError.
     """
     outline = read_outline(path, changes=changes)
-    if outline is None or not outline.missing:
+    if outline is None:
         study = read_study(path, changes=changes, searched=False)
         url = storage_url(study, storage)
         return find(study, url), url
     url = storage_url(outline, storage)
-    rows = namesakes(outline.name, list_studies(urls.parse(url, Path.cwd())))
+    rows = namesakes(outline.name, list_studies(urls.parse(url, Path.cwd()))) if outline.data else []
     known = [(row, stored) for row in reversed(rows) if (stored := stored_in(row)) is not None]
     for row, stored in known:
-        study = _on_its_backend(read_stored_study(path, stored, changes=changes), row.content)
+        taken = _as_taken(path, outline, stored, changes)
+        if taken is None:
+            continue
+        study = _on_its_backend(taken, row.content)
         if not changes_since(row, study):
             return replace(in_order_of(study, row.content), name=row.name), url
-    if rows and not known:
+    if outline.missing and rows and not known:
         raise StoreError(
             f"{path.parent / outline.missing[0]} is missing, and the older version of calibrate that ran the "
             "study stored no targets from it: run it once more where the file is"
         )
-    # Without a row, this raises StudyError, since a file is missing; else `find` raises StoreError.
-    study = read_stored_study(path, known[0][1], changes=changes) if known else read_study(path)
+    if outline.missing and known:
+        study = read_stored_study(path, known[0][1], changes=changes)  # `find` raises StoreError
+    else:
+        # If a file is missing, this raises StudyError.
+        study = read_study(path, changes=changes, searched=False)
     return find(study, url), url
+
+
+def _as_taken(
+    path: Path, outline: Outline, stored: Stored, changes: Mapping[str, object] | None
+) -> Study | None:
+    """The study with the targets that were taken from its data files, unless it must be read from them.
+
+    It must if they are there and have changed, if it asks for more, or if a distribution was too large to be
+    stored.
+    """
+    if outline.missing:
+        return read_stored_study(path, stored, changes=changes)
+    if any(stored.digests.get(name) != data_digest(outline.folder / name) for name in outline.data):
+        return None
+    try:
+        study = read_stored_study(path, replace(stored, unchanged=True), changes=changes)
+    except StudyError:
+        return None
+    wanted = {
+        objective.name
+        for objective, section in zip(study.objectives, study.file.objectives, strict=True)
+        if section.distribution == RECORDING
+    }
+    return study if wanted <= stored.taken.distributions.keys() else None
 
 
 def on_latest_backend(study: Study, url: str) -> Study:

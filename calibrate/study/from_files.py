@@ -116,10 +116,14 @@ def _facts(stored: Mapping[str, Any]) -> RecordingFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """What a database knows of the data files of a study: their SHA-256 by name, and what was taken."""
+    """What a database knows of the data files of a study: their SHA-256 by name, and what was taken.
+
+    unchanged  whether the files are there as they were, so that what was taken need not be measured again
+    """
 
     digests: Mapping[str, str]
     taken: FromFiles
+    unchanged: bool = False
 
 
 def changes_of_targets(was: Mapping[str, Value], now: Mapping[str, Value]) -> Iterator[str]:

@@ -33,7 +33,7 @@ def digests_of_files(
     return {
         **{name: _code_digest(folder / name) for name in _files(references, folder)},
         **{name: digest(value) for name, value in own.items()},
-        **{name: _data_digest(folder / name, stored.get(name)) for name in data_files(file)},
+        **{name: data_digest(folder / name, stored.get(name)) for name in data_files(file)},
     }
 
 
@@ -87,10 +87,12 @@ def data_files(file: StudyFile) -> list[str]:
     return sorted({*(one.file for one in recordings), *(name for name in named if name != RECORDING)})
 
 
-def _data_digest(path: Path, stored: str | None) -> str:
+def data_digest(path: Path, stored: str | None = None) -> str:
+    """The SHA-256 of a data file; if it is missing, what is stored of it."""
     if stored is not None and not path.exists():
         return stored
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _code_digest(path: Path) -> str:

@@ -52,7 +52,7 @@ def test_stats_says_in_which_pieces_it_measures(capsys):
     pieces = ["--statistic", "rate_E", "--piece-ms", "3000", *FEW]
     assert execute(["stats", "units.csv", *pieces]) == 0
     out = capsys.readouterr().out
-    assert "20 units, 20 s (from 0 to 20 s)\nRead as CSV, times in ms\n" in out
+    assert "20 units, 20 s (from 0 to 20 s)\nRead as CSV, times in ms: 20 units, 20 s as asked\n" in out
     assert "\nMeasured in 6 pieces of 3 s with 20 units; 10 % of the" in out
     assert execute(["stats", "units.csv", "--json", *pieces]) == 0
     found = json.loads(capsys.readouterr().out)

@@ -243,8 +243,8 @@ def test_units_of_all_verdicts_are_counted_and_can_be_chosen(tmp_path, name):
     assert read_recording(path, units={"KSLabel": ["good", "mua"]}).units == 5
     with pytest.raises(RecordingError, match="no unit has KSLabel = best: 4 good, 1 mua, 1 noise"):
         read_recording(path, units={"KSLabel": "best"})
-    with pytest.raises(RecordingError, match=r"says nothing called quality about .* it has KSLabel, depth"):
-        read_recording(path, units={"quality": "good"})
+    with pytest.raises(RecordingError, match=r"says nothing called verdict about .* it has KSLabel, depth"):
+        read_recording(path, units={"verdict": "good"})
 
 
 def test_a_study_chooses_units(tmp_path):
@@ -390,7 +390,7 @@ def test_segments_of_neo_that_follow_one_another_are_a_recording_with_gaps(tmp_p
     assert {unit: one.tolist() for unit, one in table.observed.items()} == {
         unit: [[0.0, 10_000.0], [15_000.0, 25_000.0]] for unit in range(3)
     }
-    assert all(np.any(table.time_ms[table.unit == unit] > 15_000) for unit in range(3))
+    assert all((times > 15_000).any() for times in table.units("E")[1])
 
 
 def test_traces_beside_the_units_are_not_loaded(tmp_path):

@@ -68,6 +68,20 @@ def test_results_are_the_same_without_the_files(study):
         assert one.target == other.target
 
 
+def test_files_that_are_unchanged_are_not_measured_again(study, monkeypatch):
+    before = read_results(read_study(study))
+    monkeypatch.setattr("calibrate.study.rules.recorded_targets.read_recording", None)
+    after = read_results(study)
+    assert after.trials.equals(before.trials)
+    assert [one.target for one in after.study.objectives] == [one.target for one in before.study.objectives]
+
+
+def test_a_file_that_has_changed_is_measured(study):
+    written(study.parent / "units.csv", trains(10, duration_ms=9_000))
+    with pytest.raises(StoreError, match=r"units\.csv"):
+        read_results(study)
+
+
 @pytest.mark.parametrize(
     "command",
     [

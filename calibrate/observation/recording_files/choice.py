@@ -58,7 +58,9 @@ def choose_units(columns: Columns, chosen: Chosen, units: int) -> tuple[NDArray[
         raise RecordingError(f"has no unit with {_say(chosen)}")
     if chosen:
         return kept, []
-    return kept, [text for name in columns if (text := _remark(name, columns[name]))]
+    first: dict[tuple[str, ...], str] = {}  # of columns that say the same
+    names = [name for name in columns if first.setdefault(tuple(map(as_text, columns[name])), name) == name]
+    return kept, [text for name in names if (text := _remark(name, columns[name]))]
 
 
 def words_of(wanted: Value | Sequence[Value]) -> list[str]:

@@ -111,7 +111,7 @@ def read_npz(path: Path, wanted: Wanted) -> Table:
     for name in _FACTORS.keys() & found.keys():
         if found[name].dtype.kind not in "fiu":
             raise RecordingError(f"{name} contains {found[name].dtype}, but times are real numbers")
-        found[name] = found[name].astype(float)
+        found[name] = found[name].astype(float, copy=False)
     for name in found.keys() & set(_NAMES):
         found[name] = read_labels(name, found[name])
     return _make_table(found, wanted, "NPZ")
@@ -137,7 +137,8 @@ def _make_table(columns: Arrays, wanted: Wanted, form: str) -> Table:
         raise RecordingError(f"needs time_ms (or time_s) and unit, but contains {', '.join(columns)[:100]}")
     unit = present[0].removeprefix("time_")
     wanted.refuse_time_unit(unit)
-    times = columns[present[0]] * _FACTORS[present[0]]
+    times = columns[present[0]]
+    times = times * _FACTORS[present[0]] if unit == "s" else times
     if times.ndim != 1:
         raise RecordingError(f"needs one row per spike, but {present[0]} has {times.ndim} dimensions")
     for name in _NAMES:
@@ -151,6 +152,7 @@ def _make_table(columns: Arrays, wanted: Wanted, form: str) -> Table:
         start_ms=_read_end(columns, "start_ms"),
         stop_ms=_read_end(columns, "stop_ms"),
         understood=f"{form}, times in {unit}",
+        time_from="stop_ms" if "stop_ms" in columns else "",
     )
     if table.unit.size >= 100 and np.unique(table.unit).size == table.unit.size:
         raise RecordingError(
@@ -188,6 +190,7 @@ def _choose(table: Table, more: Arrays, wanted: Wanted) -> Table:
     kept, notes = choose_units(columns, wanted.units, first.size)
     own = {"population": table.population, "cluster": table.cluster}
     columns |= {name: list(labels[first]) for name, labels in own.items() if labels is not None}
+    left_out = {", ".join(wanted.units): int((~kept).sum())} if not kept.all() else {}
     groups = group_units(columns, wanted.populations, wanted.cluster, kept)
     own |= {name: labels[unit] for name, labels in groups.columns.items()}
     rows = groups.kept[unit]
@@ -200,5 +203,6 @@ def _choose(table: Table, more: Arrays, wanted: Wanted) -> Table:
         unit=label[rows],
         population=population,
         cluster=cluster,
+        left_out={**left_out, **groups.without},
         notes=[*notes, *groups.notes],
     )

@@ -37,6 +37,7 @@ def make_table(
     wanted: Wanted,
     *,
     understood: str,
+    time_from: str = "",
     periods: Mapping[str, NDArray[np.float64]] | None = None,
 ) -> Table:
     """Make the table of the wanted units."""
@@ -46,30 +47,32 @@ def make_table(
     columns = {name: [unit.columns.get(name, "") for unit in units] for name in names}
     kept, notes = choose_units(columns, wanted.units, len(units))
     groups = group_units(columns, wanted.populations, wanted.cluster, kept)
+    left_out = {", ".join(wanted.units): int((~kept).sum())} if not kept.all() else {}
     units = [
         replace(unit, columns={**unit.columns, **{name: of[k] for name, of in groups.columns.items()}})
         for k, unit in enumerate(units)
         if groups.kept[k]
     ]
     units, more = _check_times(units)
-    trains = [unit.times_ms if unit.times_ms.size else np.array([np.nan]) for unit in units]
-    sizes = [train.size for train in trains]
     start, stop, observed = _span(units)
     return Table(
-        time_ms=np.concatenate(trains),
-        unit=np.repeat(np.array([unit.label for unit in units]), sizes),
-        population=_column(units, "population", sizes),
-        cluster=_column(units, "cluster", sizes),
+        time_ms=np.concatenate([unit.times_ms for unit in units]),
+        unit=np.array([unit.label for unit in units]),
+        population=_column(units, "population"),
+        cluster=_column(units, "cluster"),
+        sizes=np.array([unit.times_ms.size for unit in units]),
         start_ms=start,
         stop_ms=stop,
         observed=observed,
         periods=periods or {},
         understood=understood,
+        time_from=time_from if start is not None else "",
+        left_out={**left_out, **groups.without},
         notes=[*notes, *groups.notes, *more],
     )
 
 
-def _column(units: Sequence[Unit], name: str, sizes: Sequence[int]) -> NDArray[np.generic] | None:
+def _column(units: Sequence[Unit], name: str) -> NDArray[np.generic] | None:
     values = [unit.columns.get(name) for unit in units]
     missing = sum(value is None or is_empty(as_text(value)) for value in values)
     if missing == len(values):
@@ -77,7 +80,7 @@ def _column(units: Sequence[Unit], name: str, sizes: Sequence[int]) -> NDArray[n
     if missing:
         raise RecordingError(f"{missing} of {len(values)} units have no {name}, but others do")
     found = np.array([as_text(value) for value in values])
-    return np.repeat(found if name == "population" else read_labels(name, found), sizes)
+    return found if name == "population" else read_labels(name, found)
 
 
 def _check_times(units: Sequence[Unit]) -> tuple[list[Unit], list[str]]:
@@ -87,7 +90,7 @@ def _check_times(units: Sequence[Unit]) -> tuple[list[Unit], list[str]]:
     for unit in units:
         if not np.isfinite(unit.times_ms).all():
             raise RecordingError(f"unit {unit.label} has a spike time that is not a number")
-        times = np.unique(unit.times_ms)
+        times = unit.times_ms if (np.diff(unit.times_ms) > 0).all() else np.unique(unit.times_ms)
         twice += unit.times_ms.size - times.size
         unit = replace(unit, times_ms=times)
         if unit.observed is None or not unit.observed.size:

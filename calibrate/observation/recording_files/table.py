@@ -48,10 +48,14 @@ class Wanted:
 class Table:
     """One row per spike: time (nan if the unit did not fire), unit, population, cluster.
 
+    sizes       if the spikes come unit by unit, in order of time: how many each unit has. Then `unit`,
+                `population` and `cluster` have one element for each unit, and not for each spike
     observed    for each unit, by its label, the intervals in which it was observed, shape (n, 2), ms; None:
                 all units were observed all the time
     periods     named times in the file, such as epochs or trials of a kind: shape (n, 2), ms, by name
     understood  what the file was taken for, and how its times were read, in a few words: "CSV, times in ms"
+    time_from   what in the file says when it was recorded, such as "obs_intervals"; "" if nothing does
+    left_out    how many units were not read, by reason, such as the columns by which units were chosen
     notes       what the user should know about how the file was read
     """
 
@@ -59,11 +63,14 @@ class Table:
     unit: NDArray[Any]
     population: NDArray[Any] | None = None
     cluster: NDArray[Any] | None = None
+    sizes: NDArray[np.int64] | None = None
     start_ms: float | None = None
     stop_ms: float | None = None
     observed: Mapping[Any, NDArray[np.float64]] | None = None
     periods: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     understood: str = ""
+    time_from: str = ""
+    left_out: Mapping[str, int] = field(default_factory=dict)
     notes: Sequence[str] = field(default_factory=tuple)
 
     def units(self, population: str) -> tuple[list[tuple[str, Any, Any]], list[NDArray[np.float64]]]:
@@ -72,8 +79,11 @@ class Table:
         Raises RecordingError for times that no neuron has.
         """
         rows, unit, names = self._identify(population)
-        order = np.lexsort((self.time_ms, unit))
-        pieces = np.split(self.time_ms[order], np.cumsum(np.bincount(unit))[:-1])
+        if self.sizes is None:
+            pieces = _grouped(self.time_ms, unit)
+        else:
+            every = np.split(self.time_ms, np.cumsum(self.sizes)[:-1])
+            pieces = [every[number] for number in np.argsort(unit)]
         units = [(str(names[0][p]), names[1][c], names[2][u]) for p, c, u in rows.T]
         trains = [_fired(one, times) for one, times in zip(units, pieces, strict=True)]
         _check_intervals(units, trains)
@@ -84,16 +94,46 @@ class Table:
         return self._identify("")[1]
 
     def _identify(self, population: str) -> tuple[NDArray[Any], NDArray[np.int64], tuple[NDArray[Any], ...]]:
-        size = self.unit.size
-        columns = [
-            np.full(size, population) if self.population is None else self.population.astype(str),
-            np.zeros(size, np.int64) if self.cluster is None else self.cluster,
-            self.unit,
-        ]
-        names, codes = zip(*(np.unique(column, return_inverse=True) for column in columns), strict=True)
+        names, codes = zip(
+            _coded(self.population if self.population is None else self.population.astype(str), population),
+            _coded(self.cluster, 0),
+            _coded(self.unit, 0),
+            strict=True,
+        )
         shape = tuple(max(one.size, 1) for one in names)
-        found, unit = np.unique(np.ravel_multi_index(codes, shape), return_inverse=True)
+        together = codes[2]
+        for code, number in ((codes[1], shape[2]), (codes[0], shape[1] * shape[2])):
+            together = together + code.astype(np.int64) * number if code.size > 1 else together
+        found, unit = _coded(together, 0)
         return np.stack(np.unravel_index(found, shape)), unit, names
+
+
+def _coded(values: NDArray[Any] | None, default: object) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The different values, ascending, and which of them each is; the default if there are none."""
+    if values is None:
+        return np.array([default]), np.zeros(1, np.int64)
+    if values.dtype.kind not in "iu" or not values.size:
+        names, code = np.unique(values, return_inverse=True)
+        return names, code
+    low, high = int(values.min()), int(values.max())
+    if high - low > 4 * values.size:
+        names = np.unique(values)
+        return names, np.searchsorted(names, values)
+    # As numbers of units are, they lie close together: no need to sort millions of them.
+    place = values - low if low else values
+    there = np.zeros(high - low + 1, bool)
+    there[place] = True
+    if there.all():
+        return np.arange(low, high + 1), place
+    return np.flatnonzero(there) + low, (np.cumsum(there) - 1)[place]
+
+
+def _grouped(times: NDArray[np.float64], unit: NDArray[np.int64]) -> list[NDArray[np.float64]]:
+    """The ascending times of each unit."""
+    number = np.bincount(unit)
+    few = unit.astype(np.min_scalar_type(number.size))  # 16 bits are sorted in linear time
+    pieces = np.split(times[np.argsort(few, kind="stable")], np.cumsum(number)[:-1])
+    return [piece if (np.diff(piece) >= 0).all() else np.sort(piece) for piece in pieces]
 
 
 def name_unit(unit: tuple[str, Any, Any]) -> str:
@@ -114,21 +154,24 @@ def _fired(unit: tuple[str, Any, Any], times: NDArray[np.float64]) -> NDArray[np
 
 
 def _check_intervals(units: Units, trains: Sequence[NDArray[np.float64]]) -> None:
-    intervals = [np.diff(times) for times in trains]
-    alike = [int((one == 0).sum()) for one in intervals]
-    pooled = np.concatenate([one for one in intervals if one.size] or [np.zeros(0)])
     spikes = sum(times.size for times in trains)
+    number, alike, short = 0, [], 0
+    for times in trains:
+        intervals = np.diff(times)
+        number += intervals.size
+        alike.append(int((intervals == 0).sum()))
+        short += int((intervals < _NO_NEURON_MS).sum())
     if sum(alike):
         first = next(k for k, count in enumerate(alike) if count)
-        time = trains[first][np.flatnonzero(intervals[first] == 0)[0]]
+        time = trains[first][np.flatnonzero(np.diff(trains[first]) == 0)[0]]
         raise RecordingError(
             f"{sum(alike)} of {spikes} spikes have the unit and the time of another "
             f"(first: {name_unit(units[first])} at {time:.15g} ms): remove rows that are there twice, give "
             "different units different names, and write times with all their digits"
         )
-    if pooled.size >= _EVIDENCE and np.median(pooled) < _NO_NEURON_MS:
+    if number >= _EVIDENCE and 2 * short > number:
         span = max(times[-1] for times in trains if times.size) - min(t[0] for t in trains if t.size)
-        rate = 1000 / np.mean(pooled)
+        rate = 1000 * number / sum(float(times[-1] - times[0]) for times in trains if times.size)
         raise RecordingError(
             f"contains {spikes} spikes of {len(units)} units within {span:.3g} ms, {rate:.3g} Hz on average "
             "while a unit fires, which no neuron does: if the times are seconds, name the column time_s; "
@@ -150,9 +193,8 @@ def remarks(units: Units, trains: Sequence[NDArray[np.float64]]) -> Iterator[str
             "each unit is a cluster of its own: the column cluster names the group that neurons form in the "
             "network, not the unit"
         )
-    intervals = [np.diff(times) for times in trains]
-    if sum(one.size for one in intervals) >= 10 * _EVIDENCE:
-        shortest = min(one.min() for one in intervals if one.size)
+    if sum(max(times.size - 1, 0) for times in trains) >= 10 * _EVIDENCE:
+        shortest = min(np.diff(times).min() for times in trains if times.size > 1)
         if shortest >= 1000:
             yield (
                 f"no unit fires twice within {shortest / 1000:.3g} s: if the times are milliseconds, the "

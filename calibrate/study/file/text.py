@@ -81,12 +81,14 @@ def without_password_of(text: str, tables: Mapping[str, Any]) -> str:
 class Outline:
     """What a study file says about where its results are, without anything that it names.
 
-    missing  names of data files that do not exist
+    data     names of its data files
+    missing  names of those that do not exist
     """
 
     path: Path
     name: str
     storage: StorageSection
+    data: tuple[str, ...]
     missing: tuple[str, ...]
 
     @property
@@ -101,5 +103,6 @@ def read_outline(path: Path | str, *, changes: Mapping[str, object] | None = Non
     file = read_tables(Problems(), text.tables)
     if file is None:
         return None
-    missing = tuple(name for name in data_files(file) if not (text.path.parent / name).exists())
-    return Outline(text.path, file.study.name or text.path.stem, file.storage, missing)
+    data = tuple(data_files(file))
+    missing = tuple(name for name in data if not (text.path.parent / name).exists())
+    return Outline(text.path, file.study.name or text.path.stem, file.storage, data, missing)

@@ -84,7 +84,7 @@ def read_sessions(
             problems.add((*place, "condition"), rule, condition, known)
         recording = None
         exists = (folder / section.file).exists()
-        if stored is None or exists:
+        if stored is None or (exists and not stored.unchanged):
             remedy = "" if exists else "new trials need it: put it back, or say where it is"
             recording = attempt(problems, (*place, "file"), _read, section, folder, read, remedy=remedy)
             recording = recording and attempt(problems, place, _part, recording, section)
