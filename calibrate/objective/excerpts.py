@@ -9,9 +9,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from calibrate.observation import Needs, Observation
+from calibrate.observation import Needs, Observation, Presentation
 from calibrate.observation.pieces import Piece
-from calibrate.observation.recording import Recording, part_of, parts_of
+from calibrate.observation.recording import (
+    Recording,
+    part_of,
+    parts_of,
+    presented_within,
+    presented_without,
+)
 from calibrate.observation.tallies import Tally, tally
 from calibrate.observation.trains import RESOLUTION_MS
 
@@ -59,7 +65,9 @@ def _excerpt(recording: Recording, piece: Piece, part: Recording, needs: Needs, 
             needs=needs,
             spans_ms=cuts,
         )
-    return _Spikes(recording, piece, part, needs, cuts) if counted is None else _Counts(piece, counted)
+    if counted is None:
+        return _Spikes(recording, piece, part, needs, cuts)
+    return _Counts(piece, counted, part.presentations, cuts)
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,8 @@ class _Counts:
 
     piece: Piece
     tally: Tally
+    presentations: tuple[Presentation, ...]
+    cuts: Cuts
 
     def of_units(self, units: Units) -> Excerpt | None:
         piece = self.piece.of_units(units)
@@ -84,7 +94,13 @@ class _Counts:
         )
 
     def observe(self, without: int | None = None) -> Observation:
-        return self.tally.observation(without)
+        observation, shown = self.tally.observation(without), self.presentations
+        if not shown:
+            return observation
+        if without is not None:
+            shown = presented_without(shown, *self.cuts[without])
+        shown = presented_within(shown, self.piece.start_ms, observation.duration_ms)
+        return replace(observation, presentations=shown)
 
 
 @dataclass(frozen=True)
@@ -119,17 +135,10 @@ def _removed(part: Recording, start_ms: float, stop_ms: float) -> Recording:
     trains: Mapping[str, list[FloatArray]] = {
         name: [joined(times) for times in units] for name, units in part.trains.items()
     }
-    presentations = [
-        replace(one, start_ms=one.start_ms - length_ms, stop_ms=one.stop_ms - length_ms)
-        if one.start_ms >= stop_ms
-        else one
-        for one in part.presentations
-        if one.start_ms >= stop_ms or one.stop_ms <= start_ms
-    ]
     return Recording(
         trains=trains,
         clusters=part.clusters,
         start_ms=part.start_ms,
         stop_ms=part.stop_ms - length_ms,
-        presentations=tuple(presentations),
+        presentations=presented_without(part.presentations, start_ms, stop_ms),
     )

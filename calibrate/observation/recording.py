@@ -230,16 +230,34 @@ class Recording:
             bin_ms=bin_ms,
             window_ms=window_ms,
         )
-        return replace(observation, presentations=self._presented_within(duration_ms))
+        shown = presented_within(self.presentations, self.start_ms, duration_ms)
+        return replace(observation, presentations=shown)
 
-    def _presented_within(self, duration_ms: float) -> tuple[Presentation, ...]:
-        """The stimuli that begin in a measurement of this length, with times from its start."""
-        first, last = self.start_ms, self.start_ms + duration_ms
-        return tuple(
-            replace(one, start_ms=one.start_ms - first, stop_ms=min(one.stop_ms, last) - first)
-            for one in self.presentations
-            if first <= one.start_ms < last
-        )
+
+def presented_within(
+    presentations: Sequence[Presentation], start_ms: float, duration_ms: float
+) -> tuple[Presentation, ...]:
+    """The stimuli that begin in a measurement, with times from its start."""
+    stop_ms = start_ms + duration_ms
+    return tuple(
+        replace(one, start_ms=one.start_ms - start_ms, stop_ms=min(one.stop_ms, stop_ms) - start_ms)
+        for one in presentations
+        if start_ms <= one.start_ms < stop_ms
+    )
+
+
+def presented_without(
+    presentations: Sequence[Presentation], start_ms: float, stop_ms: float
+) -> tuple[Presentation, ...]:
+    """The stimuli outside of a time that is left out, when the rest is joined."""
+    length_ms = stop_ms - start_ms
+    return tuple(
+        replace(one, start_ms=one.start_ms - length_ms, stop_ms=one.stop_ms - length_ms)
+        if one.start_ms >= stop_ms
+        else one
+        for one in presentations
+        if one.start_ms >= stop_ms or one.stop_ms <= start_ms
+    )
 
 
 def division(recording: Recording, length_ms: float | None) -> list[Piece]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
+from pynwb import NWBHDF5IO, NWBFile
 
-from calibrate import Recording, RecordingError, find_statistic, measure_recording
+from calibrate import Recording, RecordingError, find_statistic, measure_recording, read_recording
 from calibrate.observation.periods import intersection, list_periods, presented, restricted
 
 RATE, EVOKED = find_statistic("rate_E"), find_statistic("evoked_rate_E")
@@ -140,3 +143,26 @@ def test_a_presentation_goes_with_the_time_that_is_left_out():
     (row,) = measure_recording(recording, [EVOKED], block_ms=2000.0, repeats=2)
     assert row.defined == 1.0
     assert row.error < 1.0  # all presentations are alike
+
+
+def test_periods_and_stimuli_come_from_the_file(tmp_path):
+    content = NWBFile(
+        session_description="two epochs", identifier="a", session_start_time=datetime(2026, 5, 2, tzinfo=UTC)
+    )
+    for unit in range(3):
+        times = np.concatenate([np.arange(0.05, 10, 0.1), np.arange(10.05, 20, 0.05)])
+        content.add_unit(spike_times=times, obs_intervals=[[0.0, 20.0]], id=unit)
+    content.add_epoch(0.0, 10.0, ["spontaneous"])
+    content.add_epoch(10.0, 20.0, ["evoked"])
+    path = tmp_path / "mouse.nwb"
+    with NWBHDF5IO(path, "w") as file:
+        file.write(content)
+    rates = {
+        name: measure_recording(read_recording(path, period=name), [RATE], repeats=2)[0].estimate.value
+        for name in ("spontaneous", "evoked")
+    }
+    assert rates == pytest.approx({"spontaneous": 10.0, "evoked": 20.0}, rel=0.02)
+    (evoked,) = measure_recording(read_recording(path, stimuli="evoked"), [EVOKED], repeats=2)
+    assert evoked.estimate.value == pytest.approx(10.0, rel=0.05)
+    with pytest.raises(RecordingError, match=r"nwb: has no period 'evokd' \(did you mean 'evoked'\?\)"):
+        read_recording(path, period="evokd")

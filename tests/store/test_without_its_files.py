@@ -70,7 +70,7 @@ def test_results_are_the_same_without_the_files(study):
 
 def test_files_that_are_unchanged_are_not_measured_again(study, monkeypatch):
     before = read_results(read_study(study))
-    monkeypatch.setattr("calibrate.study.rules.recorded_targets.read_recording", None)
+    monkeypatch.setattr("calibrate.study.rules.recorded_sessions.read_recording", None)
     after = read_results(study)
     assert after.trials.equals(before.trials)
     assert [one.target for one in after.study.objectives] == [one.target for one in before.study.objectives]

@@ -202,10 +202,14 @@ def _choose(table: Table, more: Arrays, wanted: Wanted) -> Table:
     kept, notes = choose_units(columns, wanted.units, first.size)
     own = {"population": table.population, "cluster": table.cluster}
     columns |= {name: list(labels[first]) for name, labels in own.items() if labels is not None}
+    left_out = {", ".join(wanted.units): int((~kept).sum())} if not kept.all() else {}
     groups = group_units(columns, wanted.populations, wanted.cluster, kept)
     own |= {name: labels[unit] for name, labels in groups.columns.items()}
     # In other groups, a name could be that of two units.
     label = unit if groups.columns and np.unique(table.unit).size < first.size else table.unit
-    left_out = {", ".join(wanted.units): int((~kept).sum())} if not kept.all() else {}
     table = replace(table, unit=label, population=own["population"], cluster=own["cluster"])
-    return replace(_rows(table, groups.kept[unit]), left_out=left_out, notes=[*notes, *groups.notes])
+    return replace(
+        _rows(table, groups.kept[unit]),
+        left_out={**left_out, **groups.without},
+        notes=[*notes, *groups.notes],
+    )

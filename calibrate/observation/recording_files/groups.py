@@ -22,11 +22,13 @@ class Groups:
     """The groups that units are in.
 
     kept     whether each unit is in one
+    without  how many that were chosen are in none, by the column that says so
     columns  their population or cluster, a label for each unit, as far as a column was named
     notes    what to know about it
     """
 
     kept: NDArray[np.bool_]
+    without: Mapping[str, int] = field(default_factory=dict)
     columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
@@ -54,7 +56,9 @@ def group_units(
             raise RecordingError(f"{missing} of {kept.sum()} units have no {cluster}, but others do")
         labels = np.array([value if keep else "0" for value, keep in zip(values, kept, strict=True)])
         found["cluster"] = read_labels(cluster, labels)
-    return Groups(kept, found, notes)
+    missing = int((chosen & ~kept).sum())
+    without = {str(populations["column"]): missing} if populations is not None and missing else {}
+    return Groups(kept, without, found, notes)
 
 
 def _populations(

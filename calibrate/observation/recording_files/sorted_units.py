@@ -47,12 +47,12 @@ def make_table(
     columns = {name: [unit.columns.get(name, "") for unit in units] for name in names}
     kept, notes = choose_units(columns, wanted.units, len(units))
     groups = group_units(columns, wanted.populations, wanted.cluster, kept)
+    left_out = {", ".join(wanted.units): int((~kept).sum())} if not kept.all() else {}
     units = [
         replace(unit, columns={**unit.columns, **{name: of[k] for name, of in groups.columns.items()}})
         for k, unit in enumerate(units)
         if groups.kept[k]
     ]
-    left_out = {", ".join(wanted.units): int((~kept).sum())} if not kept.all() else {}
     units, more = _check_times(units)
     start, stop, observed = _span(units)
     return Table(
@@ -67,7 +67,7 @@ def make_table(
         periods=periods or {},
         understood=understood,
         time_from=time_from if start is not None else "",
-        left_out=left_out,
+        left_out={**left_out, **groups.without},
         notes=[*notes, *groups.notes, *more],
     )
 
