@@ -15,7 +15,7 @@ from pynwb.misc import Units
 
 from calibrate import RecordingError, find_statistic, measure_recording, read_recording
 from calibrate.observation.recording_files import Wanted, read_table
-from tests.helpers.recorded_files import write_units
+from tests.helpers.recorded_files import write_nwb, write_units
 
 
 def session() -> pynwb.NWBFile:
@@ -253,3 +253,13 @@ def test_the_version_of_the_schema_is_said(tmp_path):
     table = read_table(write(tmp_path / "a.nwb", file), Wanted())
     with h5py.File(tmp_path / "a.nwb") as content:
         assert table.understood == f"NWB {content.attrs['nwb_version']}, times in s"
+
+
+def test_one_line_says_what_was_read_and_what_was_not(tmp_path):
+    columns = {"spike_times": [[1.0], [2.0], [3.0]], "quality": ["good", "mua", "good"]}
+    path = write_nwb(tmp_path / "a.nwb", columns | {"obs_intervals": [[[0.0, 3600.0]]] * 3})
+    good = read_recording(path, units={"quality": "good"})
+    assert good.understood == (
+        "NWB 2.8.0, times in s: 2 of 3 units (1 left out: quality), 3,600 s from obs_intervals"
+    )
+    assert read_recording(path, duration_ms=5000.0).understood.endswith(": 3 units, 5 s as asked")
