@@ -14,6 +14,8 @@ FloatArray = NDArray[np.float64]
 
 # Deviations are modelled linearly up to about this many tolerances, and logarithmically beyond.
 _BEND = 2.0
+# The exponential of no more than this is finite, and so is its square.
+_FARTHEST = 300.0
 # Values that have no logarithm are this many tolerances below the target.
 _LOW = 30.0
 
@@ -55,8 +57,8 @@ class Scale:
 
     def inverse(self, modelled: FloatArray) -> FloatArray:
         """Values from what is modelled."""
-        values = self.centre + self.unit * _BEND * np.sinh(modelled)
-        return np.exp(values) if self.log else values
+        values = self.centre + self.unit * _BEND * np.sinh(np.clip(modelled, -_FARTHEST, _FARTHEST))
+        return np.exp(np.clip(values, -_FARTHEST, _FARTHEST)) if self.log else values
 
     def slope(self, values: FloatArray) -> FloatArray:
         """The derivative of `forward`, by which errors are multiplied."""
