@@ -129,7 +129,7 @@ class Bo(SamplerSection):
         "Thompson sampling from a Gaussian process for every statistic, from which the loss follows"
     )
     models_statistics: ClassVar[bool] = True
-    cites: ClassVar[str] = "thompson"
+    cites: ClassVar[str] = "bo"
 
     name: Literal["bo"] = Field(default="bo", description="the sampler")
     startup: int | None = Field(
