@@ -66,6 +66,9 @@ from .observation.spike_files import write_spikes as write_spikes
 from .observation.trains import observe_trains as observe_trains
 from .report import make_report as make_report
 from .report import write_report as write_report
+from .results.prediction import PredictedStatistic as PredictedStatistic
+from .results.prediction import Prediction as Prediction
+from .results.prediction import predict as predict
 from .results.results import Results as Results
 from .results.results import read_results as read_results
 from .study import Study as Study

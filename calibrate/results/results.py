@@ -25,6 +25,7 @@ from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.trials.summary import TrialSummary, of_search, summarize
 from calibrate.errors import StoreError, StudyError
 from calibrate.observation import Observation
+from calibrate.results.emulation import Emulation
 from calibrate.results.importance import importance_by_chance, importances
 from calibrate.results.looseness import Looseness, looseness
 from calibrate.results.proposals import Proposals, proposals_of
@@ -261,6 +262,11 @@ class Results:
         if origin is not None:
             raise StudyError(f"trial {number} was adopted from study '{origin}'; simulate it there")
         return dict(trial.params), int(trial.user_attrs[INDEX])
+
+    @cached_property
+    def emulation(self) -> Emulation:
+        """Models of the statistics, from the complete trials: see `predict`."""
+        return Emulation(self.study, self._trials, self._by_uuid)
 
     def simulate(self, number: int, *, graph: int = 0, spikes: bool = True) -> Simulated:
         """Simulate a trial once more; on the same simulator and machine it gives the same spikes.

@@ -12,8 +12,9 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from calibrate.calibration.emulator.cube import Cube
-from calibrate.calibration.emulator.emulator import Drawn, Emulator, Trial
+from calibrate.calibration.emulator.emulator import Emulator
 from calibrate.calibration.emulator.losses import losses, violations
+from calibrate.calibration.emulator.models import Drawn, Trial
 from calibrate.calibration.emulator.process import Data, Process, fit
 from calibrate.calibration.emulator.scales import Scale
 from calibrate.objective import Constraint, Estimate, Interval, Objective, Value, find_statistic

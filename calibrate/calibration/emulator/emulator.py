@@ -1,89 +1,24 @@
-"""What every judged statistic is at any point, from the trials so far, and where it is defined."""
+"""Models of all judged statistics that follow a search, and lead to the same proposals when it is resumed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from calibrate.calibration.emulator.models import LEAST, Model, Trial, labels_of, values_of
 from calibrate.calibration.emulator.process import Data, Process, fit, start_of
 from calibrate.calibration.emulator.scales import Scale
-from calibrate.objective import Constraint, Estimate, Objective
-from calibrate.objective.losses import shortfall_of
+from calibrate.objective import Constraint, Objective
 
 FloatArray = NDArray[np.float64]
 Judged = Objective | Constraint
 
-# A statistic that is defined at fewer points than this has no model of its values.
-_LEAST = 6
-# Labels of where a statistic is defined: 1 if it is; else -_EDGE or less, by its shortfall. Their errors have
-# this variance.
-_EDGE, _LABEL_VARIANCE = 0.2, 0.01
 # The parameters of the models are fitted anew each time the trials have grown by this factor.
 _GROWTH = 1.25
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trial:
-    """A point of the unit cube, and what was found there.
-
-    estimates  of the judged statistics that were measured there, means over the graphs
-    graphs     number of these graphs
-    loss       by which trials are chosen if there are too many
-    """
-
-    point: FloatArray
-    estimates: Mapping[str, Estimate]
-    graphs: int = 1
-    loss: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Drawn:
-    """A statistic at m points, as it might be.
-
-    values   in its unit, shape (m,); nan if nothing is known of them
-    defined  whether it is defined there, shape (m,)
-    depth    where it is not: its shortfall, from 0 to 1, shape (m,)
-    """
-
-    values: FloatArray
-    defined: NDArray[np.bool_]
-    depth: FloatArray
-
-
-@dataclass(frozen=True)
-class Model:
-    """The model of one statistic.
-
-    scale   on which its values are modelled
-    values  process of its values; None: it was defined at too few points
-    labels  process of where it is defined; None: everywhere
-    """
-
-    scale: Scale
-    values: Process | None
-    labels: Process | None
-
-    def draw(self, random: np.random.Generator) -> Callable[[FloatArray], Drawn]:
-        """A function that the statistic might be, of points of shape (m, d)."""
-        of_values = None if self.values is None else self.values.draw(random)
-        of_labels = None if self.labels is None else self.labels.draw(random)
-
-        def drawn(points: FloatArray) -> Drawn:
-            label = np.ones(len(points)) if of_labels is None else of_labels(points)
-            depth = np.clip(-label - _EDGE, 0.0, 1.0)
-            if of_values is None:
-                return Drawn(
-                    values=np.full(len(points), np.nan), defined=np.zeros(len(points), bool), depth=depth
-                )
-            return Drawn(values=self.scale.inverse(of_values(points)), defined=label > 0, depth=depth)
-
-        return drawn
 
 
 class Emulator:
@@ -107,8 +42,8 @@ class Emulator:
         name, scale = judged.name, Scale.of(judged)
         return Model(
             scale=scale,
-            values=self._process(f"{name} values", trials, partial(_values, name, scale)),
-            labels=self._process(f"{name} labels", trials, partial(_labels, name)),
+            values=self._process(f"{name} values", trials, partial(values_of, name, scale)),
+            labels=self._process(f"{name} labels", trials, partial(labels_of, name)),
         )
 
     def _process(
@@ -143,41 +78,7 @@ class Emulator:
 
 def _milestones(trials: int) -> Iterator[int]:
     """The numbers of trials after which parameters are fitted."""
-    n = _LEAST
+    n = LEAST
     while n <= trials:
         yield n
         n = math.ceil(n * _GROWTH)
-
-
-def _values(name: str, scale: Scale, trials: Sequence[Trial]) -> Data | None:
-    """Where a statistic is defined, its values on their scale."""
-    found = [(trial, trial.estimates[name]) for trial in trials if name in trial.estimates]
-    defined = [(trial, estimate) for trial, estimate in found if estimate.defined]
-    if len(defined) < _LEAST:
-        return None
-    values = np.array([float(estimate.value) for _, estimate in defined])
-    errors = np.array([e.error if math.isfinite(e.error) else 0.0 for _, e in defined])
-    graphs = np.array([trial.graphs * (1 - estimate.undefined) for trial, estimate in defined])
-    return Data(
-        points=np.array([trial.point for trial, _ in defined]),
-        values=scale.forward(values),
-        known=(errors * scale.slope(values)) ** 2,
-        share=1 / np.maximum(graphs, 1.0),
-    )
-
-
-def _labels(name: str, trials: Sequence[Trial]) -> Data | None:
-    """Where a statistic is defined, as labels of all trials; None if it is everywhere."""
-    found = [(trial, trial.estimates[name]) for trial in trials if name in trial.estimates]
-    if all(estimate.defined and not estimate.undefined for _, estimate in found):
-        return None
-    labels = []
-    for _, estimate in found:
-        share = estimate.undefined if estimate.defined else 1.0
-        labels.append((1 - share) - share * (_EDGE + shortfall_of(estimate)))
-    return Data(
-        points=np.array([trial.point for trial, _ in found]),
-        values=np.array(labels),
-        known=np.full(len(found), _LABEL_VARIANCE),
-        share=np.ones(len(found)),
-    )

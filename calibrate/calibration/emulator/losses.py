@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from calibrate.calibration.emulator.emulator import Drawn
+from calibrate.calibration.emulator.models import Drawn
 from calibrate.objective import CAP, UNDEFINED, Constraint, Objective, Value
 
 FloatArray = NDArray[np.float64]

@@ -72,6 +72,11 @@ class Process:
         self._factor = cho_factor(covariance, lower=True)
         self._weights = cho_solve(self._factor, data.values - self._mean)
 
+    @property
+    def error(self) -> float:
+        """Standard deviation of a value that is measured on one graph around the function."""
+        return math.sqrt(self.noise + float(np.median(self._data.known)))
+
     def predict(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Mean and standard deviation of the function, without noise, at points of shape (m, d)."""
         from scipy.linalg import solve_triangular

@@ -49,6 +49,16 @@ class Scale:
             centre=math.log(target.centre), unit=unit, log=True, lowest=target.centre * math.exp(-_LOW * unit)
         )
 
+    @classmethod
+    def of_values(cls, values: FloatArray, *, log: bool) -> Scale:
+        """The scale of a statistic that is not judged: by the middle half of its values."""
+        positive = values[values > 0]
+        log = log and positive.size > 0
+        lowest = float(positive.min()) if log else 0.0
+        known = np.log(np.maximum(values, lowest)) if log else values
+        low, middle, high = np.quantile(known, [0.25, 0.5, 0.75])
+        return cls(centre=float(middle), unit=float(high - low) or 1.0, log=log, lowest=lowest)
+
     def forward(self, values: FloatArray) -> FloatArray:
         """Values as they are modelled."""
         if self.log:

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibrate.calibration.emulator.cube import Cube
-from calibrate.calibration.emulator.emulator import Drawn, Emulator, Trial
+from calibrate.calibration.emulator.emulator import Emulator
 from calibrate.calibration.emulator.losses import losses, violations
+from calibrate.calibration.emulator.models import Drawn, Trial
 from calibrate.calibration.search.optuna_trials import Told, unpacked
 from calibrate.calibration.search.question import Question
 from calibrate.objective import UNDEFINED
