@@ -71,6 +71,9 @@ from .results.prediction import Prediction as Prediction
 from .results.prediction import predict as predict
 from .results.results import Results as Results
 from .results.results import read_results as read_results
+from .results.sensitivity import Index as Index
+from .results.sensitivity import Sensitivity as Sensitivity
+from .results.sensitivity import sensitivity as sensitivity
 from .study import Study as Study
 from .study import make_study as make_study
 from .study import read_study as read_study

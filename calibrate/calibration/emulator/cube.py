@@ -33,6 +33,17 @@ class Cube:
                 coordinates += [float(parameters[name] == value) for value in domain.values]
         return np.array(coordinates)
 
+    def at(self, quantiles: FloatArray) -> FloatArray:
+        """The points of parameter sets at these quantiles in [0, 1], shape (m, parameters)."""
+        points = np.zeros((len(quantiles), self.dimensions))
+        for column, domain, part in zip(quantiles.T, self._space.values(), self._parts, strict=True):
+            if isinstance(domain, Choice):
+                chosen = np.minimum((column * len(domain.values)).astype(int), len(domain.values) - 1)
+                points[:, part] = np.eye(len(domain.values))[chosen]
+            else:
+                points[:, part.start] = column
+        return self.snapped(points)
+
     def parameters(self, point: FloatArray) -> dict[str, Any]:
         """The parameter set at a point, or nearest to it."""
         parameters: dict[str, Any] = {}

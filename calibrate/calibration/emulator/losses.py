@@ -33,6 +33,12 @@ def losses(objective: Objective, drawn: Drawn) -> FloatArray:
     return np.where(drawn.defined, loss, UNDEFINED * (1 + drawn.depth))
 
 
+def is_met(objective: Objective, drawn: Drawn) -> NDArray[np.bool_]:
+    """Whether the target is met at every point."""
+    low, high = objective.target.ends
+    return np.asarray(drawn.defined & (low <= drawn.values) & (drawn.values <= high))
+
+
 def violations(constraint: Constraint, drawn: Drawn) -> FloatArray:
     """The violation of a constraint at every point, as `Constraint.violation` has it."""
     bound = np.clip(drawn.values, constraint.low, constraint.high)

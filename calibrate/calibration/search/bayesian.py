@@ -8,6 +8,7 @@ networks may be there, and the draws of a batch differ.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,14 @@ _LOWEST, _AROUND, _STEPS = 3, 20, (0.05, 0.02, 0.007)
 _DISTANCE = 0.01
 # Weight of the weighted sum beside the largest weighted loss, on a Pareto front (Knowles 2006, ParEGO).
 _SUM = 0.05
+
+
+def _one_thread() -> AbstractContextManager[object]:
+    """Linear algebra on one core: simulators use the others, and for small matrices threads only wait."""
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[object] = threadpool_limits(1)
+    return limits
 
 
 class Thompson:
@@ -60,14 +69,18 @@ class Thompson:
             )
             for trial in complete
         ]
-        models = self._emulator.models(trials)
+        with _one_thread():
+            models = self._emulator.models(trials)
         best = np.array([trial.point for trial in sorted(trials, key=lambda trial: trial.loss)[:_BEST]])
         used = [self._cube.point(parameters) for parameters in (*(one.parameters for one in told), *waiting)]
 
         def draw() -> dict[str, Any]:
             statistics = {name: model.draw(random) for name, model in models.items()}
             weights = self._weights(random)
-            point = self._lowest(lambda points: self._loss(statistics, weights, points), best, used, random)
+            with _one_thread():
+                point = self._lowest(
+                    lambda points: self._loss(statistics, weights, points), best, used, random
+                )
             used.append(point)
             return self._cube.parameters(point)
 
