@@ -27,6 +27,7 @@ class Emulation:
     """Models of the statistics of a study, each fitted to its trials when it is first asked for.
 
     simulations  of the trials, by candidate
+    trials       those that the models are fitted to
 
     Raises StudyError if there are too few complete trials.
     """
@@ -47,7 +48,7 @@ class Emulation:
             )
         self._numbers = list(found)
         self._points = np.array([trial.point for trial in found.values()])
-        self._trials = _thinned(list(found.values()))
+        self.trials = _thinned(list(found.values()))
         self._models: dict[str, Model] = {}
 
     def _measured(self, trial: FrozenTrial, simulations: Sequence[Simulation]) -> Trial | None:
@@ -66,12 +67,12 @@ class Emulation:
     @property
     def names(self) -> list[str]:
         """The names of all statistics that were measured."""
-        return list(dict.fromkeys(name for trial in self._trials for name in trial.estimates))
+        return list(dict.fromkeys(name for trial in self.trials for name in trial.estimates))
 
     def model(self, name: str) -> Model:
         """The model of a statistic. Raises StudyError if it was never measured."""
         if name not in self._models:
-            self._models[name] = Model.of(name, self.scale(name), self._trials)
+            self._models[name] = Model.of(name, self.scale(name), self.trials)
         return self._models[name]
 
     def scale(self, name: str) -> Scale:
@@ -82,7 +83,7 @@ class Emulation:
         if name not in self.names:
             raise StudyError(f"the trials have no statistic '{name}'{did_you_mean(name, self.names)}")
         statistic = next((one for one in self.study.statistics if one.name == name), None)
-        found = [trial.estimates[name] for trial in self._trials if name in trial.estimates]
+        found = [trial.estimates[name] for trial in self.trials if name in trial.estimates]
         values = np.array([estimate.value for estimate in found if estimate.defined], dtype=float)
         if not values.size:
             return Scale(centre=0.0, unit=1.0)

@@ -152,7 +152,7 @@ def _predict(study: Study, name: str, model: Model, at: np.ndarray) -> Predicted
         return PredictedStatistic(
             name=name, unit=unit, median=None, low=None, high=None, defined=defined, met=met
         )
-    spread = math.hypot(float(predicted.sd[0]), predicted.error)
+    spread = math.hypot(float(predicted.sd[0]), float(predicted.error[0]))
     low, median, high = model.scale.inverse(mean + spread * np.array([-_NINETY, 0.0, _NINETY]))
     met = None if judged is None else defined * _probability(judged, model, mean, spread)
     return PredictedStatistic(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from calibrate.objective.losses import shortfall_of
 FloatArray = NDArray[np.float64]
 # A statistic that is defined at fewer points than this has no model of its values.
 LEAST = 6
+# Mean and variance of the logarithm of a squared standard normal variable.
+_LOG_CHI_MEAN, _LOG_CHI_VARIANCE = -1.2703628454614782, math.pi**2 / 2
 # Labels of where a statistic is defined: 1 if it is; else -_EDGE or less, by its shortfall. Their errors have
 # this variance.
 _EDGE, _LABEL_VARIANCE = 0.2, 0.01
@@ -62,7 +64,7 @@ class Predicted:
 
     mean: FloatArray
     sd: FloatArray
-    error: float
+    error: FloatArray
     defined: FloatArray
 
 
@@ -73,21 +75,20 @@ class Model:
     scale   on which its values are modelled
     values  process of its values; None: it was defined at too few points
     labels  process of where it is defined; None: everywhere
+    noise   process of the logarithm of the variance of its errors; None: it is the same everywhere
     """
 
     scale: Scale
     values: Process | None
     labels: Process | None
+    noise: Process | None = None
 
     @classmethod
     def of(cls, name: str, scale: Scale, trials: Sequence[Trial]) -> Model:
         """The model of a statistic, fitted to these trials."""
-        values, labels = values_of(name, scale, trials), labels_of(name, trials)
-        return cls(
-            scale,
-            None if values is None else Process(values, fit(values)),
-            None if labels is None else Process(labels, fit(labels)),
-        )
+        data, labels = values_of(name, scale, trials), labels_of(name, trials)
+        values, noise = (None, None) if data is None else _with_noise(data)
+        return cls(scale, values, None if labels is None else Process(labels, fit(labels)), noise)
 
     def predict(self, points: FloatArray) -> Predicted:
         """What is known of the statistic at points of shape (m, d)."""
@@ -100,9 +101,14 @@ class Model:
             defined = ndtr(label / np.sqrt(spread**2 + self.labels.error**2))
         if self.values is None:
             nothing = np.full(n, np.nan)
-            return Predicted(mean=nothing, sd=nothing, error=math.nan, defined=np.zeros(n))
+            return Predicted(mean=nothing, sd=nothing, error=nothing, defined=np.zeros(n))
         mean, sd = self.values.predict(points)
-        return Predicted(mean=mean, sd=sd, error=self.values.error, defined=defined)
+        # As much wider as it takes to contain values that were left out.
+        wider, error = self.values.inflation, np.full(n, self.values.error)
+        if self.noise is not None:
+            log_variance, _ = self.noise.predict(points)
+            error = np.sqrt(np.exp(log_variance) + self.values.noise)
+        return Predicted(mean=mean, sd=wider * sd, error=wider * error, defined=defined)
 
     def draw(self, random: np.random.Generator) -> Callable[[FloatArray], Drawn]:
         """A function that the statistic might be, of points of shape (m, d)."""
@@ -153,3 +159,26 @@ def labels_of(name: str, trials: Sequence[Trial]) -> Data | None:
         known=np.full(len(found), _LABEL_VARIANCE),
         share=np.ones(len(found)),
     )
+
+
+def _with_noise(data: Data) -> tuple[Process, Process | None]:
+    """A process of these values, and one of the logarithm of their noise, if it differs between regimes.
+
+    The squared errors of values that were left out show the noise. With it, the process is fitted once more
+    (the most likely heteroscedastic process, Kersting et al. 2007, after one round). It is the model if the
+    data are more likely with it.
+    """
+    first = Process(data, fit(data))
+    _, errors, _ = first.left_out()
+    least = 1e-6 * float(np.mean(errors**2)) or 1e-12
+    squares = replace(
+        data,
+        values=np.log(errors**2 + least) - _LOG_CHI_MEAN,
+        known=np.full(len(errors), _LOG_CHI_VARIANCE),
+        share=np.ones(len(errors)),
+    )
+    noise = Process(squares, fit(squares))
+    log_variance, _ = noise.predict(data.points)
+    known = replace(data, known=np.exp(log_variance))
+    second = Process(known, fit(known))
+    return (second, noise) if second.evidence > first.evidence else (first, None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ _JITTER = 1e-8
 # Waves that a drawn function is made of, before it is led through the data.
 _WAVES = 128
 _ROOT5 = math.sqrt(5)
+# Standard deviations from the mean to either end of an interval of 90 %.
+_NINETY = 1.6448536269514722
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +74,33 @@ class Process:
         covariance[np.diag_indices_from(covariance)] += self._errors + _JITTER * self.variance
         self._factor = cho_factor(covariance, lower=True)
         self._weights = cho_solve(self._factor, data.values - self._mean)
+
+    @property
+    def evidence(self) -> float:
+        """The logarithm of the likelihood of the data (Rasmussen & Williams 2006, equation 5.8)."""
+        fit = (self._data.values - self._mean) @ self._weights
+        n = len(self._weights)
+        return float(-0.5 * fit - np.log(np.diag(self._factor[0])).sum() - n / 2 * math.log(2 * math.pi))
+
+    def left_out(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """The points; how far each value is from what the others predict; and the standard deviation of that.
+
+        Rasmussen & Williams 2006, equations 5.10 to 5.12.
+        """
+        from scipy.linalg import cho_solve
+
+        inverse = cho_solve(self._factor, np.eye(len(self._weights)))
+        precision = np.diag(inverse)
+        return self._data.points, self._weights / precision, 1 / np.sqrt(precision)
+
+    @cached_property
+    def inflation(self) -> float:
+        """The factor by which intervals of 90 % must be wider to contain 90 % of the values left out.
+
+        At least 1. Jumps at the boundaries of regimes make it larger.
+        """
+        _, errors, sd = self.left_out()
+        return max(float(np.quantile(np.abs(errors / sd), 0.9)) / _NINETY, 1.0)
 
     @property
     def error(self) -> float:
