@@ -32,7 +32,7 @@ from calibrate.simulation.local_pool import Pool
 from calibrate.store import Store, storage_url
 from calibrate.study import Study, read_study
 
-SAMPLERS = ("tpe", "cmaes", "nsga2", "gp", "qmc", "random", "grid")
+SAMPLERS = ("bo", "tpe", "cmaes", "nsga2", "gp", "qmc", "random", "grid")
 COLUMNS = ("study", "sampler", "batch", "seed", "met", "trials", "minutes", "loss")
 GRID_POINTS = 4
 

@@ -68,8 +68,14 @@ from .observation.spike_files import write_spikes as write_spikes
 from .observation.trains import observe_trains as observe_trains
 from .report import make_report as make_report
 from .report import write_report as write_report
+from .results.prediction import PredictedStatistic as PredictedStatistic
+from .results.prediction import Prediction as Prediction
+from .results.prediction import predict as predict
 from .results.results import Results as Results
 from .results.results import read_results as read_results
+from .results.sensitivity import Index as Index
+from .results.sensitivity import Sensitivity as Sensitivity
+from .results.sensitivity import sensitivity as sensitivity
 from .study import Study as Study
 from .study import make_study as make_study
 from .study import read_study as read_study

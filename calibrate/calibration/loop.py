@@ -78,8 +78,14 @@ def tell(study: Study, *, store: Remembers) -> int:
 
 
 def _search(study: Study) -> Search:
-    n_values = len(study.objectives) if study.pareto else 1
-    return Search(study.space, study.sampler, seed=study.seed, n_values=n_values)
+    return Search(
+        study.space,
+        study.sampler,
+        seed=study.seed,
+        n_values=len(study.objectives) if study.pareto else 1,
+        objectives=study.objectives,
+        constraints=study.constraints,
+    )
 
 
 class _Run:

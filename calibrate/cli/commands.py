@@ -25,8 +25,9 @@ from calibrate.tasks.lines import wrapped
 
 # In the order of the help. Each is a function of the same name in the module of the same name.
 COMMANDS = (
-    *("new", "check", "run", "show", "simulate", "validate", "selftest", "rescore", "report", "map", "loop"),
-    *("scale", "dashboard", "export", "copy", "stats", "models", "objectives", "doctor"),
+    *("new", "check", "run", "show", "simulate", "validate", "selftest", "rescore", "report"),
+    *("predict", "sensitivity", "map", "loop", "scale", "dashboard", "export", "copy", "stats"),
+    *("models", "objectives", "doctor"),
 )
 
 

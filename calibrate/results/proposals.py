@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from optuna.trial import FrozenTrial
 
 from calibrate.calibration.search.optuna_trials import INDEX, ORIGIN
+from calibrate.calibration.search.question import Question
 from calibrate.calibration.search.samplers import STRATEGIES
 from calibrate.study import Study
 from calibrate.study.space import snapped
@@ -38,7 +39,7 @@ def proposals_of(study: Study, trials: Sequence[FrozenTrial]) -> Proposals:
     own = [trial for trial in trials if ORIGIN not in trial.user_attrs]
     points = [snapped(study.space, point) for point in study.prior.points]
     given = independent = 0
-    strategy = STRATEGIES[type(study.sampler)](study.sampler, study.space, study.seed)
+    strategy = STRATEGIES[type(study.sampler)](study.sampler, Question(space=study.space, seed=study.seed))
     for trial in sorted(own, key=_index):
         params = snapped(study.space, trial.params)
         known = next((point for point in points if point.items() <= params.items()), None)

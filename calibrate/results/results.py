@@ -25,6 +25,7 @@ from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.trials.summary import TrialSummary, of_search, summarize
 from calibrate.errors import StoreError, StudyError
 from calibrate.observation import Observation
+from calibrate.results.emulation import Emulation
 from calibrate.results.importance import importance_by_chance, importances
 from calibrate.results.looseness import Looseness, looseness
 from calibrate.results.proposals import Proposals, proposals_of
@@ -92,8 +93,7 @@ class Results:
     @cached_property
     def best(self) -> TrialSummary | None:
         """The trial of lowest loss that breaks no constraint; of a Pareto study, of lowest weighted loss."""
-        trial = best_of(self._trials)
-        return None if trial is None else self._describe(trial)
+        return None if (trial := best_of(self._trials)) is None else self._describe(trial)
 
     @cached_property
     def front(self) -> list[TrialSummary]:
@@ -107,11 +107,11 @@ class Results:
         "complete" and "failed" add up to all trials; "infeasible" ones are complete and break a constraint;
         those "taken_over" come from another study.
         """
-        complete = [trial for trial in self._trials if trial.state == TrialState.COMPLETE]
+        complete = sum(trial.state == TrialState.COMPLETE for trial in self._trials)
         return {
-            "complete": len(complete),
-            "failed": len(self._trials) - len(complete),
-            "infeasible": sum(not is_feasible(trial) for trial in complete),
+            "complete": complete,
+            "failed": len(self._trials) - complete,
+            "infeasible": complete - sum(is_feasible(trial) for trial in self._trials),
             "taken_over": sum(ORIGIN in trial.user_attrs for trial in self._trials),
         }
 
@@ -170,8 +170,8 @@ class Results:
         """Of a Pareto study: losses of feasible trials, shape (trials, objectives); which are its front."""
         fit = [trial for trial in self._trials if is_feasible(trial)]
         front = {trial.number for trial in front_of(fit)}
-        values = np.array([trial.values for trial in fit], dtype=float)
-        return values, np.array([trial.number in front for trial in fit], dtype=bool)
+        values, is_front = [trial.values for trial in fit], [trial.number in front for trial in fit]
+        return np.array(values, dtype=float), np.array(is_front, dtype=bool)
 
     @property
     def simulators(self) -> list[str]:
@@ -262,6 +262,11 @@ class Results:
         if origin is not None:
             raise StudyError(f"trial {number} was adopted from study '{origin}'; simulate it there")
         return dict(trial.params), int(trial.user_attrs[INDEX])
+
+    @cached_property
+    def emulation(self) -> Emulation:
+        """Models of the statistics, from the complete trials: see `predict`."""
+        return Emulation(self.study, self._trials, self._by_uuid)
 
     def simulate(
         self, number: int, *, graph: int = 0, spikes: bool = True, condition: str | None = None

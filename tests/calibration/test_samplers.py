@@ -6,15 +6,17 @@ import importlib.util
 import re
 import statistics
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from calibrate.calibration.search.optuna_trials import Answer, Proposal
+from calibrate.calibration.search.optuna_trials import ESTIMATES, Answer, Proposal, packed
 from calibrate.calibration.search.search import Search, distribution
 from calibrate.errors import StudyError
-from calibrate.study import Cmaes, Gp, Nsga2, Qmc, Random, Tpe
+from calibrate.objective import Estimate, Objective, Value, find_statistic
+from calibrate.study import Bo, Cmaes, Gp, Nsga2, Qmc, Random, Tpe
 from calibrate.study.space import Choice, Domain, Range
 from tests.helpers.studies import small_study
 
@@ -30,6 +32,7 @@ SQUARE: dict[str, Domain] = {f"x{k}": Range(low=0.0, high=1.0) for k in range(4)
 
 TORCH = importlib.util.find_spec("torch") is not None
 SAMPLERS = [
+    Bo(startup=8),
     Qmc(),
     Nsga2(population=8),
     Cmaes(startup=8),
@@ -40,6 +43,23 @@ every = pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda sampler: sampler
 
 def space_of(sampler: Any) -> Mapping[str, Domain]:
     return NUMBERS if isinstance(sampler, Cmaes) else SPACE
+
+
+def search_of(space: Mapping[str, Domain], sampler: Any, seed: int) -> Search:
+    """A search for numbers of .3; each is a statistic that a sampler can model."""
+    rate = find_statistic("rate_E")
+    objectives = [
+        Objective(statistic=replace(rate, name=name), target=Value(0.3, tolerance=1.0))
+        for name, domain in space.items()
+        if isinstance(domain, Range)
+    ]
+    return Search(space, sampler, seed=seed, objectives=objectives)
+
+
+def answer(proposal: Proposal) -> Answer:
+    numbers = {name: value for name, value in proposal.parameters.items() if not isinstance(value, str)}
+    estimates = {name: Estimate(value, error=0.05 * abs(value)) for name, value in numbers.items()}
+    return Answer(proposal=proposal, loss=loss(proposal), attributes={ESTIMATES: packed(estimates)})
 
 
 def loss(proposal: Proposal) -> float | None:
@@ -55,7 +75,7 @@ def go_on(search: Search, batches: int, size: int) -> list[Mapping[str, Any]]:
     asked = []
     for _ in range(batches):
         proposals = search.ask(size)
-        search.tell([Answer(proposal=p, loss=loss(p)) for p in proposals])
+        search.tell([answer(p) for p in proposals])
         asked += [p.parameters for p in proposals]
     return asked
 
@@ -63,7 +83,7 @@ def go_on(search: Search, batches: int, size: int) -> list[Mapping[str, Any]]:
 @every
 @pytest.mark.parametrize("size", [3, 8])
 def test_the_same_seed_asks_the_same_and_another_seed_something_else(sampler, size):
-    one, same, other = (go_on(Search(space_of(sampler), sampler, seed=seed), 6, size) for seed in (1, 1, 2))
+    one, same, other = (go_on(search_of(space_of(sampler), sampler, seed), 6, size) for seed in (1, 1, 2))
     assert one == same
     assert all(a != b for a, b in zip(one, other, strict=True))
 
@@ -72,9 +92,9 @@ def test_the_same_seed_asks_the_same_and_another_seed_something_else(sampler, si
 @pytest.mark.parametrize("size", [3, 8])
 def test_a_stopped_search_goes_on_as_if_it_had_not_been(sampler, size):
     space = space_of(sampler)
-    unbroken = go_on(Search(space, sampler, seed=1), 9, size)
+    unbroken = go_on(search_of(space, sampler, 1), 9, size)
     for batches in (1, 4, 6):
-        first, resumed = (Search(space, sampler, seed=1) for _ in range(2))
+        first, resumed = (search_of(space, sampler, 1) for _ in range(2))
         go_on(first, batches, size)
         resumed.restore(first.trials)
         assert go_on(resumed, 9 - batches, size) == unbroken[batches * size :]
@@ -83,7 +103,7 @@ def test_a_stopped_search_goes_on_as_if_it_had_not_been(sampler, size):
 @every
 def test_all_proposals_are_values_of_their_ranges_in_batches_of_40_too(sampler):
     space = space_of(sampler)
-    points = go_on(Search(space, sampler, seed=3), 3, 40)
+    points = go_on(search_of(space, sampler, 3), 3, 40)
     assert len(points) == 120
     for name, domain in space.items():
         known = distribution(domain)
@@ -94,7 +114,7 @@ def test_all_proposals_are_values_of_their_ranges_in_batches_of_40_too(sampler):
 
 @every
 def test_the_first_points_fill_the_space(sampler):
-    points = Search(SQUARE, sampler, seed=4).ask(8)
+    points = search_of(SQUARE, sampler, 4).ask(8)
     for name in SQUARE:
         assert sorted(int(8 * point.parameters[name]) for point in points) == list(range(8))
 
@@ -105,10 +125,10 @@ def test_sobol_points_fill_the_space_to_the_end():
         assert sorted(int(64 * point[name]) for point in points) == list(range(64))
 
 
-def median_best(sampler: Any) -> float:
-    found = [Search(SQUARE, sampler, seed=seed) for seed in range(5)]
+def median_best(sampler: Any, batches: int = 20) -> float:
+    found = [search_of(SQUARE, sampler, seed) for seed in range(5)]
     for search in found:
-        go_on(search, 20, 8)
+        go_on(search, batches, 8)
     return statistics.median(search.best.value for search in found)
 
 
@@ -126,6 +146,10 @@ def median_best(sampler: Any) -> float:
 )
 def test_each_does_better_than_random_points(sampler, margin):
     assert median_best(sampler) < margin * median_best(Random())
+
+
+def test_models_of_the_statistics_need_a_fraction_of_the_trials():
+    assert median_best(Bo(), batches=4) < 0.05 * median_best(Random())
 
 
 def test_a_genetic_search_never_falls_back_to_random_points():

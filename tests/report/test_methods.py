@@ -105,7 +105,7 @@ def test_a_model_of_ones_own_is_named_and_cited_as_it_says():
 
 # Proposals ------------------------------------------------------------------------------------------------
 
-LEARNED = {"tpe": "Bergstra", "nsga2": "Deb", "cmaes": "Hansen", "gp": "Jones"}
+LEARNED = {"tpe": "Bergstra", "nsga2": "Deb", "cmaes": "Hansen", "gp": "Jones", "bo": "Wilson"}
 INDEPENDENT = {"random": "independent random draws", "grid": "points of a grid", "qmc": "Sobol"}
 
 

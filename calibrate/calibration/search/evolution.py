@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from calibrate.calibration.search.optuna_trials import Told
+
 if TYPE_CHECKING:
     from cmaes import CMA
-
-# Index, parameters and loss (None: failed) of a told trial.
-Told = tuple[int, Mapping[str, Any], float | None]
 
 # Standard deviation of the first generation, as a share of the ranges.
 _SIGMA = 0.2
@@ -54,8 +53,8 @@ def replay(
     generation: list[tuple[np.ndarray, float]] = []
     bests: list[float] = []
     end: np.ndarray | None = None
-    for _, parameters, loss in told:
-        point = cube(parameters)
+    for trial in told:
+        point, loss = cube(trial.parameters), trial.loss
         if end is not None and np.all(np.abs(point - end) < _LATE):
             continue
         end = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,8 +11,11 @@ from typing import Any
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
+from calibrate.objective import Estimate
+
 # User attributes of a trial. If a trial has several values, its loss is an attribute.
 UUID, INDEX, LOSS, FEASIBLE, ORIGIN = "uuid", "index", "loss", "feasible", "origin"
+ESTIMATES = "estimates"  # of the judged statistics, for samplers that model them: see `packed`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +55,39 @@ class Answer:
     values: Sequence[float] = ()
     constraints: Mapping[str, float] = field(default_factory=dict)
     attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """A trial as a sampler of our own sees it.
+
+    loss        None: it failed
+    attributes  user attributes of the trial
+    """
+
+    index: int
+    parameters: Mapping[str, Any]
+    loss: float | None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def packed(estimates: Mapping[str, Estimate]) -> dict[str, dict[str, float]]:
+    """Estimates as an attribute of a trial, without what says nothing."""
+    kept = ("value", "error", "shortfall", "undefined")
+    return {
+        name: {
+            key: value
+            for key in kept
+            if math.isfinite(value := float(getattr(estimate, key))) and (value or key == "value")
+        }
+        for name, estimate in estimates.items()
+    }
+
+
+def unpacked(attributes: Mapping[str, Any]) -> dict[str, Estimate]:
+    """The estimates among the attributes of a trial; none of those that do not have them."""
+    stored = attributes.get(ESTIMATES, {})
+    return {name: Estimate(**{"value": math.nan, **content}) for name, content in stored.items()}
 
 
 def loss_of(trial: FrozenTrial) -> float:

@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler
 
-from calibrate.calibration.search.evolution import Told, replay
+from calibrate.calibration.search.bayesian import Thompson
+from calibrate.calibration.search.evolution import replay
 from calibrate.calibration.search.optuna_internals import BatchTpe, generation_notes
-from calibrate.study import Cmaes, Gp, Grid, Nsga2, Qmc, Random, Sampler, Tpe
+from calibrate.calibration.search.optuna_trials import Told
+from calibrate.calibration.search.question import Question
+from calibrate.study import Bo, Cmaes, Gp, Grid, Nsga2, Qmc, Random, Sampler, Tpe
 from calibrate.study.space import Range, Space, grid_point, grid_size
 
 # Branches of the study's seed; branch 0 is for candidates.
@@ -25,6 +28,7 @@ def branch_seed(study_seed: int, *key: int) -> int:
 
 
 Points = Callable[[int], dict[str, Any]]
+Propose = Callable[[Sequence[Told], Sequence[Mapping[str, Any]], int], Callable[[], dict[str, Any]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +39,8 @@ class Strategy:
     size     number of points; None: unlimited
     startup  number of candidates that get their point although there is a sampler
     sampler  makes Optuna's sampler from a seed; None if the strategy has only `points`
-    propose  alternative to a sampler: from told trials by index and a seed, makes a function that proposes
+    propose  alternative to a sampler: from the told trials by index, the parameter sets that are not told
+             yet, and a seed, makes a function that proposes
     history  number of trials that the sampler uses
     least    number of complete trials before the sampler is used
     notes    system attributes that the sampler expects in every told trial; they are not stored
@@ -45,13 +50,13 @@ class Strategy:
     size: int | None = None
     startup: int = 0
     sampler: Callable[[int], BaseSampler] | None = None
-    propose: Callable[[Sequence[Told], int], Callable[[], dict[str, Any]]] | None = None
+    propose: Propose | None = None
     history: int = 1000
     least: int = 1
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _tpe(options: Sampler, space: Space, seed: int) -> Strategy:
+def _tpe(options: Sampler, question: Question) -> Strategy:
     assert isinstance(options, Tpe)
 
     def sampler(batch_seed: int) -> BaseSampler:
@@ -64,27 +69,30 @@ def _tpe(options: Sampler, space: Space, seed: int) -> Strategy:
         )
 
     return Strategy(
-        points=_sobol(space, seed), startup=options.startup, sampler=sampler, history=options.history
+        points=_sobol(question.space, question.seed),
+        startup=options.startup,
+        sampler=sampler,
+        history=options.history,
     )
 
 
-def _random(options: Sampler, space: Space, seed: int) -> Strategy:  # noqa: ARG001
+def _random(options: Sampler, question: Question) -> Strategy:  # noqa: ARG001
     def points(index: int) -> dict[str, Any]:
-        random = np.random.default_rng(branch_seed(seed, _POINTS_BRANCH, index))
-        return {name: domain.at(random.random()) for name, domain in space.items()}
+        random = np.random.default_rng(branch_seed(question.seed, _POINTS_BRANCH, index))
+        return {name: domain.at(random.random()) for name, domain in question.space.items()}
 
     return Strategy(points=points)
 
 
-def _grid(options: Sampler, space: Space, seed: int) -> Strategy:  # noqa: ARG001
-    return Strategy(points=lambda index: grid_point(space, index), size=grid_size(space))
+def _grid(options: Sampler, question: Question) -> Strategy:  # noqa: ARG001
+    return Strategy(points=lambda index: grid_point(question.space, index), size=grid_size(question.space))
 
 
-def _qmc(options: Sampler, space: Space, seed: int) -> Strategy:  # noqa: ARG001
-    return Strategy(points=_sobol(space, seed))
+def _qmc(options: Sampler, question: Question) -> Strategy:  # noqa: ARG001
+    return Strategy(points=_sobol(question.space, question.seed))
 
 
-def _nsga2(options: Sampler, space: Space, seed: int) -> Strategy:
+def _nsga2(options: Sampler, question: Question) -> Strategy:
     assert isinstance(options, Nsga2)
 
     def sampler(batch_seed: int) -> BaseSampler:
@@ -94,7 +102,7 @@ def _nsga2(options: Sampler, space: Space, seed: int) -> Strategy:
     # the best survive, these are the best of all told trials. With all told trials in generation 0, the next
     # generation has the same parents, whatever generations were stored.
     return Strategy(
-        points=_sobol(space, seed),
+        points=_sobol(question.space, question.seed),
         startup=options.population,
         sampler=sampler,
         history=max(1000, 2 * options.population),
@@ -103,36 +111,43 @@ def _nsga2(options: Sampler, space: Space, seed: int) -> Strategy:
     )
 
 
-def _gp(options: Sampler, space: Space, seed: int) -> Strategy:
+def _gp(options: Sampler, question: Question) -> Strategy:
     assert isinstance(options, Gp)
 
     def sampler(batch_seed: int) -> BaseSampler:
         return GPSampler(n_startup_trials=0, seed=batch_seed)
 
     return Strategy(
-        points=_sobol(space, seed), startup=options.startup, sampler=sampler, history=options.history
+        points=_sobol(question.space, question.seed),
+        startup=options.startup,
+        sampler=sampler,
+        history=options.history,
     )
 
 
-def _cmaes(options: Sampler, space: Space, seed: int) -> Strategy:
+def _cmaes(options: Sampler, question: Question) -> Strategy:
     assert isinstance(options, Cmaes)
-    ranges = {name: domain for name, domain in space.items() if isinstance(domain, Range)}
+    ranges = {name: domain for name, domain in question.space.items() if isinstance(domain, Range)}
     population = options.population or 4 + math.floor(3 * math.log(max(len(ranges), 1)))
 
-    sobol = _sobol(space, seed)
+    sobol = _sobol(question.space, question.seed)
 
     def cube(parameters: Mapping[str, Any]) -> np.ndarray:
         return np.array([domain.quantile(parameters[name]) for name, domain in ranges.items()])
 
-    def propose(told: Sequence[Told], batch_seed: int) -> Callable[[], dict[str, Any]]:
-        points = [trial for trial in told if trial[0] < options.startup]
-        rest = [trial for trial in told if trial[0] >= options.startup]
-        while rest and all(loss is None for _, _, loss in points):
+    def propose(
+        told: Sequence[Told],
+        waiting: Sequence[Mapping[str, Any]],  # noqa: ARG001
+        batch_seed: int,
+    ) -> Callable[[], dict[str, Any]]:
+        points = [trial for trial in told if trial.index < options.startup]
+        rest = [trial for trial in told if trial.index >= options.startup]
+        while rest and all(trial.loss is None for trial in points):
             points.append(rest.pop(0))  # space-filling as well: no loss was known yet
-        best = min((trial for trial in points if trial[2] is not None), key=_loss)
+        best = min((trial for trial in points if trial.loss is not None), key=_loss)
 
         def means(number: int) -> np.ndarray:
-            return cube(sobol(options.startup + number - 1) if number else best[1])
+            return cube(sobol(options.startup + number - 1) if number else best.parameters)
 
         evolution = replay(rest, cube, means, population=population, seed=batch_seed)
 
@@ -146,8 +161,15 @@ def _cmaes(options: Sampler, space: Space, seed: int) -> Strategy:
     return Strategy(points=sobol, startup=options.startup, propose=propose)
 
 
+def _bo(options: Sampler, question: Question) -> Strategy:
+    assert isinstance(options, Bo)
+    startup = options.startup or max(8, 2 * len(question.space))
+    thompson = Thompson(question, history=options.history)
+    return Strategy(points=_sobol(question.space, question.seed), startup=startup, propose=thompson.propose)
+
+
 def _loss(trial: Told) -> float:
-    return math.inf if trial[2] is None else trial[2]
+    return math.inf if trial.loss is None else trial.loss
 
 
 def _sobol(space: Space, seed: int) -> Points:
@@ -166,7 +188,7 @@ def _sobol(space: Space, seed: int) -> Points:
 
 
 # Every sampler has one entry here, and its options in `calibrate.study.file.samplers`.
-STRATEGIES: Mapping[type[Sampler], Callable[[Sampler, Space, int], Strategy]] = {
+STRATEGIES: Mapping[type[Sampler], Callable[[Sampler, Question], Strategy]] = {
     Tpe: _tpe,
     Random: _random,
     Grid: _grid,
@@ -174,4 +196,5 @@ STRATEGIES: Mapping[type[Sampler], Callable[[Sampler, Space, int], Strategy]] = 
     Nsga2: _nsga2,
     Cmaes: _cmaes,
     Gp: _gp,
+    Bo: _bo,
 }

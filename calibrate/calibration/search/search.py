@@ -30,13 +30,16 @@ from calibrate.calibration.search.optuna_trials import (
     Answer,
     Claim,
     Proposal,
+    Told,
     front_of,
     is_feasible,
     loss_of,
     rank,
 )
+from calibrate.calibration.search.question import Question
 from calibrate.calibration.search.samplers import SAMPLER_BRANCH, STRATEGIES, branch_seed
 from calibrate.calibration.search.sight import as_seen
+from calibrate.objective import Constraint, Objective
 from calibrate.study import Sampler
 from calibrate.study.space import Domain, Range, Space, snapped
 
@@ -68,7 +71,16 @@ def _grant_all(wanted: Sequence[Claim]) -> Sequence[Claim]:  # noqa: ARG001
 class Search:
     """Proposes parameter sets in `space`, and learns from their results."""
 
-    def __init__(self, space: Space, sampler: Sampler, *, seed: int, n_values: int = 1) -> None:
+    def __init__(
+        self,
+        space: Space,
+        sampler: Sampler,
+        *,
+        seed: int,
+        n_values: int = 1,
+        objectives: Sequence[Objective] = (),
+        constraints: Sequence[Constraint] = (),
+    ) -> None:
         self._seed, self._n_values = seed, n_values
         self._steps = {
             name: domain
@@ -76,7 +88,16 @@ class Search:
             if isinstance(domain, Range) and (domain.step or domain.multiple_of)
         }
         self._distributions = {name: distribution(domain) for name, domain in space.items()}
-        self._strategy = STRATEGIES[type(sampler)](sampler, space, seed)
+        self._strategy = STRATEGIES[type(sampler)](
+            sampler,
+            Question(
+                space=space,
+                seed=seed,
+                objectives=objectives,
+                constraints=constraints,
+                pareto=n_values > 1,
+            ),
+        )
         self._told: list[FrozenTrial] = []
         self._best: FrozenTrial | None = None
         self._counts: Counter[TrialState] = Counter()
@@ -251,7 +272,8 @@ class Search:
         if strategy.propose is not None:
             if self._draw is None:
                 seed = branch_seed(self._seed, SAMPLER_BRANCH, index)
-                self._draw = strategy.propose(self._replay(), seed)
+                waiting = [self._open[number].parameters for number in sorted(self._open)]
+                self._draw = strategy.propose(self._replay(), waiting, seed)
             return self._draw()
         assert strategy.sampler is not None  # else the first branch returned the point
         if not self._has_view or self._study is None:
@@ -299,17 +321,18 @@ class Search:
     def _n_complete(self) -> int:
         return sum(trial.state == TrialState.COMPLETE for trial in self._seen)
 
-    def _replay(self) -> list[tuple[int, Mapping[str, Any], float | None]]:
-        """Index, parameters and loss (None: failed) of the visible trials, by index."""
+    def _replay(self) -> list[Told]:
+        """The visible trials, by index."""
         told = [
-            (
-                int(t.user_attrs.get(INDEX, -1)),
-                t.params,
-                loss_of(t) if t.state == TrialState.COMPLETE else None,
+            Told(
+                index=int(t.user_attrs.get(INDEX, -1)),
+                parameters=t.params,
+                loss=loss_of(t) if t.state == TrialState.COMPLETE else None,
+                attributes=t.user_attrs,
             )
             for t in self._seen
         ]
-        return sorted(told, key=lambda trial: trial[0])
+        return sorted(told, key=lambda trial: trial.index)
 
     def _choose_history(self, limit: int) -> list[FrozenTrial]:
         if len(self._seen) <= limit:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from calibrate.calibration.search.optuna_trials import ORIGIN, UUID, Answer, Proposal
+from calibrate.calibration.search.optuna_trials import ESTIMATES, ORIGIN, UUID, Answer, Proposal, packed
 from calibrate.calibration.search.search import candidate_seed
 from calibrate.calibration.trials.averages import search_estimates
 from calibrate.calibration.trials.merged import merged
@@ -102,6 +102,10 @@ class Candidate:
         if bounds := [name for name in lower_bounds(estimates) if name in attributes]:
             attributes["lower_bounds"] = bounds
         stage = max(simulation.stage for simulation in self.simulations)
+        if study.sampler.models_statistics:
+            # Those of an earlier stage are from shorter simulations, and only judge constraints.
+            judged = study.judged if stage == len(study.stages) else study.constraints
+            attributes[ESTIMATES] = packed({one.name: estimates[one.name] for one in judged})
         attributes |= {"stage": stage, "graphs": len(self.graphs_of(study, stage))}
         return Answer(
             proposal=self.proposal,

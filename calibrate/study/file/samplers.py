@@ -20,11 +20,13 @@ class SamplerSection(Section):
 
     title   what proposes them, as a paper names it; or what they are, if proposals do not depend on results
     learns  whether proposals depend on results
+    models_statistics  whether proposals depend on the statistics of the trials, not only on their losses
     cites   key of its reference in reports; empty if there is none
     """
 
     title: ClassVar[str]
     learns: ClassVar[bool] = True
+    models_statistics: ClassVar[bool] = False
     cites: ClassVar[str] = ""
 
 
@@ -120,7 +122,30 @@ class Gp(SamplerSection):
     )
 
 
-AnySampler = Tpe | Random | Grid | Qmc | Nsga2 | Cmaes | Gp
+class Bo(SamplerSection):
+    """[sampler] name = "bo": a Gaussian process for every statistic, after space-filling points."""
+
+    title: ClassVar[str] = (
+        "Thompson sampling from a Gaussian process for every statistic, from which the loss follows"
+    )
+    models_statistics: ClassVar[bool] = True
+    cites: ClassVar[str] = "bo"
+
+    name: Literal["bo"] = Field(default="bo", description="the sampler")
+    startup: int | None = Field(
+        default=None,
+        ge=2,
+        le=MANY,
+        description="space-filling (Sobol) points before the processes are fitted (default: two per "
+        "parameter, at least 8)",
+    )
+    history: Several = Field(
+        default=300,
+        description="number of trials that the processes are fitted to: the best and the latest",
+    )
+
+
+AnySampler = Tpe | Random | Grid | Qmc | Nsga2 | Cmaes | Gp | Bo
 Sampler = Annotated[AnySampler, Field(discriminator="name")]
 SAMPLERS: Mapping[str, type[AnySampler]] = {
     "tpe": Tpe,
@@ -130,4 +155,5 @@ SAMPLERS: Mapping[str, type[AnySampler]] = {
     "nsga2": Nsga2,
     "cmaes": Cmaes,
     "gp": Gp,
+    "bo": Bo,
 }

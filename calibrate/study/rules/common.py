@@ -51,7 +51,7 @@ def check_sampler(problems: Problems, file: StudyFile, space: Space) -> None:
                 rule, remedy = "has choices, which cmaes cannot search", "fix it, or use tpe or nsga2"
                 problems.add(("parameters", name), rule, None, remedy)
         if file.study.pareto:
-            rule, remedy = "minimises one loss, but the study seeks a front", "use tpe, nsga2 or gp"
+            rule, remedy = "minimises one loss, but the study seeks a front", "use bo, tpe, nsga2 or gp"
             problems.add(place, rule, "cmaes", remedy)
 
 

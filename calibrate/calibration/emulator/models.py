@@ -1,0 +1,184 @@
+"""The model of a statistic: its values at any point, and where it is defined, learned from trials."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibrate.calibration.emulator.process import Data, Process, fit
+from calibrate.calibration.emulator.scales import Scale
+from calibrate.objective import Estimate
+from calibrate.objective.losses import shortfall_of
+
+FloatArray = NDArray[np.float64]
+# A statistic that is defined at fewer points than this has no model of its values.
+LEAST = 6
+# Mean and variance of the logarithm of a squared standard normal variable.
+_LOG_CHI_MEAN, _LOG_CHI_VARIANCE = -1.2703628454614782, math.pi**2 / 2
+# Labels of where a statistic is defined: 1 if it is; else -_EDGE or less, by its shortfall. Their errors have
+# this variance.
+_EDGE, _LABEL_VARIANCE = 0.2, 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A point of the unit cube, and what was found there.
+
+    estimates  of the judged statistics that were measured there, means over the graphs
+    graphs     number of these graphs
+    loss       by which trials are chosen if there are too many
+    """
+
+    point: FloatArray
+    estimates: Mapping[str, Estimate]
+    graphs: int = 1
+    loss: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """A statistic at m points, as it might be.
+
+    values   in its unit, shape (m,); nan if nothing is known of them
+    defined  whether it is defined there, shape (m,)
+    depth    where it is not: its shortfall, from 0 to 1, shape (m,)
+    """
+
+    values: FloatArray
+    defined: NDArray[np.bool_]
+    depth: FloatArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predicted:
+    """A statistic at m points, as it probably is. All arrays have the shape (m,).
+
+    mean, sd  of the mean over graphs, on the scale of the model; nan if nothing is known
+    error     standard deviation of a trial on one graph around that mean, on this scale
+    defined   probability that the statistic is defined
+    """
+
+    mean: FloatArray
+    sd: FloatArray
+    error: FloatArray
+    defined: FloatArray
+
+
+@dataclass(frozen=True)
+class Model:
+    """The model of one statistic.
+
+    scale   on which its values are modelled
+    values  process of its values; None: it was defined at too few points
+    labels  process of where it is defined; None: everywhere
+    noise   process of the logarithm of the variance of its errors; None: it is the same everywhere
+    """
+
+    scale: Scale
+    values: Process | None
+    labels: Process | None
+    noise: Process | None = None
+
+    @classmethod
+    def of(cls, name: str, scale: Scale, trials: Sequence[Trial]) -> Model:
+        """The model of a statistic, fitted to these trials."""
+        data, labels = values_of(name, scale, trials), labels_of(name, trials)
+        values, noise = (None, None) if data is None else _with_noise(data)
+        return cls(scale, values, None if labels is None else Process(labels, fit(labels)), noise)
+
+    def predict(self, points: FloatArray) -> Predicted:
+        """What is known of the statistic at points of shape (m, d)."""
+        from scipy.special import ndtr
+
+        n = len(points)
+        defined = np.ones(n)
+        if self.labels is not None:
+            label, spread = self.labels.predict(points)
+            defined = ndtr(label / np.sqrt(spread**2 + self.labels.error**2))
+        if self.values is None:
+            nothing = np.full(n, np.nan)
+            return Predicted(mean=nothing, sd=nothing, error=nothing, defined=np.zeros(n))
+        mean, sd = self.values.predict(points)
+        # As much wider as it takes to contain values that were left out.
+        wider, error = self.values.inflation, np.full(n, self.values.error)
+        if self.noise is not None:
+            log_variance, _ = self.noise.predict(points)
+            error = np.sqrt(np.exp(log_variance) + self.values.noise)
+        return Predicted(mean=mean, sd=wider * sd, error=wider * error, defined=defined)
+
+    def draw(self, random: np.random.Generator) -> Callable[[FloatArray], Drawn]:
+        """A function that the statistic might be, of points of shape (m, d)."""
+        of_values = None if self.values is None else self.values.draw(random)
+        of_labels = None if self.labels is None else self.labels.draw(random)
+
+        def drawn(points: FloatArray) -> Drawn:
+            label = np.ones(len(points)) if of_labels is None else of_labels(points)
+            depth = np.clip(-label - _EDGE, 0.0, 1.0)
+            if of_values is None:
+                return Drawn(
+                    values=np.full(len(points), np.nan), defined=np.zeros(len(points), bool), depth=depth
+                )
+            return Drawn(values=self.scale.inverse(of_values(points)), defined=label > 0, depth=depth)
+
+        return drawn
+
+
+def values_of(name: str, scale: Scale, trials: Sequence[Trial]) -> Data | None:
+    """Where a statistic is defined, its values on their scale."""
+    found = [(trial, trial.estimates[name]) for trial in trials if name in trial.estimates]
+    defined = [(trial, estimate) for trial, estimate in found if estimate.defined]
+    if len(defined) < LEAST:
+        return None
+    values = np.array([float(estimate.value) for _, estimate in defined])
+    errors = np.array([e.error if math.isfinite(e.error) else 0.0 for _, e in defined])
+    graphs = np.array([trial.graphs * (1 - estimate.undefined) for trial, estimate in defined])
+    return Data(
+        points=np.array([trial.point for trial, _ in defined]),
+        values=scale.forward(values),
+        known=(errors * scale.slope(values)) ** 2,
+        share=1 / np.maximum(graphs, 1.0),
+    )
+
+
+def labels_of(name: str, trials: Sequence[Trial]) -> Data | None:
+    """Where a statistic is defined, as labels of all trials; None if it is everywhere."""
+    found = [(trial, trial.estimates[name]) for trial in trials if name in trial.estimates]
+    if all(estimate.defined and not estimate.undefined for _, estimate in found):
+        return None
+    labels = []
+    for _, estimate in found:
+        share = estimate.undefined if estimate.defined else 1.0
+        labels.append((1 - share) - share * (_EDGE + shortfall_of(estimate)))
+    return Data(
+        points=np.array([trial.point for trial, _ in found]),
+        values=np.array(labels),
+        known=np.full(len(found), _LABEL_VARIANCE),
+        share=np.ones(len(found)),
+    )
+
+
+def _with_noise(data: Data) -> tuple[Process, Process | None]:
+    """A process of these values, and one of the logarithm of their noise, if it differs between regimes.
+
+    The squared errors of values that were left out show the noise. With it, the process is fitted once more
+    (the most likely heteroscedastic process, Kersting et al. 2007, after one round). It is the model if the
+    data are more likely with it.
+    """
+    first = Process(data, fit(data))
+    _, errors, _ = first.left_out()
+    least = 1e-6 * float(np.mean(errors**2)) or 1e-12
+    squares = replace(
+        data,
+        values=np.log(errors**2 + least) - _LOG_CHI_MEAN,
+        known=np.full(len(errors), _LOG_CHI_VARIANCE),
+        share=np.ones(len(errors)),
+    )
+    noise = Process(squares, fit(squares))
+    log_variance, _ = noise.predict(data.points)
+    known = replace(data, known=np.exp(log_variance))
+    second = Process(known, fit(known))
+    return (second, noise) if second.evidence > first.evidence else (first, None)
