@@ -19,7 +19,7 @@ from calibrate.cli.commands import execute
 from calibrate.store import connections, schema, urls
 from calibrate.store.schema import SCHEMA, SIMULATION, STUDY
 from tests.calibration.test_conditions import ALL, BOTH
-from tests.helpers.studies import write_study
+from tests.helpers.studies import Tables, write_study
 from tests.helpers.waiting import wait_until
 
 ROW: dict[str, Any] = {
@@ -82,10 +82,13 @@ def test_tables_without_conditions_get_them_and_tell_simulations_apart_by_them(u
 
 
 def test_a_killed_run_is_resumed_with_the_conditions_that_it_lacks(tmp_path):
-    slow = {"pause_s": 0.05}
-    budget = {"trials": 2}
-    path = write_study(tmp_path, ALL, parameters=slow, budget=budget)
-    whole = write_study(tmp_path, ALL, parameters=slow, budget=budget, name="whole")
+    slow: Tables = {
+        "parameters": {"pause_s": 0.1},
+        "budget": {"trials": 2},
+        "replicates": {"confirm": 0, "fresh": 1},
+    }
+    path = write_study(tmp_path, ALL, slow)
+    whole = write_study(tmp_path, ALL, slow, name="whole")
     command = [sys.executable, "-m", "calibrate.cli", "run", str(path), "--quiet", "--slots", "1"]
     run = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=dict(os.environ))
 
