@@ -135,6 +135,9 @@ class Draft:
         yield '# Recorded spikes, for objectives with target = "recording":'
         recording = {"file": "recording.csv", "population": self._populations[0]}
         yield from table("[recording]", TABLES["recording"], recording, off=True)
+        yield "# Or several recordings, such as sessions or animals, whose values are pooled:"
+        several = {"name": "mouse1", "file": "mouse1.csv", "population": self._populations[0]}
+        yield from table("[[recordings]]", LISTS["recordings"], several, off=True)
 
     def _meanings(self, objective: Mapping[str, Any]) -> dict[str, str]:
         statistic = find_statistic(
