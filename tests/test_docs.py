@@ -13,13 +13,16 @@ import subprocess
 import sys
 import tomllib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tomli_w
 import typer
 import yaml
+from pynwb import NWBHDF5IO, NWBFile
 
 import calibrate
 from calibrate import plugins
@@ -116,6 +119,27 @@ def test_the_examples_of_a_page_run(page, tmp_path):
         assert printed in ran.stdout
 
 
+def write_recording(path: Path) -> None:
+    """Write what a reader would have: 40 units that fire now and then."""
+    times = [np.arange(1 + unit % 3, 400, 7) * 25 + unit for unit in range(40)]
+    if path.suffix == ".csv":
+        rows = [f"{time},{unit}" for unit, train in enumerate(times) for time in train]
+        path.write_text("\n".join(["time_ms,unit", *rows]) + "\n")
+        return
+    start = datetime(2026, 5, 2, tzinfo=UTC)
+    content = NWBFile(session_description="a reader's", identifier="a", session_start_time=start)
+    columns = {"quality": ("good",), "cell_type": ("RS", "pyr", "FS"), "layer": ("4", "5"), "cluster": (0, 1)}
+    for name in columns:
+        content.add_unit_column(name, name)
+    for unit, train in enumerate(times):
+        of_unit = {name: values[unit % len(values)] for name, values in columns.items()}
+        content.add_unit(spike_times=train / 1000, obs_intervals=[[0.0, 10.0]], **of_unit)
+    for name, first, last in (("task", 0.0, 10.0), ("left", 1.0, 2.0), ("right", 4.0, 5.0)):
+        content.add_epoch(first, last, [name])
+    with NWBHDF5IO(path, "w") as file:
+        file.write(content)
+
+
 @pytest.mark.parametrize("block", each("toml"))
 def test_a_study_file_in_the_pages_is_valid(block, tmp_path):
     save_files(block.page, tmp_path)
@@ -129,10 +153,8 @@ def test_a_study_file_in_the_pages_is_valid(block, tmp_path):
             else:
                 base[name] = table
         given = base
-    if "recording" in given:  # that a reader would have: 40 units that fire now and then
-        rows = [f"{25 * k + unit},{unit}" for unit in range(40) for k in range(1 + unit % 3, 400, 7)]
-        recording = tmp_path / given["recording"]["file"]
-        recording.write_text("\n".join(["time_ms,unit", *rows]) + "\n")
+    for section in [*([given["recording"]] if "recording" in given else []), *given.get("recordings", [])]:
+        write_recording(tmp_path / section["file"])
     path = tmp_path / "in_the_page.toml"
     path.write_text(tomli_w.dumps(given))
     read_study(path)
