@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from calibrate import StoreError, read_results, run_study
 from calibrate.cli.commands import execute
+from calibrate.study import Bo, Cmaes
+from tests.helpers.studies import small_study
 
 DATA = Path(__file__).parent / "data" / "version_0.1"
 
@@ -58,3 +61,17 @@ def test_it_is_scored_again_from_its_observations(lab, capfd):
     lab.write_text(lab.read_text().replace("target = 60.0", "target = 55.0"))
     assert execute(["rescore", str(lab), "--json"]) == 0
     assert printed(capfd)["trials"]["complete"] == 6
+
+
+def test_a_study_that_names_no_sampler_keeps_the_default_of_the_version_that_began_it(tmp_path, monkeypatch):
+    few = {"budget": {"trials": 4}}
+    with monkeypatch.context() as before:
+        before.setattr("calibrate.study.reading.default_sampler", lambda *_, **__: Cmaes(startup=3))
+        run_study(small_study(tmp_path, few, sampler=None), slots=1, progress=False)
+    more = small_study(tmp_path, {"budget": {"trials": 8}}, sampler=None)
+    assert more.sampler == Bo()
+    assert run_study(more, slots=1, progress=False).trials["complete"] == 8
+    assert read_results(more).study.sampler == Cmaes(startup=3)
+    named = small_study(tmp_path, few, sampler={"name": "bo"})
+    with pytest.raises(StoreError, match=r"\[sampler\] name was \"cmaes\", is \"bo\""):
+        run_study(named, slots=1, progress=False)

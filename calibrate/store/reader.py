@@ -31,7 +31,7 @@ from calibrate.store.study_names import (
 )
 from calibrate.store.verdicts import verdicts_of
 from calibrate.study import Study, read_study
-from calibrate.study.begun import in_order_of
+from calibrate.study.begun import in_order_of, with_its_sampler
 from calibrate.study.file.targets import RECORDING
 from calibrate.study.file.text import Outline, read_outline
 from calibrate.study.from_files import Stored
@@ -48,12 +48,12 @@ def find(study: Study, url: str) -> Study:
     where = urls.parse(url, Path.cwd())
     rows = namesakes(study.name, list_studies(where))
     for row in rows:
-        same = _on_its_backend(study, row.content)
+        same = _as_it_began(study, row.content)
         if not changes_since(row, same):
             return as_stored(same, row)
     if not rows:
         raise StoreError(f"{urls.mask(where)} holds no study '{study.name}' yet: run it first")
-    changes = changes_since(rows[-1], _on_its_backend(study, rows[-1].content))
+    changes = changes_since(rows[-1], _as_it_began(study, rows[-1].content))
     raise StoreError(
         f"{study.path} has changed since study '{rows[-1].name}' in {urls.mask(where)} began: "
         f"{'; '.join(changes[:5])}. Undo this, run it with --new, or use calibrate rescore"
@@ -79,7 +79,7 @@ def find_stored(
         taken = _as_taken(path, outline, stored, changes)
         if taken is None:
             continue
-        study = _on_its_backend(taken, row.content)
+        study = _as_it_began(taken, row.content)
         if not changes_since(row, study):
             return replace(in_order_of(study, row.content), name=row.name), url
     if outline.missing and rows and not known:
@@ -122,11 +122,13 @@ def _as_taken(
 def on_latest_backend(study: Study, url: str) -> Study:
     """`study` with the simulator of its latest version in the database if its own is "auto"."""
     rows = namesakes(study.name, list_studies(urls.parse(url, Path.cwd())))
-    return _on_its_backend(study, rows[-1].content) if rows else study
+    return _as_it_began(study, rows[-1].content) if rows else study
 
 
-def _on_its_backend(study: Study, content: Mapping[str, Any]) -> Study:
-    return study.on(content["simulation"]["backend"]) if study.simulation.backend == "auto" else study
+def _as_it_began(study: Study, content: Mapping[str, Any]) -> Study:
+    """The same study with the simulator and the sampler that are not in its file."""
+    found = with_its_sampler(study, content)
+    return found.on(content["simulation"]["backend"]) if found.simulation.backend == "auto" else found
 
 
 class Reader:

@@ -16,7 +16,7 @@ from calibrate.store import connections, database_errors, schema, urls
 from calibrate.store.integrity import check_study
 from calibrate.store.schema import STUDY
 from calibrate.study import Study, differences
-from calibrate.study.begun import began_with, in_order_of
+from calibrate.study.begun import began_with, in_order_of, with_its_sampler
 from calibrate.study.file.text import Outline
 from calibrate.study.from_files import FromFiles, Stored
 from calibrate.study.identity import order_of
@@ -67,16 +67,17 @@ def resolve_name(study: Study, url: str, *, new: bool = False) -> Named:
     if not rows:
         return Named(study, None, begun=False)
     for number, row in enumerate(rows):
-        if differences(row.content, study.content):
+        same = with_its_sampler(study, row.content)
+        if differences(row.content, same.content):
             continue
         if new and row.name == study.name and len(rows) == 1:
             raise StoreError(
                 f"study '{study.name}' has not changed: a new study would repeat it exactly, and its scores "
                 "would stay the same; change its file first"
             )
-        return Named(as_stored(study, row), rows[number - 1].name if number else None, begun=True)
+        return Named(as_stored(same, row), rows[number - 1].name if number else None, begun=True)
     if not new:
-        raise StoreError(refusal(study, where, rows[-1].name, rows[-1]))
+        raise StoreError(refusal(with_its_sampler(study, rows[-1].content), where, rows[-1].name, rows[-1]))
     changed = replace(in_order_of(study, rows[-1].content), name=f"{study.name}-{study.digest[:8]}")
     return Named(changed, rows[-1].name, begun=False)
 

@@ -1,4 +1,4 @@
-"""A study as it was when its database began it: the order of its lines, and the targets of its recording."""
+"""A study as it was when its database began it: order of lines, sampler, and targets of its recording."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from calibrate.objective import Objective
+from calibrate.study.file.samplers import AnySampler, Sampler
 from calibrate.study.from_files import Stored, changes_of_targets
 from calibrate.study.study import Study
 
@@ -30,6 +33,20 @@ def in_order_of(study: Study, content: Mapping[str, Any]) -> Study:
         predicted=tuple(targeted[k] for k in order if targeted[k] in study.predicted),
         file=study.file.model_copy(update={"objectives": sections}),
     )
+
+
+def with_its_sampler(study: Study, content: Mapping[str, Any]) -> Study:
+    """Return the same study with the sampler that another one with this `content` began with.
+
+    Only if its file names none: the default of the version that began it may have been another one.
+    """
+    if study.names_sampler or "sampler" not in content:
+        return study
+    try:
+        sampler = TypeAdapter[AnySampler](Sampler).validate_python(content["sampler"])
+    except ValidationError:  # of a version that this one does not know
+        return study
+    return replace(study, file=study.file.model_copy(update={"sampler": sampler}))
 
 
 def began_with(study: Study, stored: Stored) -> Study:

@@ -17,7 +17,7 @@ from calibrate.observation import Needs
 from calibrate.study.conditions import timing_in
 from calibrate.study.expressions import Expression
 from calibrate.study.file.problems import Problems
-from calibrate.study.file.samplers import AnySampler, Cmaes, Tpe
+from calibrate.study.file.samplers import AnySampler, Bo, Cmaes, Tpe
 from calibrate.study.file.sections import DerivedParameter, FreeParameter, StudyFile
 from calibrate.study.file.text import StudyText, read_text, without_password_of
 from calibrate.study.file.toml_tables import read_tables
@@ -41,6 +41,9 @@ from calibrate.study.rules.closed_loop import check_loop
 from calibrate.study.rules.stimuli import stimuli as stimuli_of
 from calibrate.study.space import Range, Space
 from calibrate.study.study import Study
+
+# Up to this number of free parameters, the default sampler models every statistic.
+_MOST_MODELLED = 20
 
 
 def read_study(
@@ -245,12 +248,17 @@ def _study(
 
 
 def default_sampler(space: Space, *, pareto: bool) -> AnySampler:
-    """Return the default sampler of a study: cmaes if it can search `space`, else tpe.
+    """Return the default sampler of a study: bo for one loss and up to 20 parameters.
 
-    Chosen by measurements on networks of 1500 and 5000 neurons: benchmarks/RESULTS.md.
+    Chosen by measurements on networks of 1500 and 5000 neurons with 4 to 9 parameters, for which it takes a
+    fraction of the trials: benchmarks/RESULTS.md. For more parameters, cmaes if it can search `space`.
     """
+    if pareto:
+        return Tpe()
+    if len(space) <= _MOST_MODELLED:
+        return Bo()
     numbers = all(isinstance(domain, Range) for domain in space.values())
-    return Cmaes() if numbers and len(space) > 1 and not pareto else Tpe()
+    return Cmaes() if numbers else Tpe()
 
 
 def _check(
@@ -303,6 +311,7 @@ def _check(
         statistics=statistics,
         conditions=made,
         own=own,
+        names_sampler="sampler" in given.tables,
         recordings=(recorded.get("") or everything).recordings,
         digests=stored.digests if stored else {},
     )

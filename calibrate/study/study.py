@@ -83,6 +83,8 @@ class Study:
         is missing.
     taken : FromFiles
         What was taken from data files.
+    names_sampler : bool
+        Whether its file names a sampler; the default differs between versions.
     digests : dict of str to str
         What its database knows of the SHA-256 of data files, which may then be missing.
 
@@ -119,6 +121,7 @@ class Study:
     own: Mapping[str, object] = field(default_factory=dict)
     recordings: Mapping[str, Recording] = field(default_factory=dict, repr=False)
     taken: FromFiles = field(default_factory=FromFiles, repr=False)
+    names_sampler: bool = True
     digests: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:

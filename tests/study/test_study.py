@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from calibrate.errors import StudyError
 from calibrate.objective import Interval, Value
-from calibrate.study import Cmaes, Grid, Random, Tpe, differences, read_study
+from calibrate.study import Bo, Grid, Random, Tpe, differences, read_study
 from calibrate.study.file.problems import key_lines
 from calibrate.study.space import Choice, Range
 from tests.helpers.broken_studies import BROKEN
@@ -36,7 +36,7 @@ def test_a_study_holds_what_its_file_says(tmp_path):
 def test_what_a_file_leaves_out_has_defaults(tmp_path):
     study = small_study(tmp_path, study=None, sampler=None, simulation={"warmup_ms": None})
     assert study.seed == 0
-    assert study.sampler == Cmaes()
+    assert study.sampler == Bo()
     assert study.simulation.warmup_ms == 1000.0
 
 
@@ -332,10 +332,10 @@ def test_a_front_cannot_be_sought_by_a_sampler_of_one_loss(tmp_path):
         small_study(tmp_path, study={"pareto": True}, sampler={"name": "cmaes"})
 
 
-def test_a_study_that_names_no_sampler_gets_cmaes_where_that_can_search_and_else_tpe(tmp_path):
-    assert small_study(tmp_path, sampler=None).sampler == Cmaes()
+def test_a_study_that_names_no_sampler_gets_bo_unless_it_seeks_a_front(tmp_path):
+    assert small_study(tmp_path, sampler=None).sampler == Bo()
     choices = {"J+": None, "rule": {"choices": ["a", "b"]}}
-    assert small_study(tmp_path, sampler=None, parameters=choices).sampler == Tpe()
+    assert small_study(tmp_path, sampler=None, parameters=choices).sampler == Bo()
     assert small_study(tmp_path, sampler=None, study={"pareto": True}).sampler == Tpe()
     with pytest.raises(StudyError, match=r":29: \[sampler\] name is missing; add name = \.\.\., one of tpe"):
         small_study(tmp_path, sampler={"name": None, "startup": 3})
