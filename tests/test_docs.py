@@ -134,7 +134,8 @@ def write_recording(path: Path) -> None:
     for unit, train in enumerate(times):
         of_unit = {name: values[unit % len(values)] for name, values in columns.items()}
         content.add_unit(spike_times=train / 1000, obs_intervals=[[0.0, 10.0]], **of_unit)
-    for name, first, last in (("task", 0.0, 10.0), ("left", 1.0, 2.0), ("right", 4.0, 5.0)):
+    times_of = {"task": (0.0, 10.0), "left": (1.0, 2.0), "right": (4.0, 5.0)}
+    for name, (first, last) in {**times_of, "spontaneous": (0.0, 5.0), "evoked": (5.0, 10.0)}.items():
         content.add_epoch(first, last, [name])
     with NWBHDF5IO(path, "w") as file:
         file.write(content)

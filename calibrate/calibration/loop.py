@@ -20,7 +20,7 @@ from calibrate.calibration.progress import Progress
 from calibrate.calibration.result import Reason, RunSummary
 from calibrate.calibration.search.ask_ahead import Asking
 from calibrate.calibration.search.optuna_trials import UUID, Answer
-from calibrate.calibration.search.search import Search
+from calibrate.calibration.search.search import search_for
 from calibrate.calibration.stage_queue import Batch, StageQueue
 from calibrate.calibration.tally import Tally
 from calibrate.calibration.trials.candidate import Candidate, create_candidates, gather_candidates
@@ -64,7 +64,7 @@ def tell(study: Study, *, store: Remembers) -> int:
     Returns their number. Candidates that lack a simulation are left to the next run.
     """
     trials, untold = store.news()
-    search = _search(study)
+    search = search_for(study)
     search.restore(trials)
     last, graphs = len(study.stages), set(study.graphs.search)
     finished = [
@@ -75,17 +75,6 @@ def tell(study: Study, *, store: Remembers) -> int:
     search.reopen([candidate.proposal for candidate in finished])
     search.tell([candidate.answer(study) for candidate in finished], mirror=store.mirror)
     return len(finished)
-
-
-def _search(study: Study) -> Search:
-    return Search(
-        study.space,
-        study.sampler,
-        seed=study.seed,
-        n_values=len(study.objectives) if study.pareto else 1,
-        objectives=study.objectives,
-        constraints=study.constraints,
-    )
 
 
 class _Run:
@@ -103,7 +92,7 @@ class _Run:
         self._progress, self._interrupted = progress, interrupted
         self._clock = Clock(started)
         self._batch_size = batch_size
-        self._search = _search(study)
+        self._search = search_for(study)
         self._asking = Asking(
             self._search,
             trials=study.trials,

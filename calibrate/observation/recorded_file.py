@@ -140,7 +140,7 @@ def _recording(
     population: str,
     start_ms: float | None,
     duration_ms: float | None,
-    n_units: int | Mapping[str, int] | None,
+    n_units: int | Mapping[str, int] | None = None,
 ) -> Recording:
     pooled = _pooled(table)
     start, last, stop = _interval(table, pooled, start_ms, duration_ms)

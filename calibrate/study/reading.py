@@ -11,8 +11,8 @@ from typing import Any
 import tomli_w
 
 from calibrate.errors import StudyError
-from calibrate.network import Model
-from calibrate.objective import Constraint, Objective
+from calibrate.network import Model, Network
+from calibrate.objective import Constraint, Objective, Statistic
 from calibrate.observation import Needs
 from calibrate.study.conditions import timing_in
 from calibrate.study.expressions import Expression
@@ -291,9 +291,7 @@ def _check(
     constraints = targets.constraints(problems, file, networks, folder, own)
     made = conditions.complete(problems, file, drafted, networks, (objectives, constraints), protocol)
     statistics = conditions.statistics_of(made, (*objectives, *constraints))
-    needs = Needs.merge(statistic.needs for statistic in statistics)
-    _check_across(problems, file, objectives, constraints, needs)
-    check_loop(problems, file, network, folder, needs)
+    _check_across(problems, file, objectives, constraints, network, folder, statistics)
     judged = list(zip(objectives, file.objectives, strict=False))  # fewer if there are problems
     study = Study(
         path=given.path,
@@ -323,12 +321,16 @@ def _check_across(
     file: StudyFile,
     objectives: Sequence[Objective],
     constraints: Sequence[Constraint],
-    needs: Needs,
+    network: Network,
+    folder: Path,
+    statistics: Sequence[Statistic],
 ) -> None:
-    """The rules between objectives, constraints, stages and times."""
+    """The rules between objectives, constraints, stages, times and a closed loop."""
+    needs = Needs.merge(statistic.needs for statistic in statistics)
     targets.check_names(problems, objectives, constraints)
     targets.check_times(problems, file, needs)
     targets.check_stages(problems, file, constraints)
+    check_loop(problems, file, network, folder, needs)
 
 
 def _completed(study: Study, recorded: Mapping[str, recorded_targets.Recorded]) -> Study:

@@ -131,7 +131,7 @@ def test_every_table_and_every_setting_is_in_the_file():
     text = Path("ei_clustered.toml").read_text()
     sections = {f"[{name}]": section for name, section in TABLES.items()}
     sections |= {f"[[{name}]]": section for name, section in LISTS.items()}
-    for header, section in {**sections, "[sampler]": SAMPLERS["cmaes"]}.items():
+    for header, section in {**sections, "[sampler]": SAMPLERS["bo"]}.items():
         (table,) = re.findall(rf"^(?:# )?{re.escape(header)}\n((?:.+\n)+)", text, re.M)[:1]
         shown = re.findall(r"^(?:# )?(\w+) = \S.* # \S", table, re.M)
         assert shown == list(section.model_fields), header

@@ -124,7 +124,7 @@ EVOKED = {"objectives": [RATE_E, RATE_I | {"interval": None, "statistic": "evoke
 
 def test_a_study_with_a_protocol_measures_the_responses(tmp_path):
     study = small_study(tmp_path, EVOKED, stimuli=[PROTOCOL])
-    assert [(s.clusters, s.start_ms) for s in study.stimuli] == [
+    assert [(s.clusters, s.start_ms) for s in study.conditions[0].stimuli] == [
         ((0,), 300.0), ((1,), 700.0), ((0,), 1100.0), ((1,), 1500.0)
     ]  # fmt: skip
     assert study.digest != small_study(tmp_path, EVOKED).digest

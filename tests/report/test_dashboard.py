@@ -113,7 +113,7 @@ def test_the_dashboard_shows_the_study_its_figures_and_the_raster_of_the_best(tm
 
 
 def test_it_opens_during_a_run_and_harms_nothing(tmp_path):
-    write_study(tmp_path, parameters={"pause_s": 0.02}, budget={"trials": 150})
+    write_study(tmp_path, parameters={"pause_s": 0.04}, budget={"trials": 150})
     command = [sys.executable, "-m", "calibrate.cli", "run", "small.toml", "--slots", "1", "--json"]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_until(lambda: len(list(tmp_path.glob("small.observations/*.npz"))) >= 5, "five observations")

@@ -159,7 +159,7 @@ def test_one_that_cannot_be_loaded_does_not_hide_the_others(capsys, monkeypatch)
     [
         (["models", "balancd"], "did you mean 'balanced'"),
         (["models", "none.py:x"], "none.py does not exist"),
-        (["models", "tiny.py:number"], "not calibrate.network.Model"),
+        (["models", "tiny.py:number"], "tiny.py:number takes no seed"),
         (["objectives", "rat"], "did you mean 'rate'"),
         (["objectives", "statistics.py:thirteen"], "decorate it with @statistic"),
     ],

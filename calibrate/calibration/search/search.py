@@ -40,7 +40,7 @@ from calibrate.calibration.search.question import Question
 from calibrate.calibration.search.samplers import SAMPLER_BRANCH, STRATEGIES, branch_seed
 from calibrate.calibration.search.sight import as_seen
 from calibrate.objective import Constraint, Objective
-from calibrate.study import Sampler
+from calibrate.study import Sampler, Study
 from calibrate.study.space import Domain, Range, Space, snapped
 
 
@@ -375,3 +375,15 @@ class Search:
         trial.number = number
         trial.datetime_start = answer.proposal.asked
         return trial
+
+
+def search_for(study: Study) -> Search:
+    """The search of a study, without trials."""
+    return Search(
+        study.space,
+        study.sampler,
+        seed=study.seed,
+        n_values=len(study.objectives) if study.pareto else 1,
+        objectives=study.objectives,
+        constraints=study.constraints,
+    )
