@@ -154,6 +154,10 @@ class Draft:
         yield "# A short simulation first; only candidates that satisfy the constraints get the full one:"
         short = {"duration_ms": 600.0, "warmup_ms": 200.0}
         yield from table("[[stages]]", LISTS["stages"], short, off=True)
+        yield "# Several experiments with every candidate; objectives then name theirs, or a difference of two:"
+        name = next(iter(self.free), None) or self.model.parameters[0].name
+        evoked = {"name": "evoked", "parameters": {name: {"scale": 1.2}}}
+        yield from table("[[conditions]]", LISTS["conditions"], evoked, off=True)
         yield "# Currents into clusters, during the measurement:"
         current = {"population": self._populations[0], "clusters": "each"}
         yield from table("[[stimuli]]", LISTS["stimuli"], current, off=True)
