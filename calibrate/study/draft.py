@@ -154,7 +154,7 @@ class Draft:
         yield "# A short simulation first; only candidates that satisfy the constraints get the full one:"
         short = {"duration_ms": 600.0, "warmup_ms": 200.0}
         yield from table("[[stages]]", LISTS["stages"], short, off=True)
-        yield "# Several experiments with every candidate; objectives then name theirs, or a difference of two:"
+        yield "# Several experiments with every candidate; objectives name theirs, or a difference of two:"
         name = next(iter(self.free), None) or self.model.parameters[0].name
         evoked = {"name": "evoked", "parameters": {name: {"scale": 1.2}}}
         yield from table("[[conditions]]", LISTS["conditions"], evoked, off=True)
