@@ -17,6 +17,7 @@ from calibrate import (
     find_statistic,
     make_study,
     measure_recordings,
+    predict,
     read_recording,
     read_results,
     read_study,
@@ -327,3 +328,28 @@ def test_studies_without_new_keys_keep_their_digest(folder):
     assert read_study(path).content["recording"] == {"file": "fast.csv", "population": "E"}
     assert "recordings" not in read_study(path).content
     assert isinstance(read_study(path).recording, Recording)
+
+
+def test_a_held_out_condition_can_have_a_recorded_target_which_results_then_predict(folder):
+    conditions = [{"name": "rest"}, {"name": "drug", "held_out": True, "parameters": {"I_I": {"set": 2.0}}}]
+    objectives = [
+        RATE | {"condition": "rest"},
+        RATE | {"condition": "drug"},
+        RATE | {"difference": ["drug", "rest"], "tolerance": 1.0},
+        RATE_I | {"condition": "rest"},
+    ]
+    study = write_study(
+        folder,
+        recordings=[{"file": "slow.csv"}, {"file": "fast.csv"}],
+        conditions=conditions,
+        objectives=objectives,
+        replicates={"fresh": 2},
+        budget={"trials": 12},
+    )
+    run_study(read_study(study), slots=1, progress=False)
+    results = read_results(study)
+    assert [one.name for one in results.study.objectives] == ["rest.rate_E", "rest.rate_I"]
+    assert [one.name for one in results.study.predicted] == ["drug.rate_E", "drug-rest.rate_E"]
+    assert results.study.predicted[1].target.value == 0.0  # the same data in both
+    predicted = predict(results, results.best.params).statistics
+    assert [one.name for one in predicted] == ["rest.rate_E", "rest.rate_I"]
