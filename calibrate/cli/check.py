@@ -12,6 +12,7 @@ from calibrate.calibration.resources.estimate import Cost, estimate
 from calibrate.calibration.resources.noise import noise_warnings
 from calibrate.calibration.study_pool import warnings_of
 from calibrate.cli.arguments import hide_password
+from calibrate.cli.exits import FailedError
 from calibrate.cli.options import StudyFile
 from calibrate.cli.output import Output
 from calibrate.cli.tables.study import check_json, print_check
@@ -45,6 +46,8 @@ def check(
     doubts = _doubts(study)
     output.warn(doubts)
     ready, cost = _estimate_cost(study, output, timed=not fast, graphs=graphs)
+    if cost is not None and cost.note and study.model.simulation is not None:
+        raise FailedError(f"{file.path}: a simulation in the middle of the ranges failed: {cost.note}")
     noise = noise_warnings(ready, cost.noise) if cost else []
     output.warn(noise)
     if output.as_json:

@@ -93,7 +93,7 @@ def _print_simulation(console: Console, model: Model, simulation: OwnSimulation)
         console,
         f"It returns {', '.join(f'{name} ({catalogue.size(size)})' for name, size in returned.items())}."
         if returned
-        else "What it returns is in the study file: [model] populations = { E = 400, I = 100 }",
+        else "What it returns is in the study file, for example [model] populations = { E = 400, I = 100 }",
         hang=2,
     )
 

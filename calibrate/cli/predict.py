@@ -41,7 +41,8 @@ def predict(
     results = file.results()
     start = results.best if trial is None else results.trial(trial)
     if start is None:
-        raise StudyError(f"study '{results.study.name}' has no best trial yet: run it first")
+        name = results.study.name
+        raise StudyError(f"study '{name}' has no trial that satisfies all constraints: name one with --trial")
     changed = parse_settings(results.study, settings or [])
     prediction = predictions.predict(results, {**start.params, **changed}, statistics=statistic)
     if output.as_json:

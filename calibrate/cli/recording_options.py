@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from calibrate.observation.recording import Recording
 from calibrate.observation.recording_files import Chosen, Populations
 
 _BETWEEN = ".."
+_CLUSTERS = re.compile(r"=\s*\d+(\s*,\s*\d+)*\s*$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +186,8 @@ def _populations(texts: Sequence[str]) -> str | Populations | None:
 def _stimuli(texts: Sequence[str]) -> Stimuli | None:
     if not texts:
         return None
-    if len(texts) == 1 and "=" not in texts[0]:
+    # Names of periods can contain the sign, too: trials/stimulus=left.
+    if len(texts) == 1 and not _CLUSTERS.search(texts[0]):
         return texts[0]
     found: dict[str, list[int]] = {}
     for text in texts:

@@ -261,7 +261,7 @@ def _undefined(statistic: Statistic, sessions: Mapping[str, Measured]) -> Estima
     first = next((one.estimate for one in sessions.values() if not one.estimate.defined), None)
     if first is None:
         population = statistic.options.get("population")
-        return Estimate(math.nan, note=f"no recording has units of {population}")
+        return Estimate(math.nan, note=f"no recording has units of population {population}")
     return replace(first, note=_remark(undefined) or "it is undefined", sample=None)
 
 

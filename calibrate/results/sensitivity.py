@@ -110,7 +110,7 @@ def sensitivity(results: Results, *, statistics: Sequence[str] | None = None) ->
     """
     emulation, best = results.emulation, results.best
     if best is None:
-        raise StudyError(f"study '{results.study.name}' has no best trial yet")
+        raise StudyError(f"study '{results.study.name}' has no trial that satisfies all constraints")
     space = results.study.space
     wanted = statistics if statistics is not None else [one.name for one in results.study.objectives]
     first, total, defined = {}, {}, {}

@@ -17,10 +17,12 @@ from calibrate.calibration.study_pool import setup_of
 from calibrate.errors import PluginError, SimulatorError
 from calibrate.network import simulator
 from calibrate.network.arguments import KEYWORDS
-from calibrate.observation import Observation, SimulationFailure
+from calibrate.observation import Layout, Observation, SimulationFailure
 from calibrate.simulation.jobs import Job, Outcome, Timing
 from calibrate.simulation.worker import Worker
 from calibrate.simulators import choose, create
+from calibrate.simulators.base import RecordingPlan
+from calibrate.simulators.own.returned_spikes import observe
 from calibrate.study import Study
 
 TIMING = Timing(warmup_ms=100.0, duration_ms=400.0)
@@ -221,7 +223,7 @@ GOOD_I = [[], []]
         ({"E": [[]] * 3, "I": [[], [-3.5]]}, "neuron 1 of I at -3.5 ms, before the start"),
         (
             {"E": [[700.0], [], []], "I": GOOD_I},
-            "neuron 0 of E at 700 ms, after the end at 500 ms: times are",
+            "returned 1 of 1 spikes after the end at 500 ms, such as one of neuron 0 of E at 700 ms:",
         ),
         ({"E": [[], [], ["a"]], "I": GOOD_I}, "spike times of neuron 2 of E that are not numbers"),
         ({"E": [[], np.ones((2, 2)), []], "I": GOOD_I}, "neuron 1 of E in an array of 2 dimensions"),
@@ -312,3 +314,12 @@ def test_other_back_ends_are_refused_for_it_and_it_for_networks():
     with pytest.raises(SimulatorError, match="this model describes a network: use --backend auto"):
         choose("own", network)
     assert create("own", dt_ms=0.1, precision="single").describe()["name"] == "own simulation"
+
+
+def test_a_few_spikes_after_the_end_are_left_out_as_those_of_the_warm_up_are():
+    layout = Layout.of([("E", 2, 1)])
+    returned = {"E": [[50.0, 150.0, 450.0], [200.0, 503.0]]}
+    found = observe(
+        returned, layout, name="simulate", warmup_ms=100.0, duration_ms=400.0, recording=RecordingPlan()
+    )
+    assert found.totals("E").tolist() == [2, 1]

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from calibrate.calibration.result import REASONS, Result
 from calibrate.calibration.trials.summary import TrialSummary
-from calibrate.cli.tables.trials import print_front, print_looseness, print_trial
+from calibrate.cli.tables.trials import print_constraints, print_front, print_looseness, print_trial
 from calibrate.objective.rounding import counted
 from calibrate.results.results import Results
 from calibrate.study import Study
@@ -52,10 +52,12 @@ def print_results(console: Console, results: Results, chosen: TrialSummary | Non
     for reason, count in results.failures.items():
         print_line(console, f"  {count} failed: {reason}")
     if chosen is None:
-        print_line(console, "No completed trial satisfies all constraints.")
+        print_line(console, "No completed trial satisfies all constraints:")
+        print_constraints(console, results.study)
     else:
         best = results.best is not None and chosen.number == results.best.number
         print_trial(console, chosen, heading="Best parameters" if best else "Parameters")
+        print_constraints(console, results.study, chosen)
     if results.looseness is not None and chosen is not None and chosen is results.best:
         print_looseness(console, chosen, results.looseness)
     if results.front:

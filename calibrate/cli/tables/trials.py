@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -38,6 +39,20 @@ def print_trial(console: Console, trial: TrialSummary, *, heading: str = "Best p
     if trial.predictions:
         _print_predictions(console, trial)
     print_line(console, f"{heading}: {format_assignments(trial.params)}", hang=2)
+
+
+def print_constraints(console: Console, study: Study, trial: TrialSummary | None = None) -> None:
+    """Print the constraints of a study, with the values of a trial and whether it violates them."""
+    for constraint in study.constraints:
+        ends = ((constraint.low, "at least"), (constraint.high, "at most"))
+        bounds = " and ".join(f"{words} {end:g}" for end, words in ends if math.isfinite(end))
+        unit = f" {constraint.statistic.unit}" if constraint.statistic.unit else ""
+        text = f"Constraint: {constraint.name} must be {bounds}{unit}"
+        if trial is not None:
+            value = trial.statistics.get(constraint.name)
+            kept = value is not None and constraint.low <= value <= constraint.high
+            text += f"; it is {format_statistic(value)}" + ("" if kept else ", which violates it")
+        print_line(console, text)
 
 
 def _print_predictions(console: Console, trial: TrialSummary) -> None:

@@ -45,7 +45,10 @@ _PARTS = (
 # What Phy calls the columns, and what they are called here.
 _NAMES = {"group": QUALITY, "ch": "channel", "sh": "shank", "amp": "amplitude"}
 _FLAT = frozenset({".dat", ".bin", ".raw"})
-_RATE = "write the sampling rate there, such as sample_rate = 30000"
+_RATE = (
+    "write the sampling rate there, such as sample_rate = 30000, or say sampling_rate_hz = 30000 "
+    "(--sampling-rate-hz 30000) if there is no params.py"
+)
 
 
 def is_phy(path: Path) -> bool:
@@ -61,11 +64,15 @@ def files_of(path: Path) -> Iterator[Path]:
 
 def read_phy(path: Path, wanted: Wanted) -> Table:
     """Read the folder."""
-    wanted.refuse_time_unit("samples")
-    params = _read_params(path / "params.py")
-    if "sample_rate" not in params:
-        raise RecordingError(f"params.py has no sample_rate that is a number: {_RATE}")
-    rate = check_rate(params["sample_rate"], "sample_rate in params.py")
+    has_params = (path / "params.py").is_file()
+    if has_params or wanted.sampling_rate_hz is None:
+        wanted.refuse_time_unit("samples")
+    params = _read_params(path / "params.py") if has_params else {"sample_rate": wanted.sampling_rate_hz}
+    if params.get("sample_rate") is None:
+        unknown = "has no params.py, so its sampling rate is not known"
+        what = "params.py has no sample_rate that is a number" if has_params else unknown
+        raise RecordingError(f"{what}: {_RATE}")
+    rate = check_rate(params["sample_rate"], "sample_rate in params.py" if has_params else "sampling_rate_hz")
     units, last = _read_units(path, rate)
     length, traces, notes = _length(params, path, last)
     if length is not None:
@@ -105,8 +112,6 @@ def _read_units(path: Path, rate: float) -> tuple[list[Unit], int]:
 
 def _read_params(path: Path) -> dict[str, object]:
     """The names of params.py that stand for plain values, in lower case as Phy takes them."""
-    if not path.is_file():
-        raise RecordingError(f"has no params.py, so its sampling rate is not known: {_RATE}")
     text = path.read_text(encoding="utf-8", errors="replace")
     try:
         statements = ast.parse(text).body
