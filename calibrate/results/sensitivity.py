@@ -138,12 +138,15 @@ def sobol_indices(model: Model, space: Space) -> tuple[dict[str, Index], dict[st
     for _ in range(_DRAWS):
         function = model.values.draw(random)
         indices = estimate(
-            func=lambda quantiles, function=function: function(cube.at(quantiles.T))[None, :],
+            # Twice the same: scipy cannot take one output of one parameter.
+            func=lambda quantiles, function=function: np.tile(function(cube.at(quantiles.T)), (2, 1)),
             n=_POINTS,
             dists=[uniform()] * len(space),
             rng=np.random.default_rng(1),
         )
-        found.append((np.ravel(indices.first_order), np.ravel(indices.total_order)))
+        found.append(
+            tuple(np.reshape(of, (2, len(space)))[0] for of in (indices.first_order, indices.total_order))
+        )
     first, total = np.array(found).transpose(1, 0, 2)
     return _summed(first, space), _summed(total, space)
 
