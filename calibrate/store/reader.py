@@ -113,7 +113,7 @@ def _as_taken(
         return None
     wanted = {
         objective.name
-        for objective, section in zip(study.objectives, study.file.objectives, strict=True)
+        for objective, section in zip(study.targeted, study.file.objectives, strict=True)
         if section.distribution == RECORDING
     }
     return study if wanted <= stored.taken.distributions.keys() else None

@@ -184,6 +184,24 @@ def test_a_hang_in_the_very_first_call_is_stopped_without_a_limit_of_its_own(wri
         )
 
 
+def test_results_of_recorded_targets_and_a_held_out_condition_are_read_beside_the_files(written):
+    lines = [f"{unit},{unit / 40 + k / 8:.6f}" for unit in range(40) for k in range(80)]
+    written.with_name("recorded.csv").write_text("\n".join(["unit,time_s", *lines]))
+    objective = '[[objectives]]\nstatistic = "rate_E"\ntarget = 8.0\ntolerance = 2.0\n'
+    held_out = '[[conditions]]\nname = "b"\nheld_out = true\nparameters = { rate = { scale = 2.0 } }\n'
+    recorded = (
+        '[[objectives]]\nstatistic = "rate_E"\ntarget = "recording"\ntolerance = 2.0\ncondition = "a"\n'
+    )
+    new = (
+        f'[[recordings]]\nfile = "recorded.csv"\ncondition = "a"\n[[conditions]]\nname = "a"\n{held_out}'
+        f'{recorded}{objective}condition = "b"\n'
+    )
+    edited(written, (objective, new))
+    run_study(read_study(written), progress=False, slots=1)
+    found = read_results(written)
+    assert [one.name for one in found.study.predicted] == ["b.rate_E"]
+
+
 class Said:
     """A display that notes what is said."""
 
