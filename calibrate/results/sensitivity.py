@@ -21,8 +21,9 @@ FloatArray = NDArray[np.float64]
 
 # Points of the Sobol' estimate, a power of two; and functions that are drawn from a model.
 _POINTS, _DRAWS = 1024, 8
-# Networks whose robustness is judged, within each of these parts of the best parameters.
-_NETWORKS = 400
+# Networks whose robustness is judged, within each of these parts of the best parameters, by how many
+# functions drawn: close around the best, a function finds nearly all of them good, or none.
+_NETWORKS, _FUNCTIONS = 400, 64
 WITHIN = (0.01, 0.02, 0.05, 0.1)
 
 
@@ -138,12 +139,15 @@ def sobol_indices(model: Model, space: Space) -> tuple[dict[str, Index], dict[st
     for _ in range(_DRAWS):
         function = model.values.draw(random)
         indices = estimate(
-            func=lambda quantiles, function=function: function(cube.at(quantiles.T))[None, :],
+            # Twice the same: scipy cannot take one output of one parameter.
+            func=lambda quantiles, function=function: np.tile(function(cube.at(quantiles.T)), (2, 1)),
             n=_POINTS,
             dists=[uniform()] * len(space),
             rng=np.random.default_rng(1),
         )
-        found.append((np.ravel(indices.first_order), np.ravel(indices.total_order)))
+        found.append(
+            tuple(np.reshape(of, (2, len(space)))[0] for of in (indices.first_order, indices.total_order))
+        )
     first, total = np.array(found).transpose(1, 0, 2)
     return _summed(first, space), _summed(total, space)
 
@@ -161,17 +165,18 @@ def _robust(emulation: Emulation, best: Mapping[str, Any]) -> dict[float, float]
     """The share of networks around the best that meet all targets, by how far around."""
     random, objectives = np.random.default_rng(0), emulation.study.objectives
     models = [emulation.model(objective.name) for objective in objectives]
-    shares = {}
-    for within in WITHIN:
-        around = [_near(best, within, emulation.study.space, random) for _ in range(_NETWORKS)]
-        points = np.array([emulation.cube.point(parameters) for parameters in around])
-        met = []
-        for _ in range(_DRAWS):
-            drawn = [model.draw(random)(points) for model in models]
-            each = [is_met(objective, one) for objective, one in zip(objectives, drawn, strict=True)]
-            met.append(np.all(each, axis=0))
-        shares[within] = float(np.mean(met))
-    return shares
+    around = [
+        _near(best, within, emulation.study.space, random) for within in WITHIN for _ in range(_NETWORKS)
+    ]
+    points = np.array([emulation.cube.point(parameters) for parameters in around])
+    # The same functions for all, so that shares differ by how far around, not by what was drawn.
+    met = []
+    for _ in range(_FUNCTIONS):
+        drawn = [model.draw(random)(points) for model in models]
+        each = [is_met(objective, one) for objective, one in zip(objectives, drawn, strict=True)]
+        met.append(np.all(each, axis=0))
+    shares = np.mean(met, axis=0).reshape(len(WITHIN), _NETWORKS).mean(axis=1)
+    return {within: float(share) for within, share in zip(WITHIN, shares, strict=True)}
 
 
 def _near(

@@ -53,7 +53,8 @@ class Pool(BasePool):
     timing     of jobs that have none of their own
     slots      default: one per core; see `slots_for` for large networks
     timeout_s  a batch that takes longer is stopped and reported as failed; default: 20 times the slowest
-               batch so far, scaled by simulated time, but at least 10 min (no limit before one has returned)
+               batch so far, scaled by simulated time, but at least 10 min (before one has returned: no limit,
+               or 10 min for a simulation of one's own)
     say        called with a message if a simulation of one's own prints
     """
 
@@ -182,13 +183,16 @@ class Pool(BasePool):
         if self._timeout_s is not None:
             return self._timeout_s
         if not self._slowest:
-            return None
+            # A function may hang in its first call; the simulators here do not, but may compile for long.
+            return SHORTEST_PATIENCE_S if self._own else None
         return max(PATIENCE * self._slowest * timing.whole_ms, SHORTEST_PATIENCE_S)
 
     def _stop(self, slot: Slot) -> list[Outcome]:
         took_s, limit_s = slot.busy_s, self._limit_s(slot.timing)
         slot.replace()
         reason = f"{self._own or 'the simulation'} took longer than {limit_s or 0:.6g} s and was stopped"
+        if self._timeout_s is None:
+            reason += "; set [simulation] timeout_s if it needs longer"
         return failures(slot.batch, reason, wall_s=took_s)
 
     def _handle_death(self, slot: Slot, deaths: Deaths) -> tuple[list[Outcome], Sequence[Sequence[Job]]]:

@@ -53,6 +53,19 @@ def test_a_choice_counts_as_one_parameter():
     assert [total["x"].value, total["c"].value] == pytest.approx([0.75, 0.25], abs=0.03)
 
 
+def test_one_parameter_explains_everything():
+    points = np.linspace(0, 1, 20)[:, None]
+    first, total = sobol_indices(model_of(lambda point: 3 * point[0], points), {"x": UNIT["x1"]})
+    assert [first["x"].value, total["x"].value] == pytest.approx([1.0, 1.0], abs=0.01)
+
+
+def test_robustness_is_judged_by_the_same_functions_at_every_distance(study, monkeypatch):
+    # All distances equal: shares differ only by the networks that happen to be drawn.
+    monkeypatch.setattr("calibrate.results.sensitivity.WITHIN", (0.02, 0.0200001, 0.0200002, 0.0200003))
+    shares = list(sensitivity(read_results(study)).robust.values())
+    assert max(shares) - min(shares) < 0.03
+
+
 @pytest.fixture
 def study(tmp_path):
     study = small_study(tmp_path, {"sampler": {"name": "qmc"}, "budget": {"trials": 40}})

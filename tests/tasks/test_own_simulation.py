@@ -167,6 +167,41 @@ def test_each_kind_of_trouble_is_one_line_and_the_other_trials_go_on(written):
     assert [line for line in said if line.startswith(f"{name} prints while it simulates: see ")]
 
 
+def test_a_hang_in_the_very_first_call_is_stopped_without_a_limit_of_its_own(written, monkeypatch):
+    monkeypatch.setattr("calibrate.simulation.local_pool.SHORTEST_PATIENCE_S", 5.0)
+    edited(
+        written,
+        ("rate = { low = 1.0, high = 20.0 }", 'rate = { choices = [8.0, 9.0] }\ntrouble = "hang"'),
+        ("graphs = 2\nconfirm = 1\nfresh = 1", "confirm = 0\nfresh = 0"),
+        ("[budget]\ntrials = 6", '[sampler]\nname = "grid"'),
+    )
+    result = run_study(read_study(written), progress=False, slots=2)
+    assert result.trials["failed"] == 2
+    trials = optuna.load_study(study_name="my_study", storage=result.storage).trials
+    for trial in trials:
+        assert (
+            "took longer than 5 s and was stopped; set [simulation] timeout_s" in trial.user_attrs["reason"]
+        )
+
+
+def test_results_of_recorded_targets_and_a_held_out_condition_are_read_beside_the_files(written):
+    lines = [f"{unit},{unit / 40 + k / 8:.6f}" for unit in range(40) for k in range(80)]
+    written.with_name("recorded.csv").write_text("\n".join(["unit,time_s", *lines]))
+    objective = '[[objectives]]\nstatistic = "rate_E"\ntarget = 8.0\ntolerance = 2.0\n'
+    held_out = '[[conditions]]\nname = "b"\nheld_out = true\nparameters = { rate = { scale = 2.0 } }\n'
+    recorded = (
+        '[[objectives]]\nstatistic = "rate_E"\ntarget = "recording"\ntolerance = 2.0\ncondition = "a"\n'
+    )
+    new = (
+        f'[[recordings]]\nfile = "recorded.csv"\ncondition = "a"\n[[conditions]]\nname = "a"\n{held_out}'
+        f'{recorded}{objective}condition = "b"\n'
+    )
+    edited(written, (objective, new))
+    run_study(read_study(written), progress=False, slots=1)
+    found = read_results(written)
+    assert [one.name for one in found.study.predicted] == ["b.rate_E"]
+
+
 class Said:
     """A display that notes what is said."""
 
