@@ -135,7 +135,12 @@ def test_the_next_batch_is_asked_while_this_one_simulates(tmp_path):
 
 @pytest.mark.parametrize(
     "sampler",
-    [{"name": "random"}, {"name": "tpe", "startup": 4}, {"name": "cmaes", "startup": 4}],
+    [
+        {"name": "random"},
+        {"name": "tpe", "startup": 4},
+        {"name": "cmaes", "startup": 4},
+        {"name": "bo", "startup": 4},
+    ],
     ids=lambda sampler: sampler["name"],
 )
 def test_the_same_seed_gives_the_same_trials_however_long_anything_takes(tmp_path, sampler):

@@ -132,7 +132,12 @@ def test_one_objective_makes_a_pareto_study_too(tmp_path):
 
 @pytest.mark.parametrize(
     "sampler",
-    [{"name": "tpe", "startup": 8}, {"name": "nsga2", "population": 8}, {"name": "qmc"}],
+    [
+        {"name": "tpe", "startup": 8},
+        {"name": "nsga2", "population": 8},
+        {"name": "bo", "startup": 8},
+        {"name": "qmc"},
+    ],
     ids=lambda sampler: sampler["name"],
 )
 def test_a_pareto_study_that_was_interrupted_goes_on_as_if_it_had_not_been(tmp_path, sampler):

@@ -21,7 +21,7 @@ from tests.helpers.in_memory import Bench, Dies, Shelf, doubled
 from tests.helpers.studies import CONSTRAINT, STAGE, Tables, small_study
 
 SHORT, FULL = 500.0, 2000.0
-RANDOM, TPE = {"name": "random"}, {"name": "tpe", "startup": 6}
+RANDOM, TPE, BO = {"name": "random"}, {"name": "tpe", "startup": 6}, {"name": "bo", "startup": 6}
 
 
 def staged(
@@ -163,7 +163,7 @@ def test_progress_says_what_is_simulated_and_never_more_than_the_budget(tmp_path
     assert done[-1] == 30
 
 
-@pytest.mark.parametrize("sampler", [RANDOM, TPE], ids=["random", "tpe"])
+@pytest.mark.parametrize("sampler", [RANDOM, TPE, BO], ids=["random", "tpe", "bo"])
 @pytest.mark.parametrize("after", [4, 12, 28])
 def test_a_run_that_is_interrupted_between_stages_goes_on_as_if_it_had_not_been(tmp_path, sampler, after):
     study, unbroken = staged(tmp_path, sampler=sampler), Shelf()

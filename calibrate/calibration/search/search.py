@@ -272,7 +272,8 @@ class Search:
         if strategy.propose is not None:
             if self._draw is None:
                 seed = branch_seed(self._seed, SAMPLER_BRANCH, index)
-                waiting = [self._open[number].parameters for number in sorted(self._open)]
+                running = self._unseen
+                waiting = [running[number] for number in sorted(running)]
                 self._draw = strategy.propose(self._replay(), waiting, seed)
             return self._draw()
         assert strategy.sampler is not None  # else the first branch returned the point
@@ -312,10 +313,15 @@ class Search:
         study.add_trials(as_seen(remembered, notes))
         self._study, self._is_whole = study, whole
         self._running.clear()
-        running = {**{index: proposal.parameters for index, proposal in self._open.items()}, **self._late}
+        running = self._unseen
         for index in sorted(running):
             self._add_running(index, running[index])
         return study
+
+    @property
+    def _unseen(self) -> dict[int, Mapping[str, Any]]:
+        """The parameter sets whose results the current batch may not use, by index."""
+        return {**{index: proposal.parameters for index, proposal in self._open.items()}, **self._late}
 
     @property
     def _n_complete(self) -> int:
