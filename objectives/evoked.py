@@ -255,7 +255,7 @@ def decoding(
     labels = {clusters: k for k, clusters in enumerate(dict.fromkeys(p.clusters for p in presentations))}
     label = np.array([labels[p.clusters] for p in presentations], dtype=np.int64)
     if len(labels) < 2 or np.bincount(label).min() < 2:
-        return _no_protocol("no two stimuli are each presented at least twice")
+        return _no_protocol("no two stimuli, of different clusters, are each presented at least twice")
     features = np.array(
         [counts[:, whole_bins(p.start_ms, p.stop_ms, bin_ms)].mean(axis=1) for p in presentations]
     )

@@ -29,7 +29,8 @@ def with_simulator(study: Study, say: Callable[[str], None]) -> Study:
     asked = study.simulation.backend
     backend = simulators.choose(asked, study.network)
     if asked == "auto":
-        say(f"Simulating with {backend}.")
+        own = study.model.simulation
+        say(f"Simulating with {backend if own is None else own.name}.")
     return study.on(backend)
 
 

@@ -99,7 +99,8 @@ def run_study(
         )
         ready = place.study
         if study.simulation.backend == "auto":
-            view.say(f"Simulating with {ready.simulation.backend}.")
+            own = ready.model.simulation
+            view.say(f"Simulating with {ready.simulation.backend if own is None else own.name}.")
         for warning in (*warnings_of(ready), *_doubts(ready, begun=place.begun)):
             view.say(f"warning: {warning}")
         pool = pool_for(
