@@ -78,7 +78,7 @@ def test_a_session_without_the_population_is_left_out():
     assert rows[1].estimate == rows[1].sessions["both"].estimate
     (nowhere,) = measure_recordings({"one": session(seed=3)}, [find_statistic("rate_X")], repeats=5)
     assert not nowhere.estimate.defined
-    assert nowhere.estimate.note == "no recording has units of X"
+    assert nowhere.estimate.note == "no recording has units of population X"
     with pytest.raises(RecordingError, match="no recording"):
         measure_recordings({})
 
