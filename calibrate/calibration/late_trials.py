@@ -28,8 +28,8 @@ class LateTrials:
     """Holds the trials of one batch until they are stored, in another thread or at once.
 
     Storing a trial takes some 20 ms, and drawing a new best one a quarter of a second, in which processes
-    would be idle. If the run dies before, nothing is
-    lost: the simulations are stored, and the next run makes their trials.
+    would be idle. If the run dies before, nothing is lost: the simulations are stored, and the next run makes
+    their trials.
 
     store  stores trials, and the figures of the candidate with this UUID before them
     """

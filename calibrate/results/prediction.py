@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from calibrate.calibration.emulator.models import Model
+from calibrate.calibration.emulator.process import NINETY
 from calibrate.errors import StudyError, did_you_mean
 from calibrate.objective import Objective
 from calibrate.results.results import Results
 from calibrate.study import Study
 
-# Standard deviations from the median to either end of an interval of 90 %.
-_NINETY = 1.6448536269514722
 # Farther from any trial than this part of a range, a prediction is a guess.
 FAR = 0.2
 
@@ -153,7 +152,7 @@ def _predict(study: Study, name: str, model: Model, at: np.ndarray) -> Predicted
             name=name, unit=unit, median=None, low=None, high=None, defined=defined, met=met
         )
     spread = math.hypot(float(predicted.sd[0]), float(predicted.error[0]))
-    low, median, high = model.scale.inverse(mean + spread * np.array([-_NINETY, 0.0, _NINETY]))
+    low, median, high = model.scale.inverse(mean + spread * np.array([-NINETY, 0.0, NINETY]))
     met = None if judged is None else defined * _probability(judged, model, mean, spread)
     return PredictedStatistic(
         name=name,

@@ -29,7 +29,7 @@ _JITTER = 1e-8
 _WAVES = 128
 _ROOT5 = math.sqrt(5)
 # Standard deviations from the mean to either end of an interval of 90 %.
-_NINETY = 1.6448536269514722
+NINETY = 1.6448536269514722
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,7 @@ class Process:
         At least 1. Jumps at the boundaries of regimes make it larger.
         """
         _, errors, sd = self.left_out()
-        return max(float(np.quantile(np.abs(errors / sd), 0.9)) / _NINETY, 1.0)
+        return max(float(np.quantile(np.abs(errors / sd), 0.9)) / NINETY, 1.0)
 
     @property
     def error(self) -> float:

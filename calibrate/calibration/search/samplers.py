@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler
 
+from calibrate.calibration.emulator.cube import Cube
 from calibrate.calibration.search.bayesian import Thompson
 from calibrate.calibration.search.evolution import replay
 from calibrate.calibration.search.optuna_internals import BatchTpe, generation_notes
 from calibrate.calibration.search.optuna_trials import Told
 from calibrate.calibration.search.question import Question
 from calibrate.study import Bo, Cmaes, Gp, Grid, Nsga2, Qmc, Random, Sampler, Tpe
-from calibrate.study.space import Range, Space, grid_point, grid_size
+from calibrate.study.space import Space, grid_point, grid_size
 
 # Branches of the study's seed; branch 0 is for candidates.
 SAMPLER_BRANCH, _POINTS_BRANCH = 1, 2
@@ -127,13 +128,9 @@ def _gp(options: Sampler, question: Question) -> Strategy:
 
 def _cmaes(options: Sampler, question: Question) -> Strategy:
     assert isinstance(options, Cmaes)
-    ranges = {name: domain for name, domain in question.space.items() if isinstance(domain, Range)}
-    population = options.population or 4 + math.floor(3 * math.log(max(len(ranges), 1)))
-
+    cube = Cube(question.space)
+    population = options.population or 4 + math.floor(3 * math.log(max(cube.dimensions, 1)))
     sobol = _sobol(question.space, question.seed)
-
-    def cube(parameters: Mapping[str, Any]) -> np.ndarray:
-        return np.array([domain.quantile(parameters[name]) for name, domain in ranges.items()])
 
     def propose(
         told: Sequence[Told],
@@ -147,16 +144,10 @@ def _cmaes(options: Sampler, question: Question) -> Strategy:
         best = min((trial for trial in points if trial.loss is not None), key=_loss)
 
         def means(number: int) -> np.ndarray:
-            return cube(sobol(options.startup + number - 1) if number else best.parameters)
+            return cube.point(sobol(options.startup + number - 1) if number else best.parameters)
 
-        evolution = replay(rest, cube, means, population=population, seed=batch_seed)
-
-        def draw() -> dict[str, Any]:
-            # A parameter with steps has no value at the quantile 1.
-            drawn = zip(ranges.items(), evolution.ask(), strict=True)
-            return {name: domain.at(min(float(u), 1 - 1e-9)) for (name, domain), u in drawn}
-
-        return draw
+        evolution = replay(rest, cube.point, means, population=population, seed=batch_seed)
+        return lambda: cube.parameters(evolution.ask())
 
     return Strategy(points=sobol, startup=options.startup, propose=propose)
 
