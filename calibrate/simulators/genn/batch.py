@@ -33,6 +33,7 @@ from calibrate.simulators.genn.loading import Loading, potential_offset, write
 from calibrate.simulators.genn.monitor import MONITOR_STATE, monitor_name
 from calibrate.simulators.genn.noise import noise_name
 from calibrate.simulators.repeated import repeated_spikes
+from calibrate.simulators.subnormals import subnormals_are_zero
 
 
 class PreparedGenn:
@@ -108,6 +109,7 @@ class PreparedGenn:
         self._sums: list[dict[str, NDArray[np.float64]]] = []  # until the end of each block so far
         self._pieces: list[list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = [[] for _ in self._members]
 
+    @subnormals_are_zero()
     def advance(self, duration_ms: float) -> None:
         start = self._measured_from
         end = self._model.timestep + steps(duration_ms, self._build.dt_ms, "an advance")

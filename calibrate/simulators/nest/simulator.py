@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -25,7 +25,9 @@ from calibrate.simulators.base import RATE_DELAY_STEPS, Member, RecordingPlan
 from calibrate.simulators.nest import plasticity as nest_plasticity
 from calibrate.simulators.nest.noise import NestNoise
 from calibrate.simulators.nest.plasticity import PlasticConnections, PlasticSynapses
+from calibrate.simulators.nest.settings import format_settings
 from calibrate.simulators.repeated import first_spikes, naming_the_remedy
+from calibrate.simulators.subnormals import subnormals_are_zero
 
 # Between batches, the network is silenced: its thresholds are out of reach of any input. Synaptic currents
 # decay by e^-10 per step, so that they are exactly 0 after 75 steps; conductances can be set.
@@ -202,6 +204,7 @@ class PreparedNest:
 
     # --- running ------------------------------------------------------------------------------------
 
+    @subnormals_are_zero()
     def load(self, members: Sequence[Member], realisation: int) -> None:
         if len(members) != 1:
             raise SimulatorError(f"NEST simulates one network at a time, not {len(members)}")
@@ -257,7 +260,7 @@ class PreparedNest:
     def _set(self, population: Population, parameters: dict[str, Number]) -> None:
         """Set parameters of a population's neuron model: one number for all neurons, or one for each."""
         model, nodes = neuron_model(population.neuron), self._nodes[population.name]
-        nodes.set(_format_settings(model.nest.settings(parameters), population.size))
+        nodes.set(format_settings(model.nest.settings(parameters), population.size))
 
     def _set_neurons(self, values: Values, seed: int) -> None:
         for population in self._network.populations:
@@ -284,6 +287,7 @@ class PreparedNest:
                 elif not projection.weight_cv and projection.plasticity is None:
                     self._nest.SetDefaults(name, {"weight": weight * factor})
 
+    @subnormals_are_zero()
     def advance(self, duration_ms: float) -> None:
         left = steps(duration_ms, self._dt_ms, "an advance")
         piece_ms = nest_plasticity.INTERVAL_MS if self._plastic else _PIECE_MS
@@ -386,14 +390,3 @@ class PreparedNest:
             gap = np.asarray(threshold) - parameters["V_reset"]
             relative.append(np.atleast_1d((potential - parameters["V_reset"]) / gap))
         return self.layout.group_means(np.concatenate(relative))
-
-
-def _format_settings(settings: Mapping[str, Any], size: int) -> dict[str, Any]:
-    """Settings as NEST takes them: a number for all neurons, or a list with one for each.
-
-    If any has one for each neuron, so must the lists of ports, which are the same for all neurons.
-    """
-    numbers = {n: np.asarray(v, dtype=float) for n, v in settings.items() if not isinstance(v, list)}
-    each = any(value.ndim for value in numbers.values())
-    lists = {n: [v] * size if each else v for n, v in settings.items() if isinstance(v, list)}
-    return {**{name: value.tolist() for name, value in numbers.items()}, **lists}
