@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import scipy  # loads its parts when they are first used
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from calibrate.objective import Estimate, Needs, ObjectiveError, jackknife, statistic
 from calibrate.observation import Observation
@@ -29,7 +29,9 @@ def cluster_rates(
     rates: NDArray[np.float64] = counts / (sizes[:, None] * (bin_ms / 1000))
     if not (sigma_ms > 0 and rates.size):
         return rates
-    smoothed: NDArray[np.float64] = gaussian_filter1d(rates, sigma_ms / bin_ms, axis=1, mode="reflect")
+    smoothed: NDArray[np.float64] = scipy.ndimage.gaussian_filter1d(
+        rates, sigma_ms / bin_ms, axis=1, mode="reflect"
+    )
     return smoothed
 
 

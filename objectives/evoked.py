@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import scipy  # loads its parts when they are first used
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from calibrate.objective import Estimate, Needs, ObjectiveError, jackknife, statistic
 from calibrate.observation import Observation, Presentation
@@ -127,7 +127,7 @@ def evoked_latency(
             and before.stop > before.start
         ):
             rate = counts[chosen].sum(axis=0) / (sizes[chosen].sum() * bin_ms / 1000)
-            smooth = gaussian_filter1d(rate, sigma_ms / bin_ms, mode="reflect")
+            smooth = scipy.ndimage.gaussian_filter1d(rate, sigma_ms / bin_ms, mode="reflect")
             # The end of the baseline, into which the kernel spreads the response, is left out.
             quiet = max(before.stop - math.ceil(3 * sigma_ms / bin_ms), before.start + 1)
             pieces.append((smooth[before.start : quiet], smooth[during]))

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
+import scipy  # loads its parts when they are first used
 from numpy.typing import NDArray
-from scipy.special import pdtrc, pdtrik
 
 from calibrate.objective import Estimate, Needs, ObjectiveError, jackknife, statistic
 from calibrate.observation import Observation
@@ -147,7 +147,7 @@ def _by_chance(mean: float, share: float) -> float:
     The fullest bins are those with more than k counts, which contain mean P(n >= k) of the counts, filled up
     with bins of k counts, where k is the smallest number with P(n > k) <= share.
     """
-    k = max(math.ceil(float(pdtrik(1 - share, mean))), 0)
-    at_least_k = float(pdtrc(k - 1, mean)) if k > 0 else 1.0
-    more_than_k = float(pdtrc(k, mean))
+    k = max(math.ceil(float(scipy.special.pdtrik(1 - share, mean))), 0)
+    at_least_k = float(scipy.special.pdtrc(k - 1, mean)) if k > 0 else 1.0
+    more_than_k = float(scipy.special.pdtrc(k, mean))
     return float(min(at_least_k + (share - more_than_k) * k / mean, 1.0))

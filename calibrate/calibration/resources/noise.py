@@ -7,6 +7,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import scipy  # loads its parts when they are first used
+
 from calibrate.objective import Estimate, Objective
 from calibrate.objective.rounding import rounded
 from calibrate.objective.targets import Value
@@ -46,10 +48,8 @@ class Noise:
 
         For a normal distribution.
         """
-        from scipy.stats import chi2  # slow to import
-
         freedom = self.graphs - 1
-        return self.sd * math.sqrt(freedom / float(chi2.ppf(0.95, freedom)))
+        return self.sd * math.sqrt(freedom / float(scipy.special.chdtri(freedom, 0.05)))
 
     def graphs_for(self, reach: float) -> int:
         """Number of graphs whose mean has a standard error of at most `reach`."""

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # loads its parts when they are first used
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 ALPHA = 0.05
 """Error rate of every test, and of each of two one-sided tests, over all looks at one trial."""
@@ -73,7 +73,7 @@ def compare_pairs(differences: ArrayLike, margin: float | None = None, *, alpha:
         return Paired(n=n, mean=float(d.mean()) if n else math.nan, sd=math.nan)
     mean, sd = float(d.mean()), float(d.std(ddof=1))
     error = sd / math.sqrt(n)
-    half = float(stats.t.ppf(1 - alpha, n - 1)) * error
+    half = float(scipy.stats.t.ppf(1 - alpha, n - 1)) * error
     equivalent = beyond = 1.0
     if margin is not None:
         equivalent = max(_above(mean + margin, error, n), _above(margin - mean, error, n))
@@ -94,14 +94,14 @@ def _above(distance: float, error: float, n: int) -> float:
     """p of the one-sided test of the null hypothesis that the true distance is at most 0."""
     if error == 0:  # the same difference on every graph, as in exact simulations
         return 0.0 if distance > 0 else 1.0
-    return float(stats.t.sf(distance / error, n - 1))
+    return float(scipy.stats.t.sf(distance / error, n - 1))
 
 
 def sign_test(only_a: int, only_b: int) -> float:
     """p of the sign test for equal frequency in a and b, from the numbers of pairs with only a or only b."""
     if only_a + only_b == 0:
         return 1.0
-    return float(stats.binomtest(only_a, only_a + only_b).pvalue)
+    return float(scipy.stats.binomtest(only_a, only_a + only_b).pvalue)
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -127,10 +127,12 @@ def power(margin: float, sd: float, n: int, *, difference: float = 0.0, alpha: f
     if sd == 0:
         return float(abs(difference) < margin)
     ranks = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
-    s = sd * np.sqrt(stats.chi2.ppf(ranks, n - 1) / (n - 1))
+    s = sd * np.sqrt(scipy.stats.chi2.ppf(ranks, n - 1) / (n - 1))
     error = sd / math.sqrt(n)
-    room = np.maximum(margin - stats.t.ppf(1 - alpha, n - 1) * s / math.sqrt(n), 0.0)
-    within = stats.norm.cdf((room - difference) / error) - stats.norm.cdf((-room - difference) / error)
+    room = np.maximum(margin - scipy.stats.t.ppf(1 - alpha, n - 1) * s / math.sqrt(n), 0.0)
+    within = scipy.stats.norm.cdf((room - difference) / error) - scipy.stats.norm.cdf(
+        (-room - difference) / error
+    )
     return float(np.mean(within))
 
 
@@ -141,7 +143,7 @@ def power_beyond(margin: float, sd: float, n: int, *, difference: float, alpha: 
     if sd == 0:
         return float(abs(difference) > margin)
     shift = (abs(difference) - margin) * math.sqrt(n) / sd
-    return float(stats.nct.sf(stats.t.ppf(1 - alpha, n - 1), n - 1, shift))
+    return float(scipy.stats.nct.sf(scipy.stats.t.ppf(1 - alpha, n - 1), n - 1, shift))
 
 
 def replicates_needed(margin: float, sd: float, difference: float, *, alpha: float = ALPHA) -> int | None:
@@ -229,7 +231,7 @@ def distance(
         between(random.integers(2, size=len(a)).astype(bool)) >= observed - 1e-12 for _ in range(permutations)
     )
     return Distance(
-        wasserstein=float(stats.wasserstein_distance(all_a, all_b)),
-        ks=float(stats.ks_2samp(all_a, all_b, method="asymp").statistic),
+        wasserstein=float(scipy.stats.wasserstein_distance(all_a, all_b)),
+        ks=float(scipy.stats.ks_2samp(all_a, all_b, method="asymp").statistic),
         p=(1 + at_least) / (1 + permutations) if len(a) > 1 else math.nan,
     )

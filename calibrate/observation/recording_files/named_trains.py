@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import scipy  # loads its parts when they are first used
 from numpy.typing import NDArray
-from scipy import sparse
 
 from calibrate.errors import RecordingError
 from calibrate.observation.recording_files.cells import (
@@ -288,7 +288,7 @@ def _read_matrix(value: NDArray[Any], path: str, beside: Values, source: Source)
 
 def _is_raster(value: Any, beside: Values) -> bool:
     """Whether a matrix says for each unit and bin if there was a spike, and the file how long a bin is."""
-    numbers = value.data if sparse.issparse(value) else value
+    numbers = value.data if scipy.sparse.issparse(value) else value
     if not isinstance(numbers, np.ndarray) or numbers.dtype.kind not in "fiub" or value.ndim != 2:
         return False
     return Facts(beside).bin_width() is not None and value.size > 2 and bool(np.isin(numbers, (0, 1)).all())
@@ -296,7 +296,7 @@ def _is_raster(value: Any, beside: Values) -> bool:
 
 def _is_binned(value: Any) -> bool:
     """Whether a matrix holds counts of spikes: small whole numbers, many of them 0."""
-    if sparse.issparse(value):
+    if scipy.sparse.issparse(value):
         return True
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub" or min(value.shape, default=0) < 2:
         return False
@@ -305,7 +305,7 @@ def _is_binned(value: Any) -> bool:
 
 def _read_raster(value: Any, path: str, beside: Values, source: Source) -> Table:
     """Spikes at the ends of the bins in which there is one, as simulators count time."""
-    matrix = sparse.coo_array(value)
+    matrix = scipy.sparse.coo_array(value)
     found = Facts(beside).bin_width()
     if found is None or not np.isin(matrix.data, (0, 1)).all():
         raise RecordingError(
@@ -320,7 +320,7 @@ def _read_raster(value: Any, path: str, beside: Values, source: Source) -> Table
         raise RecordingError(
             f'says with {name} = {width:g} how long a bin is, but not whether in "s" or "ms": say time_unit'
         )
-    matrix = sparse.coo_array(matrix)
+    matrix = scipy.sparse.coo_array(matrix)
     rows = matrix.row[matrix.data != 0]
     times = (matrix.col[matrix.data != 0] + 1) * width * MS[unit]
     units = [Unit(source.first + k, np.sort(times[rows == k])) for k in range(matrix.shape[0])]

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy  # loads its parts when they are first used
 
 from calibrate.errors import SimulatorError
 from calibrate.network import (
@@ -127,7 +127,8 @@ def row_length(network: Network, projection: Projection) -> int:
         # Every target draws round(p n) of n sources, or of n - 1 if it is one of the n itself.
         n = source.cluster_size
         probability = min(1.0, projection.rule.indegree(n) / max(n - (source.name == target.name), 1))
-    bound = stats.binom.isf(1e-9 / source.size, reach, probability)
+    exceeded = scipy.special.bdtrc(np.arange(reach + 1), reach, probability)  # by a binomial variable
+    bound = int(np.argmax(exceeded <= 1e-9 / source.size))
     fine = 2 ** (1 / 16)
     return min(reach, max(1, math.ceil(fine ** math.ceil(math.log(max(bound, 1), fine)))))
 
