@@ -171,8 +171,10 @@ def _start(counts: NDArray[np.int64], number: int, seed: int) -> Any:
     from hmmlearn.hmm import PoissonHMM
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
 
-    with warnings.catch_warnings():
+    # On so few numbers, several threads only wait for one another: for long, if other programs compute too.
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different bins than states
         similar = KMeans(number, n_init=_MEANS, random_state=seed).fit_predict(np.sqrt(counts))
     model = PoissonHMM(

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 # Threads gain nothing for small matrices: they wait for one another, and other tests need the cores.
-os.environ["OPENBLAS_NUM_THREADS"] = "1"
+os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
+# Tests start hundreds of processes, each of which would compile all modules anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import optuna
 import pytest

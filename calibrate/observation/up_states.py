@@ -250,8 +250,10 @@ def _levels(rates: NDArray[np.float64]) -> tuple[float, float] | None:
         return None
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
+    from threadpoolctl import threadpool_limits
 
-    with warnings.catch_warnings():
+    # On so few numbers, several threads only wait for one another: for long, if other programs compute too.
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore", ConvergenceWarning)
         # One start finds a wrong maximum in 1 % of samples: a wide component about a narrow one, for example.
         fits = [
