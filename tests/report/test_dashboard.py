@@ -93,7 +93,7 @@ def test_the_dashboard_shows_the_study_its_figures_and_the_raster_of_the_best(tm
     study = small_study(tmp_path, MANY)
     run_study(study, slots=1, progress=False)
     best = read_results(study).best.number
-    for _ in range(2):  # again: nothing is doubled, nothing simulated twice
+    for again in (False, True):  # nothing is doubled, nothing simulated twice
         with Serving("--port", free_port()) as serving:
             found = serving.api("/api/studies/1")
             names = sorted(one["filename"] for one in found["artifacts"])
@@ -102,6 +102,8 @@ def test_the_dashboard_shows_the_study_its_figures_and_the_raster_of_the_best(tm
             )
             trial = found["trials"][best]
             assert [one["filename"] for one in trial["artifacts"]].count("raster.png") == 1
+            if not again:
+                continue
             with opened(f"{serving.address}/trials?numbers={best}", height=2000) as shown:
                 shown.page.wait_for_selector("text=Artifacts")
                 two = "[...document.images].filter(one => one.naturalWidth > 300).length >= 2"
@@ -113,7 +115,7 @@ def test_the_dashboard_shows_the_study_its_figures_and_the_raster_of_the_best(tm
 
 
 def test_it_opens_during_a_run_and_harms_nothing(tmp_path):
-    write_study(tmp_path, parameters={"pause_s": 0.04}, budget={"trials": 150})
+    write_study(tmp_path, parameters={"pause_s": 0.15}, budget={"trials": 60})
     command = [sys.executable, "-m", "calibrate.cli", "run", "small.toml", "--slots", "1", "--json"]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_until(lambda: len(list(tmp_path.glob("small.observations/*.npz"))) >= 5, "five observations")
@@ -123,9 +125,9 @@ def test_it_opens_during_a_run_and_harms_nothing(tmp_path):
         out, err = run.communicate(timeout=PATIENCE_S)
         assert run.returncode == 0, err
         # The dashboard looks again every few seconds.
-        wait_until(lambda: len(serving.api("/api/studies/1")["trials"]) >= 150, "150 trials in the dashboard")
-        assert len(serving.api("/api/studies/1")["trials"]) == 150 > first
-    assert json.loads(out)["trials"] == {"complete": 150, "failed": 0, "infeasible": 0, "added": 150}
+        wait_until(lambda: len(serving.api("/api/studies/1")["trials"]) >= 60, "60 trials in the dashboard")
+        assert len(serving.api("/api/studies/1")["trials"]) == 60 > first
+    assert json.loads(out)["trials"] == {"complete": 60, "failed": 0, "infeasible": 0, "added": 60}
 
 
 def test_a_port_that_is_taken_and_a_study_that_has_not_begun_are_said(tmp_path, capfd):

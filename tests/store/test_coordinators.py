@@ -279,12 +279,13 @@ def assert_complete(url: str, n: int) -> None:
     assert rows(url, "select count(*) from calibrate_coordinator") == [(0,)]
 
 
-QUICK = {"simulation": {"duration_ms": 200}}
+# Short, but with time to be killed in: a pause costs no processor.
+QUICK = {"simulation": {"duration_ms": 200}, "parameters": {"pause_s": 0.03}}
 
 
 @pytest.mark.slow
 def test_four_drivers_of_which_two_are_killed_lose_and_double_nothing(tmp_path, url):
-    n = 400
+    n = 150
     path = write_study(tmp_path, QUICK, budget={"trials": n})
     drivers = [drive(path, url, tmp_path / f"{k}.log") for k in range(4)]
     for driver, share in zip(drivers[:2], (0.2, 0.4), strict=True):
@@ -299,15 +300,15 @@ def test_four_drivers_of_which_two_are_killed_lose_and_double_nothing(tmp_path, 
 @needs_postgres
 def test_drivers_wait_for_a_server_that_starts_again(tmp_path, server: Server):
     url = server.new_database()
-    path = write_study(tmp_path, QUICK, budget={"trials": 400})
+    path = write_study(tmp_path, QUICK, budget={"trials": 150})
     drivers = [drive(path, url, tmp_path / f"{k}.log") for k in range(2)]
     for mode in ("fast", "immediate"):
-        wait_for(url, 100 if mode == "fast" else 200, drivers)
+        wait_for(url, 30 if mode == "fast" else 60, drivers)
         server.stop(mode)
-        time.sleep(2)
+        time.sleep(1)
         server.start()
     assert [driver.wait(timeout=PATIENCE_S) for driver in drivers] == [0, 0], (tmp_path / "0.log").read_text()
-    assert_complete(url, 400)
+    assert_complete(url, 150)
     logs = [(tmp_path / f"{k}.log").read_text() for k in range(2)]
     # One that only simulated meanwhile noticed nothing.
     assert any("waiting for the database server" in log for log in logs)
