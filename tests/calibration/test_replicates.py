@@ -28,7 +28,7 @@ from calibrate.simulation.jobs import Job
 from calibrate.store import Store, storage_url
 from calibrate.study import Study
 from calibrate.study.graph_numbers import Purpose
-from tests.helpers.in_memory import Bench, Dies, Shelf, doubled
+from tests.helpers.in_memory import Dies, RateBench, Shelf, doubled
 from tests.helpers.studies import CONSTRAINT, RATE_E, RATE_I, STAGE, Tables, small_study
 
 
@@ -40,7 +40,7 @@ def replicated(folder: Path, trials: int = 8, *changes: Tables, **replicates: in
 LENIENT = {"objectives": [RATE_E | {"tolerance": 6.0}, RATE_I | {"tolerance": 8.0}]}
 
 
-class Graphs(Bench):
+class Graphs(RateBench):
     """A bench on which some graphs make networks fire more, by so much current; some break on them."""
 
     def __init__(self, more: Mapping[int, float] | None = None, broken: frozenset[int] = frozenset()) -> None:
@@ -91,7 +91,7 @@ def test_every_candidate_is_simulated_on_the_same_graphs_and_its_loss_is_that_of
 
 
 def test_each_graph_of_a_candidate_has_its_own_seed_and_the_first_that_of_a_study_with_one(tmp_path):
-    bench, alone = Bench(), Bench()
+    bench, alone = RateBench(), RateBench()
     run(replicated(tmp_path, graphs=3), pool=bench, store=Shelf())
     run(replicated(tmp_path), pool=alone, store=Shelf())
     seeds = {(c.uuid, c.realisation): c.seed for c in bench.asked}
@@ -102,7 +102,7 @@ def test_each_graph_of_a_candidate_has_its_own_seed_and_the_first_that_of_a_stud
 
 
 def test_graphs_are_no_trials(tmp_path):
-    bench = Bench()
+    bench = RateBench()
     result = run(replicated(tmp_path, 10, graphs=2), pool=bench, store=Shelf())
     assert (result.complete, len(bench.asked)) == (10, 20)
 
@@ -169,7 +169,7 @@ def test_the_next_of_a_batch_is_confirmed_until_the_best_of_all_has_been(tmp_pat
 
 def test_far_from_the_targets_nothing_is_confirmed(tmp_path):
     far = {"objectives": [RATE_E | {"target": 500.0, "tolerance": 25.0}, RATE_I]}
-    bench = Bench()
+    bench = RateBench()
     result = run(replicated(tmp_path, 12, far, confirm=4, fresh=0), pool=bench, store=Shelf())
     assert result.best is not None
     assert result.best.loss > CONFIRMED_BELOW
@@ -197,7 +197,7 @@ def test_a_candidate_that_breaks_a_constraint_on_a_further_graph_is_not_the_best
 
 def test_infeasible_candidates_are_not_confirmed(tmp_path):
     never = {"constraints": [{"statistic": "rate_I", "min": 900.0}]}
-    bench = Bench()
+    bench = RateBench()
     run(replicated(tmp_path, 12, never, confirm=4), pool=bench, store=Shelf())
     assert {candidate.realisation for candidate in bench.asked} == {0}
 
@@ -306,7 +306,7 @@ def test_fresh_graphs_count_neither_for_the_loss_nor_for_what_the_best_reached(t
 def test_the_next_run_shows_the_same_again_and_simulates_nothing(tmp_path):
     shelf, study = Shelf(), replicated(tmp_path, 12, confirm=2, fresh=3)
     first = run(study, pool=Graphs({3: 0.5}), store=shelf)
-    bench = Bench()
+    bench = RateBench()
     again = run(study, pool=bench, store=shelf)
     assert bench.asked == []
     assert repr(again.best) == repr(first.best)  # nan is not nan
@@ -316,8 +316,8 @@ def test_the_next_run_shows_the_same_again_and_simulates_nothing(tmp_path):
 
 def test_more_fresh_graphs_are_added_to_those_that_are_known(tmp_path):
     shelf = Shelf()
-    run(replicated(tmp_path, 12, fresh=2), pool=Bench(), store=shelf)
-    bench = Bench()
+    run(replicated(tmp_path, 12, fresh=2), pool=RateBench(), store=shelf)
+    bench = RateBench()
     result = run(replicated(tmp_path, 12, fresh=4), pool=bench, store=shelf)
     assert [candidate.realisation for candidate in bench.asked] == [3, 4]
     assert result.best is not None
@@ -341,7 +341,7 @@ def test_a_study_that_goes_on_never_searches_on_fresh_graphs(tmp_path):
 def test_an_interrupted_run_shows_its_best_without_fresh_graphs(tmp_path):
     shelf = Shelf()
     study = replicated(tmp_path, 12, fresh=3)
-    result = run(study, pool=Bench(), store=shelf, interrupted=lambda: len(shelf.kept) >= 4)
+    result = run(study, pool=RateBench(), store=shelf, interrupted=lambda: len(shelf.kept) >= 4)
     assert result.stopped == "interrupted"
     assert result.best is not None
     assert not result.best.fresh
@@ -355,7 +355,7 @@ def test_a_fresh_graph_on_which_the_best_fails_is_left_out_and_changes_no_trial(
     assert result.failed == 0
     assert result.best is not None
     assert result.best.fresh["rate_E"].graphs == 2
-    again = run(study, pool=Bench(), store=shelf)
+    again = run(study, pool=RateBench(), store=shelf)
     assert repr(again.best) == repr(result.best)  # nan is not nan
     assert again.last_failure is None
 
@@ -364,9 +364,9 @@ def test_a_fresh_graph_on_which_the_best_fails_is_left_out_and_changes_no_trial(
 def test_a_run_that_is_killed_on_fresh_graphs_goes_on_with_those_that_are_left(tmp_path, after):
     shelf, study = Dies(after), replicated(tmp_path, 12, fresh=3)
     with pytest.raises(KeyboardInterrupt):
-        run(study, pool=Bench(), store=shelf)
+        run(study, pool=RateBench(), store=shelf)
     shelf.after = -1
-    bench = Bench()
+    bench = RateBench()
     result = run(study, pool=bench, store=shelf)
     assert len(bench.asked) == 15 - after
     assert result.best is not None

@@ -17,7 +17,7 @@ from calibrate.calibration.trials.score import INFEASIBLE
 from calibrate.simulation.jobs import Job, Outcome, Timing
 from calibrate.study import Study
 from calibrate.study.graph_numbers import Purpose
-from tests.helpers.in_memory import Bench, Dies, Shelf, doubled
+from tests.helpers.in_memory import Dies, RateBench, Shelf, doubled
 from tests.helpers.studies import CONSTRAINT, STAGE, Tables, small_study
 
 SHORT, FULL = 500.0, 2000.0
@@ -41,8 +41,10 @@ def staged(
     )
 
 
-class Batches(Bench):
+class Batches(RateBench):
     """A bench that notes what it simulated together."""
+
+    measured = (*RateBench.measured, "cv_E")
 
     def __init__(self, fail: Callable[[Job], bool] = lambda _: False) -> None:
         super().__init__(fail)
@@ -72,12 +74,12 @@ def story(shelf: Shelf) -> list[tuple[Any, ...]]:
     return [(trial.number, trial.user_attrs["index"], trial.params, trial.value) for trial in shelf.trials]
 
 
-def in_pieces(study: Study, after: int) -> tuple[Shelf, Bench]:
+def in_pieces(study: Study, after: int) -> tuple[Shelf, RateBench]:
     """A run that is interrupted after so many simulations, and its second part."""
     shelf = Shelf()
-    first = run(study, pool=Bench(), store=shelf, interrupted=lambda: len(shelf.kept) >= after)
+    first = run(study, pool=RateBench(), store=shelf, interrupted=lambda: len(shelf.kept) >= after)
     assert first.stopped == "interrupted"
-    bench = Bench()
+    bench = RateBench()
     run(study, pool=bench, store=shelf)
     return shelf, bench
 
@@ -100,7 +102,7 @@ def test_a_candidate_that_breaks_a_constraint_is_told_after_the_short_simulation
 
 def test_a_candidate_that_breaks_a_constraint_is_worse_than_all_that_do_not_and_by_how_much(tmp_path):
     shelf = Shelf()
-    run(staged(tmp_path, trials=40), pool=Bench(), store=shelf)
+    run(staged(tmp_path, trials=40), pool=RateBench(), store=shelf)
     rejected = [trial for trial in shelf.trials if not trial.user_attrs["feasible"]]
     passed = [trial for trial in shelf.trials if trial.user_attrs["feasible"]]
     assert max(trial.value for trial in passed) < INFEASIBLE <= min(trial.value for trial in rejected)
@@ -156,7 +158,7 @@ def test_rejected_and_surviving_candidates_are_each_told_in_the_order_they_were_
 
 def test_progress_says_what_is_simulated_and_never_more_than_the_budget(tmp_path):
     seen: list[Progress] = []
-    run(staged(tmp_path), pool=Bench(), store=Shelf(), progress=seen.append)
+    run(staged(tmp_path), pool=RateBench(), store=Shelf(), progress=seen.append)
     assert {progress.doing for progress in seen if progress.batch} == {Purpose.SCREENING, Purpose.SEARCH}
     done = [progress.done for progress in seen]
     assert done == sorted(done)
@@ -167,7 +169,7 @@ def test_progress_says_what_is_simulated_and_never_more_than_the_budget(tmp_path
 @pytest.mark.parametrize("after", [4, 12, 28])
 def test_a_run_that_is_interrupted_between_stages_goes_on_as_if_it_had_not_been(tmp_path, sampler, after):
     study, unbroken = staged(tmp_path, sampler=sampler), Shelf()
-    run(study, pool=Bench(), store=unbroken)
+    run(study, pool=RateBench(), store=unbroken)
     shelf, _ = in_pieces(study, after)
     assert story(shelf) == story(unbroken)
     assert doubled(shelf) == []
@@ -186,10 +188,10 @@ def test_what_was_screened_before_an_interruption_is_not_screened_again(tmp_path
 
 def test_survivors_that_wait_at_an_interruption_are_told_even_if_the_budget_is_smaller_now(tmp_path):
     shelf = Shelf()
-    run(staged(tmp_path), pool=Bench(), store=shelf, interrupted=lambda: len(shelf.kept) >= 4)
+    run(staged(tmp_path), pool=RateBench(), store=shelf, interrupted=lambda: len(shelf.kept) >= 4)
     waiting = {kept.uuid for kept in shelf.kept} - set(uuids(shelf.trials))
     assert waiting
-    result = run(staged(tmp_path, trials=1), pool=Bench(), store=shelf)
+    result = run(staged(tmp_path, trials=1), pool=RateBench(), store=shelf)
     assert result.stopped == "trials"
     assert len(shelf.trials) == 4
     assert waiting < set(uuids(shelf.trials))
@@ -199,10 +201,10 @@ def test_survivors_that_wait_at_an_interruption_are_told_even_if_the_budget_is_s
 def test_a_run_that_is_killed_in_any_stage_loses_and_doubles_nothing(tmp_path, after):
     study, shelf = staged(tmp_path, trials=20), Dies(after)
     with pytest.raises(KeyboardInterrupt):
-        run(study, pool=Bench(), store=shelf)
+        run(study, pool=RateBench(), store=shelf)
     before = {kept.uuid for kept in shelf.kept}
     shelf.after = -1
-    result = run(study, pool=Bench(), store=shelf)
+    result = run(study, pool=RateBench(), store=shelf)
     assert result.complete == 20
     assert before <= set(uuids(shelf.trials))
     assert sorted(trial.user_attrs["index"] for trial in shelf.trials) == list(range(20))
@@ -275,7 +277,7 @@ def test_several_graphs_and_further_ones_are_for_the_last_stage_only(tmp_path):
         replicates={"graphs": 2, "confirm": 2},
         budget={"trials": 20},
     )
-    run(study, pool=Bench(), store=shelf)
+    run(study, pool=RateBench(), store=shelf)
     assert {kept.realisation for kept in shelf.kept if kept.stage == 1} == {0}
     for trial in shelf.trials:
         graphs = [k.realisation for k in shelf.kept if k.uuid == trial.user_attrs["uuid"] and k.stage == 2]
@@ -288,7 +290,7 @@ def test_an_infeasible_candidate_is_never_the_best(tmp_path, stages):
     above = CONSTRAINT | {"max": 3.0}  # the target, 5 Hz, is not allowed
     shelf = Shelf()
     study = staged(tmp_path, constraints=[above], stages=stages, trials=40)
-    result = run(study, pool=Bench(), store=shelf)
+    result = run(study, pool=RateBench(), store=shelf)
     assert result.best is not None
     assert result.best.statistics["rate_E"] <= 3.0
     feasible = [trial for trial in shelf.trials if trial.user_attrs["feasible"]]
@@ -298,7 +300,7 @@ def test_an_infeasible_candidate_is_never_the_best(tmp_path, stages):
 def hopeless(folder: Path, **budget: float) -> tuple[Result, Shelf]:
     shelf = Shelf()
     study = staged(folder, constraints=[{"statistic": "rate_E", "min": 900.0}], trials=60, **budget)
-    return run(study, pool=Bench(), store=shelf), shelf
+    return run(study, pool=RateBench(), store=shelf), shelf
 
 
 def test_a_study_without_a_feasible_candidate_has_no_best_and_simulates_nothing_in_full(tmp_path):

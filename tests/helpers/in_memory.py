@@ -11,6 +11,8 @@ from optuna.trial import FrozenTrial
 
 from calibrate.calibration.search.optuna_trials import Claim
 from calibrate.calibration.trials.simulation import Simulation
+from calibrate.objective import find_statistic
+from calibrate.objective.panel import Evaluation, evaluate
 from calibrate.observation import Layout, Observation, SimulationFailure, observe_spikes
 from calibrate.simulation.jobs import Job, Outcome, Timing, outcome_of
 
@@ -64,9 +66,13 @@ class Shelf:
 
 
 class Bench:
-    """A pool without processes: its networks fire regularly, faster with more current."""
+    """A pool without processes: its networks fire regularly, faster with more current.
+
+    measured  names of the statistics that come with an outcome; none: the study computes all of its own
+    """
 
     capacity = 4
+    measured: tuple[str, ...] = ()
 
     def __init__(self, fail: Callable[[Job], bool] = lambda _: False, wall_s: float = 0.0) -> None:
         self._fail, self._wall_s = fail, wall_s
@@ -82,10 +88,19 @@ class Bench:
         self.asked += candidates
         self.timings += [one.timing for one in candidates if one.timing is not None]
         time.sleep(self._wall_s)
-        outcomes = [outcome_of(one, result=self._simulate(one), wall_s=self._wall_s) for one in candidates]
+        results = [self._simulate(one) for one in candidates]
+        outcomes = [
+            outcome_of(one, result=result, wall_s=self._wall_s, evaluation=self._measure(result))
+            for one, result in zip(candidates, results, strict=True)
+        ]
         for outcome in reversed(outcomes):
             progress(outcome)
         return outcomes
+
+    def _measure(self, result: Observation | SimulationFailure) -> Evaluation | None:
+        if isinstance(result, SimulationFailure) or not self.measured:
+            return None
+        return evaluate(result, [find_statistic(name) for name in self.measured])
 
     def _simulate(self, candidate: Job) -> Observation | SimulationFailure:
         if self._fail(candidate):
@@ -102,6 +117,12 @@ class Bench:
                 step += times
                 neuron += [cell] * len(times)
         return observe_spikes(step, neuron, LAYOUT, dt_ms=1.0, duration_ms=2000.0, window_ms=400.0)
+
+
+class RateBench(Bench):
+    """A bench for tests of the search, most of whose time would go into statistics that they do not look at."""
+
+    measured = ("rate_E", "rate_I")
 
 
 class Dies(Shelf):
