@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from benchmarks.plain_nest import Settings, Simulate
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.objective import find_statistic
 from calibrate.observation import Layout, observe_spikes
+from tests.helpers.facts import a_death, a_fact, a_failure, a_long_time
 
 ROOT = Path(__file__).parent.parent
 TINY = Settings(neurons=300, clusters=6, warmup_ms=100.0, duration_ms=1000.0)
@@ -162,25 +162,6 @@ def test_the_hosts_part_of_a_batch_counts_every_spike_in_narrow_integers():
 
 
 # --- facts --------------------------------------------------------------------------------------------
-
-
-def a_fact(number: int) -> dict[str, Any]:
-    print("not for the terminal")
-    return {"doubled": 2 * number}
-
-
-def a_failure() -> dict[str, Any]:
-    raise ValueError("it is wrong")
-
-
-def a_death() -> dict[str, Any]:
-    print("backend.cc: 12: cuda runtime error 2: out of memory", flush=True)
-    os._exit(1)
-
-
-def a_long_time() -> dict[str, Any]:
-    time.sleep(60)
-    return {}
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
