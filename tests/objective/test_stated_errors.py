@@ -44,8 +44,9 @@ def heterogeneous(random: np.random.Generator) -> tuple[Fires, list[int]]:
 
 def _clusters(up: np.ndarray, random: np.random.Generator) -> tuple[Fires, list[int]]:
     size = 12
-    rates_hz = np.repeat(np.where(up, 50.0, 4.0), size, axis=0)
-    return random.random(rates_hz.shape) < rates_hz / 1000, [size] * len(up)
+    uniform = random.random((len(up), size, DURATION_MS), dtype=np.float32)
+    fires = uniform < np.where(up, np.float32(0.05), np.float32(0.004))[:, None]
+    return fires.reshape(-1, DURATION_MS), [size] * len(up)
 
 
 def switching(random: np.random.Generator) -> tuple[Fires, list[int]]:
