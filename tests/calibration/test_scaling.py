@@ -296,10 +296,10 @@ def test_time_and_memory_grow_with_the_size(backend, tmp_path):
         '[[objectives]]\nstatistic = "rate_E"\ntarget = 6.5\ntolerance = 1.0\n'
         "[simulation]\nduration_ms = 4000\n[budget]\ntrials = 1\n"
     )
-    found = scale(read_study(path, searched=False), [600, 6000], backends=[backend], duration_ms=2000)
+    found = scale(read_study(path, searched=False), [600, 3000], backends=[backend], duration_ms=2000)
     small, large = found.measurements
     assert (small.neurons, small.synapses) == (600, 110_880)
-    assert (large.neurons, large.synapses) == (6000, 11_088_000)
+    assert (large.neurons, large.synapses) == (3000, 2_772_000)
     assert large.real_time_factor > 2 * small.real_time_factor
     assert large.memory_bytes > small.memory_bytes + 1.5 * (large.synapses - small.synapses)
     assert small.rate_hz > 1
