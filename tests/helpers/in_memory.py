@@ -120,7 +120,7 @@ class Bench:
 
 
 class RateBench(Bench):
-    """A bench for tests of the search, most of whose time would go into statistics that they do not look at."""
+    """A bench for tests of the search, which would spend most of their time on statistics that they ignore."""
 
     measured = ("rate_E", "rate_I")
 
