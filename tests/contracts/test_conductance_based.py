@@ -184,7 +184,8 @@ def adaptive_exponential(p: Mapping[str, Any], arriving: np.ndarray, V: float) -
     for start in starts:
         while now < start * DT - 1e-12:
             stop = rest if now < rest < start * DT else start * DT
-            piece = solve_ivp(slopes, (now, stop), y, "DOP853", rtol=1e-9, atol=1e-9, events=spike)
+            how = {"rtol": 1e-9, "atol": 1e-9, "first_step": stop - now}  # which it shortens if it must
+            piece = solve_ivp(slopes, (now, stop), y, "DOP853", events=spike, **how)
             now, y = float(piece.t[-1]), piece.y[:, -1].copy()
             if piece.status == 1:
                 found.append(int(now / DT + 1e-9))
