@@ -29,13 +29,13 @@ UNITS = {"E": 160, "I": 40}
 STATISTICS = ("rate_E", "rate_I", "cv2_E", "fano_E", "dwell_time_E", "active_clusters_E", "switching_rate_E")
 
 
-def record(path: Path, *, backend: str) -> None:
-    """Simulate the network for 60 s and write the spikes of 200 of its neurons."""
+def record(path: Path, *, backend: str, duration_ms: float) -> None:
+    """Simulate the network and write the spikes of 200 of its neurons."""
     study = make_study(
         "recorded",
         model="ei_clustered",
         parameters={"connectivity": "fixed_indegree", **TRUTH},
-        simulation={"backend": backend, "warmup_ms": 1000.0, "duration_ms": 60_000.0},
+        simulation={"backend": backend, "warmup_ms": 1000.0, "duration_ms": duration_ms},
         objectives=[{"statistic": "rate_E", "target": 1.0, "tolerance": 1.0}],
         budget={"trials": 1},
         seed=20_231,
@@ -64,10 +64,11 @@ def study_file(
     backend: str,
     statistics: Sequence[str],
     duration_ms: float,
+    recorded_ms: float,
 ) -> Path:
     """A study that aims at the recording's statistics, as `calibrate stats` writes them."""
     wanted = [part for name in statistics for part in ("--statistic", name)]
-    span = ["--duration-ms", "60000", "--sampled", "--quiet"]
+    span = ["--duration-ms", f"{recorded_ms:g}", "--sampled", "--quiet"]
     with contextlib.redirect_stdout(io.StringIO()):
         code = execute(
             ["stats", str(folder / "units.csv"), *wanted, *span, "--write", str(folder / "aims.toml")]
@@ -108,10 +109,11 @@ def recover(
     backend: str,
     statistics: Sequence[str] = STATISTICS,
     duration_ms: float = 10_000.0,
+    recorded_ms: float = 60_000.0,
     progress: bool = True,
 ) -> Results:
     """Record, calibrate, and read what was found."""
-    record(folder / "units.csv", backend=backend)
+    record(folder / "units.csv", backend=backend, duration_ms=recorded_ms)
     path = study_file(
         folder,
         trials=trials,
@@ -120,6 +122,7 @@ def recover(
         backend=backend,
         statistics=statistics,
         duration_ms=duration_ms,
+        recorded_ms=recorded_ms,
     )
     study = read_study(path)
     run_study(study, progress=progress)

@@ -17,7 +17,8 @@ def test_targets_of_a_recording_are_met_and_what_they_leave_loose_is_said(tmp_pa
         seed=1,
         backend="genn",
         statistics=("rate_E", "rate_I"),
-        duration_ms=2000.0,
+        duration_ms=1000.0,
+        recorded_ms=20_000.0,
         progress=False,
     )
     assert found.best is not None
