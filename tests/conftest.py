@@ -15,6 +15,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import optuna
 import pytest
+from optuna.storages._rdb.storage import _VersionManager
 
 from tests.helpers.postgres import Server, needs_postgres, postgres
 
@@ -48,6 +49,21 @@ def _undisturbed() -> Iterator[None]:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("OPTUNA_STORAGE", raising=False)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _migrations_are_read_once() -> Iterator[None]:
+    """Optuna would import all its migrations of tables anew, three times for every new database."""
+    read, kept = _VersionManager._create_alembic_script, []
+
+    def once(manager: _VersionManager) -> Any:
+        if not kept:
+            kept.append(read(manager))
+        return kept[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_VersionManager, "_create_alembic_script", once)
         yield
 
 
