@@ -26,6 +26,9 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Modules with slow tests first: none of these begins when all others have ended.
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
     if importlib.util.find_spec("pygenn"):
         return
     skip = pytest.mark.skip(reason="PyGeNN is not installed")

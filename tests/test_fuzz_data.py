@@ -387,6 +387,7 @@ def with_sql(folder: Path, content: bytes, statement: str, *values: object) -> b
     return path.read_bytes()
 
 
+@pytest.mark.slow
 @thorough(60)
 @given(st.sampled_from(COLUMNS), st.sampled_from(JUNK), st.sampled_from(COMMANDS))
 def test_a_database_with_junk_in_a_column_costs_one_line(folder, database, column, junk, command):

@@ -88,6 +88,7 @@ def test_without_observations_there_are_no_pictures(tmp_path):
     assert not (tmp_path / "small.artifacts").exists()
 
 
+@pytest.mark.slow
 @needs_browser
 def test_the_dashboard_shows_the_study_its_figures_and_the_raster_of_the_best(tmp_path):
     study = small_study(tmp_path, MANY)
@@ -114,6 +115,7 @@ def test_the_dashboard_shows_the_study_its_figures_and_the_raster_of_the_best(tm
     assert "again for its raster" not in serving.said
 
 
+@pytest.mark.slow
 def test_it_opens_during_a_run_and_harms_nothing(tmp_path):
     write_study(tmp_path, parameters={"pause_s": 0.15}, budget={"trials": 60})
     command = [sys.executable, "-m", "calibrate.cli", "run", "small.toml", "--slots", "1", "--json"]

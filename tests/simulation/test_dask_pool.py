@@ -123,6 +123,7 @@ def described(cluster: Any) -> list[dict[str, Any]]:
         return [{"pid": pid} for pid in client.run(os.getpid).values()]
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_loses_nothing(tmp_path):
     study = small_study(tmp_path, parameters={"pause_s": 0.2}, budget={"trials": 24})
     local = run_study(study, slots=2, storage="sqlite:///local.db", progress=False)
