@@ -2,58 +2,29 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from calibrate import make_report, make_study, read_results, read_study, run_study, simulators, validate
+from calibrate import make_study, read_results, simulators
 from calibrate.calibration.loop import run
-from calibrate.calibration.search.optuna_trials import INDEX, Proposal
+from calibrate.calibration.search.optuna_trials import Proposal
 from calibrate.calibration.study_pool import setup_of
 from calibrate.calibration.trials.candidate import Candidate
-from calibrate.calibration.trials.merged import difference
 from calibrate.calibration.validation.spike_trains import compare_spikes
 from calibrate.cli.commands import execute
-from calibrate.errors import StudyError
-from calibrate.objective import Estimate
 from calibrate.simulation.jobs import Job, Timing
 from calibrate.simulation.pool import batched
 from calibrate.simulation.worker import Worker
 from calibrate.study import Study
-from calibrate.study.conditions import Change, find_condition, timing_in
+from calibrate.study.conditions import find_condition, timing_in
 from calibrate.tasks.run import rescore
 from calibrate.tasks.selftest import selftest
+from tests.helpers.conditions import ALL, BOTH, DRUG, EVOKED, GAIN, SPONTANEOUS, done, losses, of
 from tests.helpers.in_memory import Bench, Dies, Shelf, doubled
 from tests.helpers.networks import SMALL
 from tests.helpers.studies import RATE_E, RATE_I, Tables, small_study, write_study
-
-SPONTANEOUS = {"name": "spontaneous"}
-EVOKED: dict[str, Any] = {"name": "evoked", "parameters": {"I_E": {"scale": 1.5}}}
-DRUG: dict[str, Any] = {"name": "drug", "held_out": True, "parameters": {"I_I": {"set": 2.0}}}
-GAIN = {"difference": ["evoked", "spontaneous"], "statistic": "rate_E", "target": 2.0, "tolerance": 1.0}
-
-
-def of(condition: str, objective: Tables) -> dict[str, Any]:
-    return {**objective, "condition": condition}
-
-
-BOTH: Tables = {
-    "conditions": [SPONTANEOUS, EVOKED],
-    "objectives": [of("spontaneous", RATE_E), of("evoked", RATE_I), GAIN],
-}
-ALL: Tables = {
-    "conditions": [SPONTANEOUS, EVOKED, DRUG],
-    "objectives": [
-        *BOTH["objectives"],
-        of("drug", RATE_I | {"name": "inhibition"}),
-        {**GAIN, "difference": ["drug", "spontaneous"], "statistic": "rate_I"},
-    ],
-    "replicates": {"fresh": 3, "confirm": 1},
-}
 
 
 def simulated(study: Study, condition: str, *, graph: int = 0, **free: float) -> Any:
@@ -68,19 +39,6 @@ def simulated(study: Study, condition: str, *, graph: int = 0, **free: float) ->
     )
     (outcome,) = Worker(setup_of(study)).run([job], timing_in(study, chosen))
     return outcome.observation
-
-
-def losses(shelf: Shelf) -> list[tuple[int, float]]:
-    return sorted((trial.user_attrs[INDEX], trial.values[0]) for trial in shelf.trials)
-
-
-def done(study: Study, shelf: Shelf | None = None) -> tuple[Bench, Shelf]:
-    bench, shelf = Bench(), shelf or Shelf()
-    run(study, pool=bench, store=shelf)
-    return bench, shelf
-
-
-# --- what is simulated ----------------------------------------------------------------------------------
 
 
 def test_a_study_without_conditions_does_not_mention_any(tmp_path):
@@ -266,148 +224,6 @@ def test_stages_screen_all_conditions_of_the_search_with_the_constraints_of_each
         assert ((2, "evoked") in stages) == (trial.user_attrs["uuid"] not in broken)
 
 
-# --- scores ---------------------------------------------------------------------------------------------
-
-
-def test_identical_conditions_do_not_differ_on_any_graph(tmp_path):
-    twin = {"name": "evoked", "duration_ms": 2000}
-    study = small_study(
-        tmp_path, BOTH, conditions=[SPONTANEOUS, twin], replicates={"graphs": 2}, budget={"trials": 2}
-    )
-    result = run_study(study, slots=1, progress=False)
-    assert result.best is not None
-    assert result.best.statistics["evoked-spontaneous.rate_E"] == 0.0
-    frame = read_results(study).statistics.pivot(
-        index=["trial", "graph"], columns="statistic", values="value"
-    )
-    assert len(frame) == 4
-    assert (frame["evoked.rate_E"] == frame["spontaneous.rate_E"]).all()
-    assert frame["evoked.rate_E"].nunique() == 4
-
-
-def test_a_difference_is_that_of_the_means_of_pairs(tmp_path):
-    study = small_study(tmp_path, BOTH, replicates={"graphs": 2})
-    _, shelf = done(study)
-    for trial in shelf.trials:
-        shown = trial.user_attrs
-        assert "evoked.rate_E" not in shown  # it is not an objective of its own
-        kept = shelf.simulations(shown["uuid"])
-        rates = {(one.realisation, one.condition): one.estimates["rate_E"].value for one in kept}
-        of_pairs = [rates[graph, "evoked"] - rates[graph, "spontaneous"] for graph in (0, 1)]
-        assert shown["evoked-spontaneous.rate_E"] == pytest.approx(sum(of_pairs) / 2)
-
-
-def test_a_difference_is_linear_also_of_values_that_are_compared_by_ratios(tmp_path):
-    study = small_study(tmp_path, BOTH, objectives=[{**GAIN, "statistic": "dwell_time", "target": -5.0}])
-    (objective,) = study.objectives
-    assert objective.statistic.scale == "linear"
-    assert objective.loss(Estimate(-6.0)) == 1.0
-    in_one = next(one for one in study.conditions[0].statistics if one.name == "dwell_time")
-    assert (in_one.scale, bool(in_one.sample)) == ("log", True)
-
-
-def test_errors_of_a_difference_add_in_quadrature():
-    found = difference(Estimate(8.0, support=40, error=3.0), Estimate(5.0, support=30, error=4.0), ("a", "b"))
-    assert (found.value, found.error, found.support) == (3.0, 5.0, 30)
-
-
-def test_a_difference_is_undefined_where_one_side_is_and_graded():
-    good, bad = Estimate(5.0), Estimate(math.nan, shortfall=0.6, note="no spike")
-    one, other, both = (difference(*sides, ("a", "b")) for sides in ((bad, good), (good, bad), (bad, bad)))
-    assert [found.defined for found in (one, other, both)] == [False] * 3
-    assert [found.shortfall for found in (one, other, both)] == [0.3, 0.3, 0.6]
-    assert one.note == "undefined in a (no spike)"
-
-
-def test_a_lower_bound_on_the_first_side_is_one_of_the_difference_and_on_the_second_says_nothing():
-    bound = Estimate(9.0, lower_bound=True)
-    assert difference(bound, Estimate(5.0), ("a", "b")).lower_bound
-    assert difference(Estimate(5.0), bound, ("a", "b")).note == "only a lower bound in b"
-
-
-def test_a_failure_in_one_condition_fails_the_trial_and_names_the_condition(tmp_path):
-    study = small_study(tmp_path, BOTH, budget={"trials": 4})
-    bench, shelf = Bench(fail=lambda job: job.condition == "evoked" and job.parameters["I_E"] > 3), Shelf()
-    run(study, pool=bench, store=shelf)
-    reasons = [trial.user_attrs.get("reason") for trial in shelf.trials]
-    assert "condition evoked: it broke" in reasons
-    assert None in reasons
-
-
-def test_parameters_that_a_model_refuses_in_a_condition_fail_the_trial_with_its_name(tmp_path):
-    study = small_study(tmp_path, BOTH)
-    spontaneous, evoked = study.conditions
-    too_much = replace(evoked, changes={"I_E": Change(factor=4.0)})
-    _, shelf = done(replace(study, conditions=(spontaneous, too_much)))
-    reasons = {trial.user_attrs.get("reason") for trial in shelf.trials} - {None}
-    assert reasons
-    assert all(reason.startswith("condition evoked: I_E must be at most 10") for reason in reasons)
-
-
-# --- held out -------------------------------------------------------------------------------------------
-
-
-def test_a_condition_that_is_held_out_is_simulated_once_for_the_best_on_fresh_graphs(tmp_path):
-    study = small_study(tmp_path, ALL)
-    bench, shelf = done(study)
-    held_out = [job for job in bench.asked if job.condition == "drug"]
-    assert {job.realisation for job in held_out} == set(study.graphs.fresh)
-    assert len({job.uuid for job in held_out}) == 1
-    assert [one.name for one in study.predicted] == ["drug.inhibition", "drug-spontaneous.rate_I"]
-    without, other = done(small_study(tmp_path, BOTH, replicates=ALL["replicates"], name="other"))
-    assert losses(shelf) == losses(other)
-    assert len(bench.asked) == len(without.asked) + len(held_out)
-
-
-def test_predictions_are_shown_apart_from_fitted_targets(tmp_path, capfd):
-    path = write_study(tmp_path, ALL, budget={"trials": 3}, validation={"replicates": 3})
-    assert execute(["run", str(path), "--slots", "2"]) == 0
-    assert execute(["show", str(path)]) == 0
-    study = read_results(path).study
-    best = read_results(path).best
-    assert best is not None
-    assert [target.name for target in best.targets] == [one.name for one in study.objectives]
-    assert [one.name for one in best.predictions] == ["drug.inhibition", "drug-spontaneous.rate_I"]
-    met = sum(one.met for one in best.predictions)
-    line = f"redicted: {met} of 2 targets of held-out condition drug met on 3 fresh graphs"
-    printed = capfd.readouterr().out
-    assert printed.count(line) == 2
-    assert line in str(best)
-    (verdict,) = validate(study, progress=False).verdicts
-    assert "targets of held-out condition drug met on 3 fresh graphs" in verdict.predicted
-    assert not any("drug" in reason for reason in verdict.reasons)
-    report = make_report(read_results(study))
-    assert line in "".join(text for section in report.sections for text in section.text)
-    assert [picture.name for picture in report.pictures if picture.name.startswith("activity")] == [
-        "activity-spontaneous",
-        "activity-evoked",
-        "activity-drug",
-    ]
-    methods = next(section for section in report.sections if section.name == "methods").text[0]
-    assert "Every network was simulated in three conditions (spontaneous, evoked and drug)" in methods
-    assert "The condition drug was held out" in methods
-    shown = read_results(study).simulate(best.number, condition="drug", spikes=False)
-    assert shown.condition == "drug"
-    assert "drug.inhibition" in shown.statistics
-
-
-def test_the_study_that_comes_along_runs_to_its_prediction(tmp_path):
-    path = Path(__file__).parents[2] / "studies" / "conditions.toml"
-    (tmp_path / path.name).write_text(path.read_text())
-    # The simulator of Poisson neurons takes no time, and knows the protocol, but no synapses.
-    dry = {"simulation.backend": "poisson", "budget.trials": 2, "replicates.confirm": 0}
-    study = read_study(tmp_path / path.name, changes=dry)
-    result = run_study(study, slots=1, progress=False)
-    assert result.best is not None
-    assert result.best.predicted.endswith(
-        "of 2 targets of held-out condition disinhibited met on 4 fresh graphs"
-    )
-    assert result.best.statistics["evoked.evoked_rate"] > 0
-
-
-# --- crashes, other studies -----------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("after", [1, 2, 5, 9, 14, 19])
 def test_a_run_that_dies_between_two_conditions_is_resumed_as_if_it_had_not(tmp_path, after):
     study = small_study(
@@ -453,77 +269,3 @@ def test_a_selftest_recovers_a_network_from_its_conditions_without_those_that_ar
     found = selftest(study, {"I_E": 2.0}, slots=1, progress=False)
     assert found is not None
     assert [target.name for target in found.best.targets] == [one.name for one in study.objectives]
-
-
-# --- problems -------------------------------------------------------------------------------------------
-
-PROBLEMS: list[tuple[Tables, str]] = [
-    (
-        {"conditions": [SPONTANEOUS, SPONTANEOUS]},
-        '[conditions 2] name is that of an earlier one: "spontaneous"',
-    ),
-    ({"conditions": [{"name": "a-b"}]}, "may contain only letters, digits and _"),
-    ({"objectives": [RATE_E]}, "[objectives 1] does not say in which condition; add condition"),
-    ({"objectives": [of("evokd", RATE_E)]}, "is not a condition (did you mean 'evoked'?)"),
-    ({"objectives": [{**GAIN, "difference": ["evoked", "evoked"]}]}, "a condition from itself, which is 0"),
-    ({"objectives": [of("evoked", GAIN)]}, "has both condition and difference; keep one of them"),
-    ({"conditions": None}, "names a condition, but the study has no [[conditions]]"),
-    ({"conditions": [{**SPONTANEOUS, "held_out": True}, {**EVOKED, "held_out": True}]}, "are all held out"),
-    (
-        {"conditions": [SPONTANEOUS, {**EVOKED, "held_out": True}], "objectives": [GAIN]},
-        "are all about conditions that are held out",
-    ),
-    (
-        {
-            "conditions": [SPONTANEOUS, EVOKED, DRUG],
-            "constraints": [of("drug", {"statistic": "rate_E", "max": 5.0})],
-        },
-        "is about a condition that is held out, which the search does not simulate",
-    ),
-    (
-        {"conditions": [SPONTANEOUS, {**EVOKED, "parameters": {"flagg": {"set": True}}}]},
-        "(did you mean 'flag'?)",
-    ),
-    ({"conditions": [SPONTANEOUS, {**EVOKED, "parameters": {"I_E": {}}}]}, "of I_E neither set nor scale"),
-    (
-        {"conditions": [SPONTANEOUS, {**EVOKED, "parameters": {"I_E": {"set": 1.0, "scale": 2.0}}}]},
-        "both sets",
-    ),
-    ({"conditions": [SPONTANEOUS, {**EVOKED, "parameters": {"rule": {"scale": 2.0}}}]}, "is not a number"),
-    ({"conditions": [SPONTANEOUS, {**EVOKED, "parameters": {"I_E": {"set": 99.0}}}]}, "must be at most 10"),
-    (
-        {"conditions": [SPONTANEOUS, {**EVOKED, "parameters": {"I_E": {"scale": 5.0}}}]},
-        "condition evoked: I_E must be at most 10",
-    ),
-    ({"conditions": [SPONTANEOUS, {**EVOKED, "duration_ms": 2000.5}]}, "[conditions 2] duration_ms"),
-    (
-        {"objectives": [{**GAIN, "target": None, "distribution": [1.0, 2.0]}]},
-        "is a difference, which has",
-    ),
-    (
-        {"objectives": [of("evoked", {**RATE_E, "during_ms": [0, 1000]}), GAIN]},
-        "has the name of another statistic in condition evoked",
-    ),
-    (
-        {
-            "stages": [{"duration_ms": 500}],
-            "conditions": [SPONTANEOUS, {**EVOKED, "duration_ms": 400}],
-            "constraints": [of("evoked", {"statistic": "rate_E", "max": 9.0})],
-        },
-        "must be shorter than every condition, 400 ms",
-    ),
-]
-
-
-@pytest.mark.parametrize(("change", "message"), PROBLEMS, ids=[message[:40] for _, message in PROBLEMS])
-def test_mistakes_are_refused_in_one_line(tmp_path, change, message):
-    with pytest.raises(StudyError) as error:
-        small_study(tmp_path, BOTH, change)
-    assert message in str(error.value)
-    for line in str(error.value).splitlines():
-        assert line.startswith(str(Path(tmp_path) / "small.toml:"))
-
-
-def test_a_condition_that_nothing_predicts_is_warned_of(tmp_path):
-    (warning,) = small_study(tmp_path, ALL, replicates={"fresh": 0}).warnings
-    assert "drug is held out" in warning

@@ -1,4 +1,4 @@
-"""How simulation time and memory grow with the network: sizes, fit, measurement, `calibrate scale`."""
+"""How simulation time and memory grow with the network: sizes, fit and measurement."""
 
 from __future__ import annotations
 
@@ -16,77 +16,16 @@ import pytest
 from calibrate import scale, simulators
 from calibrate.calibration.resources import measurement
 from calibrate.calibration.resources.measurement import Measurement, Omitted
-from calibrate.calibration.resources.scaling import Scaling, growth_of, power_law
-from calibrate.cli.commands import execute
+from calibrate.calibration.resources.scaling import growth_of, power_law
 from calibrate.errors import StudyError
-from calibrate.figures import scaling_figure
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.network.sizes import size_steps, sizes_for
 from calibrate.simulation import probe
 from calibrate.simulation.jobs import Job, Outcome, Timing
-from calibrate.study import Study, read_study
+from calibrate.study import read_study
 from tests.helpers.networks import METASTABLE
+from tests.helpers.scaling import MODEL, STUDY, measured
 from tests.helpers.simulators import both
-
-MODEL = """
-from calibrate.network import Model, Network, Parameter, Population, UniformPotential, Values
-
-def make_network(p):
-    return Network(
-        populations=(
-            Population(name="E", size=4 * p["N"] // 5, clusters=p["N_Q"]),
-            Population(name="I", size=p["N"] // 5),
-            Population(name="X", size=p["N_X"]),
-        ),
-        projections=(),
-    )
-
-def make_values(network, p):
-    neuron = {"V_th": 20.0, "E_L": 0.0, "C_m": 1.0, "tau_m": 20.0, "I_e": p["drive"]}
-    names = [population.name for population in network.populations]
-    return Values(
-        neurons={name: neuron for name in names},
-        weights={},
-        initial={name: UniformPotential(0.0, 20.0) for name in names},
-    )
-
-def whole(name, default):
-    return Parameter(name=name, default=default, unit="", doc="for tests", kind=int, low=1, tier="code")
-
-sized = Model(
-    name="sized",
-    parameters=(
-        whole("N", 100),
-        whole("N_X", 20),
-        whole("N_Q", 4),
-        whole("seconds", 2),
-        Parameter(name="drive", default=1.0, unit="pA", doc="for tests", low=0.0),
-    ),
-    make_network=make_network,
-    make_values=make_values,
-)
-"""
-
-STUDY = """
-[model]
-name = "sized.py:sized"
-
-[parameters]
-drive = { low = 1.0, high = 3.0 }
-
-[simulation]
-backend = "poisson"
-dt_ms = 1.0
-duration_ms = 1000
-
-[[objectives]]
-statistic = "rate_E"
-target = 10.0
-tolerance = 1.0
-
-[budget]
-trials = 8
-"""
 
 
 @pytest.fixture
@@ -95,25 +34,6 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / "sized.py").write_text(MODEL)
     (tmp_path / "sized.toml").write_text(STUDY)
     return "sized.toml"
-
-
-def measured(neurons: int, factor: float, **changes: Any) -> Measurement:
-    given = {
-        "backend": "nest", "batch_size": 1, "neurons": neurons, "synapses": neurons**2, "build_s": 1.0,
-        "duration_ms": 2000.0, "walls_s": (2 * factor,), "rate_hz": 5.0, "memory_bytes": 1000 * neurons**2,
-        "simulator": {"name": "nest", "device": "cpu"},
-    }  # fmt: skip
-    return Measurement(**{**given, **changes})
-
-
-def scaling_of(*measurements: Measurement) -> Scaling:
-    return Scaling(
-        study="made up", measurements=measurements, omitted=(), growth=growth_of(measurements), notes=(),
-        interrupted=False,
-    )  # fmt: skip
-
-
-# The fit
 
 
 def test_an_exact_power_law_is_found_without_error():
@@ -173,9 +93,6 @@ def test_the_median_of_the_repeats_counts():
     assert measured(100, 1.0, walls_s=(9.0, 2.0, 3.0)).real_time_factor == 1.5
 
 
-# Sizes
-
-
 def test_the_clustered_network_keeps_its_proportions_and_clusters():
     assert size_steps(ei_clustered, {}) == {"N_E": 6, "N_I": 6}
     assert sizes_for(ei_clustered, {}, 3000) == {"N_E": 2400, "N_I": 600}
@@ -208,9 +125,6 @@ def test_a_model_whose_sizes_are_not_parameters_is_refused(study, tmp_path, chan
     (tmp_path / "sized.py").write_text(MODEL.replace(*change))
     with pytest.raises(StudyError, match=message):
         scale(read_study(study), backends=["poisson"])
-
-
-# The measurement
 
 
 def test_a_network_is_measured_in_every_size(study):
@@ -336,159 +250,3 @@ def test_a_simulation_that_fails_is_left_out_with_its_reason(study, tmp_path):
             reason="model sized.py:sized raised RuntimeError: it broke",
         ),
     )
-
-
-def interrupted_after(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C while the measurement number `count` + 1 runs."""
-    batches: list[Any] = []
-    simulate = probe.Pool.run
-
-    def run(pool: Any, candidates: Any, **more: Any) -> Any:
-        batches.append(pool)
-        if len(set(map(id, batches))) > count:
-            raise KeyboardInterrupt
-        return simulate(pool, candidates, **more)
-
-    monkeypatch.setattr(probe.Pool, "run", run)
-
-
-def test_an_interrupt_keeps_what_was_measured(study, monkeypatch, capsys):
-    interrupted_after(1, monkeypatch)
-    command = ["scale", study, "--sizes", "600", "1200", "--backend", "poisson", "--duration", "5000"]
-    assert execute([*command, "--json"]) == 130
-    out, err = capsys.readouterr()
-    found = json.loads(out)
-    assert found["interrupted"]
-    assert [one["neurons"] for one in found["measurements"]] == [600]
-    assert "Interrupted: not all sizes were measured." in err
-
-
-def test_all_simulators_that_are_here_are_measured_by_default(study, monkeypatch):
-    seen: list[tuple[str, int]] = []
-
-    def measure(ready: Study, complete: dict[str, Any], **_: Any) -> Measurement:
-        neurons = ready.model.network(complete).n_neurons
-        seen.append((ready.simulation.backend, neurons))
-        return measured(neurons, 1.0, backend=ready.simulation.backend)
-
-    def only_nest(name: str, _: Any) -> str:
-        if name != "nest":
-            raise simulators.SimulatorError(f"{name} is not installed")
-        return name
-
-    monkeypatch.setattr("calibrate.calibration.resources.scaling.measure", measure)
-    monkeypatch.setattr(simulators, "choose", lambda name, _: name)
-    scale(read_study(study), [600, 1200])
-    assert seen == [("genn", 600), ("genn", 1200), ("nest", 600), ("nest", 1200)]
-    seen.clear()
-    monkeypatch.setattr(simulators, "choose", only_nest)
-    scale(read_study(study), [600])
-    assert seen == [("nest", 600)]
-
-
-# The command
-
-
-def test_the_command_prints_json_and_draws_a_figure(study, tmp_path, capsys):
-    command = ["scale", study, "--sizes", "600", "1210", "2400", "--backend", "poisson", "--duration", "5000"]
-    assert execute([*command, "--batch", "1", "--batch", "3", "--figure", "scale.png", "--json"]) == 0
-    out, err = capsys.readouterr()
-    found = json.loads(out)
-    assert set(found) == {
-        "study", "measurements", "omitted", "growth", "notes", "interrupted", "figure"
-    }  # fmt: skip
-    assert found["study"] == "sized"
-    sizes = [(one["batch_size"], one["neurons"]) for one in found["measurements"]]
-    assert sizes == [(batch, neurons) for batch in (1, 3) for neurons in (600, 1212, 2400)]
-    first = found["measurements"][0]
-    assert set(first) == {
-        "backend", "batch_size", "neurons", "synapses", "build_s", "duration_ms", "walls_s", "rate_hz",
-        "memory_bytes", "simulator", "real_time_factor",
-    }  # fmt: skip
-    assert first["real_time_factor"] == pytest.approx(first["walls_s"][0] / 5)
-    assert [one["batch_size"] for one in found["growth"]] == [1, 3]
-    assert found["growth"][0]["time"]["error"] >= 0
-    assert found["notes"] == [
-        "1,210 neurons cannot be divided among these populations and clusters: 1,212 instead"
-    ]
-    assert found["figure"] == "scale.png"
-    assert (tmp_path / "scale.png").read_bytes().startswith(b"\x89PNG")
-    assert "poisson: 2,400 neurons in batches of 3, 0 synapses" in err
-
-
-def test_people_get_a_table_and_the_growth_in_words(study, capsys):
-    command = ["scale", study, "--sizes", "600", "--sizes", "2400", "--backend", "poisson", "--quiet"]
-    assert execute([*command, "--duration-ms", "5000", "--set", "drive=1.0"]) == 0
-    out, err = capsys.readouterr()
-    assert "2,400" in out
-    assert "poisson: time grows as n^" in out
-    assert "(two sizes: no error)" in out
-    assert err == ""
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--backend", "nets"], "unknown backend 'nets' (did you mean 'nest'?)"),
-        (
-            ["--sizes", "3"],
-            "3 neurons is not possible: population E would have 4 neurons in 4 clusters",
-        ),
-        (["--backend", "nest", "--batch", "40"], "nest simulates one network at a time here, not 40"),
-        (["--sizes", "0"], "--sizes"),
-        (["--sizes", "600", "many"], "valid integer"),
-        (["--duration", "0"], "the duration must be positive"),
-        (["--set", "drive=-1"], "--set drive=-1: drive must be at least 0"),
-        (["--figure", "scale.doc"], "unknown format of figure 'scale.doc'"),
-    ],
-)
-def test_a_wrong_command_costs_one_line(study, capsys, arguments, message):
-    assert execute(["scale", study, *arguments]) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    (line,) = err.splitlines()
-    assert line.startswith("error: ")
-    assert message in line
-
-
-def test_a_command_that_measures_nothing_fails(study, capsys, monkeypatch):
-    def full(*_: object) -> int:
-        raise simulators.SimulatorError("no memory is free")
-
-    monkeypatch.setattr(measurement, "slots_for", full)
-    command = ["scale", study, "--sizes", "600", "--backend", "poisson", "--figure", "none.png"]
-    assert execute(command) == 1
-    out, err = capsys.readouterr()
-    assert "poisson, 600 neurons, omitted: no memory is free" in out
-    assert "error: no size was measured: no memory is free" in err
-    assert not Path("none.png").exists()
-
-
-# The figure
-
-
-def test_the_figure_has_points_fits_and_the_real_time_limit():
-    sizes = (1000, 2000, 4000)
-    found = scaling_of(*(measured(n, n**2 / 9e6) for n in sizes))
-    time, memory = scaling_figure(found).axes
-    real_time, points, fit, limit = time.lines
-    assert list(real_time.get_ydata()) == [1, 1]
-    assert list(points.get_ydata()) == pytest.approx([1 / 9, 4 / 9, 16 / 9])
-    assert list(fit.get_ydata()) == pytest.approx([1 / 9, 16 / 9])
-    assert limit.get_xdata()[0] == pytest.approx(3000)
-    assert list(memory.lines[0].get_ydata()) == pytest.approx(
-        [1000 * n**2 / 2**30 for n in (1000, 2000, 4000)]
-    )
-    scales = [scale for axes in (time, memory) for scale in (axes.get_xscale(), axes.get_yscale())]
-    assert scales == ["log"] * 4
-    assert time.get_legend().get_texts()[0].get_text() == r"nest, cpu: $n^{2.00 \pm 0.00}$"
-
-
-def test_the_figure_dashes_what_is_extrapolated_and_has_single_sizes_without_a_fit():
-    time, _ = scaling_figure(scaling_of(*(measured(n, n**2 / 1e8) for n in (2000, 4000)))).axes
-    assert [line.get_linestyle() for line in time.lines[2:4]] == ["-", "--"]
-    assert list(time.lines[3].get_xdata()) == pytest.approx([4000, 10_000])
-    time, _ = scaling_figure(scaling_of(measured(1000, 0.5))).axes
-    assert len(time.lines) == 2
-    with pytest.raises(StudyError, match="nothing to draw"):
-        scaling_figure(scaling_of())

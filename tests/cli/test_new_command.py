@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
-import select
 import subprocess
 import sys
-import time
 import tomllib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from calibrate import plugins, simulate
 from calibrate.cli.commands import execute
-from calibrate.errors import ModelError
-from calibrate.network import FirstStudy, Model, Parameter, find_model
+from calibrate.network import FirstStudy, find_model
 from calibrate.study import read_study, search_ranges
 from calibrate.study.draft import Draft
 from calibrate.study.file.samplers import SAMPLERS
 from calibrate.study.file.sections import LISTS, TABLES
-from calibrate.study.python_objects import digest
 from calibrate.study.space import Range
 from tests.helpers.studies import MODEL, STATISTIC
-from tests.helpers.waiting import PATIENCE_S
 
 READY = [
     (name, parameter.name)
@@ -57,27 +48,6 @@ def refused(capfd, *arguments: str, code: int = 2) -> str:
     assert lines[0].startswith("error: ")
     assert sorted(Path.cwd().rglob("*.toml")) == before
     return lines[0]
-
-
-def with_(parameter: Parameter, broken=lambda _: False) -> Model:
-    """A model of one parameter, which refuses the values that are `broken`."""
-    base = find_model("balanced")
-
-    def make_network(p):
-        if broken(p[parameter.name]):
-            raise ModelError("no")
-        return base.network({})
-
-    return Model(
-        name="one",
-        parameters=(parameter,),
-        make_network=make_network,
-        make_values=lambda network, _: base.values(network, {}),
-    )
-
-
-def number(default, **more) -> Parameter:
-    return Parameter(name="x", default=default, unit="", doc="", **more)
 
 
 @pytest.mark.parametrize(("model", "parameter"), READY)
@@ -319,165 +289,7 @@ def test_no_file_is_overwritten(capfd):
     assert Path("balanced.toml").read_text() == "mine"
 
 
-@settings(deadline=None)
-@given(st.floats(0.01, 1e6), st.floats(0, 1), st.floats(1, 2))
-def test_a_suggestion_is_half_to_one_and_a_half_within_the_limits(default, low, high):
-    low, high = default * low, default * high
-    found = search_ranges.suggestion(with_(p := number(default, low=low, high=high)), p)
-    if found is None:
-        assert high - low < default / 1000
-        return
-    assert found["low"] == pytest.approx(max(default / 2, low), rel=0.001)
-    assert found["high"] == pytest.approx(min(default * 1.5, high), rel=0.001)
-    assert low <= found["low"] < found["high"] <= high
-
-
-@settings(deadline=None)
-@given(st.integers(1, 300))
-def test_a_suggestion_for_a_whole_number_is_of_whole_numbers(default):
-    found = search_ranges.suggestion(with_(p := number(default, kind=int, low=1)), p)
-    assert isinstance(found["low"], int)
-    assert isinstance(found["high"], int)
-    assert 1 <= found["low"] <= default <= found["high"]
-
-
-def test_whole_numbers_that_the_model_refuses_are_left_out():
-    even = with_(p := number(10, kind=int), lambda x: x % 2)
-    assert search_ranges.suggestion(even, p) == {"low": 6, "high": 14, "step": 2}
-    divisors = with_(p := number(6, kind=int, low=1), lambda x: 12 % x)
-    assert search_ranges.between(divisors, p, 1, 12) == {"choices": [1, 2, 3, 4, 6, 12]}
-
-
-def test_a_range_shrinks_to_what_the_model_takes():
-    found = search_ranges.suggestion(with_(p := number(1.0), lambda x: x > 1.2), p)
-    assert found["low"] == 0.5
-    assert 1.0 < found["high"] <= 1.2
-
-
-@pytest.mark.parametrize(
-    "parameter",
-    [number(None), number(0.0), number(0, kind=int), number("", kind=str), number((), kind=tuple)],
-)
-def test_nothing_is_suggested_without_a_telling_default(parameter):
-    assert search_ranges.suggestion(with_(parameter), parameter) is None
-
-
-def test_negative_defaults_have_their_range_in_order():
-    found = search_ranges.suggestion(with_(p := number(-65.0, high=-50.0)), p)
-    assert found == {"low": -97.5, "high": -50.0}
-
-
-@pytest.mark.parametrize(
-    ("name", "handful"),
-    [
-        ("ei_clustered", ("I_th_E", "I_th_I", "J_E+")),
-        ("balanced", ("I_th_E", "I_th_I", "g_EI")),
-        ("larva", ("reinforcement_rate", "w_PN_KC", "w_KC_MBON")),
-        ("litwin_kumar_doiron", ("R_EE", "J_plus")),
-    ],
-)
-def test_the_handful_is_that_of_the_first_study(name, handful):
-    assert search_ranges.handful(find_model(name)) == handful
-
-
-def test_the_handful_of_a_model_that_suggests_none_is_its_first_numbers():
-    names = ("a", "b", "c", "d", "e")
-    parameters = (number(None), *(replace(number(1.0), name=name) for name in names))
-    model = replace(with_(number(1.0)), parameters=parameters)
-    assert search_ranges.handful(model) == names[:4]
-    assert search_ranges.handful(replace(model, first_study=FirstStudy(ranges={"e": {"low": 0.0}}))) == ("e",)
-
-
 def test_nothing_to_suggest_is_asked_for(tmp_path, capfd):
     no_floats = re.sub(r'number\("(I_E|I_I|J.|deadly_above|wrong_above)", .*\),', "", MODEL)
     (tmp_path / "tiny.py").write_text(no_floats)
     assert "with --free NAME[=LOW:HIGH]: N_E, N_Q, rule" in refused(capfd, "tiny.py:tiny")
-
-
-def test_a_first_study_does_not_change_what_identifies_a_model_in_a_stored_study():
-    model = with_(number(1.0))
-    other = replace(model, first_study=FirstStudy(ranges={"x": {"low": 0.0, "high": 1.0}}))
-    assert digest(other) == digest(model)
-    assert (other, repr(other), hash(other)) == (model, repr(model), hash(model))
-
-
-class Terminal:
-    """`calibrate new` in a pseudo-terminal."""
-
-    def __init__(self, *arguments: str) -> None:
-        self.master, slave = pty.openpty()
-        self.shown, self.read = "", 0
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "calibrate.cli", "new", *arguments],
-            preexec_fn=lambda: os.login_tty(slave),  # as its own terminal, which Ctrl-C comes from
-            pass_fds=[slave],
-            env={**os.environ, "COLUMNS": "100", "TERM": "xterm", "NO_COLOR": "1"},
-        )
-        os.close(slave)
-
-    def answer(self, question: str, text: str) -> None:
-        self._read_until(question)
-        os.write(self.master, text.encode())
-
-    def _read_until(self, text: str | None) -> None:
-        """Read until `text` comes after what was read for before; None: until the end."""
-        deadline = time.monotonic() + PATIENCE_S
-        while (text is None or text not in self.shown[self.read :]) and time.monotonic() < deadline:
-            if select.select([self.master], [], [], 1)[0]:
-                try:
-                    self.shown += os.read(self.master, 4096).decode(errors="replace")
-                except OSError:  # its other end was closed
-                    break
-        if text is not None:
-            self.read = self.shown.index(text, self.read) + len(text)
-
-    def end(self) -> int:
-        self._read_until(None)
-        os.close(self.master)
-        return self.process.wait(timeout=PATIENCE_S)
-
-
-def test_in_a_terminal_it_asks_what_to_search():
-    terminal = Terminal("ei_clustered")
-    terminal.answer("Search which?", "I_th_E, 98\n")
-    assert "connection probability" in terminal.shown
-    terminal.answer("There is no 98", "")
-    terminal.answer("Search which?", "I_th_E, 3 V_r connectivity J_EE\n")
-    terminal.answer("I_th_E (default 1.25 rheobase), LOW:HIGH, Enter for 1.6 to 2.8: ", "\n")
-    terminal.answer("N_Q (default 6), LOW:HIGH, Enter for 3 to 6: ", "x\n")
-    terminal.answer("write N_Q=LOW:HIGH", "")
-    terminal.answer("N_Q (default", "4:6\n")
-    terminal.answer("V_r (default 0 mV), LOW:HIGH: ", "\n")
-    terminal.answer("write V_r=LOW:HIGH", "")
-    terminal.answer("V_r (default", "-5:5\n")
-    terminal.answer("J_EE (pA), LOW:HIGH: ", "0.1:2\n")
-    assert terminal.end() == 0, terminal.shown
-    tables = tomllib.loads(Path("ei_clustered.toml").read_text())
-    assert tables["parameters"] == {
-        "I_th_E": {"low": 1.6, "high": 2.8},
-        "N_Q": {"low": 4, "high": 6},
-        "V_r": {"low": -5.0, "high": 5.0},
-        "connectivity": {"choices": ["fixed_indegree", "bernoulli"]},
-        "J_EE": {"low": 0.1, "high": 2.0},
-        "I_th_I": 1.24,
-        "J_E+": 3.0,
-    }
-    assert "calibrate run ei_clustered.toml" in terminal.shown
-
-
-def test_an_empty_answer_takes_the_suggested_handful():
-    terminal = Terminal("balanced", "--json")
-    terminal.answer("(Enter for I_th_E, I_th_I, g_EI): ", "\n")
-    for name in ("I_th_E", "I_th_I", "g_EI"):
-        terminal.answer(f"{name} (default", "\n")
-    assert terminal.end() == 0, terminal.shown
-    assert list(read_study("balanced.toml").space) == ["I_th_E", "I_th_I", "g_EI"]
-
-
-@pytest.mark.parametrize("key", ["\x03", "\x04"])
-def test_ctrl_c_and_ctrl_d_leave_without_a_file(key):
-    terminal = Terminal("balanced")
-    terminal.answer("Search which?", key)
-    assert terminal.end() == 130
-    assert "Traceback" not in terminal.shown
-    assert not Path("balanced.toml").exists()

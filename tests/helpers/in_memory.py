@@ -120,7 +120,7 @@ class Bench:
 
 
 class RateBench(Bench):
-    """A bench for tests of the search, which would spend most of their time on statistics that they ignore."""
+    """A bench for tests of the search, which would spend most of their time on statistics they ignore."""
 
     measured = ("rate_E", "rate_I")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+import pandas as pd
 from neo.rawio import plexonrawio
 
 
@@ -57,3 +58,11 @@ def write_plexon(path: Path, spikes: Mapping[tuple[int, int], np.ndarray]) -> Pa
     blocks["TimeStamp"], blocks["Channel"], blocks["Unit"] = np.transpose(rows)
     path.write_bytes(head.tobytes() + electrodes.tobytes() + blocks.tobytes())
     return path
+
+
+def table_of(times: list[np.ndarray], **columns: list[Any]) -> pd.DataFrame:
+    """A table of spikes, with columns that each have a value for a unit."""
+    rows = [
+        (t, k, *(values[k] for values in columns.values())) for k, train in enumerate(times) for t in train
+    ]
+    return pd.DataFrame(rows, columns=["time_ms", "unit", *columns])

@@ -18,7 +18,7 @@ from calibrate import read_results
 from calibrate.cli.commands import execute
 from calibrate.store import connections, schema, urls
 from calibrate.store.schema import SCHEMA, SIMULATION, STUDY
-from tests.calibration.test_conditions import ALL, BOTH
+from tests.helpers.conditions import ALL, BOTH
 from tests.helpers.studies import Tables, write_study
 from tests.helpers.waiting import wait_until
 

@@ -1,165 +1,38 @@
-"""A study that was changed: refused, begun anew under a name of its own, and what it takes over."""
+"""A study that was changed: begun anew, and what it takes over."""
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import sqlite3
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import optuna
 import pytest
-from optuna.trial import FrozenTrial
 
-from calibrate.calibration.loop import run
-from calibrate.calibration.result import Result
 from calibrate.cli.commands import execute
 from calibrate.errors import StoreError
 from calibrate.objective import Estimate
-from calibrate.store import Adopted, Store, check_origins, resolve_name, schema, storage_url
-from calibrate.study import Study, read_study
+from calibrate.store import Adopted, Store, resolve_name, schema, storage_url
+from calibrate.study import read_study
 from tests.helpers.in_memory import Bench
+from tests.helpers.new_studies import (
+    NARROW,
+    PLUS,
+    TARGET,
+    names,
+    refused,
+    rows,
+    taken,
+    taking,
+    trials,
+    uuids,
+    went,
+)
 from tests.helpers.studies import RATE_E, RATE_I, small_study, write_study
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
-
-NARROW = {"parameters": {"I_E": {"low": 1.0, "high": 2.5}}}
-TARGET = {"objectives": [RATE_E | {"target": 7.0}, RATE_I]}
-PLUS = {"parameters": {"J+": 3}}
-
-
-def went(
-    study: Study, *, new: bool = False, origins: Sequence[str] = (), bench: Bench | None = None
-) -> tuple[Result, dict[str, Adopted], str]:
-    """Run `study` in its database as the command does, without processes; its name there."""
-    url = storage_url(study)
-    place = resolve_name(study, url, new=new)
-    with Store(place.study, url) as store:
-        adopted = {name: store.adopt(name) for name in origins}
-        return run(place.study, pool=bench or Bench(), store=store), adopted, place.study.name
-
-
-def taking(study: Study) -> tuple[Result, Adopted, str]:
-    """The study begun anew, with the trials of study "small"."""
-    result, adopted, name = went(study, new=True, origins=["small"])
-    return result, adopted["small"], name
-
-
-def trials(name: str) -> list[FrozenTrial]:
-    return optuna.load_study(study_name=name, storage=f"sqlite:///{Path.cwd()}/small.db").trials
-
-
-def uuids(found: Sequence[FrozenTrial]) -> set[str]:
-    return {trial.user_attrs["uuid"] for trial in found}
-
-
-def taken(name: str) -> list[FrozenTrial]:
-    return [trial for trial in trials(name) if "origin" in trial.user_attrs]
-
-
-def rows(query: str) -> list[tuple[Any, ...]]:
-    with sqlite3.connect("small.db") as connection:
-        return connection.execute(query).fetchall()
-
-
-def names() -> list[str]:
-    return [name for (name,) in rows("select name from calibrate_study order by id")]
-
-
-def refused(capfd: pytest.CaptureFixture[str], *arguments: str) -> str:
-    capfd.readouterr()
-    assert execute(arguments) == 2
-    (line,) = [x for x in capfd.readouterr().err.splitlines() if x != "models may print"]
-    assert line.startswith("error: ")
-    return line
-
-
-# --- names ------------------------------------------------------------------------------------------
-
-
-def test_a_changed_study_is_refused_with_the_difference_and_the_way_on(tmp_path, capfd):
-    went(small_study(tmp_path))
-    before = Path("small.db").read_bytes()
-    path = write_study(tmp_path, TARGET, NARROW)
-    line = refused(capfd, "run", str(path))
-    assert "rate_E.target was 5.0, is 7.0" in line
-    assert "I_E.low was 0.1, is 1.0" in line
-    assert "--new" in line
-    assert "--import" in line
-    assert Path("small.db").read_bytes() == before
-
-
-def test_a_new_study_has_the_name_and_eight_digits_and_a_plain_run_goes_on_with_it(tmp_path):
-    first, _, _ = went(small_study(tmp_path))
-    changed = small_study(tmp_path, TARGET)
-    result, _, name = went(changed, new=True)
-    assert re.fullmatch(r"small-[0-9a-f]{8}", name)
-    assert name == f"small-{changed.digest[:8]}"
-    assert (result.complete, result.added) == (8, 8)
-    more = small_study(tmp_path, TARGET, budget={"trials": 10})
-    result, _, again = went(more)
-    assert again == name
-    assert (result.complete, result.added) == (10, 2)
-    assert names() == ["small", name]
-    back, _, original = went(small_study(tmp_path))
-    assert original == "small"
-    assert back.best == first.best
-
-
-def test_each_change_is_a_study_of_its_own_and_comes_after_the_last(tmp_path):
-    went(small_study(tmp_path))
-    _, _, second = went(small_study(tmp_path, TARGET), new=True)
-    third = small_study(tmp_path, objectives=[RATE_E | {"target": 8.0}, RATE_I])
-    place = resolve_name(third, storage_url(third), new=True)
-    assert place.predecessor == second
-    with pytest.raises(StoreError, match=f"differs from study '{second}'.*target was 7.0, is 8.0"):
-        resolve_name(third, storage_url(third))
-    went(third, new=True)
-    assert len(set(names())) == 3
-
-
-def test_observations_of_a_new_study_lie_in_a_folder_of_its_own(tmp_path):
-    went(small_study(tmp_path))
-    _, _, name = went(small_study(tmp_path, TARGET), new=True)
-    assert len(list((tmp_path / "small.observations").iterdir())) == 8
-    assert len(list((tmp_path / f"{name}.observations").iterdir())) == 8
-
-
-def test_a_new_study_that_has_not_changed_is_refused(tmp_path, capfd):
-    study = small_study(tmp_path)
-    went(study)
-    line = refused(capfd, "run", str(study.path), "--new")
-    assert "has not changed" in line
-    assert names() == ["small"]
-
-
-def test_a_new_study_where_there_is_none_is_the_first(tmp_path):
-    result, _, name = went(small_study(tmp_path), new=True)
-    assert (name, result.added) == ("small", 8)
-
-
-def test_studies_whose_names_only_begin_alike_are_left_alone(tmp_path):
-    for name in ("small-one", "small-0123456789", "smaller"):
-        study = small_study(tmp_path, study={"seed": 4, "name": name})
-        with Store(study, "sqlite:///small.db"):
-            pass
-    study = small_study(tmp_path)
-    assert resolve_name(study, "sqlite:///small.db").study.name == "small"
-    assert resolve_name(study, "sqlite:///small.db").predecessor is None
-
-
-def test_taking_over_belongs_to_a_new_study(tmp_path, capfd):
-    path = write_study(tmp_path)
-    assert "requires --new" in refused(capfd, "run", str(path), "--import")
-    assert not Path("small.db").exists()
-
-
-# --- trials that are taken over ---------------------------------------------------------------------
 
 
 def test_trials_inside_the_ranges_are_taken_over_and_not_counted_in_the_budget(tmp_path):
@@ -404,76 +277,6 @@ def test_a_grid_takes_nothing_over(tmp_path, capfd):
     assert "grid" in line
     assert "--import" in line
     assert names() == ["small"]
-
-
-# --- what is known before ---------------------------------------------------------------------------
-
-
-def test_a_study_that_the_file_names_is_taken_over_at_every_run(tmp_path, capfd):
-    went(small_study(tmp_path))
-    storage = {"url": "sqlite:///small.db"}
-    path = write_study(tmp_path, TARGET, prior={"study": "small"}, storage=storage, name="other")
-    command = ["run", str(path), "--slots", "1"]
-    assert execute(command) == 0
-    assert "8 trials imported from study 'small'" in capfd.readouterr().err
-    assert uuids(taken("other")) == uuids(trials("small"))
-    assert len(trials("other")) == 16
-    assert execute([*command, "--trials", "9", "--json"]) == 0
-    printed = json.loads(capfd.readouterr().out)["trials"]
-    assert (printed["complete"], printed["added"]) == (17, 1)
-    assert len(uuids(trials("other"))) == 17
-
-
-@pytest.mark.parametrize("name", ["smal", "other"])
-def test_a_prior_study_that_is_not_there_is_refused_and_nothing_is_begun(tmp_path, capfd, name):
-    went(small_study(tmp_path))
-    storage = {"url": "sqlite:///small.db"}
-    path = write_study(tmp_path, prior={"study": name}, storage=storage, name="other")
-    line = refused(capfd, "run", str(path), "--slots", "1", "--quiet")
-    assert f"has no other study '{name}'" in line
-    assert "small" in line
-    assert names() == ["small"]
-    assert rows("select study_name from studies") == [("small",)]
-
-
-def test_a_prior_study_where_there_is_no_database_creates_none(tmp_path, capfd):
-    path = write_study(tmp_path, prior={"study": "small-1"})
-    line = refused(capfd, "run", str(path), "--slots", "1", "--quiet")
-    assert line.endswith("has no other study 'small-1'; other studies: none")
-    assert not Path("small.db").exists()
-
-
-def test_a_database_that_is_given_as_a_uri_is_asked_too(tmp_path):
-    went(small_study(tmp_path))
-    changed, url = small_study(tmp_path, TARGET), f"sqlite:///file:{tmp_path}/small.db?uri=true"
-    place = resolve_name(changed, url, new=True)
-    assert place.predecessor == "small"
-    check_origins(place.study, url, ["small"])
-
-
-def test_points_are_tried_first_and_once(tmp_path):
-    points = [{"I_E": 1.0, "I_I": 2.0}, {"I_E": 3.0}]
-    command = ["run", str(write_study(tmp_path, prior={"points": points})), "--slots", "1", "--quiet"]
-    assert execute([*command, "--trials", "1"]) == 0
-    assert execute([*command, "--trials", "3"]) == 0
-    assert execute([*command, "--trials", "5"]) == 0
-    found = [trial.params for trial in trials("small")]
-    assert len(found) == 5
-    assert found[0] == {"I_E": 1.0, "I_I": 2.0}
-    assert found[1]["I_E"] == 3.0
-    assert all(params["I_E"] not in (1.0, 3.0) for params in found[2:])
-
-
-def test_points_may_be_added_while_a_study_goes_on(tmp_path):
-    went(small_study(tmp_path))
-    study = small_study(tmp_path, budget={"trials": 12}, prior={"points": [{"I_E": 1.5, "I_I": 2.5}]})
-    result, _, name = went(study)
-    assert name == "small"
-    assert result.added == 4
-    assert trials("small")[8].params == {"I_E": 1.5, "I_I": 2.5}
-
-
-# --- an older database ------------------------------------------------------------------------------
 
 
 def test_a_study_of_the_first_version_is_migrated_by_the_study_that_follows_it(tmp_path):
