@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -31,11 +32,19 @@ def last(observation):
 """
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a study that ran, to be copied."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "own.py").write_text(OWN)
+    run_study(small_study(folder), slots=1, progress=False)
+    return folder
+
+
 @pytest.fixture(autouse=True)
-def _ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def _ran(tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "own.py").write_text(OWN)
-    run_study(small_study(tmp_path), slots=1, progress=False)
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
 
 
 def rescored(folder: Path, *changes: Tables) -> list[str]:
