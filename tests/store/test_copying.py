@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -24,12 +25,20 @@ pytestmark = pytest.mark.usefixtures("in_tmp_path")
 VALIDATED = {"validation": {"replicates": 3}}
 
 
-@pytest.fixture
-def study(tmp_path: Path):
-    found = small_study(tmp_path, VALIDATED)
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a study that ran and was validated, to be copied."""
+    folder = tmp_path_factory.mktemp("finished")
+    found = small_study(folder, VALIDATED)
     run_study(found, slots=1, progress=False)
     validate(found, slots=1, progress=False)
-    return found
+    return folder
+
+
+@pytest.fixture
+def study(tmp_path: Path, finished: Path):
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    return read_study(tmp_path / "small.toml")
 
 
 def test_an_export_holds_every_trial_simulation_and_statistic(study, tmp_path, capsys):
