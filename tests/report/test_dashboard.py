@@ -117,7 +117,7 @@ def test_the_dashboard_shows_the_study_its_figures_and_the_raster_of_the_best(tm
 
 @pytest.mark.slow
 def test_it_opens_during_a_run_and_harms_nothing(tmp_path):
-    write_study(tmp_path, parameters={"pause_s": 0.15}, budget={"trials": 60})
+    write_study(tmp_path, parameters={"pause_s": 0.15}, budget={"trials": 100})
     command = [sys.executable, "-m", "calibrate.cli", "run", "small.toml", "--slots", "1", "--json"]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_until(lambda: len(list(tmp_path.glob("small.observations/*.npz"))) >= 5, "five observations")
@@ -127,9 +127,9 @@ def test_it_opens_during_a_run_and_harms_nothing(tmp_path):
         out, err = run.communicate(timeout=PATIENCE_S)
         assert run.returncode == 0, err
         # The dashboard looks again every few seconds.
-        wait_until(lambda: len(serving.api("/api/studies/1")["trials"]) >= 60, "60 trials in the dashboard")
-        assert len(serving.api("/api/studies/1")["trials"]) == 60 > first
-    assert json.loads(out)["trials"] == {"complete": 60, "failed": 0, "infeasible": 0, "added": 60}
+        wait_until(lambda: len(serving.api("/api/studies/1")["trials"]) >= 100, "100 trials in the dashboard")
+        assert len(serving.api("/api/studies/1")["trials"]) == 100 > first
+    assert json.loads(out)["trials"] == {"complete": 100, "failed": 0, "infeasible": 0, "added": 100}
 
 
 def test_a_port_that_is_taken_and_a_study_that_has_not_begun_are_said(tmp_path, capfd):
