@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from calibrate.calibration.trials.candidate import Candidate
-from calibrate.calibration.trials.score import score
+from calibrate.calibration.trials.score import Deviation, Score, deviation_of, score
+from calibrate.calibration.trials.simulation import Simulation
 from calibrate.study import Study
-from calibrate.study.graph_numbers import Purpose
+from calibrate.study.file.replicates import ConfirmSection
 
 # A candidate is confirmed only if its loss is below this, a root mean square deviation of two tolerances. The
 # noise is about one tolerance, so farther from the targets it decides nothing.
@@ -15,47 +16,113 @@ CONFIRMED_BELOW = 4.0
 
 
 class Confirmation:
-    """Chooses the candidates of a batch that are to be confirmed.
+    """Chooses the candidates of a batch that are to be confirmed, and their graphs.
 
-    best_loss  loss of the best trial so far; None if there is none
+    Rivals, which would be the best, are confirmed in groups. All of a group get the least number of further
+    graphs, and those that are open then get more. What is decided depends on complete groups only, so it does
+    not matter which simulation ends first, or which of them an earlier run has stored.
+
+    best     deviation of the best trial so far; None if there is none
+    at_once  number of rivals in a group
+    graphs   from a number of open candidates, the number of graphs that are simulated at once for all of them
     """
 
-    def __init__(self, study: Study, batch: Sequence[Candidate], *, best_loss: float | None) -> None:
-        self._study, self._batch, self._best_loss = study, batch, best_loss
-        self._confirmed: list[Candidate] = []
+    def __init__(
+        self,
+        study: Study,
+        batch: Sequence[Candidate],
+        rule: ConfirmSection,
+        *,
+        best: Deviation | None,
+        at_once: int,
+        graphs: Callable[[int], int],
+    ) -> None:
+        self._study, self._batch, self._rule = study, batch, rule
+        self._at_once, self._graphs = at_once, graphs
+        self._last, self._further = len(study.stages), study.graphs.confirmation
+        far = Deviation(loss=CONFIRMED_BELOW)
+        self._best = far if best is None else min(best, far)
+        # Numbers of further graphs that count. All graphs count that came with a trial of another study.
+        self._counted = {one.uuid: 0 if one.origin is None else len(self._simulated(one)) for one in batch}
+        self._closed: dict[str, Deviation | None] = {}  # None: it failed or breaks a constraint
 
-    def resume(self) -> list[Candidate]:
-        """Choose the candidates that an earlier run began to confirm, so that they too get all graphs."""
-        last = len(self._study.stages)
-        return self._choose(
-            candidate
-            for candidate in self._batch
-            if candidate.origin is None
-            and candidate.failure is None
-            and any(
-                self._study.purpose(last, simulation.realisation) == Purpose.CONFIRMATION
-                for simulation in candidate.simulations_of(last)
-            )
-        )
+    def rounds(self) -> Iterator[tuple[Sequence[Candidate], range]]:
+        """The candidates to simulate next, with their further graphs, some of which may have been simulated.
 
-    def rivals(self, n: int) -> list[Candidate]:
-        """Choose up to `n` others with a lower loss than the best confirmed one, the lowest loss first."""
+        The body of the loop must add the simulations to the candidates.
+        """
+        yield from self._confirm()
+        # What an earlier run began counts, also if that run could simulate more at once than this one.
+        if begun := [candidate for candidate in self._batch if self._is_begun(candidate)]:
+            for candidate in begun:
+                yield self._count([candidate], self._simulated(candidate)[-1] + 1 - self._further.start)
+            self._closed.clear()
+            yield from self._confirm()
+
+    def _confirm(self) -> Iterator[tuple[Sequence[Candidate], range]]:
+        while group := self._rivals()[: self._at_once]:
+            n = self._rule.least
+            while group:
+                yield self._count(group, n)
+                group = self._close(group, n)
+                n = min(n + self._graphs(len(group)), self._rule.most) if group else n
+
+    def _count(self, group: Sequence[Candidate], n: int) -> tuple[Sequence[Candidate], range]:
+        self._counted |= {one.uuid: max(n, self._counted[one.uuid]) for one in group}
+        return group, self._further[:n]
+
+    def _rivals(self) -> list[Candidate]:
+        """The others with a lower loss than the best confirmed one, the lowest loss first."""
         losses = {
-            candidate.uuid: result.loss
-            for candidate in self._batch
-            if candidate.failure is None and (result := score(self._study, candidate.simulations)).feasible
+            one.uuid: result.loss
+            for one in self._batch
+            if one.uuid not in self._closed and (result := self._score(one)) is not None
         }
-        bar = min(
-            [
-                CONFIRMED_BELOW,
-                *([] if self._best_loss is None else [self._best_loss]),
-                *(losses[candidate.uuid] for candidate in self._confirmed if candidate.uuid in losses),
-            ]
-        )
-        rivals = [c for c in self._batch if c not in self._confirmed and losses.get(c.uuid, bar) < bar]
-        return self._choose(sorted(rivals, key=lambda candidate: losses[candidate.uuid])[:n])
+        bar = self._bar.loss
+        rivals = [one for one in self._batch if losses.get(one.uuid, bar) < bar]
+        return sorted(rivals, key=lambda candidate: losses[candidate.uuid])
 
-    def _choose(self, candidates: Iterable[Candidate]) -> list[Candidate]:
-        chosen = list(candidates)
-        self._confirmed += chosen
-        return chosen
+    def _close(self, group: Sequence[Candidate], n: int) -> list[Candidate]:
+        """Close those of a group that need no more than `n` further graphs; returns the others."""
+        deviations = {
+            one.uuid: None if self._score(one) is None else deviation_of(self._study, self._simulations(one))
+            for one in group
+        }
+        self._closed |= {
+            uuid: found
+            for uuid, found in deviations.items()
+            if found is None or n >= self._rule.most or found.error <= self._rule.error
+        }
+        bar = self._bar
+        self._closed |= {
+            uuid: found for uuid, found in deviations.items() if found is not None and found.exceeds(bar)
+        }
+        return [one for one in group if one.uuid not in self._closed]
+
+    @property
+    def _bar(self) -> Deviation:
+        """The deviation of the best that is confirmed."""
+        return min([self._best, *(one for one in self._closed.values() if one is not None)])
+
+    def _score(self, candidate: Candidate) -> Score | None:
+        """The score over the graphs that count; None if it failed on one or breaks a constraint."""
+        simulations = self._simulations(candidate)
+        if any(simulation.failed for simulation in simulations):
+            return None
+        found = score(self._study, simulations)
+        return found if found.feasible else None
+
+    def _simulations(self, candidate: Candidate) -> list[Simulation]:
+        """Its simulations on the graphs that count."""
+        stop = self._further.start + self._counted[candidate.uuid]
+        return [one for one in candidate.simulations if one.stage < self._last or one.realisation < stop]
+
+    def _simulated(self, candidate: Candidate) -> list[int]:
+        """Numbers of the further graphs on which it was simulated, in one condition at least."""
+        graphs = (simulation.realisation for simulation in candidate.simulations_of(self._last))
+        return sorted({graph for graph in graphs if graph in self._further})
+
+    def _is_begun(self, candidate: Candidate) -> bool:
+        """Whether it was simulated on graphs that do not count yet."""
+        stop = self._further.start + self._counted[candidate.uuid]
+        return candidate.failure is None and max(self._simulated(candidate), default=-1) >= stop

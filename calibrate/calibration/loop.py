@@ -253,16 +253,21 @@ class _Run:
 
     def _confirm(self, batch: Sequence[Candidate]) -> None:
         """Simulate would-be best candidates on further graphs, until the best of all is confirmed."""
-        graphs, best = self._study.graphs.confirmation, self._tally.best
-        if not graphs:
+        rule = self._study.replicates.confirmation
+        if rule is None:
             return
         # A batch takes the same time however full it is, so it is filled with rivals.
-        each = len(self._study.searched)
-        at_once = max(1, self._pool.capacity // (len(graphs) * each), self._batch_size // each)
-        confirmation = Confirmation(self._study, batch, best_loss=None if best is None else best.loss)
-        self._simulate(confirmation.resume(), self._last, Purpose.CONFIRMATION)
-        while rivals := confirmation.rivals(at_once):
-            self._simulate(rivals, self._last, Purpose.CONFIRMATION)
+        each, size = len(self._study.searched), self._batch_size
+        confirmation = Confirmation(
+            self._study,
+            batch,
+            rule,
+            best=self._tally.deviation,
+            at_once=max(1, self._pool.capacity // (rule.least * each), size // each),
+            graphs=lambda rivals: max(1, self._pool.capacity // size // -(-rivals * each // size)),
+        )
+        for rivals, graphs in confirmation.rounds():
+            self._simulate(rivals, self._last, Purpose.CONFIRMATION, graphs=graphs)
 
     def _show_on_fresh_graphs(self) -> None:
         """Simulate the best trial on graphs that the search never saw."""
@@ -284,9 +289,11 @@ class _Run:
         stage: int,
         purpose: Purpose,
         conditions: Sequence[Condition] | None = None,
+        *,
+        graphs: range | None = None,
     ) -> None:
-        """Run the missing simulations of these candidates, and store them."""
-        graphs = self._study.graphs.of_purpose(purpose)
+        """Run the missing simulations of these candidates, by default on all graphs of `purpose`; store them."""
+        graphs = self._study.graphs.of_purpose(purpose) if graphs is None else graphs
         by_uuid = {candidate.uuid: candidate for candidate in batch}
         jobs: list[Job] = []
         for candidate in batch:

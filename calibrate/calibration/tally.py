@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from optuna.trial import FrozenTrial
 
 from calibrate.calibration.search.optuna_trials import ORIGIN, UUID
 from calibrate.calibration.search.search import Search
 from calibrate.calibration.trials.candidate import Candidate
+from calibrate.calibration.trials.score import Deviation, deviation_of
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.trials.summary import TrialSummary, summarize
 from calibrate.errors import SimulatorError
@@ -28,6 +30,7 @@ class Tally:
     added         number of trials that this run asked for and told
     last_failure  reason of the last failed simulation; None if none failed
     best          the feasible trial of lowest loss; None if there is none
+    deviation     its deviation, with the error
     """
 
     def __init__(self, study: Study, search: Search, simulations: Callable[[str], list[Simulation]]) -> None:
@@ -35,6 +38,7 @@ class Tally:
         self.added = 0
         self.last_failure: str | None = None
         self.best: TrialSummary | None = None
+        self.deviation: Deviation | None = None
         self._numbers: list[int] = []  # numbers of the trials of this study, ascending
         self._in_a_row = 0
 
@@ -55,6 +59,8 @@ class Tally:
         best = self._search.best
         if best is not None and (self.best is None or self.best.number != best.number):
             self.best = self.describe(best)
+            found = deviation_of(self._study, self._simulations_of(best))
+            self.deviation = replace(found, loss=self.best.loss)
 
     def count(self, told: Sequence[Candidate]) -> None:
         """Count candidates that this run has told."""
@@ -78,4 +84,7 @@ class Tally:
 
     def describe(self, trial: FrozenTrial) -> TrialSummary:
         """The summary of a trial."""
-        return summarize(self._study, trial, self._simulations(str(trial.user_attrs[UUID])))
+        return summarize(self._study, trial, self._simulations_of(trial))
+
+    def _simulations_of(self, trial: FrozenTrial) -> list[Simulation]:
+        return self._simulations(str(trial.user_attrs[UUID]))

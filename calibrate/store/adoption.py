@@ -20,7 +20,7 @@ from calibrate.store.study_names import list_studies
 from calibrate.study import Grid, Study, differences
 from calibrate.study.conditions import find_condition
 from calibrate.study.expressions import Expression
-from calibrate.study.file.sections import ReplicatesSection
+from calibrate.study.file.replicates import ReplicatesSection
 from calibrate.study.graph_numbers import Graphs
 from calibrate.study.identity import code_of_simulations, order_of
 from calibrate.study.rules.parameters import with_derived

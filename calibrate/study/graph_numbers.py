@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from calibrate.study.file.sections import ReplicatesSection
+from calibrate.study.file.replicates import ReplicatesSection
 
 # Far enough beyond the graphs of the search that a study with more of them does not reach these.
 VALIDATION_FROM = 1000
@@ -36,7 +36,8 @@ class Graphs:
 
     @classmethod
     def of(cls, replicates: ReplicatesSection) -> Graphs:
-        confirmed = replicates.graphs + replicates.confirm
+        further = replicates.confirmation.most if replicates.confirmation else 0
+        confirmed = replicates.graphs + further
         return cls(
             search=range(replicates.graphs),
             confirmation=range(replicates.graphs, confirmed),

@@ -54,7 +54,7 @@ def content_of(study: Study) -> dict[str, Any]:
         "loop": loop,
         "recording": of_recording(file),
         "recordings": of_recordings(file),
-        "replicates": file.replicates.model_dump(mode="json", exclude={"fresh"}, exclude_defaults=True),
+        "replicates": of_replicates(file),
         "study": {"pareto": True} if study.pareto else {},
     }
     content = {
@@ -129,6 +129,17 @@ def of_recording(file: StudyFile) -> dict[str, Any]:
     content = file.recording.model_dump(mode="json", exclude_none=True) if file.recording else {}
     if any(one.distribution == RECORDING for one in file.objectives):
         content["piece_ms"] = file.simulation.duration_ms
+    return content
+
+
+def of_replicates(file: StudyFile) -> dict[str, Any]:
+    """[replicates] without the fresh graphs, and without what studies of older versions had, too.
+
+    A table of `confirm` is complete: what its keys leave out is no part of older studies.
+    """
+    content = file.replicates.model_dump(mode="json", exclude={"fresh"}, exclude_defaults=True)
+    if "confirm" in content:
+        content["confirm"] = file.replicates.model_dump(mode="json")["confirm"]
     return content
 
 

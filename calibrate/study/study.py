@@ -18,12 +18,12 @@ from calibrate.simulation.jobs import Timing
 from calibrate.simulators.closed_loop import Loop
 from calibrate.study.conditions import Condition
 from calibrate.study.expressions import Expression
+from calibrate.study.file.replicates import ReplicatesSection
 from calibrate.study.file.samplers import AnySampler, Grid
 from calibrate.study.file.sections import (
     BudgetSection,
     PoolSection,
     PriorSection,
-    ReplicatesSection,
     SimulationSection,
     StorageSection,
     StudyFile,

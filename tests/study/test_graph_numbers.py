@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calibrate.study.file.sections import ReplicatesSection
+from calibrate.study.file.replicates import ReplicatesSection
 from calibrate.study.graph_numbers import Graphs, Purpose
 
 

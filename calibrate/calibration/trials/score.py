@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,9 @@ from calibrate.study import Study
 
 INFEASIBLE = 2 * UNDEFINED
 """Lower end of the losses of candidates that break a constraint: no objective's loss is larger."""
+
+# Probability of calling a deviation larger than an equal one.
+_CHANCE = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +49,62 @@ def score(study: Study, simulations: Sequence[Simulation]) -> Score:
     if broken:
         loss = INFEASIBLE * (1 + broken / (1 + broken))
         return Score(losses=(loss,) * len(study.objectives), loss=loss, violations=violations)
-    means = combine([simulation.estimates for simulation in scored(study, simulations, len(study.stages))])
-    losses = tuple(objective.loss(means[objective.name]) for objective in study.objectives)
+    graphs = scored(study, simulations, len(study.stages))
+    losses = _losses(study, graphs)
     return Score(losses=losses, loss=weighted_mean(study.objectives, losses), violations=violations)
+
+
+def _losses(study: Study, graphs: Sequence[Simulation]) -> tuple[float, ...]:
+    """The loss of every objective of the mean over graphs."""
+    means = combine([simulation.estimates for simulation in graphs])
+    return tuple(objective.loss(means[objective.name]) for objective in study.objectives)
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Deviation:
+    """The loss of a candidate with the error of its root, which is its deviation in tolerances.
+
+    error   infinite if the loss is that of one graph
+    graphs  number of graphs
+    """
+
+    loss: float
+    error: float = 0.0
+    graphs: int = 0
+
+    def exceeds(self, other: Deviation) -> bool:
+        """Whether it is larger by more than the errors of both allow (Welch's t-test, one-sided, at 5 %)."""
+        from scipy.special import stdtrit
+
+        error = math.hypot(self.error, other.error)
+        if not math.isfinite(error):
+            return False
+        margin = float(stdtrit(self.graphs - 1, 1 - _CHANCE)) * error if error else 0.0
+        return math.sqrt(self.loss) - math.sqrt(other.loss) > margin
+
+
+def deviation_of(study: Study, simulations: Sequence[Simulation]) -> Deviation:
+    """The deviation of a candidate from its simulations, none of which failed.
+
+    Its error is the jackknife's over graphs: the loss of the mean is computed without each of them, and the
+    standard error and the bias of its root add up as squares. (Near the targets, the root of the loss is
+    almost only bias.) This root is as noisy far from the targets as near them; its logarithm is not.
+    """
+    graphs = scored(study, simulations, len(study.stages))
+
+    def root(chosen: Sequence[Simulation]) -> float:
+        return math.sqrt(weighted_mean(study.objectives, _losses(study, chosen)))
+
+    loss, n = weighted_mean(study.objectives, _losses(study, graphs)), len(graphs)
+    if n == 1:
+        return Deviation(loss=loss, error=math.inf, graphs=1)
+    parts = np.array([root([*graphs[:k], *graphs[k + 1 :]]) for k in range(n)])
+    bias = (n - 1) * (parts.mean() - math.sqrt(loss))
+    return Deviation(
+        loss=loss,
+        error=math.hypot(math.sqrt((n - 1) * parts.var()), bias),
+        graphs=n,
+    )
 
 
 def worst_violations(study: Study, simulations: Sequence[Simulation]) -> dict[str, float]:

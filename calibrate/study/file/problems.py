@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from calibrate.errors import CalibrateError, did_you_mean
 from calibrate.masking import without_passwords
 from calibrate.study.file.base import Section
+from calibrate.study.file.replicates import ConfirmSection, ReplicatesSection
 from calibrate.study.file.sections import StimulusSection
 from calibrate.study.file.targets import ObjectiveSection, RecordingSection, RecordingsSection
 
@@ -108,7 +109,9 @@ def problems_in(error: ValidationError, section: type[Section], place: Place) ->
     reported = set[str]()
     for details in error.errors(include_url=False):
         key = str(details["loc"][0]) if details["loc"] else ""
-        if details["type"] in ("extra_forbidden", "missing") or (section, key) not in _EITHER:
+        if (section, key) in _TABLES:  # the second part of the place says which of the two it was read as
+            yield _of_number_or_table(details, section, place)
+        elif details["type"] in ("extra_forbidden", "missing") or (section, key) not in _EITHER:
             yield _problem(details, section, place)
         elif key not in reported:  # pydantic reports one error for each type that the value could have
             reported.add(key)
@@ -116,6 +119,17 @@ def problems_in(error: ValidationError, section: type[Section], place: Place) ->
             remedy = f"{key} is: {section.model_fields[key].description}"
             yield Problem((*place, key), f"must be {_EITHER[section, key]}", value, remedy)
 
+
+def _of_number_or_table(details: ErrorDetails, section: type[Section], place: Place) -> Problem:
+    key, kind, *rest = details["loc"]
+    if kind == "table":
+        table = _TABLES[section, str(key)]
+        return _problem({**details, "loc": tuple(rest)}, table, (*place, key))
+    return _problem({**details, "loc": (key,)}, section, place)
+
+
+# Keys whose value is a number or a table, of this section.
+_TABLES: dict[tuple[type[Section], str], type[Section]] = {(ReplicatesSection, "confirm"): ConfirmSection}
 
 # Keys that accept values of more than one type.
 _EITHER: dict[tuple[type[Section], str], str] = {

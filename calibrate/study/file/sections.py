@@ -45,6 +45,7 @@ from calibrate.study.file.base import (
 )
 from calibrate.study.file.closed_loop import LoopSection
 from calibrate.study.file.conditions import ConditionName, ConditionSection
+from calibrate.study.file.replicates import ReplicatesSection
 from calibrate.study.file.samplers import (
     Sampler,
     Tpe,
@@ -181,27 +182,6 @@ class StimulusSection(Section):
     repetitions: Count | None = Field(default=None, description="number of onsets, with first_ms")
     condition: ConditionName | None = Field(
         default=None, description="the only condition in which it is presented (default: all)"
-    )
-
-
-class ReplicatesSection(Section):
-    """[replicates]: on how many graphs (realisations of the connectivity) a candidate is simulated."""
-
-    graphs: Count = Field(
-        default=1,
-        description="number of graphs on which every candidate is simulated; its loss is the mean over them",
-    )
-    confirm: int = Field(
-        default=4,
-        ge=0,
-        le=MANY,
-        description="number of further graphs for a candidate that would be the best, before it counts",
-    )
-    fresh: int = Field(
-        default=5,
-        ge=0,
-        le=MANY,
-        description="number of graphs, not used by the search, on which the best is simulated at the end",
     )
 
 

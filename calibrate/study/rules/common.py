@@ -34,6 +34,7 @@ def attempt(
 def check_search(problems: Problems, file: StudyFile, space: Space) -> None:
     """The tables that say how, where and how long to search."""
     check_sampler(problems, file, space)
+    check_replicates(problems, file)
     check_budget(problems, file)
     check_prior(problems, file, space)
     check_pool(problems, file)
@@ -53,6 +54,14 @@ def check_sampler(problems: Problems, file: StudyFile, space: Space) -> None:
         if file.study.pareto:
             rule, remedy = "minimises one loss, but the study seeks a front", "use bo, tpe, nsga2 or gp"
             problems.add(place, rule, "cmaes", remedy)
+
+
+def check_replicates(problems: Problems, file: StudyFile) -> None:
+    """The fewest further graphs cannot be more than the most."""
+    rule = file.replicates.confirmation
+    if rule is not None and rule.least > rule.most:
+        remedy = f"most is {rule.most}: raise it, or lower least"
+        problems.add(("replicates", "confirm", "least"), "must not be above most", rule.least, remedy)
 
 
 def check_backend(problems: Problems, file: StudyFile, network: Network) -> None:
