@@ -17,7 +17,7 @@ import csv
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import optuna
@@ -60,10 +60,12 @@ def study_for(
     *,
     loss: float | None = None,
     grid_points: int = GRID_POINTS,
+    changes: Mapping[str, object] | None = None,
 ) -> Study:
     """The study with another sampler, its ranges with points where that is the grid.
 
-    loss  that ends the run, instead of the study's own
+    loss     that ends the run, instead of the study's own
+    changes  of further keys
     """
     plain, text = read_study(path), path.read_text()
     if sampler == "grid":
@@ -76,15 +78,17 @@ def study_for(
         stop = next(k for k in range(start + 1, len(lines)) if lines[k].startswith("["))
         lines[start:stop] = ["[sampler]", f'name = "{sampler}"', ""]
     copy.write_text("\n".join(lines))
-    changes: dict[str, float] = {
+    changed: dict[str, object] = {
         "study.seed": seed,
         "budget.trials": trials,
         "replicates.confirm": 0,
         "replicates.fresh": 0,
+        **(changes or {}),
     }
     if loss is not None:
-        changes["budget.loss"] = loss
-    return read_study(copy, changes=changes).on(simulators.choose("auto"))
+        changed["budget.loss"] = loss
+    study = read_study(copy, changes=changed)
+    return study.on(simulators.choose(study.simulation.backend))
 
 
 def search(study: Study, batch: int, *, loss: float | None = None) -> dict[str, object]:
