@@ -10,7 +10,7 @@ in the mean over the graphs that confirm it, has a loss of `--loss` or less and 
 every seed on its own; runs that did not get there count as more than all in the medians. Samplers take turns,
 in an order that is another one for each seed, so that other work on the machine falls on all of them. Every
 run is appended to `--output` as it ends, and is not run again if it is there; `--table` only prints.
-Seconds are those of calibrate with all its processes, from their start on; compiled GeNN code is there already.
+Seconds begin with the start of calibrate's processes; compiled GeNN code is there already.
 
 With `--grid-points`, the grid is simulated as a whole, on one graph: with k of its n points good enough,
 (n + 1) / (k + 1) trials find the first one in the mean, in random order. With `--plain-trials`, the plain

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from calibrate.calibration.trials.candidate import Candidate
 from calibrate.calibration.trials.score import Deviation, Score, deviation_of, score
@@ -23,6 +24,7 @@ class Confirmation:
     not matter which simulation ends first, or which of them an earlier run has stored.
 
     best     deviation of the best trial so far; None if there is none
+    expected  losses that a model of the statistics expects of confirmed candidates, by UUID, if there is one
     at_once  number of rivals in a group
     graphs   from a number of open candidates, the number of graphs that are simulated at once for all of them
     """
@@ -34,11 +36,12 @@ class Confirmation:
         rule: ConfirmSection,
         *,
         best: Deviation | None,
+        expected: Mapping[str, float],
         at_once: int,
         graphs: Callable[[int], int],
     ) -> None:
         self._study, self._batch, self._rule = study, batch, rule
-        self._at_once, self._graphs = at_once, graphs
+        self._expected, self._at_once, self._graphs = expected, at_once, graphs
         self._last, self._further = len(study.stages), study.graphs.confirmation
         far = Deviation(loss=CONFIRMED_BELOW)
         self._best = far if best is None else min(best, far)
@@ -72,9 +75,9 @@ class Confirmation:
         return group, self._further[:n]
 
     def _rivals(self) -> list[Candidate]:
-        """The others with a lower loss than the best confirmed one, the lowest loss first."""
+        """The others that are or will probably be better than the best confirmed one, the lowest first."""
         losses = {
-            one.uuid: result.loss
+            one.uuid: min(result.loss, self._expected.get(one.uuid, math.inf))
             for one in self._batch
             if one.uuid not in self._closed and (result := self._score(one)) is not None
         }

@@ -6,7 +6,7 @@ It uses the pool and the store through protocols only, so it depends on no simul
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from optuna.trial import FrozenTrial, TrialState
@@ -263,11 +263,21 @@ class _Run:
             batch,
             rule,
             best=self._tally.deviation,
+            expected=self._expected_losses(batch, graphs=len(self._study.graphs.search) + rule.least),
             at_once=max(1, self._pool.capacity // (rule.least * each), size // each),
             graphs=lambda rivals: max(1, self._pool.capacity // size // -(-rivals * each // size)),
         )
         for rivals, graphs in confirmation.rounds():
             self._simulate(rivals, self._last, Purpose.CONFIRMATION, graphs=graphs)
+
+    def _expected_losses(self, batch: Sequence[Candidate], *, graphs: int) -> Mapping[str, float]:
+        """What a sampler that models the statistics expects of these candidates once they are confirmed."""
+        found = [candidate.on_graphs(self._study.graphs.search) for candidate in batch]
+        complete = [candidate for candidate in found if candidate.failure is None]
+        answers = [candidate.answer(self._study) for candidate in complete]
+        with self._clock.counts("asking"):
+            losses = self._search.expect(answers, graphs=graphs)
+        return dict(zip([candidate.uuid for candidate in complete], losses, strict=False))
 
     def _show_on_fresh_graphs(self) -> None:
         """Simulate the best trial on graphs that the search never saw."""
@@ -292,7 +302,7 @@ class _Run:
         *,
         graphs: range | None = None,
     ) -> None:
-        """Run the missing simulations of these candidates, by default on all graphs of `purpose`; store them."""
+        """Run and store the missing simulations of these candidates; `graphs`: not on all of the purpose."""
         graphs = self._study.graphs.of_purpose(purpose) if graphs is None else graphs
         by_uuid = {candidate.uuid: candidate for candidate in batch}
         jobs: list[Job] = []

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from calibrate.calibration.emulator.cube import Cube
 from calibrate.calibration.emulator.emulator import Emulator
 from calibrate.calibration.emulator.losses import losses, violations
-from calibrate.calibration.emulator.models import Drawn, Trial
+from calibrate.calibration.emulator.models import Drawn, Model, Trial
 from calibrate.calibration.search.optuna_trials import Told, unpacked
 from calibrate.calibration.search.question import Question
 from calibrate.objective import UNDEFINED
@@ -31,6 +31,8 @@ _ANYWHERE, _NEAR, _BEST, _SPREADS = 400, 80, 3, (0.02, 0.08, 0.25)
 _LOWEST, _AROUND, _STEPS = 3, 20, (0.05, 0.02, 0.007)
 # Proposals differ from each other and from all trials by this part of at least one range.
 _DISTANCE = 0.01
+# Number of draws from which a median is taken.
+_DRAWS = 200
 # Weight of the weighted sum beside the largest weighted loss, on a Pareto front (Knowles 2006, ParEGO).
 _SUM = 0.05
 
@@ -59,16 +61,7 @@ class Thompson:
     ) -> Callable[[], dict[str, Any]]:
         """A function that proposes: see `Strategy`."""
         random = np.random.default_rng(seed)
-        complete = [trial for trial in told if trial.loss is not None]
-        trials = [
-            Trial(
-                point=self._cube.point(trial.parameters),
-                estimates=unpacked(trial.attributes),
-                graphs=int(trial.attributes.get("graphs", 1)),
-                loss=float(trial.loss or 0.0),
-            )
-            for trial in complete
-        ]
+        trials = self._trials(told)
         with _one_thread():
             models = self._emulator.models(trials)
         best = np.array([trial.point for trial in sorted(trials, key=lambda trial: trial.loss)[:_BEST]])
@@ -85,6 +78,45 @@ class Thompson:
             return self._cube.parameters(point)
 
         return draw
+
+    def expect(
+        self, told: Sequence[Told], parameters: Sequence[Mapping[str, Any]], graphs: int
+    ) -> Sequence[float]:
+        """The medians of the losses that these parameter sets probably have over so many graphs."""
+        points = np.array([self._cube.point(one) for one in parameters])
+        random, shape = np.random.default_rng(0), (_DRAWS, len(points))
+
+        def drawn(model: Model) -> Drawn:
+            predicted = model.predict(points)
+            spread = np.sqrt(predicted.sd**2 + predicted.error**2 / graphs)
+            values = model.scale.inverse(predicted.mean + spread * random.standard_normal(shape))
+            defined = random.random(shape) < predicted.defined
+            return Drawn(values=values, defined=defined, depth=np.ones(shape))
+
+        with _one_thread():
+            models = self._emulator.models(self._trials(told))
+            statistics = {name: drawn(model) for name, model in models.items()}
+        weights = np.array([objective.weight for objective in self._question.objectives])
+        total = np.average(
+            [losses(one, statistics[one.name]) for one in self._question.objectives], axis=0, weights=weights
+        )
+        for constraint in self._question.constraints:
+            broken = violations(constraint, statistics[constraint.name])
+            total = total + 2 * UNDEFINED * (broken > 0)
+        return [float(loss) for loss in np.median(total, axis=0)]
+
+    def _trials(self, told: Sequence[Told]) -> list[Trial]:
+        """The complete trials, as the models take them."""
+        return [
+            Trial(
+                point=self._cube.point(trial.parameters),
+                estimates=unpacked(trial.attributes),
+                graphs=int(trial.attributes.get("graphs", 1)),
+                loss=trial.loss,
+            )
+            for trial in told
+            if trial.loss is not None
+        ]
 
     def _weights(self, random: np.random.Generator) -> FloatArray:
         weights = np.array([objective.weight for objective in self._question.objectives])

@@ -31,6 +31,8 @@ def branch_seed(study_seed: int, *key: int) -> int:
 Points = Callable[[int], dict[str, Any]]
 Propose = Callable[[Sequence[Told], Sequence[Mapping[str, Any]], int], Callable[[], dict[str, Any]]]
 
+Expect = Callable[[Sequence[Told], Sequence[Mapping[str, Any]], int], Sequence[float]]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Strategy:
@@ -42,6 +44,7 @@ class Strategy:
     sampler  makes Optuna's sampler from a seed; None if the strategy has only `points`
     propose  alternative to a sampler: from the told trials by index, the parameter sets that are not told
              yet, and a seed, makes a function that proposes
+    expect   the losses of parameter sets over a number of graphs that the told trials let expect
     history  number of trials that the sampler uses
     least    number of complete trials before the sampler is used
     notes    system attributes that the sampler expects in every told trial; they are not stored
@@ -52,6 +55,7 @@ class Strategy:
     startup: int = 0
     sampler: Callable[[int], BaseSampler] | None = None
     propose: Propose | None = None
+    expect: Expect | None = None
     history: int = 1000
     least: int = 1
     notes: Mapping[str, Any] = field(default_factory=dict)
@@ -156,7 +160,12 @@ def _bo(options: Sampler, question: Question) -> Strategy:
     assert isinstance(options, Bo)
     startup = options.startup or max(8, 2 * len(question.space))
     thompson = Thompson(question, history=options.history)
-    return Strategy(points=_sobol(question.space, question.seed), startup=startup, propose=thompson.propose)
+    return Strategy(
+        points=_sobol(question.space, question.seed),
+        startup=startup,
+        propose=thompson.propose,
+        expect=thompson.expect,
+    )
 
 
 def _loss(trial: Told) -> float:

@@ -184,6 +184,25 @@ class Search:
         self._indices.update(proposal.index for proposal in proposals)
         return proposals
 
+    def expect(self, answers: Sequence[Answer], *, graphs: int) -> Sequence[float]:
+        """The losses that are to be expected over so many graphs; none of a sampler that has no model.
+
+        answers  to proposals that are open, from fewer graphs
+        """
+        if self._strategy.expect is None or not answers:
+            return ()
+        asked = [
+            Told(
+                index=answer.proposal.index,
+                parameters=answer.proposal.parameters,
+                loss=answer.loss,
+                attributes=answer.attributes,
+            )
+            for answer in answers
+        ]
+        told = sorted([*self._told_by_index(self._told), *asked], key=lambda trial: trial.index)
+        return self._strategy.expect(told, [answer.proposal.parameters for answer in answers], graphs)
+
     def tell(
         self,
         answers: Sequence[Answer],
@@ -274,7 +293,7 @@ class Search:
                 seed = branch_seed(self._seed, SAMPLER_BRANCH, index)
                 running = self._unseen
                 waiting = [running[number] for number in sorted(running)]
-                self._draw = strategy.propose(self._replay(), waiting, seed)
+                self._draw = strategy.propose(self._told_by_index(self._seen), waiting, seed)
             return self._draw()
         assert strategy.sampler is not None  # else the first branch returned the point
         if not self._has_view or self._study is None:
@@ -327,8 +346,7 @@ class Search:
     def _n_complete(self) -> int:
         return sum(trial.state == TrialState.COMPLETE for trial in self._seen)
 
-    def _replay(self) -> list[Told]:
-        """The visible trials, by index."""
+    def _told_by_index(self, trials: Sequence[FrozenTrial]) -> list[Told]:
         told = [
             Told(
                 index=int(t.user_attrs.get(INDEX, -1)),
@@ -336,7 +354,7 @@ class Search:
                 loss=loss_of(t) if t.state == TrialState.COMPLETE else None,
                 attributes=t.user_attrs,
             )
-            for t in self._seen
+            for t in trials
         ]
         return sorted(told, key=lambda trial: trial.index)
 

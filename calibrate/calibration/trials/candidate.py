@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 import uuid as uuids
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -55,6 +55,11 @@ class Candidate:
     def graphs_of(self, study: Study, stage: int) -> set[int]:
         """The graphs on which it was simulated in a stage, in every condition of the search."""
         return {simulation.realisation for simulation in merged(study, self.simulations_of(stage))}
+
+    def on_graphs(self, graphs: Collection[int]) -> Candidate:
+        """The candidate with the simulations on these graphs only."""
+        chosen = [simulation for simulation in self.simulations if simulation.realisation in graphs]
+        return replace(self, simulations=chosen)
 
     def jobs(
         self,

@@ -65,7 +65,7 @@ class Deviation:
     """The loss of a candidate with the error of its root, which is its deviation in tolerances.
 
     error   infinite if the loss is that of one graph
-    graphs  number of graphs
+    graphs  number of graphs; 0: the loss is exact
     """
 
     loss: float
@@ -73,13 +73,20 @@ class Deviation:
     graphs: int = 0
 
     def exceeds(self, other: Deviation) -> bool:
-        """Whether it is larger by more than the errors of both allow (Welch's t-test, one-sided, at 5 %)."""
+        """Whether it is larger by more than the errors allow: Student's t-test, one-sided, at 5 %.
+
+        It takes graphs to be equally noisy for both, as they nearly are on the scale of the root. So few
+        graphs of one suffice if there are more of the other.
+        """
         from scipy.special import stdtrit
 
-        error = math.hypot(self.error, other.error)
-        if not math.isfinite(error):
+        several = [one for one in (self, other) if one.graphs > 1]
+        freedom = sum(one.graphs - 1 for one in several)
+        if not freedom:
             return False
-        margin = float(stdtrit(self.graphs - 1, 1 - _CHANCE)) * error if error else 0.0
+        squares = sum((one.graphs - 1) * one.graphs * one.error**2 for one in several)
+        shares = sum(1 / one.graphs for one in (self, other) if one.graphs)
+        margin = float(stdtrit(freedom, 1 - _CHANCE)) * math.sqrt(shares * squares / freedom)
         return math.sqrt(self.loss) - math.sqrt(other.loss) > margin
 
 
