@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from benchmarks import (
     published_genn,
     recordings,
     throughput,
+    time_to_solution,
 )
 from benchmarks.__main__ import SUITE, summary
 from benchmarks.facts import Facts
@@ -29,6 +32,8 @@ from calibrate.models.ei_clustered import ei_clustered
 from calibrate.objective import find_statistic
 from calibrate.observation import Layout, observe_spikes
 from tests.helpers.facts import a_death, a_fact, a_failure, a_long_time
+from tests.helpers.in_memory import Noisy, Shelf
+from tests.helpers.studies import MODEL, RATE_E, RATE_I, write_study
 
 ROOT = Path(__file__).parent.parent
 TINY = Settings(neurons=300, clusters=6, warmup_ms=100.0, duration_ms=1000.0)
@@ -159,6 +164,62 @@ def test_the_hosts_part_of_a_batch_counts_every_spike_in_narrow_integers():
     bytes_of_counts = 8 * (2000 * 20 + 40 * 1000)
     bytes_of_intervals = 8 * 2000 * (6 * 8 + 10 * (5 * 4 + 2))  # in total, and in ten blocks of time
     assert bytes_of_counts < 1e6 * found["sent MB"] < 1.2 * (bytes_of_counts + bytes_of_intervals)
+
+
+# --- time to solution ------
+
+
+def test_samplers_run_until_their_best_is_confirmed_to_be_good(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(time_to_solution, "Pool", lambda *_: nullcontext(Noisy(0.3)))
+    monkeypatch.setattr(time_to_solution, "Store", lambda *_: nullcontext(Shelf()))
+    monkeypatch.setattr(time_to_solution, "search", lambda *_: None)  # that compiles the networks
+    (tmp_path / "tiny.py").write_text(MODEL)
+    path = write_study(
+        tmp_path,
+        model={"name": f"{tmp_path / 'tiny.py'}:tiny"},
+        objectives=[RATE_E | {"tolerance": 5.0}, RATE_I | {"tolerance": 5.0}],
+    )
+
+    def compared(confirm: object) -> list[dict[str, Any]]:
+        changes = {"simulation.backend": "poisson", "replicates.confirm": confirm}
+        output = tmp_path / "runs.jsonl"
+        more = {"trials": 40, "aim": 0.4, "batch": 4, "changes": changes, "output": output}
+        time_to_solution.compare(path, ["random"], [3], **more)
+        return time_to_solution.read_runs(output)
+
+    (one,) = compared(3)
+    first, whole = one["to_loss"], one["whole"]
+    assert one["loss"] <= 0.4
+    assert one["graphs"] == 4
+    assert first["simulations"] - first["trials"] >= 3  # those that confirm
+    assert first["simulations"] <= whole["simulations"]
+    assert 0 < first["seconds"] <= whole["seconds"]
+    assert compared(3) == [one]  # it is there, and is not run again
+    runs = compared({"least": 1, "most": 5, "error": 0.2})
+    assert len(runs) == 2
+    text = time_to_solution.table(runs)
+    assert f"| small | poisson | random | 3 | 4 | 1 of 1 | {first['trials']} |" in text
+    assert "| small | poisson | random | least 1 most 5 error 0.2 | 4 |" in text
+    capsys.readouterr()
+
+
+def test_every_seed_begins_with_another_sampler():
+    turns = list(time_to_solution.in_turns(["bo", "cmaes"], [7, 8, 9]))
+    assert turns == [(7, "bo"), (7, "cmaes"), (8, "cmaes"), (8, "bo"), (9, "bo"), (9, "cmaes")]
+
+
+def test_runs_that_do_not_get_there_count_as_more_than_all():
+    whole = {"trials": 200, "simulations": 260, "seconds": 40.0}
+    kinds = {"study": "quickstart", "backend": "genn", "sampler": "tpe", "confirm": 4, "batch": 2}
+    found = {"trials": 31, "simulations": 50, "seconds": 9.5}
+    costs = [found, {**found, "trials": 12}, None, None, None]
+    runs = [
+        {**kinds, "seed": k, "to_loss": one, "to_targets": found, "whole": whole}
+        for k, one in enumerate(costs)
+    ]
+    loss, targets = (line for line in time_to_solution.table(runs).splitlines() if line.startswith("| quick"))
+    assert loss.endswith("| 2 of 5 | 31, 12, > 200, > 200, > 200 | > 200 | > 260 | > 40 |")
+    assert targets.endswith("| 5 of 5 | 31, 31, 31, 31, 31 | 31 | 50 | 9.5 |")
 
 
 # --- facts --------------------------------------------------------------------------------------------

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from calibrate.calibration.search.search import Search
 from calibrate.calibration.trials.candidate import Candidate
 from calibrate.calibration.trials.score import Deviation, Score, deviation_of, score
 from calibrate.calibration.trials.simulation import Simulation
@@ -23,10 +24,10 @@ class Confirmation:
     graphs, and those that are open then get more. What is decided depends on complete groups only, so it does
     not matter which simulation ends first, or which of them an earlier run has stored.
 
-    best     deviation of the best trial so far; None if there is none
-    expected  losses that a model of the statistics expects of confirmed candidates, by UUID, if there is one
-    at_once  number of rivals in a group
-    graphs   from a number of open candidates, the number of graphs that are simulated at once for all of them
+    best        deviation of the best trial so far; None if there is none
+    search      whose sampler may have a model of the statistics
+    capacity    number of networks that are simulated at once
+    batch_size  number of those that one process simulates together, on one graph
     """
 
     def __init__(
@@ -36,17 +37,21 @@ class Confirmation:
         rule: ConfirmSection,
         *,
         best: Deviation | None,
-        expected: Mapping[str, float],
-        at_once: int,
-        graphs: Callable[[int], int],
+        search: Search,
+        capacity: int,
+        batch_size: int,
     ) -> None:
         self._study, self._batch, self._rule = study, batch, rule
-        self._expected, self._at_once, self._graphs = expected, at_once, graphs
+        self._batch_size, self._batches = batch_size, capacity // batch_size
+        # A batch takes the same time however full it is, so it is filled with rivals.
+        each = len(study.searched)
+        self._at_once = max(1, capacity // (rule.least * each), batch_size // each)
         self._last, self._further = len(study.stages), study.graphs.confirmation
         far = Deviation(loss=CONFIRMED_BELOW)
         self._best = far if best is None else min(best, far)
         # Numbers of further graphs that count. All graphs count that came with a trial of another study.
         self._counted = {one.uuid: 0 if one.origin is None else len(self._simulated(one)) for one in batch}
+        self._expected = self._expected_losses(search)
         self._closed: dict[str, Deviation | None] = {}  # None: it failed or breaks a constraint
 
     def rounds(self) -> Iterator[tuple[Sequence[Candidate], range]]:
@@ -73,6 +78,18 @@ class Confirmation:
     def _count(self, group: Sequence[Candidate], n: int) -> tuple[Sequence[Candidate], range]:
         self._counted |= {one.uuid: max(n, self._counted[one.uuid]) for one in group}
         return group, self._further[:n]
+
+    def _graphs(self, candidates: int) -> int:
+        """Number of graphs on which so many candidates are simulated at once."""
+        return max(1, self._batches // -(-candidates * len(self._study.searched) // self._batch_size))
+
+    def _expected_losses(self, search: Search) -> Mapping[str, float]:
+        """What a sampler that models the statistics expects of candidates that are confirmed, by UUID."""
+        found = [candidate.on_graphs(self._study.graphs.search) for candidate in self._batch]
+        complete = [candidate for candidate in found if candidate.failure is None]
+        answers = [candidate.answer(self._study) for candidate in complete]
+        losses = search.expect(answers, graphs=self._further.start + self._rule.least)
+        return dict(zip([candidate.uuid for candidate in complete], losses, strict=False))
 
     def _rivals(self) -> list[Candidate]:
         """The others that are or will probably be better than the best confirmed one, the lowest first."""

@@ -6,7 +6,7 @@ It uses the pool and the store through protocols only, so it depends on no simul
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from optuna.trial import FrozenTrial, TrialState
@@ -256,28 +256,18 @@ class _Run:
         rule = self._study.replicates.confirmation
         if rule is None:
             return
-        # A batch takes the same time however full it is, so it is filled with rivals.
-        each, size = len(self._study.searched), self._batch_size
-        confirmation = Confirmation(
-            self._study,
-            batch,
-            rule,
-            best=self._tally.deviation,
-            expected=self._expected_losses(batch, graphs=len(self._study.graphs.search) + rule.least),
-            at_once=max(1, self._pool.capacity // (rule.least * each), size // each),
-            graphs=lambda rivals: max(1, self._pool.capacity // size // -(-rivals * each // size)),
-        )
+        with self._clock.counts("asking"):
+            confirmation = Confirmation(
+                self._study,
+                batch,
+                rule,
+                best=self._tally.deviation,
+                search=self._search,
+                capacity=self._pool.capacity,
+                batch_size=self._batch_size,
+            )
         for rivals, graphs in confirmation.rounds():
             self._simulate(rivals, self._last, Purpose.CONFIRMATION, graphs=graphs)
-
-    def _expected_losses(self, batch: Sequence[Candidate], *, graphs: int) -> Mapping[str, float]:
-        """What a sampler that models the statistics expects of these candidates once they are confirmed."""
-        found = [candidate.on_graphs(self._study.graphs.search) for candidate in batch]
-        complete = [candidate for candidate in found if candidate.failure is None]
-        answers = [candidate.answer(self._study) for candidate in complete]
-        with self._clock.counts("asking"):
-            losses = self._search.expect(answers, graphs=graphs)
-        return dict(zip([candidate.uuid for candidate in complete], losses, strict=False))
 
     def _show_on_fresh_graphs(self) -> None:
         """Simulate the best trial on graphs that the search never saw."""

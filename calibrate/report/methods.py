@@ -220,11 +220,16 @@ def _replicates(study: Study, bibliography: Bibliography) -> Iterator[str]:
             f"Every parameter set was simulated on {replicates.graphs} {realisations}{of_what}, and "
             "its loss is that of the means over them."
         )
-    if replicates.confirm:
-        further = realisations.removesuffix("s") if replicates.confirm == 1 else realisations
+    if rule := replicates.confirmation:
+        number = f"{rule.least}" if rule.least == rule.most else f"{rule.least} to {rule.most}"
+        further = realisations.removesuffix("s") if rule.most == 1 else realisations
+        until = (
+            f", until the standard error of the root of its loss was at most {rule.error:g} tolerances or it "
+            "could not become the best any more"
+        )
         yield (
-            f"A parameter set that would have become the best was simulated on {replicates.confirm} further "
-            f"{further} before it counted{bibliography.cite('replicates')}."
+            f"A parameter set that would have become the best was simulated on {number} further {further} "
+            f"before it counted{until if rule.least < rule.most else ''}{bibliography.cite('replicates')}."
         )
     if study.constraints:
         names = enumerated([constraint.name for constraint in study.constraints])

@@ -30,6 +30,7 @@ from calibrate.neurons import BUILT_IN
 from calibrate.neurons.plasticity import RULES
 from calibrate.objective import Statistic, find_statistic
 from calibrate.study.file import base, sections
+from calibrate.study.file.replicates import ConfirmSection
 from calibrate.study.file.samplers import SAMPLERS
 from calibrate.study.json_schema import json_schema
 
@@ -80,6 +81,7 @@ SECTIONS = {
     **sections.LISTS,
     "free": sections.FreeParameter,
     "derived": sections.DerivedParameter,
+    "confirm": ConfirmSection,
 }
 
 
@@ -114,9 +116,10 @@ def _type(kind: Mapping[str, Any]) -> str:
         return " ".join(code(value) for value in kind["enum"])
     if "const" in kind:
         return code(kind["const"])
-    if "anyOf" in kind:  # suggestions (an enum) are no type of their own
-        kinds = [_type(one) for one in kind["anyOf"] if "enum" not in one]
-        return " or ".join(kinds)
+    if "$ref" in kind:
+        return "table"
+    if several := kind.get("anyOf", kind.get("oneOf")):  # suggestions (an enum) are no type of their own
+        return " or ".join(_type(one) for one in several if "enum" not in one)
     names = {"number": "number", "integer": "whole number", "string": "text", "boolean": "true or false"}
     name = {**names, "array": "list", "object": "table"}[kind["type"]]
     if kind["type"] == "array" and kind.get("items", {}).get("type"):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,10 @@ from calibrate.calibration.loop import run
 from calibrate.calibration.trials.score import Deviation, deviation_of, score
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.errors import StudyError
-from calibrate.objective.panel import Evaluation
-from calibrate.observation import SimulationFailure, observe_spikes
-from calibrate.simulation.jobs import Job, Outcome, outcome_of
+from calibrate.simulation.jobs import Job, Outcome
 from calibrate.study import Study, read_study
 from calibrate.study.identity import content_of
-from tests.helpers.in_memory import LAYOUT, Bench, Dies, Shelf, doubled
+from tests.helpers.in_memory import Dies, Noisy, Shelf, doubled
 from tests.helpers.studies import RATE_E, RATE_I, Tables, small_study, write_study
 
 RULE = {"least": 2, "most": 7, "error": 0.1}
@@ -39,38 +36,6 @@ def adaptive(folder: Path, trials: int = 24, *changes: Tables, graphs: int = 1, 
     return small_study(folder, *changes, replicates=replicates, budget={"trials": trials})
 
 
-class Noisy(Bench):
-    """A bench whose rates, 5 Hz for each current, differ between graphs; outcomes come in any order."""
-
-    capacity = 2
-    nothing = observe_spikes([0], [0], LAYOUT, dt_ms=1.0, duration_ms=2000.0)
-
-    def __init__(self, noise: float = 0.6, broken: Callable[[Job], bool] = lambda _: False) -> None:
-        super().__init__()
-        self._noise, self._broken = noise, broken
-
-    def run(
-        self,
-        candidates: Sequence[Job],
-        *,
-        progress: Callable[[Outcome], None] = lambda _: None,
-    ) -> list[Outcome]:
-        self.asked += candidates
-        outcomes = [self._outcome(job) for job in candidates]
-        for outcome in random.sample(outcomes, len(outcomes)):
-            progress(outcome)
-        return outcomes
-
-    def _outcome(self, job: Job) -> Outcome:
-        if self._broken(job):
-            return outcome_of(job, result=SimulationFailure("it broke"))
-        noise = self._noise * np.random.default_rng(job.seed).standard_normal(2)
-        currents = (job.parameters["I_E"], job.parameters["I_I"])
-        rates = [float(abs(5 * (current + d))) for current, d in zip(currents, noise, strict=True)]
-        estimates = dict(zip(("rate_E", "rate_I"), map(Estimate, rates), strict=True))
-        return outcome_of(job, result=self.nothing, evaluation=Evaluation(estimates=estimates))
-
-
 def of(shelf: Shelf, uuid: str) -> list[Simulation]:
     return sorted((one for one in shelf.kept if one.uuid == uuid), key=lambda one: one.realisation)
 
@@ -82,7 +47,7 @@ def story(shelf: Shelf) -> list[tuple[Any, ...]]:
     )
 
 
-def done(study: Study, bench: Bench | None = None) -> tuple[Shelf, Bench]:
+def done(study: Study, bench: Noisy | None = None) -> tuple[Shelf, Noisy]:
     shelf, pool = Shelf(), bench or Noisy()
     run(study, pool=pool, store=shelf)
     return shelf, pool

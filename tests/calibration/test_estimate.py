@@ -106,6 +106,17 @@ def test_a_trial_costs_all_its_stages_and_graphs_and_the_end_its_fresh_graphs(tm
 
 
 @pytest.mark.usefixtures("_clock")
+@pytest.mark.parametrize(
+    ("confirm", "batches"),
+    [(0, None), (1, (1, 1)), (4, (2, 2)), ({"least": 3, "most": 10}, (2, 5))],
+)
+def test_confirming_a_candidate_takes_batches_of_its_further_graphs(tmp_path, confirm, batches):
+    found = estimate(small_study(tmp_path, replicates={"confirm": confirm}))
+    each = 2 + 0.25 + 0.5  # on 2 slots
+    assert found.confirm_s == (batches and pytest.approx(tuple(each * n for n in batches)))
+
+
+@pytest.mark.usefixtures("_clock")
 def test_the_noise_is_measured_on_as_many_graphs_as_a_minute_allows(tmp_path):
     said: list[str] = []
     found = estimate(small_study(tmp_path), say=said.append)

@@ -315,6 +315,7 @@ def test_check_says_what_would_run(study, capsys, tmp_path):
         "batch_size": 1,
         "trial_s": found["trial_s"],
         "total_s": found["total_s"],
+        "confirm_s": None,
         "noise": found["noise"],
         "warnings": [],
     }

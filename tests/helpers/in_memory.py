@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from optuna.trial import FrozenTrial
 
+from calibrate import Estimate
 from calibrate.calibration.search.optuna_trials import Claim
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.objective import find_statistic
@@ -123,6 +126,38 @@ class RateBench(Bench):
     """A bench for tests of the search, which would spend most of their time on statistics they ignore."""
 
     measured = ("rate_E", "rate_I")
+
+
+class Noisy(Bench):
+    """A bench whose rates, 5 Hz for each current, differ between graphs; outcomes come in any order."""
+
+    capacity = 2
+    nothing = observe_spikes([0], [0], LAYOUT, dt_ms=1.0, duration_ms=2000.0)
+
+    def __init__(self, noise: float = 0.6, broken: Callable[[Job], bool] = lambda _: False) -> None:
+        super().__init__()
+        self._noise, self._broken = noise, broken
+
+    def run(
+        self,
+        candidates: Sequence[Job],
+        *,
+        progress: Callable[[Outcome], None] = lambda _: None,
+    ) -> list[Outcome]:
+        self.asked += candidates
+        outcomes = [self._outcome(job) for job in candidates]
+        for outcome in random.sample(outcomes, len(outcomes)):
+            progress(outcome)
+        return outcomes
+
+    def _outcome(self, job: Job) -> Outcome:
+        if self._broken(job):
+            return outcome_of(job, result=SimulationFailure("it broke"))
+        noise = self._noise * np.random.default_rng(job.seed).standard_normal(2)
+        currents = (job.parameters["I_E"], job.parameters["I_I"])
+        rates = [float(abs(5 * (current + d))) for current, d in zip(currents, noise, strict=True)]
+        estimates = dict(zip(("rate_E", "rate_I"), map(Estimate, rates), strict=True))
+        return outcome_of(job, result=self.nothing, evaluation=Evaluation(estimates=estimates))
 
 
 class Dies(Shelf):

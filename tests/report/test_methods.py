@@ -265,6 +265,25 @@ def _with_delay(delay_ms: float) -> Any:
     return replace(balanced, parameters=parameters)
 
 
+@pytest.mark.parametrize(
+    ("confirm", "words"),
+    [
+        (0, None),
+        (1, "was simulated on 1 further realisation before it counted [4]."),
+        (4, "was simulated on 4 further realisations before it counted [4]."),
+        (
+            {"least": 2, "most": 9, "error": 0.15},
+            "was simulated on 2 to 9 further realisations before it counted, until the standard error of the "
+            "root of its loss was at most 0.15 tolerances or it could not become the best any more [4].",
+        ),
+    ],
+)
+def test_how_the_best_was_confirmed_is_said(confirm, words):
+    paragraph, cited = written(tables={"replicates": {"confirm": confirm}})
+    assert ("Wu S" in cited) == ("before it counted" in paragraph) == (words is not None)
+    assert words is None or re.sub(r"\[\d+\]", "[4]", words) in re.sub(r"\[\d+\]", "[4]", paragraph)
+
+
 def test_references_are_complete():
     """Each has authors, a year and a place; and a DOI where the publisher gives one."""
     bibliography = Bibliography()

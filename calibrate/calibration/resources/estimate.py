@@ -46,6 +46,8 @@ class Cost:
     build_s            compiling and building a network and its first graph, once per process; None: unknown
     trial_s            one trial that passes all stages, on all graphs; None: unknown
     total_s            all trials; None: unknown, or the study has no number of trials
+    confirm_s          in addition for a candidate that is confirmed, at least and at most; None: unknown, or
+                       none is
     noise              of the objectives; empty if it was not measured
     note               why the times are unknown
     noise_note         why the noise was not measured
@@ -59,6 +61,7 @@ class Cost:
     build_s: float | None = None
     trial_s: float | None = None
     total_s: float | None = None
+    confirm_s: tuple[float, float] | None = None
     noise: tuple[Noise, ...] = ()
     note: str = ""
     noise_note: str = ""
@@ -177,12 +180,17 @@ def _with_times(study: Study, cost: Cost, times: Times) -> Cost:
         trial_s += sum(times.of(timing_in(study, one)) for one in searched)
     else:
         trial_s += replicates.graphs * in_turn
+    confirm_s = None
+    if rule := replicates.confirmation:
+        each_s = in_turn / len(searched)
+        least, most = (-(-n * len(searched) // cost.slots) * each_s for n in (rule.least, rule.most))
+        confirm_s = (least, most)
     total_s = None
     if study.trials is not None:
         batches = -(-study.trials // (cost.slots * cost.batch_size))
         all_s = in_turn + sum(times.of(timing_in(study, one), new_graph=True) for one in study.held_out)
         total_s = times.build + batches * trial_s + -(-replicates.fresh // cost.slots) * all_s
-    return replace(cost, build_s=times.build, trial_s=trial_s, total_s=total_s)
+    return replace(cost, build_s=times.build, trial_s=trial_s, total_s=total_s, confirm_s=confirm_s)
 
 
 def _with_noise(

@@ -36,6 +36,7 @@ def check_json(study: Study, cost: Cost | None, *, warnings: Sequence[str]) -> d
         "batch_size": cost and cost.batch_size,
         "trial_s": cost and cost.trial_s,
         "total_s": cost and cost.total_s,
+        "confirm_s": cost and cost.confirm_s,
         "noise": cost and {one.name: _noise_json(one) for one in cost.noise},
         "warnings": [*study.warnings, *warnings],
     }
@@ -127,6 +128,10 @@ def _describe_cost(cost: Cost) -> dict[str, str]:
         lines["time"] = f"about {_short(cost.trial_s)} per trial"
     if cost.total_s is not None:
         lines["time"] += f", {_short(cost.total_s)} in total"
+    if cost.confirm_s is not None:
+        least, most = map(_short, cost.confirm_s)
+        more = least if least == most else f"{least} to {most}"
+        lines["time"] += f"; confirming one that may be the best takes {more} more"
     if cost.note:
         lines["time"] = cost.note
     measured = ", ".join(map(str, cost.noise))
