@@ -70,6 +70,26 @@ class Told:
     loss: float | None
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def of_trial(cls, trial: FrozenTrial) -> Told:
+        """A finished trial."""
+        return cls(
+            index=int(trial.user_attrs.get(INDEX, -1)),
+            parameters=trial.params,
+            loss=loss_of(trial) if trial.state == TrialState.COMPLETE else None,
+            attributes=trial.user_attrs,
+        )
+
+    @classmethod
+    def of_answer(cls, answer: Answer) -> Told:
+        """What an answer will be as a trial."""
+        return cls(
+            index=answer.proposal.index,
+            parameters=answer.proposal.parameters,
+            loss=answer.loss,
+            attributes=answer.attributes,
+        )
+
 
 def packed(estimates: Mapping[str, Estimate]) -> dict[str, dict[str, float]]:
     """Estimates as an attribute of a trial, without what says nothing."""

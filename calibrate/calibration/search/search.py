@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -191,16 +191,7 @@ class Search:
         """
         if self._strategy.expect is None or not answers:
             return ()
-        asked = [
-            Told(
-                index=answer.proposal.index,
-                parameters=answer.proposal.parameters,
-                loss=answer.loss,
-                attributes=answer.attributes,
-            )
-            for answer in answers
-        ]
-        told = sorted([*self._told_by_index(self._told), *asked], key=lambda trial: trial.index)
+        told = _by_index([*map(Told.of_trial, self._told), *map(Told.of_answer, answers)])
         return self._strategy.expect(told, [answer.proposal.parameters for answer in answers], graphs)
 
     def tell(
@@ -293,7 +284,7 @@ class Search:
                 seed = branch_seed(self._seed, SAMPLER_BRANCH, index)
                 running = self._unseen
                 waiting = [running[number] for number in sorted(running)]
-                self._draw = strategy.propose(self._told_by_index(self._seen), waiting, seed)
+                self._draw = strategy.propose(_by_index(map(Told.of_trial, self._seen)), waiting, seed)
             return self._draw()
         assert strategy.sampler is not None  # else the first branch returned the point
         if not self._has_view or self._study is None:
@@ -346,18 +337,6 @@ class Search:
     def _n_complete(self) -> int:
         return sum(trial.state == TrialState.COMPLETE for trial in self._seen)
 
-    def _told_by_index(self, trials: Sequence[FrozenTrial]) -> list[Told]:
-        told = [
-            Told(
-                index=int(t.user_attrs.get(INDEX, -1)),
-                parameters=t.params,
-                loss=loss_of(t) if t.state == TrialState.COMPLETE else None,
-                attributes=t.user_attrs,
-            )
-            for t in trials
-        ]
-        return sorted(told, key=lambda trial: trial.index)
-
     def _choose_history(self, limit: int) -> list[FrozenTrial]:
         if len(self._seen) <= limit:
             return list(self._seen)
@@ -399,6 +378,10 @@ class Search:
         trial.number = number
         trial.datetime_start = answer.proposal.asked
         return trial
+
+
+def _by_index(told: Iterable[Told]) -> list[Told]:
+    return sorted(told, key=lambda trial: trial.index)
 
 
 def search_for(study: Study) -> Search:
