@@ -16,6 +16,8 @@ from scipy import stats
 from calibrate import Estimate
 from calibrate.calibration.confirmation import CONFIRMED_BELOW
 from calibrate.calibration.loop import run
+from calibrate.calibration.search.search import search_for
+from calibrate.calibration.trials.candidate import gather_candidates
 from calibrate.calibration.trials.score import Deviation, deviation_of, score
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.errors import StudyError
@@ -274,6 +276,66 @@ def test_rivals_fill_the_pool_and_open_ones_get_what_places_are_left(tmp_path):
     assert max(map(len, confirming)) <= 8
     # One that is left alone gets its last five graphs at once.
     assert any(len({uuid for uuid, _ in batch}) == 1 and len(batch) == 5 for batch in confirming)
+
+
+# --- a sampler with a model -----------------------------------------------------------------------------
+
+BO: Tables = {
+    "sampler": {"name": "bo"},
+    "objectives": [RATE_E | {"target": 8.0, "tolerance": 2.0}, RATE_I],
+    "constraints": [{"statistic": "rate_E", "max": 14.0}],
+}
+
+
+def test_a_model_expects_what_noise_hides(tmp_path):
+    study = small_study(tmp_path, BO, constraints=None, budget={"trials": 40})
+    noisy, _ = done(study, Noisy(0.3))
+    search = search_for(study)
+    search.restore(noisy.trials[:30])
+    candidates = gather_candidates([one for one in noisy.kept if one.index >= 30])
+    expected = search.expect([one.answer(study) for one in candidates], graphs=5)
+    space_filling = search_for(small_study(tmp_path))
+    assert space_filling.expect([one.answer(study) for one in candidates], graphs=5) == ()
+    assert search.expect([], graphs=5) == ()
+    exact = [
+        (((5 * one.proposal.parameters["I_E"] - 8) / 2) ** 2 / 2)
+        + (max(abs(5 * one.proposal.parameters["I_I"] - 10) - 1, 0) / 2) ** 2 / 2
+        for one in candidates
+    ]
+    observed = [score(study, one.simulations).loss for one in candidates]
+
+    def off(losses: Sequence[float]) -> float:
+        return float(np.median(np.abs(np.sqrt(losses) - np.sqrt(exact))))
+
+    assert off(expected) < 0.6 * off(observed)
+
+
+def test_a_candidate_that_the_model_expects_to_be_the_best_is_confirmed_though_it_seems_not_to_be(tmp_path):
+    study = adaptive(tmp_path, 24, BO, {"study": {"seed": 4}})
+    shelf, _ = done(study, Noisy(0.3))
+    unlucky, best = [], math.inf
+    for start in range(0, 24, 2):
+        batch = shelf.trials[start : start + 2]
+        for trial in batch:
+            first = score(study, of(shelf, trial.user_attrs["uuid"])[:1])
+            unlucky += [trial] if trial.user_attrs["graphs"] > 1 and first.loss >= best else []
+        best = min([best, *(trial.value for trial in batch if trial.user_attrs["feasible"])])
+    (found,) = unlucky
+    assert found.user_attrs["graphs"] > RULE["least"]
+    assert found.value < min(trial.value for trial in shelf.trials[: found.number])
+
+
+def test_with_a_model_too_a_run_that_is_killed_while_it_confirms_goes_on_as_if_it_had_not_been(tmp_path):
+    study = adaptive(tmp_path, 16, BO, {"study": {"seed": 4}})
+    unbroken, _ = done(study, Noisy(0.3))
+    confirming = [k for k, one in enumerate(unbroken.kept) if one.realisation]
+    for after in confirming[3::6]:
+        shelf = Dies(after)
+        with pytest.raises(KeyboardInterrupt):
+            run(study, pool=Noisy(0.3), store=shelf)
+        shelf.after = -1
+        run(study, pool=Noisy(0.3), store=shelf)
+        assert story(shelf) == story(unbroken)
 
 
 # --- the study file -------------------------------------------------------------------------------------
