@@ -30,7 +30,6 @@ class Tally:
     added         number of trials that this run asked for and told
     last_failure  reason of the last failed simulation; None if none failed
     best          the feasible trial of lowest loss; None if there is none
-    deviation     its deviation, with the error
     """
 
     def __init__(self, study: Study, search: Search, simulations: Callable[[str], list[Simulation]]) -> None:
@@ -38,7 +37,7 @@ class Tally:
         self.added = 0
         self.last_failure: str | None = None
         self.best: TrialSummary | None = None
-        self.deviation: Deviation | None = None
+        self._deviation: tuple[int, Deviation] | None = None  # of the best one, with its number
         self._numbers: list[int] = []  # numbers of the trials of this study, ascending
         self._in_a_row = 0
 
@@ -59,8 +58,17 @@ class Tally:
         best = self._search.best
         if best is not None and (self.best is None or self.best.number != best.number):
             self.best = self.describe(best)
+
+    @property
+    def deviation(self) -> Deviation | None:
+        """The deviation of the best trial, with its error; None if there is none."""
+        best = self._search.best
+        if best is None or self.best is None:
+            return None
+        if self._deviation is None or self._deviation[0] != best.number:
             found = deviation_of(self._study, self._simulations_of(best))
-            self.deviation = replace(found, loss=self.best.loss)
+            self._deviation = best.number, replace(found, loss=self.best.loss)
+        return self._deviation[1]
 
     def count(self, told: Sequence[Candidate]) -> None:
         """Count candidates that this run has told."""
