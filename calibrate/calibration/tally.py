@@ -37,7 +37,7 @@ class Tally:
         self.added = 0
         self.last_failure: str | None = None
         self.best: TrialSummary | None = None
-        self._deviation: tuple[int, Deviation] | None = None  # of the best one, with its number
+        self._deviation: tuple[str, Deviation] | None = None  # of the best one, with its UUID
         self._numbers: list[int] = []  # numbers of the trials of this study, ascending
         self._in_a_row = 0
 
@@ -65,9 +65,10 @@ class Tally:
         best = self._search.best
         if best is None or self.best is None:
             return None
-        if self._deviation is None or self._deviation[0] != best.number:
+        uuid = str(best.user_attrs[UUID])
+        if self._deviation is None or self._deviation[0] != uuid:
             found = deviation_of(self._study, self._simulations_of(best))
-            self._deviation = best.number, replace(found, loss=self.best.loss)
+            self._deviation = uuid, replace(found, loss=self.best.loss)
         return self._deviation[1]
 
     def count(self, told: Sequence[Candidate]) -> None:
