@@ -48,6 +48,8 @@ from .network import UniformPhase as UniformPhase
 from .network import UniformPotential as UniformPotential
 from .network import Values as Values
 from .network import find_model as find_model
+from .network_export.export import ExportedNetwork as ExportedNetwork
+from .network_export.export import export_network as export_network
 from .objective import Estimate as Estimate
 from .objective import Needs as Needs
 from .objective import Spread as Spread

@@ -18,7 +18,7 @@ observation objective neurons network models testing
 simulators simulation
 study calibration
 store results
-figures tasks report cli
+network_export figures tasks report cli
 """
 ROOMS = STOREYS.split()
 

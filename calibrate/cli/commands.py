@@ -23,11 +23,11 @@ from calibrate.errors import CalibrateError, one_line
 from calibrate.masking import printable, without_password, without_passwords
 from calibrate.tasks.lines import wrapped
 
-# In the order of the help. Each is a function of the same name in the module of the same name.
+# In the order of the help. Each is a function of the same name in the module of the same name; both have _ for -.
 COMMANDS = (
     *("new", "check", "run", "show", "simulate", "validate", "selftest", "rescore", "report"),
-    *("predict", "sensitivity", "map", "loop", "scale", "dashboard", "export", "copy", "stats"),
-    *("models", "objectives", "doctor"),
+    *("predict", "sensitivity", "map", "loop", "scale", "dashboard", "export", "export-network"),
+    *("copy", "stats", "models", "objectives", "doctor"),
 )
 
 
@@ -65,20 +65,26 @@ def _calibrate(
 
 
 def _is(function: str, name: str) -> bool:
-    return function.rstrip("_") == name  # `map_`
+    return function.rstrip("_") == _python_name(name)  # `map_`
+
+
+def _python_name(command: str) -> str:
+    return command.replace("-", "_")
 
 
 def _find(name: str) -> Callable[..., None]:
     """Import a command."""
     from calibrate.cli.option_groups import command
 
-    members = vars(importlib.import_module(f"calibrate.cli.{name}"))
+    members = vars(importlib.import_module(f"calibrate.cli.{_python_name(name)}"))
     return command(next(value for key, value in members.items() if _is(key, name) and callable(value)))
 
 
 def _documentation(name: str) -> str | None:
     """Read the help of a command from its module without importing it."""
-    module: ast.Module = ast.parse(Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8"))
+    module: ast.Module = ast.parse(
+        Path(__file__).with_name(f"{_python_name(name)}.py").read_text(encoding="utf-8")
+    )
     functions = (part for part in module.body if isinstance(part, ast.FunctionDef))
     return ast.get_docstring(next(function for function in functions if _is(function.name, name)))
 
