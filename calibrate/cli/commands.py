@@ -23,7 +23,7 @@ from calibrate.errors import CalibrateError, one_line
 from calibrate.masking import printable, without_password, without_passwords
 from calibrate.tasks.lines import wrapped
 
-# In the order of the help. Each is a function of the same name in the module of the same name; both have _ for -.
+# In the order of the help. Each is a function in a module, both of its name (with _ for -).
 COMMANDS = (
     *("new", "check", "run", "show", "simulate", "validate", "selftest", "rescore", "report"),
     *("predict", "sensitivity", "map", "loop", "scale", "dashboard", "export", "export-network"),

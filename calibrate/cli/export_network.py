@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -123,32 +124,35 @@ def _print(output: QuietOutput, exported: ExportedNetwork, study: Study) -> None
     if exported.condition:
         network += f" in condition {exported.condition}"
     graph = "the rules" if exported.graph is None else f"graph {exported.graph}"
+    title = find_target(exported.to).title
     about = "about " if exported.graph is None else ""
     output.print(
-        f"Wrote {exported.folder}: {network} of study {study.name} for {find_target(exported.to).title}, {graph}: "
+        f"Wrote {exported.folder}: {network} of study {study.name} for {title}, {graph}: "
         f"{exported.neurons:,} neurons, {about}{exported.synapses:,} synapses, {_size(exported.bytes)}"
     )
     measured = f"{exported.start_ms:g} to {exported.stop_ms:g} ms"
     if exported.spikes is None:
         n = max(int(summary.get("graphs", 0)) for summary in exported.statistics.values())
-        output.print(f"Expected: means over {n} graphs, from {measured}: {_statistics(exported)}")
+        output.print(f"Expected: means over {n} graphs, from {measured}: {_rates(exported.statistics)}")
     else:
         output.print(
             f"Expected: {exported.spikes:,} spikes in {exported.stop_ms:g} ms; from {measured}: "
-            f"{_statistics(exported)}"
+            f"{_rates(exported.statistics)}"
         )
     for line in exported.lost:
         output.print(f"lost: {line}")
+    if exported.complete is not None:
+        output.print(f"Nothing lost, it would be {_rates(exported.complete)}")
     for line in exported.inexact:
         output.print(f"not exact: {line}")
     command = f"cd {shlex.quote(str(exported.folder))} && python check.py"
-    output.say(f"README.md says how to use it. Check it, where {find_target(exported.to).title} runs:")
+    output.say(f"README.md says how to use it. Check it, where {title} runs:")
     output.print(f"  {command}", keep=command)
 
 
-def _statistics(exported: ExportedNetwork) -> str:
+def _rates(statistics: Mapping[str, Mapping[str, Any]]) -> str:
     found = []
-    for name, summary in exported.statistics.items():
+    for name, summary in statistics.items():
         if name.startswith("rate_") and summary["mean"] is not None:
             error = summary.get("standard_error")
             spread = "" if error is None else f" ± {rounded(error, 2)}"
@@ -173,6 +177,7 @@ def as_json(exported: ExportedNetwork) -> dict[str, Any]:
         **found,
         "parameters": dict(exported.parameters),
         "statistics": {name: dict(summary) for name, summary in exported.statistics.items()},
+        "complete": None if exported.complete is None else dict(exported.complete),
         "lost": list(exported.lost),
         "inexact": list(exported.inexact),
     }

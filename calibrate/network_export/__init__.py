@@ -1,1 +1,1 @@
-"""Networks as folders that run without calibrate: scripts for NEST and PyNN, files of SONATA, NIR and NESTML."""
+"""Networks as folders that run without calibrate: for NEST, PyNN, SONATA, NIR and NESTML."""

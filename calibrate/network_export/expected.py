@@ -1,4 +1,4 @@
-"""What an exported network should show: spikes of calibrate's own simulation in NEST, and their statistics."""
+"""What an exported network should show: the spikes of calibrate's simulation in NEST, and statistics."""
 
 from __future__ import annotations
 
@@ -145,7 +145,13 @@ def _observe(
     first, stop = (round(time / dt_ms) for time in (start_ms, stop_ms))
     whole = round(widths["bin_ms"] / dt_ms)
     stop = first + (stop - first) // whole * whole
-    accumulator = Accumulator(layout, dt_ms=dt_ms, keep_spikes=True, **widths)
+    accumulator = Accumulator(
+        layout,
+        dt_ms=dt_ms,
+        bin_ms=widths["bin_ms"],
+        window_ms=widths["window_ms"],
+        keep_spikes=True,
+    )
     inside = (trains.step > first) & (trains.step <= stop)
     accumulator.add(trains.step[inside] - first - 1, trains.neuron[inside], stop - first)
     return accumulator.finish(np.full(len(layout.groups), math.nan))

@@ -63,6 +63,8 @@ class ExportedNetwork:
         Number of spikes that are expected; None for rules.
     statistics : dict of str to dict
         Expected statistics by name: `mean`, and over several graphs `sd`, `standard_error` and `tolerance`.
+    complete : dict of str to dict or None
+        The statistics of the network with what is lost; None if nothing is.
     lost : tuple of str
         What the target cannot carry, one line each.
     inexact : tuple of str
@@ -85,6 +87,7 @@ class ExportedNetwork:
     stop_ms: float
     spikes: int | None
     statistics: Mapping[str, Mapping[str, Any]]
+    complete: Mapping[str, Mapping[str, Any]] | None
     lost: tuple[str, ...]
     inexact: tuple[str, ...]
     bytes: int
@@ -122,8 +125,8 @@ def export_network(
     trial : int, optional
         Number of the trial; by default the best one.
     parameters : dict of str to object, optional
-        Values of parameters, in place of those of the trial. Without results, other free ones are in the middle
-        of their ranges.
+        Values of parameters, in place of those of the trial. Without results, other free ones are in the
+        middle of their ranges.
     condition : str, optional
         Name of the condition; by default the first one of the study.
     connectivity : {"synapses", "rules"}
@@ -183,7 +186,7 @@ def export_network(
         connectivity=connectivity,
         duration_ms=timing.whole_ms,
         title=_title(study, trial, chosen),
-        about=_about(study, chosen, realisation, connectivity),
+        about=_about(study, realisation, connectivity),
     )
     check_network(order, target, lossy=lossy)
     check_folder(folder)
@@ -244,10 +247,9 @@ def _title(study: Study, trial: int | None, condition: Condition) -> str:
     return f"{network}, condition {condition.name}" if condition.name else network
 
 
-def _about(
-    study: Study, condition: Condition, realisation: Realisation, connectivity: Connectivity
-) -> tuple[str, ...]:
-    model = f"Model {study.model.name}: {study.model.doc}" if study.model.doc else f"Model {study.model.name}"
+def _about(study: Study, realisation: Realisation, connectivity: Connectivity) -> tuple[str, ...]:
+    name, doc = study.model.name, study.model.doc
+    model = f"Model {name}: {doc}" if doc else f"Model {name}"
     graph = f"graph number {realisation.graph} of the study" if connectivity == "synapses" else "rules"
     return (
         f"{model.rstrip('.')}.",
@@ -282,6 +284,7 @@ def _exported(
         stop_ms=content.order.duration_ms,
         spikes=None if rules else content.trains[0].step.size,
         statistics={**content.statistics},
+        complete=content.complete,
         lost=content.lost,
         inexact=content.inexact,
         bytes=size,

@@ -12,7 +12,7 @@ from calibrate.errors import CalibrateError
 
 
 def check_folder(path: Path) -> None:
-    """Raise CalibrateError unless `path` is an empty folder, or can be made; a simulation need not wait for it."""
+    """Raise CalibrateError unless `path` is an empty folder, or one that can be made."""
     if path.is_dir() and not any(path.iterdir()):
         return
     if path.exists() or path.is_symlink():

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from calibrate.network_export.realisation import Realisation
 
-Converted = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-
 
 def write_initial_state(realisation: Realisation, folder: Path) -> dict[str, str]:
     """Write the membrane potentials at t = 0."""
@@ -44,7 +42,11 @@ def write_parameters(
 
 
 def write_graph(
-    realisation: Realisation, folder: Path, *, weights: Converted = lambda weights: weights, unit: str = "pA"
+    realisation: Realisation,
+    folder: Path,
+    *,
+    weights: Callable[[NDArray[np.float64]], NDArray[np.float64]] = lambda weights: weights,
+    unit: str = "pA",
 ) -> dict[str, str]:
     """Write every synapse; weights and delays only where they differ within a projection."""
     arrays: dict[str, Any] = {}
@@ -59,8 +61,8 @@ def write_graph(
     _save(folder / "graph.npz", arrays)
     return {
         "graph.npz": (
-            "every synapse: PROJECTION/sources and PROJECTION/targets, numbered from 0 within their populations; "
-            f"weights ({unit}) and delays (ms) where they differ"
+            "every synapse: PROJECTION/sources and PROJECTION/targets, numbered from 0 within their "
+            f"populations; weights ({unit}) and delays (ms) where they differ"
         )
     }
 

@@ -45,8 +45,7 @@ def write(order: Order, folder: Path) -> dict[str, str]:
     script("pynn.py", order, folder, name_of=NAMES.get, unit_of=_unit_of, in_units=_in_units)
     files = {"network.py": "builds and simulates the network"}
     if order.connectivity == "synapses":
-        converted = {"names": NAMES, "convert": _convert}
-        files |= graph_files.write_parameters(order.realisation, folder, **converted)
+        files |= graph_files.write_parameters(order.realisation, folder, names=NAMES, convert=_convert)
         files |= graph_files.write_graph(order.realisation, folder, weights=in_thousands, unit="nA")
     return files
 
@@ -71,8 +70,8 @@ def _refusals(order: Order) -> Iterator[str]:
             )
             if what:
                 yield (
-                    f"{projection.name} draws the {what} of its synapses, which the rules of PyNN do not: export "
-                    "every synapse (--connectivity synapses)"
+                    f"{projection.name} draws the {what} of its synapses, which an export to PyNN cannot: "
+                    "write every synapse (--connectivity synapses)"
                 )
 
 

@@ -1,4 +1,4 @@
-"""One network in full: its values, its graph and its initial state, neuron by neuron and synapse by synapse."""
+"""One network in full: its values, its graph and its initial state."""
 
 from __future__ import annotations
 
@@ -102,8 +102,8 @@ class Realisation:
         weights: Number = float(self.values.weights[projection.name])
         if projection.weight_cv:
             weights = weights * wiring.weight_factors(projection, drawn, **graph)
-        delays = self.delays_ms(projection)
-        if isinstance(delays, tuple):
+        delays: Number = self._in_steps(projection.longest_delay_ms)
+        if isinstance(projection.delay_ms, UniformDelay):
             steps = wiring.synapse_delays(projection, drawn, dt_ms=self.dt_ms, **graph)
             delays = steps.astype(np.float64) * self.dt_ms
         return Synapses(sources=drawn.sources, targets=drawn.targets, weights=weights, delays_ms=delays)
@@ -112,7 +112,7 @@ class Realisation:
         """The delay of a projection as it is simulated, or its limits if it differs between synapses."""
         delay = projection.delay_ms
         if isinstance(delay, UniformDelay):
-            return tuple(self._in_steps(end) for end in (delay.low_ms, delay.high_ms))  # type: ignore[return-value]
+            return self._in_steps(delay.low_ms), self._in_steps(delay.high_ms)
         return self._in_steps(delay)
 
     @property

@@ -30,17 +30,17 @@ def _refuse(reasons: Iterator[str] | list[str]) -> None:
 def _of_study(study: Study, condition: Condition) -> Iterator[str]:
     own = study.model.simulation
     if own is not None:
-        yield f"study '{study.name}' is simulated by a function of its own, {own.name}: it has no network to export"
+        yield f"study '{study.name}' is simulated by its own function {own.name}: it has no network to export"
         return
     if study.simulation.backend == "poisson":
         yield (
-            f"study '{study.name}' simulates Poisson neurons (backend = \"poisson\"), which no export carries: "
-            "choose --backend nest"
+            f"study '{study.name}' simulates Poisson neurons (backend = \"poisson\") and no network to export"
         )
     if study.loop is not None:
         yield f"the networks of study '{study.name}' are in a closed loop ([loop]), which no export carries"
     if condition.stimuli:
-        yield f"condition {condition.name} has stimuli, which no export carries: choose another one with --condition"
+        name = f"condition {condition.name}" if condition.name else f"study '{study.name}'"
+        yield f"{name} has stimuli, which no export carries"
 
 
 def _of_target(target: Target, order: Order, *, lossy: bool) -> Iterator[str]:
@@ -67,8 +67,8 @@ def _of_network(order: Order, target: Target) -> Iterator[str]:
     for population in network.populations:
         if population.neuron not in target.neurons:
             yield (
-                f"population {population.name}: {target.title} cannot carry the neuron model {population.neuron}, "
-                f"but only {', '.join(target.neurons)}"
+                f"population {population.name} has neurons {population.neuron}; an export to {target.title} "
+                f"carries only {', '.join(target.neurons)}"
             )
         if population.noise:
             yield f"population {population.name} receives random input, which no export carries"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import textwrap
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from calibrate.network import (
     Bernoulli,
     Distributed,
     FixedIndegree,
+    Population,
     Projection,
     UniformDelay,
     UniformIndegree,
@@ -26,20 +26,15 @@ from calibrate.neurons import neuron_model
 
 def render(template: str, path: Path, **known: Any) -> None:
     """Write a template of this package, with what is known, to a file."""
-    text = resources.files("calibrate.network_export").joinpath("templates", f"{template}.jinja")
     environment = jinja2.Environment(
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
-        loader=jinja2.FunctionLoader(
-            lambda name: (
-                resources.files("calibrate.network_export").joinpath("templates", name).read_text("utf-8")
-            )
-        ),
+        loader=jinja2.PackageLoader("calibrate.network_export"),
     )
     environment.filters |= {"python": _literal, "thousands": lambda number: f"{number:,.0f}"}
-    path.write_text(environment.from_string(text.read_text("utf-8")).render(known), encoding="utf-8")
+    path.write_text(environment.get_template(f"{template}.jinja").render(known), encoding="utf-8")
 
 
 def _literal(text: str) -> str:
@@ -63,7 +58,7 @@ def script(template: str, order: Order, folder: Path, **more: Any) -> None:
         duration_ms=float(order.duration_ms),
         shortest_delay_ms=realisation.shortest_delay_ms,
         longest_delay_ms=realisation.longest_delay_ms,
-        populations=[_population(realisation, name) for name in realisation.parameters],
+        populations=[describe_population(realisation, each) for each in network.populations],
         projections=[
             _projection(realisation, each) for each in network.projections if network.expected_synapses(each)
         ],
@@ -75,12 +70,12 @@ def script(template: str, order: Order, folder: Path, **more: Any) -> None:
     )
 
 
-def _population(realisation: Realisation, name: str) -> dict[str, Any]:
-    population = realisation.network.population(name)
+def describe_population(realisation: Realisation, population: Population) -> dict[str, Any]:
+    """A population as templates have it."""
     model, given = neuron_model(population.neuron), realisation.given(population)
-    numbers = realisation.parameters[name]
+    numbers = realisation.parameters[population.name]
     return {
-        "name": name,
+        "name": population.name,
         "size": population.size,
         "clusters": population.clusters,
         "model": model.nest.model,

@@ -32,7 +32,7 @@ def statistics(
                     of the population, if it has no clusters
     """
     inside = (step > round(start_ms / dt_ms)) & (step <= round(stop_ms / dt_ms))
-    time_ms = (step[inside] - round(start_ms / dt_ms)) * dt_ms
+    time_ms = (step[inside] - round(start_ms / dt_ms)).astype(np.float64) * dt_ms
     neuron = neuron[inside]
     found, first = {}, 0
     for name, (size, clusters) in populations.items():

@@ -37,19 +37,18 @@ def _nothing(_: Order | Realisation) -> Iterable[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """What a network can be exported to.
+    """What a network can be exported to. `templates/notes_NAME.md` goes into README.md, if it is there.
 
     name            as in --to
     title           for readers
-    write           writes network.py and the files that it reads into a folder; returns what they are, by name
+    write           writes network.py and the files that it reads; returns what they hold, by name
     connectivities  the ways in which it holds the graph
     requirements    packages that network.py needs, as pip takes them
-    modules         modules that only the extra "export" of calibrate installs, without which it is not written
+    modules         modules that it is written with, which the extra "export" of calibrate installs
     neurons         neuron models that it carries
     refusals        a line for each further thing that it cannot carry
     inexact         a line for each number that it does not hold to the last digit
     reduced         of a lossy one: the network without what is lost, and a line for each loss
-    notes           lines of README.md on how to run it
     """
 
     name: str
@@ -62,4 +61,3 @@ class Target:
     refusals: Callable[[Order], Iterable[str]] = _nothing
     inexact: Callable[[Realisation], Iterable[str]] = _nothing
     reduced: Callable[[Realisation], tuple[Realisation, Sequence[str]]] | None = None
-    notes: tuple[str, ...] = ()

@@ -62,7 +62,8 @@ def expect(
     start_ms: float,
 ) -> Content:
     """Simulate what the folder should show. Raises SimulatorError if a simulation fails."""
-    complete, lost = order.realisation, ()
+    complete = order.realisation
+    lost: tuple[str, ...] = ()
     if target.reduced is not None:
         reduced, losses = target.reduced(complete)
         order, lost = replace(order, realisation=reduced), tuple(losses)
@@ -137,6 +138,7 @@ def write(
         duration_ms=order.duration_ms,
         nest=version_of("nest-simulator"),
         files=files,
+        complete=content.complete,
         lost=content.lost,
         inexact=content.inexact,
         parameters=parameters,
