@@ -11,7 +11,7 @@ from calibrate.network_export.target import Order, Target
 
 def write(order: Order, folder: Path) -> dict[str, str]:
     """Write network.py, and the arrays that it reads."""
-    script("nest.py", order, folder, nestml="")
+    script("nest.py", order, folder, name_of=str, nestml="")
     files = {"network.py": "builds and simulates the network"}
     if order.connectivity == "synapses":
         files |= graph_files.write_parameters(order.realisation, folder)

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from calibrate.network import Distributed, Uniform
 from calibrate.network_export import graph_files
-from calibrate.network_export.rendering import describe_population, render, script
+from calibrate.network_export.rendering import render, script
 from calibrate.network_export.target import Order, Target
+from calibrate.neurons import neuron_model
 
 MODEL = "iaf_psc_exp_exported"
 MODULE = "exportedmodule"
@@ -19,11 +21,15 @@ MODULE = "exportedmodule"
 def write(order: Order, folder: Path) -> dict[str, str]:
     """Write the model, the script that builds it, and network.py, which uses it."""
     realisation = order.realisation
-    first = describe_population(realisation, realisation.network.populations[0])
+    first = realisation.network.populations[0]
+    parameters = [
+        {"name": p.name, "unit": p.unit, "doc": p.doc, "value": _default(realisation.given(first)[p.name])}
+        for p in neuron_model(first.neuron).parameters
+    ]
     known: dict[str, Any] = {"order": order, "model": MODEL, "module": MODULE}
-    render("neuron.nestml", folder / "neuron.nestml", **known, first=first)
+    render("neuron.nestml", folder / "neuron.nestml", **known, first=first.name, parameters=parameters)
     render("build_neuron.py", folder / "build_neuron.py", **known)
-    script("nest.py", order, folder, nestml=MODEL)
+    script("nest.py", order, folder, name_of=str, nestml=MODEL)
     files = {
         "network.py": "builds and simulates the network",
         "neuron.nestml": "the neuron model",
@@ -33,6 +39,10 @@ def write(order: Order, folder: Path) -> dict[str, str]:
         files |= graph_files.write_parameters(realisation, folder)
         files |= graph_files.write_graph(realisation, folder)
     return files
+
+
+def _default(value: float | Distributed | Uniform) -> float:
+    return float(value.mean if isinstance(value, Distributed | Uniform) else value)
 
 
 def _refusals(order: Order) -> Iterator[str]:

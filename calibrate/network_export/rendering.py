@@ -14,10 +14,12 @@ from calibrate.network import (
     Bernoulli,
     Distributed,
     FixedIndegree,
+    Initial,
     Population,
     Projection,
     UniformDelay,
     UniformIndegree,
+    UniformPotential,
 )
 from calibrate.network_export.realisation import Realisation, lognormal, rule_in_words
 from calibrate.network_export.target import Order
@@ -58,7 +60,7 @@ def script(template: str, order: Order, folder: Path, **more: Any) -> None:
         duration_ms=float(order.duration_ms),
         shortest_delay_ms=realisation.shortest_delay_ms,
         longest_delay_ms=realisation.longest_delay_ms,
-        populations=[describe_population(realisation, each) for each in network.populations],
+        populations=[_population(realisation, each) for each in network.populations],
         projections=[
             _projection(realisation, each) for each in network.projections if network.expected_synapses(each)
         ],
@@ -70,7 +72,7 @@ def script(template: str, order: Order, folder: Path, **more: Any) -> None:
     )
 
 
-def describe_population(realisation: Realisation, population: Population) -> dict[str, Any]:
+def _population(realisation: Realisation, population: Population) -> dict[str, Any]:
     """A population as templates have it."""
     model, given = neuron_model(population.neuron), realisation.given(population)
     numbers = realisation.parameters[population.name]
@@ -79,6 +81,7 @@ def describe_population(realisation: Realisation, population: Population) -> dic
         "size": population.size,
         "clusters": population.clusters,
         "model": model.nest.model,
+        "initial": _limits(realisation.values.initial[population.name]),
         "parameters": [
             {"name": p.name, "unit": p.unit, "doc": p.doc, "value": float(numbers[p.name])}
             for p in model.parameters
@@ -90,6 +93,11 @@ def describe_population(realisation: Realisation, population: Population) -> dic
             if np.ndim(numbers[p.name])
         ],
     }
+
+
+def _limits(initial: Initial) -> tuple[float, float] | None:
+    """Between which potentials neurons start; None for a uniform phase."""
+    return (float(initial.low), float(initial.high)) if isinstance(initial, UniformPotential) else None
 
 
 def _draw(value: object) -> str:

@@ -117,7 +117,8 @@ def write(
     """Write all files; returns what they hold, by name, and their size in bytes."""
     order = content.order
     files = target.write(order, folder)
-    files |= graph_files.write_initial_state(order.realisation, folder)
+    if order.connectivity == "synapses":
+        files |= graph_files.write_initial_state(order.realisation, folder)
     files |= _write_expected(content, folder)
     files |= _write_check(content, folder)
     (folder / "requirements.txt").write_text("".join(f"{name}\n" for name in target.requirements), "utf-8")
