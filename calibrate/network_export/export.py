@@ -204,9 +204,7 @@ def _candidate(
     """The study, the number of the trial, the parameters that are set, and the index of the candidate."""
     if isinstance(source, Study):
         if trial is not None:
-            raise StudyError(
-                "a trial is exported from the results of a study: pass what read_results returns"
-            )
+            raise StudyError("trials belong to the results of a study: pass what read_results returns")
         return source, None, dict(parameters), 0
     if trial is None:
         if source.best is None:

@@ -25,8 +25,8 @@ from calibrate.neurons import delay_steps
 
 RECEPTORS = {"ex": "tau_syn_ex", "in": "tau_syn_in"}
 
-# Of these, NIR's r and v_leak are made, so that none may have a value of its own for each neuron.
-_COMBINED = ("C_m", "tau_m", "E_L", "I_e")
+# Of these, NIR has others or in other units, so that none may have a value of its own for each neuron.
+_CONVERTED = ("C_m", "tau_m", "E_L", "I_e", "tau_syn_ex", "tau_syn_in")
 
 # Weights are dense matrices.
 MOST_PAIRS = 2**28
@@ -47,7 +47,7 @@ def reduced(realisation: Realisation) -> tuple[Realisation, Sequence[str]]:
             lost.append(
                 f"the refractory time of population {population.name}, {_in_words(given['t_ref'])}: it is 0"
             )
-        neurons[population.name] = {**given, "t_ref": 0.0, **_combined(given)}
+        neurons[population.name] = {**given, "t_ref": 0.0, **_converted(given)}
     projections = []
     for projection in network.projections:
         delay = projection.delay_ms
@@ -68,13 +68,14 @@ def reduced(realisation: Realisation) -> tuple[Realisation, Sequence[str]]:
     )
 
 
-def _combined(given: Mapping[str, float | Distributed | Uniform]) -> dict[str, float]:
-    C_m, tau_m, E_L, I_e = (float(given[name]) for name in _COMBINED)  # type: ignore[arg-type]
-    r = tau_m / C_m
-    for _ in range(4):  # until C_m follows from r, and r from C_m
-        C_m = tau_m / r
-        r = tau_m / C_m
-    return {"C_m": C_m, "E_L": E_L + r * I_e, "I_e": 0.0}
+def _converted(given: Mapping[str, float | Distributed | Uniform]) -> dict[str, float]:
+    numbers = {name: float(given[name]) for name in _CONVERTED}  # type: ignore[arg-type]
+    for _ in range(4):  # until there and back is the same number
+        for tau in ("tau_m", "tau_syn_ex", "tau_syn_in"):
+            numbers[tau] = numbers[tau] / 1000.0 * 1000.0
+        r = numbers["tau_m"] / numbers["C_m"]
+        numbers["C_m"] = numbers["tau_m"] / r
+    return {**numbers, "E_L": numbers["E_L"] + r * numbers["I_e"], "I_e": 0.0}
 
 
 def _in_words(value: float | Distributed | Uniform) -> str:
@@ -160,7 +161,7 @@ def _refusals(order: Order) -> Iterator[str]:
     yield from check_names("NIR", realisation)
     for population in realisation.network.populations:
         given = realisation.given(population)
-        for name in _COMBINED:
+        for name in _CONVERTED:
             if isinstance(given[name], Distributed | Uniform):
                 yield (
                     f"{name} of population {population.name} differs between neurons, which an export to NIR "

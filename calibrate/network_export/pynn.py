@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from calibrate.network import UniformDelay
 from calibrate.network_export import graph_files
-from calibrate.network_export.realisation import Realisation
 from calibrate.network_export.rendering import script
 from calibrate.network_export.target import Order, Target
+from calibrate.neurons import Number
 
 NAMES = {
     "C_m": "cm",
@@ -30,14 +30,8 @@ _IN_THOUSANDS = ("C_m", "I_e", "weight")
 
 
 def in_thousands(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A thousandth of each value, such that PyNN's 1000 times it is the value again, to the last digit.
-
-    Where no number does so, the nearest one.
-    """
-    best = values / 1000.0
-    for other in (np.nextafter(best, np.inf), np.nextafter(best, -np.inf)):
-        best = np.where((best * 1000.0 != values) & (other * 1000.0 == values), other, best)
-    return best
+    """A thousandth of each value. PyNN multiplies by 1000, which gives most values to the last digit."""
+    return values / 1000.0
 
 
 def write(order: Order, folder: Path) -> dict[str, str]:
@@ -65,32 +59,34 @@ def _convert(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _refusals(order: Order) -> Iterator[str]:
     if order.connectivity == "rules":
         for projection in order.realisation.network.projections:
-            what = "weights" * bool(projection.weight_cv) or "delays" * isinstance(
-                projection.delay_ms, UniformDelay
-            )
-            if what:
+            differ = {
+                "weights": projection.weight_cv > 0,
+                "delays": isinstance(projection.delay_ms, UniformDelay),
+            }
+            for what in (what for what, drawn in differ.items() if drawn):
                 yield (
                     f"{projection.name} draws the {what} of its synapses, which an export to PyNN cannot: "
                     "write every synapse (--connectivity synapses)"
                 )
 
 
-def _inexact(realisation: Realisation) -> Sequence[str]:
-    numbers = {
-        f"{name} of population {population}": realisation.parameters[population][name]
-        for population in realisation.parameters
-        for name in ("C_m", "I_e")
-    }
-    numbers |= {f"the weight of {name}": weight for name, weight in realisation.values.weights.items()}
-    lines = []
-    for what, value in numbers.items():
-        off = np.asarray(in_thousands(np.asarray(value)) * 1000.0 != value)
-        if off.any():
-            lines.append(
-                f"{what}: no number of {'nF' if what.startswith('C_m') else 'nA'} is exactly this one; "
-                "PyNN's differs in the 16th digit"
-            )
-    return lines
+def _inexact(order: Order) -> Iterator[str]:
+    realisation = order.realisation
+    for population, of_neurons in realisation.parameters.items():
+        for name, unit in (("C_m", "nF"), ("I_e", "nA")):
+            yield from _if_inexact(f"{name} of population {population}", of_neurons[name], unit)
+    for projection in realisation.network.projections:
+        weights: Number = float(realisation.values.weights[projection.name])
+        if projection.weight_cv:
+            weights = realisation.synapses(projection).weights
+        yield from _if_inexact(f"the weight of {projection.name}", weights, "nA")
+
+
+def _if_inexact(what: str, values: Number, unit: str) -> Iterator[str]:
+    off = np.atleast_1d(in_thousands(np.asarray(values)) * 1000.0 != values)
+    if off.any():
+        of = f" ({np.count_nonzero(off)} of {off.size} values)" if off.size > 1 else ""
+        yield f"{what}{of}: no number of {unit} times 1000 is exactly this one; it differs in the 16th digit"
 
 
 PYNN = Target(

@@ -163,7 +163,7 @@ SONATA = Target(
     title="SONATA",
     write=write,
     connectivities=("synapses",),
-    requirements=("libsonata>=0.1.27,<0.3", "nest-simulator>=3.10,<3.11", "numpy"),
+    requirements=("libsonata>=0.2,<0.3", "nest-simulator>=3.10,<3.11", "numpy"),
     modules=("h5py",),
     refusals=lambda order: check_names("SONATA", order.realisation),
 )

@@ -31,7 +31,7 @@ class Order:
     about: tuple[str, ...] = ()
 
 
-def _nothing(_: Order | Realisation) -> Iterable[str]:
+def _nothing(_: Order) -> Iterable[str]:
     return ()
 
 
@@ -59,5 +59,5 @@ class Target:
     modules: tuple[str, ...] = ()
     neurons: tuple[str, ...] = ("iaf_psc_exp",)
     refusals: Callable[[Order], Iterable[str]] = _nothing
-    inexact: Callable[[Realisation], Iterable[str]] = _nothing
+    inexact: Callable[[Order], Iterable[str]] = _nothing
     reduced: Callable[[Realisation], tuple[Realisation, Sequence[str]]] | None = None

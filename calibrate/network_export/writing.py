@@ -91,7 +91,7 @@ def expect(
         judged=condition.judged,
         complete=simulate(complete)[1] if target.reduced is not None else None,
         lost=lost,
-        inexact=(*_rounded(order), *target.inexact(order.realisation)),
+        inexact=(*_rounded(order), *target.inexact(order)),
     )
 
 

@@ -1,0 +1,96 @@
+"""`calibrate export-network`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from calibrate.cli.commands import execute
+from tests.helpers.studies import write_study
+
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
+
+STUDY = """
+[model]
+name = "balanced"
+
+[parameters]
+N_E = 40
+N_I = 10
+I_th_E = { low = 1.0, high = 2.0 }
+
+[simulation]
+backend = "nest"
+warmup_ms = 20.0
+duration_ms = 80.0
+
+[[objectives]]
+statistic = "rate_E"
+target = 5.0
+tolerance = 1.0
+
+[replicates]
+confirm = 0
+fresh = 0
+
+[budget]
+trials = 2
+"""
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> str:
+    (tmp_path / "small.toml").write_text(STUDY)
+    return "small.toml"
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert execute(["export-network", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1, err
+    return lines[0]
+
+
+def test_the_best_trial_is_exported_by_default(study, capsys):
+    assert execute(["run", study, "--slots", "1", "--quiet"]) == 0
+    capsys.readouterr()
+    assert execute(["show", study, "--json"]) == 0
+    best = json.loads(capsys.readouterr().out)["best"]
+    assert execute(["export-network", study, "--to", "nest", "--json", "--set", "N_I=20"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["folder"], found["to"], found["trial"]) == ("small.nest", "nest", best["number"])
+    assert found["parameters"]["I_th_E"] == best["params"]["I_th_E"]
+    assert (found["neurons"], found["lost"], found["graph"]) == (60, [], 0)
+    on_disk = {path.name for path in Path("small.nest").iterdir()}
+    assert on_disk == set(found["files"])
+    assert f"Trial {best['number']} of study small" in Path("small.nest", "README.md").read_text()
+    assert "is not empty" in refused(capsys, study, "--to", "nest")
+    assert "has no trial 7" in refused(capsys, study, "--to", "pynn", "--trial", "7")
+
+
+def test_a_study_without_trials_needs_parameters(study, capsys):
+    assert "has not begun" in refused(capsys, study, "--to", "nest")
+    assert execute(["export-network", study, "--to", "nest", "--set", "I_th_E=1.7", "-o", "here"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("Wrote here: the network of study small for NEST, graph 0: 50 neurons, ")
+    assert "cd here && python check.py" in out
+    assert "in the middle of their ranges" in err
+
+
+def test_wrong_options_cost_one_line_before_anything_is_simulated(study, capsys):
+    assert "did you mean 'nest'?" in refused(capsys, study, "--to", "nset")
+    known = ["--to", "nest", "--set", "I_th_E=1.7"]
+    assert "--connectivity rule" in refused(capsys, study, *known, "--connectivity", "rule")
+    assert "there is no folder" in refused(capsys, study, *known, "--output", "no/where")
+    assert "model has no parameter" in refused(capsys, study, "--to", "nest", "--set", "I=1").replace(
+        "balanced has", "model has"
+    )
+
+
+def test_poisson_neurons_are_no_network(tmp_path, capsys):
+    poisson = write_study(tmp_path).name
+    assert "simulates Poisson neurons" in refused(capsys, poisson, "--to", "nest", "--set", "I_E=1")
