@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from calibrate.errors import CalibrateError
+from calibrate.errors import CalibrateError, one_line
 
 
 def check_folder(path: Path) -> None:
@@ -39,6 +39,5 @@ def new_folder(path: Path) -> Iterator[Path]:
             shutil.copymode(parent, folder)
             folder.replace(path)
     except OSError as error:
-        raise CalibrateError(
-            f"cannot write {path}: {error.strerror or error}; name another folder with --output"
-        ) from None
+        reason = error.strerror or one_line(error)
+        raise CalibrateError(f"cannot write {path}: {reason}; name another folder with --output") from None

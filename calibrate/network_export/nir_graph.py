@@ -7,6 +7,7 @@ CubaLIF would have one synaptic time constant only.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -88,7 +89,9 @@ def write(order: Order, folder: Path) -> dict[str, str]:
     """Write the graph, and network.py, which simulates it."""
     import nir
 
-    nir.write(str(folder / "network.nir"), _graph(order))
+    content = io.BytesIO()  # HDF5 ends the process if the disk is full
+    nir.write(content, _graph(order))
+    (folder / "network.nir").write_bytes(content.getvalue())
     script("nir.py", order, folder)
     return {
         "network.py": "simulates the graph in NEST, read with nir",

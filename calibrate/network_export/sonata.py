@@ -1,11 +1,13 @@
 """Files of SONATA (Dai et al. 2020, doi:10.1371/journal.pcbi.1007696), and a script for NEST that reads them.
 
 Nodes and edges are in HDF5, their types in tables, and all that is common to a population in JSON. The types
-are those of NEST, which reads SONATA itself if it was built with HDF5.
+are those of NEST, which reads SONATA itself if it was built with HDF5. HDF5 writes into memory, as it ends the
+process if the disk is full.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -109,7 +111,8 @@ def _write_nodes(realisation: Realisation, population: Population, folder: Path)
         f"0 point_neuron nest:{model} {population.name}.json\n",
         encoding="utf-8",
     )
-    with h5py.File(folder / "nodes" / f"{population.name}.h5", "x") as file:
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
         file.attrs["magic"], file.attrs["version"] = _MAGIC, _VERSION
         nodes = file.create_group(f"nodes/{population.name}")
         _write_index(nodes, "node", population.size)
@@ -118,6 +121,7 @@ def _write_nodes(realisation: Realisation, population: Population, folder: Path)
         parameters["V_m"] = realisation.potentials[population.name]
         for name, values in realisation.distributed[population.name].items():
             parameters[name] = values
+    (folder / "nodes" / f"{population.name}.h5").write_bytes(content.getvalue())
 
 
 def _write_edges(realisation: Realisation, projection: Projection, folder: Path) -> None:
@@ -126,7 +130,8 @@ def _write_edges(realisation: Realisation, projection: Projection, folder: Path)
 
     synapses = realisation.synapses(projection)
     n = synapses.sources.size
-    with h5py.File(folder / "edges" / f"{projection.name}.h5", "x") as file:
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
         file.attrs["magic"], file.attrs["version"] = _MAGIC, _VERSION
         edges = file.create_group(f"edges/{projection.name}")
         _write_index(edges, "edge", n)
@@ -139,6 +144,7 @@ def _write_edges(realisation: Realisation, projection: Projection, folder: Path)
         group = edges.create_group("0")
         for name, value in (("syn_weight", synapses.weights), ("delay", synapses.delays_ms)):
             group[name] = np.full(n, value, dtype=np.float64)
+    (folder / "edges" / f"{projection.name}.h5").write_bytes(content.getvalue())
 
 
 def _write_index(group: Any, kind: str, n: int) -> None:

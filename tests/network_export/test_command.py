@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from calibrate.cli.commands import execute
-from tests.helpers.studies import write_study
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
@@ -73,7 +72,7 @@ def test_the_best_trial_is_exported_by_default(study, capsys):
 
 
 def test_a_study_without_trials_needs_parameters(study, capsys):
-    assert "has not begun" in refused(capsys, study, "--to", "nest")
+    assert "holds no study 'small' yet" in refused(capsys, study, "--to", "nest")
     assert execute(["export-network", study, "--to", "nest", "--set", "I_th_E=1.7", "-o", "here"]) == 0
     out, err = capsys.readouterr()
     assert out.startswith("Wrote here: the network of study small for NEST, graph 0: 50 neurons, ")
@@ -86,11 +85,12 @@ def test_wrong_options_cost_one_line_before_anything_is_simulated(study, capsys)
     known = ["--to", "nest", "--set", "I_th_E=1.7"]
     assert "--connectivity rule" in refused(capsys, study, *known, "--connectivity", "rule")
     assert "there is no folder" in refused(capsys, study, *known, "--output", "no/where")
-    assert "model has no parameter" in refused(capsys, study, "--to", "nest", "--set", "I=1").replace(
-        "balanced has", "model has"
-    )
+    assert "has no parameter 'I'" in refused(capsys, study, "--to", "nest", "--set", "I=1")
 
 
 def test_poisson_neurons_are_no_network(tmp_path, capsys):
-    poisson = write_study(tmp_path).name
-    assert "simulates Poisson neurons" in refused(capsys, poisson, "--to", "nest", "--set", "I_E=1")
+    poisson = tmp_path / "poisson.toml"
+    poisson.write_text(STUDY.replace('"nest"', '"poisson"'))
+    assert "simulates Poisson neurons" in refused(
+        capsys, "poisson.toml", "--to", "nest", "--set", "I_th_E=1.5"
+    )
