@@ -1,8 +1,8 @@
 """Files of SONATA (Dai et al. 2020, doi:10.1371/journal.pcbi.1007696), and a script for NEST that reads them.
 
 Nodes and edges are in HDF5, their types in tables, and all that is common to a population in JSON. The types
-are those of NEST, which reads SONATA itself if it was built with HDF5. HDF5 writes into memory, as it ends the
-process if the disk is full.
+are those of NEST, which reads SONATA itself if it was built with HDF5. HDF5 writes into memory, because it ends
+the process if the disk is full.
 """
 
 from __future__ import annotations
