@@ -142,7 +142,7 @@ def _print(output: QuietOutput, exported: ExportedNetwork, study: Study) -> None
     for line in exported.lost:
         output.print(f"lost: {line}")
     if exported.complete is not None:
-        output.print(f"Nothing lost, it would be {_rates(exported.complete)}")
+        output.print(f"Without these losses: {_rates(exported.complete)}")
     for line in exported.inexact:
         output.print(f"not exact: {line}")
     command = f"cd {shlex.quote(str(exported.folder))} && python check.py"

@@ -1,7 +1,7 @@
 """Files of SONATA (Dai et al. 2020, doi:10.1371/journal.pcbi.1007696), and a script for NEST that reads them.
 
 Nodes and edges are in HDF5, their types in tables, and all that is common to a population in JSON. The types
-are those of NEST, which reads SONATA itself if it was built with HDF5. HDF5 writes into memory, because it ends
+are those of NEST, which reads SONATA itself if it was built with HDF5. HDF5 writes into memory, since it ends
 the process if the disk is full.
 """
 
