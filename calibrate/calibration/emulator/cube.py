@@ -33,6 +33,14 @@ class Cube:
                 coordinates += [float(parameters[name] == value) for value in domain.values]
         return np.array(coordinates)
 
+    def quantiles(self, point: FloatArray) -> FloatArray:
+        """The quantiles of the parameter set at a point, shape (parameters,)."""
+        found = []
+        for domain, part in zip(self._space.values(), self._parts, strict=True):
+            chosen = (point[part].argmax() + 0.5) / len(point[part])
+            found.append(point[part.start] if isinstance(domain, Range) else chosen)
+        return np.array(found)
+
     def at(self, quantiles: FloatArray) -> FloatArray:
         """The points of parameter sets at these quantiles in [0, 1], shape (m, parameters)."""
         points = np.zeros((len(quantiles), self.dimensions))
