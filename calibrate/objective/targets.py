@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from calibrate.errors import ObjectiveError
 from calibrate.objective.rounding import rounded
@@ -40,6 +40,8 @@ class Value:
         Where the target comes from.
     note : str
         One line worth showing beside the target: where a default tolerance comes from.
+    error : float
+        Standard error of a recorded value; NaN if it is not known.
 
     Raises
     ------
@@ -51,6 +53,7 @@ class Value:
     tolerance: float
     source: str = ""
     note: str = ""
+    error: float = field(default=math.nan, compare=False)
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.value) and math.isfinite(self.tolerance) and self.tolerance > 0):

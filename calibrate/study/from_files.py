@@ -6,6 +6,7 @@ someone who has not got the files.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -76,10 +77,7 @@ class FromFiles:
     def as_json(self) -> dict[str, Any]:
         """Return it as it is stored."""
         return {
-            "targets": {
-                name: {"value": one.value, "tolerance": one.tolerance, "source": one.source, "note": one.note}
-                for name, one in self.targets.items()
-            },
+            "targets": {name: _target_json(one) for name, one in self.targets.items()},
             "distributions": {name: values.tolist() for name, values in self.distributions.items()},
             "recordings": {name: asdict(one) for name, one in self.recordings.items()},
         }
@@ -98,6 +96,17 @@ class FromFiles:
             )
         except (AttributeError, KeyError, ObjectiveError, TypeError, ValueError):
             raise ValueError("a study has invalid targets from its data files") from None
+
+
+def _target_json(target: Value) -> dict[str, Any]:
+    known = {"error": target.error} if math.isfinite(target.error) else {}
+    return {
+        "value": target.value,
+        "tolerance": target.tolerance,
+        "source": target.source,
+        "note": target.note,
+        **known,
+    }
 
 
 def _recordings(stored: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:

@@ -23,6 +23,10 @@ class Cube:
         self._parts = [slice(end - width, end) for end, width in zip(ends, widths, strict=True)]
         self.dimensions = sum(widths)
 
+    def __len__(self) -> int:
+        """Number of parameters."""
+        return len(self._space)
+
     def point(self, parameters: Mapping[str, Any]) -> FloatArray:
         """The point of a parameter set."""
         coordinates: list[float] = []
@@ -33,13 +37,15 @@ class Cube:
                 coordinates += [float(parameters[name] == value) for value in domain.values]
         return np.array(coordinates)
 
-    def quantiles(self, point: FloatArray) -> FloatArray:
-        """The quantiles of the parameter set at a point, shape (parameters,)."""
-        found = []
-        for domain, part in zip(self._space.values(), self._parts, strict=True):
-            chosen = (point[part].argmax() + 0.5) / len(point[part])
-            found.append(point[part.start] if isinstance(domain, Range) else chosen)
-        return np.array(found)
+    def quantiles(self, points: FloatArray) -> FloatArray:
+        """The quantiles of the parameter sets at points, shape (m, parameters); the middle one of many."""
+        columns = [
+            points[:, part.start]
+            if isinstance(domain, Range)
+            else (points[:, part].argmax(axis=1) + 0.5) / len(domain.values)
+            for domain, part in zip(self._space.values(), self._parts, strict=True)
+        ]
+        return np.column_stack(columns)
 
     def at(self, quantiles: FloatArray) -> FloatArray:
         """The points of parameter sets at these quantiles in [0, 1], shape (m, parameters)."""

@@ -84,11 +84,15 @@ class Model:
     noise: Process | None = None
 
     @classmethod
-    def of(cls, name: str, scale: Scale, trials: Sequence[Trial]) -> Model:
-        """The model of a statistic, fitted to these trials."""
+    def of(cls, name: str, scale: Scale, trials: Sequence[Trial], *, start: Model | None = None) -> Model:
+        """The model of a statistic, fitted to these trials.
+
+        start  that of other trials, from which the fit begins
+        """
         data, labels = values_of(name, scale, trials), labels_of(name, trials)
-        values, noise = (None, None) if data is None else _with_noise(data)
-        return cls(scale, values, None if labels is None else Process(labels, fit(labels)), noise)
+        begun = start or cls(scale, None, None)
+        values, noise = (None, None) if data is None else _with_noise(data, begun)
+        return cls(scale, values, None if labels is None else _fitted(labels, begun.labels), noise)
 
     def predict(self, points: FloatArray) -> Predicted:
         """What is known of the statistic at points of shape (m, d)."""
@@ -106,8 +110,7 @@ class Model:
         # As much wider as it takes to contain values that were left out.
         wider, error = self.values.inflation, np.full(n, self.values.error)
         if self.noise is not None:
-            log_variance, _ = self.noise.predict(points)
-            error = np.sqrt(np.exp(log_variance) + self.values.noise)
+            error = np.sqrt(np.exp(self.noise.mean(points)) + self.values.noise)
         return Predicted(mean=mean, sd=wider * sd, error=wider * error, defined=defined)
 
     def draw(self, random: np.random.Generator) -> Callable[[FloatArray], Drawn]:
@@ -161,14 +164,18 @@ def labels_of(name: str, trials: Sequence[Trial]) -> Data | None:
     )
 
 
-def _with_noise(data: Data) -> tuple[Process, Process | None]:
+def _fitted(data: Data, start: Process | None) -> Process:
+    return Process(data, fit(data, start=None if start is None else start.theta))
+
+
+def _with_noise(data: Data, start: Model) -> tuple[Process, Process | None]:
     """A process of these values, and one of the logarithm of their noise, if it differs between regimes.
 
     The squared errors of values that were left out show the noise. With it, the process is fitted once more
     (the most likely heteroscedastic process, Kersting et al. 2007, after one round). It is the model if the
     data are more likely with it.
     """
-    first = Process(data, fit(data))
+    first = _fitted(data, start.values)
     _, errors, _ = first.left_out()
     least = 1e-6 * float(np.mean(errors**2)) or 1e-12
     squares = replace(
@@ -177,8 +184,7 @@ def _with_noise(data: Data) -> tuple[Process, Process | None]:
         known=np.full(len(errors), _LOG_CHI_VARIANCE),
         share=np.ones(len(errors)),
     )
-    noise = Process(squares, fit(squares))
-    log_variance, _ = noise.predict(data.points)
-    known = replace(data, known=np.exp(log_variance))
-    second = Process(known, fit(known))
+    noise = _fitted(squares, start.noise)
+    known = replace(data, known=np.exp(noise.mean(data.points)))
+    second = _fitted(known, start.values)
     return (second, noise) if second.evidence > first.evidence else (first, None)

@@ -116,6 +116,10 @@ class Process:
         left = self.variance - np.einsum("nm,nm->m", explained, explained)
         return self._mean + across.T @ self._weights, np.sqrt(np.maximum(left, 0.0))
 
+    def mean(self, points: FloatArray) -> FloatArray:
+        """Mean of the function at points of shape (m, d): half as much work as `predict`."""
+        return np.asarray(self._mean + self._across(points).T @ self._weights)
+
     def draw(self, random: np.random.Generator) -> Draw:
         """Draw a function from the process (pathwise conditioning, Wilson et al. 2021)."""
         from scipy.linalg import cho_solve

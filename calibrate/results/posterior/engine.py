@@ -43,7 +43,9 @@ class Fitted(Protocol):
 
 
 class Engine(Protocol):
-    """A way to the posterior. It is made of the cube of a space, and of the scales of statistics by name.
+    """A way to the posterior. It is made of the cube of a space, and of the models of the statistics by name.
+
+    The scales of these models are those of the data. They were fitted to all trials.
 
     name          by which a user asks for it
     temperatures  by which the logarithm of the likelihood may be divided, so that intervals are wide enough:

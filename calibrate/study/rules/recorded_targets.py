@@ -205,7 +205,8 @@ def value_of(pooled: Pooled, section: ObjectiveSection) -> Value:
         if reason := why_no_tolerance(pooled):
             raise ObjectiveError(f"{name} has no default tolerance, since {reason}; write tolerance = ...")
         tolerance, note = default_tolerance(pooled, section.standard_error)
-    return Value(pooled.estimate.value, tolerance, section.source or _source(pooled), note)
+    source = section.source or _source(pooled)
+    return Value(pooled.estimate.value, tolerance, source, note, pooled.prediction_error)
 
 
 def _source(pooled: Pooled) -> str:
