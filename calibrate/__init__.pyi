@@ -28,6 +28,8 @@ from .figures import history_figure as history_figure
 from .figures import importance_figure as importance_figure
 from .figures import looseness_figure as looseness_figure
 from .figures import map_figure as map_figure
+from .figures import posterior_figure as posterior_figure
+from .figures import predictive_figure as predictive_figure
 from .figures import raster_figure as raster_figure
 from .figures import rates_figure as rates_figure
 from .figures import scaling_figure as scaling_figure
@@ -70,6 +72,13 @@ from .observation.spike_files import write_spikes as write_spikes
 from .observation.trains import observe_trains as observe_trains
 from .report import make_report as make_report
 from .report import write_report as write_report
+from .results.posterior.diagnostics import Coverage as Coverage
+from .results.posterior.posterior import Marginal as Marginal
+from .results.posterior.posterior import Posterior as Posterior
+from .results.posterior.posterior import posterior as posterior
+from .results.posterior.predictive import CheckedStatistic as CheckedStatistic
+from .results.posterior.predictive import PredictiveCheck as PredictiveCheck
+from .results.posterior.predictive import check_posterior as check_posterior
 from .results.prediction import PredictedStatistic as PredictedStatistic
 from .results.prediction import Prediction as Prediction
 from .results.prediction import predict as predict

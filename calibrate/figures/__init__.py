@@ -3,6 +3,7 @@
 from calibrate.figures.distributions import distributions_figure
 from calibrate.figures.looseness import looseness_figure
 from calibrate.figures.maps import map_figure
+from calibrate.figures.posterior import posterior_figure, predictive_figure
 from calibrate.figures.raster import raster_figure, rates_figure
 from calibrate.figures.scaling import scaling_figure
 from calibrate.figures.search import front_figure, history_figure, importance_figure, slices_figure
@@ -15,6 +16,8 @@ __all__ = [
     "importance_figure",
     "looseness_figure",
     "map_figure",
+    "posterior_figure",
+    "predictive_figure",
     "raster_figure",
     "rates_figure",
     "scaling_figure",

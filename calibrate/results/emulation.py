@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from calibrate.calibration.search.optuna_trials import UUID, loss_of
 from calibrate.calibration.trials.averages import combine, scored
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.errors import StudyError, did_you_mean
+from calibrate.objective import Estimate
 from calibrate.study import Study
 
 # With fewer trials than this, or than two per parameter, a model says nothing.
@@ -36,6 +38,7 @@ class Emulation:
         self, study: Study, trials: Sequence[FrozenTrial], simulations: Mapping[str, Sequence[Simulation]]
     ) -> None:
         self.study, self.cube = study, Cube(study.space)
+        self._repeated: list[tuple[Trial, list[Mapping[str, Estimate]]]] = []
         found = {
             trial.number: measured
             for trial in trials
@@ -57,12 +60,16 @@ class Emulation:
         last = scored(self.study, completed, len(self.study.stages))
         if trial.state != TrialState.COMPLETE or not last:
             return None
-        return Trial(
+        of_graphs = [simulation.estimates for simulation in last]
+        measured = Trial(
             point=self.cube.point(trial.params),
-            estimates=combine([simulation.estimates for simulation in last]),
+            estimates=combine(of_graphs),
             graphs=len(last),
             loss=loss_of(trial),
         )
+        if len(last) > 1:
+            self._repeated.append((measured, of_graphs))
+        return measured
 
     @property
     def names(self) -> list[str]:
@@ -88,6 +95,32 @@ class Emulation:
         if not values.size:
             return Scale(centre=0.0, unit=1.0)
         return Scale.of_values(values, log=statistic is not None and statistic.scale == "log")
+
+    @property
+    def complete(self) -> int:
+        """Number of complete trials, of which the models may use fewer."""
+        return len(self._numbers)
+
+    @cached_property
+    def between_graphs(self) -> dict[str, float]:
+        """By judged statistic, how much more one graph differs from others than the model knows, as an SD.
+
+        Most trials are simulated on the same graph. The model then describes this one, and its errors are
+        those of trials on it. The SD is on the scale of the model, from trials that were repeated on other
+        graphs; empty if there are none.
+        """
+        found = {}
+        for judged in self.study.judged if self._repeated else ():
+            model = self.model(judged.name)
+            between, known = [], []
+            for trial, of_graphs in self._repeated:
+                values = [float(one[judged.name].value) for one in of_graphs if one[judged.name].defined]
+                if len(values) > 1 and model.values is not None:
+                    between.append(float(np.var(model.scale.forward(np.array(values)), ddof=1)))
+                    known.append(float(model.predict(trial.point[None, :]).error[0]) ** 2)
+            excess = float(np.mean(between) - np.mean(known)) if between else 0.0
+            found[judged.name] = max(excess, 0.0) ** 0.5
+        return found
 
     def nearest(self, parameters: Mapping[str, Any]) -> tuple[int, float]:
         """The number of the nearest trial, and how far it is: the largest difference, in parts of a range."""

@@ -192,11 +192,11 @@ def _ranks(
     ranks = np.empty((len(engine.temperatures), *asked.truth.shape))
     for fold in range(_FOLDS):
         inside = np.flatnonzero(folds == fold)
-        out = {asked.numbers[k] for k in inside}
+        out = {asked.numbers[int(k)] for k in inside}
         fitted = engine.fit([trial for k, trial in enumerate(trials) if k not in out], seed=seed)
-        for k in inside:
+        for k in map(int, inside):
             for at, temperature in enumerate(engine.temperatures):
-                drawn = fitted.sample(asked.data[k], n=_SAMPLES, seed=seed + int(k), temperature=temperature)
+                drawn = fitted.sample(asked.data[k], n=_SAMPLES, seed=seed + k, temperature=temperature)
                 drawn = cube.quantiles(cube.at(drawn))
                 below, equal = drawn < asked.truth[k], np.isclose(drawn, asked.truth[k])
                 # The true value has a random place among those equal to it, and is one of them.

@@ -18,7 +18,7 @@ ERRORS = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What is known of a statistic. Numbers are in its unit, or logarithms of it if its scale is one of these.
+    """What is known of a statistic. Numbers are in its unit, or logarithms if its scale is logarithmic.
 
     name   of the statistic
     scale  on which it is modelled
@@ -48,8 +48,9 @@ class Evidence:
         if judged.statistic.compares is not None:
             ends = -math.inf, target.tolerance
             return cls(name=judged.name, scale=scale, value=None, ends=ends, error=0.0)
-        recorded = not isinstance(target, Interval) and 0 < target.error < math.inf
-        error = target.error if recorded else target.tolerance / ERRORS
+        of_recording = math.nan if isinstance(target, Interval) else target.error
+        recorded = 0 < of_recording < math.inf
+        error = of_recording if recorded else target.tolerance / ERRORS
         low, high = target.ends
         if scale.log:
             error, low, high = error / target.centre, math.log(low), math.log(high)
@@ -65,10 +66,15 @@ class Evidence:
     @property
     def datum(self) -> Datum:
         """The target as a datum."""
+        return self.datum_with(0.0)
+
+    def datum_with(self, spread: float) -> Datum:
+        """The target as a datum, with an error besides its own: a standard deviation on the scale."""
         if self.value is not None:
-            return self._datum(self.value, self.error * self._slope(self.value))
+            return self._datum(self.value, math.hypot(self.error * self._slope(self.value), spread))
         finite = [end for end in self.ends if math.isfinite(end)]
-        return self._between(self.ends, self.error * self._slope(sum(finite) / len(finite)))
+        error = self.error * self._slope(sum(finite) / len(finite))
+        return self._between(self.ends, math.hypot(error, spread))
 
     def of_trial(self, value: float, spread: float, random: np.random.Generator) -> Datum:
         """The same kind of datum, as a network that is like a trial would have given it.

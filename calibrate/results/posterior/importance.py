@@ -1,7 +1,6 @@
 """Samples from a density on the unit cube, at several temperatures at once, by importance sampling.
 
-Quantiles are drawn as normal variables: a point near an end of a range is as far away as one in its middle, and
-none lies outside.
+Quantiles are drawn as normal variables, of which no value lies outside of a range.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ class Explored:
     @property
     def dimensions(self) -> int:
         """Number of parameters."""
-        return self.quantiles.shape[1]
+        return int(self.quantiles.shape[1])
 
     def weights(self, temperature: float = 1.0) -> FloatArray:
         """Weights of the points in the posterior of this temperature; their sum is 1."""
@@ -64,7 +63,9 @@ class Explored:
             return lowest
         for _ in range(12):
             middle = (low + high) / 2
-            low, high = (low, middle) if effective(self.weights(math.exp(middle))) >= enough else (middle, high)
+            low, high = (
+                (low, middle) if effective(self.weights(math.exp(middle))) >= enough else (middle, high)
+            )
         return math.exp(high)
 
     def grow(self, log_likelihood: LogLikelihood, temperature: float, n: int, seed: int) -> None:
@@ -92,7 +93,7 @@ class Explored:
         ends = np.cumsum(self.weights(temperature))
         at = (np.arange(n) + random.random()) / n
         chosen = np.minimum(np.searchsorted(ends, at), len(ends) - 1)
-        return self.quantiles[random.permutation(chosen)]
+        return np.asarray(self.quantiles[random.permutation(chosen)])
 
 
 class _Proposal:
@@ -126,7 +127,7 @@ class _Proposal:
 def explore(
     explored: Explored, log_likelihood: LogLikelihood, *, temperature: float, n: int, seed: int
 ) -> None:
-    """Add `n` points at a time, until there are enough for `n` samples from the posterior of this temperature.
+    """Add `n` points at a time, until there are enough for `n` samples at this temperature.
 
     A posterior that is much narrower than the prior is approached from higher temperatures (population Monte
     Carlo, Cappé et al. 2004).

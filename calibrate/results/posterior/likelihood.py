@@ -75,9 +75,9 @@ class Errors:
 class Likelihood:
     """The likelihood of data at given points of the cube, shape (m, d).
 
-    A datum lies around the prediction of its model, on its scale. Its squared width is the sum of the variance
-    of the model, of a trial on one graph around it, and of the datum itself. A statistic must be defined to
-    have a value.
+    A datum lies around the prediction of its model, on its scale. Its squared width is the sum of the
+    variances of the model, of a trial on one graph around it, and of the datum itself. A statistic must be
+    defined to have a value.
     """
 
     def __init__(self, models: Mapping[str, Model], errors: Errors, points: FloatArray) -> None:
