@@ -62,9 +62,10 @@ def planted(study: Study, networks: int, file: Path) -> list[dict[str, Any]]:
         return found
     random, found = np.random.default_rng(1), []
     while len(found) < networks:
+        quantiles = random.random((networks, len(study.space)))
         drawn = [
-            {name: domain.at(random.random()) for name, domain in study.space.items()}
-            for _ in range(networks)
+            {name: domain.at(u) for (name, domain), u in zip(study.space.items(), point, strict=True)}
+            for point in quantiles
         ]
         for parameters, estimates in zip(drawn, simulate_networks(study, drawn), strict=True):
             if estimates is not None and all(estimates[one.name].defined for one in study.objectives):

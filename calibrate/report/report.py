@@ -17,6 +17,7 @@ from calibrate.report import sections
 from calibrate.report.activity import activity
 from calibrate.report.bibliography import Reference
 from calibrate.report.methods import methods
+from calibrate.report.posterior import posterior_section
 from calibrate.report.sections import Picture, Section
 from calibrate.results.results import Results
 
@@ -89,6 +90,7 @@ def make_report(
         sections.validation(results, verdict),
         sections.search(results),
         sections.parameters(results),
+        posterior_section(results),
         sections.front(results),
         sections.cost(results),
         Section(name="methods", title="Methods", text=[paragraph]),

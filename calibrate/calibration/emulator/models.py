@@ -108,7 +108,7 @@ class Model:
             return Predicted(mean=nothing, sd=nothing, error=nothing, defined=np.zeros(n))
         mean, sd = self.values.predict(points)
         # As much wider as it takes to contain values that were left out.
-        wider, error = self.values.inflation, np.full(n, self.values.error)
+        wider, error = self.values.inflation, self.values.error_at(mean)
         if self.noise is not None:
             error = np.sqrt(np.exp(self.noise.mean(points)) + self.values.noise)
         return Predicted(mean=mean, sd=wider * sd, error=wider * error, defined=defined)

@@ -27,6 +27,8 @@ _BOUNDS = {"length": (math.log(0.05), math.log(100)), "rest": (math.log(1e-4), m
 _JITTER = 1e-8
 # Waves that a drawn function is made of, before it is led through the data.
 _WAVES = 128
+# The errors of data like a value are those of one in so many.
+_NEAR = 8
 _ROOT5 = math.sqrt(5)
 # Standard deviations from the mean to either end of an interval of 90 %.
 NINETY = 1.6448536269514722
@@ -105,7 +107,16 @@ class Process:
     @property
     def error(self) -> float:
         """Standard deviation of a value that is measured on one graph around the function."""
-        return math.sqrt(self.noise + float(np.median(self._data.known)))
+        return math.sqrt(self.noise + float(np.median(self._data.known / self._data.share)))
+
+    def error_at(self, values: FloatArray) -> FloatArray:
+        """The same where the function has these values: the known part is that of data like them."""
+        from scipy.ndimage import median_filter
+
+        order = np.argsort(self._data.values)
+        known = (self._data.known / self._data.share)[order]
+        near = median_filter(known, size=max(len(known) // _NEAR, 5), mode="nearest")
+        return np.sqrt(self.noise + np.interp(values, self._data.values[order], near))
 
     def predict(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Mean and standard deviation of the function, without noise, at points of shape (m, d)."""

@@ -14,29 +14,32 @@ from calibrate.calibration.emulator.models import Model, Trial
 from calibrate.errors import StudyError
 from calibrate.results.posterior.engine import Datum, Engine
 from calibrate.results.posterior.evidence import Evidence
+from calibrate.results.posterior.gaussian_processes import FittedProcesses
 from calibrate.study.space import Choice, Space
 
 FloatArray = NDArray[np.float64]
 
 # Parts that the trials are divided into, each left out once; trials that are asked; samples for each.
-_FOLDS, _ASKED, _SAMPLES = 5, 80, 100
+_FOLDS, _ASKED, _SAMPLES = 5, 60, 100
 # Fewer trials than this say nothing.
-FEWEST = 20
-# Points by which the share of the ranges that is nearest to a trial is measured, a power of two.
-_POINTS = 8192
+FEWEST = 15
+# Points by which the part of the parameters that is nearest to a trial is measured, from a posterior of this
+# temperature: it is several times as wide as that of the targets.
+_POINTS, _AROUND = 2048, 16.0
 # The share that an interval is to contain, and its ends.
 _SHARE, _LOW, _HIGH = 0.9, 0.05, 0.95
-# What a likelihood is tempered by if there are too few trials to choose: that of the clustered networks.
-_USUAL = 2.0
+# What a likelihood is tempered by if there are too few trials to choose: more than most studies need.
+_USUAL = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Coverage:
     """How often intervals of 90 % contain the parameters of trials that were left out.
 
-    Trials count by the part of the ranges that is nearest to them, so that those which crowd around an
-    optimum stand for no more than their place. If a temperature is chosen, that of each trial is chosen from
-    others.
+    These are trials with parameters that are not unlike compatible ones: models can be good there and bad
+    elsewhere. They count by the part of these parameters that is nearest to them, so that trials which crowd
+    around an optimum stand for no more than their place. If a temperature is chosen, that of each trial is
+    chosen from others.
 
     Attributes
     ----------
@@ -49,7 +52,7 @@ class Coverage:
         What the logarithm of the likelihood is divided by, so that intervals are wide enough; 1 if they are
         without it.
     trials : float
-        Number of these trials, as if all counted alike; 0 if there are fewer than 20.
+        Number of these trials, as if all counted alike; 0 if there are fewer than 15.
     """
 
     parameters: Mapping[str, float] = field(default_factory=dict)
@@ -67,8 +70,8 @@ class Coverage:
         """What is wrong with the intervals, in words."""
         if not self.trials:
             return [
-                f"the intervals could not be checked: fewer than {FEWEST} trials have all statistics, in "
-                "different parts of the ranges"
+                f"the intervals could not be checked: fewer than {FEWEST} trials with all statistics are "
+                "spread around the compatible parameters (more trials of sampler qmc would be)"
             ]
         return [
             f"intervals of {name} may be too narrow: of trials that were left out, they contain "
@@ -113,7 +116,7 @@ def coverage_of(
     models  of the statistics, which know how much one graph differs from the mean over several
     """
     random, cube = np.random.default_rng(seed), Cube(space)
-    asked = _draw(cube, trials, evidence, models, random)
+    asked = _draw(cube, trials, evidence, models, random, seed=seed)
     if asked.effective < FEWEST:
         return Coverage(temperature=min(engine.temperatures, key=lambda one: abs(one - _USUAL)))
     folds = random.permutation(len(asked.numbers)) % _FOLDS
@@ -141,10 +144,12 @@ def _draw(
     evidence: Sequence[Evidence],
     models: Mapping[str, Model],
     random: np.random.Generator,
+    *,
+    seed: int,
 ) -> LeftOut:
-    """Draw trials that give all data, each as often as its part of the ranges demands."""
+    """Draw trials that give all data, each as often as its part of the parameters demands."""
     able = [k for k, trial in enumerate(trials) if all(_gives(one, trial) for one in evidence)]
-    parts = _parts(cube, trials)[able]
+    parts = _parts(cube, trials, evidence, models, seed=seed)[able]
     if not parts.sum():
         return LeftOut(numbers=[], data=[], counts=np.zeros(0), truth=np.zeros((0, len(cube))))
     # Systematic: one that has a part of 1 / _ASKED is drawn once.
@@ -174,13 +179,20 @@ def _gives(evidence: Evidence, trial: Trial) -> bool:
     return not evidence.bound or evidence.ends[0] <= float(estimate.value) <= evidence.ends[1]
 
 
-def _parts(cube: Cube, trials: Sequence[Trial]) -> FloatArray:
-    """The part of the ranges that is nearest to each trial, shape (trials,)."""
+def _parts(
+    cube: Cube,
+    trials: Sequence[Trial],
+    evidence: Sequence[Evidence],
+    models: Mapping[str, Model],
+    *,
+    seed: int,
+) -> FloatArray:
+    """The part of the parameters not unlike compatible ones that is nearest to each trial, shape (trials,)."""
     from scipy.spatial import cKDTree
-    from scipy.stats import qmc
 
-    points = cube.at(qmc.Sobol(len(cube), scramble=True, rng=0).random(_POINTS))
-    _, nearest = cKDTree(np.array([trial.point for trial in trials])).query(points)
+    fitted = FittedProcesses(cube, models, seed=seed)
+    around = fitted.sample([one.datum for one in evidence], n=_POINTS, seed=seed, temperature=_AROUND)
+    _, nearest = cKDTree(np.array([trial.point for trial in trials])).query(cube.at(around))
     return np.bincount(nearest, minlength=len(trials)) / _POINTS
 
 

@@ -31,8 +31,7 @@ def loosest(found: Posterior) -> str:
     ]
     if not moves:
         return ""
-    rest = " and ".join(moves[1:])
-    return f"Loosest direction: {moves[0]}" + (f" while {rest}" if rest else "")
+    return f"Loosest direction: {', '.join(moves)}" + (" (together)" if len(moves) > 1 else "")
 
 
 def foundation(found: Posterior) -> list[str]:

@@ -49,8 +49,9 @@ class Errors:
         complete = np.array([[one[k] for k in range(n)] for one in found.values() if len(one) == n])
         if len(complete) <= n + 1:
             return cls(correlation=np.eye(n), tails=_USUAL_TAILS)
-        correlation = np.atleast_2d(np.corrcoef(complete, rowvar=False))
-        correlation = np.nan_to_num(correlation) * len(complete) / (len(complete) + _SHRINKAGE)
+        with np.errstate(invalid="ignore"):  # a statistic that never varies
+            correlation = np.nan_to_num(np.atleast_2d(np.corrcoef(complete, rowvar=False)))
+        correlation *= len(complete) / (len(complete) + _SHRINKAGE)
         np.fill_diagonal(correlation, 1.0)
         each = [cls(correlation=correlation, tails=tails) for tails in _TAILS]
         return max(each, key=lambda one: float(one.log(complete.T, range(n)).sum()))

@@ -29,8 +29,8 @@ FloatArray = NDArray[np.float64]
 _LOW, _HIGH = 0.05, 0.95
 # With fewer different samples than this part of them, or than this number, intervals are rough.
 _DIFFERENT, _ENOUGH = 0.1, 100
-# A direction is named by the parameters that move by at least this part of the one that moves most.
-_NAMED = 0.25
+# A direction is named by so many parameters, which move by at least this part of the one that moves most.
+_MOST_NAMED, _NAMED = 4, 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,8 +124,8 @@ class Posterior:
     def loosest(self) -> dict[str, tuple[float, float]]:
         """The direction that the targets determine least: its parameters, each at the two ends of 90 %.
 
-        It is the first principal axis of the samples, in parts of the ranges. Parameters that hardly take
-        part in it are left out.
+        It is the first principal axis of the samples, in parts of the ranges, with the parameters that move
+        most along it, four at most.
         """
         if not self._ranges:
             return {}
@@ -196,8 +196,8 @@ def posterior(results: Results, *, engine: str = "gp", samples: int = 2000, seed
     its statistic predicts, on the scale of that model, with Student's t distribution. Its squared width is
     the sum of the variances of the model, of one trial, of one graph, and of the target itself: the standard
     error of the recording if it is known, else half the tolerance. Errors of statistics are correlated as
-    those of the trials are. The likelihood contains the probability that every statistic is defined, and that the
-    constraints are kept.
+    those of the trials are. The likelihood contains the probability that every statistic is defined, and
+    that the constraints are kept.
 
     Models of networks are wrong in ways that they do not know. The logarithm of the likelihood is therefore
     divided by a temperature at which intervals of 90 % contain the parameters of 90 % of trials that were

@@ -1,0 +1,72 @@
+"""The section of a report on the posterior: which parameters are compatible with the targets."""
+
+from __future__ import annotations
+
+from calibrate.calibration.trials.averages import format_statistic
+from calibrate.errors import StudyError
+from calibrate.figures import posterior_figure, predictive_figure
+from calibrate.report.sections import Picture, Section, Table
+from calibrate.results.posterior.in_words import correlations, foundation, loosest
+from calibrate.results.posterior.posterior import Posterior, posterior
+from calibrate.results.results import Results
+
+# Samples of a report: its intervals need no more.
+_SAMPLES = 1000
+
+
+def posterior_section(results: Results) -> Section:
+    """The posterior with its diagnostics; why there is none, if there are too few trials."""
+    title = "Compatible parameters"
+    if not results.counts["complete"]:
+        return Section(name="posterior", title=title)
+    try:
+        found = posterior(results, samples=_SAMPLES)
+    except StudyError as error:
+        return Section(name="posterior", title=title, text=[f"There is no posterior: {error}."])
+    lines = [*foundation(found), *(f"warning: {line}" for line in found.warnings)]
+    relations = [line for line in (correlations(found), loosest(found)) if line]
+    return Section(
+        name="posterior",
+        title=title,
+        text=[
+            "The posterior has the parameters that are compatible with the targets, as far as the trials "
+            "tell. Each statistic has a model; the likelihood contains the errors of the models, of trials, "
+            "of graphs and of the targets.",
+            f"{'. '.join(relations)}.",
+            f"{'. '.join(line[0].upper() + line[1:] for line in lines)}.",
+        ],
+        tables=[_table(found)],
+        pictures=_pictures(found),
+    )
+
+
+def _table(found: Posterior) -> Table:
+    rows = []
+    for name in found.study.space:
+        unit = found.study.model.parameter(name).unit
+        if name in found.choices:
+            shares = ", ".join(f"{value} {share:.0%}" for value, share in found.choices[name].items())
+            rows.append([name, shares, "", "", unit, ""])
+            continue
+        one, share = found.marginals[name], found.coverage.parameters.get(name)
+        values = [format_statistic(value) for value in (one.median, one.low, one.high)]
+        rows.append([name, *values, unit, "" if share is None else f"{share:.0%}"])
+    heads = ["parameter", "median", "90 % from", "to", "unit", "coverage"]
+    return Table(caption="Posterior of the parameters", heads=heads, rows=rows)
+
+
+def _pictures(found: Posterior) -> list[Picture]:
+    return [
+        Picture(
+            name="posterior",
+            figure=posterior_figure(found),
+            caption="Samples of the posterior over the ranges; shaded: intervals of 90 %; line: median.",
+            alt="Histograms of parameters and scatter plots of pairs of them; intervals are in the table.",
+        ),
+        Picture(
+            name="predictive",
+            figure=predictive_figure(found),
+            caption="What networks of the posterior are predicted to show in one simulation; bands: targets.",
+            alt="Histograms of the statistics that are predicted.",
+        ),
+    ]
