@@ -19,6 +19,8 @@ FloatArray = NDArray[np.float64]
 LEAST = 6
 # Mean and variance of the logarithm of a squared standard normal variable.
 _LOG_CHI_MEAN, _LOG_CHI_VARIANCE = -1.2703628454614782, math.pi**2 / 2
+# The distance of this one of the most distant trials says how far they are spread.
+_DISTANT = 30
 # Labels of where a statistic is defined: 1 if it is; else -_EDGE or less, by its shortfall. Their errors have
 # this variance.
 _EDGE, _LABEL_VARIANCE = 0.2, 0.01
@@ -85,14 +87,29 @@ class Model:
 
     @classmethod
     def of(cls, name: str, scale: Scale, trials: Sequence[Trial], *, start: Model | None = None) -> Model:
-        """The model of a statistic, fitted to these trials.
+        """The model of a statistic after these trials.
+
+        Where most of them crowd around an optimum, its parameters are fitted to trials that are spread out:
+        the crowd does not know how rough the statistic is elsewhere.
 
         start  that of other trials, from which the fit begins
         """
-        data, labels = values_of(name, scale, trials), labels_of(name, trials)
-        begun = start or cls(scale, None, None)
+        few, begun = spread_out(trials), start or cls(scale, None, None)
+        data, labels = values_of(name, scale, few), labels_of(name, few)
         values, noise = (None, None) if data is None else _with_noise(data, begun)
-        return cls(scale, values, None if labels is None else _fitted(labels, begun.labels), noise)
+        found = cls(scale, values, None if labels is None else _fitted(labels, begun.labels), noise)
+        return found if len(few) == len(trials) else found._conditioned(name, trials)
+
+    def _conditioned(self, name: str, trials: Sequence[Trial]) -> Model:
+        """The same with the data of all these trials."""
+        data, labels = values_of(name, self.scale, trials), labels_of(name, trials)
+        if data is not None and self.noise is not None:
+            data = replace(data, known=np.exp(self.noise.mean(data.points)))
+        return replace(
+            self,
+            values=None if data is None else _conditioned(data, self.values),
+            labels=None if labels is None else _conditioned(labels, self.labels),
+        )
 
     def predict(self, points: FloatArray) -> Predicted:
         """What is known of the statistic at points of shape (m, d)."""
@@ -162,6 +179,27 @@ def labels_of(name: str, trials: Sequence[Trial]) -> Data | None:
         known=np.full(len(found), _LABEL_VARIANCE),
         share=np.ones(len(found)),
     )
+
+
+def spread_out(trials: Sequence[Trial]) -> Sequence[Trial]:
+    """Trials that are not close to each other, compared with the 30 most distant; all, if most are not."""
+    points = np.array([trial.point for trial in trials])
+    distances, chosen, least = np.full(len(trials), np.inf), [0], 0.0
+    while len(chosen) < len(trials):
+        distances = np.minimum(distances, np.linalg.norm(points - points[chosen[-1]], axis=1))
+        farthest = int(distances.argmax())
+        if len(chosen) == _DISTANT:
+            least = float(distances[farthest]) / 2
+        if len(chosen) > _DISTANT and distances[farthest] < least:
+            break
+        distances[chosen[-1]] = 0.0
+        chosen.append(farthest)
+    kept = set(chosen)
+    return trials if len(kept) >= len(trials) / 2 else [trials[k] for k in sorted(kept)]
+
+
+def _conditioned(data: Data, fitted: Process | None) -> Process:
+    return Process(data, fit(data) if fitted is None else fitted.theta)
 
 
 def _fitted(data: Data, start: Process | None) -> Process:

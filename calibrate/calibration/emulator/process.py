@@ -116,7 +116,7 @@ class Process:
         order = np.argsort(self._data.values)
         known = (self._data.known / self._data.share)[order]
         near = median_filter(known, size=max(len(known) // _NEAR, 5), mode="nearest")
-        return np.sqrt(self.noise + np.interp(values, self._data.values[order], near))
+        return np.asarray(np.sqrt(self.noise + np.interp(values, self._data.values[order], near)))
 
     def predict(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Mean and standard deviation of the function, without noise, at points of shape (m, d)."""

@@ -187,13 +187,13 @@ def _parts(
     *,
     seed: int,
 ) -> FloatArray:
-    """The part of the parameters not unlike compatible ones that is nearest to each trial, shape (trials,)."""
+    """The part of all parameters around compatible ones that is nearest to each trial, shape (trials,)."""
     from scipy.spatial import cKDTree
 
     fitted = FittedProcesses(cube, models, seed=seed)
     around = fitted.sample([one.datum for one in evidence], n=_POINTS, seed=seed, temperature=_AROUND)
     _, nearest = cKDTree(np.array([trial.point for trial in trials])).query(cube.at(around))
-    return np.bincount(nearest, minlength=len(trials)) / _POINTS
+    return np.asarray(np.bincount(nearest, minlength=len(trials)) / _POINTS)
 
 
 def _ranks(
