@@ -98,9 +98,9 @@ class Model:
         data, labels = values_of(name, scale, few), labels_of(name, few)
         values, noise = (None, None) if data is None else _with_noise(data, begun)
         found = cls(scale, values, None if labels is None else _fitted(labels, begun.labels), noise)
-        return found if len(few) == len(trials) else found._conditioned(name, trials)
+        return found if len(few) == len(trials) else found.conditioned(name, trials)
 
-    def _conditioned(self, name: str, trials: Sequence[Trial]) -> Model:
+    def conditioned(self, name: str, trials: Sequence[Trial]) -> Model:
         """The same with the data of all these trials."""
         data, labels = values_of(name, self.scale, trials), labels_of(name, trials)
         if data is not None and self.noise is not None:
