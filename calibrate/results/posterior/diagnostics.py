@@ -176,7 +176,7 @@ def _gives(evidence: Evidence, trial: Trial) -> bool:
     estimate = trial.estimates.get(evidence.name)
     if estimate is None or not estimate.defined:
         return False
-    return not evidence.bound or evidence.ends[0] <= float(estimate.value) <= evidence.ends[1]
+    return not evidence.bound or evidence.keeps(float(estimate.value))
 
 
 def _parts(

@@ -38,11 +38,16 @@ class Evidence:
     basis: str = ""
 
     @classmethod
-    def of(cls, judged: Objective | Constraint) -> Evidence:
-        """That of an objective or a constraint. A distance of distributions is at most its tolerance."""
-        scale = Scale.of(judged)
+    def of(cls, judged: Objective | Constraint, scale: Scale | None = None) -> Evidence:
+        """That of an objective or a constraint. A distance of distributions is at most its tolerance.
+
+        scale  of the model, if not its own: a statistic with a target and bounds has one model
+        """
+        scale = scale or Scale.of(judged)
         if isinstance(judged, Constraint):
             ends = judged.low, judged.high
+            if scale.log:
+                ends = _log(judged.low), _log(judged.high)
             return cls(name=judged.name, scale=scale, value=None, ends=ends, error=0.0, bound=True)
         target = judged.target
         if judged.statistic.compares is not None:
@@ -97,6 +102,10 @@ class Evidence:
         low = x - random.random() * length
         return self._between((low, low + length), error)
 
+    def keeps(self, value: float) -> bool:
+        """Whether a value lies between the ends."""
+        return self.ends[0] <= _in_x(value, self.scale) <= self.ends[1]
+
     def _datum(self, x: float, error: float) -> Datum:
         return Datum(name=self.name, value=self._forward(x), error=error)
 
@@ -112,6 +121,10 @@ class Evidence:
         """The derivative of the scale."""
         value = math.exp(x) if self.scale.log else x
         return float(self.scale.slope(np.array([value]))[0]) * (value if self.scale.log else 1.0)
+
+
+def _log(end: float) -> float:
+    return math.log(end) if end > 0 else -math.inf
 
 
 def _in_x(value: float, scale: Scale) -> float:

@@ -83,23 +83,29 @@ class Likelihood:
 
     def __init__(self, models: Mapping[str, Model], errors: Errors, points: FloatArray) -> None:
         predicted = [model.predict(points) for model in models.values()]
-        self._errors = errors
+        self._errors, self._names = errors, list(models)
         self._mean = np.array([one.mean for one in predicted])
         self._variance = np.array([one.sd**2 + one.error**2 for one in predicted])
         defined = np.array([one.defined for one in predicted])
         self._log_defined = np.log(np.maximum(defined, _LEAST)).sum(axis=0)
 
     def log(self, data: Sequence[Datum]) -> FloatArray:
-        """The logarithm of the likelihood at each point, shape (m,); a datum for each model, in order."""
+        """The logarithm of the likelihood at each point, shape (m,); each of a statistic that has a model."""
+        # A statistic may have a target and bounds.
+        rows = [self._names.index(datum.name) for datum in data]
         own = np.array([datum.error for datum in data])
-        width = np.sqrt(self._variance + own[:, None] ** 2)
+        mean, width = self._mean[rows], np.sqrt(self._variance[rows] + own[:, None] ** 2)
         total = self._log_defined
         values = [k for k, datum in enumerate(data) if datum.ends is None]
         if values:
-            missing = np.array([data[k].value for k in values])[:, None] - self._mean[values]
-            total = total + self._errors.log(missing / width[values], values) - np.log(width[values]).sum(0)
+            missing = np.array([data[k].value for k in values])[:, None] - mean[values]
+            total = (
+                total
+                + self._errors.log(missing / width[values], [rows[k] for k in values])
+                - np.log(width[values]).sum(0)
+            )
         for k, datum in enumerate(data):
             if datum.ends is not None:
-                low, high = ((end - self._mean[k]) / width[k] for end in datum.ends)
+                low, high = ((end - mean[k]) / width[k] for end in datum.ends)
                 total = total + np.log(np.maximum(self._errors.between(low, high), _LEAST))
         return np.asarray(total)

@@ -228,7 +228,7 @@ def posterior(results: Results, *, engine: str = "gp", samples: int = 2000, seed
             raise StudyError(
                 f"{name} was defined in hardly any trial: what it says of parameters is not known"
             )
-    evidence = [Evidence.of(judged) for judged in study.judged]
+    evidence = [Evidence.of(judged, emulation.scale(judged.name)) for judged in study.judged]
     finder = engine_of(engine, emulation.cube, models)
     coverage = coverage_of(finder, study.space, emulation.trials, evidence, models, seed=seed)
     between = emulation.between_graphs
