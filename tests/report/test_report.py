@@ -23,7 +23,18 @@ FULL = {
     "validation": {"replicates": 4},
     **CONSTRAINED,
 }
-SECTIONS = ["targets", "activity", "validation", "search", "parameters", "cost", "methods", "again", "study"]
+SECTIONS = [
+    "targets",
+    "activity",
+    "validation",
+    "search",
+    "parameters",
+    "posterior",
+    "cost",
+    "methods",
+    "again",
+    "study",
+]
 
 
 @pytest.fixture(scope="module")
