@@ -1,4 +1,4 @@
-"""The course of a search: losses, importance of parameters, statistics against parameters, Pareto front."""
+"""The course of a search: losses, statistics against parameters, Pareto front."""
 
 from __future__ import annotations
 
@@ -72,64 +72,6 @@ def history_figure(results: Results) -> Figure:
     axes.set_xlabel("trial")
     axes.set_ylabel("loss")
     axes.legend(loc="upper right", fontsize=8)
-    return figure
-
-
-@styled
-def importance_figure(results: Results) -> Figure:
-    """Draw the share of the variance of ln(loss) that each parameter explains by itself.
-
-    A line marks what chance reaches once in 20 times. Parameters that do not exceed it are pale.
-
-    Parameters
-    ----------
-    results : Results
-        Results of the study.
-
-    Returns
-    -------
-    Figure
-        A matplotlib figure.
-
-    Raises
-    ------
-    StudyError
-        If there are too few complete trials to tell, or if all losses are equal.
-
-    Notes
-    -----
-    The shares are those of fANOVA [1]_, and chance is the largest share of any parameter in 19 sets of
-    shuffled losses. Optuna's dashboard computes something else under the same name: how much the best tenth
-    of the trials differs from all in each parameter, normalised to a sum of 1 [2]_.
-
-    References
-    ----------
-    .. [1] Hutter et al. 2014.
-    .. [2] Watanabe et al. 2023, PED-ANOVA.
-
-    Examples
-    --------
-    `study.toml` is a finished study:
-
-    >>> from calibrate import importance_figure, read_results, read_study
-    >>> importance_figure(read_results(read_study("study.toml"))).savefig("importance.png")
-    """
-    importances = results.importances
-    if not importances:
-        raise StudyError(
-            "nothing tells which parameters matter: too few complete trials, or all losses are equal"
-        )
-    chance = results.importance_by_chance
-    figure = new_figure(5.0, 0.8 + 0.32 * len(importances))
-    axes = figure.subplots()
-    names = list(importances)[::-1]
-    bars = axes.barh(names, [importances[name] for name in names], color=COLOURS[0], height=0.6)
-    for bar, name in zip(bars, names, strict=True):
-        bar.set_alpha(1.0 if importances[name] > chance else 0.35)
-    axes.axvline(chance, color="0.4", linestyle=":", label="by chance")
-    axes.set_xlim(0, 1)
-    axes.set_xlabel("share of the variance of ln(loss)")
-    axes.legend(loc="lower right")
     return figure
 
 

@@ -8,7 +8,8 @@ from calibrate.calibration.trials.summary import TrialSummary
 from calibrate.errors import CalibrateError, StoreError
 from calibrate.figures import distributions_figure, raster_figure, rates_figure
 from calibrate.observation import Observation
-from calibrate.report.sections import Picture, Section
+from calibrate.report.picture import Picture
+from calibrate.report.sections import Section
 from calibrate.results.results import Results
 from calibrate.study.conditions import Condition
 from calibrate.study.up_states import find_up_states

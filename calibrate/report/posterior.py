@@ -5,7 +5,8 @@ from __future__ import annotations
 from calibrate.calibration.trials.averages import format_statistic
 from calibrate.errors import StudyError
 from calibrate.figures import posterior_figure, predictive_figure
-from calibrate.report.sections import Picture, Section, Table
+from calibrate.report.picture import Picture
+from calibrate.report.sections import Section, Table
 from calibrate.results.posterior.in_words import correlations, foundation, loosest
 from calibrate.results.posterior.posterior import Posterior, posterior
 from calibrate.results.results import Results

@@ -17,8 +17,9 @@ from calibrate.report import sections
 from calibrate.report.activity import activity
 from calibrate.report.bibliography import Reference
 from calibrate.report.methods import methods
+from calibrate.report.picture import Picture
 from calibrate.report.posterior import posterior_section
-from calibrate.report.sections import Picture, Section
+from calibrate.report.sections import Section
 from calibrate.results.results import Results
 
 

@@ -7,42 +7,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from calibrate.calibration.trials.averages import format_statistic
 from calibrate.calibration.trials.summary import TrialSummary
 from calibrate.calibration.validation.verdict import Verdict
 from calibrate.figures import (
     front_figure,
     history_figure,
-    importance_figure,
     looseness_figure,
     map_figure,
     slices_figure,
     verdict_figure,
 )
-from calibrate.figures.style import svg
 from calibrate.objective.rounding import rounded
 from calibrate.plugins import version_of
+from calibrate.report.importance import importance_picture, robustness
+from calibrate.report.picture import Picture
 from calibrate.report.prose import enumerated
 from calibrate.results.maps import main_axes
 from calibrate.results.results import Results
 
 PACKAGES = ("calibrate-snn", "optuna", "numpy", "scipy", "nest-simulator", "pygenn")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Picture:
-    """A figure with its caption, and a text alternative for readers who cannot see it."""
-
-    name: str
-    figure: Figure
-    caption: str
-    alt: str
-
-    @property
-    def svg(self) -> str:
-        return svg(self.figure, self.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,11 +188,14 @@ def search(results: Results) -> Section:
         names = ["loss", *(objective.name for objective in results.study.objectives)][:6]
         grid = results.study.sampler.name == "grid"
         how = "as simulated" if grid else "averaged over nearby trials (points), blank where there are none"
+        hidden = [name for name in results.study.space if name not in pair]
+        if hidden:
+            how += f"; {enumerated(hidden)} {'differ' if hidden[1:] else 'differs'} between these trials"
         pictures.append(
             Picture(
                 name="map",
                 figure=map_figure(results, *pair, names),
-                caption=f"Maps over {pair[0]} and {pair[1]}, {how}; lines are boundaries of regimes.",
+                caption=f"Maps over {pair[0]} and {pair[1]}, {how}. Lines are boundaries of regimes.",
                 alt=f"Loss and statistics over {pair[0]} and {pair[1]}.",
             )
         )
@@ -217,23 +204,9 @@ def search(results: Results) -> Section:
 
 def parameters(results: Results) -> Section:
     pictures, tables = [], []
-    if results.importances:
-        chance = results.importance_by_chance
-        shares = ", ".join(f"{name} {share:.0%}" for name, share in results.importances.items())
-        above = [name for name, share in results.importances.items() if share > chance]
-        verdict = f"Chance reaches {chance:.0%} once in 20 times; " + (
-            f"above it: {', '.join(above)}." if above else "no parameter exceeds it."
-        )
-        pictures.append(
-            Picture(
-                name="importance",
-                figure=importance_figure(results),
-                caption=f"Share of the variance of ln(loss) that each parameter explains (fANOVA). {verdict} "
-                "Optuna's dashboard shows other numbers, because it has another measure (PED-ANOVA): how "
-                "much a parameter decides whether a trial is among the best.",
-                alt=f"Importance: {shares}. {verdict}",
-            )
-        )
+    text = [robust] if (robust := robustness(results)) else []
+    if (importance := importance_picture(results)) is not None:
+        pictures.append(importance)
     loose, best = results.looseness, results.best
     if loose is not None and best is not None:
         pictures.append(
@@ -255,9 +228,14 @@ def parameters(results: Results) -> Section:
             for name, (low, high) in loose.parameters.items()
         ]
         heads = ["parameter", "best", "from", "to", "loosest: one end", "other end"]
+        text.append(
+            "The loosest direction is the one that the targets fix least: if all parameters move together, "
+            "from one of its ends to the other, the loss hardly changes. The last two columns of the table "
+            "below are these ends."
+        )
         caption = f"Looseness, from {loose.trials} trials ({loose.explained:.0%} of their variance explained)"
         tables.append(Table(caption=caption, heads=heads, rows=rows))
-    return Section(name="parameters", title="Parameters", pictures=pictures, tables=tables)
+    return Section(name="parameters", title="Parameters", text=text, pictures=pictures, tables=tables)
 
 
 def front(results: Results) -> Section:

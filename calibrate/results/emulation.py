@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from calibrate.calibration.emulator.cube import Cube
 from calibrate.calibration.emulator.models import Model, Trial
+from calibrate.calibration.emulator.process import one_thread
 from calibrate.calibration.emulator.scales import Scale
 from calibrate.calibration.search.optuna_trials import UUID, loss_of
 from calibrate.calibration.trials.averages import combine, scored
@@ -79,7 +80,8 @@ class Emulation:
     def model(self, name: str) -> Model:
         """The model of a statistic. Raises StudyError if it was never measured."""
         if name not in self._models:
-            self._models[name] = Model.of(name, self.scale(name), self.trials)
+            with one_thread():
+                self._models[name] = Model.of(name, self.scale(name), self.trials)
         return self._models[name]
 
     def scale(self, name: str) -> Scale:

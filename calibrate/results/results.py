@@ -26,7 +26,7 @@ from calibrate.calibration.trials.summary import TrialSummary, of_search, summar
 from calibrate.errors import StoreError, StudyError
 from calibrate.observation import Observation
 from calibrate.results.emulation import Emulation
-from calibrate.results.importance import importance_by_chance, importances
+from calibrate.results.importance import Importance, importance_of
 from calibrate.results.looseness import Looseness, looseness
 from calibrate.results.proposals import Proposals, proposals_of
 from calibrate.results.spent import Spent
@@ -124,15 +124,7 @@ class Results:
     @property
     def spent(self) -> Spent:
         """When the study ran, and what its simulations took."""
-        ends = [simulation.finished for simulation in self._own]
-        # Members of a batch share their time, to the last digit.
-        times = {(simulation.host, simulation.wall_s) for simulation in self._own}
-        return Spent(
-            begun=min(ends, default=None),
-            last=max(ends, default=None),
-            simulations=len(ends),
-            simulated_s=sum(wall_s for _, wall_s in times),
-        )
+        return Spent.of([simulation for simulation in self._simulations if simulation.origin is None])
 
     @cached_property
     def looseness(self) -> Looseness | None:
@@ -153,17 +145,22 @@ class Results:
         )
 
     @cached_property
+    def importance(self) -> Importance | None:
+        """Which parameters the loss and the statistics depend on, by the emulator; None if nothing tells."""
+        return importance_of(self)
+
+    @property
     def importances(self) -> dict[str, float]:
-        """Share of the variance of ln(loss) that each parameter explains by itself, largest first (fANOVA).
+        """Share of the variance of ln(loss) that each parameter explains, alone or with others; falling.
 
-        Empty if fewer than 10 trials are complete, only one parameter is free, or all losses are equal.
+        Empty with fewer than 10 complete trials or two per parameter, or if nothing varies.
         """
-        return importances(self.study, self._trials)
+        return dict(self.importance.loss) if self.importance else {}
 
-    @cached_property
+    @property
     def importance_by_chance(self) -> float:
-        """Share that a parameter reaches by chance in 5 % of studies, from shuffled losses; nan if none."""
-        return importance_by_chance(self.study, self._trials)
+        """Share that is reached in 5 % of studies whose statistics depend on no parameter; nan if unknown."""
+        return self.importance.chance if self.importance else math.nan
 
     @property
     def losses(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -323,8 +320,7 @@ class Results:
         StoreError
             If it was not simulated on this graph, or its observation was not kept.
         """
-        uuid = str(self._find_trial(number).user_attrs[UUID])
-        simulations = of_search(self.study, self._by_uuid.get(uuid, []))
+        simulations = of_search(self.study, self._simulations_of(self._find_trial(number)))
         where = find_condition(self.study, condition).name
         completed = [one for one in simulations if not one.failed and one.condition == where]
         on_graph = [s for s in completed if s.realisation == graph]
@@ -345,10 +341,6 @@ class Results:
             by_uuid.setdefault(simulation.uuid, []).append(simulation)
         return by_uuid
 
-    @property
-    def _own(self) -> list[Simulation]:
-        return [simulation for simulation in self._simulations if simulation.origin is None]
-
     def _find_trial(self, number: int) -> FrozenTrial:
         for trial in self._trials:
             if trial.number == number:
@@ -357,7 +349,10 @@ class Results:
         raise StudyError(f"study '{self.study.name}' has no trial {number}; {existing}")
 
     def _describe(self, trial: FrozenTrial) -> TrialSummary:
-        return summarize(self.study, trial, self._by_uuid.get(str(trial.user_attrs[UUID]), []))
+        return summarize(self.study, trial, self._simulations_of(trial))
+
+    def _simulations_of(self, trial: FrozenTrial) -> list[Simulation]:
+        return self._by_uuid.get(str(trial.user_attrs[UUID]), [])
 
 
 def read_results(study: Study | Path | str, *, storage: str | None = None) -> Results:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from calibrate.calibration.emulator.cube import Cube
 from calibrate.calibration.emulator.losses import is_met
 from calibrate.calibration.emulator.models import Model
+from calibrate.calibration.emulator.process import one_thread
 from calibrate.errors import StudyError
-from calibrate.results.emulation import Emulation
-from calibrate.results.results import Results
 from calibrate.study.space import Range, Space
+
+if TYPE_CHECKING:
+    from calibrate.results.emulation import Emulation
+    from calibrate.results.results import Results
 
 FloatArray = NDArray[np.float64]
 
@@ -122,7 +125,7 @@ def sensitivity(results: Results, *, statistics: Sequence[str] | None = None) ->
         first[name], total[name] = sobol_indices(model, space)
         defined[name] = float(model.predict(anywhere).defined.mean())
     return Sensitivity(
-        first=first, total=total, defined=defined, trial=best.number, robust=_robust(emulation, best.params)
+        first=first, total=total, defined=defined, trial=best.number, robust=robust(emulation, best.params)
     )
 
 
@@ -134,21 +137,15 @@ def sobol_indices(model: Model, space: Space) -> tuple[dict[str, Index], dict[st
     if model.values is None:
         nothing = dict.fromkeys(space, Index(value=float("nan"), error=float("nan")))
         return nothing, nothing
-    cube, random = Cube(space), np.random.default_rng(0)
-    found = []
-    for _ in range(_DRAWS):
-        function = model.values.draw(random)
+    cube, drawn = Cube(space), model.values.draws(np.random.default_rng(0), _DRAWS)
+    with one_thread():
         indices = estimate(
-            # Twice the same: scipy cannot take one output of one parameter.
-            func=lambda quantiles, function=function: np.tile(function(cube.at(quantiles.T)), (2, 1)),
+            func=lambda quantiles: drawn(cube.at(quantiles.T)),
             n=_POINTS,
             dists=[uniform()] * len(space),
             rng=np.random.default_rng(1),
         )
-        found.append(
-            tuple(np.reshape(of, (2, len(space)))[0] for of in (indices.first_order, indices.total_order))
-        )
-    first, total = np.array(found).transpose(1, 0, 2)
+    first, total = (of.reshape(_DRAWS, len(space)) for of in (indices.first_order, indices.total_order))
     return _summed(first, space), _summed(total, space)
 
 
@@ -161,20 +158,19 @@ def _summed(drawn: FloatArray, space: Space) -> dict[str, Index]:
     }
 
 
-def _robust(emulation: Emulation, best: Mapping[str, Any]) -> dict[float, float]:
-    """The share of networks around the best that meet all targets, by how far around."""
+def robust(emulation: Emulation, best: Mapping[str, Any]) -> dict[float, float]:
+    """The share of networks around these parameters that meet all targets, by how far around."""
     random, objectives = np.random.default_rng(0), emulation.study.objectives
-    models = [emulation.model(objective.name) for objective in objectives]
     around = [
         _near(best, within, emulation.study.space, random) for within in WITHIN for _ in range(_NETWORKS)
     ]
     points = np.array([emulation.cube.point(parameters) for parameters in around])
     # The same functions for all, so that shares differ by how far around, not by what was drawn.
-    met = []
-    for _ in range(_FUNCTIONS):
-        drawn = [model.draw(random)(points) for model in models]
-        each = [is_met(objective, one) for objective, one in zip(objectives, drawn, strict=True)]
-        met.append(np.all(each, axis=0))
+    met = np.ones((_FUNCTIONS, len(points)), dtype=bool)
+    with one_thread():
+        for objective in objectives:
+            drawn = emulation.model(objective.name).draws(random, _FUNCTIONS)
+            met &= is_met(objective, drawn(points))
     shares = np.mean(met, axis=0).reshape(len(WITHIN), _NETWORKS).mean(axis=1)
     return {within: float(share) for within, share in zip(WITHIN, shares, strict=True)}
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+
+from calibrate.calibration.trials.simulation import Simulation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,3 +22,16 @@ class Spent:
     last: datetime | None
     simulations: int
     simulated_s: float
+
+    @classmethod
+    def of(cls, simulations: Sequence[Simulation]) -> Spent:
+        """What these simulations took."""
+        ends = [simulation.finished for simulation in simulations]
+        # Members of a batch share their time, to the last digit.
+        times = {(simulation.host, simulation.wall_s) for simulation in simulations}
+        return cls(
+            begun=min(ends, default=None),
+            last=max(ends, default=None),
+            simulations=len(ends),
+            simulated_s=sum(wall_s for _, wall_s in times),
+        )

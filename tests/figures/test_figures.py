@@ -56,9 +56,18 @@ def test_the_history_has_every_trial_and_the_lowest_loss_so_far(results):
 
 
 def test_importance_names_the_parameters_with_their_shares_and_what_chance_reaches(results):
-    (axes,) = importance_figure(results).axes
-    assert {label.get_text() for label in axes.get_yticklabels()} == {"I_E", "I_I"}
-    assert 0 < sum(bar.get_width() for bar in axes.patches) <= 1
+    axes, by_statistic = importance_figure(results).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(results.importances)
+    widths = [bar.get_width() for bar in axes.patches]
+    assert widths[::2] == list(results.importances.values())
+    assert all(0 <= single <= whole <= 1 for whole, single in zip(widths[::2], widths[1::2], strict=True))
+    assert [label.get_text() for label in by_statistic.get_xticklabels()] == ["rate_E", "rate_I"]
+    assert [text.get_position() for text in by_statistic.texts] == [
+        (column, row)
+        for row, name in enumerate(results.importances)
+        for column, statistic in enumerate(["rate_E", "rate_I"])
+        if name in results.importance.clear[statistic]
+    ]
     (chance,) = axes.lines
     assert 0 < chance.get_xdata()[0] == results.importance_by_chance < 1
     assert results.importances == dict(sorted(results.importances.items(), key=lambda one: -one[1]))

@@ -17,6 +17,8 @@ from calibrate.objective.losses import shortfall_of
 FloatArray = NDArray[np.float64]
 # A statistic that is defined at fewer points than this has no model of its values.
 LEAST = 6
+# The parameters of a process are fitted to so many of its data at most; the time grows with the third power.
+_MOST_FITTED = 250
 # Mean and variance of the logarithm of a squared standard normal variable.
 _LOG_CHI_MEAN, _LOG_CHI_VARIANCE = -1.2703628454614782, math.pi**2 / 2
 # The distance of this one of the most distant trials says how far they are spread.
@@ -43,11 +45,11 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """A statistic at m points, as it might be.
+    """A statistic at m points, as it might be. All arrays have the shape (m,), or (n, m) if drawn n times.
 
-    values   in its unit, shape (m,); nan if nothing is known of them
-    defined  whether it is defined there, shape (m,)
-    depth    where it is not: its shortfall, from 0 to 1, shape (m,)
+    values   in its unit; nan if nothing is known of them
+    defined  whether it is defined there
+    depth    where it is not: its shortfall, from 0 to 1
     """
 
     values: FloatArray
@@ -86,17 +88,29 @@ class Model:
     noise: Process | None = None
 
     @classmethod
-    def of(cls, name: str, scale: Scale, trials: Sequence[Trial], *, start: Model | None = None) -> Model:
+    def of(
+        cls,
+        name: str,
+        scale: Scale,
+        trials: Sequence[Trial],
+        *,
+        start: Model | None = None,
+        one_noise: bool = False,
+    ) -> Model:
         """The model of a statistic after these trials.
 
         Where most of them crowd around an optimum, its parameters are fitted to trials that are spread out:
         the crowd does not know how rough the statistic is elsewhere.
 
-        start  that of other trials, from which the fit begins
+        start      that of other trials, from which the fit begins
+        one_noise  whether the error of a trial is taken to be the same everywhere, which is quicker
         """
         few, begun = spread_out(trials), start or cls(scale, None, None)
         data, labels = values_of(name, scale, few), labels_of(name, few)
-        values, noise = (None, None) if data is None else _with_noise(data, begun)
+        values: Process | None = None
+        noise: Process | None = None
+        if data is not None:
+            values, noise = (_fitted(data, begun.values), None) if one_noise else _with_noise(data, begun)
         found = cls(scale, values, None if labels is None else _fitted(labels, begun.labels), noise)
         return found if len(few) == len(trials) else found.conditioned(name, trials)
 
@@ -136,15 +150,48 @@ class Model:
         of_labels = None if self.labels is None else self.labels.draw(random)
 
         def drawn(points: FloatArray) -> Drawn:
-            label = np.ones(len(points)) if of_labels is None else of_labels(points)
-            depth = np.clip(-label - _EDGE, 0.0, 1.0)
-            if of_values is None:
-                return Drawn(
-                    values=np.full(len(points), np.nan), defined=np.zeros(len(points), bool), depth=depth
-                )
-            return Drawn(values=self.scale.inverse(of_values(points)), defined=label > 0, depth=depth)
+            values = None if of_values is None else of_values(points)
+            return self._drawn(values, np.ones(len(points)) if of_labels is None else of_labels(points))
 
         return drawn
+
+    def draws(self, random: np.random.Generator, n: int) -> Callable[[FloatArray], Drawn]:
+        """Functions that the statistic might be, n of them: their values have the shape (n, m)."""
+        of_values = None if self.values is None else self.values.draws(random, n)
+        of_labels = None if self.labels is None else self.labels.draws(random, n)
+
+        def drawn(points: FloatArray) -> Drawn:
+            values = None if of_values is None else of_values(points)
+            return self._drawn(values, np.ones((n, len(points))) if of_labels is None else of_labels(points))
+
+        return drawn
+
+    def draw_left_out(self, name: str, trials: Sequence[Trial], random: np.random.Generator, n: int) -> Drawn:
+        """What each trial might have measured of the statistic, had it been left out; n times.
+
+        trials  those that the model was fitted to, which have all measured it
+        """
+        points = np.array([trial.point for trial in trials])
+        noise = random.standard_normal((2, n, len(trials)))
+        labels, values = np.ones((n, len(trials))), None
+        if self.labels is not None:
+            _, errors, sd = self.labels.left_out()
+            labels = self.labels.data.values - errors + noise[0] * sd
+        if self.values is not None:
+            predicted = self.predict(points)
+            mean, sd = predicted.mean, np.hypot(predicted.sd, predicted.error)
+            defined = np.array([trial.estimates[name].defined for trial in trials])
+            _, errors, sd[defined] = self.values.left_out()
+            mean[defined] = self.values.data.values - errors
+            values = mean + noise[1] * sd
+        return self._drawn(values, labels)
+
+    def _drawn(self, values: FloatArray | None, labels: FloatArray) -> Drawn:
+        depth = np.clip(-labels - _EDGE, 0.0, 1.0)
+        if values is None:
+            nothing = np.full(labels.shape, np.nan)
+            return Drawn(values=nothing, defined=np.zeros(labels.shape, bool), depth=depth)
+        return Drawn(values=self.scale.inverse(values), defined=labels > 0, depth=depth)
 
 
 def values_of(name: str, scale: Scale, trials: Sequence[Trial]) -> Data | None:
@@ -203,7 +250,10 @@ def _conditioned(data: Data, fitted: Process | None) -> Process:
 
 
 def _fitted(data: Data, start: Process | None) -> Process:
-    return Process(data, fit(data, start=None if start is None else start.theta))
+    """A process of these data. Its parameters are fitted to some hundreds of them, which fix them well."""
+    n = len(data.values)
+    chosen = np.linspace(0, n - 1, min(n, _MOST_FITTED)).astype(int)
+    return Process(data, fit(data.part(chosen), start=None if start is None else start.theta))
 
 
 def _with_noise(data: Data, start: Model) -> tuple[Process, Process | None]:
@@ -224,5 +274,5 @@ def _with_noise(data: Data, start: Model) -> tuple[Process, Process | None]:
     )
     noise = _fitted(squares, start.noise)
     known = replace(data, known=np.exp(noise.mean(data.points)))
-    second = _fitted(known, start.values)
+    second = _fitted(known, first)
     return (second, noise) if second.evidence > first.evidence else (first, None)

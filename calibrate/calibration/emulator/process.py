@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,8 +26,9 @@ _LENGTH_SD, _VARIANCE, _NOISE = math.sqrt(3), (0.0, 1.5), (math.log(0.02), 1.5)
 _BOUNDS = {"length": (math.log(0.05), math.log(100)), "rest": (math.log(1e-4), math.log(1e3))}
 # Added to the diagonal, relative to the variance, so that equal points can be factorised.
 _JITTER = 1e-8
-# Waves that a drawn function is made of, before it is led through the data.
-_WAVES = 128
+# Waves that a drawn function is made of, before it is led through the data; and those that are shared by
+# functions that are drawn at once.
+_WAVES, _SHARED_WAVES = 128, 512
 # The errors of data like a value are those of one in so many.
 _NEAR = 8
 _ROOT5 = math.sqrt(5)
@@ -49,6 +51,15 @@ class Data:
     known: FloatArray
     share: FloatArray
 
+    def part(self, chosen: NDArray[np.int64]) -> Data:
+        """Some of the data, by their positions."""
+        return Data(
+            points=self.points[chosen],
+            values=self.values[chosen],
+            known=self.known[chosen],
+            share=self.share[chosen],
+        )
+
     @property
     def content(self) -> bytes:
         """All its numbers."""
@@ -58,18 +69,20 @@ class Data:
 class Process:
     """A Gaussian process, conditioned on data.
 
-    theta  logarithms of the length scales, of the variance, and of the unknown variance of the errors; the
-           last two in units of the variance of the values
+    data    that it is conditioned on
+    theta   logarithms of the length scales, of the variance, and of the unknown variance of the errors; the
+            last two in units of the variance of the values
+    spread  standard deviation of the values; 1 if they are all the same
     """
 
     def __init__(self, data: Data, theta: FloatArray) -> None:
         from scipy.linalg import cho_factor, cho_solve
 
-        self._data, self.theta = data, theta
+        self.data, self.theta = data, theta
         d = data.points.shape[1]
         self._lengths = np.exp(theta[:d])
-        self._mean, self._sd = _standard(data.values)
-        self.variance, self.noise = np.exp(theta[d:]) * self._sd**2
+        self._mean, self.spread = _standard(data.values)
+        self.variance, self.noise = np.exp(theta[d:]) * self.spread**2
         self._errors = data.known + data.share * self.noise
         scaled = data.points / self._lengths
         covariance = self.variance * _matern(_distances(scaled, scaled))
@@ -80,7 +93,7 @@ class Process:
     @property
     def evidence(self) -> float:
         """The logarithm of the likelihood of the data (Rasmussen & Williams 2006, equation 5.8)."""
-        fit = (self._data.values - self._mean) @ self._weights
+        fit = (self.data.values - self._mean) @ self._weights
         n = len(self._weights)
         return float(-0.5 * fit - np.log(np.diag(self._factor[0])).sum() - n / 2 * math.log(2 * math.pi))
 
@@ -93,7 +106,7 @@ class Process:
 
         inverse = cho_solve(self._factor, np.eye(len(self._weights)))
         precision = np.diag(inverse)
-        return self._data.points, self._weights / precision, 1 / np.sqrt(precision)
+        return self.data.points, self._weights / precision, 1 / np.sqrt(precision)
 
     @cached_property
     def inflation(self) -> float:
@@ -107,16 +120,16 @@ class Process:
     @property
     def error(self) -> float:
         """Standard deviation of a value that is measured on one graph around the function."""
-        return math.sqrt(self.noise + float(np.median(self._data.known / self._data.share)))
+        return math.sqrt(self.noise + float(np.median(self.data.known / self.data.share)))
 
     def error_at(self, values: FloatArray) -> FloatArray:
         """The same where the function has these values: the known part is that of data like them."""
         from scipy.ndimage import median_filter
 
-        order = np.argsort(self._data.values)
-        known = (self._data.known / self._data.share)[order]
+        order = np.argsort(self.data.values)
+        known = (self.data.known / self.data.share)[order]
         near = median_filter(known, size=max(len(known) // _NEAR, 5), mode="nearest")
-        return np.asarray(np.sqrt(self.noise + np.interp(values, self._data.values[order], near)))
+        return np.asarray(np.sqrt(self.noise + np.interp(values, self.data.values[order], near)))
 
     def predict(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Mean and standard deviation of the function, without noise, at points of shape (m, d)."""
@@ -133,26 +146,34 @@ class Process:
 
     def draw(self, random: np.random.Generator) -> Draw:
         """Draw a function from the process (pathwise conditioning, Wilson et al. 2021)."""
+        drawn = self._draw(random, 1, _WAVES)
+        return lambda points: drawn(points)[0]
+
+    def draws(self, random: np.random.Generator, n: int) -> Draw:
+        """Draw n functions at once, which takes little longer than one; values of shape (n, m)."""
+        return self._draw(random, n, _SHARED_WAVES)
+
+    def _draw(self, random: np.random.Generator, n: int, waves: int) -> Draw:
         from scipy.linalg import cho_solve
 
-        n, d = self._data.points.shape
+        data, d = self.data, self.data.points.shape[1]
         # The spectral density of Matérn 5/2 is that of Student's t with five degrees of freedom.
-        radius = np.sqrt(5 / random.chisquare(5, size=_WAVES))
-        waves = random.standard_normal((d, _WAVES)) * radius / self._lengths[:, None]
-        phases = random.uniform(0, 2 * np.pi, _WAVES)
-        amplitudes = random.standard_normal(_WAVES) * math.sqrt(2 * self.variance / _WAVES)
+        radius = np.sqrt(5 / random.chisquare(5, size=waves))
+        frequencies = random.standard_normal((d, waves)) * radius / self._lengths[:, None]
+        phases = random.uniform(0, 2 * np.pi, waves)
+        amplitudes = random.standard_normal((n, waves)) * math.sqrt(2 * self.variance / waves)
 
         def prior(points: FloatArray) -> FloatArray:
-            return np.asarray(np.cos(points @ waves + phases) @ amplitudes)
+            return np.asarray(amplitudes @ np.cos(points @ frequencies + phases).T)
 
-        noise = random.standard_normal(n) * np.sqrt(self._errors)
-        missing = self._data.values - self._mean - prior(self._data.points) - noise
-        weights = cho_solve(self._factor, missing)
-        return lambda points: self._mean + prior(points) + self._across(points).T @ weights
+        noise = random.standard_normal((n, len(data.values))) * np.sqrt(self._errors)
+        missing = data.values - self._mean - prior(data.points) - noise
+        weights = cho_solve(self._factor, missing.T)
+        return lambda points: self._mean + prior(points) + weights.T @ self._across(points)
 
     def _across(self, points: FloatArray) -> FloatArray:
         """Covariance between the data and other points, shape (n, m)."""
-        distances = _distances(self._data.points / self._lengths, points / self._lengths)
+        distances = _distances(self.data.points / self._lengths, points / self._lengths)
         return np.asarray(self.variance * _matern(distances))
 
 
@@ -176,6 +197,14 @@ def fit(data: Data, *, start: FloatArray | None = None) -> FloatArray:
     bounds = [_BOUNDS["length"]] * d + [_BOUNDS["rest"]] * 2
     found = minimize(cost, first, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60})
     return np.asarray(found.x, dtype=float)
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """Linear algebra on one core: simulators use the others, and for small matrices threads only wait."""
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[object] = threadpool_limits(1)
+    return limits
 
 
 def start_of(data: Data) -> FloatArray:

@@ -8,7 +8,6 @@ networks may be there, and the draws of a batch differ.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from calibrate.calibration.emulator.cube import Cube
 from calibrate.calibration.emulator.emulator import Emulator
 from calibrate.calibration.emulator.losses import losses, violations
 from calibrate.calibration.emulator.models import Drawn, Model, Trial
+from calibrate.calibration.emulator.process import one_thread
 from calibrate.calibration.search.optuna_trials import Told, unpacked
 from calibrate.calibration.search.question import Question
 from calibrate.objective import UNDEFINED
@@ -37,14 +37,6 @@ _DRAWS = 200
 _SUM = 0.05
 
 
-def _one_thread() -> AbstractContextManager[object]:
-    """Linear algebra on one core: simulators use the others, and for small matrices threads only wait."""
-    from threadpoolctl import threadpool_limits
-
-    limits: AbstractContextManager[object] = threadpool_limits(1)
-    return limits
-
-
 class Thompson:
     """Proposes parameter sets.
 
@@ -62,7 +54,7 @@ class Thompson:
         """A function that proposes: see `Strategy`."""
         random = np.random.default_rng(seed)
         trials = self._trials(told)
-        with _one_thread():
+        with one_thread():
             models = self._emulator.models(trials)
         best = np.array([trial.point for trial in sorted(trials, key=lambda trial: trial.loss)[:_BEST]])
         used = [self._cube.point(parameters) for parameters in (*(one.parameters for one in told), *waiting)]
@@ -70,7 +62,7 @@ class Thompson:
         def draw() -> dict[str, Any]:
             statistics = {name: model.draw(random) for name, model in models.items()}
             weights = self._weights(random)
-            with _one_thread():
+            with one_thread():
                 point = self._lowest(
                     lambda points: self._loss(statistics, weights, points), best, used, random
                 )
@@ -93,7 +85,7 @@ class Thompson:
             defined = random.random(shape) < predicted.defined
             return Drawn(values=values, defined=defined, depth=np.ones(shape))
 
-        with _one_thread():
+        with one_thread():
             models = self._emulator.models(self._trials(told))
             statistics = {name: drawn(model) for name, model in models.items()}
         weights = np.array([objective.weight for objective in self._question.objectives])
