@@ -127,13 +127,8 @@ class Model:
 
     def predict(self, points: FloatArray) -> Predicted:
         """What is known of the statistic at points of shape (m, d)."""
-        from scipy.special import ndtr
-
         n = len(points)
-        defined = np.ones(n)
-        if self.labels is not None:
-            label, spread = self.labels.predict(points)
-            defined = ndtr(label / np.sqrt(spread**2 + self.labels.error**2))
+        defined = np.ones(n) if self.labels is None else probability_of(self.labels, points)
         if self.values is None:
             nothing = np.full(n, np.nan)
             return Predicted(mean=nothing, sd=nothing, error=nothing, defined=np.zeros(n))
@@ -247,6 +242,24 @@ def spread_out(trials: Sequence[Trial]) -> Sequence[Trial]:
 
 def _conditioned(data: Data, fitted: Process | None) -> Process:
     return Process(data, fit(data) if fitted is None else fitted.theta)
+
+
+def where_all_defined(names: Sequence[str], trials: Sequence[Trial]) -> Process | None:
+    """The process of the labels of where all of these statistics are defined; None if they are everywhere."""
+    found = [labels for name in names if (labels := labels_of(name, trials)) is not None]
+    if not found:
+        return None
+    # Each trial has measured all of them, so that labels stand beside each other.
+    joint = replace(found[0], values=np.min([labels.values for labels in found], axis=0))
+    return _fitted(joint, None)
+
+
+def probability_of(labels: Process, points: FloatArray) -> FloatArray:
+    """The probability that a statistic is defined at points of shape (m, d), from the process of its labels."""
+    from scipy.special import ndtr
+
+    label, spread = labels.predict(points)
+    return np.asarray(ndtr(label / np.sqrt(spread**2 + labels.error**2)))
 
 
 def _fitted(data: Data, start: Process | None) -> Process:
