@@ -232,8 +232,10 @@ def _check_optuna() -> Check:
 
 def _check_torch() -> Check:
     if _is_installed("torch"):
-        return Check(name="PyTorch", state="ok", detail=f"{_find_version('torch')}, for the gp sampler")
-    detail = "not installed; only needed for the gp sampler"
+        return Check(
+            name="PyTorch", state="ok", detail=f"{_find_version('torch')}, for the gp sampler and sbi"
+        )
+    detail = "not installed; only needed for the gp sampler and posteriors by sbi"
     remedy = 'pip install "calibrate-snn[gp]" (gigabytes, unless the CPU build is installed first)'
     return Check(name="PyTorch", state="optional", detail=detail, remedy=remedy)
 

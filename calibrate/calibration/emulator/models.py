@@ -255,7 +255,7 @@ def where_all_defined(names: Sequence[str], trials: Sequence[Trial]) -> Process 
 
 
 def probability_of(labels: Process, points: FloatArray) -> FloatArray:
-    """The probability that a statistic is defined at points of shape (m, d), from the process of its labels."""
+    """The probability that a statistic is defined at points of shape (m, d), by the process of its labels."""
     from scipy.special import ndtr
 
     label, spread = labels.predict(points)

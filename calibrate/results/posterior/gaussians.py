@@ -59,7 +59,7 @@ class Gaussians:
 
 
 def _between(low: FloatArray, high: FloatArray, *, seed: int) -> tuple[FloatArray, FloatArray]:
-    """The probability that a standard normal variable lies between ends, and draws of it, on the last axis."""
+    """The probability that a standard normal variable lies between ends, and draws of it on the last axis."""
     from scipy.special import ndtr, ndtri
 
     below, above = ndtr(low), ndtr(high)

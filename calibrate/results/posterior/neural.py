@@ -1,7 +1,7 @@
 """The engine "npe": the likelihood of data from neural networks of sbi (neural likelihood estimation).
 
-Trials of a search do not come from the prior. A posterior that is learned directly (plain NPE) would take their
-density for the prior. The likelihood does not depend on where the trials lie.
+Trials of a search do not come from the prior. A posterior that is learned directly (plain NPE) would take
+their density for the prior. The likelihood does not depend on where the trials lie.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from calibrate.calibration.emulator.cube import Cube
 from calibrate.calibration.emulator.models import Model, Trial, probability_of, values_of, where_all_defined
+from calibrate.calibration.emulator.process import Process
 from calibrate.errors import StudyError
 from calibrate.results.posterior.engine import Datum
 from calibrate.results.posterior.gaussians import Gaussians
@@ -62,22 +63,21 @@ class Neural:
 
     def fit(self, trials: Sequence[Trial], *, seed: int) -> FittedNetworks:
         """Train the networks. Raises StudyError if in too few trials all statistics are defined."""
-        complete = [
-            trial for trial in trials if all(trial.estimates[name].defined for name in self._models)
-        ]
+        complete = [trial for trial in trials if all(trial.estimates[name].defined for name in self._models)]
         if len(complete) < _FEWEST:
             raise StudyError(
-                f"all statistics are defined in {len(complete)} trials; engine 'npe' needs at least {_FEWEST}: "
-                "run more trials, or use engine 'gp'"
+                f"all statistics are defined in {len(complete)} trials; engine 'npe' needs at least "
+                f"{_FEWEST}: run more trials, or use engine 'gp'"
             )
         found = [values_of(name, model.scale, complete) for name, model in self._models.items()]
         values = np.array([data.values for data in found if data is not None]).T
         # Trials that are means over graphs have smaller errors than one on a single graph, as the data are.
         graphs = float(np.median([trial.graphs for trial in complete]))
         if not np.ptp(values, axis=0).any():
-            raise StudyError("all trials have the same statistics, which therefore tell nothing of parameters")
+            raise StudyError("all trials have the same statistics: they tell nothing of the parameters")
         networks = Networks.trained(np.array([trial.point for trial in complete]), values, seed=seed)
-        return FittedNetworks(self._cube, networks, where_all_defined(list(self._models), trials), graphs, seed)
+        defined = where_all_defined(list(self._models), trials)
+        return FittedNetworks(self._cube, networks, defined, graphs, seed)
 
 
 class FittedNetworks:
@@ -87,7 +87,9 @@ class FittedNetworks:
     graphs   number of graphs of a trial
     """
 
-    def __init__(self, cube: Cube, networks: Networks, defined: Any, graphs: float, seed: int) -> None:
+    def __init__(
+        self, cube: Cube, networks: Networks, defined: Process | None, graphs: float, seed: int
+    ) -> None:
         self._cube, self._networks, self._defined = cube, networks, defined
         self._graphs, self._seed = graphs, seed
         self._last: tuple[object, Explored] | None = None
