@@ -63,7 +63,9 @@ class Neural:
 
     def fit(self, trials: Sequence[Trial], *, seed: int) -> FittedNetworks:
         """Train the networks. Raises StudyError if in too few trials all statistics are defined."""
-        complete = [trial for trial in trials if all(trial.estimates[name].defined for name in self._models)]
+        names = list(self._models)
+        trials = [trial for trial in trials if all(name in trial.estimates for name in names)]
+        complete = [trial for trial in trials if all(trial.estimates[name].defined for name in names)]
         if len(complete) < _FEWEST:
             raise StudyError(
                 f"all statistics are defined in {len(complete)} trials; engine 'npe' needs at least "
@@ -76,7 +78,7 @@ class Neural:
         if not np.ptp(values, axis=0).any():
             raise StudyError("all trials have the same statistics: they tell nothing of the parameters")
         networks = Networks.trained(np.array([trial.point for trial in complete]), values, seed=seed)
-        defined = where_all_defined(list(self._models), trials)
+        defined = where_all_defined(names, trials)
         return FittedNetworks(self._cube, networks, defined, graphs, seed)
 
 
