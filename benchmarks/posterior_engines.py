@@ -117,7 +117,7 @@ def main() -> None:
     # Of more than 500 trials, models would use the best half first, which do not come from the prior.
     asked = complete(part_of(results, chosen.trials, chosen.trials + 500), chosen.networks)
     cube = early.emulation.cube
-    truth = np.array([cube.quantiles(trial.point) for trial in asked])
+    truth = cube.quantiles(np.array([trial.point for trial in asked]))
     ranges = [k for k, domain in enumerate(results.study.space.values()) if isinstance(domain, Range)]
     names = [list(results.study.space)[k] for k in ranges]
     found = {}

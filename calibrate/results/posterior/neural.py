@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibrate.calibration.emulator.cube import Cube
-from calibrate.calibration.emulator.models import Model, Trial, probability_of, values_of, where_all_defined
+from calibrate.calibration.emulator.models import Model, Trial, values_of, where_all_defined
 from calibrate.calibration.emulator.process import Process
 from calibrate.errors import StudyError
 from calibrate.results.posterior.engine import Datum
@@ -78,19 +78,20 @@ class Neural:
         if not np.ptp(values, axis=0).any():
             raise StudyError("all trials have the same statistics: they tell nothing of the parameters")
         networks = Networks.trained(np.array([trial.point for trial in complete]), values, seed=seed)
-        defined = where_all_defined(names, trials)
+        labels = where_all_defined(names, trials)
+        defined = None if labels is None else Defined(labels)
         return FittedNetworks(self._cube, networks, defined, graphs, seed)
 
 
 class FittedNetworks:
     """Networks that were trained on some trials, asked for the posterior of any data.
 
-    defined  process of the labels of where all statistics are defined; None: everywhere
+    defined  where all statistics are defined; None: everywhere
     graphs   number of graphs of a trial
     """
 
     def __init__(
-        self, cube: Cube, networks: Networks, defined: Process | None, graphs: float, seed: int
+        self, cube: Cube, networks: Networks, defined: Defined | None, graphs: float, seed: int
     ) -> None:
         self._cube, self._networks, self._defined = cube, networks, defined
         self._graphs, self._seed = graphs, seed
@@ -127,15 +128,36 @@ class FittedNetworks:
         """The logarithm of the likelihood of data at these quantiles: values, and that all are defined."""
         points = self._cube.at(quantiles)
         values = self._networks.at(points, self._graphs)
-        log_defined = np.zeros(len(points))
-        if self._defined is not None:
-            log_defined = np.log(np.maximum(probability_of(self._defined, points), 1e-300))
+        log_defined = np.zeros(len(points)) if self._defined is None else self._defined.log(points)
 
         def log(data: Sequence[Datum]) -> FloatArray:
             varying = [one for one, varies in zip(data, self._networks.varies, strict=True) if varies]
             return log_defined + values.log(varying)
 
         return log
+
+
+class Defined:
+    """The probability that all statistics are defined, from the process of their labels.
+
+    What the process says of trials that are left out shows how sure it may be (Platt 1999).
+    """
+
+    def __init__(self, labels: Process) -> None:
+        from sklearn.linear_model import LogisticRegression
+
+        _, errors, sd = labels.left_out()
+        found = labels.data.values
+        # As if each outcome had been seen once more, where nothing is known: no probability is 0 or 1.
+        seen = np.concatenate([(found - errors) / sd, [0.0, 0.0]])[:, None]
+        self._labels = labels
+        self._curve = LogisticRegression(C=10.0).fit(seen, np.concatenate([found > 0, [False, True]]))
+
+    def log(self, points: FloatArray) -> FloatArray:
+        """Its logarithm at points of shape (m, d)."""
+        label, spread = self._labels.predict(points)
+        seen = label / np.sqrt(spread**2 + self._labels.error**2)
+        return np.asarray(self._curve.predict_log_proba(seen[:, None])[:, 1])
 
 
 @dataclass(frozen=True, kw_only=True)
