@@ -87,7 +87,7 @@ def diagnose(engine: str, samples: FloatArray, truth: FloatArray, names: Sequenc
     ranks = (samples < truth[:, None, :]).sum(axis=1)
     thetas = thetas_of(truth)
     checked = check_sbc(
-        torch.as_tensor(ranks), thetas, thetas_of(samples[:, 0]), num_posterior_samples=SAMPLES
+        thetas_of(ranks), thetas, thetas_of(samples[:, 0]), num_posterior_samples=SAMPLES
     )
     low, high = np.quantile(samples, [0.05, 0.95], axis=1)
     inside = ((low <= truth) & (truth <= high)).mean(axis=0)
