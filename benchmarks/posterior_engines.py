@@ -86,9 +86,7 @@ def diagnose(engine: str, samples: FloatArray, truth: FloatArray, names: Sequenc
     torch.manual_seed(0)
     ranks = (samples < truth[:, None, :]).sum(axis=1)
     thetas = thetas_of(truth)
-    checked = check_sbc(
-        thetas_of(ranks), thetas, thetas_of(samples[:, 0]), num_posterior_samples=SAMPLES
-    )
+    checked = check_sbc(thetas_of(ranks), thetas, thetas_of(samples[:, 0]), num_posterior_samples=SAMPLES)
     low, high = np.quantile(samples, [0.05, 0.95], axis=1)
     inside = ((low <= truth) & (truth <= high)).mean(axis=0)
     widths = np.median(high - low, axis=0)
