@@ -126,7 +126,7 @@ def test_normal_values_have_their_density_and_intervals_their_probability():
     values = [0.5, 0.2, -0.1]
     data = [Datum(name=name, value=value, error=0.3) for name, value in zip("xyz", values, strict=True)]
     own = covariance + 0.09 * np.eye(3)
-    assert one.log(data)[0] == pytest.approx(multivariate_normal(mean, own).logpdf(values))
+    assert one.log(data, [0, 1, 2])[0] == pytest.approx(multivariate_normal(mean, own).logpdf(values))
     # x has a value; y lies above 0, and z between -0.5 and 0.5.
     data[1] = Datum(name="y", value=1.0, error=0.3, ends=(0.0, math.inf))
     data[2] = Datum(name="z", value=0.0, error=0.3, ends=(-0.5, 0.5))
@@ -135,7 +135,7 @@ def test_normal_values_have_their_density_and_intervals_their_probability():
     exact = multivariate_normal(mean[0], own[0, 0]).logpdf(0.5) + math.log(
         rest.cdf([20.0, 0.5], lower_limit=[0.0, -0.5])
     )
-    assert one.log(data)[0] == pytest.approx(exact, abs=0.02)
+    assert one.log(data, [0, 1, 2])[0] == pytest.approx(exact, abs=0.02)
 
 
 def test_a_mixture_is_the_mean_of_its_parts():
@@ -144,4 +144,21 @@ def test_a_mixture_is_the_mean_of_its_parts():
         log_weights=np.log([[0.25, 0.75]]), means=np.array([[[0.0], [2.0]]]), covariances=covariance
     )
     expected = (0.25 * math.exp(-0.5) + 0.75 * math.exp(-0.5)) / math.sqrt(2 * math.pi)
-    assert both.log([Datum(name="x", value=1.0)])[0] == pytest.approx(math.log(expected))
+    assert both.log([Datum(name="x", value=1.0)], [0])[0] == pytest.approx(math.log(expected))
+
+
+def test_a_variable_can_have_a_value_and_bounds():
+    """The value was measured with an error of 0.5; the variable itself lies above 0."""
+    from scipy.stats import norm
+
+    one = Gaussians(
+        log_weights=np.zeros((1, 1)), means=np.zeros((1, 1, 1)), covariances=np.ones((1, 1, 1, 1))
+    )
+    data = [
+        Datum(name="x", value=0.4, error=0.5),
+        Datum(name="x", value=1.0, ends=(0.0, math.inf)),
+    ]
+    variance = 1 + 0.25
+    centre, sd = 0.4 / variance, math.sqrt(0.25 / variance)
+    exact = norm(0, math.sqrt(variance)).logpdf(0.4) + norm(centre, sd).logsf(0.0)
+    assert one.log(data, [0, 0])[0] == pytest.approx(exact, abs=1e-6)

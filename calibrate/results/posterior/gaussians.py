@@ -16,6 +16,8 @@ FloatArray = NDArray[np.float64]
 # Draws for the probability that several values lie between their ends; of one value, it is exact.
 _DRAWS = 32
 _LEAST = 1e-300
+# Added to variances, relative to them, so that a variable can have two data.
+_JITTER = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,16 +33,20 @@ class Gaussians:
     means: FloatArray
     covariances: FloatArray
 
-    def log(self, data: Sequence[Datum]) -> FloatArray:
-        """The logarithm of the likelihood of k data at each point, shape (m,); their own errors come on top.
+    def log(self, data: Sequence[Datum], rows: Sequence[int]) -> FloatArray:
+        """The logarithm of the likelihood of data at each point, shape (m,); their own errors come on top.
+
+        rows  the variable of each datum; one may have a value and lie between ends
 
         Values have a density. That other variables lie between their ends has a probability, given these
         values (Genz 1992, one variable after the other).
         """
         order = sorted(range(len(data)), key=lambda k: data[k].ends is not None)
-        own = np.diag([data[k].error ** 2 for k in order])
-        factor = np.linalg.cholesky(self.covariances[..., order, :][..., order] + own)
-        means, (m, c) = self.means[..., order], self.log_weights.shape
+        chosen, (m, c) = [rows[k] for k in order], self.log_weights.shape
+        means, covariances = self.means[..., chosen], self.covariances[..., chosen, :][..., chosen]
+        own = np.array([data[k].error ** 2 for k in order])
+        variances = np.einsum("...kk->...k", covariances)
+        factor = np.linalg.cholesky(covariances + (own + _JITTER * variances)[..., None] * np.eye(len(order)))
         log = self.log_weights[..., None]
         z = np.zeros((m, c, 1, 0))
         for j, datum in enumerate(data[k] for k in order):

@@ -80,20 +80,27 @@ class Neural:
         networks = Networks.trained(np.array([trial.point for trial in complete]), values, seed=seed)
         labels = where_all_defined(names, trials)
         defined = None if labels is None else Defined(labels)
-        return FittedNetworks(self._cube, networks, defined, graphs, seed)
+        return FittedNetworks(self._cube, names, networks, defined, graphs, seed)
 
 
 class FittedNetworks:
     """Networks that were trained on some trials, asked for the posterior of any data.
 
-    defined  where all statistics are defined; None: everywhere
+    names    of the statistics
+    defined  where all of them are defined; None: everywhere
     graphs   number of graphs of a trial
     """
 
     def __init__(
-        self, cube: Cube, networks: Networks, defined: Defined | None, graphs: float, seed: int
+        self,
+        cube: Cube,
+        names: Sequence[str],
+        networks: Networks,
+        defined: Defined | None,
+        graphs: float,
+        seed: int,
     ) -> None:
-        self._cube, self._networks, self._defined = cube, networks, defined
+        self._cube, self._names, self._networks, self._defined = cube, names, networks, defined
         self._graphs, self._seed = graphs, seed
         self._last: tuple[object, Explored] | None = None
 
@@ -128,11 +135,12 @@ class FittedNetworks:
         """The logarithm of the likelihood of data at these quantiles: values, and that all are defined."""
         points = self._cube.at(quantiles)
         values = self._networks.at(points, self._graphs)
+        names = [name for name, varies in zip(self._names, self._networks.varies, strict=True) if varies]
         log_defined = np.zeros(len(points)) if self._defined is None else self._defined.log(points)
 
         def log(data: Sequence[Datum]) -> FloatArray:
-            varying = [one for one, varies in zip(data, self._networks.varies, strict=True) if varies]
-            return log_defined + values.log(varying)
+            known = [one for one in data if one.name in names]
+            return log_defined + values.log(known, [names.index(one.name) for one in known])
 
         return log
 
