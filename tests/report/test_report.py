@@ -157,7 +157,8 @@ def test_screen_readers_are_told_what_is_there(finished):
 
 def test_figures_are_written_as_png_and_pdf(finished):
     files = sorted(path.name for path in (finished.parent / "figures").iterdir())
-    names = ["activity", "distributions", "history", "importance", "looseness", "map", "slices"]
+    names = ["activity", "distributions", "history", "importance", "looseness", "map"]
+    names += ["posterior", "predictive", "slices"]
     assert files == sorted(f"{name}.{kind}" for name in names for kind in ("pdf", "png"))
     for path in (finished.parent / "figures").iterdir():
         assert path.read_bytes()[:4] in (b"\x89PNG", b"%PDF")

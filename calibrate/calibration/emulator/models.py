@@ -21,8 +21,9 @@ LEAST = 6
 _MOST_FITTED = 250
 # Mean and variance of the logarithm of a squared standard normal variable.
 _LOG_CHI_MEAN, _LOG_CHI_VARIANCE = -1.2703628454614782, math.pi**2 / 2
-# The distance of this one of the most distant trials says how far they are spread.
-_DISTANT = 30
+# So many of the most distant trials say how far all would be from each other if they were evenly spread.
+# They do not crowd if this part of them is half as far from each other.
+_DISTANT, _EVEN = 30, 0.6
 # Labels of where a statistic is defined: 1 if it is; else -_EDGE or less, by its shortfall. Their errors have
 # this variance.
 _EDGE, _LABEL_VARIANCE = 0.2, 0.01
@@ -224,20 +225,24 @@ def labels_of(name: str, trials: Sequence[Trial]) -> Data | None:
 
 
 def spread_out(trials: Sequence[Trial]) -> Sequence[Trial]:
-    """Trials that are not close to each other, compared with the 30 most distant; all, if most are not."""
+    """Trials that do not crowd; all, if most are half as far from each other as if they were evenly spread.
+
+    They are chosen one after another, each the farthest from all before it, down to half the distance of the
+    30th. (Of random points, at least 0.7 are as far from each other as said.)
+    """
     points = np.array([trial.point for trial in trials])
-    distances, chosen, least = np.full(len(trials), np.inf), [0], 0.0
+    evenly = (_DISTANT / len(trials)) ** (1 / points.shape[1])
+    nearest, chosen, steps = np.full(len(trials), np.inf), [0], [np.inf]
     while len(chosen) < len(trials):
-        distances = np.minimum(distances, np.linalg.norm(points - points[chosen[-1]], axis=1))
-        farthest = int(distances.argmax())
-        if len(chosen) == _DISTANT:
-            least = float(distances[farthest]) / 2
-        if len(chosen) > _DISTANT and distances[farthest] < least:
+        nearest = np.minimum(nearest, np.linalg.norm(points - points[chosen[-1]], axis=1))
+        farthest = int(nearest.argmax())
+        if len(chosen) > _DISTANT and nearest[farthest] < steps[_DISTANT] * evenly / 2:
             break
-        distances[chosen[-1]] = 0.0
         chosen.append(farthest)
-    kept = set(chosen)
-    return trials if len(kept) >= len(trials) / 2 else [trials[k] for k in sorted(kept)]
+        steps.append(float(nearest[farthest]))
+    if len(chosen) >= _EVEN * len(trials):
+        return trials
+    return [trials[k] for k, step in sorted(zip(chosen, steps, strict=True)) if step >= steps[_DISTANT] / 2]
 
 
 def _conditioned(data: Data, fitted: Process | None) -> Process:
