@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 # From the ground up. A room imports from lower storeys, from rooms left of it on its own, and from itself.
 STOREYS = """
 errors plugins masking
-observation objective neurons network models testing
+observation objective neurons network hardware models testing
 simulators simulation
 study calibration
 store results

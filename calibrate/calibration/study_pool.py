@@ -46,6 +46,7 @@ def setup_of(study: Study, *, batch_size: int = 1, spikes: bool = False) -> Setu
         batch_size=batch_size,
         stimuli={condition.name: condition.stimuli for condition in study.conditions},
         loop=study.loop,
+        limits=study.limits,
     )
 
 

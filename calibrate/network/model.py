@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from calibrate.errors import ModelError, did_you_mean
 from calibrate.network.first_study import FirstStudy
@@ -13,6 +13,16 @@ from calibrate.network.parameter import Parameter, Parameters
 from calibrate.network.structure import Network
 from calibrate.network.value_checks import checked
 from calibrate.network.values import Values
+
+
+class Limits(Protocol):
+    """What a platform makes of a network and of its values."""
+
+    def of_network(self, network: Network) -> Network:
+        """Return the network as it is on the platform."""
+
+    def of_values(self, network: Network, values: Values) -> Values:
+        """Return the values of a network, which itself is not under the limits, as they are there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +47,8 @@ class Model:
         What `calibrate new` writes for it; by default, what follows from the parameters.
     simulation : OwnSimulation or None
         The function that simulates it, if it is a simulation of your own; None for networks.
+    limits : Limits or None
+        The limits of the platform that its networks are on; see `calibrate.hardware`.
 
     Examples
     --------
@@ -58,6 +70,7 @@ class Model:
     cites: str | tuple[str, ...] = ""
     first_study: FirstStudy = field(default=FirstStudy(), repr=False, compare=False)
     simulation: OwnSimulation | None = field(default=None, repr=False)
+    limits: Limits | None = None
 
     def parameter(self, name: str) -> Parameter:
         """Return a parameter by its name.
@@ -123,7 +136,8 @@ class Model:
         ModelError
             If a rule is broken.
         """
-        return self.make_network(self.complete(given))
+        network = self.make_network(self.complete(given))
+        return network if self.limits is None else self.limits.of_network(network)
 
     def values(self, network: Network, given: Parameters) -> Values:
         """Make the values of a network, and check them against it, before any simulator sees them.
@@ -145,4 +159,9 @@ class Model:
         ModelError
             If a rule is broken, or the values do not fit the network.
         """
-        return checked(network, self.make_values(network, self.complete(given)))
+        complete = self.complete(given)
+        if self.limits is None:
+            return checked(network, self.make_values(network, complete))
+        original = self.make_network(complete)
+        values = checked(original, self.make_values(original, complete))
+        return checked(network, self.limits.of_values(original, values))

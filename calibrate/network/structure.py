@@ -125,6 +125,8 @@ class Projection:
         weights are equal. Their mean is in `Values.weights`.
     plasticity : Plasticity or None
         How the weights change; None if they do not.
+    levels : bool
+        Whether the weights of single synapses follow from `Values.levels`, as on hardware.
 
     Examples
     --------
@@ -141,11 +143,17 @@ class Projection:
     part: Part = "all"
     weight_cv: float = 0.0
     plasticity: Plasticity | None = None
+    levels: bool = False
 
     @property
     def name(self) -> str:
         """Name, made of its ends and its part: `E_to_I_all`."""
         return f"{self.source}_to_{self.target}_{self.part}"
+
+    @property
+    def individual(self) -> bool:
+        """Whether each synapse has a weight of its own, which stays as it is."""
+        return self.weight_cv > 0 or self.levels
 
     @property
     def longest_delay_ms(self) -> float:
@@ -314,5 +322,5 @@ def _check_plasticity(
     plasticity_rule(plasticity.rule)
     if plasticity.part != "all" and modulator.clusters != target.clusters:
         raise ModelError(f"{projection.name} needs as many modulator clusters as target clusters")
-    if projection.weight_cv or isinstance(projection.delay_ms, UniformDelay):
+    if projection.individual or isinstance(projection.delay_ms, UniformDelay):
         raise ModelError(f"{projection.name} is plastic: its weights and delays cannot be distributed")

@@ -61,6 +61,9 @@ def checked(network: Network, values: Values) -> Values:
     _check_names("initial", values.initial, "population", populations)
     _check_names("noise", values.noise, "population with noise", noisy)
     _check_names("weights", values.weights, "projection", [p.name for p in network.projections])
+    _check_names(
+        "levels", values.levels, "projection with levels", [p.name for p in network.projections if p.levels]
+    )
     plastic = {p.name: p.plasticity for p in network.projections if p.plasticity is not None}
     _check_names("plasticity", values.plasticity, "plastic projection", list(plastic))
     for name, plasticity in plastic.items():
@@ -71,6 +74,11 @@ def checked(network: Network, values: Values) -> Values:
     for population in network.populations:
         _check_neurons(population, values.neurons[population.name])
         _check_initial(population, values.initial[population.name])
+        for name in values.mismatch.get(population.name, {}):
+            if name not in population.distributed:
+                raise ModelError(
+                    f"population {population.name}: {name} has a mismatch, but is not distributed"
+                )
     for name, noise in values.noise.items():
         if not isinstance(noise, PoissonInput):
             raise ModelError(f"population {name}: its noise must be a PoissonInput, not {noise!r}")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from calibrate.errors import ModelError
+from calibrate.network.levels import Levels, Mismatch
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,16 @@ class Uniform:
     def mean(self) -> float:
         """Mean over neurons: the middle of the limits."""
         return (self.low + self.high) / 2
+
+
+def typical(
+    defaults: Mapping[str, Any], given: Mapping[str, float | Distributed | Uniform]
+) -> dict[str, float]:
+    """Return neuron parameters with the means of those that are distributed."""
+    return {
+        name: value.mean if isinstance(value, Distributed | Uniform) else float(value)
+        for name, value in {**defaults, **given}.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -178,6 +190,10 @@ class Values:
         Parameters of the plasticity rule, by plastic projection and name.
     stimuli : tuple of Stimulus or RateStimulus
         Currents and input rates that are switched on and off.
+    levels : dict of str to Levels
+        What the synapses have of their weight, by projection with `levels`.
+    mismatch : dict of str to dict of str to Mismatch
+        Differences between neurons, by population and parameter, which must be distributed.
 
     Examples
     --------
@@ -197,3 +213,5 @@ class Values:
     noise: Mapping[str, PoissonInput] = field(default_factory=dict)
     plasticity: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     stimuli: tuple[Stimulus | RateStimulus, ...] = ()
+    levels: Mapping[str, Levels] = field(default_factory=dict)
+    mismatch: Mapping[str, Mapping[str, Mismatch]] = field(default_factory=dict)

@@ -7,6 +7,7 @@ and the one that GeNN draws on its device are therefore the same, synapse for sy
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from calibrate.network import (
     UniformPotential,
     Values,
 )
+from calibrate.network.levels import at_random, log_normal, nearest
 from calibrate.neurons import Number, delay_steps, neuron_model
 
 UInt = NDArray[np.uint32]
@@ -216,14 +218,50 @@ def weight_factors(
     A Box-Muller transform of two hashes, rounded to 12 binary places. Single precision then sums the input of
     a step without rounding, so that the order in which a GPU adds does not matter.
     """
+    normal = _normal(projection, drawn, "weights", wiring_seed, realisation)
+    return np.rint(log_normal(normal, projection.weight_cv) * 2**12) / 2**12
+
+
+def synapse_weights(
+    projection: Projection, drawn: Connections, values: Values, *, wiring_seed: int, realisation: int
+) -> tuple[float, NDArray[np.float64]]:
+    """Return the weights of single synapses: a unit, and the factor on it for each, shape (n_synapses,).
+
+    Without levels, the unit is the mean weight. With them, it is their step, and the factors are whole
+    numbers. Mismatch rounds them to 12 binary places of the mean weight; see `weight_factors`.
+    """
+    unit, graph = values.weights[projection.name], (wiring_seed, realisation)
+    factors = np.ones(drawn.targets.size)
+    if projection.weight_cv:
+        factors = weight_factors(projection, drawn, wiring_seed=wiring_seed, realisation=realisation)
+    if not projection.levels:
+        return unit, factors
+    levels, places = values.levels[projection.name], 12
+    if levels.step is not None:
+        wanted = unit * factors
+        uniform = _hashes(projection, drawn, "levels", *graph) / 2**32
+        places -= int(abs(unit) / levels.step).bit_length()
+        unit = math.copysign(levels.step, unit)
+        if levels.at_random:
+            factors = at_random(wanted, levels.step, levels.highest, uniform)
+        else:
+            factors = nearest(wanted, levels.step, levels.highest)
+    if levels.mismatch_cv:
+        factors = factors * log_normal(_normal(projection, drawn, "mismatch", *graph), levels.mismatch_cv)
+        factors = np.ldexp(np.rint(np.ldexp(factors, max(places, 0))), -max(places, 0))
+    return unit, factors
+
+
+def _normal(
+    projection: Projection, drawn: Connections, what: str, wiring_seed: int, realisation: int
+) -> NDArray[np.float64]:
+    """Return a standard normal number for each synapse: a Box-Muller transform of two hashes."""
     cos, log = (
-        (_hashes(projection, drawn, f"weights {part}", wiring_seed, realisation) + 0.5) / 2**32
+        (_hashes(projection, drawn, f"{what} {part}", wiring_seed, realisation) + 0.5) / 2**32
         for part in ("cos", "log")
     )
-    normal = np.sqrt(-2 * np.log(log)) * np.cos(2 * np.pi * cos)
-    variance = np.log1p(projection.weight_cv**2)
-    factors: NDArray[np.float64] = np.exp(np.sqrt(variance) * normal - variance / 2)
-    return np.rint(factors * 2**12) / 2**12
+    normal: NDArray[np.float64] = np.sqrt(-2 * np.log(log)) * np.cos(2 * np.pi * cos)
+    return normal
 
 
 def synapse_delays(
@@ -264,6 +302,10 @@ def neuron_parameters(
             drawn[name] = value
     model = neuron_model(population.neuron)
     parameters = model.complete(drawn)
+    for name, mismatch in values.mismatch.get(population.name, {}).items():
+        random = np.random.default_rng(key("mismatch", population.name, name, wiring_seed, realisation))
+        parameters[name] = mismatch.apply(parameters[name], random.standard_normal(population.size))
+        drawn[name] = parameters[name]
     try:
         model.check(parameters)
     except ModelError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from calibrate.errors import SimulatorError
+from calibrate.hardware import Hardware
 from calibrate.network import Model, Stimulus
 from calibrate.neurons import NeuronModel
 from calibrate.objective import Statistic
@@ -33,6 +34,7 @@ class Setup:
     batch_size   jobs that one slot simulates at once
     stimuli      currents in addition to the model's, timed from the start of the measurement, by condition
     loop         the closed loop that every network is in; None: no loop
+    limits       of the hardware that every network is on; None: no limits
     statistics   computed next to the simulation, by condition, with the observation then returned packed;
                  None: observations are returned as they are
     evaluators   additional processes of a slot that share the statistics of a batch
@@ -49,6 +51,7 @@ class Setup:
     batch_size: int = 1
     stimuli: Mapping[str, tuple[Stimulus, ...]] = field(default_factory=dict)
     loop: Loop | None = None
+    limits: Hardware | None = None
     statistics: Mapping[str, tuple[Statistic, ...]] | None = None
     evaluators: int = 0
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from calibrate import simulators
 from calibrate.errors import CalibrateError, one_line, reason_of
+from calibrate.hardware import Limited
 from calibrate.network import Network, RateStimulus, Stimulus, find_model, wiring
 from calibrate.neurons import register
 from calibrate.observation import Observation, Presentation, SimulationFailure
@@ -60,7 +61,9 @@ class Worker:
         for neuron in setup.neurons:
             register(neuron)
         model = setup.model
-        self._model = find_model(model, folder=setup.folder) if isinstance(model, str) else model
+        found = find_model(model, folder=setup.folder) if isinstance(model, str) else model
+        limits = None if setup.limits is None else Limited(setup.limits, setup.dt_ms)
+        self._model = replace(found, limits=limits)
         self._simulator: Simulator = simulators.create(
             setup.backend, dt_ms=setup.dt_ms, precision=setup.precision
         )

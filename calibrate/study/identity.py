@@ -52,6 +52,7 @@ def content_of(study: Study) -> dict[str, Any]:
         "conditions": of_conditions(file),
         "stimuli": stimuli,
         "loop": loop,
+        "hardware": study.limits.as_dict() if study.limits else {},
         "recording": of_recording(file),
         "recordings": of_recordings(file),
         "replicates": of_replicates(file),

@@ -26,6 +26,7 @@ from calibrate.study.python_objects import plain
 from calibrate.study.rules import common as checks
 from calibrate.study.rules import (
     conditions,
+    hardware,
     own_simulation,
     parameters,
     recorded_clusters,
@@ -41,6 +42,7 @@ from calibrate.study.rules.closed_loop import check_loop
 from calibrate.study.rules.stimuli import stimuli as stimuli_of
 from calibrate.study.space import Range, Space
 from calibrate.study.study import Study
+from calibrate.study.variants import with_step_of
 
 # Up to this number of free parameters, the default sampler models every statistic.
 _MOST_MODELLED = 20
@@ -111,6 +113,7 @@ def make_study(
     recording: Mapping[str, Any] | None = None,
     recordings: Sequence[Mapping[str, Any]] = (),
     loop: Mapping[str, Any] | None = None,
+    hardware: Mapping[str, Any] | None = None,
     seed: int = 0,
     pareto: bool = False,
     folder: Path | str = ".",
@@ -161,6 +164,8 @@ def make_study(
         Several recordings, such as sessions, that are pooled.
     loop : dict, optional
         The environment of a closed loop.
+    hardware : dict, optional
+        Limits of a chip.
     seed : int
         Seed of the search and, unless `simulation` has another, of the simulations.
     pareto : bool
@@ -212,6 +217,7 @@ def make_study(
         "recording": recording,
         "recordings": recordings or None,
         "loop": loop,
+        "hardware": hardware,
     }
     tables = plain(arguments, own)
     try:
@@ -271,11 +277,16 @@ def _check(
     model, file = own_simulation.named(problems, file, folder, own)
     if model is None:
         return None
+    limits, written = hardware.of_search(problems, file), file.simulation
+    file = file.model_copy(update={"simulation": with_step_of(limits, written)})
     fixed, space, derived = _check_parameters(problems, file, model)
     if "sampler" not in given.tables:
         file = file.model_copy(update={"sampler": default_sampler(space, pareto=file.study.pareto)})
     checks.check_search(problems, file, space)
     if len(fixed) + len(space) + len(derived) < len(file.parameters):
+        return None
+    model = hardware.limited(problems, limits, file, model, (fixed, space, derived))
+    if model is None:
         return None
     drafted = conditions.drafted(problems, file, model) if conditions.check(problems, file) else ()
     networks = conditions.networks(problems, file, model, (fixed, space, derived), drafted)
@@ -297,7 +308,7 @@ def _check(
         path=given.path,
         text=given.text,
         name=file.study.name or given.path.stem,
-        file=file,
+        file=file.model_copy(update={"simulation": written}),
         model=model,
         fixed=fixed,
         derived=derived,
@@ -312,6 +323,7 @@ def _check(
         names_sampler="sampler" in given.tables,
         recordings=(recorded.get("") or everything).recordings,
         digests=stored.digests if stored else {},
+        limits=limits,
     )
     return study if problems.found else _completed(study, recorded)
 
@@ -350,7 +362,10 @@ def _warnings(study: Study, recorded: Mapping[str, recorded_targets.Recorded]) -
         )
     yield from whole_steps.about_indegrees(study.network)
     yield from whole_steps.about_points(study.prior.points, study.space)
-    yield from symmetry.warnings(study.model, study.parameters, study.space)
+    if study.limits is None:
+        yield from symmetry.warnings(study.model, study.parameters, study.space)
+    else:
+        yield from hardware.warnings(study, study.limits)
     values = study.model.values(study.network, study.parameters(parameters.middle(study.space)))
     for condition in study.conditions:
         pairs = zip(study.targeted, study.file.objectives, strict=True)

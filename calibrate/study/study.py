@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from calibrate.network import Model, Network
+from calibrate.hardware import Hardware
 from calibrate.objective import Constraint, Objective, Statistic
 from calibrate.observation import Needs
 from calibrate.observation.recording import Recording
@@ -22,11 +22,8 @@ from calibrate.study.file.replicates import ReplicatesSection
 from calibrate.study.file.samplers import AnySampler, Grid
 from calibrate.study.file.sections import (
     BudgetSection,
-    PoolSection,
     PriorSection,
-    SimulationSection,
     StorageSection,
-    StudyFile,
     ValidationSection,
 )
 from calibrate.study.file.targets import ObjectiveSection
@@ -36,10 +33,11 @@ from calibrate.study.identity import content_of
 from calibrate.study.in_words import in_words
 from calibrate.study.rules import parameters
 from calibrate.study.space import Space, grid_size
+from calibrate.study.variants import Variants
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study:
+class Study(Variants):
     """A study that has passed all checks.
 
     Attributes
@@ -87,6 +85,9 @@ class Study:
         Whether its file names a sampler; the default differs between versions.
     digests : dict of str to str
         What its database knows of the SHA-256 of data files, which may then be missing.
+    limits : Hardware or None
+        The limits that its networks are simulated under: those of [hardware] if its `search` is true, or
+        those of `with_hardware`.
 
     See Also
     --------
@@ -106,12 +107,9 @@ class Study:
     path: Path
     text: str
     name: str
-    file: StudyFile
-    model: Model
     fixed: Mapping[str, Any]
     derived: Mapping[str, Expression]
     space: Space
-    network: Network
     objectives: tuple[Objective, ...]
     constraints: tuple[Constraint, ...]
     statistics: tuple[Statistic, ...]
@@ -143,9 +141,9 @@ class Study:
         return self.file.study.seed
 
     @property
-    def simulation(self) -> SimulationSection:
-        """The table [simulation]."""
-        return self.file.simulation
+    def hardware(self) -> Hardware | None:
+        """The limits of [hardware], whether or not its networks are simulated under them."""
+        return None if self.file.hardware is None else self.file.hardware.hardware
 
     @property
     def simulation_seed(self) -> int:
@@ -341,42 +339,6 @@ class Study:
             If the model refuses a parameter.
         """
         return condition.changed(self.model, self.parameters(free))
-
-    def on(self, backend: str) -> Study:
-        """Return the same study with another simulator.
-
-        Parameters
-        ----------
-        backend : {"genn", "nest", "poisson"}
-            The simulator, for instance the one that "auto" stands for.
-
-        Returns
-        -------
-        Study
-            The study.
-        """
-        return self.simulated(backend=backend)
-
-    @property
-    def locally(self) -> Study:
-        """The same study with the processes of this computer, whatever its [pool] says."""
-        return replace(self, file=self.file.model_copy(update={"pool": PoolSection()}))
-
-    def simulated(self, **changes: object) -> Study:
-        """Return the same study with other values in its [simulation]; they are not checked.
-
-        Parameters
-        ----------
-        **changes : object
-            Values by key.
-
-        Returns
-        -------
-        Study
-            The study.
-        """
-        simulation = self.simulation.model_copy(update=changes)
-        return replace(self, file=self.file.model_copy(update={"simulation": simulation}))
 
     @property
     def stored(self) -> Stored:

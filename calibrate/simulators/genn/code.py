@@ -83,7 +83,8 @@ class Build:
             parts += [model.receptors]
         for projection, length in zip(self.network.projections, self.row_lengths, strict=True):
             parts += [projection.name, type(projection.rule).__name__, projection.receptor, length]
-            parts += [projection.weight_cv > 0, isinstance(projection.delay_ms, UniformDelay)]
+            parts += [projection.individual, isinstance(projection.delay_ms, UniformDelay)]
+            parts += ["levels"] * projection.levels
             parts += [delay_steps(projection.longest_delay_ms, self.dt_ms), projection.plasticity]
             if projection.plasticity is not None:
                 rule = plasticity_rule(projection.plasticity.rule)
@@ -99,9 +100,11 @@ def check_size(build: Build) -> None:
     check_delays(build.network, build.dt_ms)
     for projection, length in zip(build.network.projections, build.row_lengths, strict=True):
         synapses = build.network.population(projection.source).size * length
-        if projection.plasticity is not None and synapses * build.batch_size >= 2**32:
+        plastic = projection.plasticity is not None
+        if (plastic or projection.levels) and synapses * build.batch_size >= 2**32:
+            kind = "plastic synapses" if plastic else "synapses with weights of their own"
             raise SimulatorError(
-                f"{projection.name} has up to {synapses:,} plastic synapses in each of {build.batch_size} "
+                f"{projection.name} has up to {synapses:,} {kind} in each of {build.batch_size} "
                 "networks, more than GeNN can index: choose a smaller [simulation] batch_size"
             )
 

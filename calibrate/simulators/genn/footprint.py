@@ -98,7 +98,9 @@ def footprint(
             member += room * scalar + 8 * source.size
             shared += 4 * room  # synapses indexed by target
         else:
-            shared += room * (scalar * (projection.weight_cv > 0) + spread * delay_bytes(projection, dt_ms))
+            weights = room * scalar * projection.individual
+            member += weights * projection.levels
+            shared += weights * (not projection.levels) + room * spread * delay_bytes(projection, dt_ms)
     member += hot
     return Footprint(
         shared_bytes=shared,

@@ -49,6 +49,7 @@ class Loading:
             settings = self._model.synapse_populations[projection.name].connectivity_extra_global_params
             settings[connectivity_settings(SETTINGS)].set_init_values(np.array(words, dtype=np.uint32))
         self._model.load(num_recording_timesteps=recorded_steps if self._build.record_spikes else None)
+        self._drawn: dict[str, tuple[wiring.Connections, NDArray[np.int64]]] = {}
         for projection in self._network.projections:
             if projection.weight_cv or isinstance(projection.delay_ms, UniformDelay):
                 self._distribute(projection, realisation)
@@ -57,17 +58,35 @@ class Loading:
         """Draw individual weights and delays of a projection on the host, and write them to its synapses."""
         drawn, order = self.synapses(projection.name)
         graph = {"wiring_seed": self._wiring_seed, "realisation": realisation}
-        variables: dict[str, NDArray[Any]] = {}
-        if projection.weight_cv:
-            variables["g"] = wiring.weight_factors(projection, drawn, **graph)
+        if projection.weight_cv and not projection.levels:
+            self._write_synapses(projection, "g", order, wiring.weight_factors(projection, drawn, **graph))
         if isinstance(projection.delay_ms, UniformDelay):
-            variables["d"] = wiring.synapse_delays(projection, drawn, dt_ms=self._build.dt_ms, **graph)
-        for name, values in variables.items():
-            variable = self._model.synapse_populations[projection.name].vars[name]
-            on_device = np.empty_like(values)
-            on_device[order] = values
-            variable.values = on_device
-            variable.push_to_device()
+            delays = wiring.synapse_delays(projection, drawn, dt_ms=self._build.dt_ms, **graph)
+            self._write_synapses(projection, "d", order, delays)
+
+    def _set_levels(self, projection: Projection, members: Sequence[Member], realisation: int) -> list[float]:
+        """Draw the weights of the synapses of every member, and write them; returns their units."""
+        if projection.name not in self._drawn:
+            self._drawn[projection.name] = self.synapses(projection.name)
+        drawn, order = self._drawn[projection.name]
+        graph = {"wiring_seed": self._wiring_seed, "realisation": realisation}
+        found = {  # of each member once: an incomplete batch is padded with copies
+            id(member): wiring.synapse_weights(projection, drawn, member.values, **graph)
+            for member in members
+        }
+        pairs = [found[id(member)] for member in members]
+        self._write_synapses(projection, "g", order, np.array([factors for _, factors in pairs]))
+        return [unit for unit, _ in pairs]
+
+    def _write_synapses(
+        self, projection: Projection, name: str, order: NDArray[np.int64], values: NDArray[Any]
+    ) -> None:
+        """Write a variable of every synapse, in the host's order; of each member, if it has several rows."""
+        variable = self._model.synapse_populations[projection.name].vars[name]
+        on_device = np.empty_like(values)
+        on_device[..., order] = values
+        variable.values = on_device if self._build.batch_size > 1 else on_device.reshape(-1)
+        variable.push_to_device()
 
     def synapses(self, name: str) -> tuple[wiring.Connections, NDArray[np.int64]]:
         """Synapses of a projection in the host's order, and the index of each in the device's order."""
@@ -113,7 +132,7 @@ class Loading:
             self._set_neurons(population, padded, parameters, firing=len(members))
             self._set_noise(population, padded)
         for projection in self._network.projections:
-            self._set_synapses(projection, padded)
+            self._set_synapses(projection, padded, realisation)
         return parameters
 
     def _set_neurons(
@@ -169,9 +188,11 @@ class Loading:
         mean = mean_events(population, rate_hz, self._build.dt_ms)
         return mean * float((weight < 0) == (receptor == "in"))
 
-    def _set_synapses(self, projection: Projection, members: Sequence[Member]) -> None:
+    def _set_synapses(self, projection: Projection, members: Sequence[Member], realisation: int) -> None:
         synapses = self._model.synapse_populations[projection.name]
         weights = [member.values.weights[projection.name] for member in members]
+        if projection.levels:
+            weights = self._set_levels(projection, members, realisation)
         write(synapses.psm_vars["weight"], _stack(weights, synapses.psm_vars["weight"].view))
         if projection.plasticity is None:
             return

@@ -79,12 +79,14 @@ def _synapse(pygenn: ModuleType, model: Any, projection: Projection, target: Any
         return _plastic_synapse(
             pygenn, model, projection, plasticity_rule(projection.plasticity.rule), target
         )
-    weights, delays = projection.weight_cv > 0, isinstance(projection.delay_ms, UniformDelay)
+    weights, delays = projection.individual, isinstance(projection.delay_ms, UniformDelay)
     if not weights and not delays:
         return pygenn.init_weight_update("StaticPulseConstantWeight", {"g": 1.0})
     fixed = pygenn.VarAccess.READ_ONLY
+    # Levels depend on the values of a network: every network of a batch has its own.
+    own = pygenn.VarAccess.READ_ONLY_DUPLICATE if projection.levels else fixed
     width = delay_bytes(projection, dt_ms)
-    variables = [("g", "scalar", fixed)] * weights + [("d", f"uint{8 * width}_t", fixed)] * delays
+    variables = [("g", "scalar", own)] * weights + [("d", f"uint{8 * width}_t", fixed)] * delays
     weight = "g" if weights else "1.0"
     snippet = pygenn.create_weight_update_model(
         "distributed",

@@ -107,7 +107,7 @@ class PreparedNest:
         nest.overwrite_files = True
         self._nodes = {population.name: self._create(population) for population in self._network.populations}
         self._recorder = nest.Create("spike_recorder")
-        self._factors: dict[str, tuple[PlasticConnections, NDArray[np.float64]]] = {}
+        self._individual: dict[str, tuple[PlasticConnections, wiring.Connections]] = {}
         self._plastic: dict[str, tuple[PlasticConnections, PlasticSynapses]] = {}
         self._single: list[tuple[Projection, wiring.Connections]] = []
         for projection in self._network.projections:
@@ -126,7 +126,7 @@ class PreparedNest:
         noisy = sum(population.size for population in self._network.populations if population.noise)
         self._noise_steps = max(1, min(round(_PIECE_MS / self._dt_ms), _NOISE_AT_ONCE // max(noisy, 1)))
         if self._single:
-            self._find_single_synapses(realisation)
+            self._find_single_synapses()
         self._realisation = realisation
 
     def _create(self, population: Population) -> Any:
@@ -144,7 +144,7 @@ class PreparedNest:
         if isinstance(projection.delay_ms, UniformDelay):
             steps_each = wiring.synapse_delays(projection, drawn, dt_ms=self._dt_ms, **graph)
             delays = steps_each.astype(np.float64) * self._dt_ms
-        single = projection.weight_cv > 0 or projection.plasticity is not None
+        single = projection.individual or projection.plasticity is not None
         for name, port, _ in self._synapse_models(projection):
             settings = {"delay": delay_steps(projection.longest_delay_ms, self._dt_ms) * self._dt_ms}
             # A weight that a whole projection shares is stored once, and set in one call.
@@ -153,17 +153,15 @@ class PreparedNest:
         if single and drawn.targets.size:
             self._single.append((projection, drawn))
 
-    def _find_single_synapses(self, realisation: int) -> None:
+    def _find_single_synapses(self) -> None:
         """Find the synapses with individual weights, after NEST has sorted them as before a simulation."""
         self._nest.Prepare()
         self._nest.Cleanup()
-        graph = {"wiring_seed": self._wiring_seed, "realisation": realisation}
         for projection, drawn in self._single:
             for name, _, _ in self._synapse_models(projection):
                 connections = PlasticConnections(self._nest, name, drawn)
                 if projection.plasticity is None:
-                    factors = wiring.weight_factors(projection, drawn, **graph)
-                    self._factors[name] = connections, factors
+                    self._individual[name] = connections, drawn
                 else:
                     synapses = PlasticSynapses(self._network, projection, drawn, dt_ms=self._dt_ms)
                     self._plastic[name] = connections, synapses
@@ -220,7 +218,7 @@ class PreparedNest:
             self._parameters = parameters
         self._silence()  # a new network too: the step sizes of adaptive integration are then the same
         self._parameters = parameters
-        self._set_weights(values)
+        self._set_weights(values, realisation)
         self._origin = round(self._nest.biological_time / self._dt_ms) + RATE_DELAY_STEPS
         for name, noise in self._noise.items():
             given = values.noise[name]
@@ -273,18 +271,20 @@ class PreparedNest:
             state = dict.fromkeys((name for name in model.nest.state if name not in input_of), 0.0)
             self._nodes[population.name].set({**state, "V_m": start.tolist()})
 
-    def _set_weights(self, values: Values) -> None:
+    def _set_weights(self, values: Values, realisation: int) -> None:
+        graph = {"wiring_seed": self._wiring_seed, "realisation": realisation}
         for projection in self._network.projections:
             weight = values.weights[projection.name]
             for name, _, factor in self._synapse_models(projection):
-                if name in self._factors:
-                    connections, factors = self._factors[name]
-                    connections.set_weights(weight * factor * factors)
+                if name in self._individual:
+                    connections, drawn = self._individual[name]
+                    unit, factors = wiring.synapse_weights(projection, drawn, values, **graph)
+                    connections.set_weights(unit * factor * factors)
                 elif name in self._plastic:
                     connections, synapses = self._plastic[name]
                     synapses.start(projection, values, port_factor=float(factor))
                     connections.set_weights(synapses.port_weights)
-                elif not projection.weight_cv and projection.plasticity is None:
+                elif not projection.individual and projection.plasticity is None:
                     self._nest.SetDefaults(name, {"weight": weight * factor})
 
     @subnormals_are_zero()

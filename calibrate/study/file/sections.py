@@ -14,6 +14,7 @@
     [[conditions]]   name = "evoked", parameters = { I_th_E = { scale = 1.2 } }
     [[stimuli]]      clusters = "each", current_pA = 0.5, duration_ms = 200.0, first_ms = 500.0, ...
     [loop]           environment = "delayed_response"         # in place of stimuli: a closed loop
+    [hardware]       target = "spinnaker"                     # limits of a chip
     [replicates]     graphs = 1
     [sampler]        name = "tpe"
     [prior]          study = "an earlier one"
@@ -45,6 +46,7 @@ from calibrate.study.file.base import (
 )
 from calibrate.study.file.closed_loop import LoopSection
 from calibrate.study.file.conditions import ConditionName, ConditionSection
+from calibrate.study.file.hardware import HardwareSection
 from calibrate.study.file.replicates import ReplicatesSection
 from calibrate.study.file.samplers import (
     Sampler,
@@ -299,6 +301,7 @@ class StudyFile(Section):
     conditions: list[ConditionSection] = Field(default_factory=list)
     stimuli: list[StimulusSection] = Field(default_factory=list)
     loop: LoopSection | None = None
+    hardware: HardwareSection | None = None
     recording: RecordingSection | None = None
     recordings: list[RecordingsSection] = Field(default_factory=list)
     replicates: ReplicatesSection = ReplicatesSection()
@@ -329,6 +332,7 @@ TABLES: Mapping[str, type[Section]] = {
     "simulation": SimulationSection,
     "recording": RecordingSection,
     "loop": LoopSection,
+    "hardware": HardwareSection,
     "replicates": ReplicatesSection,
     "prior": PriorSection,
     "budget": BudgetSection,
