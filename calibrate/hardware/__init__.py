@@ -5,7 +5,8 @@
     rounding    pure functions: from numbers to the levels that a platform has
     steps       the step of each weight of a network; `ring_buffers`: by the rule of sPyNNaker
     limited     a network and its values as they are on a platform, which is what simulators get
-    carried     what a platform cannot carry, and what it changes, one line each
+    carried     what a platform cannot carry, one line each; `changes`: what it changes besides weights
+    state       the integer state of digital chips, to say what its rounding changes
     degrees     synapses of a neuron, in and out
 
 A study whose networks are under limits is `study.with_hardware(hardware)`; those of its [hardware] are

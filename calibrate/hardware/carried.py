@@ -1,4 +1,4 @@
-"""What a platform cannot carry, and what of it is not simulated: one line each, in one place."""
+"""What a platform cannot carry: one line each, in one place."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from calibrate.hardware.degrees import fan_in, fan_out
 from calibrate.hardware.limits import Hardware
-from calibrate.network import Network, UniformDelay, Values
+from calibrate.network import Network
 from calibrate.network.own_simulation import OwnNetwork
 from calibrate.neurons import IAF_PSC_EXP
 
@@ -52,42 +52,3 @@ def refused_stimuli(hardware: Hardware, *, stimuli: bool, loop: bool) -> Iterato
             yield f"{hardware.target} cannot switch currents into neurons: remove [[stimuli]]"
         if loop:
             yield f"{hardware.target} cannot change the input of neurons while they run: remove [loop]"
-
-
-def notes(network: Network, values: Values, hardware: Hardware, *, dt_ms: float) -> Iterator[str]:
-    """Yield what a platform changes in a network besides rounding, and what of it is not simulated.
-
-    network, values  without limits
-    """
-    yield from _delays(network, hardware, dt_ms)
-    most = hardware.max_refractory_steps
-    for population in network.populations:
-        t_ref = values.neurons[population.name].get("t_ref", 0.0)
-        if most is not None and isinstance(t_ref, int | float) and t_ref > most * dt_ms * (1 + 1e-9):
-            yield (
-                f"the refractory time of {population.name} of {t_ref:g} ms is simulated as "
-                f"{most * dt_ms:g} ms, the longest of {hardware.target}"
-            )
-    if hardware.rounding == "random" and hardware.weight_bits is not None and values.noise:
-        yield "random input has one weight for all neurons, which is rounded to the nearest level"
-    if hardware.max_rate_hz is not None or hardware.max_events_per_s is not None:
-        yield "limits of rates and events are compared with the network, not simulated"
-    if any(bits is not None for bits in (hardware.state_fraction_bits, hardware.decay_bits)):
-        yield (
-            "time constants, potentials and constant input are rounded as parameters; the rounding of the "
-            "state in every step is not simulated"
-        )
-
-
-def _delays(network: Network, hardware: Hardware, dt_ms: float) -> Iterator[str]:
-    seen: dict[tuple[float, float], list[str]] = {}
-    for projection in network.projections:
-        delay = projection.delay_ms
-        for end in (delay.low_ms, delay.high_ms) if isinstance(delay, UniformDelay) else (delay,):
-            if abs((simulated := hardware.delay_ms(end, dt_ms)) - end) > 1e-9:
-                seen.setdefault((end, simulated), []).append(projection.name)
-    for (written, simulated), names in seen.items():
-        yield (
-            f"delays of {written:g} ms ({', '.join(dict.fromkeys(names))}) are simulated as "
-            f"{simulated:g} ms, as {hardware.target} has them"
-        )

@@ -15,7 +15,7 @@ from functools import partial
 
 from calibrate.errors import ModelError
 from calibrate.hardware.carried import refusals
-from calibrate.hardware.limits import Hardware
+from calibrate.hardware.limits import PA_PER_NA, Hardware
 from calibrate.hardware.rounding import fixed_point, mantissa, nearest, time_constant
 from calibrate.hardware.steps import NOISE, finest_steps, weight_steps
 from calibrate.network import (
@@ -33,8 +33,6 @@ from calibrate.network.values import typical
 from calibrate.neurons import neuron_model
 
 Given = float | Distributed | Uniform
-
-_PA_PER_NA = 1000.0
 
 
 @dataclass(frozen=True)
@@ -152,9 +150,15 @@ class Limited:
             return value
         if name in ("V_th", "V_reset", "E_L"):
             return float(fixed_point(value, places))
-        if name == "I_e":
-            return float(fixed_point(value / _PA_PER_NA, places)) * _PA_PER_NA
-        return value
+        if name not in ("I_e", "C_m"):
+            return value
+        rounded = float(fixed_point(value / PA_PER_NA, places)) * PA_PER_NA
+        if name == "C_m" and not rounded:
+            raise ModelError(
+                f"C_m of population {population.name}, {value:g} pF, is 0 in {places} binary places of nF: "
+                "choose units with a larger capacitance"
+            )
+        return rounded
 
     def _threshold(self, network: Network, population: Population, values: Values) -> Given:
         """Return the threshold at a whole number of units from rest."""

@@ -8,6 +8,9 @@ from typing import Any, Literal, get_args
 
 from calibrate.errors import ModelError
 
+PA_PER_NA = 1000.0
+"""Units of the platforms are nA and nF; those of neuron models are pA and pF."""
+
 Scale = Literal["network", "receptor", "projection"]
 Scaling = Literal["full_range", "power_of_two", "ring_buffer"]
 Rounding = Literal["nearest", "random", "optimal"]
@@ -60,7 +63,7 @@ class Hardware:
     max_refractory_steps : int or None
         Longest refractory time, in time steps.
     state_fraction_bits : int or None
-        Binary places of potentials (mV) and of constant input (nA), in fixed point.
+        Binary places of potentials (mV), constant inputs (nA) and capacitances (nF), in fixed point.
     decay_bits : int or None
         Binary places of the share of the membrane potential that is left after a time step.
     synapse_decay_bits : int or None

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from scipy import special, stats
 
 from calibrate.hardware.degrees import largest_indegree
-from calibrate.hardware.limits import Hardware
+from calibrate.hardware.limits import PA_PER_NA, Hardware
 from calibrate.network import Network, UniformDelay, Values
 
 # Constants of sPyNNaker 1!7.4.1, by its names.
 POSSION_SIGMA_SUMMATION_LIMIT = 3.0
 SLOW_SPIKES_PER_TICK = 0.01
-PA_PER_NA = 1000.0
 
 # Chance that any weight is larger than the largest one that is expected.
 _LARGER_WEIGHT = 1e-2

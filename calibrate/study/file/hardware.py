@@ -68,7 +68,8 @@ class HardwareSection(Section):
         default=None, description="longest refractory time, in time steps"
     )
     state_fraction_bits: Annotated[int, Field(ge=0, le=52)] | None = Field(
-        default=None, description="binary places of potentials (mV) and of constant input (nA)"
+        default=None,
+        description="binary places of potentials (mV), constant inputs (nA) and capacitances (nF)",
     )
     decay_bits: Bits | None = Field(
         default=None, description="binary places of what is left of a membrane potential after a time step"

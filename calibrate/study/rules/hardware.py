@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from calibrate.hardware import Hardware
-from calibrate.hardware.carried import notes, refusals, refused_stimuli
+from calibrate.hardware.carried import refusals, refused_stimuli
+from calibrate.hardware.changes import notes
 from calibrate.network import Model
 from calibrate.study.expressions import Expression
 from calibrate.study.file.problems import Problems
