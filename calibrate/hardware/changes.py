@@ -1,4 +1,4 @@
-"""What a platform changes in a network besides its weights, and what of it is not simulated: one line each."""
+"""What a platform changes in a network, and what of it is not simulated: one line each."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ from collections.abc import Iterator
 
 from calibrate.hardware.limited import Limited
 from calibrate.hardware.limits import Hardware
+from calibrate.hardware.rounding import relative_error
 from calibrate.hardware.state import alone
+from calibrate.hardware.steps import weight_steps, weights_of
 from calibrate.network import Distributed, Network, Uniform, UniformDelay, Values
 from calibrate.neurons import neuron_model
 
 
 def notes(network: Network, values: Values, hardware: Hardware, *, dt_ms: float) -> Iterator[str]:
-    """Yield what a platform changes in a network besides its weights, and what of it is not simulated.
+    """Yield what a platform changes in a network, and what of it is not simulated.
 
     network, values  without limits
     """
+    yield from _weights(network, values, hardware, dt_ms)
     yield from _delays(network, hardware, dt_ms)
     most = hardware.max_refractory_steps
     for population in network.populations:
@@ -46,21 +49,39 @@ def _delays(network: Network, hardware: Hardware, dt_ms: float) -> Iterator[str]
         )
 
 
+def _weights(network: Network, values: Values, hardware: Hardware, dt_ms: float) -> Iterator[str]:
+    highest = hardware.highest_level
+    if highest is None:
+        return
+    steps = weight_steps(network, values, hardware, dt_ms=dt_ms)
+    errors = {
+        one.name: relative_error([one.value], steps[one.name], highest) for one in weights_of(network, values)
+    }
+    name = max(errors, key=lambda name: errors[name], default="")
+    bits = f"weights have {hardware.weight_bits} bits, scaled per {hardware.scale}"
+    if hardware.rounding == "random":
+        yield f"{bits}: each synapse has one of the two levels beside its weight, at random and without bias"
+    elif name:
+        yield f"{bits}: the nearest levels differ by up to {100 * errors[name]:.2g} % ({name})"
+
+
 def _neurons(network: Network, values: Values, hardware: Hardware, dt_ms: float) -> Iterator[str]:
     on_platform = Limited(hardware, dt_ms).of_values(network, values)
     for population in network.populations:
-        before, after = values.neurons[population.name], on_platform.neurons[population.name]
-        changed = [
-            f"{name} {_shown(before.get(name, neuron_model(population.neuron).complete({})[name]))} -> {_shown(after[name])}"
-            for name in after
-            if after[name] != before.get(name) and name != "t_ref"
-        ]
+        before = {**neuron_model(population.neuron).complete({}), **values.neurons[population.name]}
+        after = on_platform.neurons[population.name]
+        pairs = {name: (_shown(before[name]), _shown(after[name])) for name in after if name != "t_ref"}
+        changed = [f"{name} {old} -> {new}" for name, (old, new) in pairs.items() if old != new]
         if changed:
             yield f"neurons of {population.name} as {hardware.target} has them: {', '.join(changed)}"
-    for one in alone(network, values, on_platform, hardware, dt_ms=dt_ms):
+    by_themselves = [
+        f"{one.population} {_fires(one.on_chip)} with it and {_fires(one.exact)} without"
+        for one in alone(network, values, on_platform, hardware, dt_ms=dt_ms)
+    ]
+    if by_themselves:
         yield (
-            f"the rounding of the state in every step is not simulated: by itself, a neuron of "
-            f"{one.population} {_fires(one.on_chip)} with it, and {_fires(one.exact)} without it"
+            "the rounding of the state in every step is not simulated; by itself, a neuron of "
+            f"{', of '.join(by_themselves)}"
         )
 
 

@@ -39,7 +39,8 @@ def loihi_decay(state: Integers, constant: int) -> Integers:
     constant  4096 (1 - exp(-dt / tau)), a whole number
     """
     lost = -((-np.abs(state) * constant) >> LOIHI_BITS)  # rounded up
-    return state - np.sign(state) * lost
+    left: Integers = state - np.sign(state) * lost
+    return left
 
 
 def loihi_step(
@@ -61,7 +62,7 @@ def loihi_weight(mantissa_: int, exponent: int, *, bits: int = 8, mixed: bool = 
     precision = 2 ** (8 - (bits - mixed))
     kept = int(mantissa_ / precision) * precision
     limit = 2**21 - LOIHI_UNIT
-    return min(max(math.floor(kept * 2.0**exponent) * LOIHI_UNIT, -limit), limit)
+    return min(max(math.floor(math.ldexp(kept, exponent)) * LOIHI_UNIT, -limit), limit)
 
 
 def fixed_point_step(
