@@ -45,6 +45,7 @@ def results_json(results: Results) -> dict[str, Any]:
         "storage": results.storage,
         "trials": results.counts,
         "best": summary_json(results.best) if results.best else None,
+        **({"hardware": results.study.limits.as_dict()} if results.study.limits else {}),
         "failures": results.failures,
         "time": {
             "begun": spent.begun and spent.begun.isoformat(),

@@ -10,6 +10,7 @@ from calibrate.calibration.validation.verdict import as_json
 from calibrate.cli.exits import INTERRUPTED, FailedError, resumable, simulating
 from calibrate.cli.options import StudyFile, Workers
 from calibrate.cli.output import QuietOutput
+from calibrate.cli.tables.study import print_limits
 from calibrate.cli.tables.verdicts import print_conclusion, print_verdict
 from calibrate.errors import CalibrateError
 from calibrate.tasks.run import Validation
@@ -69,6 +70,7 @@ def validate(
     else:
         for verdict in validation.verdicts:
             print_verdict(output.console, verdict)
+        print_limits(output.console, study)
         output.print("")
         for verdict in validation.verdicts:  # again, below tables that may be longer than the terminal
             print_conclusion(output.console, verdict)

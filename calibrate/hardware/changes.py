@@ -75,7 +75,7 @@ def _neurons(network: Network, values: Values, hardware: Hardware, dt_ms: float)
         if changed:
             yield f"neurons of {population.name} as {hardware.target} has them: {', '.join(changed)}"
     by_themselves = [
-        f"{one.population} {_fires(one.on_chip)} with it and {_fires(one.exact)} without"
+        f"{one.population} {_fires(one.on_chip)} with it ({_fires(one.exact)} without)"
         for one in alone(network, values, on_platform, hardware, dt_ms=dt_ms)
     ]
     if by_themselves:

@@ -181,6 +181,25 @@ class Hardware:
             delay_ms = max(delay_ms, self.min_delay_steps * step_ms)
         return delay_ms if self.max_delay_steps is None else min(delay_ms, self.max_delay_steps * step_ms)
 
+    def __str__(self) -> str:
+        """What changes a simulation, in words: `loihi (weights of 8 bits, to the nearest level; ...)`."""
+        parts = []
+        if self.weight_bits is not None:
+            how = {"random": "at random without bias", "optimal": "with optimal steps"}
+            rounded = how.get(self.rounding, "to the nearest level")
+            parts.append(f"weights of {self.weight_bits} bits, scaled per {self.scale}, rounded {rounded}")
+        spreads = {
+            "weights": self.weight_cv,
+            "time constants": self.time_constant_cv,
+            "thresholds": self.threshold_cv,
+        }
+        mismatch = [f"{100 * spread:g} % of {what}" for what, spread in spreads.items() if spread]
+        if mismatch:
+            parts.append(f"mismatch of {', '.join(mismatch)}")
+        if self.dt_ms is not None:
+            parts.append(f"time step {self.dt_ms:g} ms")
+        return f"{self.target} ({'; '.join(parts)})" if parts else self.target
+
     def as_dict(self) -> dict[str, Any]:
         """Return the limits that there are, by name, as JSON has them."""
         every = {field.name: getattr(self, field.name) for field in fields(self)}

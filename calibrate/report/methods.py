@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from calibrate.calibration.validation.verdict import Verdict
+from calibrate.hardware.platforms import SOURCES
 from calibrate.network import Network
 from calibrate.network.own_simulation import OwnSimulation
 from calibrate.neurons import NeuronModel, neuron_model
@@ -30,6 +31,7 @@ def methods(results: Results, verdict: Verdict | None) -> tuple[str, list[Refere
         *_proposed(study, results.proposals, bibliography),
         _simulated(study, bibliography),
         *_conditions(study),
+        *_limits(study),
         *_rounded(study),
         *origins(study),
         *_loss(study, bibliography),
@@ -138,6 +140,21 @@ def _conditions(study: Study) -> Iterator[str]:
             f"The condition{s} {enumerated(held_out)} {were} held out: the search did not use {them}, and "
             f"the best network predicts {them}."
         )
+
+
+def _limits(study: Study) -> Iterator[str]:
+    """Say under which limits of hardware networks were simulated, and what of a chip was not."""
+    if study.limits is None:
+        return
+    source = SOURCES.get(study.limits.target, "")
+    known = f", known from {source}" if source else ""
+    chips = (
+        " A chip, with its mismatch, was drawn with each graph." if study.limits.differs_between_chips else ""
+    )
+    yield (
+        f"Every network was simulated under the limits of neuromorphic hardware{known}: {study.limits}. State "
+        f"variables were in floating point.{chips}"
+    )
 
 
 def _rounded(study: Study) -> Iterator[str]:

@@ -165,6 +165,8 @@ class Draft:
         first = self._populations[0]
         task = {"environment": "delayed_response", "output_population": first, "input_population": first}
         yield from table("[loop]", TABLES["loop"], task, off=True)
+        yield "# A chip that the network is to run on: keys override what is known of the platform."
+        yield from table("[hardware]", TABLES["hardware"], {"target": "spinnaker"}, off=True)
 
     def _search(self) -> Iterator[str]:
         yield "# All trials use the same random graph. One that would be the best is first tried on others."

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 def in_words(study: Study) -> str:
     """The model, the search and the question of a study, a line for each parameter, target and bound."""
     trials = "no limit of trials" if study.trials is None else f"{study.trials} trials"
+    limits = "" if study.limits is None else f" under the limits of {study.limits}"
     head = (
-        f"study {study.name}: {study.file.model.name}, {study.simulation.duration_ms / 1000:g} s per "
+        f"study {study.name}: {study.file.model.name}{limits}, {study.simulation.duration_ms / 1000:g} s per "
         f"simulation, simulator {study.simulation.backend}; {trials}, sampler {study.sampler.name}"
     )
     rows = list(_rows(study))

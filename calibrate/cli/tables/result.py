@@ -6,6 +6,7 @@ from rich.console import Console
 
 from calibrate.calibration.result import REASONS, Result
 from calibrate.calibration.trials.summary import TrialSummary
+from calibrate.cli.tables.study import print_limits
 from calibrate.cli.tables.trials import print_constraints, print_front, print_looseness, print_trial
 from calibrate.objective.rounding import counted
 from calibrate.results.results import Results
@@ -20,6 +21,7 @@ def print_result(console: Console, study: Study, result: Result) -> None:
     trials += f", {result.failed} of them failed" if result.failed else ""
     trials += f", {result.infeasible} violate a constraint" if result.infeasible else ""
     print_line(console, f"{study.name}: {trials}; stopped because {REASONS[result.stopped]}")
+    print_limits(console, study)
     if result.last_failure is not None:
         print_line(console, f"Last failure: {result.last_failure}")
     if result.best is not None:
@@ -49,6 +51,7 @@ def print_results(console: Console, results: Results, chosen: TrialSummary | Non
     details = ", ".join(f"{counts[state]} {words}" for state, words in states.items() if counts[state])
     trials = counted(counts["complete"] + counts["failed"], "trial") + (f" ({details})" if details else "")
     print_line(console, f"{results.study.name}: {trials}")
+    print_limits(console, results.study)
     for reason, count in results.failures.items():
         print_line(console, f"  {count} failed: {reason}")
     if chosen is None:

@@ -11,6 +11,7 @@ from calibrate.calibration.single_simulation import Simulated
 from calibrate.calibration.trials.averages import format_statistic
 from calibrate.calibration.trials.summary import finite, target_results
 from calibrate.cli.tables.listing import print_table
+from calibrate.cli.tables.study import print_limits
 from calibrate.cli.tables.trials import format_yes_or_no, print_notes
 from calibrate.objective import Estimate
 from calibrate.simulators.backends import described
@@ -21,6 +22,7 @@ from calibrate.tasks.lines import print_line
 def print_simulated(console: Console, study: Study, simulated: Simulated) -> None:
     """Print the statistics of a simulation, the study's targets beside them, and the simulator."""
     print_statistics(console, study, simulated.estimates)
+    print_limits(console, study)
     times = f"simulated in {simulated.wall_s:.2f} s, built in {simulated.build_s:.2f} s"
     print_line(console, f"{described(simulated.simulator)}: {times}")
 

@@ -31,6 +31,7 @@ def check_json(study: Study, cost: Cost | None, *, warnings: Sequence[str]) -> d
         "sampler": study.sampler.name,
         "trials": study.trials,
         "backend": study.simulation.backend,
+        **({"hardware": study.limits.as_dict()} if study.limits else {}),
         "memory_bytes": cost and cost.memory_bytes,
         "slots": cost and cost.slots,
         "batch_size": cost and cost.batch_size,
@@ -72,6 +73,7 @@ def print_check(console: Console, study: Study, cost: Cost | None, *, database: 
         "sampler": study.sampler.name,
         "trials": "no limit" if study.trials is None else str(study.trials),
         "backend": study.simulation.backend,
+        "hardware": _hardware(study),
         "database": database,
     }
     if cost is not None:
@@ -79,6 +81,19 @@ def print_check(console: Console, study: Study, cost: Cost | None, *, database: 
     for name, value in lines.items():
         if value:
             print_line(console, f"  {name:<12}{value}", hang=12)
+
+
+def print_limits(console: Console, study: Study) -> None:
+    """Print under which limits the networks of a study are simulated, if under any."""
+    if study.limits is not None:
+        print_line(console, f"Simulated under the limits of {study.limits}.")
+
+
+def _hardware(study: Study) -> str:
+    """The limits that networks are simulated under, or that only `calibrate harden` uses."""
+    if study.limits is not None:
+        return f"every network is under the limits of {study.limits}"
+    return "" if study.hardware is None else f"{study.hardware}, for calibrate harden only"
 
 
 def _conditions(study: Study) -> Iterator[str]:
