@@ -148,13 +148,12 @@ def _limits(study: Study) -> Iterator[str]:
         return
     source = SOURCES.get(study.limits.target, "")
     known = f", known from {source}" if source else ""
-    chips = (
-        " A chip, with its mismatch, was drawn with each graph." if study.limits.differs_between_chips else ""
-    )
     yield (
-        f"Every network was simulated under the limits of neuromorphic hardware{known}: {study.limits}. State "
-        f"variables were in floating point.{chips}"
+        f"Every network was simulated under the limits of neuromorphic hardware{known}: {study.limits}. "
+        "State variables were in floating point."
     )
+    if study.limits.differs_between_chips:
+        yield "A chip, with its mismatch, was drawn with each graph."
 
 
 def _rounded(study: Study) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,10 +11,10 @@ from typing import Any
 import tomli_w
 
 from calibrate.errors import StudyError
+from calibrate.hardware import Hardware
 from calibrate.network import Model, Network
 from calibrate.objective import Constraint, Objective, Statistic
 from calibrate.observation import Needs
-from calibrate.study.conditions import timing_in
 from calibrate.study.expressions import Expression
 from calibrate.study.file.problems import Problems
 from calibrate.study.file.samplers import AnySampler, Bo, Cmaes, Tpe
@@ -32,10 +32,9 @@ from calibrate.study.rules import (
     recorded_clusters,
     recorded_conditions,
     recorded_targets,
-    refractoriness,
-    symmetry,
     targets,
     tolerances,
+    warnings,
     whole_steps,
 )
 from calibrate.study.rules.closed_loop import check_loop
@@ -279,21 +278,15 @@ def _check(
         return None
     limits, written = hardware.of_search(problems, file), file.simulation
     file = file.model_copy(update={"simulation": with_step_of(limits, written)})
-    fixed, space, derived = _check_parameters(problems, file, model)
-    if "sampler" not in given.tables:
-        file = file.model_copy(update={"sampler": default_sampler(space, pareto=file.study.pareto)})
-    checks.check_search(problems, file, space)
-    if len(fixed) + len(space) + len(derived) < len(file.parameters):
+    found = _searched(problems, file, model, limits, names_sampler="sampler" in given.tables)
+    if found is None:
         return None
-    model = hardware.limited(problems, limits, file, model, (fixed, space, derived))
-    if model is None:
-        return None
+    file, model, (fixed, space, derived) = found
     drafted = conditions.drafted(problems, file, model) if conditions.check(problems, file) else ()
     networks = conditions.networks(problems, file, model, (fixed, space, derived), drafted)
     if networks is None:
         return None
-    network = networks[""]
-    checks.check_backend(problems, file, network)
+    checks.check_backend(problems, file, networks[""])
     protocol = stimuli_of(problems, file, {one.name: networks[one.name] for one in drafted})
     names = [section.name for section in file.conditions]
     everything = recorded_targets.recorded(problems, file, folder, stored, names)
@@ -302,7 +295,7 @@ def _check(
     constraints = targets.constraints(problems, file, networks, folder, own)
     made = conditions.complete(problems, file, drafted, networks, (objectives, constraints), protocol)
     statistics = conditions.statistics_of(made, (*objectives, *constraints))
-    _check_across(problems, file, objectives, constraints, network, folder, statistics)
+    _check_across(problems, file, objectives, constraints, networks[""], folder, statistics)
     judged = list(zip(objectives, file.objectives, strict=False))  # fewer if there are problems
     study = Study(
         path=given.path,
@@ -313,7 +306,7 @@ def _check(
         fixed=fixed,
         derived=derived,
         space=space,
-        network=network,
+        network=networks[""],
         objectives=tuple(one for one, section in judged if not file.holds_out(section)),
         predicted=tuple(one for one, section in judged if file.holds_out(section)),
         constraints=constraints,
@@ -326,6 +319,20 @@ def _check(
         limits=limits,
     )
     return study if problems.found else _completed(study, recorded)
+
+
+def _searched(
+    problems: Problems, file: StudyFile, model: Model, limits: Hardware | None, *, names_sampler: bool
+) -> tuple[StudyFile, Model, tuple[dict[str, Any], Space, dict[str, Expression]]] | None:
+    """The file with its sampler, the model under its limits, and the parameters; None: a rule is broken."""
+    fixed, space, derived = _check_parameters(problems, file, model)
+    if not names_sampler:
+        file = file.model_copy(update={"sampler": default_sampler(space, pareto=file.study.pareto)})
+    checks.check_search(problems, file, space)
+    if len(fixed) + len(space) + len(derived) < len(file.parameters):
+        return None
+    limited = hardware.limited(problems, limits, file, model, (fixed, space, derived))
+    return None if limited is None else (file, limited, (fixed, space, derived))
 
 
 def _check_across(
@@ -348,38 +355,7 @@ def _check_across(
 def _completed(study: Study, recorded: Mapping[str, recorded_targets.Recorded]) -> Study:
     """The study without problems, with its warnings and what it has taken from its recordings."""
     taken = recorded_conditions.taken(recorded, study.file, study.targeted)
-    return replace(study, taken=taken, warnings=tuple(dict.fromkeys(_warnings(study, recorded))))
-
-
-def _warnings(study: Study, recorded: Mapping[str, recorded_targets.Recorded]) -> Iterator[str]:
-    """What a valid study may not intend."""
-    simulation = study.simulation
-    yield from conditions.warnings(study.file)
-    for condition in study.conditions:
-        complete = partial(study.parameters_in, condition)
-        yield from whole_steps.warnings(
-            study.model, complete, study.space, simulation.dt_ms, simulation.backend
-        )
-    yield from whole_steps.about_indegrees(study.network)
-    yield from whole_steps.about_points(study.prior.points, study.space)
-    if study.limits is None:
-        yield from symmetry.warnings(study.model, study.parameters, study.space)
-    else:
-        yield from hardware.warnings(study, study.limits)
-    values = study.model.values(study.network, study.parameters(parameters.middle(study.space)))
-    for condition in study.conditions:
-        pairs = zip(study.targeted, study.file.objectives, strict=True)
-        own = [pair for pair in pairs if condition.name in study.file.conditions_of(pair[1])]
-        objectives, sections = [one for one, _ in own], [section for _, section in own]
-        duration_ms, recordings = timing_in(study, condition).duration_ms, recorded[condition.name].recordings
-        yield from recorded_targets.warnings(recordings, sections, duration_ms)
-        yield from recorded_clusters.numbers_of_neurons(
-            recordings, objectives, sections, study.network, duration_ms
-        )
-    yield from refractoriness.warnings(study.network, values, study.simulation.dt_ms)
-    for name, recording in study.recordings.items():
-        place = f"[recordings] {name}:" if name else "[recording]"
-        yield from (f"{place} {note}" for note in recording.notes)
+    return replace(study, taken=taken, warnings=tuple(dict.fromkeys(warnings.of_study(study, recorded))))
 
 
 def _check_parameters(

@@ -33,13 +33,13 @@ class HardwareSection(Section):
     )
     scale: Literal["network", "receptor", "projection"] | None = Field(
         default=None,
-        description="which weights share one step: all, those onto one receptor of a population, or those of "
-        "a projection",
+        description="which weights share one step: all (network), those onto one receptor of a "
+        "population, or those of a projection",
     )
     scaling: Literal["full_range", "power_of_two", "ring_buffer"] | None = Field(
         default=None,
-        description="how the step follows from them: the largest has the highest level; powers of two of one "
-        "unit per population; the rule of sPyNNaker's ring buffers",
+        description="how the step follows from them: the largest has the highest level (full_range); a "
+        "power of two times one unit per population; or the rule of sPyNNaker's ring buffers",
     )
     weight_exponents: Count | None = Field(
         default=None, description="number of powers of two for power_of_two"
@@ -52,8 +52,8 @@ class HardwareSection(Section):
     )
     rounding: Literal["nearest", "random", "optimal"] | None = Field(
         default=None,
-        description="of weights: to the nearest level; each synapse at random to one of the two neighbouring "
-        "levels, without bias; to the nearest level with the step of the smallest relative error",
+        description="of weights: to the nearest level; each synapse at random to one of the two levels "
+        "beside its weight, without bias; or, as optimal, to the nearest level with the best step of all",
     )
     fan_in: Count | None = Field(default=None, description="largest number of synapses onto a neuron")
     fan_out: Count | None = Field(default=None, description="largest number of synapses from a neuron")
