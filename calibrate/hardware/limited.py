@@ -20,8 +20,6 @@ from calibrate.hardware.rounding import fixed_point, mantissa, nearest, time_con
 from calibrate.hardware.steps import NOISE, finest_steps, weight_steps
 from calibrate.network import (
     Distributed,
-    Levels,
-    Mismatch,
     Network,
     Population,
     Projection,
@@ -29,6 +27,7 @@ from calibrate.network import (
     UniformDelay,
     Values,
 )
+from calibrate.network.levels import Levels, Mismatch
 from calibrate.network.values import typical
 from calibrate.neurons import neuron_model
 
@@ -37,7 +36,7 @@ Given = float | Distributed | Uniform
 
 @dataclass(frozen=True)
 class Limited:
-    """What a platform makes of networks and values; see `calibrate.network.Limits`.
+    """What a platform makes of networks and values; see `calibrate.network.model.Limits`.
 
     hardware  its limits
     dt_ms     time step of the simulation

@@ -17,9 +17,8 @@ from calibrate.hardware.degrees import largest_indegree
 from calibrate.hardware.limits import PA_PER_NA, Hardware
 from calibrate.network import Network, UniformDelay, Values
 
-# Constants of sPyNNaker 1!7.4.1, by its names.
+# A constant of sPyNNaker 1!7.4.1, by its name.
 POSSION_SIGMA_SUMMATION_LIMIT = 3.0
-SLOW_SPIKES_PER_TICK = 0.01
 
 # Chance that any weight is larger than the largest one that is expected.
 _LARGER_WEIGHT = 1e-2
@@ -50,6 +49,7 @@ def inputs(
 ) -> Iterator[Input]:
     """Yield the inputs of one receptor of a population."""
     rate_hz = hardware.spikes_per_second
+    spikes = max(1.0, rate_hz * dt_ms / 1000)
     for projection in network.projections:
         if (projection.target, projection.receptor) == (target, receptor):
             n, weight = (
@@ -69,15 +69,14 @@ def inputs(
                 if isinstance(delay, UniformDelay)
                 else 0.0,
                 rate_hz=rate_hz,
-                spikes_per_step=max(1.0, rate_hz * dt_ms / 1000),
+                spikes_per_step=spikes,
             )
     noise = values.noise.get(target)
     if noise is not None and receptor == ("in" if noise.weight < 0 else "ex"):
-        expected, weight = noise.rate_hz * dt_ms / 1000, abs(noise.weight) / PA_PER_NA
-        slow = expected < SLOW_SPIKES_PER_TICK
-        most = 1.0 if slow else math.ceil(stats.poisson.ppf(0.999, expected)) + 1.0
-        rate_hz = noise.rate_hz if noise.rate_hz > 0 else rate_hz
-        yield Input(n=1, mean=weight, largest=weight, rate_hz=rate_hz, spikes_per_step=most)
+        # sPyNNaker asks populations of Poisson sources for their rates, but does not count them among those
+        # that have any: they are expected to fire as all others do.
+        weight = abs(noise.weight) / PA_PER_NA
+        yield Input(n=1, mean=weight, largest=weight, rate_hz=rate_hz, spikes_per_step=spikes)
 
 
 def expected_input(given: list[Input], *, sigma: float, dt_ms: float) -> float:

@@ -13,8 +13,7 @@ and returns its spikes can take the place of a model: see `simulator`.
 
 from calibrate.network.connection_rules import Bernoulli, FixedIndegree, Rule, UniformDelay, UniformIndegree
 from calibrate.network.first_study import FirstStudy
-from calibrate.network.levels import Levels, Mismatch
-from calibrate.network.model import Limits, Model
+from calibrate.network.model import Model
 from calibrate.network.model_reference import find_model
 from calibrate.network.own_simulation import simulator
 from calibrate.network.parameter import Parameter, Parameters
@@ -44,9 +43,6 @@ __all__ = [
     "FirstStudy",
     "FixedIndegree",
     "Initial",
-    "Levels",
-    "Limits",
-    "Mismatch",
     "Model",
     "Network",
     "Parameter",

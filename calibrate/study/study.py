@@ -42,16 +42,21 @@ class Study(Variants):
 
     Attributes
     ----------
+    file : StudyFile
+        Its tables; see `calibrate.study.file.sections`.
+    model : Model
+        The network model.
+    network : Network
+        The network in the middle of the ranges.
+    limits : Hardware or None
+        The limits that its networks are simulated under: those of [hardware] if its `search` is true, or
+        those of `with_hardware`.
     path : Path
         The study file.
     text : str
         Its text, without the password of its database.
     name : str
         Name of the study in the database.
-    file : StudyFile
-        Its tables; see `calibrate.study.file.sections`.
-    model : Model
-        The network model.
     fixed : dict of str to object
         Fixed parameters, as the model takes them.
     derived : dict of str to Expression
@@ -59,8 +64,6 @@ class Study(Variants):
     space : dict of str to Range or Choice
         The values that each free parameter may take, by name; of a study that began with another order, in
         that order.
-    network : Network
-        The network in the middle of the ranges.
     objectives : tuple of Objective
         Statistics with targets that the search scores.
     constraints : tuple of Constraint
@@ -85,9 +88,6 @@ class Study(Variants):
         Whether its file names a sampler; the default differs between versions.
     digests : dict of str to str
         What its database knows of the SHA-256 of data files, which may then be missing.
-    limits : Hardware or None
-        The limits that its networks are simulated under: those of [hardware] if its `search` is true, or
-        those of `with_hardware`.
 
     See Also
     --------
