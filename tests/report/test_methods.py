@@ -304,3 +304,14 @@ def test_references_are_complete():
     for reference in bibliography.cited:
         assert re.match(r".+ \((19|20)\d\d\)\. .+\. .+\d", reference.text), reference.text
         assert reference.doi.startswith("10.") or "Bergstra" in reference.text
+
+
+def test_the_methods_say_under_which_limits_networks_were_simulated():
+    limits = {"target": "loihi", "search": True, "weight_cv": 0.2}
+    paragraph, _ = written("ei_clustered", tables={"hardware": limits})
+    assert "under the limits of neuromorphic hardware, known from brian2-loihi 0.5.2" in paragraph
+    assert "weights of 8 bits, scaled per projection, rounded to the nearest level" in paragraph
+    assert "mismatch of 20 % of weights" in paragraph
+    assert "with a time step of 1 ms" in paragraph
+    assert "A chip, with its mismatch, was drawn with each graph." in paragraph
+    assert "hardware" not in written("ei_clustered", tables={"hardware": {"target": "loihi"}})[0]
