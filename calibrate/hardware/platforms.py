@@ -69,8 +69,8 @@ PLATFORMS: Mapping[str, Hardware] = {
 SOURCES: Mapping[str, str] = {
     "spinnaker": "sPyNNaker 1!7.4.1",
     "loihi": "brian2-loihi 0.5.2 and nengo-loihi 1.1.0",
-    "brainscales2": "pynn-brainscales 8.0-a5, hxtorch and Pehle et al. 2022",
-    "dynapse": "rockpool 3.0.3.dev",
+    "brainscales2": "pynn-brainscales (commit fd4f926), hxtorch (commit 3bfc7aa) and Pehle et al. 2022",
+    "dynapse": "rockpool 3.0.3.dev (commit 42cee1c)",
     "custom": "",
 }
 """Software and publications that the limits of a platform are from."""
