@@ -28,7 +28,7 @@ from calibrate.study.rules.parameters import with_derived
 # Two studies may differ in their search, but not in what they simulate: these tables must agree, apart from
 # the keys in `_MAY_DIFFER`. Conditions must agree in what is held out, too: trials that were fitted to one
 # cannot predict it.
-_SAME = ("model", "simulation", "conditions", "stimuli", "loop", "files")
+_SAME = ("model", "simulation", "conditions", "stimuli", "loop", "hardware", "files")
 _MAY_DIFFER = ("backend", "precision", "seed")
 
 

@@ -153,8 +153,12 @@ def test_a_trial_whose_observation_was_lost_or_changed_is_left(tmp_path):
         ({"simulation": {"dt_ms": 0.5}}, "dt_ms was 1.0, is 0.5"),
         ({"simulation": {"warmup_ms": 100.0}}, "warmup_ms was 0.0, is 100.0"),
         ({"model": {"name": "other.py:tiny"}}, "name was .*tiny.py:tiny.*, is .*other.py:tiny"),
+        (
+            {"hardware": {"target": "custom", "threshold_cv": 0.1, "search": True}},
+            "threshold_cv = 0.1 was added",
+        ),
     ],
-    ids=["duration", "step", "warm-up", "model"],
+    ids=["duration", "step", "warm-up", "model", "hardware"],
 )
 def test_trials_that_were_simulated_otherwise_are_refused_and_nothing_is_begun(
     tmp_path, capfd, change, message
