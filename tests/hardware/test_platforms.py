@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -229,3 +230,30 @@ def test_delays_are_cut_to_the_range_and_rounded_to_the_step():
     found = {p.name: p.delay_ms for p in Limited(limits, 0.1).of_network(network).projections}
     assert found["E_to_E_all"] == UniformDelay(1.0, 4.0)
     assert found["I_to_I_all"] == 1.0
+
+
+@pytest.mark.parametrize(("places", "differs"), [(15, False), (4, True)])
+def test_what_the_rounding_of_the_state_changes_is_counted_in_steps(places, differs):
+    """Without it, V reaches the threshold after tau ln(drive / (drive - gap)); t_ref is 20 steps."""
+    network, values = made(FIXED, ALL, {})
+    neurons = {name: {"I_e": 480.0, "tau_m": 16.0} for name in "EI"}
+    values = replace(values, neurons=neurons)
+    limits = hardware("custom", state_fraction_bits=places)
+    drive = 480.0 * 16.0 / 250.0
+    steps = math.ceil(16.0 * math.log(drive / (drive - 15.0)) / 0.1) + 20
+    for one in state.alone(network, values, values, limits, dt_ms=0.1):
+        assert one.exact == steps
+        assert one.on_chip is None or abs(one.on_chip - steps) < 5 or differs
+        assert (one.on_chip != steps) == differs
+    assert not list(state.alone(network, values, values, hardware("custom"), dt_ms=0.1))
+
+
+def test_a_neuron_on_loihi_fires_by_itself_as_it_does_in_floating_point():
+    network, values = made(FIXED, ALL, {})
+    values = replace(values, neurons={name: {"I_e": 480.0, "tau_m": 16.0} for name in "EI"})
+    for one in state.alone(network, values, values, hardware("loihi"), dt_ms=1.0):
+        assert one.exact is not None
+        assert one.on_chip in (one.exact, one.exact + 1)
+    silent = replace(values, neurons={name: {"I_e": 100.0} for name in "EI"})
+    for one in state.alone(network, silent, silent, hardware("loihi"), dt_ms=1.0):
+        assert (one.exact, one.on_chip) == (None, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from calibrate.observation import Observation
 from calibrate.simulators.base import Member, RecordingPlan, simulate
 from calibrate.simulators.genn.code import Build, check_size
 from calibrate.simulators.genn.footprint import footprint
+from calibrate.simulators.genn.loading import Loading
 from tests.helpers.networks import SMALL
 
 PARAMETERS = {**SMALL, "N_E": 120, "N_I": 30}
@@ -166,6 +168,30 @@ def test_limits_are_part_of_the_code_and_the_memory_of_a_batch():
     huge = Build.of(rounded, **{**common, "batch_size": 2**28}, record_spikes=False)
     with pytest.raises(Exception, match="synapses with weights of their own in each of"):
         check_size(huge)
+
+
+def test_every_network_of_a_batch_has_the_levels_of_its_own_weights():
+    """On a GPU, where GeNN stores the weights of synapses by network and in its own order."""
+    limits = hardware("custom", weight_bits=5, rounding="random")
+    network, values = limited(limits)
+    other = replace(values, weights={name: 0.7 * weight for name, weight in values.weights.items()})
+    members = [Member(values=given, seed=0) for given in (values, other)]
+    build = Build.of(network, dt_ms=0.1, batch_size=3, precision="single", record_spikes=False)
+    written = SimpleNamespace(values=None, push_to_device=lambda: None)
+    populations = {p.name: SimpleNamespace(vars={"g": written}) for p in network.projections}
+    loading = Loading(SimpleNamespace(synapse_populations=populations), build, wiring_seed=1)
+    projection = network.projections[0]
+    drawn = wiring.draw(network, projection, **GRAPH)
+    order = np.random.default_rng(0).permutation(drawn.targets.size)
+    loading._drawn = {projection.name: (drawn, order)}
+    padded = [*members, members[0]]
+    units = loading._set_levels(projection, padded, realisation=0)
+    assert written.values.shape == (3, drawn.targets.size)
+    for unit, row, member in zip(units, written.values, padded, strict=True):
+        wanted = wiring.synapse_weights(projection, drawn, member.values, **GRAPH)
+        assert unit == wanted[0]
+        np.testing.assert_array_equal(row[order], wanted[1])
+    assert not np.array_equal(written.values[0], written.values[1])
 
 
 @pytest.mark.genn
