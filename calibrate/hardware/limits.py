@@ -141,6 +141,8 @@ class Hardware:
             raise ModelError(
                 'rounding = "optimal" needs a choice of steps, which scaling = "ring_buffer" does not leave'
             )
+        if self.scaling == "ring_buffer" and self.scale != "receptor":
+            raise ModelError('scaling = "ring_buffer" has a step for each receptor: scale must be "receptor"')
         if self.threshold_bits is not None and self.scaling != "power_of_two":
             raise ModelError('threshold_bits counts in the unit of scaling = "power_of_two"')
 

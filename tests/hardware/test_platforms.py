@@ -207,7 +207,11 @@ def test_the_unit_of_loihi_holds_the_threshold_and_the_largest_weight():
         ({"rounding": "down"}, "rounding must be one of nearest, random, optimal, not 'down'"),
         ({"weight_bits": 1}, "weight_bits must be from 2 to 32, not 1"),
         ({"min_delay_steps": 9, "max_delay_steps": 3}, "min_delay_steps = 9 is above max_delay_steps = 3"),
-        ({"scaling": "ring_buffer", "rounding": "optimal"}, 'rounding = "optimal" needs a choice of steps'),
+        (
+            {"scaling": "ring_buffer", "scale": "receptor", "rounding": "optimal"},
+            'rounding = "optimal" needs a choice of steps',
+        ),
+        ({"scaling": "ring_buffer"}, 'has a step for each receptor: scale must be "receptor"'),
         ({"threshold_bits": 17}, 'threshold_bits counts in the unit of scaling = "power_of_two"'),
     ],
 )
