@@ -17,7 +17,7 @@ from calibrate.errors import ModelError
 from calibrate.hardware.carried import refusals
 from calibrate.hardware.limits import PA_PER_NA, Hardware
 from calibrate.hardware.rounding import fixed_point, mantissa, nearest, time_constant
-from calibrate.hardware.steps import NOISE, finest_steps, weight_steps
+from calibrate.hardware.steps import NOISE, unit_onto, weight_steps
 from calibrate.network import (
     Distributed,
     Network,
@@ -163,8 +163,8 @@ class Limited:
         """Return the threshold at a whole number of units from rest."""
         given: dict[str, Given] = {**_parameters(population), **values.neurons[population.name]}
         p = typical({}, given)
-        units = finest_steps(network, values, self.hardware, dt_ms=self.dt_ms)
-        step_mV = units[population.name if population.name in units else ""] * self.dt_ms / p["C_m"]
+        unit = unit_onto(network, values, population.name, self.hardware, dt_ms=self.dt_ms)
+        step_mV = unit * self.dt_ms / p["C_m"]
         highest = 2 ** (self.hardware.threshold_bits or 0) - 1
         return _each(
             given["V_th"], lambda v: p["E_L"] + float(nearest(v - p["E_L"], step_mV, highest)) * step_mV

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from calibrate.hardware.limits import PA_PER_NA, Hardware
 from calibrate.hardware.rounding import mantissa
-from calibrate.hardware.steps import finest_steps
+from calibrate.hardware.steps import unit_onto
 from calibrate.network import Network, Population, Values
 from calibrate.network.values import typical
 from calibrate.neurons import neuron_model, refractory_steps
@@ -161,8 +161,7 @@ def _on_loihi(
     *,
     dt_ms: float,
 ) -> int | None:
-    units = finest_steps(network, values, hardware, dt_ms=dt_ms)
-    unit_pA = units[population.name if population.name in units else ""]
+    unit_pA = unit_onto(network, values, population.name, hardware, dt_ms=dt_ms)
     per_mV = LOIHI_UNIT * p["C_m"] / (unit_pA * dt_ms)
     left = float(decay(p["tau_m"], dt_ms))
     constant = round((1 - left) * 2**LOIHI_BITS)

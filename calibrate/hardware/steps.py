@@ -59,7 +59,7 @@ def weight_steps(network: Network, values: Values, hardware: Hardware, *, dt_ms:
     Raises
     ------
     ModelError
-        If a weight does not fit into the range of the platform.
+        If the limits have no `weight_bits`.
 
     Examples
     --------
@@ -96,6 +96,15 @@ def finest_steps(network: Network, values: Values, hardware: Hardware, *, dt_ms:
         target: _unit(network, values, target, groups, hardware, dt_ms=dt_ms)
         for target, groups in _sharing(network, values, hardware).items()
     }
+
+
+def unit_onto(
+    network: Network, values: Values, population: str, hardware: Hardware, *, dt_ms: float
+) -> float:
+    """Return the unit (pA) in which the threshold of a population counts; without input, the least."""
+    units = finest_steps(network, values, hardware, dt_ms=dt_ms)
+    least = threshold_unit(network, values, population, hardware, dt_ms=dt_ms)
+    return units.get(population, units.get("", least))
 
 
 def _sharing(network: Network, values: Values, hardware: Hardware) -> dict[str, list[list[Weight]]]:

@@ -261,3 +261,10 @@ def test_a_neuron_on_loihi_fires_by_itself_as_it_does_in_floating_point():
     silent = replace(values, neurons={name: {"I_e": 100.0} for name in "EI"})
     for one in state.alone(network, silent, silent, hardware("loihi"), dt_ms=1.0):
         assert (one.exact, one.on_chip) == (None, None)
+
+
+def test_a_population_without_input_has_a_threshold_on_loihi():
+    network, values = made({"E_to_E": FIXED["E_to_E"]}, {"E_to_E": 0.5}, {})
+    found = Limited(hardware("loihi"), 1.0).of_values(network, values)
+    assert found.neurons["I"]["V_th"] == pytest.approx(-55.0, abs=1e-4)
+    assert len(list(state.alone(network, values, found, hardware("loihi"), dt_ms=1.0))) == 2
