@@ -17,8 +17,8 @@ from calibrate.hardware.degrees import largest_indegree
 from calibrate.hardware.limits import PA_PER_NA, Hardware
 from calibrate.network import Network, Projection, UniformDelay, Values
 
-# A constant of sPyNNaker 1!7.4.1, by its name.
-POSSION_SIGMA_SUMMATION_LIMIT = 3.0
+# Spikes in a time step are at most so many standard deviations above their mean, as in sPyNNaker 1!7.4.1.
+MOST_SDS = 3.0
 
 # Chance that any weight is larger than the largest one that is expected.
 _LARGER_WEIGHT = 1e-2
@@ -96,7 +96,7 @@ def upper_bound(mean: float, sd: float, spikes: float, *, sigma: float) -> float
     spikes    expected number in a time step
     """
     poisson = spikes * mean**2
-    most = round(spikes + POSSION_SIGMA_SUMMATION_LIMIT * math.sqrt(spikes))
+    most = round(spikes + MOST_SDS * math.sqrt(spikes))
     of_weights = 0.0
     if sd > 0:
         ratio = math.log(spikes) * most - special.gammaln(1 + most)
