@@ -10,9 +10,9 @@ import matplotlib.patheffects as effects
 import numpy as np
 from matplotlib.figure import Figure
 
+from calibrate.calibration.trials.regimes import REGIMES
 from calibrate.figures.style import INK, new_figure, styled
 from calibrate.results.maps import Map, parameter_map
-from calibrate.results.regimes import REGIMES
 from calibrate.results.results import Results
 
 MOST_A_ROW = 3

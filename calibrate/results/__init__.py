@@ -1,1 +1,1 @@
-"""The results of a stored study: trials, importance, looseness, maps, regimes."""
+"""The results of a stored study: trials, importance, looseness, maps."""

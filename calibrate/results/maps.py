@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from calibrate.calibration.trials.regimes import REGIMES, regime_in
 from calibrate.errors import StudyError, did_you_mean
-from calibrate.results.regimes import REGIMES, regime
 from calibrate.results.results import Results
-from calibrate.study.conditions import timing_in
 from calibrate.study.space import Range
 
 FINE = 80
@@ -86,17 +85,7 @@ def parameter_map(results: Results, x: str, y: str, statistic: str) -> Map:
 
 def _regimes(results: Results, columns: Sequence[str], rows: Sequence[dict]) -> NDArray[np.int64]:  # type: ignore[type-arg]
     """The regime of each trial, of several conditions in the first."""
-    population, first = results.study.network.layout.populations[0], results.study.searched[0]
-    duration_ms = timing_in(results.study, first).duration_ms
-    plain = {name.removeprefix(first.named("")): name for name in columns}
-    regimes = [
-        regime(
-            {name: row[column] for name, column in plain.items()},
-            population=population,
-            duration_ms=duration_ms,
-        )
-        for row in rows
-    ]
+    regimes = [regime_in(results.study, {name: row[name] for name in columns}) for row in rows]
     return np.array([-1 if name is None else REGIMES.index(name) for name in regimes])
 
 

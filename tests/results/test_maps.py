@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from calibrate import StudyError, read_results, run_study
+from calibrate.calibration.trials.regimes import REGIMES, regime
 from calibrate.cli.commands import execute
 from calibrate.figures import map_figure
 from calibrate.results.maps import parameter_map
-from calibrate.results.regimes import REGIMES, regime
 from tests.helpers.studies import Tables, small_study
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")

@@ -9,20 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibrate.errors import ModelError
-from calibrate.network import (
-    Distributed,
-    Model,
-    Network,
-    Projection,
-    RateStimulus,
-    Stimulus,
-    Uniform,
-    UniformDelay,
-    UniformIndegree,
-    UniformPotential,
-    Values,
-)
-from calibrate.neurons import IAF_PSC_EXP, neuron_model
+from calibrate.network import Model
+from calibrate.network.dimensionless import make_dimensionless
 from calibrate.study.space import Range, Space
 
 # Central differences over this share of a range have an error of the order of its square: far below the
@@ -40,7 +28,7 @@ def warnings(
     complete   maps free parameters to all parameters
 
     Continuous parameters only. Everything that the spikes depend on is expressed in units that eliminate C,
-    the voltage scale and a common shift (see `_make_dimensionless`). The symmetries are the null space of the
+    the voltage scale and a common shift (see `make_dimensionless`). The symmetries are the null space of the
     matrix of its derivatives with respect to the free parameters.
     """
     ranges = {n: d for n, d in space.items() if isinstance(d, Range) and not d.integer and d.step is None}
@@ -88,7 +76,7 @@ def _derivative(
         moved = {other: ranges[other].at(u + side * _SHARE * (other == name)) for other, u in at.items()}
         parameters = complete({**others, **moved})
         network = model.network(parameters)
-        ends.append(_make_dimensionless(network, model.values(network, parameters)))
+        ends.append(make_dimensionless(network, model.values(network, parameters)))
     if ends[0].shape != ends[1].shape:
         raise ModelError(f"{name} changes the structure of the network, not only its values")
     if not np.isfinite(ends).all():
@@ -111,7 +99,7 @@ def _jumps(
         try:
             parameters = complete({**others, **moved})
             network = model.network(parameters)
-            numbers = _make_dimensionless(network, model.values(network, parameters))
+            numbers = make_dimensionless(network, model.values(network, parameters))
         except Exception:
             return True  # it cannot be ruled out
         seen.append(
@@ -124,56 +112,3 @@ def _jumps(
         or not np.allclose(other[2], numbers, rtol=1e-9, atol=1e-12)
         for other in seen[1:]
     )
-
-
-def _make_dimensionless(network: Network, values: Values) -> NDArray[np.float64]:
-    """Return all that spikes depend on: voltages from E_L in units of V_th - E_L, charges in C times that.
-
-    For neuron models other than iaf_psc_exp, the values are unchanged.
-    """
-    numbers = [number for projection in network.projections for number in _wiring(projection)]
-    charge: dict[str, float] = {}
-    for population in network.populations:
-        defaults = {p.name: p.default for p in neuron_model(population.neuron).parameters}
-        own = {**defaults, **values.neurons[population.name]}
-        spread = (Distributed, Uniform)
-        mean = {name: value.mean if isinstance(value, spread) else value for name, value in own.items()}
-        sd = {name: value.sd for name, value in own.items() if isinstance(value, Distributed)}
-        sd |= {name: value.high - value.low for name, value in own.items() if isinstance(value, Uniform)}
-        low, gap, capacity = 0.0, 1.0, 1.0
-        if population.neuron == IAF_PSC_EXP.name:
-            low, gap, capacity = mean["E_L"], mean["V_th"] - mean["E_L"], mean["C_m"]
-        charge[population.name] = gap * capacity
-        unit = {"V_th": gap, "V_reset": gap, "E_L": gap, "C_m": capacity, "I_e": gap * capacity}
-        origin = {"V_th": low, "V_reset": low, "E_L": low}
-        for name, value in mean.items():
-            numbers.append((value - origin.get(name, 0.0)) / unit.get(name, 1.0))
-        numbers += [value / unit.get(name, 1.0) for name, value in sd.items()]
-        initial = values.initial[population.name]
-        if isinstance(initial, UniformPotential):
-            numbers += [(initial.low - low) / gap, (initial.high - low) / gap]
-        if population.name in values.noise:
-            noise = values.noise[population.name]
-            numbers += [noise.rate_hz, noise.weight / charge[population.name]]
-    for projection in network.projections:
-        numbers.append(values.weights[projection.name] / charge[projection.target])
-    for given in values.plasticity.values():
-        numbers += given.values()
-    for stimulus in values.stimuli:
-        numbers += [stimulus.start_ms, stimulus.stop_ms, *_strength(stimulus, charge)]
-    return np.array(numbers)
-
-
-def _wiring(projection: Projection) -> list[float]:
-    """Return the numbers in a projection's rule, delay and weights."""
-    rule, delay_ms = projection.rule, projection.delay_ms
-    drawn = [rule.low, rule.high] if isinstance(rule, UniformIndegree) else [rule.probability]
-    delays = [delay_ms.low_ms, delay_ms.high_ms] if isinstance(delay_ms, UniformDelay) else [delay_ms]
-    return [*drawn, *delays, projection.weight_cv]
-
-
-def _strength(stimulus: Stimulus | RateStimulus, charge: Mapping[str, float]) -> Iterator[float]:
-    if isinstance(stimulus, RateStimulus):
-        yield from stimulus.rates_hz
-    else:
-        yield stimulus.current_pA / charge[stimulus.population]

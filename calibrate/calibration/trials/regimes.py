@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from calibrate.study import Study
+from calibrate.study.conditions import timing_in
+
 REGIMES = ("silent", "asynchronous", "metastable", "winner-take-all")
 
 SILENT_BELOW_HZ = 0.1
@@ -37,6 +40,19 @@ def regime(statistics: Mapping[str, float | None], *, population: str, duration_
     if values["active_clusters"] >= 0.5 and stays:
         return "winner-take-all"
     return "metastable" if switching >= SWITCHING_FROM_HZ else "asynchronous"
+
+
+def regime_in(study: Study, statistics: Mapping[str, float | None]) -> str | None:
+    """Return the regime of a network of a study, of several conditions in the first; None if unknown.
+
+    statistics  by the names that they have in the study
+    """
+    first = study.searched[0]
+    return regime(
+        {name.removeprefix(first.named("")): value for name, value in statistics.items()},
+        population=study.network.layout.populations[0],
+        duration_ms=timing_in(study, first).duration_ms,
+    )
 
 
 def _value(statistics: Mapping[str, float | None], name: str, population: str) -> float:
