@@ -57,6 +57,8 @@ class Results:
         URL of the database, without password.
     verdicts : list of Verdict
         The latest verdict of each validated trial, and its latest verdict of exact mode, by trial.
+    hardenings : list of Hardening
+        The latest hardening of each trial for each platform, by trial.
 
     See Also
     --------
@@ -83,6 +85,7 @@ class Results:
             self._trials = reader.trials()
             self._simulations = reader.simulations()
             self.verdicts = reader.verdicts()
+            self.hardenings = reader.hardenings()
         self.storage = self._reader.shown_url
 
     def __repr__(self) -> str:

@@ -18,7 +18,7 @@ from calibrate.store import archive, artifacts, connections, database_errors, sc
 from calibrate.store.artifacts import PREFIX_OF_TRIALS
 from calibrate.store.coordinators import runs_of
 from calibrate.store.reader import Reader
-from calibrate.store.schema import SIMULATION, STUDY, VERDICT
+from calibrate.store.schema import HARDENING, SIMULATION, STUDY, VARIANT, VERDICT
 from calibrate.study import Study
 
 
@@ -46,7 +46,7 @@ def copy_study(study: Study, source: str, target: str) -> dict[str, int]:
             row = connection.execute(select(STUDY).where(STUDY.c.name == study.name)).one()
             rows = {
                 table: connection.execute(select(table).where(table.c.study == row.id)).all()
-                for table in (SIMULATION, VERDICT)
+                for table in (SIMULATION, VERDICT, VARIANT, HARDENING)
             }
         files = _copy_files(
             study, urls.folder_of(source_url, study.folder), urls.folder_of(target_url, study.folder)
@@ -75,6 +75,7 @@ def copy_study(study: Study, source: str, target: str) -> dict[str, int]:
         "trials": trials,
         "simulations": len(rows[SIMULATION]),
         "verdicts": len(rows[VERDICT]),
+        "hardenings": len(rows[HARDENING]),
         "files": files,
     }
 

@@ -11,6 +11,7 @@ from typing import Any, Self
 from optuna.trial import FrozenTrial
 from sqlalchemy import Engine, Select, select
 
+from calibrate.calibration.hardening.hardening import Hardening
 from calibrate.calibration.search.optuna_trials import UUID
 from calibrate.calibration.trials.rescored import is_older, rescored
 from calibrate.calibration.trials.simulation import Simulation
@@ -18,6 +19,7 @@ from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import StoreError, StudyError
 from calibrate.observation import Observation
 from calibrate.store import archive, connections, database_errors, schema, telling, urls
+from calibrate.store.hardenings import hardenings_of
 from calibrate.store.integrity import check_trials
 from calibrate.store.rows import simulation_of
 from calibrate.store.schema import SIMULATION, STUDY
@@ -216,6 +218,11 @@ class Reader:
         """The latest verdict on each trial in each mode, by trial; none if the tables are too old."""
         with database_errors.translating_damage(self._url), self._engine.connect() as connection:
             return verdicts_of(connection, self._study.name)
+
+    def hardenings(self) -> list[Hardening]:
+        """The latest hardening of each trial for each target, by trial; none if the tables are too old."""
+        with database_errors.translating_damage(self._url), self._engine.connect() as connection:
+            return hardenings_of(connection, self._study.name)
 
     def observation(self, uuid: str, *, stage: int, realisation: int = 0, condition: str = "") -> Observation:
         """The observation of a candidate's simulation. Raises StoreError if it was not stored."""

@@ -115,6 +115,43 @@ VERDICT = Table(
     Column("content", JSON, nullable=False),  # the whole verdict
 )
 
+# Simulations of a trial as hardware would have its network.
+VARIANT = Table(
+    "calibrate_variant",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("study", Integer, ForeignKey("calibrate_study.id"), nullable=False, index=True),
+    Column("uuid", String(36), nullable=False),  # of the candidate
+    Column("variant", String(64), nullable=False),  # SHA-256 of limits, units and settings
+    Column("realisation", Integer, nullable=False),
+    Column("condition", String(50), nullable=False),
+    Column("candidate", Integer, nullable=False),
+    Column("parameters", JSON, nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("backend", JSON, nullable=False),
+    Column("duration_ms", Float, nullable=False),
+    Column("wall_s", Float, nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("finished", String(40), nullable=False),
+    Column("status", String(16), nullable=False),  # complete, failed
+    Column("reason", Text),
+    Column("statistics", JSON, nullable=False),
+    UniqueConstraint("study", "uuid", "variant", "realisation", "condition"),
+)
+
+HARDENING = Table(
+    "calibrate_hardening",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("study", Integer, ForeignKey("calibrate_study.id"), nullable=False, index=True),
+    Column("trial", Integer, nullable=False),
+    Column("target", String(255), nullable=False),
+    Column("survived", Integer, nullable=False),
+    Column("chips", Integer, nullable=False),
+    Column("finished", String(40), nullable=False),
+    Column("content", JSON, nullable=False),  # the whole hardening
+)
+
 
 def _add_origin(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE calibrate_simulation ADD COLUMN origin VARCHAR(255)"))
@@ -155,6 +192,11 @@ def _add_conditions(connection: Connection) -> None:
     connection.execute(text(f"DROP TABLE {name}_before"))
 
 
+def _add_hardenings(connection: Connection) -> None:
+    VARIANT.create(connection)
+    HARDENING.create(connection)
+
+
 # Migration k (from 0) upgrades tables from version k + 1 to version k + 2. Existing entries never change:
 # databases of all versions are in use.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
@@ -163,6 +205,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _add_coordinators,
     _add_taken,
     _add_conditions,
+    _add_hardenings,
 )
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.store.rows import simulation_of
-from calibrate.store.schema import SIMULATION, STUDY, VERDICT
+from calibrate.store.schema import HARDENING, SIMULATION, STUDY, VERDICT
 from calibrate.study import Study
 from calibrate.study.graph_numbers import Purpose
 
@@ -58,8 +58,8 @@ def number_trials(
 def forget(connection: Connection, study: int, known: Container[str]) -> int:
     """Make candidates of study number `study` untold, except those whose UUID is known; returns their number.
 
-    Their trials may get other numbers, by which verdicts name trials, so the verdicts are deleted. The
-    simulations of a validation stay, so that repeating its verdict takes no simulation.
+    Their trials may get other numbers, by which verdicts and hardenings name trials, so these are deleted.
+    Their simulations stay, so that repeating them takes no simulation.
     """
     told = (SIMULATION.c.study == study, SIMULATION.c.trial.is_not(None))
     uuids = connection.scalars(select(SIMULATION.c.uuid).where(*told).distinct()).all()
@@ -67,5 +67,6 @@ def forget(connection: Connection, study: int, known: Container[str]) -> int:
     for uuid in lost:
         connection.execute(update(SIMULATION).where(*told, SIMULATION.c.uuid == uuid).values(trial=None))
     if lost:
-        connection.execute(delete(VERDICT).where(VERDICT.c.study == study))
+        for table in (VERDICT, HARDENING):
+            connection.execute(delete(table).where(table.c.study == study))
     return len(lost)

@@ -311,8 +311,8 @@ def summary(progress: Progress) -> str:
 
 
 def of_replicates(progress: Replicated) -> str:
-    """Summarise a validation in one line."""
-    text = f"validating in {progress.simulator}, {progress.done}/{progress.total} simulations"
+    """Summarise a validation or a hardening in one line."""
+    text = f"{progress.doing} in {progress.simulator}, {progress.done}/{progress.total} simulations"
     if progress.new and progress.done < progress.total:
         left_s = (progress.total - progress.done) * progress.elapsed_s / progress.new
         text += f", {duration(left_s)} left"

@@ -1,4 +1,4 @@
-"""The progress of a validation, for displays."""
+"""The progress of a validation or a hardening, for displays."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Replicated:
-    """State of a validation: `done` of `total` simulations in a simulator, `new` of them in `elapsed_s`."""
+    """State of a validation: `done` of `total` simulations in a simulator, `new` of them in `elapsed_s`.
 
+    doing  what the simulations are for
+    """
+
+    doing: str = "validating"
     simulator: str
     done: int
     new: int
