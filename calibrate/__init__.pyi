@@ -1,4 +1,5 @@
 # The public surface: what is named here is imported from its module when it is first used.
+from .calibration.hardening.hardening import Hardening as Hardening
 from .calibration.resources.measurement import Measurement as Measurement
 from .calibration.resources.measurement import Omitted as Omitted
 from .calibration.resources.scaling import Growth as Growth
@@ -26,6 +27,7 @@ from .figures import distributions_figure as distributions_figure
 from .figures import front_figure as front_figure
 from .figures import history_figure as history_figure
 from .figures import importance_figure as importance_figure
+from .figures import ladder_figure as ladder_figure
 from .figures import looseness_figure as looseness_figure
 from .figures import map_figure as map_figure
 from .figures import posterior_figure as posterior_figure
@@ -90,6 +92,7 @@ from .results.sensitivity import sensitivity as sensitivity
 from .study import Study as Study
 from .study import make_study as make_study
 from .study import read_study as read_study
+from .tasks.harden import harden as harden
 from .tasks.loop import Looped as Looped
 from .tasks.loop import run_loop as run_loop
 from .tasks.run import Validation as Validation

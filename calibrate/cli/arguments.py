@@ -49,6 +49,17 @@ def parse_settings(study: Study, settings: Sequence[str]) -> dict[str, Any]:
     return values
 
 
+def parse_limits(settings: Sequence[str]) -> dict[str, Any]:
+    """Parse the values of --limit NAME=VALUE, which the platform checks."""
+    values: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, text = (part.strip() for part in setting.partition("="))
+        if not equals or not name or not text:
+            raise CalibrateError(f"--limit {setting}: write NAME=VALUE")
+        values[name] = _parse_value(text)
+    return values
+
+
 def _parse_value(text: str) -> Any:
     """Parse `text` as TOML or as a number (.75 is not valid TOML); otherwise it is a string."""
     with contextlib.suppress(tomllib.TOMLDecodeError):

@@ -25,7 +25,7 @@ from calibrate.tasks.lines import wrapped
 
 # In the order of the help. Each is a function in a module, both of its name (with _ for -).
 COMMANDS = (
-    *("new", "check", "run", "show", "simulate", "validate", "selftest", "rescore", "report"),
+    *("new", "check", "run", "show", "simulate", "validate", "harden", "selftest", "rescore", "report"),
     *("predict", "sensitivity", "posterior", "map", "loop", "scale", "dashboard", "export", "export-network"),
     *("copy", "stats", "models", "objectives", "doctor"),
 )

@@ -47,6 +47,10 @@ class StudyFile:
         made = given({"simulation.backend": self.backend, **(changes or {})})
         return find_stored(self.path, changes=made, storage=self.storage)
 
+    def find_as_run(self, changes: Mapping[str, object] | None = None) -> tuple[Study, str]:
+        """Find the study as `find` does, with the back end that it has there."""
+        return find_stored(self.path, changes=given(changes or {}), storage=self.storage)
+
     def command(self, name: str, *options: str, storage: str) -> str:
         """The command `name` on this study, to be typed; with `storage`, if these options name a database."""
         elsewhere = ["--storage", storage] if self.storage else []

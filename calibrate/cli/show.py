@@ -7,10 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from calibrate.calibration.hardening.hardening import as_json as hardening_json
 from calibrate.calibration.trials.summary import summary_json
 from calibrate.calibration.validation.verdict import as_json as verdict_json
 from calibrate.cli.options import StudyFile
 from calibrate.cli.output import Output
+from calibrate.cli.tables.hardenings import print_hardening
 from calibrate.cli.tables.result import print_results
 from calibrate.cli.tables.verdicts import print_verdict
 from calibrate.results.results import Results
@@ -35,6 +37,9 @@ def show(
     for verdict in results.verdicts:
         if chosen is not None and verdict.trial == chosen.number:
             print_verdict(output.console, verdict, whole=trial is not None)
+    for hardening in results.hardenings:
+        if chosen is not None and hardening.trial == chosen.number:
+            print_hardening(output.console, hardening, whole=trial is not None)
 
 
 def results_json(results: Results) -> dict[str, Any]:
@@ -58,6 +63,8 @@ def results_json(results: Results) -> dict[str, Any]:
         printed["looseness"] = asdict(results.looseness)
     if results.verdicts:
         printed["validation"] = [verdict_json(verdict) for verdict in results.verdicts]
+    if results.hardenings:
+        printed["hardening"] = [hardening_json(hardening) for hardening in results.hardenings]
     if results.study.pareto:
         printed["front"] = [summary_json(trial) for trial in results.front]
     return printed

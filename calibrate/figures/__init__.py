@@ -2,6 +2,7 @@
 
 from calibrate.figures.distributions import distributions_figure
 from calibrate.figures.importance import importance_figure
+from calibrate.figures.ladder import ladder_figure
 from calibrate.figures.looseness import looseness_figure
 from calibrate.figures.maps import map_figure
 from calibrate.figures.posterior import posterior_figure, predictive_figure
@@ -15,6 +16,7 @@ __all__ = [
     "front_figure",
     "history_figure",
     "importance_figure",
+    "ladder_figure",
     "looseness_figure",
     "map_figure",
     "posterior_figure",

@@ -16,6 +16,7 @@ from calibrate.figures.style import save
 from calibrate.report import sections
 from calibrate.report.activity import activity
 from calibrate.report.bibliography import Reference
+from calibrate.report.hardening import hardening
 from calibrate.report.methods import methods
 from calibrate.report.picture import Picture
 from calibrate.report.posterior import posterior_section
@@ -89,6 +90,7 @@ def make_report(
         sections.targets(results),
         activity(results, simulate, say),
         sections.validation(results, verdict),
+        hardening(results),
         sections.search(results),
         sections.parameters(results),
         posterior_section(results),

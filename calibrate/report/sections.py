@@ -142,7 +142,7 @@ def validation(results: Results, verdict: Verdict | None) -> Section:
         cells = [
             f"distance of {row.name}" if row.name in distances else row.name,
             row.unit,
-            _side(row.reference),
+            format_side(row.reference),
         ]
         if both:
             sign = "× " if row.scale == "log" else ""
@@ -150,7 +150,7 @@ def validation(results: Results, verdict: Verdict | None) -> Section:
                 f"{sign}{value:.3g}" if value is not None else ""
                 for value in (row.difference, row.low, row.high)
             ]
-            cells += [_side(row.other), *values, row.decision or ""]
+            cells += [format_side(row.other), *values, row.decision or ""]
         rows.append(cells)
     table = Table(caption="Statistics on fresh graphs, mean ± SD", heads=heads, rows=rows)
     return Section(name="validation", title="Validation", text=text, tables=[table], pictures=pictures)
@@ -305,7 +305,7 @@ def again(results: Results) -> Section:
     )
 
 
-def _side(side: Any) -> str:
+def format_side(side: Any) -> str:
     if side is None or side.mean is None:
         return "undefined"
     return f"{side.mean:.4g}" if side.sd is None else f"{side.mean:.4g} ± {rounded(side.sd, 2)}"

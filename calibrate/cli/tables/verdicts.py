@@ -19,7 +19,7 @@ from calibrate.tasks.lines import print_line
 # Relative error of a sum of floating-point numbers, which is no spread.
 ROUNDING = 1e-12
 
-_STYLES = {
+STYLES = {
     "confirmed": "green",
     "targets_met": "green",
     "undecided": "yellow",
@@ -39,9 +39,9 @@ def print_verdict(console: Console, verdict: Verdict, *, whole: bool = True) -> 
     judged = [row for row in verdict.statistics if row.aim is not None and not row.predicted]
     predicted = [row for row in verdict.statistics if row.predicted]
     others = [row for row in verdict.statistics if row.aim is None]
-    print_table(console, _tabulate_objectives(verdict, judged))
+    print_table(console, tabulate_objectives(verdict, judged))
     if predicted:
-        print_table(console, _tabulate_objectives(verdict, predicted, title="Predicted, not fitted"))
+        print_table(console, tabulate_objectives(verdict, predicted, title="Predicted, not fitted"))
     print_notes(console, {row.name: row.note for row in (*judged, *predicted)})
     if verdict.power is not None:
         share = "over 99 %" if verdict.power > 0.99 else f"at least {100 * verdict.power:.0f} %"
@@ -62,7 +62,7 @@ def print_verdict(console: Console, verdict: Verdict, *, whole: bool = True) -> 
 
 def print_conclusion(console: Console, verdict: Verdict) -> None:
     """Print a verdict in one line."""
-    style = "yellow" if verdict.good and verdict.missed else _STYLES[verdict.verdict]
+    style = "yellow" if verdict.good and verdict.missed else STYLES[verdict.verdict]
     console.print(
         Text.assemble(
             (f"Trial {verdict.trial}: ", "bold"),
@@ -94,7 +94,8 @@ def _print_spikes(console: Console, verdict: Verdict) -> None:
         print_line(console, f"  {graph.where}: {spikes}, {same}")
 
 
-def _tabulate_objectives(verdict: Verdict, rows: Sequence[Agreement], *, title: str | None = None) -> Table:
+def tabulate_objectives(verdict: Verdict, rows: Sequence[Agreement], *, title: str | None = None) -> Table:
+    """Make a table of statistics with targets."""
     both = len(verdict.simulators) > 1
     table = _make_table(verdict, title=title)
     if both:
@@ -106,7 +107,7 @@ def _tabulate_objectives(verdict: Verdict, rows: Sequence[Agreement], *, title: 
         cells: list[str | Text] = [_label(row), _format_side(row.reference)]
         if both:
             margin = "" if row.margin is None else f"{'× ' if row.scale == 'log' else ''}{row.margin:.3g}"
-            decision = Text(row.decision or "", _STYLES.get(row.decision or "", ""))
+            decision = Text(row.decision or "", STYLES.get(row.decision or "", ""))
             cells += [_format_side(row.other), _format_difference(row), margin, decision]
         table.add_row(*cells, row.aim or "", format_yes_or_no(bool(row.met)))
     return table
