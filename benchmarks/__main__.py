@@ -14,7 +14,7 @@ SUITE = (
     "throughput", "plain_nest", "published_genn", "brian", "own", "own_simulation", "time_to_solution",
     "bandwidth", "gpu", "kernels", "host", "batch", "realtime", "larva", "schmitt2023", "samplers",
     "recovery", "posterior", "posterior_engines", "statistics", "recordings", "validation", "confirmation",
-    "faults",
+    "hardening", "faults",
 )  # fmt: skip
 SHORT = {"plain": "plain_nest", "published": "published_genn", "time-to-solution": "time_to_solution"}
 

@@ -65,7 +65,7 @@ def _tables(one: Hardening) -> Iterator[Table]:
     rows = [
         [
             demand.name,
-            f"{demand.needed:,.4g}",
+            demand.amount,
             "" if demand.limit is None else f"{demand.limit:,.6g}",
             demand.unit,
             "yes" if demand.fits else "no",

@@ -25,7 +25,8 @@ def chips_of(
 
     A chip survives if every target that the trial met is met there. Constraints count as targets.
     """
-    verdict = judge(study, trial, chips, exact, simulators=(target, "exact"), finished=finished, look=look)
+    sides = (target, "exact")
+    verdict = judge(study, trial, chips, exact, simulators=sides, finished=finished, look=look, pairs="chips")
     claimed = {target.name for target in trial.targets if target.met}
     return Chips(
         survived=sum(_survives(study, one, claimed) for one in chips),

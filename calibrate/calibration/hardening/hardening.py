@@ -49,7 +49,12 @@ class Demand:
         unit = f" {self.unit}" if self.unit else ""
         limit = "" if self.limit is None else f", limit {self.limit:,.6g}{unit}"
         note = f" ({self.note})" if self.note else ""
-        return f"{self.name}: {self.needed:,.4g}{unit}{limit}{note}"
+        return f"{self.name}: {self.amount}{unit}{limit}{note}"
+
+    @property
+    def amount(self) -> str:
+        """How much is needed, for a reader."""
+        return f"{self.needed:,.0f}" if float(self.needed).is_integer() else f"{self.needed:,.4g}"
 
 
 @dataclass(frozen=True, kw_only=True)

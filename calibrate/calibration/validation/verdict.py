@@ -200,11 +200,13 @@ def judge(
     finished: str,
     samples: tuple[Estimates, Estimates] | None = None,
     look: int = 1,
+    pairs: str = "replicates",
 ) -> Verdict:
     """The verdict on `trial` from simulations in the reference simulator, and in a second one if available.
 
     Both used the same graphs, in the same order; graphs on which one of them failed are left out. `samples`
-    are estimates with samples on both sides, for the distributions. `look` is this look's number.
+    are estimates with samples on both sides, for the distributions. `look` is this look's number, and `pairs`
+    what a reader calls the graphs.
     """
     completed = [k for k, a in enumerate(reference) if not a.failed and not (other and other[k].failed)]
     rows = agreements(
@@ -215,7 +217,12 @@ def judge(
         look=look,
     )
     word, why = _decide(
-        study, rows, [reference[k].estimates for k in completed], paired=other is not None, look=look
+        study,
+        rows,
+        [reference[k].estimates for k in completed],
+        paired=other is not None,
+        look=look,
+        called=pairs,
     )
     judged = [row for row in rows if row.margin is not None]
     needed = [row.needed for row in judged if row.decision == "undecided"]
@@ -263,7 +270,7 @@ def judge_spikes(
 
 
 def _decide(
-    study: Study, rows: Sequence[Agreement], reference: Estimates, *, paired: bool, look: int
+    study: Study, rows: Sequence[Agreement], reference: Estimates, *, paired: bool, look: int, called: str
 ) -> tuple[Word, list[str]]:
     pairs = len(reference)
     if paired and pairs < FEWEST_PAIRS:
@@ -284,7 +291,7 @@ def _decide(
         return "not_confirmed", [*apart, *missed]
     open_ = [row for row in rows if row.decision == "undecided"]
     return ("undecided" if open_ else "confirmed"), [
-        f"{row.name} may differ by its tolerance ({row.needed or 'more than 10,000'} replicates would decide "
+        f"{row.name} may differ by its tolerance ({row.needed or 'more than 10,000'} {called} would decide "
         f"in look {look + 1}, at {100 * alpha_of(look + 1):.2g} %)"
         for row in open_
     ]
