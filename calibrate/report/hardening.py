@@ -19,7 +19,7 @@ def hardening(results: Results) -> Section:
     return Section(
         name="hardware",
         title="Neuromorphic hardware",
-        text=[_in_words(one) for one in found],
+        text=[*map(_in_words, found), *([f"Tables of single projections: {LEGEND}"] if found else [])],
         tables=[table for one in found for table in _tables(one)],
         pictures=[picture for one in found for picture in _pictures(one)],
     )
@@ -35,7 +35,9 @@ def _in_words(one: Hardening) -> str:
         *one.notes,
         f"{counted(verdict.replicates, 'graph')} of {one.duration_ms / 1000:g} s in {one.simulator}",
     ]
-    return " ".join(f"{line[0].upper()}{line[1:]}." for line in lines)
+    # Names of platforms are as one writes them with --target.
+    starts = (line if line.startswith(one.target) else f"{line[0].upper()}{line[1:]}" for line in lines)
+    return " ".join(f"{line}." for line in starts)
 
 
 def _pictures(one: Hardening) -> Iterator[Picture]:

@@ -64,7 +64,7 @@ def test_the_report_of_the_best_trial_has_a_section_on_hardware(study, capsys, t
     assert printed(capsys, "report", study, "--output", str(page), "--no-simulation")[0] == 0
     text = page.read_text()
     assert 'id="hardware"' in text
-    assert f"Custom: trial {best} " in text
+    assert f"custom: trial {best} " in text
     assert 'id="ladder-custom-' in text
 
 

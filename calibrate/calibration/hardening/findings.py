@@ -31,8 +31,8 @@ def findings(hardening: Hardening) -> list[str]:
 
 
 LEGEND = (
-    "In brackets: targets met, * if one is lost; s, a, m, w: silent, asynchronous, metastable or "
-    "winner-take-all, where that is not the regime of the network as it is."
+    "in brackets, the number of targets met, * if one is lost, and s, a, m or w for silent, asynchronous, "
+    "metastable or winner-take-all, if that is not the regime of the network as it is."
 )
 
 

@@ -29,7 +29,7 @@ def print_hardening(console: Console, hardening: Hardening, *, whole: bool = Tru
     _print_units(console, hardening)
     print_table(console, _tabulate_ladder(hardening.ladder))
     print_table(console, _tabulate_projections(hardening.ladder))
-    print_line(console, f"  {LEGEND}")
+    print_line(console, f"  {LEGEND[0].upper()}{LEGEND[1:]}")
     _print_chips(console, hardening)
     _print_findings(console, hardening)
 
@@ -119,7 +119,8 @@ def _print_chips(console: Console, hardening: Hardening) -> None:
 
 def _print_findings(console: Console, hardening: Hardening) -> None:
     for line in findings(hardening):
-        print_line(console, f"{line[0].upper()}{line[1:]}")
+        named = line.startswith(hardening.target)
+        print_line(console, line if named else f"{line[0].upper()}{line[1:]}")
     chips, verdict = hardening.chips, hardening.chips.verdict
     for reason in verdict.reasons:
         print_line(console, f"  {reason}")
