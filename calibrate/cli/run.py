@@ -12,6 +12,7 @@ from calibrate.cli.options import Seed, StudyFile, Trials, Workers
 from calibrate.cli.output import QuietOutput
 from calibrate.cli.tables.result import print_result
 from calibrate.cli.tables.verdicts import print_verdict
+from calibrate.study import Study
 from calibrate.tasks.run import run_study
 
 
@@ -42,7 +43,7 @@ def run(
         )
     if not output.quiet:
         print_result(output.console, study, result)
-        _print_next_commands(output, file, result)
+        _print_next_commands(output, file, study, result)
         for verdict in result.validation:
             print_verdict(output.console, verdict, whole=False)
     if output.as_json:
@@ -57,7 +58,7 @@ def run(
         raise FailedError(str(result.validation[0]))
 
 
-def _print_next_commands(output: QuietOutput, file: StudyFile, result: Result) -> None:
+def _print_next_commands(output: QuietOutput, file: StudyFile, study: Study, result: Result) -> None:
     commands: dict[str, tuple[str, ...]] = {"Show the results": ("show",)}
     if result.best is not None:
         number = str(result.best.number)
@@ -66,6 +67,8 @@ def _print_next_commands(output: QuietOutput, file: StudyFile, result: Result) -
             "Validate it": ("validate",),
             "Write a report": ("report",),
         }
+        if study.hardware is not None:
+            commands["Harden it"] = ("harden",)
     commands["Browse all trials"] = ("dashboard",)
     output.print(f"Results: {result.storage}")
     for purpose, (name, *options) in commands.items():

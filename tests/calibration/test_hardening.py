@@ -20,7 +20,7 @@ from calibrate.calibration.hardening.hardening import (
     as_json,
     from_content,
 )
-from calibrate.calibration.hardening.ladder import rounded_weights
+from calibrate.calibration.hardening.ladder import rounded_weights, rung_of
 from calibrate.calibration.hardening.plan import check_carried, choose_trial, limits_for
 from calibrate.calibration.hardening.units import Scales, best_scales, in_units, setting_of
 from calibrate.calibration.hardening.variants import NUMBER, Variant, with_variants
@@ -289,6 +289,19 @@ def test_a_chip_on_which_a_simulation_fails_does_not_survive(hardened):
     found = chips_of(study, trial, [failed, *exact[1:]], exact, target="custom", finished="", look=1)
     assert (found.survived, found.exact, found.of) == (2, 3, 3)
     assert found.verdict.failures == {"died": 1}
+    none = chips_of(study, trial, [failed] * 3, exact, target="custom", finished="", look=1)
+    assert (none.survived, none.verdict.verdict) == (0, "undecided")
+
+
+def test_a_rung_that_no_simulation_survives_is_the_worst_of_all(hardened):
+    study, found = hardened
+    results = read_results(study)
+    with HardeningStore(results.study, results.storage) as store:
+        _, simulation = store.variants_of(store.trials()[0].user_attrs[UUID])[0]
+    dead = rung_of(results.study, [replace(simulation, reason="blew up", estimates={})], bits=3)
+    assert (dead.met, dead.failures) == (0, {"blew up": 1})
+    assert dead.loss > found.ladder.exact.loss
+    assert set(dead.missed) == {"rate_E", "rate_I"}
 
 
 # --- errors -----------------------------------------------------------------------------------------

@@ -10,6 +10,10 @@ def findings(hardening: Hardening) -> list[str]:
     """What follows from fit, units and ladder, in one line each."""
     ladder, given, best = hardening.ladder, hardening.given, hardening.best
     lines = [f"{hardening.target} cannot carry {demand}" for demand in hardening.lacking]
+    rows = hardening.chips.verdict.statistics
+    missed = [row.name for row in rows if row.claimed is False and not row.predicted]
+    if missed:
+        lines.append(f"the trial itself misses {', '.join(missed)}: on chips, this does not count")
     if best.error < given.error:
         how = best.setting or f"C_m = {best.capacitances} pF and voltages × {best.voltage:g}"
         lines.append(

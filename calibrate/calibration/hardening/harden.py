@@ -30,6 +30,7 @@ from calibrate.calibration.trials.summary import TrialSummary, summarize
 from calibrate.calibration.validation.progress import Replicated
 from calibrate.calibration.validation.validate import number_of_look
 from calibrate.calibration.validation.verdict import Verdict
+from calibrate.errors import SimulatorError
 from calibrate.hardware.changes import notes
 from calibrate.network import Network, Values
 from calibrate.simulators.backends import described
@@ -188,6 +189,8 @@ class _Planned:
         dt_ms = plan.dt_ms(study)
         many = self.graphs[: plan.chips]
         chips, exact = found.of(self.chip, many), found.of(self.exact, many)
+        if all(one.failed for one in found.of(self.exact, self.graphs[: plan.graphs])):
+            raise SimulatorError(f"no simulation without limits completed: {exact[0].reason}")
         finished = datetime.now(UTC).isoformat(timespec="seconds")
         looks: list[Verdict] = [
             one.chips.verdict
@@ -199,7 +202,9 @@ class _Planned:
             trial=subject.trial.number,
             target=hardware.target,
             hardware=hardware.as_dict(),
-            simulator=described(next(one.backend for one in exact if not one.failed)),
+            simulator=described(
+                next(one.backend for one in found.of(self.exact, self.graphs) if not one.failed)
+            ),
             duration_ms=chips[0].duration_ms,
             finished=finished,
             fit=tuple(demands(subject.network, hardware, dt_ms=dt_ms, rates_hz=subject.rates_hz)),

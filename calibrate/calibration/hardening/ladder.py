@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.trials.summary import finite
 from calibrate.hardware import Hardware
 from calibrate.network import Network
+from calibrate.objective import Estimate
 from calibrate.study import Study
 
 # Bits of a ladder: in cortical networks, from where rounding begins to show to where no activity survives it.
@@ -66,12 +68,13 @@ def rung_of(
     bits: int | None = None,
     errors: Mapping[str, float] | None = None,
 ) -> Rung:
-    """Return a rung from its simulations by graph, at least one of which completed.
+    """Return a rung from its simulations by graph; if none completed, nothing is defined.
 
     errors  relative rounding errors of its weights
     """
-    completed = [one for one in simulations if not one.failed]
-    means = combine([one.estimates for one in completed])
+    completed = [one.estimates for one in simulations if not one.failed]
+    nothing = {objective.name: Estimate(math.nan) for objective in study.objectives}
+    means = combine(completed or [nothing])
     losses = [objective.loss(means[objective.name]) for objective in study.objectives]
     missed = [one.name for one in study.objectives if not one.met(means[one.name])]
     statistics = {name: finite(estimate.value) for name, estimate in means.items()}

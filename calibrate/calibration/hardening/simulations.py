@@ -13,7 +13,6 @@ from calibrate.calibration.trials.candidate import Candidate
 from calibrate.calibration.trials.merged import merged
 from calibrate.calibration.trials.simulation import Simulation
 from calibrate.calibration.validation.progress import Replicated
-from calibrate.errors import SimulatorError
 from calibrate.network import Network
 from calibrate.simulation.jobs import Job, Outcome
 from calibrate.simulation.running_time import running_s
@@ -150,13 +149,8 @@ class VariedTrial:
         member.candidate.simulations.append(own)
 
     def of(self, variant: Variant, graphs: Sequence[int]) -> list[Simulation]:
-        """The simulations of a variant on these graphs, by graph, merged from all conditions.
-
-        Raises SimulatorError if all failed.
-        """
+        """The simulations of a variant on these graphs, by graph, merged from all conditions."""
         candidate = self._members[variant].candidate
         own = [one for one in candidate.simulations_of(self._stage) if one.realisation in graphs]
         simulations = merged(self._study, own, self._study.conditions)
-        if all(simulation.failed for simulation in simulations):
-            raise SimulatorError(f"no simulation completed: {simulations[0].reason}")
         return sorted(simulations, key=lambda simulation: simulation.realisation)
