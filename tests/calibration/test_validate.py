@@ -229,14 +229,14 @@ def test_the_verdict_is_in_the_table_in_show_and_in_the_dashboards_note(tmp_path
 def test_a_study_of_older_tables_has_no_verdicts(tmp_path):
     study = ran(tmp_path, FEW)
     with sqlite3.connect("small.db") as connection:
-        for table in ("verdict", "claim", "coordinator"):
+        for table in ("verdict", "claim", "coordinator", "variant", "hardening"):
             connection.execute(f"drop table calibrate_{table}")
         for index in ("candidate", "trial"):
             connection.execute(f"drop index calibrate_simulation_by_{index}")
         connection.execute("alter table calibrate_study drop column taken")
         connection.execute("update calibrate_schema set version = 2")
     with Reader(study, storage_url(study)) as reader:
-        assert reader.verdicts() == []
+        assert reader.verdicts() == reader.hardenings() == []
     validate(study, slots=1, progress=False)
     assert len(read_results(study).verdicts) == 1
 

@@ -153,6 +153,8 @@ def as_older(folder: Path) -> None:
         content["recording"].pop("piece_ms", None)
         connection.execute("UPDATE calibrate_study SET content = ?", [json.dumps(content)])
         connection.execute("ALTER TABLE calibrate_study DROP COLUMN taken")
+        for table in ("variant", "hardening"):
+            connection.execute(f"DROP TABLE calibrate_{table}")
         connection.execute("UPDATE calibrate_schema SET version = 4")
         connection.execute(
             "UPDATE study_system_attributes SET value_json = '2' WHERE key = 'calibrate:scoring'"
