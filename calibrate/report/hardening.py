@@ -8,7 +8,8 @@ from calibrate.calibration.hardening.findings import LEGEND, findings, percent, 
 from calibrate.calibration.hardening.hardening import Hardening, Units
 from calibrate.figures import ladder_figure, verdict_figure
 from calibrate.objective.rounding import counted, rounded
-from calibrate.report.sections import Picture, Section, Table, format_side
+from calibrate.report.picture import Picture
+from calibrate.report.sections import Section, Table, format_side
 from calibrate.results.results import Results
 
 
