@@ -15,7 +15,7 @@ from calibrate.cli.options import Settings, StudyFile
 from calibrate.cli.output import QuietOutput
 from calibrate.errors import CalibrateError, StoreError, did_you_mean
 from calibrate.network_export import export as exports
-from calibrate.network_export.export import GRAPHS, ExportedNetwork
+from calibrate.network_export.export import GRAPHS, ExportedNetwork, without_limits
 from calibrate.network_export.folder import check_folder
 from calibrate.network_export.target import CONNECTIVITIES, Connectivity
 from calibrate.network_export.targets import TARGETS, find_target
@@ -139,6 +139,8 @@ def _print(output: QuietOutput, exported: ExportedNetwork, study: Study) -> None
             f"Expected: {exported.spikes:,} spikes in {exported.stop_ms:g} ms; from {measured}: "
             f"{_rates(exported.statistics)}"
         )
+    if study.limits is not None:
+        output.print(f"It is {without_limits(study)}.")
     for line in exported.lost:
         output.print(f"lost: {line}")
     if exported.complete is not None:

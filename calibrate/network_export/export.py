@@ -160,7 +160,8 @@ def export_network(
 
     Notes
     -----
-    The expected spikes are those of a simulation in NEST, in double precision, from t = 0.
+    The expected spikes are those of a simulation in NEST, in double precision, from t = 0. The network is
+    exact also if the study simulates under the limits of a platform ([hardware]): the platform rounds it.
 
     Examples
     --------
@@ -175,7 +176,8 @@ def export_network(
     folder, target = Path(folder), find_target(to)
     if connectivity == "rules" and graph is not None:
         raise StudyError("rules draw a new graph for every seed: leave out the number of a graph (--graph)")
-    study, trial, given, index = _candidate(source, trial, parameters or {})
+    studied, trial, given, index = _candidate(source, trial, parameters or {})
+    study = studied.with_hardware(None)  # what leaves is the network itself: the platform rounds it
     chosen = find_condition(study, condition)
     check_study(study, chosen)
     complete = study.parameters_in(chosen, given)
@@ -186,7 +188,7 @@ def export_network(
         connectivity=connectivity,
         duration_ms=timing.whole_ms,
         title=_title(study, trial, chosen),
-        about=_about(study, realisation, connectivity),
+        about=_about(studied, realisation, connectivity),
     )
     check_network(order, target, lossy=lossy)
     check_folder(folder)
@@ -249,10 +251,17 @@ def _about(study: Study, realisation: Realisation, connectivity: Connectivity) -
     name, doc = study.model.name, study.model.doc
     model = f"Model {name}: {doc}" if doc else f"Model {name}"
     graph = f"graph number {realisation.graph} of the study" if connectivity == "synapses" else "rules"
-    return (
+    about = [
         f"{model.rstrip('.')}.",
         f"Written by calibrate {version_of('calibrate-snn')} ({graph}, seed {study.simulation_seed}).",
-    )
+    ]
+    return (*about, f"It is {without_limits(study)}.") if study.limits is not None else tuple(about)
+
+
+def without_limits(study: Study) -> str:
+    """What a network of a study is that simulates under the limits of a platform, once it is exported."""
+    target = "" if study.limits is None else study.limits.target
+    return f"exact, without the limits of {target} that the study simulates under: the platform rounds it"
 
 
 def _exported(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from calibrate.cli.commands import execute
@@ -94,3 +95,21 @@ def test_poisson_neurons_are_no_network(tmp_path, capsys):
     assert "simulates Poisson neurons" in refused(
         capsys, "poisson.toml", "--to", "nest", "--set", "I_th_E=1.5"
     )
+
+
+def test_a_network_that_is_searched_under_limits_leaves_exact(study, tmp_path, capsys):
+    text = (tmp_path / study).read_text()
+    limits = '\n[hardware]\ntarget = "custom"\nweight_bits = 4\nsearch = true\n'
+    (tmp_path / "limited.toml").write_text(text + limits)
+    exported = {}
+    for file in (study, "limited.toml"):
+        assert (
+            execute(["export-network", file, "--set", "I_th_E=1.8", "--to", "nest", "--output", file[:-5]])
+            == 0
+        )
+        exported[file] = capsys.readouterr().out
+    assert "without the limits of custom" not in exported[study]
+    assert "It is exact, without the limits of custom" in " ".join(exported["limited.toml"].split())
+    assert "without the limits of custom" in (tmp_path / "limited" / "README.md").read_text()
+    spikes = [np.load(tmp_path / name / "expected_spikes.npz") for name in ("small", "limited")]
+    assert all(np.array_equal(spikes[0][name], spikes[1][name]) for name in spikes[0].files)
