@@ -16,9 +16,10 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
+from importlib.machinery import SourceFileLoader
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 
 from calibrate.errors import PluginError, did_you_mean, one_line
 
@@ -101,6 +102,15 @@ def _from_package(name: str) -> ModuleType:
         raise PluginError(f"cannot import {name}: {one_line(error)}") from error
 
 
+class _Source(SourceFileLoader):
+    """Compiles the file as it is: Python's cache takes an edit for none, if second and size stay the same."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        code: CodeType = self.source_to_code(self.get_data(path), path)
+        return code
+
+
 def _from_file(where: str, folder: Path | None) -> ModuleType:
     path = (folder or Path.cwd()) / where
     if not path.is_file():
@@ -121,7 +131,7 @@ def _load(path: Path) -> ModuleType:
     module_name = f"{FILE_MODULE}{identity.hexdigest()[:16]}"
     if module_name in sys.modules:
         return sys.modules[module_name]
-    spec = importlib.util.spec_from_file_location(module_name, path)
+    spec = importlib.util.spec_from_file_location(module_name, path, loader=_Source(module_name, str(path)))
     if spec is None or spec.loader is None:
         raise PluginError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)

@@ -112,7 +112,7 @@ def test_the_examples_of_a_page_run(page, tmp_path):
     script = tmp_path / f"{page.stem}_md.py"
     script.write_text("\n".join(lines) + "\n")
     ran = subprocess.run(
-        [sys.executable, script.name], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, script.name], cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False
     )
     assert ran.returncode == 0, ran.stdout[-2000:] + ran.stderr[-4000:]
     for printed in PRINTED.findall(page.read_text()):
