@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from calibrate.hardware.degrees import fan_in, fan_out
 from calibrate.hardware.limits import Hardware
-from calibrate.network import Network
+from calibrate.network import Network, Stimulus, Values
 from calibrate.network.own_simulation import OwnNetwork
 from calibrate.neurons import IAF_PSC_EXP
 
@@ -43,6 +43,12 @@ def refusals(network: Network, hardware: Hardware) -> Iterator[str]:
                     f"{target} cannot carry population {population.name}: up to {n:,} synapses {what} a "
                     f"neuron, and {key} = {most:,}"
                 )
+
+
+def refused_values(values: Values, hardware: Hardware) -> Iterator[str]:
+    """Yield why the values of a network cannot be on a platform."""
+    if not hardware.stimuli and any(isinstance(one, Stimulus) for one in values.stimuli):
+        yield f"{hardware.target} cannot switch currents into neurons, and the model has stimuli"
 
 
 def refused_stimuli(hardware: Hardware, *, stimuli: bool, loop: bool) -> Iterator[str]:

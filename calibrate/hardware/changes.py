@@ -29,7 +29,10 @@ def notes(network: Network, values: Values, hardware: Hardware, *, dt_ms: float)
                 f"{most * dt_ms:g} ms, the longest of {hardware.target}"
             )
     if spread := [p.name for p in network.projections if p.weight_cv and hardware.weight_bits is not None]:
-        yield f"weights of {', '.join(spread)} beyond the highest level have that level"
+        yield (
+            f"the highest level is that of the largest weight that is expected of {', '.join(spread)}: "
+            "larger ones have it, too"
+        )
     if hardware.rounding == "random" and hardware.weight_bits is not None and values.noise:
         yield "random input has one weight for all neurons, which is rounded to the nearest level"
     if hardware.max_rate_hz is not None or hardware.max_events_per_s is not None:

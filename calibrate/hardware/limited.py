@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from calibrate.errors import ModelError
-from calibrate.hardware.carried import refusals
+from calibrate.hardware.carried import refusals, refused_values
 from calibrate.hardware.limits import PA_PER_NA, Hardware
 from calibrate.hardware.rounding import fixed_point, mantissa, nearest, time_constant
 from calibrate.hardware.steps import NOISE, unit_onto, weight_steps
@@ -55,8 +55,13 @@ class Limited:
         )
 
     def of_values(self, network: Network, values: Values) -> Values:
-        """Return the values of a network, which itself is not under the limits, as they are there."""
+        """Return the values of a network, which itself is not under the limits, as they are there.
+
+        Raises ModelError if they cannot be there.
+        """
         hardware = self.hardware
+        for reason in refused_values(values, hardware):
+            raise ModelError(reason)
         weights, levels, noise = dict(values.weights), dict[str, Levels](), dict(values.noise)
         if (highest := hardware.highest_level) is not None:
             steps = weight_steps(network, values, hardware, dt_ms=self.dt_ms)

@@ -54,15 +54,20 @@ def inputs(network: Network, values: Values, target: str, receptor: str) -> Iter
 
 def _input(network: Network, projection: Projection, weight: float) -> Input:
     cv, delay = projection.weight_cv, projection.delay_ms
-    spread = math.sqrt(math.log1p(cv**2))
-    deviations = stats.norm.isf(_LARGER_WEIGHT / max(network.expected_synapses(projection), 1.0))
     return Input(
         n=largest_indegree(network, projection),
         mean=weight,
-        largest=weight * math.exp(spread * deviations - spread**2 / 2),
+        largest=largest_weight(network, projection, weight),
         variance=(cv * weight) ** 2,
         delay_variance=_variance(delay) if isinstance(delay, UniformDelay) else 0.0,
     )
+
+
+def largest_weight(network: Network, projection: Projection, mean: float) -> float:
+    """Return the largest weight of a projection that is expected; its mean, if they are not distributed."""
+    spread = math.sqrt(math.log1p(projection.weight_cv**2))
+    deviations = stats.norm.isf(_LARGER_WEIGHT / max(network.expected_synapses(projection), 1.0))
+    return mean * math.exp(spread * float(deviations) - spread**2 / 2)
 
 
 def _variance(delay: UniformDelay) -> float:

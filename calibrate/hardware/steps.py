@@ -20,21 +20,27 @@ NOISE = "random input of {}"
 
 @dataclass(frozen=True)
 class Weight:
-    """A weight of a network: its name, where it arrives, and its value in the unit of the neuron model."""
+    """A weight of a network: its name, where it arrives, and its value in the unit of the neuron model.
+
+    largest  of distributed weights, the largest one that is expected, else the value
+    """
 
     name: str
     target: str
     receptor: str
     value: float
+    largest: float
 
 
 def weights_of(network: Network, values: Values) -> Iterator[Weight]:
     """Yield the weights of all projections, and of random input."""
     for projection in network.projections:
-        yield Weight(projection.name, projection.target, projection.receptor, values.weights[projection.name])
+        mean = values.weights[projection.name]
+        largest = ring_buffers.largest_weight(network, projection, mean)
+        yield Weight(projection.name, projection.target, projection.receptor, mean, largest)
     for population, noise in values.noise.items():
         receptor = "in" if noise.weight < 0 else "ex"
-        yield Weight(NOISE.format(population), population, receptor, noise.weight)
+        yield Weight(NOISE.format(population), population, receptor, noise.weight, noise.weight)
 
 
 def weight_steps(network: Network, values: Values, hardware: Hardware, *, dt_ms: float) -> dict[str, float]:
@@ -80,7 +86,7 @@ def weight_steps(network: Network, values: Values, hardware: Hardware, *, dt_ms:
     steps: dict[str, float] = {}
     for target, groups in _sharing(network, values, hardware).items():
         for together in groups:
-            largest = max(abs(weight.value) for weight in together)
+            largest = max(abs(weight.largest) for weight in together)
             if hardware.scaling == "ring_buffer":
                 first = together[0]
                 step = ring_buffers.step(network, values, first.target, first.receptor, hardware, dt_ms=dt_ms)
@@ -132,7 +138,8 @@ def _unit(
 ) -> float:
     """Return the finest step that weights which share a unit can have."""
     highest = hardware.highest_level or 1
-    given = [[weight.value for weight in together] for together in groups]
+    # The largest of distributed weights counts as one of its own: it must have a level.
+    given = [[value for one in together for value in {one.value, one.largest}] for together in groups]
     largest = full_range_step([value for values in given for value in values], highest)
     if hardware.scaling == "power_of_two":
         unit = threshold_unit(network, values, target, hardware, dt_ms=dt_ms)

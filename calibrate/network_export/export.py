@@ -234,6 +234,12 @@ def _timing(
     """How long to simulate: what is asked for, or what the study says, cut where it would fill the disk."""
     timing = timing_in(study, condition)
     if duration_ms is not None:
+        bin_ms = study.needs.widths["bin_ms"]
+        if not bin_ms <= duration_ms:
+            raise StudyError(
+                f"the measurement must have at least one bin of the statistics, {bin_ms:g} ms, "
+                f"not {duration_ms:g} ms (--duration-ms)"
+            )
         steps(duration_ms, realisation.dt_ms, "the measurement")
         return replace(timing, duration_ms=duration_ms)
     most_ms = MOST_NEURON_MS / realisation.network.n_neurons - timing.warmup_ms

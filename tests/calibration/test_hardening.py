@@ -11,7 +11,17 @@ import numpy as np
 import pytest
 from optuna.trial import FrozenTrial, create_trial
 
-from calibrate import StudyError, harden, ladder_figure, read_results, run_study
+from calibrate import (
+    ModelError,
+    Stimulus,
+    Study,
+    StudyError,
+    harden,
+    ladder_figure,
+    make_study,
+    read_results,
+    run_study,
+)
 from calibrate.calibration.hardening.chips import chips_of
 from calibrate.calibration.hardening.hardening import (
     Ladder,
@@ -25,7 +35,8 @@ from calibrate.calibration.hardening.plan import check_carried, choose_trial, li
 from calibrate.calibration.hardening.units import Scales, best_scales, in_units, setting_of
 from calibrate.calibration.hardening.variants import NUMBER, Variant, with_variants
 from calibrate.calibration.search.optuna_trials import LOSS, UUID
-from calibrate.hardware import hardware
+from calibrate.hardware import Limited, hardware
+from calibrate.hardware.degrees import fan_in
 from calibrate.hardware.steps import weight_steps
 from calibrate.models.ei_clustered import ei_clustered
 from calibrate.network import Network, Values
@@ -321,6 +332,7 @@ def test_a_rung_that_no_simulation_survives_is_the_worst_of_all(hardened):
         ({"target": "custom", "graphs": 0}, r"graphs must be at least 1, not 0 \(--graphs\)"),
         ({"target": "custom", "units": "SI"}, r'units must be "best" or "given"'),
         ({"target": "custom", "trial": 99}, "has no trial 99"),
+        ({"target": "custom", "limits": {"target": "loihi"}}, "name it with --target"),
     ],
 )
 def test_a_wrong_request_costs_one_clear_line(hardened, given, message):
@@ -348,11 +360,68 @@ def trial(number: int, values: list[float]) -> FrozenTrial:
     return made
 
 
-def test_a_platform_that_cannot_carry_the_network_says_everything_that_it_lacks(tmp_path):
-    study = small_study(tmp_path)
+def clustered(**more: Any) -> Study:
+    """A study of a network with synapses."""
+    parameters = {"N_E": 240, "N_I": 60, "N_Q": 3, "delay": 1.0, "I_th_E": {"low": 1.0, "high": 2.0}}
+    objective = {"statistic": "rate_E", "target": 5.0, "tolerance": 1.0}
+    given = {"objectives": [objective], "simulation": {"backend": "nest", "dt_ms": 1.0}, **more}
+    return make_study("clustered", model="ei_clustered", parameters=parameters, budget={"trials": 1}, **given)
+
+
+def test_a_platform_that_cannot_carry_the_network_says_everything_that_it_lacks():
+    study = clustered()
     with pytest.raises(StudyError) as refused:
-        check_carried(study, ei_clustered.network(KNOWN), hardware("dynapse"))
+        check_carried(study, {}, hardware("custom", fan_in=10))
     assert [line.partition("population ")[2][:1] for line in str(refused.value).splitlines()] == ["E", "I"]
+
+
+def test_times_that_are_no_whole_steps_of_a_platform_are_refused_before_anything_is_simulated(tmp_path):
+    stimulus = {
+        "population": "E",
+        "current_pA": 1.0,
+        "duration_ms": 100.0,
+        "onsets_ms": [51.0],
+        "clusters": [0],
+    }
+    study = small_study(tmp_path, stimuli=[stimulus])
+    check_carried(study, {}, hardware("custom"))
+    with pytest.raises(
+        StudyError, match=r"custom has a time step of 2 ms: .stimuli.: a time of a stimulus of 51"
+    ):
+        check_carried(study, {}, hardware("custom", dt_ms=2.0))
+    with pytest.raises(StudyError, match=r"time step of 7.3 ms: .simulation. dt_ms: a bin of"):
+        check_carried(study, {}, hardware("custom", dt_ms=7.3))
+
+
+def test_a_platform_must_carry_the_networks_of_all_conditions():
+    conditions = [{"name": "sparse"}, {"name": "dense", "parameters": {"p_EE": {"set": 0.9}}}]
+    objectives = [{"statistic": "rate_E", "target": 5.0, "tolerance": 1.0, "condition": "sparse"}]
+    study = clustered(conditions=conditions, objectives=objectives)
+    most = fan_in(study.model.network(study.parameters({})), "E")
+    with pytest.raises(
+        StudyError, match=f": condition dense: custom cannot carry population E: .* fan_in = {most}"
+    ):
+        check_carried(study, {}, hardware("custom", fan_in=most))
+
+
+def test_stimuli_of_a_model_are_refused_where_currents_cannot_be_switched(tmp_path):
+    study = small_study(tmp_path)
+    made = study.model.make_values
+
+    def stimulated(network, parameters):
+        return replace(
+            made(network, parameters),
+            stimuli=(Stimulus("E", (0,), current_pA=1.0, start_ms=100.0, stop_ms=200.0),),
+        )
+
+    study = replace(study, model=replace(study.model, make_values=stimulated))
+    check_carried(study, {}, hardware("custom"))
+    with pytest.raises(StudyError, match="cannot switch currents into neurons, and the model has stimuli"):
+        check_carried(study, {}, hardware("custom", stimuli=False))
+    network = study.model.network({})
+    values, on_chip = study.model.values(network, {}), Limited(hardware("custom", stimuli=False), 0.1)
+    with pytest.raises(ModelError, match="the model has stimuli"):
+        on_chip.of_values(network, values)
 
 
 def test_limits_of_the_study_hold_unless_another_platform_is_named(tmp_path):

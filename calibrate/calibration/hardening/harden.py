@@ -71,9 +71,9 @@ def harden_trial(
     duration_ms = study.validation.duration_ms or study.simulation.duration_ms
     study = study.with_hardware(None).simulated(duration_ms=duration_ms)
     candidate = gather_candidates(store.simulations(str(trial.user_attrs[UUID])))[0]
+    check_carried(study, trial.params, plan.hardware)
     parameters = study.parameters_in(study.conditions[0], trial.params)
     network = study.model.network(parameters)
-    check_carried(study, network, plan.hardware)
     subject = _Subject(
         study, summarize(study, trial, candidate.simulations), parameters, network,
         study.model.values(network, parameters),

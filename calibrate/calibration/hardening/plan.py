@@ -15,10 +15,10 @@ from calibrate.calibration.validation.agreement import FEWEST_PAIRS
 from calibrate.calibration.validation.validate import choose_trials
 from calibrate.errors import ModelError, StudyError, did_you_mean
 from calibrate.hardware import PLATFORMS, Hardware, hardware
-from calibrate.hardware.carried import refusals, refused_stimuli
-from calibrate.network import Network
+from calibrate.hardware.carried import refusals, refused_stimuli, refused_values
 from calibrate.study import Study
 from calibrate.study.file.hardware import HardwareSection
+from calibrate.study.rules.hardware import refused_times
 
 FEWEST_BITS, MOST_BITS = 2, 32
 
@@ -83,12 +83,23 @@ class Plan:
         )
 
 
-def check_carried(study: Study, network: Network, hardware: Hardware) -> None:
-    """Raise StudyError with one line for everything that a platform cannot carry."""
+def check_carried(study: Study, free: Mapping[str, Any], hardware: Hardware) -> None:
+    """Raise StudyError with one line for everything that a platform cannot carry.
+
+    free  the free parameters of the trial, whose networks in all conditions count
+    """
     stimuli = any(condition.stimuli for condition in study.conditions)
+    of_networks = dict[str, str]()
+    for condition in study.conditions:
+        given = study.parameters_in(condition, free)
+        network = study.model.network(given)
+        values = study.model.values(network, given)
+        for reason in (*refusals(network, hardware), *refused_values(values, hardware)):
+            of_networks.setdefault(reason, condition.reason(reason))
     lines = [
-        *refusals(network, hardware),
+        *of_networks.values(),
         *refused_stimuli(hardware, stimuli=stimuli, loop=study.loop is not None),
+        *refused_times(study, hardware),
     ]
     if lines:
         raise StudyError("\n".join(f"{study.path}: {line}" for line in lines))
@@ -104,6 +115,8 @@ def limits_for(study: Study, target: str | None = None, limits: Mapping[str, Any
         raise StudyError(
             f"study '{study.name}' has no [hardware]: name a platform with --target: {', '.join(PLATFORMS)}"
         )
+    if limits is not None and "target" in limits:
+        raise StudyError("the platform is no limit of itself: name it with --target")
     own = section.as_dict() if section is not None and target in (None, section.target) else {}
     given = {**own, "target": target or own["target"], **(limits or {})}
     try:

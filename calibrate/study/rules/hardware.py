@@ -10,14 +10,16 @@ from calibrate.hardware import Hardware
 from calibrate.hardware.carried import refusals, refused_stimuli
 from calibrate.hardware.changes import notes
 from calibrate.network import Model
+from calibrate.observation import steps
 from calibrate.study.expressions import Expression
 from calibrate.study.file.problems import Problems
 from calibrate.study.file.sections import StudyFile
 from calibrate.study.rules.common import attempt
 from calibrate.study.rules.parameters import completed, middle
+from calibrate.study.rules.targets import check_times
 from calibrate.study.space import Space
 from calibrate.study.study import Study
-from calibrate.study.variants import limited_model
+from calibrate.study.variants import limited_model, with_step_of
 
 
 def of_search(problems: Problems, file: StudyFile) -> Hardware | None:
@@ -53,6 +55,26 @@ def limited(
     for reason in found:
         problems.add(("hardware", "target"), f": {reason}")
     return None if found else limited_model(model, limits, file.simulation.dt_ms)
+
+
+def refused_times(study: Study, limits: Hardware) -> Iterator[str]:
+    """Yield which times of the full simulation of a study are no whole steps on a platform."""
+    problems, simulation = Problems(), with_step_of(limits, study.file.simulation)
+    file = study.file.model_copy(update={"simulation": simulation, "stages": []})
+    check_times(problems, file, study.needs)
+    times = {
+        time for one in study.conditions for each in one.stimuli for time in (each.start_ms, each.stop_ms)
+    }
+    for time in sorted(times):
+        attempt(problems, ("stimuli",), steps, time, simulation.dt_ms, "a time of a stimulus")
+    if study.loop is not None:
+        place = ("loop", "interval_ms")
+        attempt(problems, place, steps, study.loop.interval_ms, simulation.dt_ms, "the interval")
+    for problem in problems.found:
+        yield (
+            f"{limits.target} has a time step of {simulation.dt_ms:g} ms: "
+            f"{replace(problem, remedy='').render('', {}).removeprefix(': ')}"
+        )
 
 
 def warnings(study: Study, limits: Hardware) -> Iterator[str]:
