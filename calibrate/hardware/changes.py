@@ -47,6 +47,12 @@ def _delays(network: Network, hardware: Hardware, dt_ms: float) -> Iterator[str]
         for end in (delay.low_ms, delay.high_ms) if isinstance(delay, UniformDelay) else (delay,):
             if abs((simulated := hardware.delay_ms(end, dt_ms)) - end) > 1e-9:
                 seen.setdefault((end, simulated), []).append(projection.name)
+    spread = [one.name for one in network.projections if isinstance(one.delay_ms, UniformDelay)]
+    if spread and (hardware.delay_step_ms or dt_ms) > dt_ms:
+        yield (
+            f"delays of {', '.join(spread)} differ between synapses: they are whole time steps of "
+            f"{dt_ms:g} ms, not steps of {hardware.delay_step_ms:g} ms"
+        )
     for (written, simulated), names in seen.items():
         yield (
             f"delays of {written:g} ms ({', '.join(dict.fromkeys(names))}) are simulated as "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -248,6 +249,8 @@ def test_what_no_export_carries_is_refused(tmp_path, changes, said):
         ("nest", {"connectivity": "rules", "graph": 1}, {}, "rules draw a new graph for every seed"),
         ("nest", {"trial": 3}, {}, "trials belong to the results of a study"),
         ("nest", {"condition": "evoked"}, {}, "none is called 'evoked'"),
+        ("nest", {"duration_ms": -5.0}, {}, "at least one bin of the statistics, .* not -5 ms"),
+        ("nest", {"duration_ms": math.nan}, {}, "at least one bin of the statistics"),
         ("pynn", {"connectivity": "rules"}, {}, "E_to_E_within draws the weights"),
         ("pynn", {"connectivity": "rules"}, {"delays": True}, "E_to_E_within draws the delays"),
         ("sonata", {"connectivity": "rules"}, {}, "SONATA holds every synapse and no rules"),

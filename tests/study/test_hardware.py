@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from calibrate import make_study, read_study
 from calibrate.calibration.study_pool import setup_of
 from calibrate.errors import StudyError
 from calibrate.hardware import PLATFORMS, Hardware, hardware
+from calibrate.hardware.changes import notes
+from calibrate.network import UniformDelay
 from calibrate.simulation.jobs import Job
 from calibrate.simulation.worker import Worker
 from calibrate.study import Study
@@ -113,6 +115,23 @@ def test_what_the_limits_change_is_said():
     )
 
 
+def test_limits_of_neurons_without_synapses_are_said_to_change_nothing(tmp_path):
+    study = small_study(tmp_path, hardware={"target": "custom", "weight_bits": 4, "search": True})
+    assert any("Poisson neurons have no synapses" in line for line in study.warnings)
+
+
+def test_delays_that_differ_between_synapses_are_said_to_have_time_steps():
+    study = clustered(None)
+    first, *others = study.network.projections
+    spread = replace(first, delay_ms=UniformDelay(1.0, 2.0))
+    network = replace(study.network, projections=(spread, *others))
+    values = study.model.values(study.network, study.parameters({}))
+    given = {"dt_ms": 0.1}
+    lines = "\n".join(notes(network, values, hardware("custom", delay_step_ms=0.5), **given))
+    assert f"delays of {first.name} differ between synapses: they are whole time steps of 0.1 ms" in lines
+    assert "differ between synapses" not in "".join(notes(network, values, hardware("custom"), **given))
+
+
 @pytest.mark.parametrize(
     ("limits", "tables", "message"),
     [
@@ -127,6 +146,11 @@ def test_what_the_limits_change_is_said():
             {"target": "custom", "scaling": "ring_buffer", "rounding": "optimal"},
             {},
             "needs a choice of steps",
+        ),
+        (
+            {"target": "custom", "delay_step_ms": 0.25},
+            {},
+            "delay_step_ms: a step of delays of 0.25 ms is not a whole number of 0.1 ms steps",
         ),
     ],
 )

@@ -35,6 +35,7 @@ from calibrate.hardware.changes import notes
 from calibrate.network import Network, Values
 from calibrate.simulators.backends import described
 from calibrate.study import Study
+from calibrate.study.rules.hardware import WITHOUT_SYNAPSES
 
 
 class Keeps(KeepsVariants, Protocol):
@@ -221,6 +222,8 @@ class _Planned:
     def _notes(self) -> Iterator[str]:
         subject, hardware, written_ms = self.subject, self.plan.hardware, self.subject.study.simulation.dt_ms
         dt_ms = self.plan.dt_ms(subject.study)
+        if subject.study.simulation.backend == "poisson":
+            yield WITHOUT_SYNAPSES
         if dt_ms != written_ms:
             yield (
                 f"chips have the time step of {hardware.target}, {dt_ms:g} ms, the exact network that of the "

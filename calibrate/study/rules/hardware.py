@@ -54,7 +54,14 @@ def limited(
         found += refusals(network, limits)
     for reason in found:
         problems.add(("hardware", "target"), f": {reason}")
+    _check_delays(problems, limits, file)
     return None if found else limited_model(model, limits, file.simulation.dt_ms)
+
+
+def _check_delays(problems: Problems, limits: Hardware, file: StudyFile) -> None:
+    if limits.delay_step_ms is not None:
+        place = ("hardware", "delay_step_ms")
+        attempt(problems, place, steps, limits.delay_step_ms, file.simulation.dt_ms, "a step of delays")
 
 
 def refused_times(study: Study, limits: Hardware) -> Iterator[str]:
@@ -62,6 +69,7 @@ def refused_times(study: Study, limits: Hardware) -> Iterator[str]:
     problems, simulation = Problems(), with_step_of(limits, study.file.simulation)
     file = study.file.model_copy(update={"simulation": simulation, "stages": []})
     check_times(problems, file, study.needs)
+    _check_delays(problems, limits, file)
     times = {
         time for one in study.conditions for each in one.stimuli for time in (each.start_ms, each.stop_ms)
     }
@@ -77,8 +85,13 @@ def refused_times(study: Study, limits: Hardware) -> Iterator[str]:
         )
 
 
+WITHOUT_SYNAPSES = "Poisson neurons have no synapses, thresholds or time constants: limits change nothing"
+
+
 def warnings(study: Study, limits: Hardware) -> Iterator[str]:
     """Yield a line for what the limits of a study change besides rounding."""
+    if study.simulation.backend == "poisson":
+        yield WITHOUT_SYNAPSES
     dt_ms, written_dt_ms = study.simulation.dt_ms, study.file.simulation.dt_ms
     if dt_ms != written_dt_ms:
         yield (
