@@ -109,6 +109,14 @@ def test_the_best_units_round_less_than_those_that_have_no_level_to_spare():
     assert best.error == max(best.errors.values()) == best.errors[best.worst]
 
 
+def test_units_in_which_a_capacitance_vanishes_are_wholly_wrong_and_others_are_found():
+    network, values = known()
+    coarse = hardware("custom", state_fraction_bits=8)
+    assert in_units(network, values, coarse, Scales(), dt_ms=0.1).error == 1.0
+    best = best_scales(network, values, coarse, dt_ms=0.1)
+    assert in_units(network, values, coarse, best, dt_ms=0.1).error < 0.05
+
+
 def test_units_do_not_matter_where_the_largest_weight_sets_the_step():
     network, values = quiet()
     limits = hardware("custom", weight_bits=6)

@@ -31,6 +31,7 @@ from calibrate.calibration.validation.progress import Replicated
 from calibrate.calibration.validation.validate import number_of_look
 from calibrate.calibration.validation.verdict import Verdict
 from calibrate.errors import SimulatorError
+from calibrate.hardware import Limited
 from calibrate.hardware.changes import notes
 from calibrate.network import Network, Values
 from calibrate.simulators.backends import described
@@ -128,6 +129,8 @@ class _Planned:
     def of(cls, subject: _Subject, plan: Plan, best: Scales) -> _Planned:
         used = best if plan.units == "best" else Scales()
         network, hardware = subject.network, plan.hardware
+        # Raises ModelError before anything is simulated, if the platform does not hold the network in them.
+        Limited(hardware, plan.dt_ms(subject.study)).of_values(network, used.of(network, subject.values))
         rounded = [projection.name for projection in network.projections]
         return cls(
             subject,

@@ -80,7 +80,10 @@ def best_scales(network: Network, values: Values, hardware: Hardware, *, dt_ms: 
 def in_units(network: Network, values: Values, hardware: Hardware, scales: Scales, *, dt_ms: float) -> Units:
     """Return what rounding changes in a network in other units."""
     there = scales.of(network, values)
-    errors = rounding_errors(network, there, hardware, dt_ms=dt_ms)
+    try:
+        errors = rounding_errors(network, there, hardware, dt_ms=dt_ms)
+    except ModelError:  # a capacitance is 0 there
+        errors = {f"C_m of {population.name}": 1.0 for population in network.populations}
     worst = max(errors, key=lambda name: errors[name], default="")
     capacitances = {
         population.name: typical(neuron_model(population.neuron).complete({}), there.neurons[population.name])
