@@ -53,7 +53,7 @@ def export_network(
     ] = None,
     graphs: Annotated[
         int,
-        typer.Option(min=2, help="With rules: number of graphs for the expected statistics.", metavar="N"),
+        typer.Option(min=4, help="With rules: number of graphs for the expected statistics.", metavar="N"),
     ] = GRAPHS,
     duration_ms: Annotated[
         float | None,
