@@ -125,10 +125,10 @@ def _print_check(output: Output, check: PredictiveCheck) -> None:
     for column in ("statistic", "simulated", "as predicted", "target met"):
         table.add_column(column, justify="left" if column == "statistic" else "right")
     for one in check.statistics:
-        values = sorted(value for value in one.simulated if value == value)
-        ends = f"{format_statistic(values[0])} to {format_statistic(values[-1])}" if values else "undefined"
+        values = [value for value in one.simulated if value == value]
+        ends = dict.fromkeys(format_statistic(end) for end in (min(values), max(values))) if values else ()
         verdict = f"{one.inside} of {n}" + ("" if one.agrees else ", too few")
-        table.add_row(one.name, ends, verdict, f"{one.met} of {n}")
+        table.add_row(one.name, " to ".join(ends) or "undefined", verdict, f"{one.met} of {n}")
     print_table(output.console, table)
     failed = f"; {check.failed} more failed" if check.failed else ""
     print_line(

@@ -69,7 +69,8 @@ def map_figure(results: Results, x: str, y: str, statistics: Sequence[str]) -> F
         axes.set_title(labels.get(drawn.name, drawn.name))
         _draw(figure, axes, drawn)
         aim = getattr(targets.get(drawn.name), "value", None)
-        if aim is not None and np.nanmin(drawn.values) < aim < np.nanmax(drawn.values):
+        known = drawn.values[np.isfinite(drawn.values)]
+        if aim is not None and known.size and known.min() < aim < known.max():
             lines = axes.contour(drawn.x, drawn.y, drawn.values, [aim], colors="white", linestyles="--")
             lines.set(path_effects=[effects.withStroke(linewidth=2.5, foreground="black", alpha=0.5)])
         if results.best is not None:

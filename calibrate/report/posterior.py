@@ -33,7 +33,7 @@ def posterior_section(results: Results) -> Section:
             "The posterior has the parameters that are compatible with the targets, as far as the trials "
             "tell. Each statistic has a model; the likelihood contains the errors of the models, of trials, "
             "of graphs and of the targets.",
-            f"{'. '.join(relations)}.",
+            *([f"{'. '.join(relations)}."] if relations else []),
             f"{'. '.join(line[0].upper() + line[1:] for line in lines)}.",
         ],
         tables=[_table(found)],

@@ -32,6 +32,8 @@ _WAVES, _SHARED_WAVES = 128, 512
 # The errors of data like a value are those of one in so many.
 _NEAR = 8
 _ROOT5 = math.sqrt(5)
+# Values that differ by less, relative to them, differ by rounding.
+_ROUNDING = 1e-12
 # Standard deviations from the mean to either end of an interval of 90 %.
 NINETY = 1.6448536269514722
 
@@ -243,8 +245,9 @@ def _likelihood(
 
 
 def _standard(values: FloatArray) -> tuple[float, float]:
-    """Mean and standard deviation of the values; 1 if they are all the same."""
-    return float(values.mean()), float(values.std()) or 1.0
+    """Mean and standard deviation of the values; 1 if they are all the same, but for rounding."""
+    mean, sd = float(values.mean()), float(values.std())
+    return mean, sd if sd > _ROUNDING * float(np.abs(values).max()) else 1.0
 
 
 def _distances(a: FloatArray, b: FloatArray) -> FloatArray:

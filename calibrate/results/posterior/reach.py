@@ -29,31 +29,31 @@ def out_of_reach(
 
     anywhere = cube.at(qmc.Sobol(len(cube), scramble=True, rng=0).random(_POINTS))
     judged = {one.name: one for one in study.judged}
-    for one in evidence:
+    # A wide posterior has samples far from a target on both sides: its nearest one says what is reached.
+    near = np.array([_distance(one, models[one.name], points) for one in evidence])
+    closest = int(near.max(axis=0).argmin())
+    for k, one in enumerate(evidence):
         model = models[one.name]
         aim = getattr(judged[one.name], "aim", "") or "its bounds"
-        everywhere, _ = _distance(one, model, anywhere)
-        if everywhere.min() > _BEYOND:
+        if _distance(one, model, anywhere).min() > _BEYOND:
             reached = model.scale.inverse(np.quantile(model.predict(anywhere).mean, [0.0, 1.0]))
             low, high = (rounded(float(value), 3) for value in reached)
             yield (
                 f"{one.name} is out of reach: with these ranges it goes from {low} to {high}, and {aim} is "
                 "asked"
             )
-            continue
-        near, middle = _distance(one, model, points)
-        if np.median(near) > _BEYOND:
+        elif near[k, closest] > _BEYOND:
+            predicted = model.scale.inverse(model.predict(points[closest : closest + 1]).mean)
             yield (
                 f"{one.name} is out of reach together with the other targets: it is then about "
-                f"{rounded(middle, 3)}, and {aim} is asked"
+                f"{rounded(float(predicted[0]), 3)}, and {aim} is asked"
             )
 
 
-def _distance(evidence: Evidence, model: Model, points: FloatArray) -> tuple[FloatArray, float]:
-    """How far the target is from what is predicted, in standard deviations; and the median prediction."""
+def _distance(evidence: Evidence, model: Model, points: FloatArray) -> FloatArray:
+    """How far the target is from what is predicted at these points, in standard deviations."""
     datum, predicted = evidence.datum, model.predict(points)
     low, high = datum.ends or (datum.value, datum.value)
     width = np.sqrt(predicted.sd**2 + predicted.error**2 + datum.error**2)
-    away = np.maximum(np.maximum(low - predicted.mean, predicted.mean - high), 0.0) / width
-    middle = float(model.scale.inverse(np.array([np.median(predicted.mean)]))[0])
-    return away, middle
+    away = np.maximum(low - predicted.mean, predicted.mean - high)
+    return np.asarray(np.maximum(away, 0.0) / width)
