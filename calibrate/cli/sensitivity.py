@@ -35,8 +35,17 @@ def sensitivity(
     print_line(output.console, "Total Sobol' indices (in brackets: of the parameter by itself)")
     print_table(output.console, _table(found, list(results.study.space)))
     errors = [index.error for by_name in found.total.values() for index in by_name.values()]
-    worst = max(filter(math.isfinite, errors), default=math.nan)
-    print_line(output.console, f"Their standard errors are {worst:.2g} or less; those of each: --json")
+    known = [error for error in errors if math.isfinite(error)]
+    if known:
+        print_line(
+            output.console, f"Their standard errors are {max(known):.2g} or less; those of each: --json"
+        )
+    for name, by_name in found.total.items():
+        if not any(math.isfinite(index.value) for index in by_name.values()):
+            print_line(
+                output.console,
+                f"note: {name} has no indices: it is the same in all trials, or was defined in hardly any",
+            )
     partly = {name: share for name, share in found.defined.items() if share < 0.99}
     for name, share in partly.items():
         print_line(output.console, f"note: {name} is defined in {100 * share:.0f} % of the ranges")

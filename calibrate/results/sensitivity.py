@@ -54,7 +54,7 @@ class Sensitivity:
     ----------
     first : dict of str to dict of str to Index
         First-order indices by statistic and parameter: the part of the variance over the ranges that the
-        parameter explains by itself.
+        parameter explains by itself. NaN where a statistic is the same in all trials, or hardly ever defined.
     total : dict of str to dict of str to Index
         Total indices: the part that would remain if all others were known, with all interactions.
     defined : dict of str to float
@@ -130,11 +130,14 @@ def sensitivity(results: Results, *, statistics: Sequence[str] | None = None) ->
 
 
 def sobol_indices(model: Model, space: Space) -> tuple[dict[str, Index], dict[str, Index]]:
-    """First-order and total indices of a statistic, by parameter: mean and SD over functions drawn."""
+    """First-order and total indices of a statistic, by parameter: mean and SD over functions drawn.
+
+    They are NaN if it is the same in all trials, or was defined in hardly any.
+    """
     from scipy.stats import sobol_indices as estimate
     from scipy.stats import uniform
 
-    if model.values is None:
+    if model.values is None or not model.values.varies:
         nothing = dict.fromkeys(space, Index(value=float("nan"), error=float("nan")))
         return nothing, nothing
     cube, drawn = Cube(space), model.values.draws(np.random.default_rng(0), _DRAWS)

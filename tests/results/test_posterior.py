@@ -15,6 +15,7 @@ from calibrate.calibration.emulator.cube import Cube
 from calibrate.calibration.emulator.models import Model, Trial
 from calibrate.cli.commands import execute
 from calibrate.objective import Constraint, Estimate, Interval, Objective, Value
+from calibrate.report.posterior import posterior_section
 from calibrate.results.posterior.diagnostics import coverage_of
 from calibrate.results.posterior.evidence import Evidence, basis_in_words
 from calibrate.results.posterior.gaussian_processes import GaussianProcesses
@@ -174,6 +175,13 @@ def test_a_target_out_of_reach_is_named(judged, message):
     assert (message is None and not lines) or message in lines[0]
 
 
+def test_a_target_in_the_middle_of_a_wide_posterior_is_within_reach():
+    judged = [objective("s", Value(1.0, 0.02)), objective("d", Value(0.1, 0.02))]
+    toy = Toy(SUM_AND_DIFFERENCE, judged)
+    anywhere = toy.cube.at(np.random.default_rng(0).random((500, 2)))
+    assert not list(out_of_reach(toy.evidence, Judged(judged), toy.models, toy.cube, anywhere))
+
+
 def test_the_error_of_a_recording_is_used_where_it_is_known():
     recorded = Evidence.of(objective("s", Value(5.0, 1.0, error=0.2)))
     given = Evidence.of(objective("t", Value(5.0, 1.0)))
@@ -214,6 +222,16 @@ def test_the_command_prints_parameters_and_coverage(study, tmp_path, capfd):
     assert "Rests on 40 trials, engine gp" in out
     assert "Standard errors of targets: half the tolerance" in out
     assert "Coverage: how often intervals of 90 %" in out
+
+
+def test_the_section_of_a_report_has_no_empty_sentence_if_all_parameters_are_choices(study, monkeypatch):
+    results = read_results(study)
+    found = replace(
+        posterior(results, samples=100), study=replace(study, space={"I_E": Choice(values=(1.0,))})
+    )
+    monkeypatch.setattr("calibrate.report.posterior.posterior", lambda *_, **__: found)
+    monkeypatch.setattr("calibrate.report.posterior._pictures", lambda _: [])
+    assert "." not in posterior_section(results).text
 
 
 def test_simulations_are_as_predicted(study):

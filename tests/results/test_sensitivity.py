@@ -13,7 +13,7 @@ from calibrate.calibration.emulator.models import Model, Trial
 from calibrate.calibration.emulator.scales import Scale
 from calibrate.cli.commands import execute
 from calibrate.objective import Estimate
-from calibrate.results.sensitivity import sobol_indices
+from calibrate.results.sensitivity import Index, sobol_indices
 from calibrate.study.space import Choice, Domain, Range
 from tests.helpers.studies import small_study
 
@@ -86,7 +86,7 @@ def test_rates_of_independent_populations_depend_on_their_own_input_only(study):
     assert shares[0] >= shares[-1]
 
 
-def test_the_command_prints_a_table_and_json(study, capfd):
+def test_the_command_prints_a_table_and_json_and_says_why_there_is_no_index(study, capfd, monkeypatch):
     assert execute(["sensitivity", str(study.path)]) == 0
     out = capfd.readouterr().out
     assert "rate_E" in out
@@ -96,3 +96,17 @@ def test_the_command_prints_a_table_and_json(study, capfd):
     assert list(found["total"]) == ["cv_E"]
     assert set(found["first"]["cv_E"]["I_E"]) == {"value", "error"}
     assert set(found["robust"]) == {"0.01", "0.02", "0.05", "0.1"}
+    nothing = dict.fromkeys(study.space, Index(value=math.nan, error=math.nan))
+    monkeypatch.setattr("calibrate.results.sensitivity.sobol_indices", lambda *_: (nothing, nothing))
+    assert execute(["sensitivity", str(study.path)]) == 0
+    out = capfd.readouterr().out
+    assert "nan" not in out
+    assert "rate_E has no indices: it is the same in all trials" in out
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 10.0, 1e6 / 3])
+def test_a_statistic_that_is_the_same_in_all_trials_has_no_indices(value):
+    points = np.random.default_rng(0).random((40, 3))
+    trials = [Trial(point=point, estimates={"y": Estimate(value)}) for point in points]
+    model = Model.of("y", Scale(centre=8.0, unit=1.0), trials)
+    assert all(math.isnan(index.value) for found in sobol_indices(model, UNIT) for index in found.values())

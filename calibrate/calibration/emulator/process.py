@@ -93,6 +93,11 @@ class Process:
         self._weights = cho_solve(self._factor, data.values - self._mean)
 
     @property
+    def varies(self) -> bool:
+        """Whether the values differ, by more than rounding."""
+        return _differ(self.data.values)
+
+    @property
     def evidence(self) -> float:
         """The logarithm of the likelihood of the data (Rasmussen & Williams 2006, equation 5.8)."""
         fit = (self.data.values - self._mean) @ self._weights
@@ -246,8 +251,11 @@ def _likelihood(
 
 def _standard(values: FloatArray) -> tuple[float, float]:
     """Mean and standard deviation of the values; 1 if they are all the same, but for rounding."""
-    mean, sd = float(values.mean()), float(values.std())
-    return mean, sd if sd > _ROUNDING * float(np.abs(values).max()) else 1.0
+    return float(values.mean()), float(values.std()) if _differ(values) else 1.0
+
+
+def _differ(values: FloatArray) -> bool:
+    return float(np.ptp(values)) > _ROUNDING * float(np.abs(values).max())
 
 
 def _distances(a: FloatArray, b: FloatArray) -> FloatArray:
