@@ -41,7 +41,7 @@ def export_network(
     connectivity: Annotated[
         str,
         typer.Option(
-            help="Write every synapse of one graph, or the rules that graphs are drawn by.",
+            help="Write every synapse of one graph, or the rules by which graphs are drawn.",
             metavar="|".join(CONNECTIVITIES),
         ),
     ] = CONNECTIVITIES[0],
@@ -58,7 +58,7 @@ def export_network(
     duration_ms: Annotated[
         float | None,
         typer.Option(
-            help="Length of the measurement (default: that of the study, if the spikes need a few MB only).",
+            help="Length of the measurement (default: that of the study, shortened if the spikes would need more than a few MB).",
             metavar="MS",
         ),
     ] = None,
