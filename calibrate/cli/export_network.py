@@ -58,7 +58,7 @@ def export_network(
     duration_ms: Annotated[
         float | None,
         typer.Option(
-            help="Length of the measurement (default: that of the study, shortened if the spikes would need more than a few MB).",
+            help="Length of the measurement (default: that of the study, unless its spikes need many MB).",
             metavar="MS",
         ),
     ] = None,

@@ -24,7 +24,7 @@ def harden(
     target: Annotated[
         str | None,
         typer.Option(
-            help="Platform: spinnaker, loihi, brainscales2, dynapse or custom (default: that of \\[hardware]).",
+            help="Platform: spinnaker, loihi, brainscales2, dynapse or custom (default: from \\[hardware]).",
             metavar="NAME",
         ),
     ] = None,

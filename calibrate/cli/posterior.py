@@ -27,7 +27,11 @@ from calibrate.tasks.lines import print_line
 def posterior(
     *,
     engine: Annotated[
-        str, typer.Option(help="Method: gp (Gaussian processes) or npe (neural networks; needs the extra `posterior`).", metavar="gp|npe")
+        str,
+        typer.Option(
+            help="Method: gp (Gaussian processes) or npe (neural networks; needs the extra `posterior`).",
+            metavar="gp|npe",
+        ),
     ] = "gp",
     samples: Annotated[int, typer.Option(min=100, help="Number of samples.", metavar="N")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the samples.", metavar="N")] = 0,

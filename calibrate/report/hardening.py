@@ -44,8 +44,8 @@ def _in_words(one: Hardening) -> str:
 def _pictures(one: Hardening) -> Iterator[Picture]:
     ladder = one.ladder
     caption = (
-        f"{one.target}: the network with weights of fewer and fewer bits, otherwise as it was, over "
-        f"{counted(ladder.graphs, 'graph')}. Filled: every target is kept; dotted: the network as it was."
+        f"{one.target}: the network with fewer and fewer bits for the weights, otherwise unchanged, over "
+        f"{counted(ladder.graphs, 'graph')}. Filled: every target is kept; dotted: the original network."
     )
     least = one.least_bits
     kept = f"{least} bits keep every target." if least else f"{ladder.bits[0]} bits do not keep every target."

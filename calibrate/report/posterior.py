@@ -30,9 +30,9 @@ def posterior_section(results: Results) -> Section:
         name="posterior",
         title=title,
         text=[
-            "The posterior has the parameters that are compatible with the targets, as far as the trials "
-            "tell. Each statistic has a model; the likelihood contains the errors of the models, of trials, "
-            "of graphs and of the targets.",
+            "The posterior shows which parameters are compatible with the targets, as far as the trials can "
+            "tell. Each statistic has a model; the likelihood includes the errors of the models and targets, "
+            "and the variability of trials and graphs.",
             *([f"{'. '.join(relations)}."] if relations else []),
             f"{'. '.join(line[0].upper() + line[1:] for line in lines)}.",
         ],
@@ -67,7 +67,7 @@ def _pictures(found: Posterior) -> list[Picture]:
         Picture(
             name="predictive",
             figure=predictive_figure(found),
-            caption="What networks of the posterior are predicted to show in one simulation; bands: targets.",
-            alt="Histograms of the statistics that are predicted.",
+            caption="Statistics predicted for one simulation of each posterior network; bands: targets.",
+            alt="Histograms of the predicted statistics.",
         ),
     ]

@@ -71,7 +71,7 @@ class Coverage:
         if not self.trials:
             return [
                 f"the intervals could not be checked: fewer than {FEWEST} trials with all statistics are "
-                "spread around the compatible parameters (more trials of sampler qmc would be)"
+                "spread around the compatible parameters (add trials with the sampler qmc)"
             ]
         return [
             f"intervals of {name} may be too narrow: of trials that were left out, they contain "

@@ -46,7 +46,7 @@ def foundation(found: Posterior) -> list[str]:
         how = (
             "chosen so that these intervals are wide enough; that of each trial was chosen from the others"
             if found.coverage.trials
-            else "as a rule, since too few trials can be left out"
+            else "the default, since too few trials can be left out"
         )
         lines.append(f"Temperature {found.coverage.temperature:g} (likelihood^(1/temperature)): {how}")
     uneven = [f"{name} (p {p:.2g})" for name, p in found.coverage.ranks.items() if p < 0.01]
