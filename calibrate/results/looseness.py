@@ -80,7 +80,7 @@ def looseness(
 
     def ends(moves: NDArray[np.float64]) -> dict[str, tuple[float, float]]:
         return {
-            name: (_value(domain, centre - move), _value(domain, centre + move))
+            name: (domain.at_or_end(centre - move), domain.at_or_end(centre + move))
             for (name, domain), centre, move in zip(ranges.items(), best, moves, strict=True)
         }
 
@@ -90,7 +90,3 @@ def looseness(
         trials=len(u),
         explained=float(1 - unexplained / total),
     )
-
-
-def _value(domain: Range, u: float) -> float:
-    return float(domain.at(min(max(u, 0.0), 1.0 - 1e-12)))

@@ -89,6 +89,10 @@ class Range:
         value = self.low + u * (self.high - self.low) if levels is None else self._level(int(u * levels))
         return self._rounded(value)
 
+    def at_or_end(self, u: float) -> float:
+        """The value at quantile `u`, or the nearer end if there is none."""
+        return float(self.at(min(max(u, 0.0), 1.0 - 1e-12)))
+
     def quantile(self, value: float) -> float:
         """The quantile in [0, 1] that gives `value`; the middle one if there are many."""
         if self.log:

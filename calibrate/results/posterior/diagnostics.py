@@ -14,7 +14,7 @@ from calibrate.calibration.emulator.models import Model, Trial
 from calibrate.errors import StudyError
 from calibrate.results.posterior.engine import Datum, Engine
 from calibrate.results.posterior.evidence import Evidence
-from calibrate.results.posterior.gaussian_processes import FittedProcesses
+from calibrate.results.posterior.gaussian_processes import explorer_of
 from calibrate.study.space import Choice, Space
 
 FloatArray = NDArray[np.float64]
@@ -116,14 +116,15 @@ def coverage_of(
     models  of the statistics, which know how much one graph differs from the mean over several
     """
     random, cube = np.random.default_rng(seed), Cube(space)
+    unknown = Coverage(temperature=min(engine.temperatures, key=lambda one: abs(one - _USUAL)))
     asked = _draw(cube, trials, evidence, models, random, seed=seed)
     if asked.effective < FEWEST:
-        return Coverage(temperature=min(engine.temperatures, key=lambda one: abs(one - _USUAL)))
+        return unknown
     folds = random.permutation(len(asked.numbers)) % _FOLDS
     try:
         ranks = _ranks(engine, cube, trials, asked, folds, seed=seed)
     except StudyError:  # a statistic that is hardly ever defined
-        return Coverage(temperature=min(engine.temperatures, key=lambda one: abs(one - _USUAL)))
+        return unknown
     ordered = [k for k, domain in enumerate(space.values()) if not isinstance(domain, Choice)]
     crossed = np.empty(asked.truth.shape)
     for fold in range(_FOLDS):
@@ -190,7 +191,7 @@ def _parts(
     """The part of all parameters around compatible ones that is nearest to each trial, shape (trials,)."""
     from scipy.spatial import cKDTree
 
-    fitted = FittedProcesses(cube, models, seed=seed)
+    fitted = explorer_of(cube, models, seed=seed)
     around = fitted.sample([one.datum for one in evidence], n=_POINTS, seed=seed, temperature=_AROUND)
     _, nearest = cKDTree(np.array([trial.point for trial in trials])).query(cube.at(around))
     return np.asarray(np.bincount(nearest, minlength=len(trials)) / _POINTS)

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,12 +21,10 @@ from calibrate.calibration.emulator.models import Model, Trial, values_of, where
 from calibrate.calibration.emulator.process import Process
 from calibrate.errors import StudyError
 from calibrate.results.posterior.engine import Datum
+from calibrate.results.posterior.explorer import Explorer, LogLikelihood
 from calibrate.results.posterior.gaussians import Gaussians
-from calibrate.results.posterior.importance import Explored, explore
 
 FloatArray = NDArray[np.float64]
-# The logarithm of the likelihood of data at some points, shape (m,).
-Likelihood = Callable[[Sequence[Datum]], FloatArray]
 
 # With fewer trials where all statistics are defined, networks say nothing.
 _FEWEST = 20
@@ -40,8 +37,6 @@ _TRAINING = {
     "stop_after_epochs": 25,
     "max_num_epochs": 500,
 }
-# Points of the prior where the likelihood is looked up first, a power of two.
-_POINTS = 2048
 
 
 class Neural:
@@ -61,7 +56,7 @@ class Neural:
             ) from None
         self._cube, self._models = cube, models
 
-    def fit(self, trials: Sequence[Trial], *, seed: int) -> FittedNetworks:
+    def fit(self, trials: Sequence[Trial], *, seed: int) -> Explorer:
         """Train the networks. Raises StudyError if in too few trials all statistics are defined."""
         names = list(self._models)
         trials = [trial for trial in trials if all(name in trial.estimates for name in names)]
@@ -80,11 +75,12 @@ class Neural:
         networks = Networks.trained(np.array([trial.point for trial in complete]), values, seed=seed)
         labels = where_all_defined(names, trials)
         defined = None if labels is None else Defined(labels)
-        return FittedNetworks(self._cube, names, networks, defined, graphs, seed)
+        likelihood = NetworkLikelihood(self._cube, names, networks, defined, graphs)
+        return Explorer(len(self._cube), likelihood.at, seed=seed)
 
 
-class FittedNetworks:
-    """Networks that were trained on some trials, asked for the posterior of any data.
+class NetworkLikelihood:
+    """The likelihood that networks have learned from trials.
 
     names    of the statistics
     defined  where all of them are defined; None: everywhere
@@ -98,40 +94,11 @@ class FittedNetworks:
         networks: Networks,
         defined: Defined | None,
         graphs: float,
-        seed: int,
     ) -> None:
         self._cube, self._names, self._networks, self._defined = cube, names, networks, defined
-        self._graphs, self._seed = graphs, seed
-        self._last: tuple[object, Explored] | None = None
+        self._graphs = graphs
 
-    def sample(self, data: Sequence[Datum], *, n: int, seed: int, temperature: float = 1.0) -> FloatArray:
-        """Draw from the posterior; see `Fitted`.
-
-        Points where the likelihood of the same data was looked up before serve again, at any temperature.
-        """
-        asked = (tuple(data), n, seed)
-        if self._last is None or self._last[0] != asked:
-            quantiles, likelihood = self._prior
-            self._last = asked, Explored(quantiles, likelihood(data))
-        explored = self._last[1]
-        explore(
-            explored,
-            lambda quantiles: self._likelihood(quantiles)(data),
-            temperature=temperature,
-            n=n,
-            seed=seed,
-        )
-        return explored.sample(temperature, n, seed)
-
-    @cached_property
-    def _prior(self) -> tuple[FloatArray, Likelihood]:
-        from scipy.stats import qmc
-
-        drawn = qmc.Sobol(len(self._cube), scramble=True, rng=self._seed).random(_POINTS)
-        quantiles = np.clip(drawn, 1e-9, 1 - 1e-9)
-        return quantiles, self._likelihood(quantiles)
-
-    def _likelihood(self, quantiles: FloatArray) -> Likelihood:
+    def at(self, quantiles: FloatArray) -> LogLikelihood:
         """The logarithm of the likelihood of data at these quantiles: values, and that all are defined."""
         points = self._cube.at(quantiles)
         values = self._networks.at(points, self._graphs)

@@ -139,8 +139,8 @@ class Posterior:
         part = np.abs(axis) >= _NAMED * np.abs(axis).max()
         return {
             name: (
-                _value(domain, middle[k] + ends[0] * axis[k]),
-                _value(domain, middle[k] + ends[1] * axis[k]),
+                domain.at_or_end(middle[k] + ends[0] * axis[k]),
+                domain.at_or_end(middle[k] + ends[1] * axis[k]),
             )
             for k, (name, domain) in enumerate(self._ranges.items())
             if part[k]
@@ -277,7 +277,3 @@ def _predicted(
         values = model.scale.inverse(predicted.mean + spread * random.standard_normal(len(points)))
         drawn[objective.name] = np.where(random.random(len(points)) < predicted.defined, values, np.nan)
     return drawn
-
-
-def _value(domain: Range, quantile: float) -> float:
-    return float(domain.at(min(max(quantile, 0.0), 1.0 - 1e-12)))
